@@ -1,0 +1,61 @@
+/* See error.h. */
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void error_clear(struct error *e)
+{
+	memset(e, 0, sizeof *e);
+	e->word = -1;
+}
+
+int error_set(struct error *e, const char *format, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	error_clear(e);
+	va_start(ap, format);
+	vsnprintf(e->what, sizeof e->what, format, ap);
+	va_end(ap);
+	errno = saved;
+	return -1;
+}
+
+int error_errno(struct error *e, const char *format, ...)
+{
+	int saved = errno;
+	va_list ap;
+	size_t n;
+
+	error_clear(e);
+	va_start(ap, format);
+	vsnprintf(e->what, sizeof e->what, format, ap);
+	va_end(ap);
+	n = strlen(e->what);
+	snprintf(e->what + n, sizeof e->what - n, ": %s", strerror(saved));
+	errno = saved;
+	return -1;
+}
+
+int error_hint(struct error *e, const char *format, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(e->hint, sizeof e->hint, format, ap);
+	va_end(ap);
+	errno = saved;
+	return -1;
+}
+
+int error_at(struct error *e, int word, int column)
+{
+	e->word = word;
+	e->column = column;
+	return -1;
+}

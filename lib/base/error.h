@@ -1,0 +1,33 @@
+/*
+ * What went wrong, in words for the user, and how to mend it.
+ *
+ * A function of lib/ that can fail takes a `struct error *` and returns -1 (or NULL) with it
+ * filled; it prints nothing. Only cmd/ and the engine tell the user, once.
+ */
+#ifndef EVWATCH_BASE_ERROR_H
+#define EVWATCH_BASE_ERROR_H
+
+struct error {
+	char
+	    what[400]; /* one clause, no full stop: "cannot bind 127.0.0.1:80: Permission denied" */
+	char hint[240]; /* how to mend it, or "" */
+	int word;       /* index of the argument at fault, counted after the kind; -1: none */
+	int column;     /* byte offset of the fault within that word */
+};
+
+/* The empty error: no text, no word. */
+void error_clear(struct error *e);
+
+/* Fills `e` with a formatted text. Returns -1, so that callers can `return error_set(...)`. */
+int error_set(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same with ": " and the text of errno behind it; errno is kept. Returns -1. */
+int error_errno(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Adds the cure to an error that is already filled. Returns -1. */
+int error_hint(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Says which argument, and where in it. Returns -1. */
+int error_at(struct error *e, int word, int column);
+
+#endif

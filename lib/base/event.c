@@ -1,0 +1,78 @@
+/* See event.h. */
+#include "base/event.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct event event_make(const char *name)
+{
+	return (struct event){.name = name, .connection = -1};
+}
+
+static size_t text_size(const char *text)
+{
+	return text ? strlen(text) + 1 : 0;
+}
+
+static size_t event_text_size(const struct event *event)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < event->n_subjects; i++)
+		size += text_size(event->subjects[i]);
+	for (size_t i = 0; i < event->n_details; i++)
+		size += text_size(event->details[i].value);
+	return size;
+}
+
+/* Copies a text to *room and moves *room behind it. */
+static const char *text_place(char **room, const char *text)
+{
+	char *start = *room;
+
+	if (!text)
+		return NULL;
+	*room = stpcpy(start, text) + 1;
+	return start;
+}
+
+/* The block: the event, its details, its subjects' pointers, the payload, the texts. */
+struct event *event_copy(const struct event *event)
+{
+	size_t details = event->n_details * sizeof *event->details;
+	size_t subjects = event->n_subjects * sizeof *event->subjects;
+	size_t texts = event_text_size(event);
+	struct event *copy =
+	    malloc(sizeof *copy + details + subjects + event->payload_length + texts);
+	struct detail *detail;
+	const char **subject;
+	char *room;
+
+	if (!copy)
+		return NULL;
+	detail = (struct detail *)(copy + 1);
+	subject = (const char **)(detail + event->n_details);
+	room = (char *)(subject + event->n_subjects);
+	*copy = *event;
+	copy->details = detail;
+	copy->subjects = subject;
+	if (event->payload) {
+		copy->payload = memcpy(room, event->payload, event->payload_length);
+		room += event->payload_length;
+	}
+	for (size_t i = 0; i < event->n_subjects; i++)
+		subject[i] = text_place(&room, event->subjects[i]);
+	for (size_t i = 0; i < event->n_details; i++) {
+		detail[i].name = event->details[i].name;
+		detail[i].value = text_place(&room, event->details[i].value);
+	}
+	return copy;
+}
+
+const char *event_detail(const struct event *event, const char *name)
+{
+	for (size_t i = 0; i < event->n_details; i++)
+		if (strcmp(event->details[i].name, name) == 0)
+			return event->details[i].value;
+	return NULL;
+}

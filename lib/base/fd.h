@@ -1,0 +1,32 @@
+/* Descriptors and small files: the few steps that are easy to get wrong. */
+#ifndef EVWATCH_BASE_FD_H
+#define EVWATCH_BASE_FD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct error;
+
+/* Closes *fd unless it is -1 and sets it to -1. errno is kept. */
+void fd_close(int *fd);
+
+/* Sets or clears O_NONBLOCK. Returns 0, or -1 with errno. */
+int fd_set_nonblocking(int fd, bool on);
+
+/* Sets FD_CLOEXEC. Returns 0, or -1 with errno. */
+int fd_set_cloexec(int fd);
+
+/* Opens /dev/null on each of 0, 1, 2 that is closed, so that no other file lands there. */
+int fd_reserve_standard(void);
+
+/* Writes all bytes to a blocking descriptor. Returns 0, or -1 with errno. */
+int fd_write_all(int fd, const void *bytes, size_t length);
+
+/*
+ * Replaces the file at `path` by these bytes, whole or not at all: a new file beside it (mode,
+ * less the umask), fsync where `durable`, rename. Returns 0 or -1.
+ */
+int file_replace(const char *path, const void *bytes, size_t length, unsigned mode, bool durable,
+		 struct error *e);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * The diagnostics of the whole process: the one mutable global.
+ *
+ * A line is `evwatch: RULE: text` (or a JSON object with --log json) on standard error. Lines go
+ * through a writer that cmd/ may replace by one that never blocks; control characters in what came
+ * from outside are escaped here, so that callers need not.
+ */
+#ifndef EVWATCH_BASE_LOG_H
+#define EVWATCH_BASE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum log_level {
+	LOG_ERROR, /* always */
+	LOG_WARN,  /* unless --quiet */
+	LOG_INFO,  /* --verbose: every event, start and end */
+	LOG_DEBUG, /* -vv: the loop */
+};
+
+/* Takes one whole line, its line break included; must not block and must not log. */
+typedef void log_writer(void *context, const char *line, size_t length);
+
+/* Sets what is told (LOG_WARN at start) and in which form. */
+void log_setup(enum log_level level, bool json);
+
+/* Replaces the writer; NULL restores the plain write(2) to descriptor 2. */
+void log_set_writer(log_writer *writer, void *context);
+
+/* Would a line of this level be told? For callers whose arguments are costly to make. */
+bool log_wants(enum log_level level);
+
+/* One line about `rule` (NULL: the whole process). errno is kept. */
+void log_error(const char *rule, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void log_warn(const char *rule, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void log_info(const char *rule, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void log_debug(const char *rule, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,159 @@
+/* See option.h. */
+#include "base/option.h"
+
+#include "base/array.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "base/units.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const struct option *option_find(const struct option *table, const char *name)
+{
+	for (; table && table->name; table++)
+		if (strcmp(table->name, name) == 0)
+			return table;
+	return NULL;
+}
+
+const struct option *option_find_letter(const struct option *table, char letter)
+{
+	for (; table && table->name; table++)
+		if (letter && table->letter == letter)
+			return table;
+	return NULL;
+}
+
+bool option_takes_value(const struct option *o)
+{
+	return o->type != OPTION_FLAG;
+}
+
+static int choice_apply(const struct option *o, int *field, const char *word, struct error *e)
+{
+	struct buf all = {0};
+	const char *near;
+
+	for (int i = 0; o->choices[i]; i++) {
+		if (strcmp(o->choices[i], word) == 0) {
+			*field = i;
+			return 0;
+		}
+		buf_printf(&all, "%s%s", i ? ", " : "", o->choices[i]);
+	}
+	error_set(e, "--%s: \"%s\" is none of %s", o->name, word, all.data ? all.data : "these");
+	buf_free(&all);
+	near = nearest_word(word, o->choices);
+	if (near)
+		error_hint(e, "did you mean \"%s\"?", near);
+	return -1;
+}
+
+static int text_apply(char **field, const char *word, struct error *e)
+{
+	char *copy = strdup(word);
+
+	if (!copy)
+		return error_errno(e, "out of memory");
+	free(*field);
+	*field = copy;
+	return 0;
+}
+
+static int named(const struct option *o, int result, struct error *e)
+{
+	char what[sizeof e->what];
+
+	if (result == 0)
+		return 0;
+	memcpy(what, e->what, sizeof what);
+	/* The option's name leads, unless the text is long enough without. */
+	if (strlen(what) + strlen(o->name) + 5 < sizeof what) {
+		size_t n = strlen(o->name) + 4;
+
+		memmove(e->what + n, what, strlen(what) + 1);
+		memcpy(e->what, "--", 2);
+		memcpy(e->what + 2, o->name, strlen(o->name));
+		memcpy(e->what + n - 2, ": ", 2);
+	}
+	return -1;
+}
+
+static int value_apply(const struct option *o, void *config, const char *word, struct error *e)
+{
+	void *field = (char *)config + o->offset;
+
+	switch (o->type) {
+	case OPTION_DURATION:
+		return duration_parse(word, field, e);
+	case OPTION_SIZE:
+		return size_parse(word, field, e);
+	case OPTION_RATE:
+		return rate_parse(word, field, e);
+	case OPTION_COUNT:
+		return count_parse(word, o->least, o->most ? o->most : UINT64_MAX, field, e);
+	case OPTION_CUSTOM:
+		return o->parse(config, word, e);
+	default:
+		return error_set(e, "this option has no type");
+	}
+}
+
+int option_apply(const struct option *o, void *config, const char *word, struct error *e)
+{
+	void *field = (char *)config + o->offset;
+
+	if (o->not_yet) {
+		error_set(e, "--%s: not there yet", o->name);
+		return error_hint(e, "this version does not have it; see evwatch(1)");
+	}
+	switch (o->type) {
+	case OPTION_FLAG:
+		*(bool *)field = true;
+		return 0;
+	case OPTION_TEXT:
+		return text_apply(field, word, e);
+	case OPTION_LIST:
+		return text_list_add(field, word) < 0 ? error_errno(e, "out of memory") : 0;
+	case OPTION_CHOICE:
+		return choice_apply(o, field, word, e);
+	default:
+		return named(o, value_apply(o, config, word, e), e);
+	}
+}
+
+void option_release(const struct option *table, void *config)
+{
+	for (; table && table->name; table++) {
+		void *field = (char *)config + table->offset;
+
+		if (table->type == OPTION_TEXT) {
+			free(*(char **)field);
+			*(char **)field = NULL;
+		} else if (table->type == OPTION_LIST) {
+			text_list_free(field);
+		}
+	}
+}
+
+int text_list_add(struct text_list *list, const char *text)
+{
+	char *copy;
+
+	if (ARRAY_GROW(list->items, list->capacity, list->count + 1) < 0)
+		return -1;
+	copy = strdup(text);
+	if (!copy)
+		return -1;
+	list->items[list->count++] = copy;
+	return 0;
+}
+
+void text_list_free(struct text_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->items[i]);
+	free(list->items);
+	*list = (struct text_list){0};
+}

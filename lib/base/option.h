@@ -1,0 +1,65 @@
+/*
+ * Option tables: the single source for parsing, --help, completions and the man page's lists.
+ *
+ * An option writes into a field of a plain configuration struct, found by its offset. The struct
+ * is zeroed and given its defaults by its owner before options are read; option_release frees what
+ * the options allocated.
+ */
+#ifndef EVWATCH_BASE_OPTION_H
+#define EVWATCH_BASE_OPTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+
+enum option_type {
+	OPTION_FLAG,     /* bool; takes no value */
+	OPTION_TEXT,     /* char *, owned copy */
+	OPTION_LIST,     /* struct text_list; may be given several times */
+	OPTION_DURATION, /* int64_t, ns */
+	OPTION_SIZE,     /* uint64_t, bytes */
+	OPTION_RATE,     /* uint64_t, bytes a second */
+	OPTION_COUNT,    /* uint64_t, from `least` to `most` */
+	OPTION_CHOICE,   /* int: the index in `choices` */
+	OPTION_CUSTOM,   /* `parse` decides */
+};
+
+/* Words in the order given. */
+struct text_list {
+	char **items; /* owned, each of them too */
+	size_t count, capacity;
+};
+
+struct option {
+	const char *name; /* long name without dashes */
+	char letter;      /* short name, or 0 */
+	enum option_type type;
+	size_t offset;              /* of the field in the configuration */
+	const char *value;          /* what --help calls the value: "DUR"; NULL for flags */
+	const char *help;           /* one clause for --help */
+	const char *const *choices; /* OPTION_CHOICE: NULL-terminated */
+	uint64_t least, most;       /* OPTION_COUNT; most 0: no limit */
+	/* OPTION_CUSTOM: reads `word` into the configuration. Returns 0, or -1 with `e` filled. */
+	int (*parse)(void *config, const char *word, struct error *e);
+	bool not_yet; /* in the contract, not built: refused with "not there yet" */
+};
+
+/* The option called `name` (long), or NULL. A table ends with a NULL name; NULL is no table. */
+const struct option *option_find(const struct option *table, const char *name);
+const struct option *option_find_letter(const struct option *table, char letter);
+
+bool option_takes_value(const struct option *o);
+
+/* Reads `word` (NULL for flags) into `config`. Returns 0, or -1 with `e` filled. */
+int option_apply(const struct option *o, void *config, const char *word, struct error *e);
+
+/* Frees what texts and lists of the table own in `config`. */
+void option_release(const struct option *table, void *config);
+
+/* Adds a copy. Returns 0, or -1 with ENOMEM. */
+int text_list_add(struct text_list *list, const char *text);
+void text_list_free(struct text_list *list);
+
+#endif

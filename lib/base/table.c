@@ -1,0 +1,160 @@
+/* See table.h. */
+#include "base/table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+void table_init(struct table *t, const struct table_type *type)
+{
+	*t = (struct table){.type = type};
+}
+
+void table_free(struct table *t)
+{
+	free(t->slots);
+	t->slots = NULL;
+	t->mask = t->count = 0;
+}
+
+static size_t table_slot(const struct table *t, const void *key)
+{
+	size_t i = (size_t)t->type->hash_key(key) & t->mask;
+
+	while (t->slots[i] && !t->type->equal(t->slots[i], key))
+		i = (i + 1) & t->mask;
+	return i;
+}
+
+void *table_find(const struct table *t, const void *key)
+{
+	return t->slots ? t->slots[table_slot(t, key)] : NULL;
+}
+
+static void table_place(struct table *t, void *item)
+{
+	size_t i = (size_t)t->type->hash_item(item) & t->mask;
+
+	while (t->slots[i])
+		i = (i + 1) & t->mask;
+	t->slots[i] = item;
+}
+
+static int table_grow(struct table *t)
+{
+	size_t old = t->slots ? t->mask + 1 : 0, wanted = old ? old * 2 : 16;
+	void **before = t->slots;
+	void **slots = calloc(wanted, sizeof *slots);
+
+	if (!slots)
+		return -1;
+	t->slots = slots;
+	t->mask = wanted - 1;
+	for (size_t i = 0; i < old; i++)
+		if (before[i])
+			table_place(t, before[i]);
+	free(before);
+	return 0;
+}
+
+int table_add(struct table *t, void *item)
+{
+	/* At most three quarters full: linear probing stays short. */
+	if ((!t->slots || (t->count + 1) * 4 > (t->mask + 1) * 3) && table_grow(t) < 0)
+		return -1;
+	table_place(t, item);
+	t->count++;
+	return 0;
+}
+
+/* Closes the gap at `hole`: moves back every follower whose own place is not behind it. */
+static void table_close_gap(struct table *t, size_t hole)
+{
+	size_t i = hole;
+
+	for (;;) {
+		size_t home;
+
+		i = (i + 1) & t->mask;
+		if (!t->slots[i])
+			break;
+		home = (size_t)t->type->hash_item(t->slots[i]) & t->mask;
+		if (((i - home) & t->mask) < ((i - hole) & t->mask))
+			continue;
+		t->slots[hole] = t->slots[i];
+		hole = i;
+	}
+	t->slots[hole] = NULL;
+}
+
+void *table_remove(struct table *t, const void *key)
+{
+	size_t i;
+	void *item;
+
+	if (!t->slots)
+		return NULL;
+	i = table_slot(t, key);
+	item = t->slots[i];
+	if (!item)
+		return NULL;
+	table_close_gap(t, i);
+	t->count--;
+	return item;
+}
+
+void *table_next(const struct table *t, size_t *at)
+{
+	while (t->slots && *at <= t->mask) {
+		void *item = t->slots[(*at)++];
+
+		if (item)
+			return item;
+	}
+	return NULL;
+}
+
+/* The kernel gives every process 16 random bytes (getauxval(3), AT_RANDOM). */
+static uint64_t hash_seed(void)
+{
+	static uint64_t seed;
+
+	if (!seed) {
+		const void *random = (const void *)getauxval(AT_RANDOM);
+
+		if (random)
+			memcpy(&seed, random, sizeof seed);
+		seed |= 1;
+	}
+	return seed;
+}
+
+__extension__ typedef unsigned __int128 wide;
+
+static uint64_t hash_mix(uint64_t a, uint64_t b)
+{
+	wide product = (wide)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+uint64_t hash_bytes(const void *bytes, size_t length)
+{
+	const unsigned char *s = bytes;
+	uint64_t h = hash_seed() ^ length;
+
+	for (; length >= 8; s += 8, length -= 8) {
+		uint64_t word;
+
+		memcpy(&word, s, 8);
+		h = hash_mix(h ^ word, UINT64_C(0x9e3779b97f4a7c15));
+	}
+	if (length) {
+		uint64_t word = 0;
+
+		memcpy(&word, s, length);
+		h = hash_mix(h ^ word, UINT64_C(0xc2b2ae3d27d4eb4f));
+	}
+	return hash_mix(h, UINT64_C(0x165667b19e3779f9));
+}

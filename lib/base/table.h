@@ -1,0 +1,48 @@
+/*
+ * A hash table of pointers (open addressing, linear probing, no tombstones).
+ *
+ * The table stores pointers to items that their owners keep; it never frees one. Equality and hash
+ * come from the user's `table_type`; the hash of a key is computed by the caller through the type.
+ */
+#ifndef EVWATCH_BASE_TABLE_H
+#define EVWATCH_BASE_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct table_type {
+	uint64_t (*hash_item)(const void *item);
+	uint64_t (*hash_key)(const void *key);
+	bool (*equal)(const void *item, const void *key);
+};
+
+struct table {
+	const struct table_type *type;
+	void **slots; /* owned; NULL: free */
+	size_t mask;  /* slots - 1, or 0 when none are allocated */
+	size_t count;
+};
+
+void table_init(struct table *t, const struct table_type *type);
+
+/* Frees the slots, not the items. */
+void table_free(struct table *t);
+
+/* The item that equals `key`, or NULL. */
+void *table_find(const struct table *t, const void *key);
+
+/* Adds an item whose key is not there yet. Returns 0, or -1 with ENOMEM and nothing changed. */
+int table_add(struct table *t, void *item);
+
+/* Takes out the item that equals `key` and returns it, or NULL. */
+void *table_remove(struct table *t, const void *key);
+
+/* Walks all items in no order: start with *at = 0; NULL ends. The table must not change meanwhile.
+ */
+void *table_next(const struct table *t, size_t *at);
+
+/* A hash of bytes; seeded once a process, so that nobody outside can choose collisions. */
+uint64_t hash_bytes(const void *bytes, size_t length);
+
+#endif

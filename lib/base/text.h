@@ -1,0 +1,38 @@
+/*
+ * Text as others must read it: escaped for terminals, JSON, shells; and the nearest known word.
+ *
+ * Names and lines come from outside and may hold any byte but NUL; nothing here trusts them.
+ */
+#ifndef EVWATCH_BASE_TEXT_H
+#define EVWATCH_BASE_TEXT_H
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Appends `text` with control characters as \n, \t, \xNN (for lines meant for people). */
+void escape_control(struct buf *out, const char *text, size_t length);
+
+/* The same, and blanks as \040 and backslashes as \\: one word that can be told apart. */
+void escape_word(struct buf *out, const char *text, size_t length);
+
+/* Appends a JSON string in quotes; bytes that are not UTF-8 become U+FFFD (RFC 8259, 8.1). */
+void json_add_string(struct buf *out, const char *text, size_t length);
+
+/* Is it valid UTF-8 (RFC 3629: no surrogates, no overlong forms)? */
+bool utf8_valid(const char *text, size_t length);
+
+/* Appends standard base64 with padding (RFC 4648, 4). */
+void base64_add(struct buf *out, const void *bytes, size_t length);
+
+/* Appends `word` so that a POSIX shell reads it as this one word. */
+void shell_quote(struct buf *out, const char *word);
+
+/*
+ * The word of `words` (NULL-terminated) that a typist most likely meant, or NULL when none is near
+ * (Damerau-Levenshtein, at most a third of the length).
+ */
+const char *nearest_word(const char *typed, const char *const *words);
+
+#endif

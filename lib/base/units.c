@@ -1,0 +1,203 @@
+/* See units.h. */
+#include "base/units.h"
+
+#include "base/array.h"
+#include "base/error.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <string.h>
+
+static const struct unit {
+	const char *name;
+	int64_t ns;
+} units[] = {
+    {"ns", 1},
+    {"us", NS_PER_US},
+    {"ms", NS_PER_MS},
+    {"s", NS_PER_S},
+    {"m", 60 * NS_PER_S},
+    {"h", 3600 * NS_PER_S},
+    {"d", 86400 * NS_PER_S},
+    {"w", 7 * 86400 * NS_PER_S},
+};
+
+static int wrong_at(struct error *e, const char *word, const char *at, const char *why)
+{
+	error_set(e, "\"%s\": %s", word, why);
+	return error_at(e, -1, (int)(at - word));
+}
+
+static const struct unit *unit_at(const char *s, size_t length)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(units); i++)
+		if (strlen(units[i].name) == length && !memcmp(units[i].name, s, length))
+			return &units[i];
+	return NULL;
+}
+
+/* Reads digits at *s into *n; false when there are none or too many. */
+static bool digits_read(const char **s, uint64_t *n)
+{
+	const char *start = *s;
+
+	for (*n = 0; isdigit((unsigned char)**s); ++*s)
+		if (__builtin_mul_overflow(*n, 10u, n) ||
+		    __builtin_add_overflow(*n, (uint64_t)(**s - '0'), n))
+			return false;
+	return *s != start;
+}
+
+/* The digits behind a decimal point, in units of `one`; what is finer than 1 is dropped. */
+static uint64_t fraction_read(const char **s, uint64_t one)
+{
+	uint64_t value = 0;
+
+	for (; isdigit((unsigned char)**s); ++*s) {
+		one /= 10;
+		value += (uint64_t)(**s - '0') * one;
+	}
+	return value;
+}
+
+static bool starts_fraction(const char *s)
+{
+	return *s == '.' && isdigit((unsigned char)s[1]);
+}
+
+/* number * ns + fraction (in billionths) * ns, added to *total; false on overflow. */
+static bool duration_add_part(int64_t *total, uint64_t number, uint64_t billionths, int64_t ns)
+{
+	int64_t part, fraction = ns >= NS_PER_S ? (int64_t)billionths * (ns / NS_PER_S)
+						: (int64_t)billionths * ns / NS_PER_S;
+
+	if (number > INT64_MAX || __builtin_mul_overflow((int64_t)number, ns, &part))
+		return false;
+	if (__builtin_add_overflow(part, fraction, &part))
+		return false;
+	return !__builtin_add_overflow(*total, part, total);
+}
+
+int duration_parse(const char *word, int64_t *ns, struct error *e)
+{
+	const char *s = word;
+	int64_t total = 0, last = INT64_MAX;
+
+	if (!*s)
+		return error_set(e, "a duration is missing (as in 250ms, 5s, 1m30s)");
+	if (*s == '-')
+		return wrong_at(e, word, s, "a duration cannot be negative");
+	while (*s) {
+		const char *start = s;
+		uint64_t number = 0, billionths = 0;
+		const struct unit *unit;
+		size_t length;
+
+		if (!digits_read(&s, &number) && (s != start || !starts_fraction(s)))
+			return wrong_at(e, word, start,
+					s == start ? "not a duration (as in 250ms, 5s, 1m30s)"
+						   : "the duration is too long");
+		if (starts_fraction(s)) {
+			s++;
+			billionths = fraction_read(&s, (uint64_t)NS_PER_S);
+		}
+		length = strspn(s, "abcdefghijklmnopqrstuvwxyz");
+		unit = length ? unit_at(s, length) : unit_at("s", 1);
+		if (!unit)
+			return wrong_at(e, word, s, "unknown unit (ns, us, ms, s, m, h, d, w)");
+		if (!length && (*s || start != word))
+			return wrong_at(e, word, s,
+					"a unit is missing (ns, us, ms, s, m, h, d, w)");
+		if (unit->ns >= last)
+			return wrong_at(e, word, start, "the units must go from long to short");
+		if (!duration_add_part(&total, number, billionths, unit->ns))
+			return wrong_at(e, word, start, "the duration is too long");
+		last = unit->ns;
+		s += length;
+	}
+	*ns = total;
+	return 0;
+}
+
+/* The power of 1024 that a unit letter stands for, or -1. */
+static int unit_shift(char c)
+{
+	static const char letters[] = "kKmMgGtT";
+	const char *at = c ? strchr(letters, c) : NULL;
+
+	return at ? (int)(at - letters) / 2 * 10 + 10 : -1;
+}
+
+int size_parse(const char *word, uint64_t *bytes, struct error *e)
+{
+	const char *s = word;
+	uint64_t number, fraction = 0;
+	int shift = 0;
+
+	if (!*s)
+		return error_set(e, "a size is missing (as in 64k, 10M, 1G)");
+	if (!digits_read(&s, &number))
+		return wrong_at(e, word, word,
+				s == word ? "not a size (as in 64k, 10M, 1G)"
+					  : "the size is too large");
+	if (starts_fraction(s)) {
+		s++;
+		fraction = fraction_read(&s, 1000000);
+	}
+	if (unit_shift(*s) > 0) {
+		shift = unit_shift(*s++);
+		if (*s == 'i' && s[1] == 'B')
+			s++;
+	}
+	if (*s == 'B')
+		s++;
+	if (*s)
+		return wrong_at(e, word, s, "unknown unit (k, M, G, T: powers of 1024)");
+	if (fraction && !shift)
+		return wrong_at(e, word, word, "a size in bytes is a whole number");
+	if (number > UINT64_MAX >> (shift + 1))
+		return wrong_at(e, word, word, "the size is too large");
+	*bytes = (number << shift) + (fraction << shift) / 1000000;
+	return 0;
+}
+
+int rate_parse(const char *word, uint64_t *bytes_per_second, struct error *e)
+{
+	size_t length = strlen(word);
+	char size[64];
+
+	if (length < 3 || strcmp(word + length - 2, "/s") != 0 || length - 2 >= sizeof size)
+		return wrong_at(e, word, word + length, "not a rate (as in 64k/s, 10M/s)");
+	memcpy(size, word, length - 2);
+	size[length - 2] = '\0';
+	if (size_parse(size, bytes_per_second, e) < 0)
+		return -1;
+	if (*bytes_per_second == 0)
+		return wrong_at(e, word, word, "a rate must be more than nothing");
+	return 0;
+}
+
+int count_parse(const char *word, uint64_t least, uint64_t most, uint64_t *n, struct error *e)
+{
+	const char *s = word;
+
+	if (!digits_read(&s, n) || *s) {
+		error_set(e, "\"%s\" is not a whole number", word);
+		return error_at(e, -1, (int)(s - word));
+	}
+	if (*n < least || *n > most)
+		return error_set(e, "%s is out of range: %llu to %llu", word,
+				 (unsigned long long)least, (unsigned long long)most);
+	return 0;
+}
+
+void duration_add(struct buf *out, int64_t ns)
+{
+	if (ns == 0)
+		buf_add_text(out, "0s");
+	for (size_t i = ARRAY_LENGTH(units); i-- > 0 && ns;) {
+		if (ns >= units[i].ns)
+			buf_printf(out, "%lld%s", (long long)(ns / units[i].ns), units[i].name);
+		ns %= units[i].ns;
+	}
+}

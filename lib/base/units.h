@@ -1,0 +1,36 @@
+/*
+ * Words with units: durations, sizes, rates, counts (interface, section 1).
+ *
+ * Everything is parsed whole: overflow, a sign, an empty word and trailing garbage are errors, with
+ * `column` at the fault.
+ */
+#ifndef EVWATCH_BASE_UNITS_H
+#define EVWATCH_BASE_UNITS_H
+
+#include "base/buf.h"
+
+#include <stdint.h>
+
+struct error;
+
+#define NS_PER_US INT64_C(1000)
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S  INT64_C(1000000000)
+
+/* `250ms`, `1m30s`, `0.5s`, bare number: seconds. Result in nanoseconds. Returns 0 or -1. */
+int duration_parse(const char *word, int64_t *ns, struct error *e);
+
+/* `64k`, `10M`, `1G` (powers of 1024; `B` and `iB` may follow). Result in bytes. Returns 0 or -1.
+ */
+int size_parse(const char *word, uint64_t *bytes, struct error *e);
+
+/* A size and `/s`. Result in bytes a second, at least 1. Returns 0 or -1. */
+int rate_parse(const char *word, uint64_t *bytes_per_second, struct error *e);
+
+/* A decimal number from `least` to `most`. Returns 0 or -1. */
+int count_parse(const char *word, uint64_t least, uint64_t most, uint64_t *n, struct error *e);
+
+/* Appends `1m30s`, `250ms`: the shortest form that duration_parse reads back. */
+void duration_add(struct buf *out, int64_t ns);
+
+#endif

@@ -1,0 +1,125 @@
+/*
+ * A job: a rule's right half. It turns events into runs of the rule's command.
+ *
+ * It owns the queue of events that wait, the runs that go on, and what to do when both meet
+ * (--on-busy). It knows nothing of where events come from.
+ */
+#ifndef EVWATCH_JOB_JOB_H
+#define EVWATCH_JOB_JOB_H
+
+#include "base/event.h"
+#include "base/option.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+struct job;
+struct reactor;
+
+enum on_busy { BUSY_QUEUE, BUSY_SKIP, BUSY_RESTART, BUSY_SIGNAL, BUSY_PARALLEL };
+enum job_stdin { STDIN_NULL, STDIN_PATHS, STDIN_JSON, STDIN_INHERIT };
+
+/* What section 4 of the interface lets a rule say. Filled through job_options. */
+struct job_config {
+	int on_busy;      /* enum on_busy; -1: the kind's default */
+	int signal;       /* --signal, for BUSY_SIGNAL; default HUP */
+	uint64_t jobs;    /* 0: the kind's default */
+	int64_t debounce; /* ns; -1: the kind's default */
+	bool debounce_auto;
+	int64_t max_wait; /* ns; default 2 s */
+	int64_t throttle; /* ns; 0: none */
+	bool initial;
+	int64_t timeout;      /* ns; 0: none */
+	int stop_signal;      /* default TERM */
+	int64_t stop_timeout; /* ns; default 10 s */
+	uint64_t retry;
+	int64_t backoff, backoff_max; /* ns; default 1 s, 1 min */
+	uint64_t priority;            /* 0 to 7; default 4 */
+	struct text_list env;         /* K=V */
+	bool clear_env;
+	char *cwd;
+	int umask;      /* -1: as it is */
+	int nice;       /* added */
+	char *run_as;   /* USER[:GROUP] */
+	int stdin_mode; /* enum job_stdin */
+	char *output;   /* "inherit", "group", "null" or a file; NULL: inherit */
+	bool tag;
+	bool clear;
+	char *shell; /* NULL: /bin/sh */
+};
+
+/* Ends with a NULL name. Offsets are into struct job_config. */
+extern const struct option job_options[];
+
+void job_config_init(struct job_config *c);
+
+/* What to run: `words` directly, or words[0] as shell text. */
+struct command {
+	char **words; /* owned; NULL-terminated */
+	size_t count;
+	bool shell;
+};
+void command_free(struct command *c);
+
+/* How one run ended. */
+struct run_result {
+	uint64_t ordinal; /* EVWATCH_COUNT */
+	int status;       /* as a shell counts it: 0 to 255, 124 timeout, 126, 127, 128 + signal */
+	pid_t pid;        /* 0: it could not be started */
+	int64_t duration; /* ns */
+	void *token;      /* of its first event */
+	const char *output; /* captured (event.capture), else NULL */
+	size_t output_length;
+};
+
+/* What a job says to its owner. Any of them may be followed by job_free in a later turn only. */
+struct job_host {
+	void (*began)(void *owner, uint64_t ordinal, pid_t pid, void *token);
+	void (*ended)(void *owner, const struct run_result *result);
+	/* Events that led to no run (skipped, stopped): the source gets its tokens back. */
+	void (*dropped)(void *owner, void *token);
+	/* job_has_room may have changed to true, or job_idle to true. */
+	void (*room)(void *owner);
+};
+
+struct job_setup {
+	struct reactor *reactor;
+	const struct job_config *config; /* outlives the job */
+	const struct command *command;   /* outlives the job */
+	const char *rule, *kind;         /* EVWATCH_RULE, EVWATCH_SOURCE */
+	const struct job_host *host;
+	void *owner;
+};
+
+/* A job with its defaults resolved (no -1 and 0 left in on_busy, jobs, debounce). NULL with `e`. */
+struct job *job_new(const struct job_setup *setup, struct error *e);
+
+/* All events together make one run. Copies them; takes over their connections in any case. */
+void job_submit(struct job *j, const struct event *events, size_t n);
+
+/* Would an event be run at once? While false, sources that can wait are paused. */
+bool job_has_room(const struct job *j);
+
+/* Nothing queued, gathered or running. */
+bool job_idle(const struct job *j);
+
+/* No new runs: drops what waits, stop signal to what runs, KILL after --stop-timeout. */
+void job_stop(struct job *j);
+
+/* No new runs and KILL at once. */
+void job_kill(struct job *j);
+
+/* The job must be idle. */
+void job_free(struct job *j);
+
+struct job_stats {
+	uint64_t runs, failures, skipped;
+	size_t running, queued;
+	int last_status; /* -1: no run ended yet */
+	int64_t last_duration;
+};
+void job_stats(const struct job *j, struct job_stats *stats);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * A sink: a descriptor that is written without ever blocking the loop.
+ *
+ * Standard output, standard error and log files go through one. A stopped reader must not stop the
+ * timers: bytes wait in memory, up to a limit, and sink_full asks who can wait to wait. The flags
+ * of descriptors shared with other processes (O_NONBLOCK) are left alone.
+ */
+#ifndef EVWATCH_JOB_SINK_H
+#define EVWATCH_JOB_SINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct reactor;
+struct sink;
+
+/* Is told when a full sink has room again, or when it broke (EPIPE, ENOSPC: errno in `error`). */
+typedef void sink_call(void *context, int error);
+
+/* A sink over `fd`, which stays the caller's. NULL with ENOMEM. */
+struct sink *sink_open(struct reactor *r, int fd, size_t limit, sink_call *call, void *context);
+
+/* Takes all of the bytes. Returns 0, or -1: broken (errno as above) or ENOMEM. */
+int sink_write(struct sink *s, const void *bytes, size_t length);
+
+/* More is waiting than the limit. */
+bool sink_full(const struct sink *s);
+
+/* Writes what waits, at most `wait` ns; for the end of the process. */
+void sink_flush(struct sink *s, long long wait);
+
+/* Drops what waits; the descriptor stays open. */
+void sink_close(struct sink *s);
+
+#endif

@@ -1,0 +1,243 @@
+/*
+ * The reactor: one loop that waits for descriptors, timers, signals and children, and calls back.
+ *
+ * It knows nothing of evwatch. Watchers are embedded in their owners: no call here allocates for
+ * one, beyond tables that grow with the highest descriptor and the number of armed timers.
+ *
+ * Every kind has the same verbs in the same order: init (pure), start, stop. A callback may stop,
+ * start again or free its own watcher or any other one. All of it belongs to one thread; only
+ * waker_wake may be called from another thread or from a signal handler.
+ *
+ * Time is in nanoseconds (int64_t). Functions that can fail return -1 with errno.
+ */
+#ifndef EVWATCH_REACTOR_REACTOR_H
+#define EVWATCH_REACTOR_REACTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct error;
+struct reactor;
+
+/* ---- the loop -------------------------------------------------------------------------------- */
+
+struct reactor_config {
+	const char *backend; /* "epoll", "io_uring", "poll", "select", "auto" or NULL for auto */
+};
+
+/* A new reactor, or NULL with `e` filled: unknown or unavailable backend, ENOMEM, EMFILE. */
+struct reactor *reactor_new(const struct reactor_config *config, struct error *e);
+
+/* Frees the loop and stops what is still started; the watchers' memory stays their owners'. */
+void reactor_free(struct reactor *r);
+
+/* Runs until reactor_stop, or until nothing is started any more. Returns 0, or -1 with errno. */
+int reactor_run(struct reactor *r);
+
+/* One iteration that waits at most `wait` ns (-1: as long as it takes). Returns 0 or -1. */
+int reactor_turn(struct reactor *r, int64_t wait);
+
+/* Makes reactor_run return after the current callback. */
+void reactor_stop(struct reactor *r);
+
+/* After fork(2), in the child: builds the backend anew; all watchers stay started. Returns 0/-1. */
+int reactor_reinit(struct reactor *r);
+
+const char *reactor_backend(const struct reactor *r);
+
+/* Counters since the start, for `status`. */
+struct reactor_stats {
+	uint64_t turns;     /* waits done */
+	uint64_t callbacks; /* watchers called */
+};
+void reactor_stats(const struct reactor *r, struct reactor_stats *stats);
+
+/* What `evwatch backends` tells; the last has a NULL name. Best first. */
+struct backend_info {
+	const char *name;
+	const char *purpose; /* what it is best for */
+	const char *limits;
+};
+const struct backend_info *reactor_backends(void);
+
+/* Does this backend work here? When not, `why` is filled and false returned. */
+bool reactor_backend_works(const char *name, struct error *why);
+
+/* ---- clocks ---------------------------------------------------------------------------------- */
+
+enum reactor_clock {
+	CLOCK_OF_LOOP, /* CLOCK_MONOTONIC: stands still while the machine is suspended */
+	CLOCK_OF_BOOT, /* CLOCK_BOOTTIME: runs on in suspend */
+	CLOCK_OF_WALL, /* CLOCK_REALTIME: steps; armed deadlines are looked at again after a step */
+};
+
+/* The time of this iteration, taken once. */
+int64_t reactor_now(struct reactor *r, enum reactor_clock clock);
+
+/* The time now, from the kernel. */
+int64_t clock_read(enum reactor_clock clock);
+
+/* ---- priorities ------------------------------------------------------------------------------ */
+
+enum { PRIORITY_FIRST = 0, PRIORITY_DEFAULT = 4, PRIORITY_LAST = 7 };
+
+/* ---- descriptors ----------------------------------------------------------------------------- */
+
+enum {
+	IO_READ = 1,
+	IO_WRITE = 2,
+	IO_URGENT = 4,     /* priority data: EPOLLPRI */
+	IO_HALF_CLOSE = 8, /* the peer will send no more: EPOLLRDHUP; only when asked for */
+	IO_HANGUP = 16,    /* reported always: EPOLLHUP */
+	IO_ERROR = 32,     /* reported always: EPOLLERR, or the backend refused the descriptor */
+	IO_TIMEOUT = 64,   /* reported when the watcher's own timeout ran out */
+	IO_EDGE = 128,     /* interest: tell changes only (level elsewhere: poll, select) */
+	IO_ONCE = 256,     /* interest: stop before the callback */
+};
+
+struct io_watcher;
+typedef void io_call(struct reactor *r, struct io_watcher *w, unsigned ready);
+
+/* Several watchers may share a descriptor. Stop them before the descriptor is closed. */
+struct io_watcher {
+	io_call *call;
+	struct io_watcher *next; /* private from here on */
+	int fd;
+	uint32_t pending; /* place in an active queue + 1; 0: none */
+	uint16_t interest;
+	uint16_t ready;
+	uint8_t priority;
+	bool started;
+};
+
+void io_init(struct io_watcher *w, int fd, unsigned interest, io_call *call);
+/* -1 with ENOMEM or EBADF (negative). What the backend refuses later arrives as IO_ERROR. */
+int io_start(struct reactor *r, struct io_watcher *w);
+void io_stop(struct reactor *r, struct io_watcher *w);
+/* Changes the interest of a started (or stopped) watcher; start and stop in one turn cost nothing.
+ */
+void io_change(struct reactor *r, struct io_watcher *w, unsigned interest);
+
+/* ---- timers ---------------------------------------------------------------------------------- */
+
+struct timer;
+typedef void timer_call(struct reactor *r, struct timer *t);
+
+/* Fires once at its deadline, never early; a callback arms it again for more. */
+struct timer {
+	timer_call *call;
+	int64_t deadline; /* on its clock */
+	uint32_t place;   /* private: in the heap + 1; 0: not armed */
+	uint32_t pending;
+	uint8_t clock;
+	uint8_t priority;
+};
+
+void timer_init(struct timer *t, enum reactor_clock clock, timer_call *call);
+/* Arms, or arms again, at an absolute time. -1 with ENOMEM (never when it was armed already). */
+int timer_start_at(struct reactor *r, struct timer *t, int64_t deadline);
+/* The same, `delay` ns from reactor_now. */
+int timer_start_in(struct reactor *r, struct timer *t, int64_t delay);
+void timer_stop(struct reactor *r, struct timer *t);
+bool timer_active(const struct timer *t);
+
+/*
+ * Is told when the wall clock was set (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET); wall timers
+ * have been looked at again by then. One a reactor; NULL ends it. Returns 0 or -1.
+ */
+typedef void clock_step_call(struct reactor *r, void *context);
+int reactor_on_clock_step(struct reactor *r, clock_step_call *call, void *context);
+
+/* ---- signals --------------------------------------------------------------------------------- */
+
+struct signal_info {
+	int number;
+	int code;  /* si_code */
+	pid_t pid; /* sender, or 0 */
+	uid_t uid;
+	int value; /* sigqueue(3) */
+};
+
+struct signal_watcher;
+typedef void signal_call(struct reactor *r, struct signal_watcher *w,
+			 const struct signal_info *info);
+
+/*
+ * The handler writes to a socket pair that the loop reads: no signal is lost while a callback runs
+ * (more than the pair holds are counted and told as such). Several may watch one signal.
+ */
+struct signal_watcher {
+	signal_call *call;
+	struct signal_watcher *next; /* private from here on */
+	int number;
+	uint8_t priority;
+	bool started;
+};
+
+void signal_init(struct signal_watcher *w, int number, signal_call *call);
+/* -1 with EINVAL: KILL, STOP and numbers that do not exist. */
+int signal_start(struct reactor *r, struct signal_watcher *w);
+/* The last watcher of a signal gives its former disposition back. */
+void signal_stop(struct reactor *r, struct signal_watcher *w);
+/* Lets the watchers of info->number be called as if the signal had arrived here. */
+void reactor_signal_deliver(struct reactor *r, const struct signal_info *info);
+
+/* ---- children -------------------------------------------------------------------------------- */
+
+struct child_watcher;
+/* `status` as from waitpid(2); the child is reaped and the watcher stopped already. */
+typedef void child_call(struct reactor *r, struct child_watcher *w, int status);
+
+struct child_watcher {
+	child_call *call;
+	struct child_watcher *next; /* private from here on */
+	struct io_watcher io;       /* of the pidfd */
+	pid_t pid;
+	bool started;
+};
+
+void child_init(struct child_watcher *w, pid_t pid, child_call *call);
+/*
+ * Watches a child of this process. `pidfd` (from clone3(2), CLONE_PIDFD) is taken over; with -1 one
+ * is opened where the kernel has them, and SIGCHLD serves elsewhere. -1 with ESRCH: no such child.
+ */
+int child_start(struct reactor *r, struct child_watcher *w, int pidfd);
+void child_stop(struct reactor *r, struct child_watcher *w);
+/* Also reaps children that nobody watches: for a subreaper (prctl(2)) or PID 1. Returns 0 or -1. */
+int reactor_reap_orphans(struct reactor *r);
+
+/* ---- deferred calls and wake-ups ------------------------------------------------------------- */
+
+struct deferred;
+typedef void deferred_call(struct reactor *r, struct deferred *d);
+
+/* Called once, in the next turn (or in this one, when its queue has not run yet). */
+struct deferred {
+	deferred_call *call;
+	uint32_t pending; /* private */
+	uint8_t priority;
+};
+
+void deferred_init(struct deferred *d, deferred_call *call);
+int deferred_start(struct reactor *r, struct deferred *d);
+void deferred_stop(struct reactor *r, struct deferred *d);
+
+struct waker;
+typedef void waker_call(struct reactor *r, struct waker *w);
+
+/* Wake-ups from other threads; several before the loop looks become one call. */
+struct waker {
+	waker_call *call;
+	struct io_watcher io; /* private: of an eventfd */
+};
+
+void waker_init(struct waker *w, waker_call *call);
+/* -1 with EMFILE, ENOMEM. A started waker does not keep reactor_run running. */
+int waker_start(struct reactor *r, struct waker *w);
+void waker_stop(struct reactor *r, struct waker *w);
+/* From any thread or signal handler. */
+void waker_wake(const struct waker *w);
+
+#endif

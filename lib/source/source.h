@@ -1,0 +1,127 @@
+/*
+ * A source: a rule's left half. It watches the world through the reactor and makes events.
+ *
+ * Each kind is one `struct source_type` in one file or folder; kinds.c lists them all. A kind has a
+ * configuration (plain data, filled from its option table and arguments) and a run-time struct that
+ * begins with `struct source`. Life: open → start → (pause ↔ resume)* → stop → close; close may
+ * come at any point after a successful open.
+ *
+ * Back-pressure: while a source is paused it must not emit. It keeps what it knows (lines unread,
+ * connections in the backlog, file changes merged) and goes on from there when resumed. The engine
+ * may pause, stop or resume a source from inside its own emit: look again after each one.
+ */
+#ifndef EVWATCH_SOURCE_SOURCE_H
+#define EVWATCH_SOURCE_SOURCE_H
+
+#include "base/event.h"
+#include "base/option.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct error;
+struct reactor;
+struct source;
+
+/* What a source may say to the engine. */
+struct source_host {
+	/*
+	 * These things happened; together they make one run where the rule has a command. The
+	 * events are borrowed. A `connection` in one is taken over in any case.
+	 */
+	void (*emit)(struct source *s, const struct event *events, size_t n);
+	/* There will be no more events: end of input, the last timer fired, the process gone. */
+	void (*ended)(struct source *s);
+	/* It cannot go on: told to the user once, evwatch ends with status 1. */
+	void (*failed)(struct source *s, const struct error *e);
+	/* Bound address for --ready-file, as an endpoint word. During open. */
+	void (*bound)(struct source *s, const char *endpoint);
+};
+
+/* --debounce and --max-wait of the rule, for kinds that gather by themselves (file). */
+struct gather {
+	int64_t quiet;    /* ns without a change before the events are handed on */
+	bool automatic;   /* --debounce auto: `quiet` adapts, 2 ms to 50 ms */
+	int64_t max_wait; /* ns after the first change, at most */
+};
+
+/* How a run of the rule's command ended, for run_ended. */
+struct run_outcome {
+	int status;         /* as a shell counts it: 0 to 255, 128 + signal; -1: there was no run */
+	const char *output; /* what it wrote, when the event asked for it (`capture`); else NULL */
+	size_t output_length;
+};
+
+/* Every kind's struct begins with this. Filled by the engine before open. */
+struct source {
+	const struct source_type *type;
+	const void *config; /* of type->config_size; outlives the source */
+	const struct source_host *host;
+	void *owner; /* the engine's */
+	struct reactor *reactor;
+	const char *rule; /* its name, for messages and the log */
+	struct gather gather;
+	bool has_command;
+	bool follows_json; /* events are printed with every detail (--json) */
+	uint8_t priority;  /* for its watchers */
+	bool paused;       /* set by the engine around pause and resume */
+};
+
+/* For `evwatch KIND --help`, the manual and the completions. */
+struct event_name {
+	const char *name;
+	const char *meaning;
+};
+
+struct source_type {
+	const char *name;                    /* "file" */
+	const char *summary;                 /* one clause: "run a command when files change" */
+	const char *arguments;               /* "PATH..." */
+	int least_arguments, most_arguments; /* most -1: any number */
+	const char *examples[2];
+	const struct event_name *events; /* ends with a NULL name */
+	const struct option *options;    /* of this kind alone; ends with a NULL name */
+	bool takes_no_command;           /* relay */
+	bool waits_for_room; /* paused while as many commands run as may (file, listen, lines) */
+	bool gathers;        /* merges its events itself by `struct gather` (file) */
+	int default_on_busy; /* enum on_busy of job.h */
+	uint64_t default_jobs;
+
+	size_t config_size;
+	/* Sets defaults in a zeroed configuration. May be NULL. */
+	void (*config_init)(void *config);
+	/* Reads the arguments, checks all together. -1 with `e`, e->word the argument at fault. */
+	int (*config_arguments)(void *config, char *const *words, size_t n, struct error *e);
+	/* Frees what config_arguments allocated (options are freed by their table). May be NULL. */
+	void (*config_release)(void *config);
+	/* Appends in words what the rule waits for ("changes below src") for check and --dry-run.
+	 */
+	void (*describe)(const void *config, struct buf *out);
+
+	size_t size;
+	/* Acquires everything that can fail: binds, opens, resolves. All or nothing. */
+	int (*open)(struct source *s, struct error *e);
+	/* Arms: events may be emitted from the next turn on. */
+	void (*start)(struct source *s);
+	/* Only for kinds with waits_for_room. */
+	void (*pause)(struct source *s);
+	void (*resume)(struct source *s);
+	/* No new events; may finish what it carries (relay drains) and then call ended. */
+	void (*stop)(struct source *s);
+	/* Frees everything but the struct itself. */
+	void (*close)(struct source *s);
+	/* A run for an event of this source began, or ended; `token` is the first event's.
+	 * Optional. */
+	void (*run_began)(struct source *s, void *token);
+	void (*run_ended)(struct source *s, void *token, const struct run_outcome *outcome);
+};
+
+/* All kinds in the order of --help; ends with NULL. */
+extern const struct source_type *const source_types[];
+
+/* The kind of this name, or NULL. */
+const struct source_type *source_type_find(const char *name);
+
+#endif
