@@ -2,7 +2,8 @@
  * Endpoints: the words of the interface, section 1, and the sockets that they name.
  *
  * Parsing is pure; names are resolved elsewhere (resolver.h), off the loop. Only literal addresses,
- * ports and service names (getservbyname_r) are turned into addresses here.
+ * ports, service names (getservbyname_r) and `localhost` (always this machine: RFC 6761, 6.3) are
+ * turned into addresses here.
  */
 #ifndef EVWATCH_NET_ENDPOINT_H
 #define EVWATCH_NET_ENDPOINT_H
@@ -11,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/un.h>
 
 struct buf;
@@ -29,9 +31,9 @@ struct endpoint {
 	enum endpoint_kind kind;
 	char *host; /* owned: a name or literal; NULL: loopback (PORT alone); "*": every address */
 	char *path; /* owned: unix path or systemd name */
-	uint16_t port; /* host order */
-	uint32_t cid, vsock_port;
-	int fd; /* ENDPOINT_FD */
+	uint16_t port;            /* host order; 0: the listener picks a free one */
+	uint32_t cid, vsock_port; /* each UINT32_MAX: any */
+	int fd;                   /* ENDPOINT_FD */
 };
 
 /* Reads an endpoint word. -1 with `e`, e->column at the fault. Nothing is allocated then. */
@@ -41,6 +43,16 @@ void endpoint_release(struct endpoint *ep);
 /* Appends the word that endpoint_parse would read back. */
 void endpoint_add(struct buf *out, const struct endpoint *ep);
 
+/* struct sockaddr_vm of <linux/vm_sockets.h>, which musl's include path does not have. */
+struct address_vsock {
+	sa_family_t family;
+	uint16_t reserved;
+	uint32_t port;
+	uint32_t cid;
+	uint8_t flags;
+	uint8_t zero[3];
+};
+
 /* An address of any family we speak, with its length. */
 struct address {
 	union {
@@ -48,47 +60,68 @@ struct address {
 		struct sockaddr_in v4;
 		struct sockaddr_in6 v6;
 		struct sockaddr_un un;
+		struct address_vsock vsock;
 		struct sockaddr_storage storage;
 	};
 	socklen_t length;
 };
 
 /*
- * The addresses that need no resolver: loopback (two: 127.0.0.1 and ::1), literals, `*`, unix,
- * vsock. Returns how many were written (at most `room`), or 0 when `host` is a name to resolve.
+ * The addresses that need no resolver: loopback (two: 127.0.0.1 and ::1), literals, `*` (one:
+ * `::`), unix, vsock. Returns how many were written (at most `room`), or 0 when `host` is a name to
+ * resolve (and for fd: and systemd:, which have none).
  */
 int endpoint_addresses(const struct endpoint *ep, struct address *out, int room);
+
+/* Can one connect to it? -1 with `e`: `*`, port 0, fd: and systemd: are for listeners only. */
+int endpoint_check_target(const struct endpoint *ep, const char *word, struct error *e);
+
+/* IPv4 or IPv6? */
+bool address_is_ip(const struct address *a);
+
+/* Turns ::ffff:1.2.3.4, as dual-stack sockets tell it, into the IPv4 address that it is. */
+void address_unmap(struct address *a);
 
 /* Appends `1.2.3.4:80`, `[::1]:80`, `unix:/path`: an endpoint word. */
 void address_add(struct buf *out, const struct address *a);
 
 /* Appends the address without its port; returns the port (0 where there is none). */
-uint16_t address_add_host(struct buf *out, const struct address *a);
+uint32_t address_add_host(struct buf *out, const struct address *a);
 
 /* ---- listening ------------------------------------------------------------------------------- */
 
+enum { LISTENER_MOST = 4, BACKLOG_DEFAULT = 4096 };
+
 struct listen_config {
-	int backlog; /* default 4096 */
+	int backlog; /* 0: BACKLOG_DEFAULT (the kernel cuts it to net.core.somaxconn) */
 	bool reuseport;
-	unsigned mode; /* of Unix sockets; default 0600 */
+	unsigned mode; /* of Unix sockets; the interface's default is 0600 */
 	char *owner;   /* USER[:GROUP] of Unix sockets, or NULL */
 };
 
 /* The bound sockets of one endpoint: PORT alone makes two. */
 struct listener {
-	int fds[4];
+	int fds[LISTENER_MOST];
+	bool datagram[LISTENER_MOST]; /* of fds[i]; else a stream */
 	int count;
 	char *unlink_path; /* owned; the Unix socket file to remove when closed */
-	bool inherited;
+	dev_t unlink_device;
+	ino_t unlink_inode; /* removed only while it is still the one we made */
+	bool inherited;     /* fd:N, systemd:NAME: duplicates; the originals stay open */
 };
 
 /*
  * Binds and listens (UDP: binds). All or nothing. `e` says what and why and how to mend it: the
  * address in use, no permission below 1024, a live socket or a file that is no socket in the way.
- * Descriptors are non-blocking and close-on-exec. Names are resolved here, blocking: only at start.
+ * Descriptors are non-blocking and close-on-exec, streams keep their connections alive
+ * (SO_KEEPALIVE is inherited by what is accepted), datagram sockets tell which of our addresses was
+ * meant (IP_PKTINFO). Names are resolved here, blocking: only at start.
  */
 int listener_open(struct listener *l, const struct endpoint *ep, const struct listen_config *c,
 		  struct error *e);
 void listener_close(struct listener *l);
+
+/* Appends the endpoint word of fds[i] as it is bound (port 0 has become a real one). */
+void listener_add_bound(struct buf *out, const struct listener *l, int i);
 
 #endif

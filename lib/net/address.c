@@ -1,0 +1,218 @@
+/*
+ * Addresses: from endpoints that need no resolver, and as text.
+ *
+ * A dual-stack socket tells IPv4 peers as ::ffff:1.2.3.4; everywhere here they count, and are
+ * written, as the IPv4 addresses that they are.
+ */
+#include "net/endpoint.h"
+
+#include "base/buf.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define UNIX_PATH_OFFSET offsetof(struct sockaddr_un, sun_path)
+
+static void address_v4(struct address *a, const struct in_addr *ip, uint16_t port)
+{
+	memset(a, 0, sizeof *a);
+	a->v4.sin_family = AF_INET;
+	a->v4.sin_port = htons(port);
+	a->v4.sin_addr = *ip;
+	a->length = sizeof a->v4;
+}
+
+static void address_v6(struct address *a, const struct in6_addr *ip, uint16_t port)
+{
+	memset(a, 0, sizeof *a);
+	a->v6.sin6_family = AF_INET6;
+	a->v6.sin6_port = htons(port);
+	a->v6.sin6_addr = *ip;
+	a->length = sizeof a->v6;
+}
+
+/* The zone of a link-local address: an interface's name, or its number. */
+static bool zone_read(const char *zone, uint32_t *index)
+{
+	char *end;
+	unsigned long n;
+
+	*index = if_nametoindex(zone);
+	if (*index)
+		return true;
+	n = strtoul(zone, &end, 10);
+	*index = (uint32_t)n;
+	return *zone >= '0' && *zone <= '9' && !*end && n > 0 && n <= UINT32_MAX;
+}
+
+static bool literal_v6(const char *host, uint16_t port, struct address *a)
+{
+	const char *percent = strchr(host, '%');
+	size_t length = percent ? (size_t)(percent - host) : strlen(host);
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr ip;
+
+	if (length >= sizeof text)
+		return false;
+	memcpy(text, host, length);
+	text[length] = '\0';
+	if (inet_pton(AF_INET6, text, &ip) != 1)
+		return false;
+	address_v6(a, &ip, port);
+	return !percent || zone_read(percent + 1, &a->v6.sin6_scope_id);
+}
+
+static int internet_addresses(const struct endpoint *ep, struct address *out, int room)
+{
+	struct in_addr ip = {htonl(INADDR_LOOPBACK)};
+
+	if (ep->host && strcmp(ep->host, "*") == 0) {
+		address_v6(out, &in6addr_any, ep->port);
+		return 1;
+	}
+	if (!ep->host || strcasecmp(ep->host, "localhost") == 0) {
+		address_v4(out, &ip, ep->port);
+		if (room > 1)
+			address_v6(out + 1, &in6addr_loopback, ep->port);
+		return room > 1 ? 2 : 1;
+	}
+	if (inet_pton(AF_INET, ep->host, &ip) == 1) {
+		address_v4(out, &ip, ep->port);
+		return 1;
+	}
+	return literal_v6(ep->host, ep->port, out) ? 1 : 0;
+}
+
+static void address_unix(struct address *a, const char *path)
+{
+	size_t n = strlen(path);
+
+	memset(a, 0, sizeof *a);
+	a->un.sun_family = AF_UNIX;
+	if (*path == '@') {
+		/* Abstract: the name is exactly the bytes behind the NUL, as many as `length` says.
+		 */
+		memcpy(a->un.sun_path + 1, path + 1, n - 1);
+		a->length = (socklen_t)(UNIX_PATH_OFFSET + n);
+	} else {
+		memcpy(a->un.sun_path, path, n);
+		a->length = (socklen_t)(UNIX_PATH_OFFSET + n + 1);
+	}
+}
+
+int endpoint_addresses(const struct endpoint *ep, struct address *out, int room)
+{
+	if (room < 1)
+		return 0;
+	switch (ep->kind) {
+	case ENDPOINT_TCP:
+	case ENDPOINT_UDP:
+		return internet_addresses(ep, out, room);
+	case ENDPOINT_UNIX:
+		address_unix(out, ep->path);
+		return 1;
+	case ENDPOINT_VSOCK:
+		memset(out, 0, sizeof *out);
+		out->vsock.family = AF_VSOCK;
+		out->vsock.cid = ep->cid;
+		out->vsock.port = ep->vsock_port;
+		out->length = sizeof out->vsock;
+		return 1;
+	case ENDPOINT_FD:
+	case ENDPOINT_SYSTEMD:
+		break;
+	}
+	return 0;
+}
+
+bool address_is_ip(const struct address *a)
+{
+	return a->any.sa_family == AF_INET || a->any.sa_family == AF_INET6;
+}
+
+void address_unmap(struct address *a)
+{
+	struct in_addr ip;
+
+	if (a->any.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr))
+		return;
+	memcpy(&ip, a->v6.sin6_addr.s6_addr + 12, sizeof ip);
+	address_v4(a, &ip, ntohs(a->v6.sin6_port));
+}
+
+static void v6_add(struct buf *out, const struct sockaddr_in6 *v6)
+{
+	char text[INET6_ADDRSTRLEN], zone[IF_NAMESIZE];
+
+	if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+		inet_ntop(AF_INET, v6->sin6_addr.s6_addr + 12, text, sizeof text);
+	else
+		inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+	buf_add_text(out, text);
+	if (!v6->sin6_scope_id)
+		return;
+	if (if_indextoname(v6->sin6_scope_id, zone))
+		buf_printf(out, "%%%s", zone);
+	else
+		buf_printf(out, "%%%u", v6->sin6_scope_id);
+}
+
+/* The path, `@name` for an abstract one, nothing for a socket without a name (a client's). */
+static void unix_path_add(struct buf *out, const struct address *a)
+{
+	size_t n = a->length > UNIX_PATH_OFFSET ? a->length - UNIX_PATH_OFFSET : 0;
+
+	if (n > sizeof a->un.sun_path)
+		n = sizeof a->un.sun_path;
+	if (n && a->un.sun_path[0] == '\0') {
+		buf_add_char(out, '@');
+		buf_add(out, a->un.sun_path + 1, n - 1);
+	} else {
+		buf_add(out, a->un.sun_path, strnlen(a->un.sun_path, n));
+	}
+}
+
+uint32_t address_add_host(struct buf *out, const struct address *a)
+{
+	char text[INET_ADDRSTRLEN];
+
+	switch (a->any.sa_family) {
+	case AF_INET:
+		buf_add_text(out, inet_ntop(AF_INET, &a->v4.sin_addr, text, sizeof text));
+		return ntohs(a->v4.sin_port);
+	case AF_INET6:
+		v6_add(out, &a->v6);
+		return ntohs(a->v6.sin6_port);
+	case AF_UNIX:
+		unix_path_add(out, a);
+		return 0;
+	case AF_VSOCK:
+		buf_printf(out, "%u", a->vsock.cid);
+		return a->vsock.port;
+	default:
+		buf_add_char(out, '?');
+		return 0;
+	}
+}
+
+void address_add(struct buf *out, const struct address *a)
+{
+	bool bracket = a->any.sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr);
+	uint32_t port;
+
+	if (a->any.sa_family == AF_UNIX)
+		buf_add_text(out, "unix:");
+	if (a->any.sa_family == AF_VSOCK)
+		buf_add_text(out, "vsock:");
+	if (bracket)
+		buf_add_char(out, '[');
+	port = address_add_host(out, a);
+	if (bracket)
+		buf_add_char(out, ']');
+	if (address_is_ip(a) || a->any.sa_family == AF_VSOCK)
+		buf_printf(out, ":%u", port);
+}

@@ -1,0 +1,266 @@
+/*
+ * Endpoint words, read and written.
+ *
+ * The hard part is to tell what a bare colon means: `HOST:PORT` has one, an IPv6 address many, and
+ * the brackets around the latter are asked for, never guessed.
+ */
+#include "net/endpoint.h"
+
+#include "base/array.h"
+#include "base/error.h"
+#include "base/units.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int wrong_at(struct error *e, const char *word, const char *at, const char *why)
+{
+	error_set(e, "\"%s\": %s", word, why);
+	return error_at(e, -1, (int)(at - word));
+}
+
+static bool all_digits(const char *s)
+{
+	return *s && s[strspn(s, "0123456789")] == '\0';
+}
+
+/* Reads a number of at most `most`; false when it is none. */
+static bool number_read(const char *s, uint64_t most, uint64_t *n)
+{
+	struct error ignored;
+
+	return all_digits(s) && count_parse(s, 0, most, n, &ignored) == 0;
+}
+
+static bool service_find(const char *name, const char *protocol, uint16_t *port)
+{
+	struct servent entry, *found = NULL;
+	char room[2048];
+
+	if (getservbyname_r(name, protocol, &entry, room, sizeof room, &found) != 0 || !found)
+		return false;
+	*port = ntohs((uint16_t)found->s_port);
+	return true;
+}
+
+static int port_parse(struct endpoint *ep, const char *word, const char *at, struct error *e)
+{
+	uint64_t n;
+
+	if (!*at)
+		return wrong_at(e, word, at, "a port is missing");
+	if (all_digits(at)) {
+		if (!number_read(at, 65535, &n))
+			return wrong_at(e, word, at, "a port is a number from 0 to 65535");
+		ep->port = (uint16_t)n;
+		return 0;
+	}
+	if (service_find(at, ep->kind == ENDPOINT_UDP ? "udp" : "tcp", &ep->port))
+		return 0;
+	wrong_at(e, word, at, "neither a port nor a service that /etc/services knows");
+	if (strchr(at, '/'))
+		error_hint(e, "a Unix socket is written unix:%s", at);
+	else if (at == word && strchr(at, '.'))
+		error_hint(e, "a host needs a port: %s:PORT", at);
+	return -1;
+}
+
+/* `[V6]:PORT`: `at` is the bracket. */
+static int bracket_parse(struct endpoint *ep, const char *word, const char *at, struct error *e)
+{
+	const char *end = strchr(at, ']');
+	struct address ignored;
+
+	if (!end)
+		return wrong_at(e, word, at, "this bracket is never closed");
+	if (end[1] != ':')
+		return wrong_at(e, word, end + 1, "a port is missing, as in [::1]:80");
+	if (port_parse(ep, word, end + 2, e) < 0)
+		return -1;
+	ep->host = strndup(at + 1, (size_t)(end - at - 1));
+	if (!ep->host)
+		return error_errno(e, "out of memory");
+	if (strchr(ep->host, ':') && endpoint_addresses(ep, &ignored, 1) == 1)
+		return 0;
+	free(ep->host);
+	ep->host = NULL;
+	return wrong_at(e, word, at + 1, "brackets hold an IPv6 address");
+}
+
+/* `PORT`, `HOST:PORT`, `[V6]:PORT`, `*:PORT` at `at`. */
+static int internet_parse(struct endpoint *ep, const char *word, const char *at, struct error *e)
+{
+	const char *colon = strrchr(at, ':');
+
+	if (*at == '[')
+		return bracket_parse(ep, word, at, e);
+	if (!colon)
+		return port_parse(ep, word, at, e);
+	if (strchr(at, ':') != colon) {
+		wrong_at(e, word, at, "an IPv6 address is written in brackets");
+		return error_hint(e, "as in [%.*s]:%s", (int)(colon - at), at, colon + 1);
+	}
+	if (colon == at)
+		return wrong_at(e, word, at, "a host is missing before the colon");
+	for (const char *s = at; s < colon; s++)
+		if (isspace((unsigned char)*s) || iscntrl((unsigned char)*s) || *s == '/')
+			return wrong_at(e, word, s, "a host name cannot hold this character");
+	if (port_parse(ep, word, colon + 1, e) < 0)
+		return -1;
+	ep->host = strndup(at, (size_t)(colon - at));
+	return ep->host ? 0 : error_errno(e, "out of memory");
+}
+
+static int unix_parse(struct endpoint *ep, const char *word, const char *at, struct error *e)
+{
+	const size_t most = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
+
+	if (!*at || strcmp(at, "@") == 0)
+		return wrong_at(e, word, at, "a path is missing");
+	if (strlen(at) > most + (*at == '@')) {
+		error_set(e, "\"%s\": the path is %zu bytes long, and a socket's may have %zu",
+			  word, strlen(at), most);
+		error_hint(e, "use a relative path, or a shorter directory such as /run");
+		return error_at(e, -1, (int)(at - word));
+	}
+	ep->path = strdup(at);
+	return ep->path ? 0 : error_errno(e, "out of memory");
+}
+
+static bool vsock_number(const char *text, uint32_t *n)
+{
+	uint64_t value;
+
+	if (strcmp(text, "*") == 0) {
+		*n = UINT32_MAX;
+		return true;
+	}
+	if (!number_read(text, UINT32_MAX - 1, &value))
+		return false;
+	*n = (uint32_t)value;
+	return true;
+}
+
+static int vsock_parse(struct endpoint *ep, const char *word, const char *at, struct error *e)
+{
+	const char *colon = strchr(at, ':');
+	char cid[16];
+
+	if (!colon || colon == at)
+		return wrong_at(e, word, at, "written vsock:CID:PORT, as in vsock:2:1024");
+	if ((size_t)(colon - at) >= sizeof cid)
+		return wrong_at(e, word, at, "a context id is a number, or * for any");
+	memcpy(cid, at, (size_t)(colon - at));
+	cid[colon - at] = '\0';
+	if (!vsock_number(cid, &ep->cid))
+		return wrong_at(e, word, at, "a context id is a number, or * for any");
+	if (!vsock_number(colon + 1, &ep->vsock_port))
+		return wrong_at(e, word, colon + 1, "a vsock port is a number");
+	return 0;
+}
+
+static int fd_parse(struct endpoint *ep, const char *word, const char *at, struct error *e)
+{
+	uint64_t n;
+
+	if (!number_read(at, INT32_MAX, &n))
+		return wrong_at(e, word, at, "the number of an inherited descriptor, as in fd:3");
+	ep->fd = (int)n;
+	return 0;
+}
+
+static int systemd_parse(struct endpoint *ep, const char *word, const char *at, struct error *e)
+{
+	if (!*at)
+		return wrong_at(e, word, at, "a socket's name is missing (FileDescriptorName=)");
+	ep->path = strdup(at);
+	return ep->path ? 0 : error_errno(e, "out of memory");
+}
+
+static const struct scheme {
+	const char *prefix;
+	enum endpoint_kind kind;
+	int (*parse)(struct endpoint *ep, const char *word, const char *at, struct error *e);
+} schemes[] = {
+    {"unix:", ENDPOINT_UNIX, unix_parse},          {"udp:", ENDPOINT_UDP, internet_parse},
+    {"vsock:", ENDPOINT_VSOCK, vsock_parse},       {"fd:", ENDPOINT_FD, fd_parse},
+    {"systemd:", ENDPOINT_SYSTEMD, systemd_parse},
+};
+
+int endpoint_parse(struct endpoint *ep, const char *word, struct error *e)
+{
+	*ep = (struct endpoint){.kind = ENDPOINT_TCP, .fd = -1};
+	if (!*word)
+		return error_set(e, "an endpoint is missing (as in 7000, HOST:80, unix:/run/x)");
+	for (size_t i = 0; i < ARRAY_LENGTH(schemes); i++) {
+		size_t n = strlen(schemes[i].prefix);
+
+		if (strncmp(word, schemes[i].prefix, n) == 0) {
+			ep->kind = schemes[i].kind;
+			return schemes[i].parse(ep, word, word + n, e);
+		}
+	}
+	return internet_parse(ep, word, word, e);
+}
+
+void endpoint_release(struct endpoint *ep)
+{
+	free(ep->host);
+	free(ep->path);
+	ep->host = ep->path = NULL;
+}
+
+static void vsock_add(struct buf *out, uint32_t cid, uint32_t port)
+{
+	buf_add_text(out, "vsock:");
+	if (cid == UINT32_MAX)
+		buf_add_text(out, "*:");
+	else
+		buf_printf(out, "%u:", cid);
+	if (port == UINT32_MAX)
+		buf_add_char(out, '*');
+	else
+		buf_printf(out, "%u", port);
+}
+
+void endpoint_add(struct buf *out, const struct endpoint *ep)
+{
+	switch (ep->kind) {
+	case ENDPOINT_UNIX:
+		buf_printf(out, "unix:%s", ep->path);
+		return;
+	case ENDPOINT_VSOCK:
+		vsock_add(out, ep->cid, ep->vsock_port);
+		return;
+	case ENDPOINT_FD:
+		buf_printf(out, "fd:%d", ep->fd);
+		return;
+	case ENDPOINT_SYSTEMD:
+		buf_printf(out, "systemd:%s", ep->path);
+		return;
+	case ENDPOINT_UDP:
+		buf_add_text(out, "udp:");
+		break;
+	case ENDPOINT_TCP:
+		break;
+	}
+	if (ep->host)
+		buf_printf(out, strchr(ep->host, ':') ? "[%s]:" : "%s:", ep->host);
+	buf_printf(out, "%u", ep->port);
+}
+
+int endpoint_check_target(const struct endpoint *ep, const char *word, struct error *e)
+{
+	if (ep->kind == ENDPOINT_FD || ep->kind == ENDPOINT_SYSTEMD)
+		return wrong_at(e, word, word, "an inherited socket can be listened on only");
+	if (ep->host && strcmp(ep->host, "*") == 0)
+		return wrong_at(e, word, word, "* can be listened on only: name a host");
+	if ((ep->kind == ENDPOINT_TCP || ep->kind == ENDPOINT_UDP) && ep->port == 0)
+		return wrong_at(e, word, word, "port 0 can be listened on only");
+	if (ep->kind == ENDPOINT_VSOCK && (ep->cid == UINT32_MAX || ep->vsock_port == UINT32_MAX))
+		return wrong_at(e, word, word, "* can be listened on only");
+	return 0;
+}

@@ -1,0 +1,259 @@
+/*
+ * Unix listening sockets.
+ *
+ * The hard part is what stands in the way already: a socket that nobody serves any more is
+ * replaced, a live one never, and nothing that is no socket. Looking and replacing are two steps,
+ * so those of two evwatch processes are kept apart by a lock on the directory. Nobody can connect
+ * between bind and listen; mode and owner are set there, so that they never are wider than asked
+ * for.
+ */
+#include "net/listener.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static bool number_of(const char *text, unsigned *n)
+{
+	char *end;
+	unsigned long value;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	*n = (unsigned)value;
+	return *text >= '0' && *text <= '9' && !*end && !errno && value < UINT_MAX;
+}
+
+static int user_find(const char *name, uid_t *uid, gid_t *gid, struct error *e)
+{
+	const struct passwd *user = getpwnam(name);
+
+	if (user) {
+		*uid = user->pw_uid;
+		*gid = user->pw_gid;
+		return 0;
+	}
+	if (number_of(name, uid))
+		return 0;
+	return error_set(e, "--owner: there is no user \"%s\"", name);
+}
+
+static int group_find(const char *name, gid_t *gid, struct error *e)
+{
+	const struct group *group = getgrnam(name);
+
+	if (group) {
+		*gid = group->gr_gid;
+		return 0;
+	}
+	if (number_of(name, gid))
+		return 0;
+	return error_set(e, "--owner: there is no group \"%s\"", name);
+}
+
+/* USER, USER:GROUP or :GROUP; a USER alone brings its own group. */
+static int owner_find(const char *owner, uid_t *uid, gid_t *gid, struct error *e)
+{
+	const char *colon = strchr(owner, ':');
+	char name[256];
+	size_t length = colon ? (size_t)(colon - owner) : strlen(owner);
+
+	*uid = (uid_t)-1;
+	*gid = (gid_t)-1;
+	if (length >= sizeof name)
+		return error_set(e, "--owner: there is no user \"%s\"", owner);
+	memcpy(name, owner, length);
+	name[length] = '\0';
+	if (length && user_find(name, uid, gid, e) < 0)
+		return -1;
+	return colon && colon[1] ? group_find(colon + 1, gid, e) : 0;
+}
+
+static void directory_of(const char *path, char *out, size_t room)
+{
+	const char *slash = strrchr(path, '/');
+	size_t n = slash ? (size_t)(slash - path) : 0;
+
+	if (slash == path)
+		n = 1;
+	if (n == 0 || n >= room) {
+		strcpy(out, ".");
+		return;
+	}
+	memcpy(out, path, n);
+	out[n] = '\0';
+}
+
+/*
+ * Locks the directory against another evwatch that looks at the same path; at most for a second,
+ * since others may lock it for reasons of their own. Returns a descriptor, or -1: not locked.
+ */
+static int directory_lock(const char *path)
+{
+	char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	int fd;
+
+	directory_of(path, directory, sizeof directory);
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (int tries = 0; fd >= 0 && tries < 100; tries++) {
+		const struct timespec pause = {.tv_nsec = 10000000};
+
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR))
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return fd;
+}
+
+/* Does anybody serve this socket? Only a refused connection says for sure that nobody does. */
+static bool is_dead(const struct address *a)
+{
+	int fd = listener_socket(a, false);
+	bool dead;
+
+	if (fd < 0)
+		return false;
+	dead = connect(fd, &a->any, a->length) < 0 && errno == ECONNREFUSED;
+	fd_close(&fd);
+	return dead;
+}
+
+/* Something is there already: removes a dead socket, else says what it is. */
+static int make_way(const char *path, const struct address *a, struct error *e)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : error_errno(e, "cannot listen on unix:%s", path);
+	if (!S_ISSOCK(st.st_mode)) {
+		error_set(e, "cannot listen on unix:%s: a %s of this name is there", path,
+			  S_ISDIR(st.st_mode)   ? "directory"
+			  : S_ISLNK(st.st_mode) ? "symbolic link"
+			  : S_ISREG(st.st_mode) ? "regular file"
+						: "file that is no socket");
+		return error_hint(e, "only a socket that nobody serves is ever replaced: remove it "
+				     "yourself, or take another path");
+	}
+	if (!is_dead(a)) {
+		error_set(e, "cannot listen on unix:%s: Address already in use", path);
+		return error_hint(e, "a process serves this socket: `ss -lxp src %s` shows which",
+				  path);
+	}
+	if (unlink(path) < 0 && errno != ENOENT)
+		return error_errno(e, "cannot replace the stale socket %s", path);
+	return 0;
+}
+
+static int explain(struct error *e, const char *path)
+{
+	char directory[PATH_MAX];
+	int why = errno;
+
+	directory_of(path, directory, sizeof directory);
+	error_errno(e, "cannot listen on unix:%s", path);
+	if (why == ENOENT)
+		error_hint(e, "the directory %s is not there: make it first", directory);
+	else if (why == EACCES)
+		error_hint(e, "the directory %s must be writable", directory);
+	else if (why == EADDRINUSE && *path == '@')
+		error_hint(e, "`ss -lxp src %s` shows who holds it", path);
+	return -1;
+}
+
+/* fchmod before bind gives the file its mode at birth (the umask aside). Returns 0 or -1. */
+static int bind_with_mode(int fd, const struct address *a, unsigned mode)
+{
+	mode_t mask;
+	int result;
+
+	if (fchmod(fd, mode) < 0)
+		return -1;
+	mask = umask(0);
+	result = bind(fd, &a->any, a->length);
+	umask(mask);
+	return result;
+}
+
+static int bind_path(int fd, const char *path, const struct address *a, unsigned mode,
+		     struct error *e)
+{
+	if (bind_with_mode(fd, a, mode) == 0)
+		return 0;
+	if (errno != EADDRINUSE)
+		return explain(e, path);
+	if (make_way(path, a, e) < 0)
+		return -1;
+	return bind_with_mode(fd, a, mode) == 0 ? 0 : explain(e, path);
+}
+
+/* Remembers which file is ours, so that closing removes that one and no other. */
+static int remember(struct listener *l, const char *path, struct error *e)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return explain(e, path);
+	l->unlink_device = st.st_dev;
+	l->unlink_inode = st.st_ino;
+	return 0;
+}
+
+static int hand_over(const char *path, const struct listen_config *c, uid_t uid, gid_t gid,
+		     struct error *e)
+{
+	if (!c->owner || fchownat(AT_FDCWD, path, uid, gid, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	error_errno(e, "cannot give unix:%s to %s", path, c->owner);
+	return errno == EPERM ? error_hint(e, "only root can give files away") : -1;
+}
+
+/* bind, then owner, then listen: nobody connects before all is as it should be. */
+static int set_up(struct listener *l, const char *path, const struct address *a,
+		  const struct listen_config *c, struct error *e)
+{
+	bool abstract = *path == '@';
+	uid_t uid = (uid_t)-1;
+	gid_t gid = (gid_t)-1;
+
+	if (!abstract && c->owner && owner_find(c->owner, &uid, &gid, e) < 0)
+		return -1;
+	l->unlink_path = abstract ? NULL : strdup(path);
+	if (!abstract && !l->unlink_path)
+		return error_errno(e, "out of memory");
+	if (bind_path(l->fds[0], path, a, c->mode, e) < 0)
+		return -1;
+	if (!abstract && (remember(l, path, e) < 0 || hand_over(path, c, uid, gid, e) < 0))
+		return -1;
+	if (listen(l->fds[0], c->backlog > 0 ? c->backlog : BACKLOG_DEFAULT) < 0)
+		return explain(e, path);
+	return 0;
+}
+
+int listener_open_unix(struct listener *l, const struct endpoint *ep, const struct listen_config *c,
+		       struct error *e)
+{
+	struct address a = {0};
+	int fd, lock, result;
+
+	endpoint_addresses(ep, &a, 1);
+	fd = listener_socket(&a, false);
+	if (fd < 0 || listener_add(l, fd, false) < 0)
+		return explain(e, ep->path);
+	lock = *ep->path == '@' ? -1 : directory_lock(ep->path);
+	result = set_up(l, ep->path, &a, c, e);
+	fd_close(&lock);
+	if (result < 0)
+		listener_close(l);
+	return result;
+}
