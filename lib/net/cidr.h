@@ -1,0 +1,68 @@
+/*
+ * Who may connect: ordered rules over address ranges, and how many connections each address holds.
+ *
+ * IPv4 and IPv6 never match each other, but ::ffff:1.2.3.4 is IPv4 everywhere. Peers without an IP
+ * address (Unix, vsock) are beyond these rules: a Unix socket's mode decides there.
+ */
+#ifndef EVWATCH_NET_CIDR_H
+#define EVWATCH_NET_CIDR_H
+
+#include "base/table.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct address;
+struct error;
+
+/* One range: the first `prefix` bits of `bytes`. */
+struct cidr {
+	uint8_t bytes[16];
+	uint8_t size; /* 4 or 16 bytes */
+	uint8_t prefix;
+	bool allow;
+};
+
+/* In the order given; the first that matches decides. Zeroed: everybody may. */
+struct cidr_list {
+	struct cidr *rules; /* owned */
+	size_t count, capacity;
+	bool allows; /* some rule allows: who matches none may not */
+};
+
+/* Reads `10.0.0.0/8`, `::1`, `[fe80::]/10` and adds it. -1 with `e`, e->column at the fault. */
+int cidr_list_add(struct cidr_list *list, const char *word, bool allow, struct error *e);
+void cidr_list_free(struct cidr_list *list);
+
+bool cidr_list_permits(const struct cidr_list *list, const struct address *a);
+
+/* ---- connections per address ----------------------------------------------------------------- */
+
+/* An address that holds connections; there is one only while it holds any. */
+struct peer {
+	uint8_t bytes[16];
+	uint8_t size;
+	uint64_t count;
+};
+
+struct peer_table {
+	struct table table;
+};
+
+void peer_table_init(struct peer_table *t);
+
+/* Frees the table and all peers; pointers to them die. */
+void peer_table_free(struct peer_table *t);
+
+/*
+ * Counts one more connection of this address, up to `most`. Returns its peer, to be given to
+ * peer_leave exactly once; or NULL with errno: EUSERS (it holds `most`), ENOMEM, EAFNOSUPPORT (no
+ * IP address: not counted).
+ */
+struct peer *peer_enter(struct peer_table *t, const struct address *a, uint64_t most);
+
+/* One connection less; the last one frees the peer. NULL is nobody. */
+void peer_leave(struct peer_table *t, struct peer *p);
+
+#endif
