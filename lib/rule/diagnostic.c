@@ -1,0 +1,92 @@
+/* See diagnostic.h. */
+#include "rule/diagnostic.h"
+
+#include "base/array.h"
+#include "base/text.h"
+#include "rule/script.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int diagnostics_add(struct diagnostics *d, const struct script *script, size_t offset,
+		    const struct error *e)
+{
+	if (ARRAY_GROW(d->items, d->capacity, d->count + 1) == 0)
+		d->items[d->count++] = (struct diagnostic){script, offset, *e};
+	return -1;
+}
+
+void diagnostics_free(struct diagnostics *d)
+{
+	free(d->items);
+	*d = (struct diagnostics){0};
+}
+
+/* Where an offset stands: its line, and line and column numbers from 1. */
+struct spot {
+	const char *line;
+	size_t length, column;
+	size_t number;
+};
+
+static struct spot spot_find(const struct script *s, size_t offset)
+{
+	struct spot spot = {.line = s->text, .number = 1};
+	const char *at, *end;
+
+	if (offset > s->length)
+		offset = s->length;
+	at = s->text + offset;
+	for (const char *c = s->text; c < at; c++)
+		if (*c == '\n') {
+			spot.line = c + 1;
+			spot.number++;
+		}
+	end = memchr(at, '\n', s->length - offset);
+	spot.length = (size_t)((end ? end : s->text + s->length) - spot.line);
+	spot.column = (size_t)(at - spot.line) + 1;
+	return spot;
+}
+
+enum { SHOWN = 100 }; /* of a long line, this many columns around the fault */
+
+static void print_line(const struct spot *spot, struct buf *out)
+{
+	size_t caret = spot->column - 1;
+	size_t from = spot->length > SHOWN && caret > SHOWN / 2 ? caret - SHOWN / 2 : 0;
+	size_t to = spot->length - from > SHOWN ? from + SHOWN : spot->length;
+
+	buf_add_text(out, "  ");
+	for (size_t i = from; i < to; i++) {
+		unsigned char c = (unsigned char)spot->line[i];
+
+		buf_add_char(out, c < 0x20 && c != '\t' ? '?' : (char)c);
+	}
+	buf_add_text(out, "\n  ");
+	/* Tabs are kept, so that the caret stands below its column at any tab width. */
+	for (size_t i = from; i < caret && i < to; i++) {
+		unsigned char c = (unsigned char)spot->line[i];
+
+		if ((c & 0xc0) != 0x80)
+			buf_add_char(out, c == '\t' ? '\t' : ' ');
+	}
+	buf_add_char(out, '^');
+}
+
+void diagnostic_print(const struct diagnostic *d, struct buf *out)
+{
+	struct spot spot;
+
+	buf_add_text(out, "evwatch: ");
+	if (!d->script) {
+		escape_control(out, d->error.what, strlen(d->error.what));
+		buf_printf(out, "%s%s\n", *d->error.hint ? "\n  " : "", d->error.hint);
+		return;
+	}
+	spot = spot_find(d->script, d->offset);
+	buf_printf(out, "%s:%zu:%zu: ", d->script->name, spot.number, spot.column);
+	escape_control(out, d->error.what, strlen(d->error.what));
+	buf_add_char(out, '\n');
+	print_line(&spot, out);
+	buf_printf(out, "%s%s\n", *d->error.hint ? " " : "", d->error.hint);
+}

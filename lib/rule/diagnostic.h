@@ -1,0 +1,38 @@
+/*
+ * Diagnostics: every error of the rules, with its place and a hint.
+ *
+ *	evwatch: site.rules:3:20: file has no option --mach
+ *	  css: file assets --mach '*.scss' -- make css
+ *	                   ^ did you mean --match?
+ */
+#ifndef EVWATCH_RULE_DIAGNOSTIC_H
+#define EVWATCH_RULE_DIAGNOSTIC_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <stddef.h>
+
+struct script;
+
+struct diagnostic {
+	const struct script *script; /* borrowed; NULL: no place */
+	size_t offset;
+	struct error error;
+};
+
+struct diagnostics {
+	struct diagnostic *items;
+	size_t count, capacity;
+};
+
+/* Adds an error at an offset of a script. Always returns -1. */
+int diagnostics_add(struct diagnostics *d, const struct script *script, size_t offset,
+		    const struct error *e);
+
+/* Appends what the user is told of one error. */
+void diagnostic_print(const struct diagnostic *d, struct buf *out);
+
+void diagnostics_free(struct diagnostics *d);
+
+#endif

@@ -1,0 +1,106 @@
+/* See rule.h. */
+#include "rule/rule.h"
+
+#include "base/array.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "source/source.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void rule_free(struct rule *r)
+{
+	if (!r)
+		return;
+	if (r->source_config) {
+		if (r->type->config_release)
+			r->type->config_release(r->source_config);
+		option_release(r->type->options, r->source_config);
+	}
+	free(r->source_config);
+	option_release(job_options, &r->job);
+	option_release(print_options, &r->print);
+	command_free(&r->command);
+	free(r->name);
+	free(r);
+}
+
+void rules_free(struct rules *rules)
+{
+	for (size_t i = 0; i < rules->count; i++)
+		rule_free(rules->items[i]);
+	free(rules->items);
+	for (size_t i = 0; i < rules->n_scripts; i++)
+		script_free(rules->scripts[i]);
+	free(rules->scripts);
+	diagnostics_free(&rules->diagnostics);
+	*rules = (struct rules){0};
+}
+
+const struct script *rules_keep(struct rules *rules, struct script *s, const struct error *e)
+{
+	if (!s) {
+		diagnostics_add(&rules->diagnostics, NULL, 0, e);
+		return NULL;
+	}
+	if (ARRAY_GROW(rules->scripts, rules->scripts_capacity, rules->n_scripts + 1) < 0) {
+		script_free(s);
+		return NULL;
+	}
+	rules->scripts[rules->n_scripts++] = s;
+	return s;
+}
+
+static void describe_command(const struct rule *r, struct buf *out)
+{
+	if (!r->command.count) {
+		buf_add_text(out, r->print.json ? "print it as JSON" : "print it");
+		return;
+	}
+	buf_add_text(out, "run ");
+	if (r->command.shell) {
+		escape_control(out, r->command.words[0], strlen(r->command.words[0]));
+		return;
+	}
+	for (size_t i = 0; i < r->command.count; i++) {
+		if (i)
+			buf_add_char(out, ' ');
+		shell_quote(out, r->command.words[i]);
+	}
+}
+
+static void describe_limits(const struct rule *r, struct buf *out)
+{
+	static const char *const busy[] = {
+	    [BUSY_QUEUE] = NULL,
+	    [BUSY_SKIP] = "not while it still runs",
+	    [BUSY_RESTART] = "restarted when it happens again",
+	    [BUSY_SIGNAL] = "signalled when it happens again",
+	    [BUSY_PARALLEL] = NULL,
+	};
+
+	if (busy[r->job.on_busy])
+		buf_printf(out, "; %s", busy[r->job.on_busy]);
+	if (r->job.jobs > 1)
+		buf_printf(out, "; at most %llu at once", (unsigned long long)r->job.jobs);
+	if (r->job.timeout) {
+		buf_add_text(out, "; stopped after ");
+		duration_add(out, r->job.timeout);
+	}
+}
+
+void rule_describe(const struct rule *r, struct buf *out)
+{
+	buf_printf(out, "%s: on ", r->name);
+	if (r->type->describe)
+		r->type->describe(r->source_config, out);
+	else
+		buf_add_text(out, r->type->name);
+	if (r->type->takes_no_command)
+		return;
+	buf_add_text(out, ", ");
+	describe_command(r, out);
+	if (r->command.count)
+		describe_limits(r, out);
+}

@@ -1,0 +1,58 @@
+/*
+ * A rule: when this kind of thing happens, run that command (or print the event).
+ *
+ * Rules are read from command lines and from text; errors are collected, so that all of them can be
+ * told at once. Reading arms nothing and opens nothing but rule files.
+ */
+#ifndef EVWATCH_RULE_RULE_H
+#define EVWATCH_RULE_RULE_H
+
+#include "job/job.h"
+#include "rule/diagnostic.h"
+#include "rule/script.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct source_type;
+
+/* How events are printed when there is no command. */
+struct print_config {
+	bool json;
+	bool nul;     /* -0 */
+	char *format; /* --format, or NULL */
+};
+
+struct rule {
+	char *name;
+	const struct source_type *type;
+	void *source_config; /* of type->config_size */
+	struct job_config job;
+	struct print_config print;
+	struct command command; /* count 0: none */
+	const struct script *script;
+	size_t offset; /* where it starts in its script */
+};
+
+/* All rules of an invocation, with the texts that they came from. */
+struct rules {
+	struct rule **items;
+	size_t count, capacity;
+	struct script **scripts;
+	size_t n_scripts, scripts_capacity;
+	struct diagnostics diagnostics;
+};
+
+void rule_free(struct rule *r);
+void rules_free(struct rules *rules);
+
+/* Keeps a script for as long as the rules live. NULL (with a diagnostic) when `s` is NULL. */
+const struct script *rules_keep(struct rules *rules, struct script *s, const struct error *e);
+
+/* --json, -0, --format. Offsets are into struct print_config. */
+extern const struct option print_options[];
+
+/* Appends in words what the rule will do, one line. */
+void rule_describe(const struct rule *r, struct buf *out);
+
+#endif

@@ -1,0 +1,263 @@
+/* See script.h. */
+#include "rule/script.h"
+
+#include "base/array.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct script *script_new(const char *name, const char *text, size_t length)
+{
+	struct script *s = calloc(1, sizeof *s);
+
+	if (!s)
+		return NULL;
+	s->name = strdup(name);
+	s->text = malloc(length + 1);
+	if (!s->name || !s->text) {
+		script_free(s);
+		return NULL;
+	}
+	memcpy(s->text, text, length);
+	s->text[length] = '\0';
+	s->length = length;
+	return s;
+}
+
+void script_free(struct script *s)
+{
+	if (!s)
+		return;
+	free(s->name);
+	free(s->text);
+	free(s);
+}
+
+static int read_all(int fd, struct buf *b)
+{
+	for (;;) {
+		ssize_t n;
+
+		if (buf_reserve(b, 65536) < 0)
+			return -1;
+		n = read(fd, b->data + b->length, 65536);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return (int)n;
+		b->length += (size_t)n;
+	}
+}
+
+struct script *script_read(const char *path, struct error *e)
+{
+	bool standard = strcmp(path, "-") == 0;
+	const char *name = standard ? "standard input" : path;
+	int fd = standard ? 0 : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct script *s = NULL;
+	struct buf b = {0};
+
+	if (fd >= 0 && read_all(fd, &b) == 0)
+		s = script_new(name, b.data ? b.data : "", b.length);
+	if (!s)
+		error_errno(e, "cannot read %s", name);
+	if (!standard)
+		fd_close(&fd);
+	buf_free(&b);
+	return s;
+}
+
+struct script *script_from_arguments(const char *name, char *const *arguments, size_t count,
+				     struct words *words)
+{
+	struct script *s = NULL;
+	struct buf b = {0};
+
+	for (size_t i = 0; i < count; i++) {
+		if (i)
+			buf_add_char(&b, ' ');
+		if (words_add(words, arguments[i], b.length, false) < 0)
+			b.failed = true;
+		shell_quote(&b, arguments[i]);
+	}
+	if (!b.failed)
+		s = script_new(name, b.data ? b.data : "", b.length);
+	buf_free(&b);
+	return s;
+}
+
+int words_add(struct words *w, const char *text, size_t offset, bool quoted)
+{
+	char *copy;
+
+	if (ARRAY_GROW(w->items, w->capacity, w->count + 1) < 0)
+		return -1;
+	copy = strdup(text);
+	if (!copy)
+		return -1;
+	w->items[w->count++] = (struct word){copy, offset, quoted};
+	return 0;
+}
+
+void words_free(struct words *w)
+{
+	for (size_t i = 0; i < w->count; i++)
+		free(w->items[i].text);
+	free(w->items);
+	*w = (struct words){0};
+}
+
+/* ---- splitting ------------------------------------------------------------------------------- */
+
+struct splitter {
+	const char *text;
+	size_t at, end;
+	struct buf word;
+	bool quoted;
+};
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n';
+}
+
+static bool at_comment(const struct splitter *s)
+{
+	return s->text[s->at] == '#' && s->at > 0 && s->text[s->at - 1] == '\n';
+}
+
+static void skip_blanks(struct splitter *s)
+{
+	while (s->at < s->end && (is_blank(s->text[s->at]) || at_comment(s))) {
+		if (s->text[s->at] != '#') {
+			s->at++;
+			continue;
+		}
+		while (s->at < s->end && s->text[s->at] != '\n')
+			s->at++;
+	}
+}
+
+/* Reads a quoted part, its opening quote included. False when it never closes. */
+static bool read_quoted(struct splitter *s)
+{
+	char quote = s->text[s->at++];
+
+	s->quoted = true;
+	for (; s->at < s->end; s->at++) {
+		char c = s->text[s->at];
+
+		if (c == quote) {
+			s->at++;
+			return true;
+		}
+		if (c == '\\' && quote == '"' && s->at + 1 < s->end &&
+		    strchr("\"\\$`\n", s->text[s->at + 1])) {
+			c = s->text[++s->at];
+			if (c == '\n')
+				continue;
+		}
+		buf_add_char(&s->word, c);
+	}
+	return false;
+}
+
+/* A backslash takes the next character as it is; before a line break both vanish. */
+static void read_escaped(struct splitter *s)
+{
+	s->at++;
+	s->quoted = true;
+	if (s->at == s->end) {
+		buf_add_char(&s->word, '\\');
+		return;
+	}
+	if (s->text[s->at] != '\n')
+		buf_add_char(&s->word, s->text[s->at]);
+	s->at++;
+}
+
+/* Returns 0, or -1 with *fault at the quote that is open. */
+static int read_word(struct splitter *s, size_t *fault)
+{
+	buf_clear(&s->word);
+	s->quoted = false;
+	while (s->at < s->end && !is_blank(s->text[s->at])) {
+		char c = s->text[s->at];
+
+		if (c == '\'' || c == '"') {
+			*fault = s->at;
+			if (!read_quoted(s))
+				return -1;
+		} else if (c == '\\') {
+			read_escaped(s);
+		} else {
+			buf_add_char(&s->word, c);
+			s->at++;
+		}
+	}
+	return 0;
+}
+
+static bool is_separator(const struct splitter *s)
+{
+	return !s->quoted && s->word.length == 2 && memcmp(s->word.data, "--", 2) == 0;
+}
+
+/* One word into `words`. Returns 1 at the separator, 0 to go on, -1 on a fault. */
+static int split_one(struct splitter *s, struct words *words, size_t *fault, struct error *e)
+{
+	size_t start = s->at;
+
+	if (read_word(s, fault) < 0) {
+		error_set(e, "this quote is never closed");
+		return -1;
+	}
+	if (is_separator(s))
+		return 1;
+	*fault = start;
+	if (buf_reserve(&s->word, 0) < 0 || words_add(words, s->word.data, start, s->quoted) < 0)
+		return error_errno(e, "cannot read the rule");
+	return 0;
+}
+
+int script_split(const struct script *script, size_t start, size_t end, struct words *words,
+		 size_t *rest, size_t *fault, struct error *e)
+{
+	struct splitter s = {.text = script->text, .at = start, .end = end};
+	int result = 0;
+
+	for (skip_blanks(&s); s.at < s.end && result == 0; skip_blanks(&s)) {
+		result = split_one(&s, words, fault, e);
+		if (result > 0)
+			break;
+	}
+	*rest = result > 0 ? s.at : end;
+	buf_free(&s.word);
+	return result < 0 ? -1 : 0;
+}
+
+char *script_command(const struct script *s, size_t start, size_t end)
+{
+	struct buf b = {0};
+
+	while (start < end && is_blank(s->text[start]))
+		start++;
+	for (size_t at = start; at < end;) {
+		const char *line = s->text + at;
+		const char *stop = memchr(line, '\n', end - at);
+		size_t length = stop ? (size_t)(stop - line) + 1 : end - at;
+
+		if (*line != '#' || at == start)
+			buf_add(&b, line, length);
+		at += length;
+	}
+	while (b.length && is_blank(b.data[b.length - 1]))
+		b.data[--b.length] = '\0';
+	return buf_take(&b);
+}

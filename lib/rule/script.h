@@ -1,0 +1,63 @@
+/*
+ * A script: text that rules are read from, and the words in it.
+ *
+ * Every word remembers where it stands, so that an error can show the line and a caret. A command
+ * line becomes a script too: its arguments, quoted and joined.
+ */
+#ifndef EVWATCH_RULE_SCRIPT_H
+#define EVWATCH_RULE_SCRIPT_H
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct error;
+
+struct script {
+	char *name; /* "site.rules", "-e", "command line"; owned */
+	char *text; /* owned, NUL-terminated */
+	size_t length;
+};
+
+struct word {
+	char *text;    /* owned */
+	size_t offset; /* where it starts in the script */
+	bool quoted;   /* some of it was quoted: "--" in quotes is no separator */
+};
+
+struct words {
+	struct word *items;
+	size_t count, capacity;
+};
+
+/* A copy of this text under this name. NULL with ENOMEM. */
+struct script *script_new(const char *name, const char *text, size_t length);
+
+/* Reads a file ("-": standard input, blocking: only before the loop). NULL with `e`. */
+struct script *script_read(const char *path, struct error *e);
+
+/*
+ * Arguments as a script; `words` gets one word an argument, its text verbatim.
+ * NULL with ENOMEM.
+ */
+struct script *script_from_arguments(const char *name, char *const *arguments, size_t count,
+				     struct words *words);
+void script_free(struct script *s);
+
+/*
+ * Splits [start, end) of a script into words, as the shell does but without expansion: blanks
+ * separate, '…', "…" and \ quote; a line that starts with # is skipped. Stops after an unquoted
+ * `--`: *rest is then the offset behind it, else `end`.
+ * Returns 0, or -1 with `e` and *fault the offset of what is wrong (an open quote).
+ */
+int script_split(const struct script *s, size_t start, size_t end, struct words *words,
+		 size_t *rest, size_t *fault, struct error *e);
+
+/* The text of [start, end) without comment lines and without blanks around it. Caller frees. */
+char *script_command(const struct script *s, size_t start, size_t end);
+
+int words_add(struct words *w, const char *text, size_t offset, bool quoted);
+void words_free(struct words *w);
+
+#endif
