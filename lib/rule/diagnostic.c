@@ -11,6 +11,11 @@
 int diagnostics_add(struct diagnostics *d, const struct script *script, size_t offset,
 		    const struct error *e)
 {
+	/* A fault in `set` shows up in every rule after it; once is enough. */
+	for (size_t i = 0; i < d->count; i++)
+		if (d->items[i].script == script && d->items[i].offset == offset &&
+		    strcmp(d->items[i].error.what, e->what) == 0)
+			return -1;
 	if (ARRAY_GROW(d->items, d->capacity, d->count + 1) == 0)
 		d->items[d->count++] = (struct diagnostic){script, offset, *e};
 	return -1;

@@ -22,6 +22,7 @@ struct defaults {
 struct option_scope {
 	const struct option *table;
 	void *config;
+	const char *const *tools; /* further first words, for "did you mean"; may be NULL */
 };
 
 /*

@@ -52,6 +52,9 @@ const struct script *rules_keep(struct rules *rules, struct script *s, const str
 /* --json, -0, --format. Offsets are into struct print_config. */
 extern const struct option print_options[];
 
+/* Is every %-letter of --format known? Returns 0, or -1 with `e`. */
+int format_check(const char *format, struct error *e);
+
 /* Appends in words what the rule will do, one line. */
 void rule_describe(const struct rule *r, struct buf *out);
 

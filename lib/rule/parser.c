@@ -1,0 +1,267 @@
+/* One rule from its words, and command lines. See parser.h and reading.h. */
+#include "rule/parser.h"
+
+#include "base/array.h"
+#include "base/option.h"
+#include "base/text.h"
+#include "rule/reading.h"
+#include "source/source.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PARALLEL_JOBS = 40 }; /* --on-busy parallel without --jobs, as listen has it */
+
+static const struct source_type *read_kind(struct reading *r, const struct word *word)
+{
+	const struct source_type *type = source_type_find(word->text);
+	const char *words[64], *near;
+	struct error e;
+	size_t n = 0;
+
+	if (type)
+		return type;
+	for (size_t i = 0; source_types[i] && n < 40; i++)
+		words[n++] = source_types[i]->name;
+	for (const char *const *t = r->process ? r->process->tools : NULL; t && *t && n < 63; t++)
+		words[n++] = *t;
+	words[n] = NULL;
+	error_set(&e, "there is no kind \"%s\"", word->text);
+	near = nearest_word(word->text, words);
+	if (near)
+		error_hint(&e, "did you mean %s?", near);
+	else
+		error_hint(&e, "\"evwatch --help\" lists the kinds");
+	fault(r, word, &e);
+	return NULL;
+}
+
+static struct rule *rule_new(const struct source_type *type, const struct script *script)
+{
+	struct rule *rule = calloc(1, sizeof *rule);
+
+	if (!rule)
+		return NULL;
+	rule->type = type;
+	rule->script = script;
+	rule->source_config = calloc(1, type->config_size ? type->config_size : 1);
+	if (!rule->source_config) {
+		rule_free(rule);
+		return NULL;
+	}
+	if (type->config_init)
+		type->config_init(rule->source_config);
+	job_config_init(&rule->job);
+	return rule;
+}
+
+static void read_arguments(struct reading *r, struct rule *rule, const struct word *kind,
+			   const struct word **args, size_t n)
+{
+	const struct source_type *type = rule->type;
+	char **texts = calloc(n + 1, sizeof *texts);
+	struct error e;
+
+	if (!texts) {
+		fault_memory(r);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		texts[i] = args[i]->text;
+	error_clear(&e);
+	if (n < (size_t)type->least_arguments) {
+		error_set(&e, "%s needs %s", type->name, type->arguments);
+		error_hint(&e, "for example: %s", type->examples[0]);
+		fault(r, kind, &e);
+	} else if (type->most_arguments >= 0 && n > (size_t)type->most_arguments) {
+		error_set(&e, "%s takes only %s", type->name, type->arguments);
+		error_hint(&e, "a command goes behind \"--\"");
+		fault(r, args[type->most_arguments], &e);
+	} else if (type->config_arguments &&
+		   type->config_arguments(rule->source_config, texts, n, &e) < 0) {
+		bool known = e.word >= 0 && (size_t)e.word < n;
+
+		fault(r, known ? args[e.word] : kind, &e);
+	}
+	free(texts);
+}
+
+/* Fills in what the kind says where the user said nothing, and checks all together. */
+static void settle(struct reading *r, struct rule *rule, const struct word *kind)
+{
+	struct error e;
+
+	if (rule->job.on_busy < 0)
+		rule->job.on_busy = rule->type->default_on_busy;
+	if (rule->job.jobs == 0)
+		rule->job.jobs = rule->type->default_jobs > 1         ? rule->type->default_jobs
+				 : rule->job.on_busy == BUSY_PARALLEL ? PARALLEL_JOBS
+								      : 1;
+	if (rule->command.count && rule->type->takes_no_command) {
+		error_set(&e, "%s takes no command", rule->type->name);
+		error_hint(&e, "it does its work itself; --json prints its events");
+		error_at(&e, -1, 0);
+		fault(r, kind, &e);
+	}
+	if (rule->print.format && format_check(rule->print.format, &e) < 0)
+		fault(r, kind, &e);
+	if (rule->print.json && rule->print.format) {
+		error_set(&e, "--json and --format exclude each other");
+		error_at(&e, -1, 0);
+		fault(r, kind, &e);
+	}
+}
+
+static int rules_add(struct rules *rules, struct rule *rule)
+{
+	if (ARRAY_GROW(rules->items, rules->capacity, rules->count + 1) < 0)
+		return -1;
+	rules->items[rules->count++] = rule;
+	return 0;
+}
+
+static void rule_scopes(struct reading *r, struct rule *rule)
+{
+	r->scopes = (struct scopes){.type = rule->type};
+	scopes_add(&r->scopes, rule->type->options, rule->source_config);
+	scopes_add(&r->scopes, job_options, &rule->job);
+	scopes_add(&r->scopes, print_options, &rule->print);
+	if (r->process)
+		scopes_add(&r->scopes, r->process->table, r->process->config);
+}
+
+/* All words but the kind: options are applied, the rest are the kind's arguments. */
+static void read_words(struct reading *r, struct rule *rule, size_t kind)
+{
+	const struct word **args = calloc(r->count + 1, sizeof *args);
+	size_t n = 0;
+
+	if (!args) {
+		fault_memory(r);
+		return;
+	}
+	for (size_t i = 0; i < r->count; i++) {
+		if (is_option(&r->words[i]))
+			read_option(r, &i);
+		else if (i != kind)
+			args[n++] = &r->words[i];
+	}
+	/* Arguments are read with the options: a fault there would only be told twice. */
+	if (!r->failed)
+		read_arguments(r, rule, &r->words[kind], args, n);
+	free(args);
+}
+
+int read_rule(struct reading *r, size_t kind, char *name, struct command *command,
+	      const struct defaults *defaults)
+{
+	const struct source_type *type = read_kind(r, &r->words[kind]);
+	struct rule *rule = type ? rule_new(type, r->script) : NULL;
+
+	if (!rule) {
+		if (type)
+			fault_memory(r);
+		free(name);
+		command_free(command);
+		return -1;
+	}
+	rule->name = name;
+	rule->offset = r->words[0].offset;
+	rule->command = *command;
+	rule_scopes(r, rule);
+	apply_defaults(r, defaults);
+	read_words(r, rule, kind);
+	settle(r, rule, &r->words[kind]);
+	if (!r->failed && rules_add(r->rules, rule) < 0)
+		fault_memory(r);
+	if (r->failed)
+		rule_free(rule);
+	return r->failed ? -1 : 0;
+}
+
+/* ---- command lines --------------------------------------------------------------------------- */
+
+/* The words behind `--`: two or more are executed as they are, one is shell text. */
+static int command_from_words(struct command *c, const struct word *words, size_t n)
+{
+	c->words = calloc(n + 1, sizeof *c->words);
+	if (!c->words)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		c->words[i] = strdup(words[i].text);
+		if (!c->words[i])
+			return -1;
+		c->count++;
+	}
+	c->shell = n == 1;
+	return 0;
+}
+
+static size_t find_separator(const struct words *words)
+{
+	for (size_t i = 0; i < words->count; i++)
+		if (strcmp(words->items[i].text, "--") == 0)
+			return i;
+	return words->count;
+}
+
+/* No KIND: options of the process, and rule options that become defaults. */
+static int read_options_only(struct reading *r)
+{
+	struct job_config job;
+	struct print_config print = {0};
+
+	job_config_init(&job);
+	r->scopes.count = 0;
+	scopes_add(&r->scopes, r->process->table, r->process->config);
+	scopes_add(&r->scopes, job_options, &job);
+	scopes_add(&r->scopes, print_options, &print);
+	for (size_t i = 0; i < r->count; i++)
+		read_option(r, &i);
+	option_release(job_options, &job);
+	option_release(print_options, &print);
+	return r->failed ? -1 : 0;
+}
+
+int rules_parse_command_line(struct rules *rules, const struct script *script,
+			     const struct words *words, const struct option_scope *process,
+			     struct defaults *defaults)
+{
+	size_t separator = find_separator(words), kind;
+	struct command command = {0};
+	struct reading r = {
+	    .rules = rules,
+	    .script = script,
+	    .words = words->items,
+	    .count = separator,
+	    .collect = defaults,
+	    .process = process,
+	};
+	struct error e;
+
+	defaults->script = script;
+	scopes_add(&r.scopes, process->table, process->config);
+	scopes_add(&r.scopes, job_options, NULL);
+	scopes_add(&r.scopes, print_options, NULL);
+	kind = find_kind(&r);
+	if (kind == r.count && separator < words->count) {
+		error_set(&e, "a command, but no kind of event to run it on");
+		error_hint(&e, "for example: evwatch file . -- make");
+		fault_at(&r, words->items[separator].offset, &e);
+		return -1;
+	}
+	if (kind == r.count)
+		return read_options_only(&r);
+	if (separator + 1 == words->count) {
+		error_set(&e, "there is no command behind \"--\"");
+		fault_at(&r, words->items[separator].offset, &e);
+		return -1;
+	}
+	if (separator < words->count && command_from_words(&command, words->items + separator + 1,
+							   words->count - separator - 1) < 0) {
+		command_free(&command);
+		fault_memory(&r);
+		return -1;
+	}
+	return read_rule(&r, kind, NULL, &command, NULL);
+}

@@ -1,0 +1,41 @@
+/* How events are printed: the options, and which formats there are. */
+#include "rule/rule.h"
+
+#include "base/option.h"
+
+#include <string.h>
+
+const struct option print_options[] = {
+    {.name = "json",
+     .type = OPTION_FLAG,
+     .offset = offsetof(struct print_config, json),
+     .help = "print events as JSON, one object a line"},
+    {.name = "format",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct print_config, format),
+     .value = "FMT",
+     .help = "print events as %e %s %S %r %k %t %T %n %o, \\n, \\t, \\0"},
+    {.name = "null",
+     .letter = '0',
+     .type = OPTION_FLAG,
+     .offset = offsetof(struct print_config, nul),
+     .help = "end subjects with NUL, escape nothing"},
+    {0},
+};
+
+int format_check(const char *format, struct error *e)
+{
+	for (const char *f = format; *f; f++) {
+		if (*f != '%')
+			continue;
+		if (!f[1] || !strchr("esSrktTno%", f[1])) {
+			error_set(e, "--format: there is no %%%.1s", f + 1);
+			error_hint(
+			    e, "%%e event, %%s subject, %%S all, %%r rule, %%k kind, %%t and %%T "
+			       "time, %%n count, %%o old path, %%%%");
+			return error_at(e, -1, (int)(f - format));
+		}
+		f++;
+	}
+	return 0;
+}

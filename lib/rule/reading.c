@@ -1,0 +1,191 @@
+/* See reading.h. */
+#include "rule/reading.h"
+
+#include "base/option.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- errors with their place ----------------------------------------------------------------- */
+
+/* Where byte `column` of a word stands; the word's start when quoting moved its bytes. */
+static size_t word_offset(const struct script *s, const struct word *w, int column)
+{
+	const char *source = s->text + w->offset;
+	size_t c = column > 0 ? (size_t)column : 0;
+
+	if (strncmp(source, w->text, c) == 0)
+		return w->offset + c;
+	if ((*source == '\'' || *source == '"') && strncmp(source + 1, w->text, c) == 0)
+		return w->offset + 1 + c;
+	return w->offset;
+}
+
+void fault_at(struct reading *r, size_t offset, const struct error *e)
+{
+	r->failed = true;
+	diagnostics_add(&r->rules->diagnostics, r->script, offset, e);
+}
+
+void fault(struct reading *r, const struct word *w, const struct error *e)
+{
+	fault_at(r, word_offset(r->script, w, e->column), e);
+}
+
+void fault_memory(struct reading *r)
+{
+	struct error e;
+
+	error_set(&e, "out of memory");
+	fault_at(r, 0, &e);
+}
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+/* Notes a rule option for the rules that follow: name and value as words of their own. */
+static void collect_option(struct reading *r, const struct option *o, const char *value,
+			   size_t offset)
+{
+	char name[64];
+
+	if (!r->collect || (r->process && option_find(r->process->table, o->name) == o))
+		return;
+	snprintf(name, sizeof name, "--%s", o->name);
+	if (words_add(&r->collect->words, name, offset, false) < 0 ||
+	    (value && words_add(&r->collect->words, value, offset, false) < 0))
+		fault_memory(r);
+}
+
+/* The value of an option: inline, or the next word. NULL for a flag; *failed when it is missing. */
+static const char *option_value(struct reading *r, const struct written_option *o, size_t *i,
+				const struct word **at, bool *failed)
+{
+	struct error e;
+
+	*failed = true;
+	*at = &r->words[*i];
+	if (!option_takes_value(o->option)) {
+		*failed = o->inline_value != NULL;
+		if (*failed) {
+			error_set(&e, "%s takes no value", o->name);
+			fault(r, *at, &e);
+		}
+		return NULL;
+	}
+	if (o->inline_value) {
+		*failed = false;
+		return o->inline_value;
+	}
+	if (*i + 1 >= r->count) {
+		error_set(&e, "%s needs a value: %s", o->name,
+			  o->option->value ? o->option->value : "VALUE");
+		fault(r, *at, &e);
+		return NULL;
+	}
+	*failed = false;
+	*at = &r->words[++*i];
+	return (*at)->text;
+}
+
+static void apply_option(struct reading *r, const struct written_option *o, size_t *i)
+{
+	size_t offset = r->words[*i].offset;
+	const struct word *at;
+	struct error e;
+	const char *value;
+	bool failed;
+
+	value = option_value(r, o, i, &at, &failed);
+	if (failed)
+		return;
+	error_clear(&e);
+	if (scopes_apply(&r->scopes, o->option, value, &e) < 0) {
+		if (o->inline_value && e.column >= 0)
+			e.column += (int)(o->inline_value - at->text);
+		fault(r, at, &e);
+		return;
+	}
+	collect_option(r, o->option, value, offset);
+}
+
+void read_option(struct reading *r, size_t *i)
+{
+	const struct word *word = &r->words[*i];
+	struct written_option o = {0};
+	struct error e;
+
+	do {
+		written_option_read(&o, &r->scopes, word, o.length);
+		if (!o.option) {
+			scopes_explain_unknown(&r->scopes, o.name, &e);
+			fault(r, word, &e);
+		} else {
+			apply_option(r, &o, i);
+		}
+	} while (word->text[o.length]);
+}
+
+size_t find_kind(const struct reading *r)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		struct written_option o = {0};
+
+		if (!is_option(&r->words[i]))
+			return i;
+		do
+			written_option_read(&o, &r->scopes, &r->words[i], o.length);
+		while (r->words[i].text[o.length]);
+		if (o.option && option_takes_value(o.option) && !o.inline_value)
+			i++;
+	}
+	return r->count;
+}
+
+void apply_defaults(struct reading *r, const struct defaults *d)
+{
+	for (size_t i = 0; d && i < d->words.count; i++) {
+		const struct word *word = &d->words.items[i];
+		struct scopes anywhere = r->scopes;
+		struct written_option o, here;
+		const char *value = NULL;
+		struct error e;
+
+		anywhere.type = NULL;
+		written_option_read(&o, &anywhere, word, 0);
+		written_option_read(&here, &r->scopes, word, 0);
+		if (!o.option)
+			continue;
+		if (option_takes_value(o.option))
+			value = d->words.items[++i].text;
+		if (!here.option)
+			continue;
+		error_clear(&e);
+		if (scopes_apply(&r->scopes, here.option, value, &e) < 0) {
+			r->failed = true;
+			diagnostics_add(&r->rules->diagnostics, d->script, word->offset, &e);
+		}
+	}
+}
+
+void read_set(struct reading *r)
+{
+	struct error e;
+
+	for (size_t i = 0; i < r->count; i++) {
+		struct written_option o = {0};
+		const struct word *at = &r->words[i];
+		const char *value;
+		bool failed;
+
+		if (is_option(at))
+			written_option_read(&o, &r->scopes, at, 0);
+		if (!o.option) {
+			error_set(&e, "set takes options of rules, not \"%s\"", at->text);
+			fault(r, at, &e);
+			continue;
+		}
+		value = option_value(r, &o, &i, &at, &failed);
+		if (!failed)
+			collect_option(r, o.option, value, at->offset);
+	}
+}

@@ -1,0 +1,51 @@
+/*
+ * A reading: words of a script on their way to one rule. Shared by the files of the parser.
+ *
+ * It knows where every word stands, which option tables are in reach, and whether anything was at
+ * fault so far; faults go to the rules' diagnostics at once.
+ */
+#ifndef EVWATCH_RULE_READING_H
+#define EVWATCH_RULE_READING_H
+
+#include "rule/parser.h"
+#include "rule/scopes.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct reading {
+	struct rules *rules;
+	const struct script *script;
+	const struct word *words; /* up to the separator */
+	size_t count;
+	struct scopes scopes;
+	struct defaults *collect;           /* rule options are noted here; may be NULL */
+	const struct option_scope *process; /* of command lines; else NULL */
+	bool failed;
+};
+
+/* Notes what is wrong at an offset of the script, or at e->column of a word. */
+void fault_at(struct reading *r, size_t offset, const struct error *e);
+void fault(struct reading *r, const struct word *w, const struct error *e);
+void fault_memory(struct reading *r);
+
+/* Reads the option word at *i, a cluster of letters whole; *i moves to its last word. */
+void read_option(struct reading *r, size_t *i);
+
+/* `set`: notes every option of the words in r->collect without applying it. */
+void read_set(struct reading *r);
+
+/* Applies noted options that this rule's tables have; others are passed over. */
+void apply_defaults(struct reading *r, const struct defaults *d);
+
+/* The first word that is neither an option nor an option's value; `count` when there is none. */
+size_t find_kind(const struct reading *r);
+
+/*
+ * Reads the words as one rule and keeps it; takes over `name` and what `command` owns.
+ * Returns 0, or -1 with diagnostics.
+ */
+int read_rule(struct reading *r, size_t kind, char *name, struct command *command,
+	      const struct defaults *defaults);
+
+#endif
