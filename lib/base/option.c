@@ -27,7 +27,7 @@ const struct option *option_find_letter(const struct option *table, char letter)
 
 bool option_takes_value(const struct option *o)
 {
-	return o->type != OPTION_FLAG;
+	return o->type != OPTION_FLAG && o->type != OPTION_TALLY;
 }
 
 static int choice_apply(const struct option *o, int *field, const char *word, struct error *e)
@@ -111,6 +111,9 @@ int option_apply(const struct option *o, void *config, const char *word, struct 
 	switch (o->type) {
 	case OPTION_FLAG:
 		*(bool *)field = true;
+		return 0;
+	case OPTION_TALLY:
+		++*(int *)field;
 		return 0;
 	case OPTION_TEXT:
 		return text_apply(field, word, e);

@@ -16,6 +16,7 @@ struct error;
 
 enum option_type {
 	OPTION_FLAG,     /* bool; takes no value */
+	OPTION_TALLY,    /* int: how often it was given; takes no value */
 	OPTION_TEXT,     /* char *, owned copy */
 	OPTION_LIST,     /* struct text_list; may be given several times */
 	OPTION_DURATION, /* int64_t, ns */

@@ -64,7 +64,7 @@ struct source {
 	const char *rule; /* its name, for messages and the log */
 	struct gather gather;
 	bool has_command;
-	bool follows_json; /* events are printed with every detail (--json) */
+	bool printed; /* --json or --format: events that are not printed otherwise are (relay) */
 	uint8_t priority;  /* for its watchers */
 	bool paused;       /* set by the engine around pause and resume */
 };
@@ -85,6 +85,7 @@ struct source_type {
 	const struct option *options;    /* of this kind alone; ends with a NULL name */
 	bool takes_no_command;           /* relay */
 	bool waits_for_room; /* paused while as many commands run as may (file, listen, lines) */
+	bool drains; /* after stop it finishes what it carries, and calls ended then (relay) */
 	bool gathers;        /* merges its events itself by `struct gather` (file) */
 	int default_on_busy; /* enum on_busy of job.h */
 	uint64_t default_jobs;
@@ -99,6 +100,9 @@ struct source_type {
 	/* Appends in words what the rule waits for ("changes below src") for check and --dry-run.
 	 */
 	void (*describe)(const void *config, struct buf *out);
+
+	/* Does a rule with this configuration take the place of the signal's default? Optional. */
+	bool (*claims_signal)(const void *config, int number);
 
 	size_t size;
 	/* Acquires everything that can fail: binds, opens, resolves. All or nothing. */

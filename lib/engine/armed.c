@@ -1,0 +1,330 @@
+/*
+ * One rule at work: the source on its left, the job or the printer on its right. They do not know
+ * each other; here they are joined, and each is told when the other can take more.
+ */
+#include "engine/state.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "engine/printer.h"
+#include "job/sink.h"
+#include "rule/rule.h"
+#include "source/source.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+static void log_event(const struct armed_rule *a, const struct event *event)
+{
+	struct buf b = {0};
+
+	if (!log_wants(LOG_INFO))
+		return;
+	for (size_t i = 0; i < event->n_subjects && i < 3; i++) {
+		buf_add_char(&b, ' ');
+		escape_word(&b, event->subjects[i], strlen(event->subjects[i]));
+	}
+	log_info(a->rule->name, "%s%s%s", event->name, b.data ? b.data : "",
+		 event->n_subjects > 3 ? " ..." : "");
+	buf_free(&b);
+}
+
+static void print_event(struct armed_rule *a, const struct event *event)
+{
+	struct engine *e = a->engine;
+	struct print_context context = {a->rule->name, a->rule->type->name, a->events};
+
+	buf_clear(&e->line);
+	event_print(&e->line, &a->rule->print, &context, event);
+	if (e->line.failed)
+		log_error(a->rule->name, "out of memory: an event is not printed");
+	else if (sink_write(e->output, e->line.data, e->line.length) == 0)
+		engine_count(e, 0);
+}
+
+static bool is_printed(const struct armed_rule *a)
+{
+	const struct rule *rule = a->rule;
+
+	return !rule->type->takes_no_command || rule->print.json || rule->print.format;
+}
+
+/* Nobody takes these any more. */
+static void drop_events(const struct event *events, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (events[i].connection >= 0)
+			close(events[i].connection);
+}
+
+static void pass_on(struct armed_rule *a, struct event *events, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (events[i].time.tv_sec == 0)
+			clock_gettime(CLOCK_REALTIME, &events[i].time);
+		a->events++;
+		log_event(a, &events[i]);
+		if (!a->job && is_printed(a) && a->engine->phase == ENGINE_RUNNING)
+			print_event(a, &events[i]);
+	}
+	if (a->job)
+		job_submit(a->job, events, n);
+	else
+		drop_events(events, n);
+	armed_update(a);
+}
+
+static void on_emit(struct source *s, const struct event *events, size_t n)
+{
+	struct armed_rule *a = s->owner;
+	struct event one, *mine = &one;
+
+	if (a->engine->phase != ENGINE_RUNNING && a->job) {
+		drop_events(events, n);
+		return;
+	}
+	if (n > 1)
+		mine = malloc(n * sizeof *mine);
+	if (!mine) {
+		log_error(s->rule, "out of memory: %zu events are lost", n);
+		drop_events(events, n);
+		return;
+	}
+	memcpy(mine, events, n * sizeof *mine);
+	pass_on(a, mine, n);
+	if (mine != &one)
+		free(mine);
+}
+
+/* ---- what the source says -------------------------------------------------------------------- */
+
+static void check_over(struct armed_rule *a)
+{
+	if (!a->over && a->source_ended && (!a->job || job_idle(a->job))) {
+		a->over = true;
+		engine_rule_over(a->engine, a);
+	}
+}
+
+static void on_source_ended(struct source *s)
+{
+	struct armed_rule *a = s->owner;
+
+	a->source_ended = true;
+	check_over(a);
+	ending_review(a->engine);
+}
+
+static void on_source_failed(struct source *s, const struct error *error)
+{
+	struct armed_rule *a = s->owner;
+
+	log_error(s->rule, "%s", error->what);
+	if (*error->hint)
+		log_error(s->rule, "%s", error->hint);
+	a->source_ended = true;
+	engine_finish(a->engine, 1, 0);
+	ending_review(a->engine);
+}
+
+static void on_source_bound(struct source *s, const char *endpoint)
+{
+	struct armed_rule *a = s->owner;
+
+	buf_printf(&a->engine->ready, "%s %s\n", s->rule, endpoint);
+}
+
+static const struct source_host source_host = {
+    .emit = on_emit,
+    .ended = on_source_ended,
+    .failed = on_source_failed,
+    .bound = on_source_bound,
+};
+
+/* ---- what the job says ----------------------------------------------------------------------- */
+
+static void on_run_began(void *owner, uint64_t ordinal, pid_t pid, void *token)
+{
+	struct armed_rule *a = owner;
+
+	log_info(a->rule->name, "run %llu started, pid %d", (unsigned long long)ordinal, (int)pid);
+	if (a->open && a->rule->type->run_began)
+		a->rule->type->run_began(a->source, token);
+}
+
+static void log_run(const struct armed_rule *a, const struct run_result *result)
+{
+	struct buf b = {0};
+
+	if (!log_wants(LOG_INFO))
+		return;
+	duration_add(&b, result->duration / NS_PER_US * NS_PER_US);
+	log_info(a->rule->name, "run %llu ended after %s, status %d",
+		 (unsigned long long)result->ordinal, b.data, result->status);
+	buf_free(&b);
+}
+
+static void tell_source_ended(struct armed_rule *a, void *token, const struct run_outcome *outcome)
+{
+	if (a->open && a->rule->type->run_ended)
+		a->rule->type->run_ended(a->source, token, outcome);
+}
+
+static void on_run_ended(void *owner, const struct run_result *result)
+{
+	struct armed_rule *a = owner;
+	struct run_outcome outcome = {result->status, result->output, result->output_length};
+
+	log_run(a, result);
+	tell_source_ended(a, result->token, &outcome);
+	engine_count(a->engine, result->status);
+}
+
+static void on_dropped(void *owner, void *token)
+{
+	struct armed_rule *a = owner;
+	struct run_outcome outcome = {.status = -1};
+
+	tell_source_ended(a, token, &outcome);
+}
+
+static void on_room(void *owner)
+{
+	struct armed_rule *a = owner;
+
+	armed_update(a);
+	check_over(a);
+	ending_review(a->engine);
+}
+
+static const struct job_host job_host = {
+    .began = on_run_began,
+    .ended = on_run_ended,
+    .dropped = on_dropped,
+    .room = on_room,
+};
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void set_up_source(struct armed_rule *a)
+{
+	const struct rule *rule = a->rule;
+	const struct job_config *job = &rule->job;
+	struct source *s = a->source;
+
+	s->type = rule->type;
+	s->config = rule->source_config;
+	s->host = &source_host;
+	s->owner = a;
+	s->reactor = a->engine->reactor;
+	s->rule = rule->name;
+	s->gather.automatic = job->debounce < 0 || job->debounce_auto;
+	s->gather.quiet = s->gather.automatic ? 0 : job->debounce;
+	s->gather.max_wait = job->max_wait;
+	s->has_command = rule->command.count > 0;
+	s->printed = rule->print.json || rule->print.format;
+	s->priority = (uint8_t)job->priority;
+}
+
+static int open_job(struct armed_rule *a, struct error *e)
+{
+	const struct rule *rule = a->rule;
+	struct job_setup setup = {
+	    .reactor = a->engine->reactor,
+	    .config = &a->job_config,
+	    .command = &rule->command,
+	    .rule = rule->name,
+	    .kind = rule->type->name,
+	    .host = &job_host,
+	    .owner = a,
+	};
+
+	if (!rule->command.count)
+		return 0;
+	a->job_config = rule->job;
+	if (rule->type->gathers) {
+		a->job_config.debounce = 0;
+		a->job_config.debounce_auto = false;
+	}
+	a->job = job_new(&setup, e);
+	return a->job ? 0 : -1;
+}
+
+int armed_open(struct armed_rule *a, struct error *e)
+{
+	a->source = calloc(1, a->rule->type->size);
+	if (!a->source)
+		return error_errno(e, "cannot arm the rule");
+	set_up_source(a);
+	if (open_job(a, e) < 0)
+		return -1;
+	if (a->rule->type->open(a->source, e) < 0)
+		return -1;
+	a->open = true;
+	return 0;
+}
+
+void armed_start(struct armed_rule *a)
+{
+	struct event start = event_make("start");
+
+	a->rule->type->start(a->source);
+	if (a->job && a->rule->job.initial)
+		on_emit(a->source, &start, 1);
+}
+
+static bool can_take_more(const struct armed_rule *a)
+{
+	if (a->job)
+		return job_has_room(a->job);
+	return !is_printed(a) || !sink_full(a->engine->output);
+}
+
+void armed_update(struct armed_rule *a)
+{
+	const struct source_type *type = a->rule->type;
+	bool pause = !can_take_more(a);
+
+	if (!type->waits_for_room || !a->open || a->source_ended || pause == a->source->paused ||
+	    a->engine->phase != ENGINE_RUNNING)
+		return;
+	a->source->paused = pause;
+	if (pause)
+		type->pause(a->source);
+	else
+		type->resume(a->source);
+}
+
+void armed_stop(struct armed_rule *a)
+{
+	if (a->open && !a->source_ended) {
+		a->rule->type->stop(a->source);
+		if (!a->rule->type->drains)
+			a->source_ended = true;
+	}
+	if (a->job)
+		job_stop(a->job);
+}
+
+bool armed_idle(const struct armed_rule *a)
+{
+	return (!a->open || a->source_ended) && (!a->job || job_idle(a->job));
+}
+
+void armed_close(struct armed_rule *a)
+{
+	if (a->open)
+		a->rule->type->close(a->source);
+	a->open = false;
+	free(a->source);
+	a->source = NULL;
+	if (a->job)
+		job_free(a->job);
+	a->job = NULL;
+}

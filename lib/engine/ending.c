@@ -1,0 +1,227 @@
+/*
+ * How it ends: signals, --within, and the order in which everything is stopped.
+ *
+ * The hard part is that nothing may be left behind: commands get their stop signal and, in time,
+ * KILL (the jobs see to that); then what left its command's process group is found by walking the
+ * descendants, and treated the same.
+ */
+#include "engine/state.h"
+
+#include "base/array.h"
+#include "base/error.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "job/guard.h"
+#include "rule/rule.h"
+#include "source/source.h"
+
+#include <signal.h>
+#include <string.h>
+
+static const int stop_signals[STOP_SIGNALS] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP};
+
+enum { GLANCE = 10 * 1000 * 1000 }; /* ns between two looks for leftovers: only while ending */
+
+static void done(struct engine *e)
+{
+	e->phase = ENGINE_DONE;
+	timer_stop(e->reactor, &e->patience);
+	reactor_stop(e->reactor);
+}
+
+/* At once and for good. */
+static void kill_all(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_rules; i++)
+		if (e->rules[i].job)
+			job_kill(e->rules[i].job);
+	descendants_end();
+	done(e);
+}
+
+/* ---- leftovers ------------------------------------------------------------------------------- */
+
+/* The longest --stop-timeout: what has no rule of its own any more gets the benefit of it. */
+static int64_t longest_patience(const struct engine *e)
+{
+	int64_t longest = 0;
+
+	for (size_t i = 0; i < e->n_rules; i++)
+		if (e->rules[i].job && e->rules[i].rule->job.stop_timeout > longest)
+			longest = e->rules[i].rule->job.stop_timeout;
+	return longest;
+}
+
+static void on_patience(struct reactor *r, struct timer *t)
+{
+	struct engine *e = CONTAINER_OF(t, struct engine, patience);
+
+	if (descendants_signal(0) == 0) {
+		done(e);
+	} else if (reactor_now(r, CLOCK_OF_LOOP) >= e->patience_end) {
+		descendants_end();
+		done(e);
+	} else {
+		timer_start_in(r, t, GLANCE);
+	}
+}
+
+static void end_leftovers(struct engine *e)
+{
+	int left = descendants_signal(SIGTERM);
+
+	e->phase = ENGINE_LEFTOVERS;
+	if (left == 0) {
+		done(e);
+		return;
+	}
+	log_info(NULL, "%d processes that left their command's group are stopped", left);
+	e->patience_end = reactor_now(e->reactor, CLOCK_OF_LOOP) + longest_patience(e);
+	if (timer_start_in(e->reactor, &e->patience, GLANCE) < 0)
+		kill_all(e);
+}
+
+void ending_review(struct engine *e)
+{
+	if (e->phase != ENGINE_STOPPING || !e->stopped)
+		return;
+	for (size_t i = 0; i < e->n_rules; i++)
+		if (!armed_idle(&e->rules[i]))
+			return;
+	/* In a turn of its own: the caller is inside a job or a source. */
+	if (deferred_start(e->reactor, &e->stopper) < 0)
+		kill_all(e);
+}
+
+/* ---- stopping -------------------------------------------------------------------------------- */
+
+static void stop_rules(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_rules; i++)
+		armed_stop(&e->rules[i]);
+	ending_review(e);
+}
+
+/* First stops every rule; called again when all are idle. */
+static void on_stopper(struct reactor *r, struct deferred *d)
+{
+	struct engine *e = CONTAINER_OF(d, struct engine, stopper);
+
+	(void)r;
+	if (e->phase != ENGINE_STOPPING)
+		return;
+	if (e->stopped) {
+		end_leftovers(e);
+		return;
+	}
+	e->stopped = true;
+	stop_rules(e);
+}
+
+void engine_finish(struct engine *e, int status, int signal)
+{
+	if (e->phase != ENGINE_RUNNING)
+		return;
+	e->phase = ENGINE_STOPPING;
+	e->end = (struct engine_end){status, signal};
+	timer_stop(e->reactor, &e->within);
+	if (deferred_start(e->reactor, &e->stopper) < 0)
+		kill_all(e);
+}
+
+/* ---- signals, the guardian, --within --------------------------------------------------------- */
+
+static void on_signal(struct reactor *r, struct signal_watcher *w, const struct signal_info *info)
+{
+	struct engine *e = CONTAINER_OF(w, struct stop_signal, watcher)->engine;
+
+	(void)r;
+	if (info->number == SIGHUP && e->config->from_files) {
+		log_warn(NULL, "HUP: reading the rules again is not there yet; nothing changed");
+		return;
+	}
+	log_info(NULL, "%s from pid %d: stopping", strsignal(info->number), (int)info->pid);
+	if (e->phase == ENGINE_RUNNING)
+		engine_finish(e, 128 + info->number, info->number);
+	else if (info->number == SIGINT)
+		kill_all(e);
+}
+
+static void on_guardian_lost(void *context)
+{
+	struct engine *e = context;
+
+	log_error(NULL, "the guardian process is gone: every command is ended");
+	e->end = (struct engine_end){.status = 1, .signal = SIGKILL};
+	kill_all(e);
+}
+
+static void on_within(struct reactor *r, struct timer *t)
+{
+	struct engine *e = CONTAINER_OF(t, struct engine, within);
+
+	(void)r;
+	engine_finish(e, e->config->count ? 124 : 0, 0);
+}
+
+static bool is_claimed(const struct engine *e, int number)
+{
+	for (size_t i = 0; i < e->n_rules; i++) {
+		const struct rule *rule = e->rules[i].rule;
+
+		if (rule->type->claims_signal &&
+		    rule->type->claims_signal(rule->source_config, number))
+			return true;
+	}
+	return false;
+}
+
+/* Started under nohup(1), or in the background of a shell without job control. */
+static bool is_ignored(int number)
+{
+	struct sigaction now;
+
+	return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+static int open_signals(struct engine *e, struct error *error)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(stop_signals); i++) {
+		struct signal_watcher *w = &e->signals[i].watcher;
+
+		e->signals[i].engine = e;
+		signal_init(w, stop_signals[i], on_signal);
+		w->priority = PRIORITY_FIRST;
+		if (is_claimed(e, stop_signals[i]) || is_ignored(stop_signals[i]))
+			continue;
+		if (signal_start(e->reactor, w) < 0)
+			return error_errno(error, "cannot watch signal %d", stop_signals[i]);
+	}
+	return 0;
+}
+
+int ending_open(struct engine *e, struct error *error)
+{
+	timer_init(&e->within, CLOCK_OF_LOOP, on_within);
+	timer_init(&e->patience, CLOCK_OF_LOOP, on_patience);
+	deferred_init(&e->stopper, on_stopper);
+	if (open_signals(e, error) < 0)
+		return -1;
+	if (e->config->within && timer_start_in(e->reactor, &e->within, e->config->within) < 0)
+		return error_errno(error, "cannot arm --within");
+	if (e->config->guard)
+		return guard_attach(e->config->guard, e->reactor, on_guardian_lost, e, error);
+	return 0;
+}
+
+void ending_close(struct engine *e)
+{
+	for (size_t i = 0; i < STOP_SIGNALS; i++)
+		if (e->signals[i].watcher.started)
+			signal_stop(e->reactor, &e->signals[i].watcher);
+	if (e->within.call)
+		timer_stop(e->reactor, &e->within);
+	if (e->config->guard)
+		guard_detach(e->config->guard);
+}

@@ -1,0 +1,162 @@
+/* The life of all rules together. See engine.h and state.h. */
+#include "engine/state.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "job/guard.h"
+#include "job/sink.h"
+#include "rule/rule.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OUTPUT_LIMIT = 256 * 1024 }; /* bytes that wait for a slow reader before sources pause */
+
+/* ---- the output ------------------------------------------------------------------------------ */
+
+/* Standard output has room again, or nobody reads it any more. */
+static void on_output(void *context, int error)
+{
+	struct engine *e = context;
+
+	if (error == EPIPE) {
+		engine_finish(e, 1, SIGPIPE);
+		return;
+	}
+	if (error) {
+		log_error(NULL, "cannot write to standard output: %s", strerror(error));
+		engine_finish(e, 1, 0);
+		return;
+	}
+	for (size_t i = 0; i < e->n_rules; i++)
+		armed_update(&e->rules[i]);
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+/* Puts the rule's name in front of what went wrong. */
+static void name_error(struct error *e, const char *rule)
+{
+	char what[sizeof e->what];
+
+	memcpy(what, e->what, sizeof what);
+	snprintf(e->what, sizeof e->what, "%s: %.*s", rule,
+		 (int)(sizeof e->what - strlen(rule) - 3), what);
+}
+
+static int open_rules(struct engine *e, const struct rules *rules, struct error *error)
+{
+	e->rules = calloc(rules->count ? rules->count : 1, sizeof *e->rules);
+	if (!e->rules)
+		return error_errno(error, "cannot arm the rules");
+	for (size_t i = 0; i < rules->count; i++) {
+		struct armed_rule *a = &e->rules[e->n_rules++];
+
+		a->engine = e;
+		a->rule = rules->items[i];
+		error_clear(error);
+		if (armed_open(a, error) < 0) {
+			name_error(error, a->rule->name);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+struct engine *engine_open(struct reactor *r, const struct rules *rules,
+			   const struct engine_config *config, struct error *error)
+{
+	struct engine *e = calloc(1, sizeof *e);
+
+	if (!e) {
+		error_errno(error, "cannot start");
+		return NULL;
+	}
+	e->reactor = r;
+	e->config = config;
+	e->output = sink_open(r, 1, OUTPUT_LIMIT, on_output, e);
+	if (!e->output) {
+		error_errno(error, "cannot start");
+	} else if (open_rules(e, rules, error) == 0 && ending_open(e, error) == 0) {
+		return e;
+	}
+	engine_close(e);
+	return NULL;
+}
+
+void engine_close(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_rules; i++)
+		armed_close(&e->rules[i]);
+	ending_close(e);
+	if (e->output)
+		sink_close(e->output);
+	buf_free(&e->ready);
+	buf_free(&e->line);
+	free(e->rules);
+	free(e);
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+static int write_ready_file(struct engine *e)
+{
+	struct error error;
+
+	if (!e->config->ready_file)
+		return 0;
+	if (e->ready.failed)
+		error_set(&error, "cannot write %s: out of memory", e->config->ready_file);
+	else if (file_replace(e->config->ready_file, e->ready.data ? e->ready.data : "",
+			      e->ready.length, 0644, false, &error) == 0)
+		return 0;
+	log_error(NULL, "%s", error.what);
+	return -1;
+}
+
+struct engine_end engine_run(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_rules; i++)
+		armed_start(&e->rules[i]);
+	if (write_ready_file(e) < 0)
+		engine_finish(e, 1, 0);
+	while (e->phase != ENGINE_DONE) {
+		if (reactor_run(e->reactor) == 0)
+			continue;
+		log_error(NULL, "the event loop failed: %s", strerror(errno));
+		descendants_end();
+		return (struct engine_end){.status = 1};
+	}
+	/* A reader that is only slow gets everything; after a signal it gets a second. */
+	sink_flush(e->output, e->end.signal ? 1000000000 : -1);
+	return e->end;
+}
+
+void engine_count(struct engine *e, int status)
+{
+	if (e->phase != ENGINE_RUNNING)
+		return;
+	e->runs++;
+	e->last_status = status;
+	if ((e->config->count && e->runs >= e->config->count) ||
+	    (e->config->fail_fast && status != 0))
+		engine_finish(e, status, 0);
+}
+
+void engine_rule_over(struct engine *e, struct armed_rule *a)
+{
+	log_debug(a->rule->name, "the rule has ended");
+	if (++e->n_over < e->n_rules || e->phase != ENGINE_RUNNING)
+		return;
+	if (e->config->count) {
+		log_error(NULL, "every rule has ended after %llu of %llu runs",
+			  (unsigned long long)e->runs, (unsigned long long)e->config->count);
+		engine_finish(e, 1, 0);
+	} else {
+		engine_finish(e, 0, 0);
+	}
+}

@@ -1,0 +1,46 @@
+/*
+ * The engine: arms rules, hands events to jobs or to the printer, counts, and ends it all.
+ *
+ * Life: open (everything that can fail) → run → close. It ends by itself when every rule has ended
+ * or a limit is reached, and on INT, TERM, QUIT; running commands are stopped, relays drained, and
+ * no descendant is left behind.
+ */
+#ifndef EVWATCH_ENGINE_ENGINE_H
+#define EVWATCH_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct engine;
+struct error;
+struct guard;
+struct reactor;
+struct rules;
+
+struct engine_config {
+	uint64_t count;         /* stop after so many runs (or printed events); 0: never */
+	int64_t within;         /* ns; 0: no limit */
+	bool fail_fast;         /* stop at the first command that fails */
+	const char *ready_file; /* written once all is armed; NULL: none */
+	bool from_files;        /* rules came from -f: HUP does not end evwatch */
+	struct guard *guard;    /* NULL: --no-guard */
+};
+
+/* How evwatch is to end: by this signal, or when it is 0 with this status. */
+struct engine_end {
+	int status;
+	int signal;
+};
+
+/* Opens every source. `rules` and `config` outlive the engine. NULL with `e`, e->what with the
+ * rule's name in front. */
+struct engine *engine_open(struct reactor *r, const struct rules *rules,
+			   const struct engine_config *config, struct error *e);
+
+/* Arms, then runs to the end. */
+struct engine_end engine_run(struct engine *e);
+
+void engine_close(struct engine *e);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * The printer: events of rules without a command, as text, by --format or as JSON.
+ * Pure: it appends to a buffer; who writes it, and when, is the engine's business.
+ */
+#ifndef EVWATCH_ENGINE_PRINTER_H
+#define EVWATCH_ENGINE_PRINTER_H
+
+#include "base/buf.h"
+#include "base/event.h"
+
+#include <stdint.h>
+
+struct print_config;
+
+/* What is printed beside the event itself. */
+struct print_context {
+	const char *rule, *kind;
+	uint64_t count; /* this event's ordinal in its rule, from 1 */
+};
+
+/* Appends one event in the form that the rule asks for, its end included. */
+void event_print(struct buf *out, const struct print_config *config,
+		 const struct print_context *context, const struct event *event);
+
+/* Appends an RFC 3339 time in the local zone, with microseconds: 2026-11-24T08:15:00.250000+01:00
+ */
+void time_print(struct buf *out, const struct timespec *time);
+
+#endif

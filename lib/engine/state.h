@@ -1,0 +1,84 @@
+/*
+ * What the files of the engine share.
+ *
+ *	RUNNING --finish--> STOPPING --all idle--> LEFTOVERS --no descendant left--> DONE
+ *	   |                    |                      |
+ *	   +--------- second signal, guardian lost: everything is killed ----------> DONE
+ */
+#ifndef EVWATCH_ENGINE_STATE_H
+#define EVWATCH_ENGINE_STATE_H
+
+#include "base/buf.h"
+#include "engine/engine.h"
+#include "job/job.h"
+#include "reactor/reactor.h"
+
+struct rule;
+struct sink;
+struct source;
+
+/* A rule at work. */
+struct armed_rule {
+	struct engine *engine;
+	const struct rule *rule;
+	struct source *source;
+	struct job *job;              /* NULL: events are printed */
+	struct job_config job_config; /* the rule's, less what the source does itself */
+	uint64_t events;
+	bool open; /* the source was opened and not closed yet */
+	bool source_ended;
+	bool over; /* no event will come, nothing runs */
+};
+
+enum engine_phase { ENGINE_RUNNING, ENGINE_STOPPING, ENGINE_LEFTOVERS, ENGINE_DONE };
+
+enum { STOP_SIGNALS = 4 }; /* INT, TERM, QUIT, HUP */
+
+struct stop_signal {
+	struct signal_watcher watcher;
+	struct engine *engine;
+};
+
+struct engine {
+	struct reactor *reactor;
+	const struct engine_config *config;
+	struct armed_rule *rules; /* owned array */
+	size_t n_rules, n_over;
+	struct sink *output;
+	struct buf ready; /* the ready file's content */
+	struct buf line;  /* the printer's scratch */
+	enum engine_phase phase;
+	struct engine_end end;
+	uint64_t runs; /* that ended; without commands: events printed */
+	int last_status;
+	struct timer within, patience; /* --within; leftovers */
+	int64_t patience_end;
+	struct deferred stopper;
+	bool stopped; /* the rules were told to */
+	struct stop_signal signals[STOP_SIGNALS];
+};
+
+/* ---- armed.c: one rule ---- */
+int armed_open(struct armed_rule *a, struct error *e);
+void armed_start(struct armed_rule *a);
+/* Pauses or resumes the source by what the job or the output can take. */
+void armed_update(struct armed_rule *a);
+void armed_stop(struct armed_rule *a);
+/* The source and the job have nothing left to do. */
+bool armed_idle(const struct armed_rule *a);
+void armed_close(struct armed_rule *a);
+
+/* ---- engine.c ---- */
+void engine_rule_over(struct engine *e, struct armed_rule *a);
+/* A run ended, or an event was printed: limits are looked at. */
+void engine_count(struct engine *e, int status);
+
+/* ---- ending.c: how it ends ---- */
+int ending_open(struct engine *e, struct error *error);
+/* Stops all rules, then ends with this status or signal. The first call decides. */
+void engine_finish(struct engine *e, int status, int signal);
+/* Something became idle: is it time to go on with the end? */
+void ending_review(struct engine *e);
+void ending_close(struct engine *e);
+
+#endif
