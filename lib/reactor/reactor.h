@@ -98,26 +98,32 @@ enum {
 };
 
 struct io_watcher;
+struct io_timeout;
 typedef void io_call(struct reactor *r, struct io_watcher *w, unsigned ready);
 
-/* Several watchers may share a descriptor. Stop them before the descriptor is closed. */
+/*
+ * Several watchers may share a descriptor; the backend sees the union of their interests. Stop them
+ * before the descriptor is closed, and init them anew for a new descriptor: stop and start of the
+ * same watcher in one turn cost no system call.
+ */
 struct io_watcher {
 	io_call *call;
-	struct io_watcher *next; /* private from here on */
+	struct io_watcher *next; /* private from here on: others of this descriptor */
+	struct io_timeout *timeout;
 	int fd;
 	uint32_t pending; /* place in an active queue + 1; 0: none */
 	uint16_t interest;
 	uint16_t ready;
-	uint8_t priority;
+	uint8_t priority; /* public: PRIORITY_FIRST to PRIORITY_LAST, before start */
 	bool started;
+	bool fresh; /* initialised since it was last started: the descriptor may be another */
 };
 
 void io_init(struct io_watcher *w, int fd, unsigned interest, io_call *call);
-/* -1 with ENOMEM or EBADF (negative). What the backend refuses later arrives as IO_ERROR. */
+/* -1 with ENOMEM, or EBADF (negative). What the backend refuses later arrives as IO_ERROR. */
 int io_start(struct reactor *r, struct io_watcher *w);
 void io_stop(struct reactor *r, struct io_watcher *w);
-/* Changes the interest of a started (or stopped) watcher; start and stop in one turn cost nothing.
- */
+/* Changes the interest of a started (or stopped) watcher. */
 void io_change(struct reactor *r, struct io_watcher *w, unsigned interest);
 
 /* ---- timers ---------------------------------------------------------------------------------- */
@@ -135,6 +141,7 @@ struct timer {
 	uint8_t priority;
 };
 
+/* An armed timer that is given a later deadline costs one store: it is sifted when it comes up. */
 void timer_init(struct timer *t, enum reactor_clock clock, timer_call *call);
 /* Arms, or arms again, at an absolute time. -1 with ENOMEM (never when it was armed already). */
 int timer_start_at(struct reactor *r, struct timer *t, int64_t deadline);
@@ -142,6 +149,20 @@ int timer_start_at(struct reactor *r, struct timer *t, int64_t deadline);
 int timer_start_in(struct reactor *r, struct timer *t, int64_t delay);
 void timer_stop(struct reactor *r, struct timer *t);
 bool timer_active(const struct timer *t);
+
+/* An inactivity timeout of a descriptor: embedded in the watcher's owner like the watcher. */
+struct io_timeout {
+	struct timer timer; /* private */
+	struct io_watcher *watcher;
+	struct reactor *reactor;
+	int64_t after;
+};
+
+/*
+ * Calls `w` with IO_TIMEOUT when it was not called for `after` ns; each call begins the time anew.
+ * Ends with io_stop, or with `after` 0. Start the watcher first. Returns 0, or -1 with ENOMEM.
+ */
+int io_set_timeout(struct reactor *r, struct io_watcher *w, struct io_timeout *t, int64_t after);
 
 /*
  * Is told when the wall clock was set (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET); wall timers
@@ -172,7 +193,7 @@ struct signal_watcher {
 	signal_call *call;
 	struct signal_watcher *next; /* private from here on */
 	int number;
-	uint8_t priority;
+	uint8_t priority; /* public: the lowest of all signal watchers serves for all of them */
 	bool started;
 };
 

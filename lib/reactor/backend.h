@@ -1,0 +1,47 @@
+/*
+ * A backend: one way of asking the kernel which descriptors are ready (libevent's eventop).
+ *
+ * The loop hands it the union of the interests in a descriptor, one call a descriptor and turn, and
+ * never a change that cancels out. Backends are level-triggered unless IO_EDGE is in the interest.
+ */
+#ifndef EVWATCH_REACTOR_BACKEND_H
+#define EVWATCH_REACTOR_BACKEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct error;
+struct reactor;
+
+enum backend_answer {
+	BACKEND_FAILED = -1, /* errno says why */
+	BACKEND_OK = 0,
+	BACKEND_ALWAYS_READY = 1, /* the kernel has nothing to wait for: a regular file */
+};
+
+struct backend {
+	const char *name;
+	/* The state, or NULL with `e` filled. */
+	void *(*init)(struct error *e);
+	/*
+	 * Sets the interest in a descriptor (never 0); `before` is what was set so far, 0 for none.
+	 * `generation` comes back with its readiness. An `unsure` one may be another file by now.
+	 */
+	enum backend_answer (*add)(void *state, int fd, unsigned before, unsigned interest,
+				   uint32_t generation, bool unsure);
+	/* Forgets a descriptor, which may be closed already. -1: it may go on being reported. */
+	int (*del)(void *state, int fd);
+	/* Waits at most `wait` ns (-1: for ever) and calls reactor_ready. Returns 0 or -1. */
+	int (*dispatch)(void *state, struct reactor *r, int64_t wait);
+	void (*dealloc)(void *state);
+	bool need_reinit; /* after fork, or it would share its state with the parent */
+};
+
+/* What a backend tells the loop: this descriptor is ready. */
+void reactor_ready(struct reactor *r, int fd, uint32_t generation, unsigned ready);
+/* This descriptor was closed while it was watched. */
+void reactor_refused(struct reactor *r, int fd);
+
+extern const struct backend backend_epoll, backend_uring, backend_poll, backend_select;
+
+#endif

@@ -1,0 +1,127 @@
+/*
+ * poll(2): works everywhere, and costs time in proportion to the descriptors.
+ *
+ * The array that the kernel reads is kept dense: each descriptor knows its place in it, and the
+ * last one fills the gap of one that goes.
+ */
+#include "reactor/backend.h"
+
+#include "base/array.h"
+#include "base/error.h"
+#include "reactor/reactor.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct poll_state {
+	struct pollfd *fds;
+	uint32_t *generations; /* beside each of `fds` */
+	size_t count, capacity, generations_capacity;
+	size_t *places; /* by descriptor: place + 1, 0: none */
+	size_t n_places;
+};
+
+static void *poll_init(struct error *e)
+{
+	struct poll_state *s = calloc(1, sizeof *s);
+
+	if (!s)
+		error_errno(e, "poll");
+	return s;
+}
+
+static void poll_dealloc(void *state)
+{
+	struct poll_state *s = state;
+
+	free(s->fds);
+	free(s->generations);
+	free(s->places);
+	free(s);
+}
+
+static short to_poll(unsigned interest)
+{
+	return (short)((interest & IO_READ ? POLLIN : 0) | (interest & IO_WRITE ? POLLOUT : 0) |
+		       (interest & IO_URGENT ? POLLPRI : 0) |
+		       (interest & IO_HALF_CLOSE ? POLLRDHUP : 0));
+}
+
+static unsigned from_poll(short events)
+{
+	unsigned ready = (events & POLLIN ? IO_READ : 0u) | (events & POLLOUT ? IO_WRITE : 0u) |
+			 (events & POLLPRI ? IO_URGENT : 0u) |
+			 (events & POLLRDHUP ? IO_HALF_CLOSE : 0u) |
+			 (events & POLLHUP ? IO_HANGUP : 0u) | (events & POLLERR ? IO_ERROR : 0u);
+
+	if (events & (POLLHUP | POLLERR))
+		ready |= IO_READ | IO_WRITE;
+	return ready;
+}
+
+static enum backend_answer poll_add(void *state, int fd, unsigned before, unsigned interest,
+				    uint32_t generation, bool unsure)
+{
+	struct poll_state *s = state;
+	size_t place;
+
+	(void)before;
+	(void)unsure;
+	if (ARRAY_GROW(s->places, s->n_places, (size_t)fd + 1) < 0)
+		return BACKEND_FAILED;
+	if (!s->places[fd]) {
+		if (ARRAY_GROW(s->fds, s->capacity, s->count + 1) < 0 ||
+		    ARRAY_GROW(s->generations, s->generations_capacity, s->count + 1) < 0)
+			return BACKEND_FAILED;
+		s->places[fd] = ++s->count;
+	}
+	place = s->places[fd] - 1;
+	s->fds[place] = (struct pollfd){.fd = fd, .events = to_poll(interest)};
+	s->generations[place] = generation;
+	return BACKEND_OK;
+}
+
+static int poll_del(void *state, int fd)
+{
+	struct poll_state *s = state;
+	size_t place = s->places[fd] - 1, last = --s->count;
+
+	s->fds[place] = s->fds[last];
+	s->generations[place] = s->generations[last];
+	s->places[s->fds[place].fd] = place + 1;
+	s->places[fd] = 0;
+	return 0;
+}
+
+static int poll_dispatch(void *state, struct reactor *r, int64_t wait)
+{
+	struct poll_state *s = state;
+	struct timespec ts = {.tv_sec = (time_t)(wait / 1000000000), .tv_nsec = wait % 1000000000};
+	int left = ppoll(s->fds, s->count, wait < 0 ? NULL : &ts, NULL);
+
+	if (left < 0)
+		return errno == EINTR ? 0 : -1;
+	for (size_t i = 0; i < s->count && left > 0; i++) {
+		struct pollfd *p = &s->fds[i];
+
+		if (!p->revents)
+			continue;
+		left--;
+		if (p->revents & POLLNVAL)
+			reactor_refused(r, p->fd);
+		else
+			reactor_ready(r, p->fd, s->generations[i], from_poll(p->revents));
+	}
+	return 0;
+}
+
+const struct backend backend_poll = {
+    .name = "poll",
+    .init = poll_init,
+    .add = poll_add,
+    .del = poll_del,
+    .dispatch = poll_dispatch,
+    .dealloc = poll_dealloc,
+};

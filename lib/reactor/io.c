@@ -1,0 +1,303 @@
+/*
+ * Descriptors: who watches which, and what the backend must know of it.
+ *
+ * Changes are gathered until the wait. What cancels out costs nothing; a descriptor whose watcher
+ * was initialised anew is set again even so, because its number may name another file by now.
+ */
+#include "reactor/loop.h"
+
+#include "base/array.h"
+#include "base/list.h"
+
+#include <errno.h>
+#include <string.h>
+
+void io_init(struct io_watcher *w, int fd, unsigned interest, io_call *call)
+{
+	*w = (struct io_watcher){
+	    .call = call,
+	    .fd = fd,
+	    .interest = (uint16_t)interest,
+	    .priority = PRIORITY_DEFAULT,
+	    .fresh = true,
+	};
+}
+
+static int slots_grow(struct reactor *r, int fd)
+{
+	return ARRAY_GROW(r->slots, r->n_slots, (size_t)fd + 1);
+}
+
+static int io_note_change(struct reactor *r, int fd)
+{
+	struct io_slot *slot = &r->slots[fd];
+
+	if (slot->changed)
+		return 0;
+	if (ARRAY_GROW(r->changes, r->changes_capacity, r->n_changes + 1) < 0)
+		return -1;
+	r->changes[r->n_changes++] = fd;
+	slot->changed = true;
+	return 0;
+}
+
+int io_start(struct reactor *r, struct io_watcher *w)
+{
+	struct io_slot *slot;
+
+	if (w->started)
+		return 0;
+	if (w->fd < 0) {
+		errno = EBADF;
+		return -1;
+	}
+	if (slots_grow(r, w->fd) < 0 || io_note_change(r, w->fd) < 0)
+		return -1;
+	slot = &r->slots[w->fd];
+	if (w->fresh) {
+		slot->unsure = slot->installed != 0;
+		w->fresh = false;
+	}
+	w->next = slot->first;
+	slot->first = w;
+	w->started = true;
+	r->started++;
+	return 0;
+}
+
+static void io_unlink(struct io_slot *slot, struct io_watcher *w)
+{
+	struct io_watcher **at = &slot->first;
+
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+	w->next = NULL;
+}
+
+static void io_forget_pending(struct reactor *r, struct io_watcher *w)
+{
+	if (!w->pending)
+		return;
+	queue_remove(r, w->priority, w->pending);
+	w->pending = 0;
+	w->ready = 0;
+}
+
+void io_stop(struct reactor *r, struct io_watcher *w)
+{
+	io_forget_pending(r, w);
+	if (!w->started)
+		return;
+	io_unlink(&r->slots[w->fd], w);
+	w->started = false;
+	r->started--;
+	if (w->timeout) {
+		timer_stop(r, &w->timeout->timer);
+		w->timeout = NULL;
+	}
+	/* Without memory for the note the backend goes on reporting it; reactor_ready notes it
+	 * then. */
+	io_note_change(r, w->fd);
+}
+
+void io_change(struct reactor *r, struct io_watcher *w, unsigned interest)
+{
+	w->interest = (uint16_t)interest;
+	if (w->started)
+		io_note_change(r, w->fd);
+}
+
+/* ---- inactivity ------------------------------------------------------------------------------ */
+
+static void on_io_timeout(struct reactor *r, struct timer *t)
+{
+	struct io_timeout *timeout = CONTAINER_OF(t, struct io_timeout, timer);
+	struct io_watcher *w = timeout->watcher;
+
+	timer_start_in(r, t, timeout->after);
+	w->call(r, w, IO_TIMEOUT);
+}
+
+int io_set_timeout(struct reactor *r, struct io_watcher *w, struct io_timeout *t, int64_t after)
+{
+	if (w->timeout)
+		timer_stop(r, &w->timeout->timer);
+	w->timeout = NULL;
+	if (!after || !w->started)
+		return 0;
+	timer_init(&t->timer, CLOCK_OF_LOOP, on_io_timeout);
+	t->timer.priority = w->priority;
+	t->watcher = w;
+	t->reactor = r;
+	t->after = after;
+	if (timer_start_in(r, &t->timer, after) < 0)
+		return -1;
+	w->timeout = t;
+	return 0;
+}
+
+/* A watcher is about to be called: its time begins anew (one store, mostly). */
+void io_called(struct reactor *r, struct io_watcher *w)
+{
+	if (w->timeout)
+		timer_start_in(r, &w->timeout->timer, w->timeout->after);
+}
+
+/* ---- the backend ----------------------------------------------------------------------------- */
+
+static unsigned io_union(const struct io_slot *slot)
+{
+	unsigned interest = 0;
+	bool level = false;
+
+	for (const struct io_watcher *w = slot->first; w; w = w->next) {
+		interest |= w->interest & (unsigned)~IO_ONCE;
+		level |= !(w->interest & IO_EDGE);
+	}
+	/* One that wants levels gets levels; for the others that is more, not less. */
+	return level ? interest & (unsigned)~IO_EDGE : interest;
+}
+
+static void always_ready_add(struct reactor *r, int fd)
+{
+	struct io_slot *slot = &r->slots[fd];
+
+	if (slot->always_ready || ARRAY_GROW(r->always, r->always_capacity, r->n_always + 1) < 0)
+		return;
+	slot->always_ready = true;
+	r->always[r->n_always++] = fd;
+}
+
+static void always_ready_remove(struct reactor *r, int fd)
+{
+	for (size_t i = 0; i < r->n_always; i++)
+		if (r->always[i] == fd)
+			r->always[i] = r->always[--r->n_always];
+	r->slots[fd].always_ready = false;
+}
+
+static void io_activate(struct reactor *r, struct io_watcher *w, unsigned ready)
+{
+	if (!w->pending) {
+		w->pending = queue_add(r, w->priority, w, ACTIVE_IO);
+		w->ready = 0;
+	}
+	w->ready |= (uint16_t)ready;
+}
+
+/* Every watcher hears of it once, and is stopped: nothing spins on it. */
+void reactor_refused(struct reactor *r, int fd)
+{
+	while (r->slots[fd].first) {
+		struct io_watcher *w = r->slots[fd].first;
+
+		io_stop(r, w);
+		io_activate(r, w, IO_ERROR);
+	}
+}
+
+static void io_install(struct reactor *r, int fd, unsigned interest)
+{
+	struct io_slot *slot = &r->slots[fd];
+	enum backend_answer answer;
+
+	if (!slot->installed || slot->unsure)
+		slot->generation++;
+	answer = r->backend->add(r->backend_state, fd, slot->installed, interest, slot->generation,
+				 slot->unsure);
+	slot->unsure = false;
+	slot->installed = (uint16_t)interest;
+	if (answer == BACKEND_ALWAYS_READY)
+		always_ready_add(r, fd);
+	else if (slot->always_ready)
+		always_ready_remove(r, fd);
+	if (answer == BACKEND_FAILED) {
+		slot->installed = 0;
+		reactor_refused(r, fd);
+	}
+}
+
+static void io_uninstall(struct reactor *r, int fd)
+{
+	struct io_slot *slot = &r->slots[fd];
+
+	if (slot->always_ready)
+		always_ready_remove(r, fd);
+	else
+		r->backend->del(r->backend_state, fd);
+	slot->installed = 0;
+	slot->unsure = false;
+	slot->generation++;
+}
+
+static void io_flush_change(struct reactor *r, int fd)
+{
+	struct io_slot *slot = &r->slots[fd];
+	unsigned interest = io_union(slot);
+
+	slot->changed = false;
+	if (slot->first && !interest)
+		interest = IO_ERROR; /* only hang-up and error, which are always told */
+	if (interest && (interest != slot->installed || slot->unsure))
+		io_install(r, fd, interest);
+	else if (!interest && slot->installed)
+		io_uninstall(r, fd);
+}
+
+void io_flush_changes(struct reactor *r)
+{
+	/* A refusal stops watchers and may append: the count is read anew each time. */
+	for (size_t i = 0; i < r->n_changes; i++)
+		io_flush_change(r, r->changes[i]);
+	r->n_changes = 0;
+	if (!r->rebuild)
+		return;
+	r->rebuild = false;
+	if (backend_rebuild(r) == 0)
+		io_flush_changes(r);
+}
+
+void io_reinstall_all(struct reactor *r)
+{
+	for (size_t fd = 0; fd < r->n_slots; fd++) {
+		struct io_slot *slot = &r->slots[fd];
+
+		slot->installed = 0;
+		slot->always_ready = false;
+		if (slot->first)
+			io_note_change(r, (int)fd);
+	}
+	r->n_always = 0;
+}
+
+/* ---- readiness ------------------------------------------------------------------------------- */
+
+void io_activate_always_ready(struct reactor *r)
+{
+	for (size_t i = 0; i < r->n_always; i++)
+		for (struct io_watcher *w = r->slots[r->always[i]].first; w; w = w->next)
+			if (w->interest & (IO_READ | IO_WRITE))
+				io_activate(r, w, w->interest & (IO_READ | IO_WRITE));
+}
+
+void reactor_ready(struct reactor *r, int fd, uint32_t generation, unsigned ready)
+{
+	struct io_slot *slot = &r->slots[fd];
+
+	if (slot->generation != generation || !slot->first) {
+		/*
+		 * Readiness of a registration that is gone: a duplicate keeps the closed file
+		 * alive, and no call can name it any more. Only a new backend is rid of it.
+		 */
+		if (r->backend->need_reinit && !slot->changed)
+			r->rebuild = true;
+		return;
+	}
+	for (struct io_watcher *w = slot->first; w; w = w->next) {
+		unsigned mine = ready & (w->interest | IO_HANGUP | IO_ERROR);
+
+		if (mine)
+			io_activate(r, w, mine);
+	}
+}

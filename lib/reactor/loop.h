@@ -1,0 +1,128 @@
+/*
+ * The loop's inside, shared by the files of this room only.
+ */
+#ifndef EVWATCH_REACTOR_LOOP_H
+#define EVWATCH_REACTOR_LOOP_H
+
+#include "base/table.h"
+#include "reactor/backend.h"
+#include "reactor/reactor.h"
+
+#include <signal.h>
+
+enum { PRIORITIES = PRIORITY_LAST + 1, CLOCKS = 3, SIGNALS = 65 };
+
+/* What the loop knows of a descriptor: 16 bytes, indexed by its number. */
+struct io_slot {
+	struct io_watcher *first;
+	uint32_t generation; /* of the registration: stale readiness carries an older one */
+	uint16_t installed;  /* what the backend has */
+	bool changed;        /* listed in `changes` */
+	bool always_ready : 1;
+	bool unsure : 1; /* a watcher was initialised anew: the file may be another */
+};
+
+/* Watchers that are to be called: pointers with their kind in the low bits; NULL: stopped. */
+enum active_kind { ACTIVE_IO, ACTIVE_TIMER, ACTIVE_DEFERRED };
+
+struct queue {
+	uintptr_t *items;
+	size_t count, run, capacity;
+};
+
+struct heap_entry {
+	int64_t key; /* at most the timer's deadline: later ones are sifted when they come up */
+	struct timer *timer;
+};
+
+struct heap {
+	struct heap_entry *entries;
+	size_t count, capacity;
+};
+
+/* A timerfd for a clock that steps or runs on in suspend: relative waits would be wrong there. */
+struct alarm_clock {
+	struct io_watcher io;
+	int64_t armed; /* deadline set in the kernel, or INT64_MAX */
+};
+
+struct reactor {
+	const struct backend *backend;
+	void *backend_state;
+	size_t started; /* watchers that keep reactor_run running */
+	bool stopping, running_queues, rebuild;
+
+	struct io_slot *slots;
+	size_t n_slots;
+	int *changes;
+	size_t n_changes, changes_capacity;
+	int *always; /* descriptors that are always ready */
+	size_t n_always, always_capacity;
+
+	uint32_t nonempty; /* a bit for each priority */
+	struct queue queues[PRIORITIES];
+	struct deferred **later; /* started while queues run: for the next turn */
+	size_t n_later, later_capacity;
+
+	struct heap heaps[CLOCKS];
+	int64_t now[CLOCKS];
+	bool now_known[CLOCKS];
+	struct alarm_clock alarms[CLOCKS];
+	clock_step_call *on_step;
+	void *on_step_context;
+
+	int signal_pair[2];
+	struct io_watcher signal_io;
+	struct signal_watcher *signals[SIGNALS];
+	struct signal_watcher *signal_next; /* cursor of a delivery, moved by signal_stop */
+	struct sigaction former[SIGNALS];
+
+	struct table children; /* by pid */
+	struct signal_watcher child_signal;
+	bool reaps_orphans;
+
+	struct reactor_stats stats;
+};
+
+/* ---- loop.c ---- */
+/* Puts a watcher into its queue. Returns its place + 1, or 0 with ENOMEM. */
+uint32_t queue_add(struct reactor *r, unsigned priority, void *watcher, enum active_kind kind);
+void queue_remove(struct reactor *r, unsigned priority, uint32_t place);
+/* Starts and stops what the loop itself needs: it does not keep reactor_run running. */
+/* A new backend with all that is watched. Returns 0, or -1 with the old one still there. */
+int backend_rebuild(struct reactor *r);
+int io_start_internal(struct reactor *r, struct io_watcher *w);
+void io_stop_internal(struct reactor *r, struct io_watcher *w);
+
+/* ---- backends.c ---- */
+int backend_choose(struct reactor *r, const char *name, struct error *e);
+
+/* ---- io.c ---- */
+void io_flush_changes(struct reactor *r);
+void io_activate_always_ready(struct reactor *r);
+void io_reinstall_all(struct reactor *r);
+void io_called(struct reactor *r, struct io_watcher *w);
+
+/* ---- timers.c ---- */
+void timers_activate_expired(struct reactor *r);
+/* ns until the nearest timer of the loop's clock; -1: none. Sets the other clocks' alarms. */
+int64_t timers_wait(struct reactor *r);
+int alarms_reinit(struct reactor *r);
+void timers_close(struct reactor *r);
+
+/* ---- timer_heap.c: pure ---- */
+int heap_push(struct heap *h, struct timer *t);
+void heap_remove(struct heap *h, size_t at);
+/* The entry's key was raised or lowered to its timer's deadline. */
+void heap_adjust(struct heap *h, size_t at);
+
+/* ---- clock.c ---- */
+void clock_forget(struct reactor *r);
+
+/* ---- signals.c, children.c ---- */
+int signals_reinit(struct reactor *r);
+void signals_close(struct reactor *r);
+void children_open(struct reactor *r);
+void children_close(struct reactor *r);
+
+#endif

@@ -1,0 +1,241 @@
+/*
+ * Timers: arming, expiry, and the clocks that cannot be waited for by a relative timeout.
+ *
+ * The loop's own clock is served by the timeout of the wait. Wall time steps and boot time runs on
+ * in suspend, so each of them gets a timerfd that the kernel keeps right; the wall one is cancelled
+ * when the clock is set (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET).
+ */
+#include "reactor/loop.h"
+
+#include "base/fd.h"
+#include "base/list.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+void timer_init(struct timer *t, enum reactor_clock clock, timer_call *call)
+{
+	*t = (struct timer){.call = call, .clock = (uint8_t)clock, .priority = PRIORITY_DEFAULT};
+}
+
+/* ---- alarms ---------------------------------------------------------------------------------- */
+
+static void on_alarm(struct reactor *r, struct io_watcher *w, unsigned ready)
+{
+	struct alarm_clock *alarm = CONTAINER_OF(w, struct alarm_clock, io);
+	uint64_t expirations;
+	bool stepped;
+
+	(void)ready;
+	stepped = read(w->fd, &expirations, sizeof expirations) < 0 && errno == ECANCELED;
+	alarm->armed = INT64_MAX; /* set again before the next wait */
+	clock_forget(r);
+	if (stepped && r->on_step)
+		r->on_step(r, r->on_step_context);
+}
+
+static int alarm_open(struct reactor *r, enum reactor_clock clock)
+{
+	struct alarm_clock *alarm = &r->alarms[clock];
+	int fd;
+
+	if (clock == CLOCK_OF_LOOP || alarm->io.started)
+		return 0;
+	fd = timerfd_create(clock == CLOCK_OF_WALL ? CLOCK_REALTIME : CLOCK_BOOTTIME,
+			    TFD_NONBLOCK | TFD_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	io_init(&alarm->io, fd, IO_READ, on_alarm);
+	alarm->io.priority = PRIORITY_FIRST;
+	alarm->armed = INT64_MAX;
+	if (io_start_internal(r, &alarm->io) < 0) {
+		fd_close(&fd);
+		return -1;
+	}
+	return 0;
+}
+
+/* Far enough to never come, near enough for the kernel. */
+enum { FAR_SECONDS = 2000000000 };
+
+static void alarm_set(struct reactor *r, enum reactor_clock clock, int64_t deadline)
+{
+	struct alarm_clock *alarm = &r->alarms[clock];
+	struct itimerspec when = {.it_value.tv_sec = FAR_SECONDS};
+	int flags = TFD_TIMER_ABSTIME;
+
+	if (alarm->armed == deadline)
+		return;
+	if (deadline < INT64_MAX - 1) {
+		when.it_value.tv_sec = (time_t)(deadline / 1000000000);
+		when.it_value.tv_nsec = deadline % 1000000000;
+		if (deadline <= 0)
+			when.it_value = (struct timespec){0, 1};
+	}
+	if (clock == CLOCK_OF_WALL)
+		flags |= TFD_TIMER_CANCEL_ON_SET;
+	/* ECANCELED: set, but the clock was stepped since; the descriptor tells it as well. */
+	if (timerfd_settime(alarm->io.fd, flags, &when, NULL) == 0 || errno == ECANCELED)
+		alarm->armed = deadline;
+}
+
+static void alarms_set(struct reactor *r)
+{
+	for (int clock = CLOCK_OF_BOOT; clock < CLOCKS; clock++) {
+		const struct heap *h = &r->heaps[clock];
+
+		if (r->alarms[clock].io.started)
+			/* Without a timer it still waits for steps of the clock. */
+			alarm_set(r, (enum reactor_clock)clock,
+				  h->count ? h->entries[0].key : INT64_MAX - 1);
+	}
+}
+
+static void alarm_close(struct reactor *r, struct alarm_clock *alarm)
+{
+	int fd = alarm->io.fd;
+
+	if (!alarm->io.started)
+		return;
+	io_stop_internal(r, &alarm->io);
+	fd_close(&fd);
+}
+
+int alarms_reinit(struct reactor *r)
+{
+	for (int clock = CLOCK_OF_BOOT; clock < CLOCKS; clock++) {
+		if (!r->alarms[clock].io.started)
+			continue;
+		alarm_close(r, &r->alarms[clock]);
+		if (alarm_open(r, (enum reactor_clock)clock) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int reactor_on_clock_step(struct reactor *r, clock_step_call *call, void *context)
+{
+	if (call && alarm_open(r, CLOCK_OF_WALL) < 0)
+		return -1;
+	r->on_step = call;
+	r->on_step_context = context;
+	return 0;
+}
+
+/* ---- arming ---------------------------------------------------------------------------------- */
+
+static struct heap *timer_heap(struct reactor *r, const struct timer *t)
+{
+	return &r->heaps[t->clock];
+}
+
+static void timer_forget_pending(struct reactor *r, struct timer *t)
+{
+	if (!t->pending)
+		return;
+	queue_remove(r, t->priority, t->pending);
+	t->pending = 0;
+}
+
+int timer_start_at(struct reactor *r, struct timer *t, int64_t deadline)
+{
+	struct heap *h = timer_heap(r, t);
+
+	timer_forget_pending(r, t);
+	t->deadline = deadline;
+	if (t->place) {
+		if (deadline < h->entries[t->place - 1].key)
+			heap_adjust(h, t->place - 1);
+		return 0;
+	}
+	if (alarm_open(r, (enum reactor_clock)t->clock) < 0 || heap_push(h, t) < 0)
+		return -1;
+	r->started++;
+	return 0;
+}
+
+int timer_start_in(struct reactor *r, struct timer *t, int64_t delay)
+{
+	int64_t deadline;
+
+	if (__builtin_add_overflow(reactor_now(r, (enum reactor_clock)t->clock), delay, &deadline))
+		deadline = INT64_MAX - 2;
+	return timer_start_at(r, t, deadline);
+}
+
+void timer_stop(struct reactor *r, struct timer *t)
+{
+	timer_forget_pending(r, t);
+	if (!t->place)
+		return;
+	heap_remove(timer_heap(r, t), t->place - 1);
+	r->started--;
+}
+
+bool timer_active(const struct timer *t)
+{
+	return t->place || t->pending;
+}
+
+/* ---- expiry ---------------------------------------------------------------------------------- */
+
+/* Sifts timers that were put off since, until the top is one that is really due next. */
+static bool heap_settle_top(struct heap *h)
+{
+	while (h->count && h->entries[0].key < h->entries[0].timer->deadline)
+		heap_adjust(h, 0);
+	return h->count > 0;
+}
+
+static void heap_activate_expired(struct reactor *r, struct heap *h, int64_t now)
+{
+	while (h->count && h->entries[0].key <= now) {
+		struct timer *t = h->entries[0].timer;
+
+		if (t->deadline > now) {
+			heap_adjust(h, 0);
+			continue;
+		}
+		t->pending = queue_add(r, t->priority, t, ACTIVE_TIMER);
+		if (!t->pending)
+			return; /* no memory: it stays armed, and due */
+		heap_remove(h, 0);
+		r->started--;
+	}
+}
+
+void timers_activate_expired(struct reactor *r)
+{
+	for (int clock = 0; clock < CLOCKS; clock++)
+		if (r->heaps[clock].count)
+			heap_activate_expired(r, &r->heaps[clock],
+					      reactor_now(r, (enum reactor_clock)clock));
+}
+
+int64_t timers_wait(struct reactor *r)
+{
+	struct heap *h = &r->heaps[CLOCK_OF_LOOP];
+	int64_t wait;
+
+	for (int clock = CLOCK_OF_BOOT; clock < CLOCKS; clock++)
+		heap_settle_top(&r->heaps[clock]);
+	alarms_set(r);
+	if (!heap_settle_top(h))
+		return -1;
+	wait = h->entries[0].key - clock_read(CLOCK_OF_LOOP);
+	return wait > 0 ? wait : 0;
+}
+
+void timers_close(struct reactor *r)
+{
+	for (int clock = 0; clock < CLOCKS; clock++) {
+		struct heap *h = &r->heaps[clock];
+
+		for (size_t i = 0; i < h->count; i++)
+			h->entries[i].timer->place = 0;
+		free(h->entries);
+		alarm_close(r, &r->alarms[clock]);
+	}
+}
