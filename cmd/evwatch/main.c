@@ -1,8 +1,220 @@
-/* What happens, top to bottom. */
-#include <stdio.h>
+/* What happens, top to bottom: help and tools, the command line, the guardian, the engine, the end.
+ */
+#include "describe.h"
+#include "help.h"
+#include "options.h"
+#include "pidfile.h"
+#include "tools.h"
 
-int main(void)
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "engine/engine.h"
+#include "job/guard.h"
+#include "job/sink.h"
+#include "reactor/reactor.h"
+#include "source/source.h"
+
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { LOG_LIMIT = 1024 * 1024 }; /* bytes of diagnostics that wait for a slow reader */
+
+static int tell_error(const struct error *e)
 {
-	fprintf(stderr, "evwatch: not there yet\n");
+	log_error(NULL, "%s", e->what);
+	if (*e->hint)
+		log_error(NULL, "%s", e->hint);
+	return 1;
+}
+
+/* ---- help, version, tools -------------------------------------------------------------------- */
+
+/* Is one of these two words there, before any `--`? */
+static bool has_word(char **argv, const char *letter, const char *name)
+{
+	for (argv++; *argv && strcmp(*argv, "--") != 0; argv++)
+		if (strcmp(*argv, letter) == 0 || strcmp(*argv, name) == 0)
+			return true;
+	return false;
+}
+
+static void print_help(char **argv)
+{
+	for (argv++; *argv && strcmp(*argv, "--") != 0; argv++) {
+		const struct source_type *type = source_type_find(*argv);
+
+		if (type) {
+			help_print_kind(type);
+			return;
+		}
+	}
+	help_print();
+}
+
+static int run_tool(const struct tool *tool, int argc, char **argv)
+{
+	if (tool->run)
+		return tool->run(argc, argv);
+	fprintf(stderr, "evwatch: %s: not there yet\n", tool->name);
 	return 2;
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+/* Ends as the signal would have ended it, so that the shell sees 128 + number. */
+static int end_as(struct engine_end end)
+{
+	struct rlimit no_core = {0, 0};
+	sigset_t set;
+
+	if (!end.signal)
+		return end.status;
+	setrlimit(RLIMIT_CORE, &no_core); /* QUIT was a wish, not a crash */
+	signal(end.signal, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, end.signal);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	raise(end.signal);
+	return 128 + end.signal;
+}
+
+static void write_log(void *sink, const char *line, size_t length)
+{
+	sink_write(sink, line, length);
+}
+
+static struct engine_end run_engine(struct reactor *r, const struct process_options *o,
+				    const struct rules *rules, struct guard *guard,
+				    struct sink *errors)
+{
+	struct engine_config config = {
+	    .count = o->count,
+	    .within = o->within,
+	    .fail_fast = o->fail_fast,
+	    .ready_file = o->ready_file,
+	    .guard = guard,
+	    .errors = errors,
+	};
+	struct engine_end end = {.status = 1};
+	struct engine *engine;
+	struct error e;
+
+	for (size_t i = 0; i < o->n_texts; i++)
+		config.from_files |= o->texts[i].is_file;
+	engine = engine_open(r, rules, &config, &e);
+	if (!engine) {
+		tell_error(&e);
+		return end;
+	}
+	end = engine_run(engine);
+	engine_close(engine);
+	return end;
+}
+
+static struct engine_end run_loop(const struct process_options *o, const struct rules *rules,
+				  struct guard *guard)
+{
+	struct reactor_config config = {o->backend ? o->backend : getenv("EVWATCH_BACKEND")};
+	struct engine_end end = {.status = 2};
+	struct reactor *r;
+	struct sink *log;
+	struct error e;
+
+	r = reactor_new(&config, &e);
+	if (!r) {
+		tell_error(&e);
+		return end;
+	}
+	log = sink_open(r, 2, LOG_LIMIT, NULL, NULL);
+	if (!log) {
+		error_errno(&e, "cannot start");
+		tell_error(&e);
+	} else {
+		log_set_writer(write_log, log);
+		end = run_engine(r, o, rules, guard, log);
+		log_set_writer(NULL, NULL);
+		sink_flush(log, 1000000000);
+		sink_close(log);
+	}
+	reactor_free(r);
+	return end;
+}
+
+/* With the guardian this goes on in its child: the guardian ends as the child does. */
+static struct engine_end run_guarded(const struct process_options *o, const struct rules *rules)
+{
+	struct engine_end end = {.status = 1};
+	struct guard *guard = NULL;
+	struct error e;
+	int pidfile = -1;
+
+	if (o->pidfile) {
+		pidfile = pidfile_open(o->pidfile, (int)getpid(), &e);
+		if (pidfile < 0) {
+			tell_error(&e);
+			return end;
+		}
+	}
+	if (!o->no_guard)
+		guard = guard_start(&e);
+	if ((!o->no_guard && !guard) || (o->no_guard && descendants_adopt() < 0)) {
+		if (o->no_guard)
+			error_errno(&e, "cannot become a subreaper");
+		tell_error(&e);
+	} else {
+		end = run_loop(o, rules, guard);
+	}
+	if (o->pidfile)
+		pidfile_close(o->pidfile, pidfile);
+	return end;
+}
+
+static struct engine_end run(const struct process_options *o, const struct rules *rules)
+{
+	if (o->dry_run) {
+		rules_tell(rules);
+		return (struct engine_end){0};
+	}
+	log_setup(o->quiet         ? LOG_ERROR
+		  : o->verbose > 1 ? LOG_DEBUG
+		  : o->verbose     ? LOG_INFO
+				   : LOG_WARN,
+		  o->log == 1);
+	signal(SIGCHLD, SIG_DFL); /* ignored, no child's end could be told */
+	signal(SIGPIPE, SIG_IGN); /* a gone reader is an error of write(2), not the end */
+	return run_guarded(o, rules);
+}
+
+int main(int argc, char **argv)
+{
+	struct process_options options = {0};
+	struct rules rules = {0};
+	struct engine_end end = {.status = 2};
+
+	if (fd_reserve_standard() < 0)
+		return 1;
+	setlocale(LC_CTYPE, "");
+	if (argc > 1 && tool_find(argv[1]))
+		return run_tool(tool_find(argv[1]), argc - 1, argv + 1);
+	if (has_word(argv, "-h", "--help")) {
+		print_help(argv);
+		return 0;
+	}
+	if (has_word(argv, "-V", "--version")) {
+		version_print();
+		return 0;
+	}
+	if (command_line_read(&options, &rules, argv + 1, argc - 1) < 0)
+		diagnostics_tell(&rules.diagnostics);
+	else
+		end = run(&options, &rules);
+	rules_free(&rules);
+	process_options_release(&options);
+	return end_as(end);
 }

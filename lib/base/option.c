@@ -118,6 +118,8 @@ int option_apply(const struct option *o, void *config, const char *word, struct 
 	case OPTION_TEXT:
 		return text_apply(field, word, e);
 	case OPTION_LIST:
+		if (o->parse && o->parse(config, word, e) < 0)
+			return named(o, -1, e);
 		return text_list_add(field, word) < 0 ? error_errno(e, "out of memory") : 0;
 	case OPTION_CHOICE:
 		return choice_apply(o, field, word, e);

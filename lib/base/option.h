@@ -42,7 +42,8 @@ struct option {
 	const char *help;           /* one clause for --help */
 	const char *const *choices; /* OPTION_CHOICE: NULL-terminated */
 	uint64_t least, most;       /* OPTION_COUNT; most 0: no limit */
-	/* OPTION_CUSTOM: reads `word` into the configuration. Returns 0, or -1 with `e` filled. */
+	/* OPTION_CUSTOM: reads `word` into the configuration; OPTION_LIST: checks it. Returns 0, or
+	 * -1 with `e` filled. */
 	int (*parse)(void *config, const char *word, struct error *e);
 	bool not_yet; /* in the contract, not built: refused with "not there yet" */
 };

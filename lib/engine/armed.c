@@ -203,11 +203,21 @@ static void on_room(void *owner)
 	ending_review(a->engine);
 }
 
+static void on_event_json(void *owner, struct buf *out, const struct event *event)
+{
+	static const struct print_config json = {.json = true};
+	struct armed_rule *a = owner;
+	struct print_context context = {a->rule->name, a->rule->type->name, a->events};
+
+	event_print(out, &json, &context, event);
+}
+
 static const struct job_host job_host = {
     .began = on_run_began,
     .ended = on_run_ended,
     .dropped = on_dropped,
     .room = on_room,
+    .event_json = on_event_json,
 };
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -241,6 +251,8 @@ static int open_job(struct armed_rule *a, struct error *e)
 	    .command = &rule->command,
 	    .rule = rule->name,
 	    .kind = rule->type->name,
+	    .out = a->engine->output,
+	    .err = a->engine->config->errors,
 	    .host = &job_host,
 	    .owner = a,
 	};

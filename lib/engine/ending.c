@@ -210,6 +210,8 @@ int ending_open(struct engine *e, struct error *error)
 		return -1;
 	if (e->config->within && timer_start_in(e->reactor, &e->within, e->config->within) < 0)
 		return error_errno(error, "cannot arm --within");
+	if (reactor_reap_orphans(e->reactor) < 0)
+		return error_errno(error, "cannot watch for the end of commands");
 	if (e->config->guard)
 		return guard_attach(e->config->guard, e->reactor, on_guardian_lost, e, error);
 	return 0;

@@ -17,6 +17,7 @@ struct error;
 struct guard;
 struct reactor;
 struct rules;
+struct sink;
 
 struct engine_config {
 	uint64_t count;         /* stop after so many runs (or printed events); 0: never */
@@ -25,6 +26,7 @@ struct engine_config {
 	const char *ready_file; /* written once all is armed; NULL: none */
 	bool from_files;        /* rules came from -f: HUP does not end evwatch */
 	struct guard *guard;    /* NULL: --no-guard */
+	struct sink *errors;    /* standard error, shared with the log */
 };
 
 /* How evwatch is to end: by this signal, or when it is 0 with this status. */

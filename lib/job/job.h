@@ -14,9 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct error;
 struct job;
 struct reactor;
+struct sink;
 
 enum on_busy { BUSY_QUEUE, BUSY_SKIP, BUSY_RESTART, BUSY_SIGNAL, BUSY_PARALLEL };
 enum job_stdin { STDIN_NULL, STDIN_PATHS, STDIN_JSON, STDIN_INHERIT };
@@ -82,6 +84,8 @@ struct job_host {
 	void (*dropped)(void *owner, void *token);
 	/* job_has_room may have changed to true, or job_idle to true. */
 	void (*room)(void *owner);
+	/* Appends the event as one line of JSON, for --stdin json. */
+	void (*event_json)(void *owner, struct buf *out, const struct event *event);
 };
 
 struct job_setup {
@@ -89,6 +93,7 @@ struct job_setup {
 	const struct job_config *config; /* outlives the job */
 	const struct command *command;   /* outlives the job */
 	const char *rule, *kind;         /* EVWATCH_RULE, EVWATCH_SOURCE */
+	struct sink *out, *err;          /* where --tag and --output group write; outlive the job */
 	const struct job_host *host;
 	void *owner;
 };

@@ -76,6 +76,8 @@ struct reactor {
 	struct signal_watcher *signals[SIGNALS];
 	struct signal_watcher *signal_next; /* cursor of a delivery, moved by signal_stop */
 	struct sigaction former[SIGNALS];
+	signal_filter *filter;
+	void *filter_context;
 
 	struct table children; /* by pid */
 	struct signal_watcher child_signal;

@@ -202,6 +202,11 @@ void signal_init(struct signal_watcher *w, int number, signal_call *call);
 int signal_start(struct reactor *r, struct signal_watcher *w);
 /* The last watcher of a signal gives its former disposition back. */
 void signal_stop(struct reactor *r, struct signal_watcher *w);
+/* Is a signal watched by anyone? */
+bool reactor_signal_watched(const struct reactor *r, int number);
+/* Asks `filter` about every signal that this process itself was sent: false drops it. */
+typedef bool signal_filter(void *context, const struct signal_info *info);
+void reactor_filter_signals(struct reactor *r, signal_filter *filter, void *context);
 /* Lets the watchers of info->number be called as if the signal had arrived here. */
 void reactor_signal_deliver(struct reactor *r, const struct signal_info *info);
 

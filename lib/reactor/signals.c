@@ -51,6 +51,17 @@ void reactor_signal_deliver(struct reactor *r, const struct signal_info *info)
 	}
 }
 
+bool reactor_signal_watched(const struct reactor *r, int number)
+{
+	return number > 0 && number < SIGNALS && r->signals[number];
+}
+
+void reactor_filter_signals(struct reactor *r, signal_filter *filter, void *context)
+{
+	r->filter = filter;
+	r->filter_context = context;
+}
+
 /* si_pid and si_value mean something only for signals that a process sent (sigaction(2)). */
 static void tidy(struct signal_info *info)
 {
@@ -83,7 +94,8 @@ static void on_pair(struct reactor *r, struct io_watcher *w, unsigned ready)
 		n = recv(w->fd, batch, sizeof batch, MSG_DONTWAIT);
 		for (ssize_t i = 0; i < n / (ssize_t)sizeof *batch; i++) {
 			tidy(&batch[i]);
-			reactor_signal_deliver(r, &batch[i]);
+			if (!r->filter || r->filter(r->filter_context, &batch[i]))
+				reactor_signal_deliver(r, &batch[i]);
 		}
 	} while (n == (ssize_t)sizeof batch && w->started);
 	deliver_overflow(r);

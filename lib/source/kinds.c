@@ -4,6 +4,7 @@
 #include <string.h>
 
 const struct source_type *const source_types[] = {
+    &source_signal,
     NULL,
 };
 

@@ -65,8 +65,8 @@ struct source {
 	struct gather gather;
 	bool has_command;
 	bool printed; /* --json or --format: events that are not printed otherwise are (relay) */
-	uint8_t priority;  /* for its watchers */
-	bool paused;       /* set by the engine around pause and resume */
+	uint8_t priority; /* for its watchers */
+	bool paused;      /* set by the engine around pause and resume */
 };
 
 /* For `evwatch KIND --help`, the manual and the completions. */
@@ -85,8 +85,8 @@ struct source_type {
 	const struct option *options;    /* of this kind alone; ends with a NULL name */
 	bool takes_no_command;           /* relay */
 	bool waits_for_room; /* paused while as many commands run as may (file, listen, lines) */
-	bool drains; /* after stop it finishes what it carries, and calls ended then (relay) */
-	bool gathers;        /* merges its events itself by `struct gather` (file) */
+	bool drains;  /* after stop it finishes what it carries, and calls ended then (relay) */
+	bool gathers; /* merges its events itself by `struct gather` (file) */
 	int default_on_busy; /* enum on_busy of job.h */
 	uint64_t default_jobs;
 

@@ -1,0 +1,94 @@
+/* See help.h. */
+#include "help.h"
+
+#include "options.h"
+#include "tools.h"
+
+#include "reactor/reactor.h"
+#include "source/source.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { OPTION_COLUMN = 30 };
+
+static void print_option(const struct option *o)
+{
+	char left[80];
+	int n;
+
+	n = snprintf(left, sizeof left, o->letter ? "  -%c, " : "      ", o->letter);
+	snprintf(left + n, sizeof left - (size_t)n, "--%s%s%s", o->name, o->value ? " " : "",
+		 o->value ? o->value : "");
+	printf("%-*s %s%s\n", OPTION_COLUMN, left, o->help ? o->help : "",
+	       o->not_yet ? " (not there yet)" : "");
+}
+
+static void list_options(const char *title, const struct option *table)
+{
+	if (!table || !table->name)
+		return;
+	printf("\n%s:\n", title);
+	for (; table->name; table++)
+		print_option(table);
+}
+
+void help_print(void)
+{
+	printf("usage: evwatch [OPTION]... KIND ARG... [OPTION]... [-- COMMAND [ARG]...]\n"
+	       "       evwatch [OPTION]... [-e RULE]... [-f FILE]...\n"
+	       "       evwatch TOOL ...\n"
+	       "Runs commands when something happens. Without a command, prints the events.\n"
+	       "\nKinds (\"evwatch KIND --help\" tells more):\n");
+	for (size_t i = 0; source_types[i]; i++)
+		printf("  %-10s%-20s%s\n", source_types[i]->name, source_types[i]->arguments,
+		       source_types[i]->summary);
+	printf("\nTools:");
+	for (const struct tool *t = tools; t->name; t++)
+		if (t->run)
+			printf(" %s", t->name);
+	printf("\n");
+	list_options("Options of the process", process_options);
+	printf(
+	    "\n  evwatch file src --match '*.c' -- make     evwatch every 10s -- date\n"
+	    "  evwatch listen 7000 -- cat                 evwatch signal HUP -- 'echo \"$1\"'\n");
+}
+
+void help_print_kind(const struct source_type *type)
+{
+	printf("usage: evwatch [OPTION]... %s %s%s\n%s\n", type->name, type->arguments,
+	       type->takes_no_command ? "" : " [-- COMMAND [ARG]...]", type->summary);
+	list_options("Options of this kind", type->options);
+	printf("\nEvents:\n");
+	for (const struct event_name *n = type->events; n && n->name; n++)
+		printf("  %-12s %s\n", n->name, n->meaning);
+	if (!type->takes_no_command)
+		list_options("Options of the command", job_options);
+	list_options("Options of printing, without a command", print_options);
+	printf("\nExamples:\n");
+	for (size_t i = 0; i < 2 && type->examples[i]; i++)
+		printf("  %s\n", type->examples[i]);
+}
+
+void version_print(void)
+{
+	printf("evwatch %s\nbackends:", EVWATCH_VERSION);
+	for (const struct backend_info *b = reactor_backends(); b->name; b++)
+		printf(" %s", b->name);
+	printf("\n");
+}
+
+int tool_help(int argc, char **argv)
+{
+	const struct source_type *type = argc > 1 ? source_type_find(argv[1]) : NULL;
+
+	if (argc > 1 && !type) {
+		fprintf(stderr, "evwatch: help: there is no kind \"%s\"\n", argv[1]);
+		return 2;
+	}
+	if (type)
+		help_print_kind(type);
+	else
+		help_print();
+	return 0;
+}

@@ -1,0 +1,202 @@
+/* See options.h. */
+#include "options.h"
+
+#include "tools.h"
+
+#include "base/array.h"
+#include "base/error.h"
+#include "base/fd.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char command_line_name[] = "command line";
+
+static int add_text(struct process_options *o, const char *text, bool is_file, struct error *e)
+{
+	char *copy;
+
+	if (ARRAY_GROW(o->texts, o->texts_capacity, o->n_texts + 1) < 0)
+		return error_errno(e, "cannot take the rule");
+	copy = strdup(text);
+	if (!copy)
+		return error_errno(e, "cannot take the rule");
+	o->texts[o->n_texts++] = (struct rule_text){is_file, copy};
+	return 0;
+}
+
+static int parse_rule(void *config, const char *word, struct error *e)
+{
+	return add_text(config, word, false, e);
+}
+
+static int parse_file(void *config, const char *word, struct error *e)
+{
+	return add_text(config, word, true, e);
+}
+
+static const char *const log_forms[] = {"text", "json", NULL};
+
+#define FIELD(name) offsetof(struct process_options, name)
+
+const struct option process_options[] = {
+    {.name = "backend",
+     .letter = 'b',
+     .type = OPTION_TEXT,
+     .offset = FIELD(backend),
+     .value = "NAME",
+     .help = "epoll, io_uring, poll, select, or auto (default)"},
+    {.name = "rule",
+     .letter = 'e',
+     .type = OPTION_CUSTOM,
+     .value = "RULE",
+     .parse = parse_rule,
+     .help = "a rule as text; may be given several times"},
+    {.name = "file",
+     .letter = 'f',
+     .type = OPTION_CUSTOM,
+     .value = "FILE",
+     .parse = parse_file,
+     .help = "rules from a file, - for standard input"},
+    {.name = "dry-run",
+     .letter = 'n',
+     .offset = FIELD(dry_run),
+     .help = "say what the rules will do, arm nothing"},
+    {.name = "once",
+     .letter = '1',
+     .offset = FIELD(once),
+     .help = "stop after the first run (without a command: the first event)"},
+    {.name = "count",
+     .letter = 'c',
+     .type = OPTION_COUNT,
+     .offset = FIELD(count),
+     .value = "N",
+     .least = 1,
+     .help = "stop after N runs"},
+    {.name = "within",
+     .letter = 'w',
+     .type = OPTION_DURATION,
+     .offset = FIELD(within),
+     .value = "DUR",
+     .help = "stop after DUR; status 124 if --once or --count is not met"},
+    {.name = "fail-fast",
+     .letter = 'x',
+     .offset = FIELD(fail_fast),
+     .help = "stop at the first command that fails, with its status"},
+    {.name = "quiet",
+     .letter = 'q',
+     .type = OPTION_TALLY,
+     .offset = FIELD(quiet),
+     .help = "tell errors only"},
+    {.name = "verbose",
+     .letter = 'v',
+     .type = OPTION_TALLY,
+     .offset = FIELD(verbose),
+     .help = "tell every event, start and end; -vv: the loop"},
+    {.name = "log",
+     .type = OPTION_CHOICE,
+     .offset = FIELD(log),
+     .value = "FORM",
+     .choices = log_forms,
+     .help = "form of the diagnostics: text or json"},
+    {.name = "ready-file",
+     .type = OPTION_TEXT,
+     .offset = FIELD(ready_file),
+     .value = "PATH",
+     .help = "written once every rule is armed: RULE ENDPOINT lines"},
+    {.name = "no-guard", .offset = FIELD(no_guard), .help = "do without the guardian process"},
+    {.name = "pidfile",
+     .type = OPTION_TEXT,
+     .offset = FIELD(pidfile),
+     .value = "PATH",
+     .help = "written and locked; a second instance exits 1"},
+    {.name = "control",
+     .type = OPTION_TEXT,
+     .value = "PATH",
+     .help = "socket for status, top and trigger",
+     .not_yet = true},
+    {.name = "user",
+     .type = OPTION_TEXT,
+     .value = "NAME[:GROUP]",
+     .help = "drop privileges once everything is open",
+     .not_yet = true},
+    {.name = "sandbox", .help = "seccomp and Landlock for evwatch itself", .not_yet = true},
+    {.name = "help", .letter = 'h', .type = OPTION_TALLY, .help = "this, or the help of a KIND"},
+    {.name = "version", .letter = 'V', .type = OPTION_TALLY, .help = "version and backends"},
+    {0},
+};
+
+static int read_text(struct rules *rules, const struct rule_text *text,
+		     const struct defaults *defaults)
+{
+	const struct script *kept;
+	struct script *script;
+	struct error e;
+
+	error_clear(&e);
+	if (text->is_file) {
+		script = script_read(text->text, &e);
+	} else {
+		script = script_new("-e", text->text, strlen(text->text));
+		if (!script)
+			error_errno(&e, "cannot read the rule");
+	}
+	kept = rules_keep(rules, script, &e);
+	return kept ? rules_parse_text(rules, kept, defaults) : -1;
+}
+
+static int no_rule(struct rules *rules)
+{
+	struct error e;
+
+	error_set(&e, "there is no rule");
+	error_hint(&e, "for example: evwatch file . -- make    (\"evwatch --help\" tells more)");
+	return diagnostics_add(&rules->diagnostics, NULL, 0, &e);
+}
+
+int command_line_read(struct process_options *o, struct rules *rules, char **arguments, int count)
+{
+	struct option_scope process = {process_options, o, tool_names()};
+	struct defaults defaults = {0};
+	struct words words = {0};
+	const struct script *script;
+	struct error e;
+	int result = -1;
+
+	error_set(&e, "out of memory");
+	script = rules_keep(
+	    rules, script_from_arguments(command_line_name, arguments, (size_t)count, &words), &e);
+	if (script)
+		result = rules_parse_command_line(rules, script, &words, &process, &defaults);
+	for (size_t i = 0; script && i < o->n_texts; i++)
+		if (read_text(rules, &o->texts[i], &defaults) < 0)
+			result = -1;
+	if (rules_finish(rules) < 0)
+		result = -1;
+	if (result == 0 && rules->count == 0 && o->n_texts == 0)
+		result = no_rule(rules);
+	if (o->once && !o->count)
+		o->count = 1;
+	words_free(&defaults.words);
+	words_free(&words);
+	return result;
+}
+
+void diagnostics_tell(const struct diagnostics *d)
+{
+	struct buf b = {0};
+
+	for (size_t i = 0; i < d->count; i++)
+		diagnostic_print(&d->items[i], &b);
+	if (b.data)
+		fd_write_all(2, b.data, b.length);
+	buf_free(&b);
+}
+
+void process_options_release(struct process_options *o)
+{
+	for (size_t i = 0; i < o->n_texts; i++)
+		free(o->texts[i].text);
+	free(o->texts);
+	option_release(process_options, o);
+}

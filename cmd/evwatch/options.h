@@ -1,0 +1,47 @@
+/* The options of the whole process (interface, section 2), and the command line as a whole. */
+#ifndef EVWATCH_OPTIONS_H
+#define EVWATCH_OPTIONS_H
+
+#include "base/option.h"
+#include "rule/parser.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A -e or -f, in the order given. */
+struct rule_text {
+	bool is_file;
+	char *text; /* the rule, or the path */
+};
+
+struct process_options {
+	char *backend; /* NULL: EVWATCH_BACKEND, else auto */
+	struct rule_text *texts;
+	size_t n_texts, texts_capacity;
+	bool dry_run, once, fail_fast, no_guard;
+	uint64_t count;
+	int64_t within;
+	int quiet, verbose;
+	int log; /* 0: text, 1: json */
+	char *ready_file;
+	char *pidfile;
+};
+
+/* Ends with a NULL name. Offsets are into struct process_options. */
+extern const struct option process_options[];
+
+/*
+ * Reads a whole command line (without the program's name): options, the rule on it, and the rules
+ * of -e and -f. Returns 0, or -1 with rules->diagnostics filled.
+ */
+int command_line_read(struct process_options *o, struct rules *rules, char **arguments, int count);
+
+/* The script, as the user is to read it, is called so in diagnostics. */
+extern const char command_line_name[];
+
+/* Tells every diagnostic on standard error. */
+void diagnostics_tell(const struct diagnostics *d);
+
+void process_options_release(struct process_options *o);
+
+#endif

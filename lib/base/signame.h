@@ -1,0 +1,15 @@
+/* Names of signals: HUP, SIGHUP, 1, RTMIN+3. */
+#ifndef EVWATCH_BASE_SIGNAME_H
+#define EVWATCH_BASE_SIGNAME_H
+
+#include <stddef.h>
+
+struct error;
+
+/* The signal's number, or -1 with `e` (and a hint where a name is near). */
+int signal_parse(const char *word, struct error *e);
+
+/* Writes the name without SIG: "HUP", "RTMIN+3". Returns `room`. */
+char *signal_name(int number, char *out, size_t size);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * A batch: events that are handled together, and what they give a command to work on.
+ * Several runs may share one, when its subjects do not fit into one argument list.
+ */
+#ifndef EVWATCH_JOB_BATCH_H
+#define EVWATCH_JOB_BATCH_H
+
+#include "base/event.h"
+
+#include <stddef.h>
+
+struct batch {
+	unsigned references;
+	struct event **events; /* owned copies */
+	size_t n, capacity;
+	const char **subjects; /* owned array into the events: all of them in order */
+	size_t n_subjects;
+};
+
+/* Copies the events. Their connections are taken over on success. NULL with ENOMEM. */
+struct batch *batch_new(const struct event *events, size_t n);
+
+/* Adds further events to one that no run shares yet. Returns 0, or -1 with ENOMEM, nothing added.
+ */
+int batch_add(struct batch *b, const struct event *events, size_t n);
+
+struct batch *batch_hold(struct batch *b);
+
+/* Frees it with the last reference; connections that were not handed on are closed. */
+void batch_release(struct batch *b);
+
+static inline struct event *batch_first(const struct batch *b)
+{
+	return b->events[0];
+}
+
+#endif

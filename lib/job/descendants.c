@@ -1,0 +1,134 @@
+/*
+ * Descendants of this process: it is a subreaper, so that whatever loses its parent becomes its
+ * child. They are found in /proc by following parents; when all direct children are killed, their
+ * children become ours in turn, until none is left.
+ */
+#include "job/guard.h"
+
+#include "base/array.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+int descendants_adopt(void)
+{
+	return prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+struct process {
+	pid_t pid, parent;
+	bool dead; /* a zombie: it only waits to be reaped */
+};
+
+struct processes {
+	struct process *items;
+	size_t count, capacity;
+};
+
+/* Reads /proc/PID/stat: the state and the parent stand behind the last parenthesis (proc(5)). */
+static bool process_read(pid_t pid, struct process *p)
+{
+	char path[32], text[512];
+	const char *behind;
+	ssize_t n;
+	int fd, parent;
+	char state;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof text - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	behind = strrchr(text, ')');
+	if (!behind || sscanf(behind + 1, " %c %d", &state, &parent) != 2)
+		return false;
+	*p = (struct process){pid, (pid_t)parent, state == 'Z' || state == 'X'};
+	return true;
+}
+
+/* All processes that there are; `items` is the caller's to free. */
+static void processes_read(struct processes *all)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+
+	while (proc && (entry = readdir(proc))) {
+		pid_t pid = (pid_t)atoi(entry->d_name);
+
+		if (pid <= 0 || ARRAY_GROW(all->items, all->capacity, all->count + 1) < 0)
+			continue;
+		if (process_read(pid, &all->items[all->count]))
+			all->count++;
+	}
+	if (proc)
+		closedir(proc);
+}
+
+static const struct process *process_find(const struct processes *all, pid_t pid)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (all->items[i].pid == pid)
+			return &all->items[i];
+	return NULL;
+}
+
+static bool descends_from(const struct processes *all, const struct process *p, pid_t ancestor)
+{
+	/* As many steps as there are processes: the list was not read in one instant. */
+	for (size_t steps = 0; p && p->parent > 0 && steps <= all->count; steps++) {
+		if (p->parent == ancestor)
+			return true;
+		p = process_find(all, p->parent);
+	}
+	return false;
+}
+
+int descendants_signal(int signal)
+{
+	struct processes all = {0};
+	int found = 0;
+
+	processes_read(&all);
+	for (size_t i = 0; i < all.count; i++) {
+		const struct process *p = &all.items[i];
+
+		if (!descends_from(&all, p, getpid()))
+			continue;
+		if (p->dead) {
+			if (p->parent == getpid())
+				waitpid(p->pid, NULL, WNOHANG);
+			continue;
+		}
+		if (kill(p->pid, signal) == 0 || errno != ESRCH)
+			found++;
+	}
+	free(all.items);
+	return found;
+}
+
+void descendants_end(void)
+{
+	struct timespec moment = {0, 1000000};
+
+	for (int found = descendants_signal(SIGKILL); found > 0;
+	     found = descendants_signal(SIGKILL)) {
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		nanosleep(&moment, NULL);
+	}
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}

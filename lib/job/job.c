@@ -1,0 +1,332 @@
+/*
+ * Jobs: which events become runs, and when. See job.h.
+ *
+ * Events pass through two places: what is gathered (--debounce, --throttle) becomes one batch; a
+ * batch becomes a run (several where its subjects are too many), which waits in the queue until one
+ * of --jobs places is free. The policy decides what a new batch does while runs go on.
+ */
+#include "job/job.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "job/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+
+static void on_gather(struct reactor *r, struct timer *t);
+
+/* ---- runs ------------------------------------------------------------------------------------ */
+
+static void start_next(struct job *j)
+{
+	struct run *run = CONTAINER_OF(j->queue.next, struct run, link);
+
+	list_remove(&run->link);
+	j->n_queued--;
+	list_append(&j->runs, &run->link);
+	j->n_running++;
+	run->ordinal = ++j->last_ordinal;
+	j->last_start = reactor_now(j->setup.reactor, CLOCK_OF_LOOP);
+	run_launch(run);
+}
+
+static void pump(struct job *j)
+{
+	while (!j->stopping && j->n_queued && j->n_running < j->setup.config->jobs)
+		start_next(j);
+}
+
+static void drop_batch(struct job *j, struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		j->setup.host->dropped(j->setup.owner, b->events[i]->token);
+	batch_release(b);
+}
+
+static void drop_queue(struct job *j)
+{
+	LIST_EACH(at, after, &j->queue)
+	{
+		struct run *run = CONTAINER_OF(at, struct run, link);
+
+		if (run->last_share)
+			j->setup.host->dropped(j->setup.owner, batch_first(run->batch)->token);
+		run_free(run);
+	}
+	j->n_queued = 0;
+}
+
+/* Turns a batch into the runs that it takes; consumes the reference. */
+static void enqueue(struct job *j, struct batch *b)
+{
+	size_t from = 0;
+
+	do {
+		size_t n = launch_fit(&j->program, &j->around, b->subjects, from, b->n_subjects);
+		struct run *run = run_new(j, b, from, from + n);
+
+		if (!run) {
+			log_error(j->setup.rule, "out of memory: %zu events are lost", b->n);
+			break;
+		}
+		list_append(&j->queue, &run->link);
+		j->n_queued++;
+		from += n;
+	} while (from < b->n_subjects);
+	batch_release(b);
+	pump(j);
+}
+
+void job_run_over(struct job *j, struct run *run)
+{
+	struct run_result result = {
+	    .ordinal = run->ordinal,
+	    .status = run->status,
+	    .pid = run->pid,
+	    .duration = run->pid > 0 ? clock_read(CLOCK_OF_LOOP) - run->started : 0,
+	    .token = run->last_share ? batch_first(run->batch)->token : NULL,
+	};
+	bool captures = run->output.capture;
+	struct buf captured = {0};
+
+	if (run->output.plan)
+		output_finish(&run->output, &captured);
+	if (captures) {
+		result.output = captured.data ? captured.data : "";
+		result.output_length = captured.length;
+	}
+	j->n_running--;
+	j->stats.runs++;
+	j->stats.failures += run->status != 0;
+	j->stats.last_status = run->status;
+	j->stats.last_duration = result.duration;
+	run_free(run);
+	j->setup.host->ended(j->setup.owner, &result);
+	buf_free(&captured);
+	pump(j);
+	j->setup.host->room(j->setup.owner);
+}
+
+static void stop_runs(struct job *j)
+{
+	LIST_EACH(at, after, &j->runs)
+	run_stop(CONTAINER_OF(at, struct run, link));
+}
+
+/* ---- policies -------------------------------------------------------------------------------- */
+
+/* The newest events take the place of what runs; those that wait go with them. */
+static void restart(struct job *j, struct batch *b)
+{
+	drop_queue(j);
+	enqueue(j, b);
+	if (j->n_queued)
+		stop_runs(j);
+}
+
+static void submit_batch(struct job *j, struct batch *b)
+{
+	bool busy = j->n_running >= j->setup.config->jobs;
+
+	if (busy && j->setup.config->on_busy == BUSY_SKIP) {
+		j->stats.skipped++;
+		log_info(j->setup.rule, "skipped: the command still runs");
+		drop_batch(j, b);
+	} else if (busy && j->setup.config->on_busy == BUSY_SIGNAL) {
+		LIST_EACH(at, after, &j->runs)
+		run_signal(CONTAINER_OF(at, struct run, link), j->setup.config->signal);
+		drop_batch(j, b);
+	} else if (busy && j->setup.config->on_busy == BUSY_RESTART) {
+		restart(j, b);
+	} else {
+		enqueue(j, b);
+	}
+}
+
+/* ---- gathering ------------------------------------------------------------------------------- */
+
+static int64_t debounce_of(const struct job *j)
+{
+	const struct job_config *c = j->setup.config;
+
+	if (c->debounce_auto)
+		return 2000000;
+	return c->debounce > 0 ? c->debounce : 0;
+}
+
+/* When may what is gathered be run? */
+static int64_t gather_due(const struct job *j, int64_t now)
+{
+	const struct job_config *c = j->setup.config;
+	int64_t due = now + debounce_of(j), last = j->gathered_since + c->max_wait;
+
+	if (due > last)
+		due = last;
+	if (c->throttle && j->last_start && due < j->last_start + c->throttle)
+		due = j->last_start + c->throttle;
+	return due;
+}
+
+static void hand_on_gathered(struct job *j)
+{
+	struct batch *b = j->gathered;
+
+	j->gathered = NULL;
+	if (b)
+		submit_batch(j, b);
+}
+
+static void on_gather(struct reactor *r, struct timer *t)
+{
+	struct job *j = CONTAINER_OF(t, struct job, gather);
+
+	(void)r;
+	hand_on_gathered(j);
+	j->setup.host->room(j->setup.owner);
+}
+
+static void gather(struct job *j, const struct event *events, size_t n)
+{
+	int64_t now = reactor_now(j->setup.reactor, CLOCK_OF_LOOP), due;
+
+	if (!j->gathered) {
+		j->gathered = batch_new(events, n);
+		j->gathered_since = now;
+	} else if (batch_add(j->gathered, events, n) < 0) {
+		log_error(j->setup.rule, "out of memory: %zu events are lost", n);
+	}
+	if (!j->gathered) {
+		log_error(j->setup.rule, "out of memory: %zu events are lost", n);
+		return;
+	}
+	due = gather_due(j, now);
+	if (due <= now || timer_start_at(j->setup.reactor, &j->gather, due) < 0)
+		hand_on_gathered(j);
+}
+
+static void refuse(struct job *j, const struct event *events, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (events[i].connection >= 0)
+			close(events[i].connection);
+		j->setup.host->dropped(j->setup.owner, events[i].token);
+	}
+}
+
+void job_submit(struct job *j, const struct event *events, size_t n)
+{
+	const struct job_config *c = j->setup.config;
+	struct batch *b;
+
+	if (j->stopping || n == 0) {
+		refuse(j, events, n);
+		return;
+	}
+	if (debounce_of(j) || c->throttle) {
+		gather(j, events, n);
+		return;
+	}
+	b = batch_new(events, n);
+	if (!b) {
+		log_error(j->setup.rule, "out of memory: %zu events are lost", n);
+		refuse(j, events, n);
+		return;
+	}
+	submit_batch(j, b);
+}
+
+/* ---- what others ask ------------------------------------------------------------------------- */
+
+bool job_has_room(const struct job *j)
+{
+	const struct job_config *c = j->setup.config;
+
+	if (c->on_busy != BUSY_QUEUE && c->on_busy != BUSY_PARALLEL)
+		return true;
+	return j->n_running < c->jobs && j->n_queued == 0;
+}
+
+bool job_idle(const struct job *j)
+{
+	return !j->gathered && !j->n_queued && !j->n_running;
+}
+
+void job_stats(const struct job *j, struct job_stats *stats)
+{
+	*stats = j->stats;
+	stats->running = j->n_running;
+	stats->queued = j->n_queued + (j->gathered != NULL);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+void job_stop(struct job *j)
+{
+	j->stopping = true;
+	timer_stop(j->setup.reactor, &j->gather);
+	if (j->gathered)
+		drop_batch(j, j->gathered);
+	j->gathered = NULL;
+	drop_queue(j);
+	stop_runs(j);
+}
+
+void job_kill(struct job *j)
+{
+	job_stop(j);
+	LIST_EACH(at, after, &j->runs)
+	run_kill(CONTAINER_OF(at, struct run, link));
+}
+
+static void job_close(struct job *j)
+{
+	surroundings_close(&j->around);
+	program_close(&j->program);
+	output_plan_close(&j->output);
+	fd_close(&j->null);
+	free(j);
+}
+
+void job_free(struct job *j)
+{
+	timer_stop(j->setup.reactor, &j->gather);
+	drop_queue(j);
+	LIST_EACH(at, after, &j->runs)
+	run_free(CONTAINER_OF(at, struct run, link));
+	if (j->gathered)
+		batch_release(j->gathered);
+	job_close(j);
+}
+
+struct job *job_new(const struct job_setup *setup, struct error *e)
+{
+	struct job *j = calloc(1, sizeof *j);
+	const struct job_config *c = setup->config;
+
+	if (!j) {
+		error_errno(e, "cannot make the job");
+		return NULL;
+	}
+	j->setup = *setup;
+	j->stats.last_status = -1;
+	j->output.file = -1;
+	list_init(&j->queue);
+	list_init(&j->runs);
+	list_init(&j->output.streams);
+	timer_init(&j->gather, CLOCK_OF_LOOP, on_gather);
+	j->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (j->null < 0)
+		error_errno(e, "cannot open /dev/null");
+	else if (program_open(&j->program, setup->command, c->shell) < 0)
+		error_errno(e, "cannot prepare the command");
+	else if (surroundings_open(&j->around, c, e) == 0 &&
+		 output_plan_open(&j->output, setup->reactor, c, setup->rule, setup->out,
+				  setup->err, e) == 0)
+		return j;
+	job_close(j);
+	return NULL;
+}

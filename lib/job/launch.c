@@ -1,0 +1,223 @@
+/* Arguments and environment of a run. See launch.h; the start itself is in spawn.c. */
+#include "job/launch.h"
+
+#include "base/array.h"
+#include "base/error.h"
+#include "base/event.h"
+#include "job/job.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* ---- programs -------------------------------------------------------------------------------- */
+
+static int program_add(struct program *p, const char *word, size_t length)
+{
+	char **grown = realloc(p->words, (p->count + 2) * sizeof *grown);
+
+	if (!grown)
+		return -1;
+	p->words = grown;
+	p->words[p->count] = strndup(word, length);
+	if (!p->words[p->count])
+		return -1;
+	p->words[++p->count] = NULL;
+	return 0;
+}
+
+/* Splits text that needs no shell at its blanks, as the shell would. */
+static int program_split(struct program *p, const char *text)
+{
+	for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
+		size_t length = strcspn(text, " \t");
+
+		if (program_add(p, text, length) < 0)
+			return -1;
+		text += length;
+	}
+	return 0;
+}
+
+int program_open(struct program *p, const struct command *c, const char *shell)
+{
+	*p = (struct program){.shell = shell ? shell : "/bin/sh"};
+	if (c->shell && !shell && !text_needs_shell(c->words[0]))
+		return program_split(p, c->words[0]);
+	if (c->shell) {
+		p->text = c->words[0];
+		return 0;
+	}
+	for (size_t i = 0; i < c->count; i++) {
+		p->has_braces |= strcmp(c->words[i], "{}") == 0;
+		if (program_add(p, c->words[i], strlen(c->words[i])) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+void program_close(struct program *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		free(p->words[i]);
+	free(p->words);
+	*p = (struct program){0};
+}
+
+/* ---- how much fits --------------------------------------------------------------------------- */
+
+/* What a string costs in the new process: its bytes and its pointer. */
+static size_t cost(const char *text)
+{
+	return strlen(text) + 1 + sizeof(char *);
+}
+
+size_t launch_fit(const struct program *p, const struct surroundings *s,
+		  const char *const *subjects, size_t from, size_t n)
+{
+	long most = sysconf(_SC_ARG_MAX);
+	size_t room = (size_t)(most > 0 ? most : 131072), used = 16384; /* details, auxv, padding */
+	size_t fit = 0;
+
+	/* The subjects go nowhere: no need to divide them. */
+	if (!p->text && !p->has_braces)
+		return n - from;
+	for (size_t i = 0; i < s->n_environment; i++)
+		used += cost(s->environment[i]);
+	for (size_t i = 0; i < p->count; i++)
+		used += cost(p->words[i]);
+	if (p->text)
+		used += cost(p->text);
+	while (from + fit < n && used + cost(subjects[from + fit]) < room)
+		used += cost(subjects[from + fit++]);
+	return fit || from == n ? fit : 1;
+}
+
+/* ---- arguments ------------------------------------------------------------------------------- */
+
+static int prepare_argv(struct launch *l, const struct program *p, const char *const *subjects,
+			size_t n)
+{
+	size_t at = 0;
+
+	l->argv = calloc(p->count * (p->has_braces ? n + 1 : 1) + n + 5, sizeof *l->argv);
+	if (!l->argv)
+		return -1;
+	if (p->text) {
+		l->argv[at++] = (char *)(uintptr_t)p->shell;
+		l->argv[at++] = (char *)(uintptr_t) "-c";
+		l->argv[at++] = (char *)(uintptr_t)p->text;
+		l->argv[at++] = (char *)(uintptr_t) "evwatch";
+		for (size_t i = 0; i < n; i++)
+			l->argv[at++] = (char *)(uintptr_t)subjects[i];
+		return 0;
+	}
+	for (size_t w = 0; w < p->count; w++) {
+		if (!p->has_braces || strcmp(p->words[w], "{}") != 0) {
+			l->argv[at++] = p->words[w];
+			continue;
+		}
+		for (size_t i = 0; i < n; i++)
+			l->argv[at++] = (char *)(uintptr_t)subjects[i];
+	}
+	return 0;
+}
+
+/* ---- environment ----------------------------------------------------------------------------- */
+
+/* NAME=VALUE strings behind each other, and names to take away. */
+struct variables {
+	struct buf text;
+	size_t count;
+	const struct event *event;
+};
+
+static void variable_add(struct variables *v, const char *name, const char *value)
+{
+	buf_add_text(&v->text, name);
+	buf_add_char(&v->text, '=');
+	buf_add(&v->text, value, strlen(value) + 1);
+	v->count++;
+}
+
+static void add_facts(struct variables *v, const struct event *e, const struct run_facts *facts)
+{
+	char text[64];
+	struct timespec now = e->time;
+
+	if (now.tv_sec == 0)
+		clock_gettime(CLOCK_REALTIME, &now);
+	variable_add(v, "EVWATCH_RULE", facts->rule);
+	variable_add(v, "EVWATCH_SOURCE", facts->kind);
+	variable_add(v, "EVWATCH_EVENT", e->name);
+	snprintf(text, sizeof text, "%llu", (unsigned long long)facts->ordinal);
+	variable_add(v, "EVWATCH_COUNT", text);
+	snprintf(text, sizeof text, "%lld.%09ld", (long long)now.tv_sec, now.tv_nsec);
+	variable_add(v, "EVWATCH_TIME", text);
+	for (size_t i = 0; i < e->n_details; i++)
+		if (e->details[i].value)
+			variable_add(v, e->details[i].name, e->details[i].value);
+}
+
+/* Does the event set, or unset, this variable of evwatch's own environment? */
+static bool is_replaced(const struct event *e, const char *variable)
+{
+	for (size_t i = 0; i < e->n_details; i++) {
+		size_t length = strlen(e->details[i].name);
+
+		if (strncmp(variable, e->details[i].name, length) == 0 && variable[length] == '=')
+			return true;
+	}
+	return false;
+}
+
+static int prepare_envp(struct launch *l, const struct surroundings *s, struct variables *v,
+			const struct event *e)
+{
+	size_t at = 0;
+	char *text;
+
+	l->strings = buf_take(&v->text);
+	l->envp = calloc(s->n_environment + v->count + 1, sizeof *l->envp);
+	if (!l->strings || !l->envp)
+		return -1;
+	for (size_t i = 0; i < s->n_environment; i++)
+		if (!is_replaced(e, s->environment[i]))
+			l->envp[at++] = s->environment[i];
+	text = l->strings;
+	for (size_t i = 0; i < v->count; i++) {
+		l->envp[at++] = text;
+		text += strlen(text) + 1;
+	}
+	return 0;
+}
+
+int launch_prepare(struct launch *l, const struct program *p, const struct surroundings *s,
+		   const struct event *first, const struct run_facts *facts,
+		   const char *const *subjects, size_t n)
+{
+	struct variables v = {0};
+
+	*l = (struct launch){.around = s, .fds = {-1, -1, -1}};
+	add_facts(&v, first, facts);
+	if (prepare_argv(l, p, subjects, n) == 0 && prepare_envp(l, s, &v, first) == 0)
+		return 0;
+	buf_free(&v.text);
+	launch_release(l);
+	errno = ENOMEM;
+	return -1;
+}
+
+void launch_release(struct launch *l)
+{
+	free(l->argv);
+	free(l->envp);
+	free(l->strings);
+	l->argv = l->envp = NULL;
+	l->strings = NULL;
+}

@@ -1,0 +1,89 @@
+/*
+ * A launch: everything that a command needs to start, made ready so that the child has nothing to
+ * do but system calls. The child shares the parent's memory (clone(2), CLONE_VM | CLONE_VFORK): its
+ * cost does not grow with evwatch's own size.
+ */
+#ifndef EVWATCH_JOB_LAUNCH_H
+#define EVWATCH_JOB_LAUNCH_H
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct command;
+struct error;
+struct event;
+struct job_config;
+
+/* What the options say of a command's surroundings, with names resolved once. */
+struct surroundings {
+	const char *cwd; /* NULL: as it is */
+	int umask;       /* -1: as it is */
+	int nice;
+	bool change_user;
+	uid_t uid;
+	gid_t gid, *groups; /* owned */
+	int n_groups;
+	const char *shell;
+	char **
+	    environment; /* owned array of borrowed strings: what is passed on from evwatch's own */
+	size_t n_environment;
+};
+
+/* Resolves users and groups, and filters the environment. Returns 0, or -1 with `e`. */
+int surroundings_open(struct surroundings *s, const struct job_config *c, struct error *e);
+void surroundings_close(struct surroundings *s);
+
+/* A command in the form in which it is executed. */
+struct program {
+	char **words; /* owned, NULL-terminated: direct, or shell text that needs no shell */
+	size_t count;
+	const char *text; /* borrowed: shell text, or NULL */
+	const char *shell;
+	bool has_braces; /* a word is {} */
+};
+
+int program_open(struct program *p, const struct command *c, const char *shell);
+void program_close(struct program *p);
+
+/* Arguments and environment of one run. */
+struct launch {
+	char **argv, **envp; /* owned arrays */
+	char *strings;       /* owned: what envp needs beyond its borrowed strings */
+	int fds[3];          /* become 0, 1, 2 */
+	bool foreground;     /* its process group gets the terminal on descriptor 0 */
+	const struct surroundings *around;
+};
+
+/* The details that every run has, beside those of its event. */
+struct run_facts {
+	const char *rule, *kind;
+	uint64_t ordinal;
+};
+
+/*
+ * How many of the subjects from `from` fit into one argument list (execve(2), "Limits on size of
+ * arguments and environment"). At least one, even if it does not fit: the kernel refuses it then.
+ */
+size_t launch_fit(const struct program *p, const struct surroundings *s,
+		  const char *const *subjects, size_t from, size_t n);
+
+/* Makes argv and envp. Returns 0, or -1 with ENOMEM. */
+int launch_prepare(struct launch *l, const struct program *p, const struct surroundings *s,
+		   const struct event *first, const struct run_facts *facts,
+		   const char *const *subjects, size_t n);
+void launch_release(struct launch *l);
+
+/*
+ * Starts it in a process group of its own. Returns the pid, or -1 with errno and *step naming what
+ * failed ("execute", "change to the directory", ...).
+ */
+pid_t launch_start(struct launch *l, const char **step);
+
+/* Does a shell do more with this text than split it at blanks? (make's rule) */
+bool text_needs_shell(const char *text);
+
+#endif

@@ -1,0 +1,234 @@
+/* The options of section 4, as a table: how a command is run. */
+#include "job/job.h"
+
+#include "base/error.h"
+#include "base/signame.h"
+#include "base/units.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIELD(name) offsetof(struct job_config, name)
+
+static const char *const busy_names[] = {"queue", "skip", "restart", "signal", "parallel", NULL};
+static const char *const stdin_names[] = {"null", "paths", "json", "inherit", NULL};
+
+static int parse_debounce(void *config, const char *word, struct error *e)
+{
+	struct job_config *c = config;
+
+	c->debounce_auto = strcmp(word, "auto") == 0;
+	return c->debounce_auto ? 0 : duration_parse(word, &c->debounce, e);
+}
+
+static int parse_signal(void *config, const char *word, struct error *e)
+{
+	struct job_config *c = config;
+
+	c->signal = signal_parse(word, e);
+	return c->signal < 0 ? -1 : 0;
+}
+
+static int parse_stop_signal(void *config, const char *word, struct error *e)
+{
+	struct job_config *c = config;
+
+	c->stop_signal = signal_parse(word, e);
+	return c->stop_signal < 0 ? -1 : 0;
+}
+
+/* DUR or DUR:MAX */
+static int parse_backoff(void *config, const char *word, struct error *e)
+{
+	struct job_config *c = config;
+	const char *colon = strchr(word, ':');
+	char first[64];
+
+	if (!colon)
+		return duration_parse(word, &c->backoff, e);
+	if ((size_t)(colon - word) >= sizeof first)
+		return error_set(e, "not DUR or DUR:MAX");
+	memcpy(first, word, (size_t)(colon - word));
+	first[colon - word] = '\0';
+	if (duration_parse(first, &c->backoff, e) < 0)
+		return -1;
+	return duration_parse(colon + 1, &c->backoff_max, e);
+}
+
+static int check_env(void *config, const char *word, struct error *e)
+{
+	(void)config;
+	if (!strchr(word, '=') || *word == '=')
+		return error_set(e, "\"%s\" is not NAME=VALUE", word);
+	return 0;
+}
+
+static int parse_umask(void *config, const char *word, struct error *e)
+{
+	struct job_config *c = config;
+	char *end;
+	long mask = strtol(word, &end, 8);
+
+	if (end == word || *end || mask < 0 || mask > 0777)
+		return error_set(e, "\"%s\" is not an octal mask (as in 022)", word);
+	c->umask = (int)mask;
+	return 0;
+}
+
+static int parse_nice(void *config, const char *word, struct error *e)
+{
+	struct job_config *c = config;
+	char *end;
+	long n = strtol(word, &end, 10);
+
+	if (end == word || *end || n < -40 || n > 40)
+		return error_set(e, "\"%s\" is not a number from -40 to 40", word);
+	c->nice = (int)n;
+	return 0;
+}
+
+const struct option job_options[] = {
+    {.name = "on-busy",
+     .type = OPTION_CHOICE,
+     .offset = FIELD(on_busy),
+     .value = "WHAT",
+     .choices = busy_names,
+     .help = "while it runs: queue, skip, restart, signal, parallel"},
+    {.name = "signal",
+     .type = OPTION_CUSTOM,
+     .parse = parse_signal,
+     .value = "SIG",
+     .help = "what --on-busy signal sends (HUP)"},
+    {.name = "jobs",
+     .letter = 'j',
+     .type = OPTION_COUNT,
+     .offset = FIELD(jobs),
+     .value = "N",
+     .least = 1,
+     .most = 10000,
+     .help = "how many run at once"},
+    {.name = "debounce",
+     .type = OPTION_CUSTOM,
+     .parse = parse_debounce,
+     .value = "DUR",
+     .help = "gather events until it was quiet for DUR (file: auto)"},
+    {.name = "max-wait",
+     .type = OPTION_DURATION,
+     .offset = FIELD(max_wait),
+     .value = "DUR",
+     .help = "but no longer than DUR (2s)"},
+    {.name = "throttle",
+     .type = OPTION_DURATION,
+     .offset = FIELD(throttle),
+     .value = "DUR",
+     .help = "run at most once per DUR"},
+    {.name = "initial",
+     .letter = 'i',
+     .offset = FIELD(initial),
+     .help = "run once at start, before any event"},
+    {.name = "timeout",
+     .type = OPTION_DURATION,
+     .offset = FIELD(timeout),
+     .value = "DUR",
+     .help = "stop it after DUR (status 124)"},
+    {.name = "stop-signal",
+     .type = OPTION_CUSTOM,
+     .parse = parse_stop_signal,
+     .value = "SIG",
+     .help = "what stops it (TERM)"},
+    {.name = "stop-timeout",
+     .type = OPTION_DURATION,
+     .offset = FIELD(stop_timeout),
+     .value = "DUR",
+     .help = "KILL follows after DUR (10s)"},
+    {.name = "retry",
+     .type = OPTION_COUNT,
+     .offset = FIELD(retry),
+     .value = "N",
+     .most = 1000000,
+     .help = "run a failed command again, N times at most"},
+    {.name = "backoff",
+     .type = OPTION_CUSTOM,
+     .parse = parse_backoff,
+     .value = "DUR[:MAX]",
+     .help = "wait before that, doubling (1s:1m)"},
+    {.name = "priority",
+     .type = OPTION_COUNT,
+     .offset = FIELD(priority),
+     .value = "N",
+     .most = 7,
+     .help = "0 (first) to 7: the order of ready events (4)"},
+    {.name = "env",
+     .type = OPTION_LIST,
+     .offset = FIELD(env),
+     .parse = check_env,
+     .value = "K=V",
+     .help = "set a variable; repeat"},
+    {.name = "clear-env",
+     .offset = FIELD(clear_env),
+     .help = "pass on no variable but evwatch's own and --env"},
+    {.name = "cwd",
+     .type = OPTION_TEXT,
+     .offset = FIELD(cwd),
+     .value = "DIR",
+     .help = "run it there"},
+    {.name = "umask",
+     .type = OPTION_CUSTOM,
+     .parse = parse_umask,
+     .value = "MASK",
+     .help = "its file mode mask"},
+    {.name = "nice",
+     .type = OPTION_CUSTOM,
+     .parse = parse_nice,
+     .value = "N",
+     .help = "add N to its niceness"},
+    {.name = "run-as",
+     .type = OPTION_TEXT,
+     .offset = FIELD(run_as),
+     .value = "USER[:GROUP]",
+     .help = "run it as another user"},
+    {.name = "stdin",
+     .type = OPTION_CHOICE,
+     .offset = FIELD(stdin_mode),
+     .value = "WHAT",
+     .choices = stdin_names,
+     .help = "its input: null, paths, json, inherit"},
+    {.name = "output",
+     .type = OPTION_TEXT,
+     .offset = FIELD(output),
+     .value = "WHERE",
+     .help = "inherit, group, null, or a file to append to"},
+    {.name = "tag", .offset = FIELD(tag), .help = "put the rule's name before each line"},
+    {.name = "clear", .offset = FIELD(clear), .help = "clear the screen before each run"},
+    {.name = "shell",
+     .type = OPTION_TEXT,
+     .offset = FIELD(shell),
+     .value = "PATH",
+     .help = "instead of /bin/sh"},
+    {0},
+};
+
+void job_config_init(struct job_config *c)
+{
+	*c = (struct job_config){
+	    .on_busy = -1,
+	    .signal = SIGHUP,
+	    .debounce = -1,
+	    .max_wait = 2 * NS_PER_S,
+	    .stop_signal = SIGTERM,
+	    .stop_timeout = 10 * NS_PER_S,
+	    .backoff = NS_PER_S,
+	    .backoff_max = 60 * NS_PER_S,
+	    .priority = 4,
+	    .umask = -1,
+	};
+}
+
+void command_free(struct command *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		free(c->words[i]);
+	free(c->words);
+	*c = (struct command){0};
+}

@@ -1,0 +1,373 @@
+/* See run.h. */
+#include "job/run.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "job/state.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { STATUS_TIMEOUT = 124, STATUS_NOT_EXECUTED = 126, STATUS_NOT_FOUND = 127 };
+
+#define GLANCE       (5 * NS_PER_MS)  /* between two looks whether a stopped group is gone */
+#define FORK_BACKOFF (50 * NS_PER_MS) /* first wait after a failed fork */
+
+static void on_timeout(struct reactor *r, struct timer *t);
+static void on_again(struct reactor *r, struct timer *t);
+
+struct run *run_new(struct job *j, struct batch *b, size_t from, size_t to)
+{
+	struct run *run = calloc(1, sizeof *run);
+
+	if (!run)
+		return NULL;
+	run->job = j;
+	run->batch = batch_hold(b);
+	run->from = from;
+	run->to = to;
+	run->last_share = to == b->n_subjects;
+	run->forced_status = -1;
+	run->output.files[0] = run->output.files[1] = -1;
+	list_init(&run->link);
+	timer_init(&run->timeout, CLOCK_OF_LOOP, on_timeout);
+	timer_init(&run->again, CLOCK_OF_LOOP, on_again);
+	return run;
+}
+
+void run_free(struct run *run)
+{
+	struct reactor *r = run->job->setup.reactor;
+
+	timer_stop(r, &run->timeout);
+	timer_stop(r, &run->again);
+	child_stop(r, &run->child);
+	list_remove(&run->link);
+	batch_release(run->batch);
+	free(run);
+}
+
+/* ---- input ----------------------------------------------------------------------------------- */
+
+static int memory_file(const void *bytes, size_t length)
+{
+	int fd = memfd_create("input", MFD_CLOEXEC);
+
+	if (fd >= 0 && (fd_write_all(fd, bytes, length) < 0 || lseek(fd, 0, SEEK_SET) < 0))
+		fd_close(&fd);
+	return fd;
+}
+
+static int input_of_text(struct run *run, bool json)
+{
+	const struct job *j = run->job;
+	struct buf b = {0};
+	int fd = -1;
+
+	if (json && j->setup.host->event_json) {
+		for (size_t i = 0; i < run->batch->n; i++)
+			j->setup.host->event_json(j->setup.owner, &b, run->batch->events[i]);
+	} else {
+		for (size_t i = run->from; i < run->to; i++)
+			buf_printf(&b, "%s\n", run->batch->subjects[i]);
+	}
+	if (b.failed)
+		errno = ENOMEM;
+	else
+		fd = memory_file(b.data ? b.data : "", b.length);
+	buf_free(&b);
+	return fd;
+}
+
+/* The descriptor of the command's input; *mine: it is closed after the start. -1 with errno. */
+static int open_input(struct run *run, bool *mine)
+{
+	const struct event *first = batch_first(run->batch);
+	const struct job *j = run->job;
+
+	*mine = true;
+	if (first->payload)
+		return memory_file(first->payload, first->payload_length);
+	*mine = false;
+	if (first->connection >= 0)
+		return first->connection;
+	switch (j->setup.config->stdin_mode) {
+	case STDIN_INHERIT:
+		return 0;
+	case STDIN_PATHS:
+	case STDIN_JSON:
+		*mine = true;
+		return input_of_text(run, j->setup.config->stdin_mode == STDIN_JSON);
+	default:
+		return j->null;
+	}
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+static int shell_status(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static bool group_is_gone(const struct run *run)
+{
+	return kill(-run->pid, 0) < 0 && errno == ESRCH;
+}
+
+static void give_back_terminal(struct run *run)
+{
+	sigset_t set, before;
+
+	if (!run->has_terminal)
+		return;
+	/* A background group may do it with SIGTTOU blocked (tcsetpgrp(3)). */
+	sigemptyset(&set);
+	sigaddset(&set, SIGTTOU);
+	sigprocmask(SIG_BLOCK, &set, &before);
+	tcsetpgrp(0, getpgrp());
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	run->has_terminal = false;
+}
+
+/* The wait before the next attempt, doubling up to --backoff's MAX. */
+static bool back_off(struct run *run, int64_t first)
+{
+	struct job *j = run->job;
+	int64_t most = j->setup.config->backoff_max;
+
+	run->backoff = run->backoff ? run->backoff * 2 : first;
+	if (run->backoff > most)
+		run->backoff = most;
+	if (timer_start_in(j->setup.reactor, &run->again, run->backoff) < 0)
+		return false;
+	run->state = RUN_BACKOFF;
+	return true;
+}
+
+static void run_end(struct run *run)
+{
+	struct job *j = run->job;
+
+	timer_stop(j->setup.reactor, &run->timeout);
+	give_back_terminal(run);
+	if (run->forced_status >= 0)
+		run->status = run->forced_status;
+	if (run->status != 0 && !run->unwanted && !j->stopping &&
+	    run->attempts <= j->setup.config->retry && batch_first(run->batch)->connection < 0) {
+		log_info(j->setup.rule, "run %llu: attempt %llu failed with status %d",
+			 (unsigned long long)run->ordinal, (unsigned long long)run->attempts,
+			 run->status);
+		output_finish(&run->output, &(struct buf){0});
+		if (back_off(run, j->setup.config->backoff))
+			return;
+	}
+	job_run_over(j, run);
+}
+
+static void on_child(struct reactor *r, struct child_watcher *w, int status)
+{
+	struct run *run = CONTAINER_OF(w, struct run, child);
+
+	run->status = shell_status(status);
+	/* What was stopped must be gone whole before something else takes its place. */
+	if (run->state == RUN_STOPPING && !group_is_gone(run) &&
+	    timer_start_in(r, &run->timeout, GLANCE) == 0)
+		return;
+	run_end(run);
+}
+
+/* ---- stopping -------------------------------------------------------------------------------- */
+
+void run_signal(const struct run *run, int number)
+{
+	if (run->pid > 0)
+		kill(-run->pid, number);
+}
+
+void run_kill(struct run *run)
+{
+	if (run->state == RUN_RUNNING || run->state == RUN_STOPPING) {
+		run->unwanted = true;
+		run->state = RUN_STOPPING;
+		run_signal(run, SIGKILL);
+	}
+}
+
+void run_stop(struct run *run)
+{
+	struct job *j = run->job;
+	const struct job_config *c = j->setup.config;
+
+	run->unwanted = true;
+	if (run->state == RUN_BACKOFF) {
+		timer_stop(j->setup.reactor, &run->again);
+		job_run_over(j, run);
+		return;
+	}
+	if (run->state != RUN_RUNNING)
+		return;
+	run->state = RUN_STOPPING;
+	run_signal(run, c->stop_signal);
+	run_signal(run, SIGCONT); /* a stopped process would not hear of it */
+	run->kill_at = reactor_now(j->setup.reactor, CLOCK_OF_LOOP) + c->stop_timeout;
+	if (timer_start_at(j->setup.reactor, &run->timeout, run->kill_at) < 0)
+		run_signal(run, SIGKILL);
+}
+
+static void on_timeout(struct reactor *r, struct timer *t)
+{
+	struct run *run = CONTAINER_OF(t, struct run, timeout);
+
+	if (run->state == RUN_RUNNING) {
+		log_info(run->job->setup.rule, "run %llu is stopped: its time is over",
+			 (unsigned long long)run->ordinal);
+		run->forced_status = STATUS_TIMEOUT;
+		run_stop(run);
+		run->unwanted = false;
+		return;
+	}
+	if (reactor_now(r, CLOCK_OF_LOOP) >= run->kill_at)
+		run_signal(run, SIGKILL);
+	if (run->child.started)
+		return; /* KILL was sent: its end comes */
+	if (group_is_gone(run) || timer_start_in(r, t, GLANCE) < 0)
+		run_end(run);
+}
+
+/* ---- starting -------------------------------------------------------------------------------- */
+
+/* Failures of evwatch's own means pass; those of the command's file do not. */
+static bool is_shortage(int why)
+{
+	return why == EAGAIN || why == ENOMEM || why == EMFILE || why == ENFILE;
+}
+
+static void tell_start_failure(struct run *run, const char *step, int why)
+{
+	const struct job *j = run->job;
+	const char *what = j->program.text ? j->program.shell : j->program.words[0];
+
+	if (why == ENOENT && strcmp(step, "execute") == 0)
+		log_error(j->setup.rule, "%s: command not found", what);
+	else if (why == E2BIG)
+		log_error(j->setup.rule, "%s: a subject is too long for an argument", what);
+	else
+		log_error(j->setup.rule, "%s: cannot %s: %s", what, step, strerror(why));
+}
+
+static void start_failed(struct run *run, const char *step, int why)
+{
+	struct job *j = run->job;
+
+	if (is_shortage(why) && !j->stopping && back_off(run, FORK_BACKOFF)) {
+		if (!j->told_fork_failure)
+			log_warn(j->setup.rule, "cannot %s: %s; trying again until it works", step,
+				 strerror(why));
+		j->told_fork_failure = true;
+		return;
+	}
+	tell_start_failure(run, step, why);
+	run->pid = 0;
+	run->status = why == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTED;
+	run_end(run);
+}
+
+static int watch_child(struct run *run)
+{
+	struct job *j = run->job;
+	int64_t timeout = j->setup.config->timeout;
+
+	child_init(&run->child, run->pid, on_child);
+	if (child_start(j->setup.reactor, &run->child, -1) < 0)
+		return -1;
+	if (timeout && timer_start_in(j->setup.reactor, &run->timeout, timeout) < 0)
+		return -1;
+	return 0;
+}
+
+static void run_started(struct run *run)
+{
+	struct job *j = run->job;
+
+	run->state = RUN_RUNNING;
+	run->started = clock_read(CLOCK_OF_LOOP);
+	j->told_fork_failure = false;
+	if (watch_child(run) < 0) {
+		kill(-run->pid, SIGKILL);
+		start_failed(run, "watch the command", errno);
+		return;
+	}
+	if (run->attempts == 1)
+		j->setup.host->began(j->setup.owner, run->ordinal, run->pid,
+				     batch_first(run->batch)->token);
+}
+
+/* Starts the process. Returns its pid, or -1 with errno and *step. */
+static pid_t start_process(struct run *run, struct launch *l, const char **step)
+{
+	struct job *j = run->job;
+	bool mine;
+	pid_t pid;
+	int input;
+
+	*step = "prepare its input";
+	input = open_input(run, &mine);
+	if (input < 0)
+		return -1;
+	l->fds[0] = input;
+	if (batch_first(run->batch)->connection >= 0 && !batch_first(run->batch)->payload)
+		l->fds[1] = input;
+	run->has_terminal = l->foreground = input == 0 && isatty(0) && tcgetpgrp(0) == getpgrp();
+	*step = "prepare its output";
+	pid = -1;
+	if (output_open(&run->output, &j->output, batch_first(run->batch)->capture, l->fds) == 0) {
+		pid = launch_start(l, step);
+		output_started(&run->output, l->fds);
+	}
+	if (mine)
+		fd_close(&input);
+	return pid;
+}
+
+void run_launch(struct run *run)
+{
+	struct job *j = run->job;
+	struct run_facts facts = {j->setup.rule, j->setup.kind, run->ordinal};
+	struct event *first = batch_first(run->batch);
+	const char *step = "prepare it";
+	struct launch l;
+
+	run->attempts++;
+	run->forced_status = -1;
+	if (launch_prepare(&l, &j->program, &j->around, first, &facts,
+			   run->batch->subjects + run->from, run->to - run->from) < 0) {
+		start_failed(run, step, errno);
+		return;
+	}
+	run->pid = start_process(run, &l, &step);
+	launch_release(&l);
+	if (run->pid < 0) {
+		int why = errno;
+
+		give_back_terminal(run);
+		output_finish(&run->output, &(struct buf){0});
+		start_failed(run, step, why);
+		return;
+	}
+	fd_close(&first->connection); /* the command's alone now */
+	run_started(run);
+}
+
+static void on_again(struct reactor *r, struct timer *t)
+{
+	(void)r;
+	run_launch(CONTAINER_OF(t, struct run, again));
+}

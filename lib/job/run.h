@@ -1,0 +1,59 @@
+/*
+ * A run: one execution of the rule's command, from its launch to its end.
+ *
+ *	WAITING --launch--> RUNNING --ended--> (over)
+ *	   ^                   |  \--stop, timeout--> STOPPING --ended, group gone--> (over)
+ *	   +---- BACKOFF <-----+  failed, retries left; or it could not be forked
+ *
+ * Its owner, the job, is told when it is over.
+ */
+#ifndef EVWATCH_JOB_RUN_H
+#define EVWATCH_JOB_RUN_H
+
+#include "base/list.h"
+#include "job/batch.h"
+#include "job/job.h"
+#include "job/output.h"
+#include "reactor/reactor.h"
+
+struct job;
+
+enum run_state { RUN_WAITING, RUN_RUNNING, RUN_STOPPING, RUN_BACKOFF };
+
+struct run {
+	struct link link; /* in the job's queue, or among its runs */
+	struct job *job;
+	struct batch *batch;
+	size_t from, to; /* its share of the batch's subjects */
+	bool last_share; /* the batch ends with it */
+	enum run_state state;
+	uint64_t ordinal;
+	pid_t pid;
+	int status;        /* as a shell counts it */
+	int forced_status; /* 124 after a timeout; -1: none */
+	bool unwanted;     /* stopped on purpose: no retry */
+	bool has_terminal;
+	uint64_t attempts;
+	int64_t started, backoff;
+	struct child_watcher child;
+	struct timer timeout; /* --timeout, then --stop-timeout, then glances at the group */
+	struct timer again;   /* the end of a backoff */
+	int64_t kill_at;
+	struct output output;
+};
+
+/* One share of a batch. NULL with ENOMEM; the batch gets a reference. */
+struct run *run_new(struct job *j, struct batch *b, size_t from, size_t to);
+void run_free(struct run *run);
+
+/* Starts it. Whatever happens, run_over of the job is called in the end (perhaps at once). */
+void run_launch(struct run *run);
+
+/* Stop signal to its group, KILL after --stop-timeout. */
+void run_stop(struct run *run);
+void run_kill(struct run *run);
+
+/* A signal to its group. */
+void run_signal(const struct run *run, int number);
+
+#endif

@@ -1,0 +1,213 @@
+/*
+ * See sink.h. The hard part is not to block without O_NONBLOCK, which would be the shell's too.
+ *
+ * Regular files never block. A socket is written with MSG_DONTWAIT. A pipe or terminal is opened
+ * anew through /proc, which makes a file description of our own that may be non-blocking; where
+ * that is refused, it is asked by poll(2) before each write of at most PIPE_BUF bytes, which a
+ * writable pipe takes whole (pipe(7)).
+ */
+#include "job/sink.h"
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/list.h"
+#include "reactor/reactor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum sink_way { WAY_PLAIN, WAY_SOCKET, WAY_OWN, WAY_ASK };
+
+struct sink {
+	struct reactor *reactor;
+	struct io_watcher io;
+	enum sink_way way;
+	int fd;  /* the caller's */
+	int own; /* our description of the same file, or -1 */
+	size_t limit;
+	struct buf waiting;
+	size_t written; /* of `waiting` */
+	bool was_full;
+	int error; /* errno once broken */
+	sink_call *call;
+	void *context;
+};
+
+static void sink_break(struct sink *s, int error)
+{
+	s->error = error;
+	buf_free(&s->waiting);
+	s->written = 0;
+	io_stop(s->reactor, &s->io);
+	if (s->call)
+		s->call(s->context, error);
+}
+
+static bool is_writable(int fd, int milliseconds)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+	return poll(&p, 1, milliseconds) > 0;
+}
+
+/* Writes some of the bytes without waiting. -1 with EAGAIN when it would have to. */
+static ssize_t write_some(struct sink *s, const char *bytes, size_t length)
+{
+	switch (s->way) {
+	case WAY_SOCKET:
+		return send(s->fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+	case WAY_OWN:
+		return write(s->own, bytes, length);
+	case WAY_ASK:
+		if (!is_writable(s->fd, 0)) {
+			errno = EAGAIN;
+			return -1;
+		}
+		return write(s->fd, bytes, length < PIPE_BUF ? length : PIPE_BUF);
+	default:
+		return write(s->fd, bytes, length);
+	}
+}
+
+/* Writes until nothing is left or it would block. Returns the bytes written, or -1: broken. */
+static ssize_t write_ready(struct sink *s, const char *bytes, size_t length)
+{
+	size_t done = 0;
+
+	while (done < length) {
+		ssize_t n = write_some(s, bytes + done, length - done);
+
+		if (n >= 0)
+			done += (size_t)n;
+		else if (errno == EAGAIN)
+			break;
+		else if (errno != EINTR)
+			return -1;
+	}
+	return (ssize_t)done;
+}
+
+static void sink_drain(struct sink *s)
+{
+	ssize_t n = write_ready(s, s->waiting.data + s->written, s->waiting.length - s->written);
+
+	if (n < 0) {
+		sink_break(s, errno);
+		return;
+	}
+	s->written += (size_t)n;
+	if (s->written == s->waiting.length) {
+		buf_free(&s->waiting); /* an idle sink holds no memory */
+		s->written = 0;
+		io_stop(s->reactor, &s->io);
+	}
+	if (s->was_full && !sink_full(s)) {
+		s->was_full = false;
+		if (s->call)
+			s->call(s->context, 0);
+	}
+}
+
+static void on_writable(struct reactor *r, struct io_watcher *w, unsigned ready)
+{
+	(void)r;
+	(void)ready;
+	sink_drain(CONTAINER_OF(w, struct sink, io));
+}
+
+/* How can this descriptor be written without waiting? */
+static void find_way(struct sink *s)
+{
+	char path[32];
+	struct stat st;
+
+	s->way = WAY_PLAIN;
+	if (fstat(s->fd, &st) < 0 || S_ISREG(st.st_mode))
+		return;
+	if (S_ISSOCK(st.st_mode)) {
+		s->way = WAY_SOCKET;
+		return;
+	}
+	snprintf(path, sizeof path, "/proc/self/fd/%d", s->fd);
+	s->own = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	s->way = s->own >= 0 ? WAY_OWN : WAY_ASK;
+}
+
+struct sink *sink_open(struct reactor *r, int fd, size_t limit, sink_call *call, void *context)
+{
+	struct sink *s = calloc(1, sizeof *s);
+
+	if (!s)
+		return NULL;
+	s->reactor = r;
+	s->fd = fd;
+	s->own = -1;
+	s->limit = limit;
+	s->call = call;
+	s->context = context;
+	find_way(s);
+	io_init(&s->io, s->own >= 0 ? s->own : fd, IO_WRITE, on_writable);
+	return s;
+}
+
+int sink_write(struct sink *s, const void *bytes, size_t length)
+{
+	ssize_t n = 0;
+
+	if (s->error) {
+		errno = s->error;
+		return -1;
+	}
+	if (!s->waiting.length)
+		n = write_ready(s, bytes, length);
+	if (n < 0) {
+		int why = errno;
+
+		sink_break(s, why);
+		errno = why;
+		return -1;
+	}
+	if ((size_t)n == length)
+		return 0;
+	if (buf_add(&s->waiting, (const char *)bytes + n, length - (size_t)n) < 0 ||
+	    io_start(s->reactor, &s->io) < 0) {
+		s->waiting.failed = false;
+		return -1;
+	}
+	s->was_full |= sink_full(s);
+	return 0;
+}
+
+bool sink_full(const struct sink *s)
+{
+	return s->waiting.length - s->written > s->limit;
+}
+
+void sink_flush(struct sink *s, long long wait)
+{
+	int64_t end = clock_read(CLOCK_OF_LOOP) + wait;
+
+	while (s->waiting.length && !s->error) {
+		int64_t left = wait < 0 ? 1000000000 : end - clock_read(CLOCK_OF_LOOP);
+
+		if (left <= 0)
+			return;
+		is_writable(s->io.fd, (int)(left / 1000000) + 1);
+		sink_drain(s);
+	}
+}
+
+void sink_close(struct sink *s)
+{
+	io_stop(s->reactor, &s->io);
+	fd_close(&s->own);
+	buf_free(&s->waiting);
+	free(s);
+}
