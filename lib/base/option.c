@@ -133,6 +133,8 @@ void option_release(const struct option *table, void *config)
 	for (; table && table->name; table++) {
 		void *field = (char *)config + table->offset;
 
+		if (table->not_yet)
+			continue; /* it has no field */
 		if (table->type == OPTION_TEXT) {
 			free(*(char **)field);
 			*(char **)field = NULL;

@@ -1,0 +1,70 @@
+/*
+ * Inputs of `lines`: where bytes come from. Private to lines*.c.
+ *
+ * An input fills its buffer while it is wanted; the source cuts lines from it and says when it
+ * wants no more.
+ */
+#ifndef EVWATCH_SOURCE_LINES_H
+#define EVWATCH_SOURCE_LINES_H
+
+#include "base/buf.h"
+#include "reactor/reactor.h"
+#include "source/source.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct lines_config {
+	struct text_list paths;
+	bool follow;
+	int from; /* 0: end, 1: start */
+	bool invert, nul;
+	char *match; /* ERE, or NULL */
+	uint64_t max_line;
+};
+
+struct lines_source;
+
+struct line_input {
+	struct lines_source *owner;
+	const char *path; /* borrowed: the word; "-" and fd:N are descriptors */
+	struct io_watcher io;
+	int fd;    /* -1: not there (yet) */
+	bool mine; /* opened here: closed here */
+	bool fifo, followed;
+	bool at_end;  /* of a followed file: inotify wakes it */
+	bool over;    /* no more bytes will come */
+	dev_t device; /* of a followed file, to see it rotated */
+	ino_t inode;
+	off_t offset;
+	struct buf buf;
+	size_t taken;   /* of `buf`, as lines */
+	size_t scanned; /* without a line's end, behind `taken` */
+	bool cutting;   /* the rest of a line that was too long is dropped */
+};
+
+struct lines_source {
+	struct source base;
+	struct line_input *inputs; /* owned */
+	size_t n_inputs;
+	void *match; /* regex_t *, owned */
+	bool cutting_lines, told_too_long, stopped;
+	struct io_watcher notify; /* inotify: followed files and their folders */
+	int notify_fd;
+};
+
+/* Opens one input. Returns 0, or -1 with `e`. A followed file may be missing. */
+int input_open(struct line_input *in, struct error *e);
+void input_close(struct line_input *in);
+
+/* Starts or stops reading. */
+void input_want(struct line_input *in, bool more);
+
+/* A followed file, or its folder, changed: reads on, or opens what took its place. */
+void input_changed(struct line_input *in);
+
+/* ---- lines.c, called by inputs ---- */
+/* Bytes came in, or the end of the input. */
+void lines_arrived(struct line_input *in);
+
+#endif
