@@ -1,0 +1,240 @@
+/*
+ * Accepting: who may come, how many, and what is told of them.
+ *
+ * A process without free descriptors would be woken for ever by a connection that it cannot accept:
+ * accepting stops then, and goes on a moment later or when a connection is over.
+ */
+#include "source/listen/listen.h"
+
+#include "base/array.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/units.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ROUND = 64 }; /* connections a turn: others want their turn, too */
+
+#define PAUSE (100 * NS_PER_MS) /* without free descriptors */
+
+void connection_over(struct connection *c)
+{
+	struct listen_source *s = c->owner;
+	int fd = c->io.fd;
+
+	io_stop(s->base.reactor, &c->io);
+	fd_close(&fd);
+	buf_free(&c->line);
+	peer_leave(&s->peers, c->peer);
+	list_remove(&c->link);
+	s->n_connections--;
+	free(c);
+	if (s->short_now) {
+		s->short_now = false;
+		timer_stop(s->base.reactor, &s->short_of_descriptors);
+	}
+	listen_review(s);
+}
+
+/* ---- what is told ---------------------------------------------------------------------------- */
+
+enum { MOST_DETAILS = 16, TEXT = 112 };
+
+/* The details of a connection, with room for their texts. */
+struct told {
+	struct detail details[MOST_DETAILS];
+	size_t n;
+	char remote_host[TEXT], local_host[TEXT], remote_port[8], local_port[8];
+	char connections[24], number[24], uid[16], gid[16];
+};
+
+static void tell(struct told *t, const char *name, const char *value)
+{
+	t->details[t->n++] = (struct detail){name, value};
+}
+
+static void host_text(const struct address *a, char host[TEXT], char port[8])
+{
+	struct buf b = {0};
+	uint32_t number = address_add_host(&b, a);
+
+	snprintf(host, TEXT, "%s", b.data ? b.data : "");
+	snprintf(port, 8, "%u", (unsigned)number);
+	buf_free(&b);
+}
+
+static void tell_ip(struct told *t)
+{
+	tell(t, "EVWATCH_REMOTE_PORT", t->remote_port);
+	tell(t, "EVWATCH_LOCAL_PORT", t->local_port);
+	/* UCSPI-TCP's names (ucspi-tcp, s6-networking); names are not looked up. */
+	tell(t, "PROTO", "TCP");
+	tell(t, "TCPREMOTEIP", t->remote_host);
+	tell(t, "TCPREMOTEPORT", t->remote_port);
+	tell(t, "TCPLOCALIP", t->local_host);
+	tell(t, "TCPLOCALPORT", t->local_port);
+	tell(t, "TCPCONNNUM", t->number);
+	tell(t, "TCPREMOTEHOST", NULL);
+	tell(t, "TCPLOCALHOST", NULL);
+	tell(t, "TCPREMOTEINFO", NULL);
+}
+
+/* UCSPI-UNIX: who is there is known by credentials (unix(7), SO_PEERCRED). */
+static void tell_unix(struct told *t, int fd)
+{
+	struct ucred peer;
+	socklen_t length = sizeof peer;
+
+	tell(t, "PROTO", "IPC");
+	tell(t, "IPCLOCALPATH", t->local_host);
+	tell(t, "IPCREMOTEPATH", t->remote_host);
+	tell(t, "IPCCONNNUM", t->number);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
+		return;
+	snprintf(t->uid, sizeof t->uid, "%u", (unsigned)peer.uid);
+	snprintf(t->gid, sizeof t->gid, "%u", (unsigned)peer.gid);
+	tell(t, "IPCREMOTEEUID", t->uid);
+	tell(t, "IPCREMOTEEGID", t->gid);
+}
+
+static void describe(struct told *t, struct connection *c, int fd, const struct address *remote)
+{
+	struct listen_source *s = c->owner;
+	struct address local = {.length = sizeof local.storage};
+
+	memset(t, 0, sizeof *t);
+	if (getsockname(fd, &local.any, &local.length) < 0)
+		local.length = 0;
+	address_unmap(&local);
+	host_text(remote, t->remote_host, t->remote_port);
+	host_text(&local, t->local_host, t->local_port);
+	snprintf(t->connections, sizeof t->connections, "%llu",
+		 (unsigned long long)s->n_connections);
+	snprintf(t->number, sizeof t->number, "%llu",
+		 (unsigned long long)(c->peer ? c->peer->count : s->n_connections));
+	tell(t, "EVWATCH_REMOTE_ADDR", t->remote_host);
+	tell(t, "EVWATCH_LOCAL_ADDR", t->local_host);
+	tell(t, "EVWATCH_CONNECTIONS", t->connections);
+	if (address_is_ip(remote))
+		tell_ip(t);
+	else
+		tell_unix(t, fd);
+}
+
+/* ---- accepting ------------------------------------------------------------------------------- */
+
+/* Why this peer may not come in, or NULL. Counts it when it may. */
+static const char *refusal(struct listen_source *s, const struct address *remote,
+			   struct peer **peer)
+{
+	const struct listen_settings *c = s->base.config;
+
+	*peer = NULL;
+	if (!cidr_list_permits(&c->access, remote))
+		return "not allowed";
+	if (c->max_conns && s->n_connections >= c->max_conns)
+		return "too many connections (--max-conns)";
+	if (!address_is_ip(remote))
+		return NULL;
+	*peer = peer_enter(&s->peers, remote, c->max_per_ip ? c->max_per_ip : UINT64_MAX);
+	return *peer ? NULL : "too many connections from this address (--max-per-ip)";
+}
+
+static void send_banner(const struct listen_source *s, int fd)
+{
+	const struct listen_settings *c = s->base.config;
+
+	if (c->banner)
+		send(fd, c->banner, strlen(c->banner), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void emit_connection(struct connection *c, int fd, const struct address *remote)
+{
+	struct listen_source *s = c->owner;
+	struct event event = event_make("connect");
+	const char *subject = c->remote;
+	struct told told;
+
+	describe(&told, c, fd, remote);
+	event.subjects = &subject;
+	event.n_subjects = 1;
+	event.details = told.details;
+	event.n_details = told.n;
+	event.connection = fd;
+	event.token = c;
+	s->base.host->emit(&s->base, &event, 1);
+}
+
+static void admit(struct listen_source *s, int fd, const struct address *remote)
+{
+	struct connection *c = calloc(1, sizeof *c);
+	const char *why;
+	struct buf name = {0};
+
+	address_add(&name, remote);
+	if (c)
+		snprintf(c->remote, sizeof c->remote, "%s", name.data ? name.data : "");
+	why = c ? refusal(s, remote, &c->peer) : "out of memory";
+	if (why) {
+		log_info(s->base.rule, "%s is refused: %s", name.data ? name.data : "a peer", why);
+		shutdown(fd, SHUT_RDWR);
+		close(fd);
+		free(c);
+		buf_free(&name);
+		return;
+	}
+	buf_free(&name);
+	c->owner = s;
+	c->io.fd = -1;
+	list_append(&s->connections, &c->link);
+	s->n_connections++;
+	s->n_accepted++;
+	send_banner(s, fd);
+	if (s->base.has_command)
+		emit_connection(c, fd, remote);
+	else
+		reader_open(c, fd);
+}
+
+static bool is_shortage(int why)
+{
+	return why == EMFILE || why == ENFILE || why == ENOBUFS || why == ENOMEM;
+}
+
+static void pause_accepting(struct listen_source *s)
+{
+	log_warn(s->base.rule, "cannot accept: %s; trying again soon (see ulimit -n)",
+		 strerror(errno));
+	s->short_now = true;
+	timer_start_in(s->base.reactor, &s->short_of_descriptors, PAUSE);
+	listen_review(s);
+}
+
+void on_acceptable(struct reactor *r, struct io_watcher *w, unsigned ready)
+{
+	struct acceptor *a = CONTAINER_OF(w, struct acceptor, io);
+	struct listen_source *s = a->owner;
+
+	(void)r;
+	(void)ready;
+	/* Each emit may pause or stop us. */
+	for (int i = 0; i < ROUND && w->started; i++) {
+		struct address remote = {.length = sizeof remote.storage};
+		int fd = accept4(w->fd, &remote.any, &remote.length, SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			address_unmap(&remote);
+			admit(s, fd, &remote);
+		} else if (is_shortage(errno)) {
+			pause_accepting(s);
+		} else if (errno == EAGAIN) {
+			return;
+		}
+		/* Others are a connection's that went before it was accepted (accept(2)). */
+	}
+}
