@@ -1,0 +1,117 @@
+/* See acceptor.h. */
+#include "net/acceptor.h"
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/units.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { ROUND = 64 }; /* connections a turn: others want their turn, too */
+
+#define PAUSE (100 * NS_PER_MS) /* without free descriptors */
+
+static void watch(struct acceptor *a)
+{
+	bool accept = a->wanted && !a->is_short;
+
+	for (int i = 0; i < a->count; i++)
+		if (!accept)
+			io_stop(a->reactor, &a->sockets[i].io);
+		else if (io_start(a->reactor, &a->sockets[i].io) < 0)
+			log_error(a->rule, "cannot accept: %s", strerror(errno));
+}
+
+static void on_again(struct reactor *r, struct timer *t)
+{
+	struct acceptor *a = CONTAINER_OF(t, struct acceptor, again);
+
+	(void)r;
+	a->is_short = false;
+	watch(a);
+}
+
+static bool is_shortage(int why)
+{
+	return why == EMFILE || why == ENFILE || why == ENOBUFS || why == ENOMEM;
+}
+
+static void pause_accepting(struct acceptor *a)
+{
+	if (!a->told)
+		log_warn(a->rule, "cannot accept: %s; others wait until one is free (ulimit -n)",
+			 strerror(errno));
+	a->told = true;
+	a->is_short = true;
+	timer_start_in(a->reactor, &a->again, PAUSE);
+	watch(a);
+}
+
+static void on_acceptable(struct reactor *r, struct io_watcher *w, unsigned ready)
+{
+	struct acceptor *a = CONTAINER_OF(w, struct accepting_socket, io)->owner;
+
+	(void)r;
+	(void)ready;
+	/* Each call may stop us. */
+	for (int i = 0; i < ROUND && w->started; i++) {
+		struct address remote = {.length = sizeof remote.storage};
+		int fd = accept4(w->fd, &remote.any, &remote.length, SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			a->told = false;
+			address_unmap(&remote);
+			a->call(a->owner, fd, &remote);
+		} else if (is_shortage(errno)) {
+			pause_accepting(a);
+		} else if (errno == EAGAIN) {
+			return;
+		}
+		/* Other errors are of a connection that went before it was accepted (accept(2)). */
+	}
+}
+
+void acceptor_init(struct acceptor *a, struct reactor *r, const struct listener *l,
+		   uint8_t priority, accepted_call *call, void *owner, const char *rule)
+{
+	*a = (struct acceptor){.reactor = r, .call = call, .owner = owner, .rule = rule};
+	timer_init(&a->again, CLOCK_OF_LOOP, on_again);
+	for (int i = 0; i < l->count; i++) {
+		struct accepting_socket *s = &a->sockets[a->count];
+
+		if (l->datagram[i])
+			continue;
+		s->owner = a;
+		io_init(&s->io, l->fds[i], IO_READ, on_acceptable);
+		s->io.priority = priority;
+		a->count++;
+	}
+}
+
+int acceptor_want(struct acceptor *a, bool more)
+{
+	a->wanted = more;
+	watch(a);
+	for (int i = 0; i < a->count; i++)
+		if (more && !a->is_short && !a->sockets[i].io.started)
+			return -1;
+	return 0;
+}
+
+void acceptor_retry(struct acceptor *a)
+{
+	if (!a->is_short)
+		return;
+	timer_stop(a->reactor, &a->again);
+	a->is_short = false;
+	watch(a);
+}
+
+void acceptor_close(struct acceptor *a)
+{
+	acceptor_want(a, false);
+	if (a->again.call)
+		timer_stop(a->reactor, &a->again);
+}

@@ -1,0 +1,47 @@
+/*
+ * Accepting connections from the sockets of a listener, fairly and without spinning.
+ *
+ * A process without free descriptors would be woken for ever by a connection that it cannot accept:
+ * accepting stops then, and goes on a moment later, or when acceptor_retry says that one is free.
+ */
+#ifndef EVWATCH_NET_ACCEPTOR_H
+#define EVWATCH_NET_ACCEPTOR_H
+
+#include "net/endpoint.h"
+#include "reactor/reactor.h"
+
+/* A connection: `fd` is the callee's; blocking, close-on-exec. The address is unmapped. */
+typedef void accepted_call(void *owner, int fd, const struct address *remote);
+
+struct acceptor;
+
+struct accepting_socket {
+	struct io_watcher io;
+	struct acceptor *owner;
+};
+
+struct acceptor {
+	struct accepting_socket sockets[LISTENER_MOST];
+	int count;
+	struct reactor *reactor;
+	accepted_call *call;
+	void *owner;
+	const char *rule; /* for the log */
+	bool wanted, is_short, told;
+	struct timer again;
+};
+
+/* Of the stream sockets of `l`, which must outlive it. Accepts nothing yet. */
+void acceptor_init(struct acceptor *a, struct reactor *r, const struct listener *l,
+		   uint8_t priority, accepted_call *call, void *owner, const char *rule);
+
+/* Accepts from now on, or lets them wait in the backlog. Returns 0, or -1 with errno. */
+int acceptor_want(struct acceptor *a, bool more);
+
+/* A descriptor was closed: if accepting stopped for want of one, it goes on. */
+void acceptor_retry(struct acceptor *a);
+
+/* Stops for good; the listener is closed by its owner. */
+void acceptor_close(struct acceptor *a);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * Connecting without waiting: the addresses of a name race each other (RFC 8305, section 5). The
+ * next one is tried when the one before failed, or a quarter of a second later; the first that
+ * connects wins, and the others are closed.
+ */
+#ifndef EVWATCH_NET_CONNECT_H
+#define EVWATCH_NET_CONNECT_H
+
+#include "net/endpoint.h"
+#include "reactor/reactor.h"
+
+struct connector;
+
+/* `fd` is the callee's (non-blocking, close-on-exec), or -1 with `error`: an errno. */
+typedef void connected_call(void *context, int fd, int error);
+
+/*
+ * Starts a race over at most RESOLVED_MOST addresses, v6 and v4 taking turns. The call comes later,
+ * once. NULL with errno: ENOMEM.
+ */
+struct connector *connector_start(struct reactor *r, const struct address *addresses, int n,
+				  int64_t timeout, connected_call *call, void *context);
+
+/* Ends a race whose call has not come. */
+void connector_stop(struct connector *c);
+
+#endif

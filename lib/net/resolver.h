@@ -1,0 +1,33 @@
+/*
+ * Names to addresses, off the loop: getaddrinfo(3) blocks, so it runs in a thread of its own that
+ * wakes the loop when it has an answer. Answers are kept for a while.
+ */
+#ifndef EVWATCH_NET_RESOLVER_H
+#define EVWATCH_NET_RESOLVER_H
+
+#include "net/endpoint.h"
+
+struct reactor;
+struct resolver;
+
+enum { RESOLVED_MOST = 8 };
+
+/* In getaddrinfo's order (RFC 6724). `why` is NULL on success, else what went wrong (static). */
+typedef void resolved_call(void *context, const struct address *addresses, int n, const char *why);
+
+/* Answers are kept for `ttl` ns. NULL with ENOMEM. */
+struct resolver *resolver_new(struct reactor *r, int64_t ttl);
+
+/* Questions under way are let go: their calls do not come any more. */
+void resolver_free(struct resolver *v);
+
+/*
+ * Asks for the stream addresses of an endpoint. The call comes at once when none need be asked for
+ * (literals, Unix sockets, answers kept), else later. Returns 0, or -1 with errno and no call.
+ */
+int resolver_ask(struct resolver *v, const struct endpoint *ep, resolved_call *call, void *context);
+
+/* The asker is gone: no call for this context. */
+void resolver_forget(struct resolver *v, void *context);
+
+#endif

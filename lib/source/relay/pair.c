@@ -1,0 +1,300 @@
+/*
+ * A pair: a client's connection and its counterpart to a target.
+ *
+ *	CONNECTING --a target took it--> OPEN --both directions ended, or reset--> (over)
+ *	     \--all refused, or the time is over--> reset --> (over)
+ *
+ * The hard part is what to wait for. An end is read while its flow is not blocked, and waited for
+ *to become writable while the flow towards it is. One that has nothing to be waited for is not
+ *watched at all: its hang-up would be told in every turn.
+ */
+#include "source/relay/relay.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/units.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void try_target(struct pair *p);
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+static void log_pair(const struct pair *p, const char *why)
+{
+	const struct relay_config *c = p->owner->base.config;
+	struct buf b = {0};
+
+	if (!log_wants(LOG_INFO))
+		return;
+	address_add(&b, &p->remote);
+	buf_add_text(&b, " -> ");
+	endpoint_add(&b, &c->targets[p->target]);
+	buf_printf(&b, ": %llu bytes to, %llu from, ",
+		   (unsigned long long)p->ends[CLIENT].flow.bytes,
+		   (unsigned long long)p->ends[TARGET].flow.bytes);
+	duration_add(&b, (clock_read(CLOCK_OF_LOOP) - p->started) / NS_PER_MS * NS_PER_MS);
+	log_info(p->owner->base.rule, "%s, %s", b.data ? b.data : "", why);
+	buf_free(&b);
+}
+
+/* close(2) then sends a reset instead of a FIN (socket(7), SO_LINGER). */
+static void close_with_reset(int fd)
+{
+	struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+static void emit(struct pair *p, const char *name)
+{
+	struct relay_source *s = p->owner;
+	struct event event = event_make(name);
+	struct buf remote = {0}, target = {0};
+	struct detail details[2];
+
+	if (!s->base.printed)
+		return;
+	address_add(&remote, &p->remote);
+	endpoint_add(&target, &((const struct relay_config *)s->base.config)->targets[p->target]);
+	details[0] = (struct detail){"EVWATCH_REMOTE_ADDR", remote.data};
+	details[1] = (struct detail){"EVWATCH_TARGET", target.data};
+	event.subjects = (const char *const *)&remote.data;
+	event.n_subjects = 1;
+	event.details = details;
+	event.n_details = 2;
+	if (!remote.failed && !target.failed)
+		s->base.host->emit(&s->base, &event, 1);
+	buf_free(&remote);
+	buf_free(&target);
+}
+
+void pair_close(struct pair *p, const char *why, bool reset)
+{
+	struct relay_source *s = p->owner;
+	struct reactor *r = s->base.reactor;
+
+	if (p->connector)
+		connector_stop(p->connector);
+	if (p->resolving)
+		resolver_forget(s->resolver, p);
+	for (int i = CLIENT; i <= TARGET; i++) {
+		int fd = p->ends[i].io.fd;
+
+		io_stop(r, &p->ends[i].io);
+		flow_close(s, &p->ends[i].flow);
+		if (fd >= 0 && reset)
+			close_with_reset(fd);
+		fd_close(&fd);
+	}
+	timer_stop(r, &p->idle);
+	log_pair(p, why);
+	if (p->state == PAIR_OPEN)
+		emit(p, "close");
+	list_remove(&p->link);
+	relay_pair_over(s, p);
+	free(p);
+}
+
+/* ---- carrying -------------------------------------------------------------------------------- */
+
+/* What end `e` is to be watched for now. */
+static unsigned interest_of(struct pair *p, const struct end *e)
+{
+	const struct flow *out = &e->flow, *in = &end_other(p, e)->flow;
+
+	return (!out->ended && !flow_is_blocked(out) ? IO_READ : 0u) |
+	       (flow_is_blocked(in) ? IO_WRITE : 0u);
+}
+
+static int watch_ends(struct pair *p)
+{
+	for (int i = CLIENT; i <= TARGET; i++) {
+		struct end *e = &p->ends[i];
+		unsigned wanted = interest_of(p, e);
+
+		if (!wanted) {
+			io_stop(p->owner->base.reactor, &e->io);
+			continue;
+		}
+		if (wanted != e->io.interest)
+			io_change(p->owner->base.reactor, &e->io, wanted);
+		if (io_start(p->owner->base.reactor, &e->io) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void touch(struct pair *p)
+{
+	int64_t idle = ((const struct relay_config *)p->owner->base.config)->idle;
+
+	if (idle)
+		timer_start_in(p->owner->base.reactor, &p->idle, idle);
+}
+
+static void on_idle(struct reactor *r, struct timer *t)
+{
+	(void)r;
+	pair_close(CONTAINER_OF(t, struct pair, idle), "idle", false);
+}
+
+/* Runs both directions as far as they go. */
+static void pair_run(struct pair *p)
+{
+	for (int i = CLIENT; i <= TARGET; i++)
+		if (flow_run(p, &p->ends[i]) == FLOW_RESET) {
+			pair_close(p, "reset", true);
+			return;
+		}
+	touch(p);
+	if (p->ends[CLIENT].flow.shut && p->ends[TARGET].flow.shut)
+		pair_close(p, "done", false);
+	else if (watch_ends(p) < 0)
+		pair_close(p, "out of memory", true);
+}
+
+static bool has_failed(int fd)
+{
+	int error = 0;
+	socklen_t length = sizeof error;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 || error != 0;
+}
+
+static void end_ready(struct pair *p, struct end *e, unsigned ready)
+{
+	/* An error that no read will tell, because reading waits for the other side. */
+	if (ready & IO_ERROR && !(e->io.interest & IO_READ) && has_failed(e->io.fd)) {
+		pair_close(p, "reset", true);
+		return;
+	}
+	pair_run(p);
+}
+
+static void on_client(struct reactor *r, struct io_watcher *w, unsigned ready)
+{
+	struct pair *p = CONTAINER_OF(w, struct pair, ends[CLIENT].io);
+
+	(void)r;
+	end_ready(p, &p->ends[CLIENT], ready);
+}
+
+static void on_target(struct reactor *r, struct io_watcher *w, unsigned ready)
+{
+	struct pair *p = CONTAINER_OF(w, struct pair, ends[TARGET].io);
+
+	(void)r;
+	end_ready(p, &p->ends[TARGET], ready);
+}
+
+/* ---- connecting ------------------------------------------------------------------------------ */
+
+static void without_delay(int fd)
+{
+	int on = 1;
+
+	/* Not for Unix sockets: that fails, and does no harm. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
+/* One target did not work: the next one, or the client is told. */
+static void target_failed(struct pair *p, const char *why)
+{
+	struct relay_source *s = p->owner;
+	const struct relay_config *c = s->base.config;
+	struct buf name = {0};
+
+	s->connections[p->target]--;
+	endpoint_add(&name, &c->targets[p->target]);
+	log_info(s->base.rule, "%s: %s", name.data ? name.data : "a target", why);
+	buf_free(&name);
+	if (++p->attempts < c->n_targets * (c->retry + 1)) {
+		p->target = relay_choose(s, &p->remote, p->attempts);
+		try_target(p);
+		return;
+	}
+	s->connections[p->target]++; /* as pair_close counts it */
+	pair_close(p, "no target", true);
+}
+
+static void on_connected(void *context, int fd, int error)
+{
+	struct pair *p = context;
+
+	p->connector = NULL;
+	if (fd < 0) {
+		target_failed(p, strerror(error));
+		return;
+	}
+	without_delay(fd);
+	p->state = PAIR_OPEN;
+	io_init(&p->ends[TARGET].io, fd, 0, on_target);
+	p->ends[TARGET].io.priority = p->owner->base.priority;
+	emit(p, "open");
+	pair_run(p);
+}
+
+static void on_resolved(void *context, const struct address *addresses, int n, const char *why)
+{
+	struct pair *p = context;
+	const struct relay_config *c = p->owner->base.config;
+
+	p->resolving = false;
+	if (why) {
+		target_failed(p, why);
+		return;
+	}
+	p->connector = connector_start(p->owner->base.reactor, addresses, n, c->connect_timeout,
+				       on_connected, p);
+	if (!p->connector)
+		target_failed(p, "out of memory");
+}
+
+static void try_target(struct pair *p)
+{
+	const struct relay_config *c = p->owner->base.config;
+
+	p->owner->connections[p->target]++;
+	p->resolving = true;
+	if (resolver_ask(p->owner->resolver, &c->targets[p->target], on_resolved, p) < 0) {
+		p->resolving = false;
+		target_failed(p, strerror(errno));
+	}
+}
+
+void pair_open(struct relay_source *s, int fd, const struct address *remote, struct peer *peer)
+{
+	struct pair *p = calloc(1, sizeof *p);
+
+	if (!p) {
+		log_error(s->base.rule, "out of memory: a connection is refused");
+		peer_leave(&s->peers, peer);
+		close_with_reset(fd);
+		close(fd);
+		return;
+	}
+	p->owner = s;
+	p->remote = *remote;
+	p->peer = peer;
+	p->started = clock_read(CLOCK_OF_LOOP);
+	p->ends[CLIENT].flow.pipe = p->ends[TARGET].flow.pipe = (struct pipe){-1, -1};
+	timer_init(&p->idle, CLOCK_OF_LOOP, on_idle);
+	without_delay(fd);
+	io_init(&p->ends[CLIENT].io, fd, 0, on_client);
+	p->ends[CLIENT].io.priority = s->base.priority;
+	io_init(&p->ends[TARGET].io, -1, 0, on_target);
+	list_append(&s->pairs, &p->link);
+	s->n_pairs++;
+	p->target = relay_choose(s, remote, 0);
+	try_target(p);
+}

@@ -1,0 +1,119 @@
+/*
+ * relay: what the files of this folder share.
+ *
+ * relay.c owns the configuration, the listener and the targets; pair.c a connection and its
+ * counterpart, from accept to the end of both; flow.c moves the bytes of one direction. Both
+ * directions are the same code.
+ */
+#ifndef EVWATCH_SOURCE_RELAY_H
+#define EVWATCH_SOURCE_RELAY_H
+
+#include "base/list.h"
+#include "net/acceptor.h"
+#include "net/cidr.h"
+#include "net/connect.h"
+#include "net/endpoint.h"
+#include "net/resolver.h"
+#include "reactor/reactor.h"
+#include "source/source.h"
+
+enum relay_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN, BALANCE_SOURCE, BALANCE_FIRST };
+
+struct relay_config {
+	struct endpoint listen;
+	struct endpoint *targets; /* owned */
+	size_t n_targets;
+	struct cidr_list access;
+	int balance;
+	int64_t connect_timeout, idle, drain, dns_ttl;
+	uint64_t retry, max_conns, max_per_ip, mode;
+};
+
+/* A pipe that splice(2) moves bytes through; lent to a flow while it is busy. */
+struct pipe {
+	int read_end, write_end;
+};
+
+enum { BUFFER = 64 * 1024, PIPES_KEPT = 64 };
+
+struct relay_source {
+	struct source base;
+	struct listener listener;
+	struct acceptor acceptor;
+	struct resolver *resolver;
+	size_t *connections; /* of each target; owned */
+	size_t next_target;
+	struct link pairs;
+	size_t n_pairs;
+	struct peer_table peers;
+	struct timer drain;
+	bool stopped, ended;
+	char *buffer; /* one for all flows: empty between two callbacks */
+	struct pipe pipes[PIPES_KEPT];
+	size_t n_pipes;
+};
+
+/* One direction: from end `from` of its pair to the other one. */
+struct flow {
+	uint64_t bytes; /* moved */
+	char *left;     /* owned: what the destination did not take; NULL: nothing */
+	uint32_t left_length, left_sent;
+	struct pipe pipe; /* -1, -1: none */
+	size_t in_pipe;
+	bool ended; /* the source sent FIN */
+	bool shut;  /* and it was passed on */
+};
+
+struct end {
+	struct io_watcher io;
+	struct flow flow; /* of what comes from this end */
+};
+
+enum pair_state { PAIR_CONNECTING, PAIR_OPEN };
+
+struct pair {
+	struct link link;
+	struct relay_source *owner;
+	struct end ends[2]; /* the client, the target */
+	enum pair_state state;
+	struct connector *connector;
+	bool resolving;
+	struct peer *peer;
+	size_t target, attempts;
+	int64_t started;
+	struct timer idle;
+	struct address remote;
+};
+
+enum { CLIENT, TARGET };
+
+static inline struct end *end_other(struct pair *p, const struct end *e)
+{
+	return e == &p->ends[CLIENT] ? &p->ends[TARGET] : &p->ends[CLIENT];
+}
+
+/* ---- flow.c ---- */
+enum flow_result {
+	FLOW_FINE,
+	FLOW_RESET, /* one of the ends was reset, or failed */
+};
+
+/* Moves what can be moved from `from` to its counterpart. */
+enum flow_result flow_run(struct pair *p, struct end *from);
+/* Something is held back because the destination does not take it. */
+bool flow_is_blocked(const struct flow *f);
+void flow_close(struct relay_source *s, struct flow *f);
+void pipes_close(struct relay_source *s);
+
+/* ---- pair.c ---- */
+void pair_open(struct relay_source *s, int fd, const struct address *remote, struct peer *peer);
+/* Ends it at once; `why` is for the log. With `reset` both sides are reset. */
+void pair_close(struct pair *p, const char *why, bool reset);
+
+/* ---- relay.c ---- */
+/* Which target is next for this client, after `attempts` that failed. */
+size_t relay_choose(struct relay_source *s, const struct address *remote, size_t attempts);
+/* A pair is gone. */
+void relay_pair_over(struct relay_source *s, const struct pair *p);
+
+#endif
