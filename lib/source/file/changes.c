@@ -1,5 +1,5 @@
 /*
- * Changes: gathered until the tree is quiet, merged to the net effect on each path.
+ * Changes: merged to the net effect on each path.
  *
  *	first \ then   create   modify   delete    move onto it
  *	create         create   create   (nothing) create
@@ -10,27 +10,17 @@
  * A move leaves a hidden delete at its old path: what is created there afterwards was modified (an
  * editor's backup), and what is deleted at the new path is gone from the old one.
  *
- * Without a command nothing is gathered: each event is handed on as it comes.
+ * All kinds of events are merged; --events decides at the end. A path whose net effect was not
+ * asked for is handed on as the most telling of its events that was.
  *
- * The hard part is when to hand on. A lone save should run the command at once, a checkout of
- * thousands of files once: so --debounce auto waits 2 ms, and doubles that with each batch that
- * follows another closely. What is still being written waits for its close, within --max-wait.
+ * Without a command nothing is gathered: each event is handed on as it comes.
  */
-#include "source/file/file.h"
-
 #include "base/array.h"
 #include "base/log.h"
-#include "base/units.h"
+#include "source/file/file.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-#define QUIET_LEAST (2 * NS_PER_MS)
-#define QUIET_MOST  (50 * NS_PER_MS)
-#define CLOSELY     (500 * NS_PER_MS) /* a batch within this of the one before doubles the wait */
-
-static void on_quiet(struct reactor *r, struct timer *t);
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
@@ -55,18 +45,28 @@ void changes_init(struct file_source *s)
 
 	table_init(&s->changes.by_path, &by_path);
 	list_init(&s->changes.order);
-	timer_init(&s->changes.timer, CLOCK_OF_LOOP, on_quiet);
-	s->changes.timer.priority = s->base.priority;
+	batch_init(s);
 }
 
-static void change_drop(struct changes *c, struct change *change)
+/* Out of the books, and not freed yet. */
+static void change_take(struct changes *c, struct change *change)
 {
 	table_remove(&c->by_path, change->path);
 	list_remove(&change->link);
 	c->count--;
 	c->n_open -= change->open;
+}
+
+static void change_free(struct change *change)
+{
 	free(change->old_path);
 	free(change);
+}
+
+static void change_drop(struct changes *c, struct change *change)
+{
+	change_take(c, change);
+	change_free(change);
 }
 
 void changes_free(struct file_source *s)
@@ -78,7 +78,7 @@ void changes_free(struct file_source *s)
 	LIST_EACH(at, after, &c->order)
 	change_drop(c, CONTAINER_OF(at, struct change, link));
 	table_free(&c->by_path);
-	timer_stop(s->base.reactor, &c->timer);
+	batch_free(s);
 }
 
 static struct change *change_new(struct changes *c, const char *path)
@@ -102,8 +102,17 @@ static struct change *change_new(struct changes *c, const char *path)
 
 static void set_open(struct changes *c, struct change *change, bool open)
 {
+	bool slow = open && c->slow_path && strcmp(c->slow_path, change->path) == 0;
+
+	open = open && !slow;
 	c->n_open += (size_t)open - (size_t)change->open;
 	change->open = open;
+	change->slow = slow;
+}
+
+static bool is_lesser(unsigned event)
+{
+	return event == FILE_ATTRIB || event == FILE_OPEN || event == FILE_ACCESS;
 }
 
 /* The net effect of `event` after `before`; 0: none is left. */
@@ -117,14 +126,9 @@ static unsigned merge(unsigned before, unsigned event)
 	case FILE_MOVE:
 		return before == FILE_CREATE ? FILE_CREATE : FILE_MODIFY;
 	case FILE_MODIFY:
-		return before == FILE_CLOSE_WRITE || before == FILE_ATTRIB || before == FILE_OPEN ||
-			       before == FILE_ACCESS
-			   ? FILE_MODIFY
-			   : before;
+		return before == FILE_CLOSE_WRITE || is_lesser(before) ? FILE_MODIFY : before;
 	case FILE_CLOSE_WRITE:
-		return before == FILE_ATTRIB || before == FILE_OPEN || before == FILE_ACCESS
-			   ? FILE_CLOSE_WRITE
-			   : before;
+		return is_lesser(before) ? FILE_CLOSE_WRITE : before;
 	default:
 		return before;
 	}
@@ -138,7 +142,9 @@ static struct change *change_of(struct file_source *s, const char *path, unsigne
 
 	if (change) {
 		change->event = merge(change->event, event);
+		change->seen |= event;
 		change->hidden = false;
+		change->in_run &= c->self.running;
 		return change;
 	}
 	change = change_new(c, path);
@@ -146,9 +152,9 @@ static struct change *change_of(struct file_source *s, const char *path, unsigne
 		log_error(s->base.rule, "out of memory: a change of %s is lost", path);
 		return NULL;
 	}
-	change->event = event;
-	if (c->count == 1)
-		c->first = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
+	change->event = change->seen = event;
+	change->in_run = c->self.running;
+	change->since = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 	return change;
 }
 
@@ -174,7 +180,8 @@ static void gather(struct file_source *s, unsigned event, const char *path, bool
 	change = change_of(s, path, event);
 	if (!change)
 		return;
-	set_open(&s->changes, change, open);
+	if (!is_lesser(event))
+		set_open(&s->changes, change, open);
 	if (!change->event)
 		change_drop(&s->changes, change);
 }
@@ -206,18 +213,62 @@ static unsigned move_away(struct file_source *s, const char *old_path, char **fr
 	return FILE_MOVE;
 }
 
-static void gather_move(struct file_source *s, const char *path, const char *old_path)
+/* A directory moved: what happened below its old place in this batch is to be found below the new.
+ */
+static void move_below(struct file_source *s, const char *path, const char *old_path)
+{
+	struct changes *c = &s->changes;
+	size_t n = strlen(old_path);
+	struct buf b = {0};
+
+	LIST_EACH(at, after, &c->order)
+	{
+		struct change *old = CONTAINER_OF(at, struct change, link), *change;
+
+		if (strncmp(old->path, old_path, n) != 0 || old->path[n] != '/' ||
+		    old->event == FILE_DELETE)
+			continue;
+		buf_clear(&b);
+		buf_printf(&b, "%s%s", path, old->path + n);
+		change = b.failed ? NULL : change_of(s, b.data, old->event);
+		if (!change)
+			continue;
+		change->event = old->event;
+		change->seen |= old->seen;
+		change->since = old->since;
+		free(change->old_path);
+		change->old_path = old->old_path;
+		old->old_path = NULL;
+		change_drop(c, old);
+	}
+	buf_free(&b);
+}
+
+static void gather_move(struct file_source *s, const struct happening *h)
 {
 	char *from;
-	unsigned event = move_away(s, old_path, &from);
-	struct change *change = change_of(s, path, event);
+	unsigned event = move_away(s, h->old_path, &from);
+	struct change *change;
 
-	if (!change || change->event != FILE_MOVE) {
+	if (h->replaced) {
+		if (event == FILE_MOVE)
+			gather(s, FILE_DELETE, h->old_path, false);
 		free(from);
+		gather(s, FILE_MODIFY, h->path, false);
+		gather(s, FILE_CLOSE_WRITE, h->path, false);
 		return;
 	}
-	free(change->old_path);
-	change->old_path = from;
+	change = change_of(s, h->path, event);
+	if (change)
+		change->seen |= FILE_CLOSE_WRITE;
+	if (change && change->event == FILE_MOVE) {
+		free(change->old_path);
+		change->old_path = from;
+	} else {
+		free(from);
+	}
+	if (h->type == 'd')
+		move_below(s, h->path, h->old_path);
 }
 
 /* ---- handing on ------------------------------------------------------------------------------ */
@@ -241,183 +292,148 @@ static void make_event(struct event *e, struct material *m, unsigned event, cons
 	e->n_details = 1 + (old_path != NULL);
 }
 
-static void emit_one(struct file_source *s, unsigned event, const char *path, const char *old_path)
+/* What --events lets through of a change; 0: nothing. */
+static unsigned shown_as(const struct file_config *c, const struct change *change)
 {
-	struct material m;
-	struct event e;
+	static const unsigned telling[] = {FILE_CLOSE_WRITE, FILE_MODIFY, FILE_CREATE, FILE_MOVE,
+					   FILE_ATTRIB,      FILE_OPEN,   FILE_ACCESS};
+	unsigned seen = change->seen;
 
-	make_event(&e, &m, event, path, old_path);
-	s->base.host->emit(&s->base, &e, 1);
+	if (change->hidden && c->events & FILE_MOVE)
+		return 0;
+	if (change->event == FILE_OVERFLOW || change->event == FILE_UNMOUNT)
+		return change->event;
+	if (c->events & change->event || change->event == FILE_DELETE)
+		return c->events & change->event;
+	if (change->event == FILE_MOVE)
+		seen |= FILE_CREATE;
+	for (size_t i = 0; i < ARRAY_LENGTH(telling); i++)
+		if (seen & c->events & telling[i])
+			return telling[i];
+	return 0;
 }
 
-/* Doubles the wait of --debounce auto when batches follow each other, and forgets it when not. */
-static void adapt(struct file_source *s)
+bool change_waits(const struct file_source *s, const struct change *change, int64_t now)
 {
-	struct changes *c = &s->changes;
-	int64_t now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
-
-	if (!c->last_batch || now - c->last_batch > CLOSELY)
-		c->quiet = QUIET_LEAST;
-	else if (c->quiet < QUIET_MOST)
-		c->quiet = c->quiet * 2 < QUIET_MOST ? c->quiet * 2 : QUIET_MOST;
-	c->last_batch = now;
+	return (change->open || change->slow) && now - change->since < s->base.gather.max_wait;
 }
 
-/* All changes as one batch. They are taken out first: emitting may bring us back here. */
-static void emit_all(struct file_source *s)
+/* Takes out what is ready. What was open for too long is known as slow from now on. */
+static void take_ready(struct file_source *s, struct link *taken, int64_t now)
 {
 	struct changes *c = &s->changes;
-	size_t n = c->count, i = 0;
-	struct event *events = calloc(n, sizeof *events);
-	struct material *materials = calloc(n, sizeof *materials);
-	struct link taken;
 
-	if (!events || !materials) {
-		free(events);
-		free(materials);
-		log_error(s->base.rule, "out of memory: %zu changes wait", n);
-		return;
-	}
-	adapt(s);
-	list_init(&taken);
 	LIST_EACH(at, after, &c->order)
 	{
 		struct change *change = CONTAINER_OF(at, struct change, link);
 
-		if (!change->hidden) {
-			make_event(&events[i], &materials[i], change->event, change->path,
-				   change->old_path);
-			i++;
+		if (change_waits(s, change, now))
+			continue;
+		if (change->open) {
+			free(c->slow_path);
+			c->slow_path = strdup(change->path);
 		}
-		table_remove(&c->by_path, change->path);
-		list_remove(&change->link);
-		list_append(&taken, &change->link);
+		change_take(c, change);
+		list_append(taken, &change->link);
 	}
-	c->count = c->n_open = 0;
-	if (i)
-		s->base.host->emit(&s->base, events, i);
+}
+
+/* They are taken out first: emitting may bring us back here. */
+void changes_emit(struct file_source *s, int64_t now)
+{
+	size_t n = s->changes.count, i = 0;
+	struct event *events = calloc(n, sizeof *events);
+	struct material *materials = calloc(n, sizeof *materials);
+	struct link taken;
+
+	list_init(&taken);
+	if (!events || !materials) {
+		log_error(s->base.rule, "out of memory: %zu changes wait", n);
+		goto end;
+	}
+	batch_judge(s);
+	take_ready(s, &taken, now);
 	LIST_EACH(at, after, &taken)
 	{
 		struct change *change = CONTAINER_OF(at, struct change, link);
+		unsigned event = shown_as(s->base.config, change);
 
-		free(change->old_path);
-		free(change);
+		if (event) {
+			make_event(&events[i], &materials[i], event, change->path,
+				   event == FILE_MOVE ? change->old_path : NULL);
+			i++;
+		}
 	}
+	if (i)
+		s->base.host->emit(&s->base, events, i);
+end:
+	LIST_EACH(at, after, &taken)
+	change_free(CONTAINER_OF(at, struct change, link));
 	free(events);
 	free(materials);
 }
 
-/* When may the batch be handed on? */
-static int64_t due(const struct file_source *s, int64_t now)
-{
-	const struct changes *c = &s->changes;
-	const struct gather *g = &s->base.gather;
-	int64_t quiet = g->automatic ? (c->quiet ? c->quiet : QUIET_LEAST) : g->quiet;
-	int64_t last = c->first + g->max_wait;
-
-	if (g->automatic && c->last_batch && now - c->last_batch > CLOSELY)
-		quiet = QUIET_LEAST;
-	if (c->n_open || now + quiet > last)
-		return last;
-	return now + quiet;
-}
-
-static void on_quiet(struct reactor *r, struct timer *t)
-{
-	struct file_source *s = CONTAINER_OF(t, struct file_source, changes.timer);
-
-	(void)r;
-	/* While the command runs the batch goes on growing: see file.c, resume. */
-	if (s->changes.count && !s->base.paused)
-		emit_all(s);
-}
-
-void changes_review(struct file_source *s)
-{
-	struct changes *c = &s->changes;
-	int64_t now = reactor_now(s->base.reactor, CLOCK_OF_LOOP), when;
-
-	if (!c->count) {
-		timer_stop(s->base.reactor, &c->timer);
-		return;
-	}
-	when = due(s, now);
-	if (when <= now && !s->base.paused)
-		emit_all(s);
-	else if (timer_start_at(s->base.reactor, &c->timer, when) < 0 && !s->base.paused)
-		emit_all(s);
-}
-
 /* ---- what comes in --------------------------------------------------------------------------- */
 
-static bool type_counts(const struct file_config *c, const char *path, bool directory)
-{
-	struct stat st;
-
-	if (!c->any_type)
-		return true;
-	if (directory)
-		return c->types[1];
-	if (c->types[0] == c->types[2])
-		return c->types[0];
-	if (lstat(path, &st) < 0)
-		return true; /* gone: it cannot be known any more */
-	return S_ISLNK(st.st_mode) ? c->types[2] : c->types[0];
-}
-
-/* Whoever opens a new file to write it will close it: its end is worth waiting for. */
-static bool is_being_written(unsigned event, const char *path, bool directory)
-{
-	struct stat st;
-
-	if (event == FILE_MODIFY)
-		return !directory;
-	return event == FILE_CREATE && !directory && lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-	       st.st_nlink == 1;
-}
-
-void changes_add(struct file_source *s, const struct root *r, unsigned event, const char *path,
-		 const char *old_path, bool directory)
+static void hand_on(struct file_source *s, const struct happening *h)
 {
 	const struct file_config *c = s->base.config;
-	const char *relative = r ? root_relative(r, path) : path;
-	bool is_root = r && !*relative;
+	struct material m;
+	struct event e;
 
-	if (event != FILE_OVERFLOW && event != FILE_UNMOUNT) {
-		if (!(c->events & event) || !type_counts(c, path, directory))
-			return;
-		/* A root was named: only what is below it is filtered. */
-		if (!is_root && !filter_matches(c, path, relative))
-			return;
-	}
-	if (!s->base.has_command) {
-		emit_one(s, event, path, old_path);
+	if (!(c->events & h->event) && !(h->event & (FILE_OVERFLOW | FILE_UNMOUNT)))
 		return;
-	}
-	if (event == FILE_MOVE && old_path)
-		gather_move(s, path, old_path);
-	else
-		gather(s, event, path, is_being_written(event, path, directory));
+	make_event(&e, &m, h->event, h->path, h->old_path);
+	s->base.host->emit(&s->base, &e, 1);
 }
 
-void changes_add_replaced(struct file_source *s, const struct root *r, const char *path,
-			  const char *old_path)
+static void take(struct file_source *s, const struct happening *h)
 {
-	char *copy, *from = NULL;
+	bool open = h->open || (h->event == FILE_MODIFY && h->type != 'd');
 
-	if (!s->base.has_command) {
-		changes_add(s, r, old_path ? FILE_MOVE : FILE_CREATE, path, old_path, false);
+	s->changes.last_change = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
+	if (!s->base.has_command && !s->arming && !s->base.paused) {
+		hand_on(s, h);
+	} else if (h->event == FILE_MOVE) {
+		gather_move(s, h);
+	} else if (h->event == FILE_CREATE && h->replaced) {
+		gather(s, FILE_MODIFY, h->path, false);
+		gather(s, FILE_CLOSE_WRITE, h->path, false);
+	} else {
+		gather(s, h->event, h->path, open);
+	}
+}
+
+/* A move counts by both its ends: out of what is matched it is a delete, into it a creation. */
+static void take_move(struct file_source *s, const struct happening *h)
+{
+	struct happening old = *h, new = *h;
+
+	old.path = h->old_path;
+	old.old_path = new.old_path = NULL;
+	old.event = FILE_DELETE;
+	new.event = FILE_CREATE;
+	if (!filter_matches(s, h)) {
+		if (filter_matches(s, &old))
+			take(s, &old);
 		return;
 	}
-	copy = strdup(path); /* `path` is scratch that the next call overwrites */
-	if (!copy) {
-		log_error(s->base.rule, "out of memory: a change of %s is lost", path);
+	if (filter_matches(s, &old)) {
+		take(s, h);
 		return;
 	}
-	if (old_path && move_away(s, old_path, &from) == FILE_MOVE)
-		changes_add(s, r, FILE_DELETE, old_path, NULL, false);
-	free(from);
-	changes_add(s, r, FILE_MODIFY, copy, NULL, false);
-	changes_add(s, r, FILE_CLOSE_WRITE, copy, NULL, false);
-	free(copy);
+	take(s, &new);
+	new.event = FILE_CLOSE_WRITE;
+	if (h->type != 'd')
+		take(s, &new);
+}
+
+void changes_add(struct file_source *s, const struct happening *h)
+{
+	if (s->gitignore)
+		gitignore_forget(s, h->path);
+	if (h->event == FILE_MOVE)
+		take_move(s, h);
+	else if (h->event & (FILE_OVERFLOW | FILE_UNMOUNT) || filter_matches(s, h))
+		take(s, h);
 }

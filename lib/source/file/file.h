@@ -1,10 +1,11 @@
 /*
  * file: what the files of this folder share.
  *
- * The tree of watched directories (tree.c) turns paths into inotify watches and back; the reader
- * (reader.c) turns what the kernel tells into events; roots (root.c) are the user's PATHs, which
- * may be missing, replaced, or no directories; changes (changes.c) gathers events and merges them
- * to their net effect; filter.c says which paths count.
+ * The tree of watched directories (tree.c) turns paths into inotify watches and back; scan.c reads
+ * directories, for the first time or again; the reader (reader.c) turns what the kernel tells into
+ * happenings; roots (root.c) are the user's PATHs, which may be missing, replaced, or no
+ * directories; changes (changes.c) merges happenings to their net effect and batch.c says when they
+ * are handed on; filter.c and gitignore.c say which paths count; fanotify.c does without a tree.
  *
  * Paths are reported as the user wrote the root: `src` gives src/a.c.
  */
@@ -15,12 +16,18 @@
 #include "base/list.h"
 #include "base/table.h"
 #include "reactor/reactor.h"
+#include "source/file/tree.h"
 #include "source/source.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
+
+struct fan;
+struct gitignore;
+struct inotify_event;
+struct stat;
 
 /* The events of the interface, as bits of --events. */
 enum file_event {
@@ -41,138 +48,196 @@ extern const struct event_name file_events[];
 
 struct file_config {
 	struct text_list roots, match, ignore;
-	bool no_recursive, one_file_system, existing, nul;
+	bool no_recursive, one_file_system, existing, nul, follow, gitignore, fanotify;
 	uint64_t depth;
+	int64_t poll; /* ns; 0: no polling */
 	char *paths_from;
 	unsigned events; /* enum file_event */
 	bool types[3];   /* --type f, d, l; none set: all */
 	bool any_type;
 };
 
-/* Hashes of the names in a directory: what is known to be there. 8 to 21 bytes a name. */
-struct names {
-	uint64_t *slots; /* owned; 0: free */
-	uint32_t count, mask;
-};
-
-/* A watched directory. Its path is its name behind its parent's. */
-struct dir {
-	struct dir *parent; /* NULL: a root's */
-	struct dir *first_child, *next_sibling;
-	struct root *root;
-	struct names names;
-	int wd;
-	uint32_t depth; /* of the root: 0 */
-	char name[];    /* of the root: the user's word */
-};
+extern const struct option file_options[];
+void file_init(void *config);
+int file_arguments(void *config, char *const *words, size_t n, struct error *e);
+void file_release(void *config);
+void file_describe(const void *config, struct buf *out);
+/* Reads --paths-from into `listed`; blocks. Returns 0, or -1 with `e`. */
+int file_read_paths(const struct file_config *c, struct text_list *listed, struct error *e);
 
 /* A PATH of the user. Its parent directory is watched too, to see it come, go and be replaced. */
 struct root {
 	struct link link;
-	struct file_source *owner;
 	const char *path; /* as the user wrote it; borrowed */
-	const char *base; /* its last component, without slashes; owned */
+	char *base;       /* its last component, without slashes; owned */
 	struct dir *dir;  /* while it is a directory */
 	bool is_file;     /* while it is anything else */
 	int anchor;       /* watch descriptor of the deepest directory above it that is there */
 	bool anchor_is_parent;
+	uint32_t stamp; /* of a polled file */
 	dev_t device;
+};
+
+/* Something happened to a path; lent. */
+struct happening {
+	unsigned event; /* enum file_event */
+	const char *path, *old_path;
+	const struct root *root; /* NULL: not known any more */
+	char type;               /* 'f', 'd', 'l' */
+	bool open;               /* it is being written: its close will be told */
+	bool replaced;           /* of moves, and what moved in: something was there */
 };
 
 /* What happened to a path since the last batch, merged. */
 struct change {
 	struct link link;
 	unsigned event; /* enum file_event: the net effect */
-	bool open;      /* written, and not closed yet */
+	unsigned seen;  /* all that went into it */
+	bool open;      /* written, and not closed yet: the batch waits for it */
+	bool slow;      /* as open, but it was for long: only itself waits */
 	bool hidden;    /* it was moved away: a delete only if its new place is deleted */
+	bool in_run;    /* it came while the rule's own command ran */
+	int64_t since;  /* loop time */
 	char *old_path; /* owned; of moves */
 	char path[];
+};
+
+/* Does the rule trigger itself? See batch.c. */
+struct self_trigger {
+	bool running;
+	char *path; /* the suspect; owned */
+	unsigned times;
+	int64_t spacing;
+	bool told;
+	int64_t not_before; /* loop time: the next run waits until then */
 };
 
 struct changes {
 	struct table by_path;
 	struct link order;
 	size_t count, n_open;
-	int64_t first, last_batch; /* loop time */
-	int64_t quiet;             /* --debounce auto: the present wait */
+	int64_t last_batch, last_change; /* loop time */
+	int64_t quiet;                   /* --debounce auto: the present wait */
+	char *slow_path;                 /* who writes it does not close it; owned */
 	struct timer timer;
+	struct self_trigger self;
 };
 
 struct file_source {
 	struct source base;
-	struct io_watcher io; /* inotify */
+	struct io_watcher io; /* inotify, or fanotify */
 	int inotify;
 	struct table dirs; /* by watch descriptor */
 	struct link roots;
 	struct text_list listed; /* --paths-from */
 	struct changes changes;
 	struct buf path; /* scratch */
-	bool arming;     /* the first walk: nothing is reported (without --existing) */
+	bool arming;     /* open: nothing is handed on yet */
+	bool started;
+	/* Directories without a watch. */
+	size_t n_polled;
+	char *limit_path; /* where the limit of watches was reached first; owned */
 	bool told_limit;
-	struct timespec synced; /* when the kernel's queue was last seen empty: for rescans */
-	/* A MOVED_FROM that waits for its MOVED_TO. */
-	uint32_t cookie;
-	char *moved_from; /* owned path; NULL: none waits */
-	bool moved_directory;
+	struct timer poll_timer;
+	/* After an overflow. */
+	bool overflowed, rescan_again;
+	int64_t rescan_wait;
+	struct timespec synced; /* when the kernel's queue was last seen empty */
+	struct timer rescan_timer;
+	/* MOVED_FROMs that wait for their MOVED_TO. */
+	struct link moves;
 	struct timer move_timer;
+	struct gitignore *gitignore;
+	struct fan *fan;
 };
 
 /* ---- filter.c ---- */
-/* Does this path count? `relative` is what follows the root. */
-bool filter_matches(const struct file_config *c, const char *path, const char *relative);
-/* Is it ignored (a directory: not even entered)? */
-bool filter_ignores(const struct file_config *c, const char *path, const char *relative);
 bool glob_matches(const char *pattern, const char *text);
+/* Is this path to be reported? `type` decides with --type. */
+bool filter_matches(struct file_source *s, const struct happening *h);
+/* May the directory at `path`, in `parent`, be entered? */
+bool filter_enters(struct file_source *s, const struct dir *parent, const char *path);
+/* Would a walk have come to this path: not below an ignored directory, nor too deep? */
+bool filter_passes(struct file_source *s, const struct root *r, const char *path);
 
-/* ---- names.c ---- */
-bool names_has(const struct names *n, const char *name);
-/* Returns 1 when it is new, 0 when it was there, -1 with ENOMEM. */
-int names_add(struct names *n, const char *name);
-void names_remove(struct names *n, const char *name);
-void names_free(struct names *n);
+/* ---- tree.c, more of it ---- */
+/* Says at the end of a scan that watches ran out, once. */
+void tree_tell_limit(struct file_source *s);
 
-/* ---- tree.c ---- */
-uint32_t watch_mask(const struct file_source *s);
-void tree_init(struct file_source *s);
-void tree_free(struct file_source *s);
-struct dir *tree_find(const struct file_source *s, int wd);
-/* The path of an entry (NULL: of the directory itself) in s->path. */
-const char *tree_path(struct file_source *s, const struct dir *d, const char *name);
-/* The part of a path of this root behind the root itself. */
-const char *root_relative(const struct root *r, const char *path);
+/* ---- scan.c ---- */
+struct scan_how {
+	bool report;      /* what is new is reported as created */
+	bool again;       /* known entries are looked at, too: changed, gone */
+	bool polled_only; /* directories that have a watch are not read again */
+};
+/* Reads the directory and all below it. */
+void scan(struct file_source *s, struct dir *d, const struct scan_how *how);
 /*
- * Watches the directory called `name` in `parent` (NULL: the root itself) and all below it. What is
- * found is reported as created unless s->arming says otherwise. Returns 0, or -1 with errno.
+ * An entry was found: is it known? If not it is from now on, and when it is a directory to be
+ * entered, it is watched, and in *child to be scanned. Returns 1: new, 0: known, -1: ENOMEM.
  */
-int tree_add(struct file_source *s, struct root *r, struct dir *parent, const char *name);
-/* Forgets a directory and all below it; their watches go unless the kernel took them already. */
-void tree_remove(struct file_source *s, struct dir *d);
-struct dir *tree_child(const struct dir *d, const char *name);
-/* Looks at everything again: after an overflow. */
-void tree_rescan(struct file_source *s, struct dir *d, const struct timespec *since);
+int scan_take(struct file_source *s, struct dir *d, const char *name, char type,
+	      struct dir **child);
+/* Reports the directory and all that was known below it as deleted, and forgets it. */
+void scan_gone(struct file_source *s, struct dir *d);
+void scan_init(struct file_source *s);
+void scan_close(struct file_source *s);
+/* Events were lost: everything is looked at again, soon. */
+void scan_overflowed(struct file_source *s);
+/* Arms the next poll if anything needs it. */
+void scan_poll(struct file_source *s);
+/* A hash of what changes when a file does. */
+uint32_t stat_stamp(const struct stat *st);
 
 /* ---- root.c ---- */
 int roots_open(struct file_source *s, struct error *e);
 void roots_close(struct file_source *s);
 /* Something happened in a directory above a root: is it still what it was? */
-void roots_look(struct file_source *s, int wd, const char *name, uint32_t mask);
-void roots_rescan(struct file_source *s);
+void roots_look(struct file_source *s, const struct inotify_event *ev);
+/* Looks at all of them again. */
+void roots_rescan(struct file_source *s, const struct scan_how *how);
+/* Is this watch needed to see a root come and go? */
+bool roots_lean_on(const struct file_source *s, int wd);
+/* The part of a path of this root behind the root itself. */
+const char *root_relative(const struct root *r, const char *path);
 
 /* ---- reader.c ---- */
-void reader_read(struct file_source *s);
-void reader_close(struct file_source *s);
 void reader_init(struct file_source *s);
+void reader_close(struct file_source *s);
+void reader_read(struct file_source *s);
 
 /* ---- changes.c ---- */
 void changes_init(struct file_source *s);
 void changes_free(struct file_source *s);
-/* This happened. `old_path` is for moves, `r` is NULL where the root is not known any more. */
-void changes_add(struct file_source *s, const struct root *r, unsigned event, const char *path,
-		 const char *old_path, bool directory);
-/* A rename onto a path that was there: it is modified, and the old one is gone. */
-void changes_add_replaced(struct file_source *s, const struct root *r, const char *path,
-			  const char *old_path);
-/* Hands on what may be handed on. */
-void changes_review(struct file_source *s);
+void changes_add(struct file_source *s, const struct happening *h);
+/* Hands on, as one batch, all but those that still wait for their close. */
+void changes_emit(struct file_source *s, int64_t now);
+bool change_waits(const struct file_source *s, const struct change *change, int64_t now);
+
+/* ---- batch.c ---- */
+void batch_init(struct file_source *s);
+void batch_free(struct file_source *s);
+/* Hands on what may be handed on, and arms the timer for the rest. */
+void batch_review(struct file_source *s);
+/* A batch is about to be handed on. */
+void batch_judge(struct file_source *s);
+void batch_run_began(struct source *base, void *token);
+void batch_run_ended(struct source *base, void *token, const struct run_outcome *outcome);
+
+/* ---- fanotify.c ---- */
+/* One mark a file system instead of a watch a directory. Returns 0, or -1 with `e`. */
+int fan_open(struct file_source *s, struct error *e);
+void fan_read(struct file_source *s);
+void fan_close(struct file_source *s);
+
+/* ---- gitignore.c ---- */
+/* Is `path` excluded by git's rules? They are read when they are first needed. */
+bool gitignore_excludes(struct file_source *s, const struct root *r, const char *path,
+			bool directory);
+/* A file of rules changed. */
+void gitignore_forget(struct file_source *s, const char *path);
+void gitignore_free(struct file_source *s);
+/* git's wildmatch: `*` and `?` stop at a slash, `**` between slashes does not. */
+bool gitignore_pattern_matches(const char *pattern, const char *path, bool directory);
 
 #endif

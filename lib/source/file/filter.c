@@ -7,6 +7,7 @@
 #include "source/file/file.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 /* [abc], [a-z], [!x]: *pattern stands behind the bracket afterwards; false also when it is open. */
 static bool set_matches(const char **pattern, char c)
@@ -105,14 +106,64 @@ static bool any_matches(const struct text_list *patterns, const char *path, cons
 	return false;
 }
 
-bool filter_ignores(const struct file_config *c, const char *path, const char *relative)
+static bool type_counts(const struct file_config *c, char type)
 {
-	return any_matches(&c->ignore, path, relative);
+	static const char letters[] = "fdl";
+	const char *at = strchr(letters, type);
+
+	return !c->any_type || !at || c->types[at - letters];
 }
 
-bool filter_matches(const struct file_config *c, const char *path, const char *relative)
+bool filter_matches(struct file_source *s, const struct happening *h)
 {
-	if (c->match.count && !any_matches(&c->match, path, relative))
+	const struct file_config *c = s->base.config;
+	const char *relative = h->root ? root_relative(h->root, h->path) : h->path;
+
+	if (!type_counts(c, h->type))
 		return false;
-	return !filter_ignores(c, path, relative);
+	/* A root was named: only what is below it is filtered. */
+	if (h->root && !*relative)
+		return true;
+	if (c->match.count && !any_matches(&c->match, h->path, relative))
+		return false;
+	if (any_matches(&c->ignore, h->path, relative))
+		return false;
+	return !c->gitignore || !h->root ||
+	       !gitignore_excludes(s, h->root, h->path, h->type == 'd');
+}
+
+bool filter_enters(struct file_source *s, const struct dir *parent, const char *path)
+{
+	const struct file_config *c = s->base.config;
+	const struct root *r = dir_root(parent);
+	struct stat st;
+
+	if (c->no_recursive || (c->depth && dir_depth(parent) + 1 >= c->depth))
+		return false;
+	if (any_matches(&c->ignore, path, root_relative(r, path)))
+		return false;
+	if (c->gitignore && gitignore_excludes(s, r, path, true))
+		return false;
+	return !c->one_file_system || (stat(path, &st) == 0 && st.st_dev == r->device);
+}
+
+bool filter_passes(struct file_source *s, const struct root *r, const char *path)
+{
+	const struct file_config *c = s->base.config;
+	const char *relative = root_relative(r, path), *slash = relative;
+	struct buf b = {0};
+	bool passes = true;
+	unsigned depth = 0;
+
+	for (; passes && (slash = strchr(slash, '/')); slash++) {
+		size_t n = (size_t)(slash - relative);
+
+		depth++;
+		buf_clear(&b);
+		buf_add(&b, path, (size_t)(slash - path));
+		passes = !b.failed && !c->no_recursive && (!c->depth || depth < c->depth) &&
+			 !any_matches(&c->ignore, b.data, b.data + b.length - n);
+	}
+	buf_free(&b);
+	return passes;
 }

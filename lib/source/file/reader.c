@@ -1,38 +1,62 @@
 /*
- * The reader: inotify(7) events to ours.
+ * The reader: inotify(7) events to happenings.
  *
  * A rename comes as two events with one cookie, mostly next to each other; a MOVED_FROM whose other
  * half does not come in a moment went out of the tree, and is a delete.
  */
-#include "source/file/file.h"
-
 #include "base/error.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "source/file/file.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define OTHER_HALF (2 * NS_PER_MS) /* how long a MOVED_FROM waits for its MOVED_TO */
 
 enum { ROUND = 32 * 1024, ROUNDS = 16 }; /* bytes a read, reads a turn */
 
+/* A MOVED_FROM that waits. */
+struct half_move {
+	struct link link;
+	uint32_t cookie;
+	int wd; /* of the directory that moves, or -1 */
+	char type;
+	char path[];
+};
+
+static void report(struct file_source *s, const struct dir *d, const char *name, unsigned event,
+		   char type)
+{
+	struct happening h = {.event = event, .root = dir_root(d), .type = type};
+
+	h.path = tree_path(s, d, name);
+	changes_add(s, &h);
+}
+
 /* ---- moves ----------------------------------------------------------------------------------- */
 
-/* The waiting MOVED_FROM left the tree. */
-static void move_out(struct file_source *s)
+static void half_free(struct half_move *m)
 {
-	char *path = s->moved_from;
+	list_remove(&m->link);
+	free(m);
+}
 
-	if (!path)
-		return;
-	s->moved_from = NULL;
-	timer_stop(s->base.reactor, &s->move_timer);
-	changes_add(s, NULL, FILE_DELETE, path, NULL, s->moved_directory);
-	free(path);
+/* It left the tree, with all that was in it. */
+static void move_out(struct file_source *s, struct half_move *m)
+{
+	struct dir *d = m->wd >= 0 ? tree_find(s, m->wd) : NULL;
+
+	if (d)
+		scan_gone(s, d);
+	else
+		changes_add(
+		    s, &(struct happening){.event = FILE_DELETE, .path = m->path, .type = m->type});
+	half_free(m);
 }
 
 static void on_move_timer(struct reactor *r, struct timer *t)
@@ -40,98 +64,159 @@ static void on_move_timer(struct reactor *r, struct timer *t)
 	struct file_source *s = CONTAINER_OF(t, struct file_source, move_timer);
 
 	(void)r;
-	move_out(s);
-	changes_review(s);
+	reader_read(s); /* the other half may be there already */
+	LIST_EACH(at, after, &s->moves)
+	move_out(s, CONTAINER_OF(at, struct half_move, link));
+	batch_review(s);
+}
+
+static char type_of(const struct dir *d, const struct inotify_event *ev)
+{
+	const struct entry *e = names_find(d->names, ev->name);
+
+	return ev->mask & IN_ISDIR ? 'd' : e ? e->type : 'f';
 }
 
 static void moved_from(struct file_source *s, struct dir *d, const struct inotify_event *ev)
 {
 	struct dir *child = ev->mask & IN_ISDIR ? tree_child(d, ev->name) : NULL;
+	const char *path = tree_path(s, d, ev->name);
+	struct half_move *m = calloc(1, sizeof *m + strlen(path) + 1);
+	char type = type_of(d, ev);
 
-	move_out(s);
 	names_remove(&d->names, ev->name);
-	s->moved_from = strdup(tree_path(s, d, ev->name));
-	s->cookie = ev->cookie;
-	s->moved_directory = ev->mask & IN_ISDIR;
-	if (child)
-		tree_remove(s, child);
-	if (!s->moved_from || timer_start_in(s->base.reactor, &s->move_timer, OTHER_HALF) < 0)
-		move_out(s);
+	if (!m) {
+		report(s, d, ev->name, FILE_DELETE, type);
+		return;
+	}
+	strcpy(m->path, path);
+	m->cookie = ev->cookie;
+	m->type = type;
+	m->wd = child ? child->wd : -1;
+	list_append(&s->moves, &m->link);
+	if (child && child->wd < 0)
+		scan_gone(s, child);
+	if (!timer_active(&s->move_timer) &&
+	    timer_start_in(s->base.reactor, &s->move_timer, OTHER_HALF) < 0)
+		move_out(s, m);
 }
 
-static void enter(struct file_source *s, struct dir *d, const char *name)
+static struct half_move *half_find(struct file_source *s, uint32_t cookie)
+{
+	LIST_EACH(at, after, &s->moves)
+	if (CONTAINER_OF(at, struct half_move, link)->cookie == cookie)
+		return CONTAINER_OF(at, struct half_move, link);
+	return NULL;
+}
+
+/* Something new stands where another is still thought to be moving from: that one first. */
+static void settle(struct file_source *s, const char *path)
+{
+	LIST_EACH(at, after, &s->moves)
+	if (strcmp(CONTAINER_OF(at, struct half_move, link)->path, path) == 0)
+		move_out(s, CONTAINER_OF(at, struct half_move, link));
+}
+
+/* A directory that moved within the tree keeps its watches; its new place decides if it stays. */
+static bool follow_move(struct file_source *s, struct dir *moving, struct dir *d, const char *name)
+{
+	for (const struct dir *up = d; up; up = up->parent)
+		if (up == moving)
+			return false; /* events were lost */
+	if (filter_enters(s, d, tree_path(s, d, name)))
+		return tree_move(s, moving, d, name) != NULL;
+	tree_remove(s, moving);
+	return names_add(&d->names, name, 'd') >= 0;
+}
+
+static void take(struct file_source *s, struct dir *d, const struct inotify_event *ev, char type,
+		 struct happening *h)
+{
+	static const struct scan_how how = {.report = true};
+	struct dir *child;
+
+	if (scan_take(s, d, ev->name, type, &child) == 0)
+		return; /* a scan found it before this event was read */
+	h->root = dir_root(d);
+	h->type = type;
+	h->path = tree_path(s, d, ev->name);
+	changes_add(s, h);
+	if (child)
+		scan(s, child, &how);
+}
+
+static char new_type(struct file_source *s, const struct dir *d, const struct inotify_event *ev,
+		     bool *open)
 {
 	const struct file_config *c = s->base.config;
-	const char *path = tree_path(s, d, name);
+	struct stat st;
 
-	if (c->no_recursive || (c->depth && d->depth + 1 >= c->depth) ||
-	    filter_ignores(c, path, root_relative(d->root, path)))
-		return;
-	if (tree_add(s, d->root, d, name) < 0 && errno != EEXIST && errno != ENOENT &&
-	    errno != ENOTDIR && errno != ENOSPC)
-		log_error(s->base.rule, "cannot watch %s: %s", tree_path(s, d, name),
-			  strerror(errno));
-}
-
-/* A directory that moved within the tree is watched anew without being reported entry by entry. */
-static void enter_quietly(struct file_source *s, struct dir *d, const char *name)
-{
-	bool before = s->arming;
-
-	s->arming = true;
-	enter(s, d, name);
-	s->arming = before;
+	*open = false;
+	if (ev->mask & IN_ISDIR)
+		return 'd';
+	if ((!s->base.has_command && !c->any_type && !c->follow) ||
+	    lstat(tree_path(s, d, ev->name), &st) < 0)
+		return 'f';
+	/* Whoever opens a new file to write it will close it: its end is worth waiting for. */
+	*open = S_ISREG(st.st_mode) && st.st_nlink == 1;
+	return S_ISLNK(st.st_mode) ? 'l' : 'f';
 }
 
 static void moved_to(struct file_source *s, struct dir *d, const struct inotify_event *ev)
 {
-	bool known = names_add(&d->names, ev->name) == 0;
-	char *old = s->moved_from && s->cookie == ev->cookie ? s->moved_from : NULL;
-	bool directory = ev->mask & IN_ISDIR;
+	struct half_move *m = half_find(s, ev->cookie);
+	struct dir *moving = m && m->wd >= 0 ? tree_find(s, m->wd) : NULL;
+	bool open, known = names_find(d->names, ev->name) != NULL;
+	char type = m ? m->type : new_type(s, d, ev, &open);
+	struct happening h = {.event = m ? FILE_MOVE : FILE_CREATE,
+			      .old_path = m ? m->path : NULL,
+			      .root = dir_root(d),
+			      .type = type,
+			      .replaced = known && type != 'd'};
 
-	if (old) {
-		s->moved_from = NULL;
-		timer_stop(s->base.reactor, &s->move_timer);
+	if (!m)
+		settle(s, tree_path(s, d, ev->name));
+	if (known)
+		names_remove(&d->names, ev->name);
+	if (moving && follow_move(s, moving, d, ev->name)) {
+		h.path = tree_path(s, d, ev->name);
+		changes_add(s, &h);
 	} else {
-		move_out(s);
+		take(s, d, ev, type, &h);
 	}
-	if (known && !directory)
-		changes_add_replaced(s, d->root, tree_path(s, d, ev->name), old);
-	else if (old)
-		changes_add(s, d->root, FILE_MOVE, tree_path(s, d, ev->name), old, directory);
-	else
-		changes_add(s, d->root, FILE_CREATE, tree_path(s, d, ev->name), NULL, directory);
-	if (!old && !directory && !known)
-		changes_add(s, d->root, FILE_CLOSE_WRITE, tree_path(s, d, ev->name), NULL, false);
-	if (directory && old)
-		enter_quietly(s, d, ev->name);
-	else if (directory)
-		enter(s, d, ev->name);
-	free(old);
+	/* What moved in is complete. */
+	if (!m && type != 'd' && !known)
+		report(s, d, ev->name, FILE_CLOSE_WRITE, type);
+	if (m)
+		half_free(m);
 }
 
 /* ---- entries of a watched directory ---------------------------------------------------------- */
 
 static void created(struct file_source *s, struct dir *d, const struct inotify_event *ev)
 {
-	bool directory = ev->mask & IN_ISDIR;
+	struct happening h = {.event = FILE_CREATE};
+	char type;
 
-	/* Known: a walk found it before the kernel's event was read. */
-	if (names_add(&d->names, ev->name) == 0)
-		return;
-	changes_add(s, d->root, FILE_CREATE, tree_path(s, d, ev->name), NULL, directory);
-	if (directory)
-		enter(s, d, ev->name);
+	if (!list_empty(&s->moves))
+		settle(s, tree_path(s, d, ev->name));
+	type = new_type(s, d, ev, &h.open);
+	take(s, d, ev, type, &h);
 }
 
 static void deleted(struct file_source *s, struct dir *d, const struct inotify_event *ev)
 {
-	struct dir *child = ev->mask & IN_ISDIR ? tree_child(d, ev->name) : NULL;
+	const struct file_config *c = s->base.config;
+	bool directory = ev->mask & IN_ISDIR;
+	char type = type_of(d, ev);
+	struct dir *link = type == 'l' && c->follow ? tree_child(d, ev->name) : NULL;
 
-	names_remove(&d->names, ev->name);
-	if (child)
-		tree_remove(s, child);
-	changes_add(s, d->root, FILE_DELETE, tree_path(s, d, ev->name), NULL, ev->mask & IN_ISDIR);
+	/* A watched directory goes with its IN_IGNORED; its name is free from now on. */
+	if (!names_remove(&d->names, ev->name) && !directory)
+		return; /* never told of, so nothing is gone */
+	if (link)
+		tree_remove(s, link);
+	report(s, d, ev->name, FILE_DELETE, type);
 }
 
 static void entry_happened(struct file_source *s, struct dir *d, const struct inotify_event *ev)
@@ -156,25 +241,20 @@ static void entry_happened(struct file_source *s, struct dir *d, const struct in
 	else
 		for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
 			if (ev->mask & plain[i].mask)
-				changes_add(s, d->root, plain[i].event, tree_path(s, d, ev->name),
-					    NULL, ev->mask & IN_ISDIR);
+				report(s, d, ev->name, plain[i].event, type_of(d, ev));
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static void overflowed(struct file_source *s)
-{
-	log_warn(s->base.rule, "the kernel's event queue overflowed: reading the tree again");
-	move_out(s);
-	roots_rescan(s);
-}
-
 static void directory_happened(struct file_source *s, struct dir *d, const struct inotify_event *ev)
 {
-	if (ev->mask & IN_UNMOUNT)
-		changes_add(s, d->root, FILE_UNMOUNT, tree_path(s, d, NULL), NULL, true);
-	if (ev->mask & IN_IGNORED)
-		tree_remove(s, d);
+	if (ev->mask & IN_UNMOUNT) {
+		report(s, d, NULL, FILE_UNMOUNT, 'd');
+		timer_start_in(s->base.reactor, &s->rescan_timer, s->rescan_wait);
+	}
+	if (!(ev->mask & IN_IGNORED))
+		return;
+	tree_remove(s, d);
 }
 
 static void happened(struct file_source *s, const struct inotify_event *ev)
@@ -182,17 +262,15 @@ static void happened(struct file_source *s, const struct inotify_event *ev)
 	struct dir *d;
 
 	if (ev->mask & IN_Q_OVERFLOW) {
-		overflowed(s);
+		scan_overflowed(s);
 		return;
 	}
-	if (s->moved_from && !(ev->mask & IN_MOVED_TO && ev->cookie == s->cookie))
-		move_out(s);
 	d = tree_find(s, ev->wd);
 	if (d && ev->len)
 		entry_happened(s, d, ev);
 	else if (d)
 		directory_happened(s, d, ev);
-	roots_look(s, ev->wd, ev->len ? ev->name : NULL, ev->mask);
+	roots_look(s, ev);
 }
 
 static ssize_t read_round(struct file_source *s)
@@ -217,21 +295,22 @@ void reader_read(struct file_source *s)
 		clock_gettime(CLOCK_REALTIME_COARSE, &now);
 		n = read_round(s);
 	}
-	if (n < 0 && errno == EAGAIN)
+	if (n < 0 && errno == EAGAIN && !s->overflowed)
 		s->synced = now; /* all that happened before is told */
-	changes_review(s);
+	batch_review(s);
 }
 
 void reader_init(struct file_source *s)
 {
+	list_init(&s->moves);
 	timer_init(&s->move_timer, CLOCK_OF_LOOP, on_move_timer);
-	clock_gettime(CLOCK_REALTIME_COARSE, &s->synced);
 }
 
 void reader_close(struct file_source *s)
 {
-	if (s->move_timer.call)
-		timer_stop(s->base.reactor, &s->move_timer);
-	free(s->moved_from);
-	s->moved_from = NULL;
+	if (!s->moves.next)
+		return;
+	timer_stop(s->base.reactor, &s->move_timer);
+	LIST_EACH(at, after, &s->moves)
+	half_free(CONTAINER_OF(at, struct half_move, link));
 }

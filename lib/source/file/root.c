@@ -5,10 +5,9 @@
  * by a rename, as editors save. While that directory is missing itself, the deepest one above it
  * that is there is watched, and everything is looked at again when something is created in it.
  */
-#include "source/file/file.h"
-
 #include "base/error.h"
 #include "base/log.h"
+#include "source/file/file.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -56,18 +55,48 @@ static bool has_no_name(const struct root *r)
 	return !*r->base || strcmp(r->base, ".") == 0 || strcmp(r->base, "..") == 0;
 }
 
+const char *root_relative(const struct root *r, const char *path)
+{
+	size_t n = strlen(r->path);
+
+	if (strncmp(path, r->path, n) != 0)
+		return path;
+	path += n;
+	return path + strspn(path, "/");
+}
+
+bool roots_lean_on(const struct file_source *s, int wd)
+{
+	LIST_EACH(at, after, &s->roots)
+	if (CONTAINER_OF(at, struct root, link)->anchor == wd)
+		return true;
+	return false;
+}
+
+/*
+ * Only comings and goings are asked for above a directory: its neighbours' writes wake nobody. The
+ * bits are added to those of a watch that is there already.
+ */
+static uint32_t anchor_mask(const struct file_source *s, const struct root *r)
+{
+	uint32_t all = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR;
+
+	return IN_MASK_ADD | IN_MOVE_SELF | (r->is_file ? watch_mask(s) : all);
+}
+
 /* Watches the deepest directory above the root that is there. Returns 0, or -1 with errno. */
 static int root_anchor(struct file_source *s, struct root *r)
 {
+	const struct file_config *c = s->base.config;
 	char *path = path_above(r->path), *above;
 
 	r->anchor_is_parent = true;
-	if (has_no_name(r)) {
+	if (has_no_name(r) || c->poll) {
 		free(path);
 		return 0;
 	}
 	while (path) {
-		r->anchor = inotify_add_watch(s->inotify, path, watch_mask(s));
+		r->anchor = inotify_add_watch(s->inotify, path, anchor_mask(s, r));
 		if (r->anchor >= 0 || (errno != ENOENT && errno != ENOTDIR))
 			break;
 		above = strcmp(path, ".") == 0 || strcmp(path, "/") == 0 ? NULL : path_above(path);
@@ -76,46 +105,69 @@ static int root_anchor(struct file_source *s, struct root *r)
 		r->anchor_is_parent = false;
 	}
 	free(path);
-	return r->anchor >= 0 ? 0 : -1;
+	return r->anchor >= 0 || errno == ENOSPC ? 0 : -1;
 }
 
 /* Looks what the root is now, and watches it if it is a directory. */
 static int root_arm(struct file_source *s, struct root *r)
 {
+	const struct file_config *c = s->base.config;
+	struct scan_how how = {.report = !s->arming || c->existing};
 	struct stat st;
+	struct dir *d;
 
 	r->is_file = false;
 	if (stat(r->path, &st) < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
 	r->device = st.st_dev;
+	r->stamp = stat_stamp(&st);
 	r->is_file = !S_ISDIR(st.st_mode);
-	if (r->is_file || tree_add(s, r, NULL, r->path) == 0)
-		return 0;
-	return errno == EEXIST || errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+	if (r->is_file)
+		return root_anchor(s, r);
+	d = tree_watch(s, r, NULL, r->path, false);
+	if (!d)
+		return errno == EEXIST || errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+	d->fresh = true;
+	scan(s, d, &how);
+	return 0;
+}
+
+static void root_report(struct file_source *s, const struct root *r, unsigned event, bool replaced)
+{
+	changes_add(s, &(struct happening){.event = event,
+					   .path = r->path,
+					   .root = r,
+					   .type = r->is_file ? 'f' : 'd',
+					   .replaced = replaced});
 }
 
 static int root_open(struct file_source *s, const char *path, struct error *e)
 {
+	const struct file_config *c = s->base.config;
 	struct root *r = calloc(1, sizeof *r);
 
 	if (!r)
 		return error_errno(e, "cannot watch %s", path);
-	r->owner = s;
 	r->path = path;
 	r->base = path_base(path);
 	r->anchor = -1;
 	list_append(&s->roots, &r->link);
+	if (!r->base)
+		return error_errno(e, "cannot watch %s", path);
+	if (c->fanotify)
+		return 0;
 	/* The anchor first: what replaces the root while it is read must not be missed. */
-	if (r->base && root_anchor(s, r) == 0 && root_arm(s, r) == 0)
-		return s->told_limit ? error_set(e, "cannot watch all of %s", path) : 0;
-	return error_errno(e, "cannot watch %s", path);
+	if (root_anchor(s, r) < 0 || root_arm(s, r) < 0)
+		return error_errno(e, "cannot watch %s", path);
+	if (r->is_file && c->existing)
+		root_report(s, r, FILE_CREATE, false);
+	return 0;
 }
 
 int roots_open(struct file_source *s, struct error *e)
 {
 	const struct file_config *c = s->base.config;
 
-	list_init(&s->roots);
 	for (size_t i = 0; i < c->roots.count; i++)
 		if (root_open(s, c->roots.items[i], e) < 0)
 			return -1;
@@ -132,7 +184,7 @@ void roots_close(struct file_source *s)
 		struct root *r = CONTAINER_OF(at, struct root, link);
 
 		list_remove(&r->link);
-		free((char *)(uintptr_t)r->base);
+		free(r->base);
 		free(r);
 	}
 }
@@ -141,46 +193,51 @@ void roots_close(struct file_source *s)
 
 static void root_gone(struct file_source *s, struct root *r)
 {
-	bool was_there = r->dir || r->is_file, directory = r->dir != NULL;
-
 	if (r->dir)
-		tree_remove(s, r->dir);
+		scan_gone(s, r->dir);
+	else if (r->is_file)
+		root_report(s, r, FILE_DELETE, false);
 	r->is_file = false;
-	if (was_there)
-		changes_add(s, r, FILE_DELETE, r->path, NULL, directory);
 }
 
-static void root_came(struct file_source *s, struct root *r, uint32_t mask)
+/* Something stands there that did not, or something else. */
+static void root_came(struct file_source *s, struct root *r, bool moved)
 {
 	bool was_file = r->is_file;
+	struct stat st;
 
 	if (r->dir)
 		tree_remove(s, r->dir); /* replaced */
+	/* The root first, then what is in it. */
+	if (stat(r->path, &st) == 0 && S_ISDIR(st.st_mode))
+		root_report(s, r, FILE_CREATE, false);
 	if (root_arm(s, r) < 0)
 		log_error(s->base.rule, "cannot watch %s: %s", r->path, strerror(errno));
-	if (r->is_file && was_file && mask & IN_MOVED_TO) {
-		changes_add_replaced(s, r, r->path, NULL);
-	} else if (r->is_file || r->dir) {
-		changes_add(s, r, FILE_CREATE, r->path, NULL, r->dir != NULL);
-		if (r->is_file && mask & IN_MOVED_TO)
-			changes_add(s, r, FILE_CLOSE_WRITE, r->path, NULL, false);
-	}
+	if (!r->is_file)
+		return;
+	root_report(s, r, FILE_CREATE, was_file && moved);
+	if (moved && !was_file)
+		root_report(s, r, FILE_CLOSE_WRITE, false);
 }
 
 static void root_happened(struct file_source *s, struct root *r, uint32_t mask)
 {
+	static const struct {
+		uint32_t mask;
+		unsigned event;
+	} plain[] = {{IN_MODIFY, FILE_MODIFY},
+		     {IN_CLOSE_WRITE, FILE_CLOSE_WRITE},
+		     {IN_ATTRIB, FILE_ATTRIB},
+		     {IN_OPEN, FILE_OPEN},
+		     {IN_ACCESS, FILE_ACCESS}};
+
 	if (mask & (IN_CREATE | IN_MOVED_TO))
-		root_came(s, r, mask);
+		root_came(s, r, mask & IN_MOVED_TO);
 	if (mask & (IN_DELETE | IN_MOVED_FROM))
 		root_gone(s, r);
-	if (!r->is_file)
-		return;
-	if (mask & IN_MODIFY)
-		changes_add(s, r, FILE_MODIFY, r->path, NULL, false);
-	if (mask & IN_CLOSE_WRITE)
-		changes_add(s, r, FILE_CLOSE_WRITE, r->path, NULL, false);
-	if (mask & IN_ATTRIB)
-		changes_add(s, r, FILE_ATTRIB, r->path, NULL, false);
+	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+		if (r->is_file && mask & plain[i].mask)
+			root_report(s, r, plain[i].event, false);
 }
 
 /* Not the parent yet, or no longer: find the deepest one again, and the root with it. */
@@ -193,46 +250,61 @@ static void root_search(struct file_source *s, struct root *r)
 		return;
 	}
 	if (!there)
-		root_came(s, r, IN_MOVED_TO);
+		root_came(s, r, true);
 }
 
-void roots_look(struct file_source *s, int wd, const char *name, uint32_t mask)
+void roots_look(struct file_source *s, const struct inotify_event *ev)
 {
 	LIST_EACH(at, after, &s->roots)
 	{
 		struct root *r = CONTAINER_OF(at, struct root, link);
 
-		if (r->anchor != wd)
+		if (r->anchor != ev->wd)
 			continue;
-		if (mask & (IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF)) {
-			root_gone(s, r);
+		if (ev->mask & (IN_IGNORED | IN_MOVE_SELF)) {
+			r->anchor = -1;
+			if (access(r->path, F_OK) < 0)
+				root_gone(s, r);
 			root_search(s, r);
 		} else if (!r->anchor_is_parent) {
-			if (mask & (IN_CREATE | IN_MOVED_TO))
+			if (ev->mask & (IN_CREATE | IN_MOVED_TO))
 				root_search(s, r);
-		} else if (name && strcmp(name, r->base) == 0) {
-			root_happened(s, r, mask);
+		} else if (ev->len && strcmp(ev->name, r->base) == 0) {
+			root_happened(s, r, ev->mask);
 		}
 	}
 }
 
-void roots_rescan(struct file_source *s)
+/* ---- looking again --------------------------------------------------------------------------- */
+
+static void file_rescan(struct file_source *s, struct root *r, const struct stat *st)
+{
+	uint32_t stamp = stat_stamp(st);
+
+	if (stamp == r->stamp)
+		return;
+	r->stamp = stamp;
+	root_report(s, r, FILE_MODIFY, false);
+	root_report(s, r, FILE_CLOSE_WRITE, false);
+}
+
+static void root_rescan(struct file_source *s, struct root *r, const struct scan_how *how)
+{
+	struct stat st;
+	bool there = stat(r->path, &st) == 0, directory = there && S_ISDIR(st.st_mode);
+
+	if ((r->dir && !directory) || (r->is_file && (!there || directory)))
+		root_gone(s, r);
+	if (r->dir)
+		scan(s, r->dir, how);
+	else if (r->is_file)
+		file_rescan(s, r, &st);
+	else
+		root_search(s, r);
+}
+
+void roots_rescan(struct file_source *s, const struct scan_how *how)
 {
 	LIST_EACH(at, after, &s->roots)
-	{
-		struct root *r = CONTAINER_OF(at, struct root, link);
-		struct timespec since = s->synced;
-		struct stat st;
-
-		if (r->dir)
-			tree_rescan(s, r->dir, &since);
-		else if (r->is_file && stat(r->path, &st) == 0 &&
-			 (st.st_ctim.tv_sec > since.tv_sec ||
-			  (st.st_ctim.tv_sec == since.tv_sec &&
-			   st.st_ctim.tv_nsec >= since.tv_nsec)))
-			changes_add(s, r, FILE_CLOSE_WRITE, r->path, NULL, false);
-		else
-			root_search(s, r);
-		changes_add(s, r, FILE_OVERFLOW, r->path, NULL, true);
-	}
+	root_rescan(s, CONTAINER_OF(at, struct root, link), how);
 }

@@ -1,24 +1,22 @@
 /*
- * The tree of watched directories.
+ * The tree of watched directories: nodes, paths, watches.
  *
- * A directory is watched before it is read: what comes after is told by the kernel, what came
- * before is found, and what is both is known by its name already. The walk keeps no descriptor open
- * but the one it reads, and goes by a list, not by recursion: trees are deeper than stacks.
+ * The hard part is that a watch belongs to an inode and a path to a place: a directory that moves
+ * keeps its watch, one that is reached twice (a link, a bind mount, overlapping roots) has but one,
+ * and is reported where it was found first. That also ends every loop of links.
  */
+#include "source/file/tree.h"
+
+#include "base/fd.h"
+#include "base/log.h"
 #include "source/file/file.h"
 
-#include "base/array.h"
-#include "base/error.h"
-#include "base/log.h"
-
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* One mask for every watch: a directory may be a root's parent and in another root's tree. */
@@ -27,7 +25,8 @@ uint32_t watch_mask(const struct file_source *s)
 	unsigned events = ((const struct file_config *)s->base.config)->events;
 
 	return IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
-	       IN_ATTRIB | (events & FILE_OPEN ? (uint32_t)IN_OPEN : 0) |
+	       (events & FILE_ATTRIB ? (uint32_t)IN_ATTRIB : 0) |
+	       (events & FILE_OPEN ? (uint32_t)IN_OPEN : 0) |
 	       (events & FILE_ACCESS ? (uint32_t)IN_ACCESS : 0) | IN_ONLYDIR | IN_EXCL_UNLINK;
 }
 
@@ -60,79 +59,7 @@ struct dir *tree_find(const struct file_source *s, int wd)
 	return table_find(&s->dirs, &wd);
 }
 
-void tree_free(struct file_source *s)
-{
-	struct dir *d;
-
-	for (size_t at = 0; (d = table_next(&s->dirs, &at));) {
-		names_free(&d->names);
-		free(d);
-	}
-	table_free(&s->dirs);
-}
-
-/* ---- paths ----------------------------------------------------------------------------------- */
-
-static void add_path(struct buf *out, const struct dir *d)
-{
-	if (d->parent) {
-		add_path(out, d->parent);
-		if (out->length && out->data[out->length - 1] != '/')
-			buf_add_char(out, '/');
-	}
-	buf_add_text(out, d->name);
-}
-
-const char *tree_path(struct file_source *s, const struct dir *d, const char *name)
-{
-	buf_clear(&s->path);
-	add_path(&s->path, d);
-	if (name) {
-		if (s->path.length && s->path.data[s->path.length - 1] != '/')
-			buf_add_char(&s->path, '/');
-		buf_add_text(&s->path, name);
-	}
-	return s->path.failed ? "" : s->path.data;
-}
-
-const char *root_relative(const struct root *r, const char *path)
-{
-	size_t n = strlen(r->path);
-
-	if (strncmp(path, r->path, n) != 0)
-		return path;
-	path += n;
-	return path + strspn(path, "/");
-}
-
-/* ---- adding ---------------------------------------------------------------------------------- */
-
-static long limit_read(void)
-{
-	FILE *f = fopen("/proc/sys/fs/inotify/max_user_watches", "re");
-	long limit = -1;
-
-	if (f && fscanf(f, "%ld", &limit) != 1)
-		limit = -1;
-	if (f)
-		fclose(f);
-	return limit;
-}
-
-/* ENOSPC of inotify_add_watch(2) has nothing to do with the disk: say what it is, and the cure. */
-static void tell_limit(struct file_source *s, const char *path)
-{
-	long limit = limit_read();
-
-	if (s->told_limit)
-		return;
-	s->told_limit = true;
-	log_error(s->base.rule,
-		  "cannot watch %s: the limit of inotify watches is reached "
-		  "(fs.inotify.max_user_watches is %ld, %zu are in use here); raise it: "
-		  "sysctl fs.inotify.max_user_watches=%ld",
-		  path, limit, s->dirs.count, limit * 4);
-}
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 static struct dir *dir_new(struct root *r, struct dir *parent, const char *name)
 {
@@ -141,9 +68,10 @@ static struct dir *dir_new(struct root *r, struct dir *parent, const char *name)
 
 	if (!d)
 		return NULL;
-	d->root = r;
 	d->parent = parent;
-	d->depth = parent ? parent->depth + 1 : 0;
+	if (!parent)
+		d->root = r;
+	d->wd = -1;
 	memcpy(d->name, name, length);
 	return d;
 }
@@ -152,227 +80,240 @@ static void dir_link(struct dir *d)
 {
 	if (!d->parent)
 		return;
-	d->next_sibling = d->parent->first_child;
+	d->prev = NULL;
+	d->next = d->parent->first_child;
+	if (d->next)
+		d->next->prev = d;
 	d->parent->first_child = d;
 }
 
 static void dir_unlink(struct dir *d)
 {
-	struct dir **at;
-
-	if (!d->parent)
-		return;
-	for (at = &d->parent->first_child; *at != d; at = &(*at)->next_sibling)
-		;
-	*at = d->next_sibling;
-}
-
-/*
- * Watches one directory. NULL with errno; EEXIST: it is watched already, as a part of this or of
- * another root.
- */
-static struct dir *dir_watch(struct file_source *s, struct root *r, struct dir *parent,
-			     const char *name)
-{
-	struct dir *d = dir_new(r, parent, name);
-	const char *path;
-
-	if (!d)
-		return NULL;
-	path = tree_path(s, d, NULL);
-	d->wd = inotify_add_watch(s->inotify, path,
-				  watch_mask(s) | (parent ? (uint32_t)IN_DONT_FOLLOW : 0));
-	if (d->wd >= 0 && !tree_find(s, d->wd) && table_add(&s->dirs, d) == 0) {
-		dir_link(d);
-		return d;
-	}
-	if (d->wd >= 0)
-		errno = EEXIST;
-	else if (errno == ENOSPC)
-		tell_limit(s, path);
-	free(d);
-	return NULL;
-}
-
-/* Directories that are watched but not read yet. */
-struct walk {
-	struct dir **items;
-	size_t count, capacity;
-};
-
-static int walk_push(struct walk *w, struct dir *d)
-{
-	if (ARRAY_GROW(w->items, w->capacity, w->count + 1) < 0)
-		return -1;
-	w->items[w->count++] = d;
-	return 0;
-}
-
-static bool may_enter(struct file_source *s, const struct dir *parent, const char *path)
-{
-	const struct file_config *c = s->base.config;
-	struct stat st;
-
-	if (c->no_recursive || (c->depth && parent->depth + 1 >= c->depth))
-		return false;
-	if (filter_ignores(c, path, root_relative(parent->root, path)))
-		return false;
-	return !c->one_file_system || (lstat(path, &st) == 0 && st.st_dev == parent->root->device);
-}
-
-static bool is_directory(int folder, const struct dirent *entry)
-{
-	struct stat st;
-
-	if (entry->d_type != DT_UNKNOWN)
-		return entry->d_type == DT_DIR;
-	return fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* An entry that a walk found: known from now on, reported if it is new, entered if it may be. */
-static void take_entry(struct file_source *s, struct walk *w, struct dir *d, const char *name,
-		       bool directory)
-{
-	const struct file_config *c = s->base.config;
-	int new = names_add(&d->names, name);
-	const char *path;
-	struct dir *child;
-
-	if (new <= 0)
-		return;
-	path = tree_path(s, d, name);
-	if (!s->arming || c->existing) {
-		changes_add(s, d->root, FILE_CREATE, path, NULL, directory);
-		/* It was written before anybody watched: that counts as written. */
-		if (!directory)
-			changes_add(s, d->root, FILE_CLOSE_WRITE, path, NULL, false);
-		path = tree_path(s, d, name);
-	}
-	if (!directory || !may_enter(s, d, path))
-		return;
-	child = dir_watch(s, d->root, d, name);
-	if (child && walk_push(w, child) < 0)
-		log_error(s->base.rule, "out of memory: %s is not read", path);
-}
-
-static void read_directory(struct file_source *s, struct walk *w, struct dir *d)
-{
-	DIR *folder = opendir(tree_path(s, d, NULL));
-	struct dirent *entry;
-
-	if (!folder) {
-		if (errno != ENOENT && errno != ENOTDIR)
-			log_warn(s->base.rule, "cannot read %s: %s", tree_path(s, d, NULL),
-				 strerror(errno));
+	if (!d->parent) {
+		d->root->dir = NULL;
 		return;
 	}
-	while ((entry = readdir(folder)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			take_entry(s, w, d, entry->d_name, is_directory(dirfd(folder), entry));
-	closedir(folder);
+	if (d->prev)
+		d->prev->next = d->next;
+	else
+		d->parent->first_child = d->next;
+	if (d->next)
+		d->next->prev = d->prev;
 }
-
-int tree_add(struct file_source *s, struct root *r, struct dir *parent, const char *name)
-{
-	struct walk w = {0};
-	struct dir *d = dir_watch(s, r, parent, name);
-
-	if (!d)
-		return -1;
-	if (!parent)
-		r->dir = d;
-	if (walk_push(&w, d) < 0)
-		return -1;
-	while (w.count)
-		read_directory(s, &w, w.items[--w.count]);
-	free(w.items);
-	return 0;
-}
-
-/* ---- removing -------------------------------------------------------------------------------- */
 
 struct dir *tree_child(const struct dir *d, const char *name)
 {
-	for (struct dir *c = d->first_child; c; c = c->next_sibling)
+	for (struct dir *c = d->first_child; c; c = c->next)
 		if (strcmp(c->name, name) == 0)
 			return c;
 	return NULL;
 }
+
+struct root *dir_root(const struct dir *d)
+{
+	while (d->parent)
+		d = d->parent;
+	return d->root;
+}
+
+unsigned dir_depth(const struct dir *d)
+{
+	unsigned depth = 0;
+
+	for (; d->parent; d = d->parent)
+		depth++;
+	return depth;
+}
+
+/* ---- paths ----------------------------------------------------------------------------------- */
+
+static void add_name(struct buf *out, const char *name)
+{
+	if (out->length && out->data[out->length - 1] != '/')
+		buf_add_char(out, '/');
+	buf_add_text(out, name);
+}
+
+static void add_path(struct buf *out, const struct dir *d)
+{
+	if (d->parent)
+		add_path(out, d->parent);
+	add_name(out, d->name);
+}
+
+const char *tree_path(struct file_source *s, const struct dir *d, const char *name)
+{
+	buf_clear(&s->path);
+	add_path(&s->path, d);
+	if (name)
+		add_name(&s->path, name);
+	return s->path.failed ? "" : s->path.data;
+}
+
+/* ---- watches --------------------------------------------------------------------------------- */
+
+static long limit_read(void)
+{
+	char text[32];
+	int fd = open("/proc/sys/fs/inotify/max_user_watches", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+
+	fd_close(&fd);
+	text[n > 0 ? n : 0] = '\0';
+	return n > 0 ? strtol(text, NULL, 10) : -1;
+}
+
+/* ENOSPC of inotify_add_watch(2) has nothing to do with the disk. Told once the tree was read. */
+static void tell_limit(struct file_source *s)
+{
+	size_t need = s->dirs.count + s->n_polled;
+
+	if (!s->n_polled || s->told_limit)
+		return;
+	s->told_limit = true;
+	log_warn(s->base.rule,
+		 "the limit of inotify watches is reached at %s: fs.inotify.max_user_watches is "
+		 "%ld; %zu directories are watched, %zu more are polled every 2s; this rule "
+		 "alone needs %zu: sysctl fs.inotify.max_user_watches=%zu",
+		 s->limit_path ? s->limit_path : "?", limit_read(), s->dirs.count, s->n_polled,
+		 need, (need + need / 4) | 1023);
+}
+
+void tree_tell_limit(struct file_source *s)
+{
+	const struct file_config *c = s->base.config;
+
+	if (!c->poll)
+		tell_limit(s);
+}
+
+/* The watch of d; -1: it is to be polled; -2 with errno: neither. */
+static int watch(struct file_source *s, const struct dir *d)
+{
+	const struct file_config *c = s->base.config;
+	const char *path = tree_path(s, d, NULL);
+	uint32_t nofollow = d->parent && !d->through_link ? (uint32_t)IN_DONT_FOLLOW : 0;
+	int wd;
+
+	if (c->poll)
+		return -1;
+	wd = inotify_add_watch(s->inotify, path, watch_mask(s) | nofollow);
+	if (wd >= 0)
+		return wd;
+	if (errno != ENOSPC)
+		return -2;
+	if (!s->limit_path)
+		s->limit_path = strdup(path);
+	return -1;
+}
+
+struct dir *tree_watch(struct file_source *s, struct root *r, struct dir *parent, const char *name,
+		       bool through_link)
+{
+	struct dir *d = dir_new(r, parent, name);
+
+	if (!d)
+		return NULL;
+	d->through_link = through_link;
+	d->wd = watch(s, d);
+	if (d->wd == -1) {
+		s->n_polled++;
+	} else if (d->wd < 0 || tree_find(s, d->wd) || table_add(&s->dirs, d) < 0) {
+		if (d->wd >= 0)
+			errno = EEXIST;
+		free(d);
+		return NULL;
+	}
+	dir_link(d);
+	if (!parent)
+		r->dir = d;
+	return d;
+}
+
+/* Roots lean on watches, too: see root.c. */
+static void unwatch(struct file_source *s, int wd)
+{
+	if (wd >= 0 && !roots_lean_on(s, wd))
+		inotify_rm_watch(s->inotify, wd); /* EINVAL: the kernel was first */
+}
+
+void tree_rewatch(struct file_source *s, struct dir *d, int wd)
+{
+	if (d->wd >= 0) {
+		table_remove(&s->dirs, &d->wd);
+		unwatch(s, d->wd);
+	} else {
+		s->n_polled--;
+	}
+	d->wd = wd;
+	if (table_add(&s->dirs, d) < 0) {
+		d->wd = -1;
+		s->n_polled++;
+	}
+}
+
+struct dir *tree_move(struct file_source *s, struct dir *d, struct dir *parent, const char *name)
+{
+	struct dir *moved = dir_new(NULL, parent, name);
+
+	if (!moved) {
+		log_error(s->base.rule, "out of memory: %s is not watched any more",
+			  tree_path(s, parent, name));
+		tree_remove(s, d);
+		return NULL;
+	}
+	if (d->wd >= 0)
+		table_remove(&s->dirs, &d->wd);
+	dir_unlink(d);
+	moved->names = d->names;
+	moved->wd = d->wd;
+	moved->first_child = d->first_child;
+	for (struct dir *c = moved->first_child; c; c = c->next)
+		c->parent = moved;
+	if (moved->wd >= 0 && table_add(&s->dirs, moved) < 0) /* room was just made */
+		moved->wd = -1;
+	dir_link(moved);
+	free(d);
+	return moved;
+}
+
+/* ---- removing -------------------------------------------------------------------------------- */
 
 void tree_remove(struct file_source *s, struct dir *d)
 {
 	struct dir *top = d, *next;
 
 	dir_unlink(top);
-	if (!top->parent && top->root->dir == top)
-		top->root->dir = NULL;
 	/* Leaves first: go down to one, free it, go on with its sibling or its parent. */
 	while (d) {
 		while (d->first_child)
 			d = d->first_child;
 		next = d == top ? NULL : d->parent;
 		if (next)
-			next->first_child = d->next_sibling;
-		table_remove(&s->dirs, &d->wd);
-		inotify_rm_watch(s->inotify, d->wd);
+			next->first_child = d->next;
+		if (d->wd >= 0) {
+			table_remove(&s->dirs, &d->wd);
+			unwatch(s, d->wd);
+		} else {
+			s->n_polled--;
+		}
 		names_free(&d->names);
 		free(d);
 		d = next;
 	}
 }
 
-/* ---- looking again --------------------------------------------------------------------------- */
-
-static bool changed_since(const struct stat *st, const struct timespec *since)
+void tree_free(struct file_source *s)
 {
-	return st->st_ctim.tv_sec > since->tv_sec ||
-	       (st->st_ctim.tv_sec == since->tv_sec && st->st_ctim.tv_nsec >= since->tv_nsec);
-}
+	if (s->roots.next)
+		LIST_EACH(at, after, &s->roots)
+		{
+			struct root *r = CONTAINER_OF(at, struct root, link);
 
-/* What is new is taken as a walk takes it; what was known is reported if it changed. */
-static void rescan_entry(struct file_source *s, struct dir *d, const char *name, int folder,
-			 const struct timespec *since, struct names *found)
-{
-	struct stat st;
-	bool directory, was_known = names_has(&d->names, name);
-
-	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return;
-	names_add(found, name);
-	directory = S_ISDIR(st.st_mode);
-	if (!was_known) {
-		struct walk w = {0};
-
-		take_entry(s, &w, d, name, directory);
-		while (w.count)
-			read_directory(s, &w, w.items[--w.count]);
-		free(w.items);
-	} else if (!directory && changed_since(&st, since)) {
-		changes_add(s, d->root, FILE_MODIFY, tree_path(s, d, name), NULL, false);
-		changes_add(s, d->root, FILE_CLOSE_WRITE, tree_path(s, d, name), NULL, false);
-	}
-}
-
-void tree_rescan(struct file_source *s, struct dir *d, const struct timespec *since)
-{
-	DIR *folder = opendir(tree_path(s, d, NULL));
-	struct names found = {0};
-	struct dirent *entry;
-	struct dir *next;
-
-	if (!folder) {
-		changes_add(s, d->root, FILE_DELETE, tree_path(s, d, NULL), NULL, true);
-		tree_remove(s, d);
-		return;
-	}
-	while ((entry = readdir(folder)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			rescan_entry(s, d, entry->d_name, dirfd(folder), since, &found);
-	closedir(folder);
-	names_free(&d->names);
-	d->names = found;
-	for (struct dir *child = d->first_child; child; child = next) {
-		next = child->next_sibling;
-		tree_rescan(s, child, since);
-	}
+			if (r->dir)
+				tree_remove(s, r->dir);
+		}
+	table_free(&s->dirs);
+	free(s->limit_path);
+	s->limit_path = NULL;
 }

@@ -1,0 +1,455 @@
+/*
+ * Reading directories: for the first time, again after lost events, and again and again where the
+ * kernel gives no watch.
+ *
+ * A directory is watched before it is read: what comes after is told by the kernel, what came
+ * before is found, and what is both is known by its name already. The walk keeps no descriptor open
+ * but the one it reads, and goes by a list, not by recursion: trees are deeper than stacks.
+ *
+ * The hard part is to know what was lost. Names that are known and not found are deleted, those
+ * found and not known created; what is both was changed if its ctime is not before the last moment
+ * when the kernel's queue was empty, or, in polled directories, if what stat(2) says differs.
+ */
+#include "base/array.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "source/file/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define POLL_FALLBACK (2 * NS_PER_S)
+#define RESCAN_FIRST  (10 * NS_PER_MS)
+#define RESCAN_MOST   (1 * NS_PER_S)
+
+/* What getdents64(2) fills in; musl and glibc differ in what they call it. */
+struct folder_entry {
+	uint64_t inode;
+	int64_t offset;
+	uint16_t length;
+	uint8_t type;
+	char name[];
+};
+
+struct walk {
+	struct file_source *s;
+	const struct scan_how *how;
+	struct dir **items; /* to be read; owned */
+	size_t count, capacity;
+	bool first; /* the directory at hand is read for the first time */
+};
+
+static void report(struct file_source *s, const struct dir *d, const char *name, unsigned event,
+		   char type)
+{
+	struct happening h = {.event = event, .root = dir_root(d), .type = type};
+
+	h.path = tree_path(s, d, name);
+	changes_add(s, &h);
+}
+
+/* ---- entries --------------------------------------------------------------------------------- */
+
+static bool leads_to_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Is the directory that tree_watch refused with EEXIST this very entry? */
+static bool is_watched_here(struct file_source *s, const struct dir *d, const char *name)
+{
+	const struct file_config *c = s->base.config;
+	const struct dir *other;
+	int wd;
+
+	if (c->poll)
+		return tree_child(d, name) != NULL;
+	wd = inotify_add_watch(s->inotify, tree_path(s, d, name), watch_mask(s));
+	other = wd >= 0 ? tree_find(s, wd) : NULL;
+	return other && other->parent == d && strcmp(other->name, name) == 0;
+}
+
+static struct dir *enter(struct file_source *s, struct dir *d, const char *name, char type)
+{
+	const struct file_config *c = s->base.config;
+	const char *path = tree_path(s, d, name);
+	bool link = type == 'l' && c->follow && leads_to_directory(path);
+	struct dir *child;
+
+	errno = 0;
+	if ((type != 'd' && !link) || !filter_enters(s, d, path))
+		return NULL;
+	child = tree_watch(s, NULL, d, name, link);
+	if (child)
+		child->fresh = true;
+	else if (errno != EEXIST && errno != ENOENT && errno != ENOTDIR)
+		log_error(s->base.rule, "cannot watch %s: %s", tree_path(s, d, name),
+			  strerror(errno));
+	return child;
+}
+
+int scan_take(struct file_source *s, struct dir *d, const char *name, char type, struct dir **child)
+{
+	*child = NULL;
+	if (names_find(d->names, name))
+		return 0;
+	*child = enter(s, d, name, type);
+	if (*child && (*child)->wd >= 0 && type == 'd')
+		return 1;
+	if (!*child && errno == EEXIST) {
+		if (type == 'd' && is_watched_here(s, d, name))
+			return 0;
+		s->rescan_again =
+		    true; /* it may have moved here: its old place is looked at first */
+	}
+	return names_add(&d->names, name, type);
+}
+
+uint32_t stat_stamp(const struct stat *st)
+{
+	uint64_t what[] = {(uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec,
+			   (uint64_t)st->st_ctim.tv_sec, (uint64_t)st->st_ctim.tv_nsec,
+			   (uint64_t)st->st_size,        st->st_ino};
+
+	return (uint32_t)hash_bytes(what, sizeof what);
+}
+
+static bool changed_since(const struct stat *st, const struct timespec *since)
+{
+	return st->st_ctim.tv_sec > since->tv_sec ||
+	       (st->st_ctim.tv_sec == since->tv_sec && st->st_ctim.tv_nsec >= since->tv_nsec);
+}
+
+/* A known entry: was it replaced by another kind, was it written? */
+static void look_at_known(struct walk *w, struct dir *d, int folder, struct entry *e, char type)
+{
+	struct file_source *s = w->s;
+	struct stat st;
+	bool changed;
+
+	e->seen = true;
+	if (e->type != type)
+		e->type = type;
+	else if (type == 'd')
+		return;
+	if (fstatat(folder, e->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	if (d->wd < 0) {
+		changed = e->stamp != stat_stamp(&st);
+		e->stamp = stat_stamp(&st);
+	} else {
+		changed = w->how->again && changed_since(&st, &s->synced);
+	}
+	if (changed) {
+		report(s, d, e->name, FILE_MODIFY, type);
+		report(s, d, e->name, FILE_CLOSE_WRITE, type);
+	}
+}
+
+static void stamp_new(struct dir *d, int folder, const char *name)
+{
+	struct entry *e = names_find(d->names, name);
+	struct stat st;
+
+	if (e)
+		e->seen = true;
+	if (e && d->wd < 0 && fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		e->stamp = stat_stamp(&st);
+}
+
+/* A known directory that is not watched: perhaps it can be now (it moved, it is ignored no more).
+ */
+static void enter_known(struct walk *w, struct dir *d, const char *name)
+{
+	struct dir *child;
+
+	if (tree_child(d, name))
+		return;
+	child = enter(w->s, d, name, 'd');
+	if (child && child->wd >= 0)
+		names_remove(&d->names, name);
+}
+
+static void take_entry(struct walk *w, struct dir *d, int folder, const char *name, char type)
+{
+	struct file_source *s = w->s;
+	struct entry *e = w->first ? NULL : names_find(d->names, name);
+	struct dir *child;
+
+	if (e) {
+		look_at_known(w, d, folder, e, type);
+		if (type == 'd' && w->how->again)
+			enter_known(w, d, name);
+		return;
+	}
+	child = w->first ? NULL : tree_child(d, name);
+	if (child && type == 'd')
+		return; /* its own turn comes */
+	if (child)
+		scan_gone(s, child);
+	if (scan_take(s, d, name, type, &child) <= 0)
+		return;
+	stamp_new(d, folder, name);
+	if (!w->how->report)
+		return;
+	report(s, d, name, FILE_CREATE, type);
+	/* It was written before anybody watched: that counts as written. */
+	if (type != 'd')
+		report(s, d, name, FILE_CLOSE_WRITE, type);
+}
+
+/* ---- what is gone ---------------------------------------------------------------------------- */
+
+static void report_gone(struct file_source *s, const struct dir *d)
+{
+	struct entry *e;
+
+	for (const struct dir *c = d->first_child; c; c = c->next)
+		report_gone(s, c);
+	for (uint32_t at = 0; (e = names_next(d->names, &at));)
+		if (e->type == 'f' || !tree_child(d, e->name))
+			report(s, d, e->name, FILE_DELETE, e->type);
+	report(s, d, NULL, FILE_DELETE, 'd');
+}
+
+void scan_gone(struct file_source *s, struct dir *d)
+{
+	report_gone(s, d);
+	if (d->parent)
+		names_remove(&d->parent->names, d->name);
+	tree_remove(s, d);
+}
+
+/* Those that were not found by this scan. */
+static void sweep(struct walk *w, struct dir *d)
+{
+	struct buf gone = {0};
+	struct entry *e;
+	struct dir *child;
+
+	for (uint32_t at = 0; (e = names_next(d->names, &at)); e->seen = false)
+		if (!e->seen) {
+			buf_add_char(&gone, e->type);
+			buf_add(&gone, e->name, strlen(e->name) + 1);
+		}
+	for (size_t at = 0; at < gone.length; at += strlen(gone.data + at) + 1) {
+		char type = gone.data[at++];
+
+		child = type == 'f' ? NULL : tree_child(d, gone.data + at);
+		names_remove(&d->names, gone.data + at);
+		if (child)
+			scan_gone(w->s, child);
+		else
+			report(w->s, d, gone.data + at, FILE_DELETE, type);
+	}
+	buf_free(&gone);
+}
+
+/* ---- directories ----------------------------------------------------------------------------- */
+
+static char letter(int folder, const struct folder_entry *entry)
+{
+	struct stat st;
+	unsigned type = entry->type;
+
+	if (type == DT_UNKNOWN && fstatat(folder, entry->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		type = S_ISDIR(st.st_mode) ? DT_DIR : S_ISLNK(st.st_mode) ? DT_LNK : DT_REG;
+	return type == DT_DIR ? 'd' : type == DT_LNK ? 'l' : 'f';
+}
+
+static int read_entries(struct walk *w, struct dir *d, int folder)
+{
+	_Alignas(struct folder_entry) char room[32768];
+	const struct folder_entry *entry;
+	long n;
+
+	while ((n = syscall(SYS_getdents64, folder, room, sizeof room)) > 0)
+		for (long at = 0; at < n; at += entry->length) {
+			entry = (const struct folder_entry *)(const void *)(room + at);
+			if (strcmp(entry->name, ".") != 0 && strcmp(entry->name, "..") != 0)
+				take_entry(w, d, folder, entry->name, letter(folder, entry));
+		}
+	return n < 0 ? -1 : 0;
+}
+
+/* Is the watch still the one of what stands at that path? False: nothing stands there. */
+static bool check_watch(struct file_source *s, struct dir *d)
+{
+	int wd = inotify_add_watch(s->inotify, tree_path(s, d, NULL), watch_mask(s));
+
+	if (wd < 0)
+		return errno != ENOENT && errno != ENOTDIR;
+	if (wd == d->wd)
+		return true;
+	if (!tree_find(s, wd)) {
+		tree_rewatch(s, d, wd);
+		return true;
+	}
+	s->rescan_again = true;
+	return false;
+}
+
+static void push_children(struct walk *w, const struct dir *d)
+{
+	for (struct dir *c = d->first_child; c; c = c->next) {
+		if (!w->how->again && !c->fresh)
+			continue;
+		if (ARRAY_GROW(w->items, w->capacity, w->count + 1) < 0) {
+			log_error(w->s->base.rule, "out of memory: %s is not read",
+				  tree_path(w->s, c, NULL));
+			return;
+		}
+		w->items[w->count++] = c;
+	}
+}
+
+static void directory_failed(struct walk *w, struct dir *d)
+{
+	struct file_source *s = w->s;
+
+	if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+		log_warn(s->base.rule, "cannot read %s: %s", tree_path(s, d, NULL),
+			 strerror(errno));
+	else if (!w->first || d->wd < 0)
+		scan_gone(s, d);
+	/* A new one that is gone already: the kernel's IN_IGNORED ends it. */
+}
+
+static void read_directory(struct walk *w, struct dir *d)
+{
+	struct file_source *s = w->s;
+	int folder;
+
+	w->first = d->fresh;
+	d->fresh = false;
+	if (w->how->polled_only && d->wd >= 0 && !w->first) {
+		push_children(w, d);
+		return;
+	}
+	if (!w->first && d->wd >= 0 && !check_watch(s, d)) {
+		scan_gone(s, d);
+		return;
+	}
+	folder = open(tree_path(s, d, NULL), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+	if (folder < 0) {
+		directory_failed(w, d);
+		return;
+	}
+	if (read_entries(w, d, folder) == 0 && !w->first)
+		sweep(w, d);
+	close(folder);
+	push_children(w, d);
+}
+
+void scan(struct file_source *s, struct dir *d, const struct scan_how *how)
+{
+	struct walk w = {.s = s, .how = how};
+
+	read_directory(&w, d);
+	while (w.count)
+		read_directory(&w, w.items[--w.count]);
+	free(w.items);
+	tree_tell_limit(s);
+	scan_poll(s);
+}
+
+/* ---- polling --------------------------------------------------------------------------------- */
+
+void scan_poll(struct file_source *s)
+{
+	const struct file_config *c = s->base.config;
+
+	if (!s->started || timer_active(&s->poll_timer) || (!c->poll && !s->n_polled))
+		return;
+	if (timer_start_in(s->base.reactor, &s->poll_timer, c->poll ? c->poll : POLL_FALLBACK) < 0)
+		log_error(s->base.rule, "out of memory: polling ends");
+}
+
+static void on_poll(struct reactor *r, struct timer *t)
+{
+	static const struct scan_how how = {.report = true, .again = true, .polled_only = true};
+	struct file_source *s = CONTAINER_OF(t, struct file_source, poll_timer);
+
+	(void)r;
+	if (!s->base.paused || s->base.has_command)
+		roots_rescan(s, &how);
+	scan_poll(s);
+	batch_review(s);
+}
+
+/* ---- after an overflow ----------------------------------------------------------------------- */
+
+void scan_overflowed(struct file_source *s)
+{
+	if (!s->overflowed)
+		log_warn(s->base.rule,
+			 "the kernel's event queue overflowed: the tree is read again");
+	s->overflowed = true;
+	if (!timer_active(&s->rescan_timer) &&
+	    timer_start_in(s->base.reactor, &s->rescan_timer, s->rescan_wait) < 0)
+		log_error(s->base.rule, "out of memory: lost events stay lost");
+}
+
+static void report_overflow(struct file_source *s)
+{
+	LIST_EACH(at, after, &s->roots)
+	{
+		const struct root *root = CONTAINER_OF(at, struct root, link);
+
+		changes_add(
+		    s, &(struct happening){
+			   .event = FILE_OVERFLOW, .path = root->path, .root = root, .type = 'd'});
+	}
+}
+
+/* Each overflow that follows closely waits twice as long: reading costs more than the storm. */
+static void on_rescan(struct reactor *r, struct timer *t)
+{
+	static const struct scan_how how = {.report = true, .again = true};
+	struct file_source *s = CONTAINER_OF(t, struct file_source, rescan_timer);
+	struct timespec began;
+	bool lost;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &began);
+	lost = s->overflowed; /* else something was unmounted: what is there now? */
+	s->overflowed = s->rescan_again = false;
+	roots_rescan(s, &how);
+	if (s->rescan_again)
+		roots_rescan(s, &how);
+	s->synced = began;
+	if (lost)
+		report_overflow(s);
+	if (s->rescan_wait < RESCAN_MOST)
+		s->rescan_wait *= 2;
+	reader_read(s);
+	if (!s->overflowed)
+		s->rescan_wait = RESCAN_FIRST;
+	(void)r;
+}
+
+void scan_init(struct file_source *s)
+{
+	s->rescan_wait = RESCAN_FIRST;
+	timer_init(&s->poll_timer, CLOCK_OF_LOOP, on_poll);
+	timer_init(&s->rescan_timer, CLOCK_OF_LOOP, on_rescan);
+	clock_gettime(CLOCK_REALTIME_COARSE, &s->synced);
+}
+
+void scan_close(struct file_source *s)
+{
+	if (!s->poll_timer.call)
+		return;
+	timer_stop(s->base.reactor, &s->poll_timer);
+	timer_stop(s->base.reactor, &s->rescan_timer);
+}

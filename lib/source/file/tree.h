@@ -1,0 +1,59 @@
+/*
+ * The tree of watched directories: who is where. See tree.c; scan.c reads the directories.
+ */
+#ifndef EVWATCH_SOURCE_FILE_TREE_H
+#define EVWATCH_SOURCE_FILE_TREE_H
+
+#include "source/file/names.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct file_source;
+struct root;
+
+/*
+ * A watched directory. Its path is its name behind its parent's. About 80 bytes with its place in
+ * the table: `names` exists only where there is something besides watched directories.
+ */
+struct dir {
+	struct dir *parent; /* NULL: a root's */
+	struct dir *first_child, *next;
+	union {
+		struct dir *prev;
+		struct root *root; /* of a root's */
+	};
+	struct names *names; /* all entries but the watched directories among them */
+	int wd;              /* -1: no watch was to be had, it is polled */
+	bool fresh;          /* it was not read yet */
+	bool through_link;   /* --follow: a symbolic link leads here */
+	char name[];         /* of a root's: the user's word */
+};
+
+uint32_t watch_mask(const struct file_source *s);
+void tree_init(struct file_source *s);
+void tree_free(struct file_source *s);
+struct dir *tree_find(const struct file_source *s, int wd);
+struct dir *tree_child(const struct dir *d, const char *name);
+struct root *dir_root(const struct dir *d);
+unsigned dir_depth(const struct dir *d);
+/* The path of an entry (NULL: of the directory itself) in s->path. */
+const char *tree_path(struct file_source *s, const struct dir *d, const char *name);
+
+/*
+ * Watches the directory called `name` in `parent` (NULL: the root itself); it is not read yet.
+ * Where no watch is to be had (limit, --poll) it is polled. NULL with errno; EEXIST: it is watched
+ * already, as a part of this or another root.
+ */
+struct dir *tree_watch(struct file_source *s, struct root *r, struct dir *parent, const char *name,
+		       bool through_link);
+/* It has this watch from now on: it was replaced while events were lost. */
+void tree_rewatch(struct file_source *s, struct dir *d, int wd);
+/* The directory moved: its watch goes with it, and all below. Returns it anew, or NULL (removed).
+ */
+struct dir *tree_move(struct file_source *s, struct dir *d, struct dir *parent, const char *name);
+/* Forgets a directory and all below it; their watches go unless the kernel took them already. */
+void tree_remove(struct file_source *s, struct dir *d);
+
+#endif
