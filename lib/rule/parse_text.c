@@ -4,6 +4,7 @@
 #include "rule/reading.h"
 
 #include <ctype.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,7 +97,7 @@ static int parse_span(struct rules *rules, const struct script *script, size_t s
 	} else if (words.count == 0) {
 		error_set(&e, "a rule needs a kind before its command");
 		fault_at(&r, start, &e);
-	} else if (rest < end && command_from_text(&command, script, rest, end) < 0) {
+	} else if (rest != SIZE_MAX && command_from_text(&command, script, rest, end) < 0) {
 		command_free(&command);
 		fault_memory(&r);
 	} else if (command.count && !*command.words[0]) {

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -237,7 +238,7 @@ int script_split(const struct script *script, size_t start, size_t end, struct w
 		if (result > 0)
 			break;
 	}
-	*rest = result > 0 ? s.at : end;
+	*rest = result > 0 ? s.at : SIZE_MAX;
 	buf_free(&s.word);
 	return result < 0 ? -1 : 0;
 }

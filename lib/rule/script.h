@@ -48,7 +48,7 @@ void script_free(struct script *s);
 /*
  * Splits [start, end) of a script into words, as the shell does but without expansion: blanks
  * separate, '…', "…" and \ quote; a line that starts with # is skipped. Stops after an unquoted
- * `--`: *rest is then the offset behind it, else `end`.
+ * `--`: *rest is then the offset behind it, else SIZE_MAX.
  * Returns 0, or -1 with `e` and *fault the offset of what is wrong (an open quote).
  */
 int script_split(const struct script *s, size_t start, size_t end, struct words *words,

@@ -191,7 +191,7 @@ static bool take_next(struct line_input *in)
 		in->scanned = 0;
 		return false;
 	}
-	if (!in->over)
+	if (!in->over && !in->flushing)
 		return false;
 	cut_line(in, left, 0);
 	return true;

@@ -32,9 +32,10 @@ struct line_input {
 	int fd;    /* -1: not there (yet) */
 	bool mine; /* opened here: closed here */
 	bool fifo, followed;
-	bool at_end;  /* of a followed file: inotify wakes it */
-	bool over;    /* no more bytes will come */
-	dev_t device; /* of a followed file, to see it rotated */
+	bool at_end;   /* of a followed file: inotify wakes it */
+	bool over;     /* no more bytes will come */
+	bool flushing; /* the last writer of a FIFO went: what has no end is a line, too */
+	dev_t device;  /* of a followed file, to see it rotated */
 	ino_t inode;
 	off_t offset;
 	struct buf buf;

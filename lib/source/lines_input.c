@@ -157,9 +157,9 @@ static void at_end_of_file(struct line_input *in)
 		return;
 	}
 	if (in->fifo && in->mine) {
-		in->over = true; /* for as long as lines_arrived takes what is left */
+		in->flushing = true;
 		lines_arrived(in);
-		in->over = false;
+		in->flushing = false;
 		reopen_fifo(in);
 		input_want(in, !in->owner->base.paused);
 		return;

@@ -1,0 +1,170 @@
+#!/usr/bin/env bats
+# The command line: help, errors, limits, exit statuses.
+load helper
+
+@test "--version names the version and the backends" {
+  run_ev --version
+  [ "$status" = 0 ]
+  [[ ${lines[0]} =~ ^evwatch\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+  [ "${lines[1]}" = "backends: epoll io_uring poll select" ]
+}
+
+@test "--help fits a screen and names every kind" {
+  run_ev --help
+  [ "$status" = 0 ]
+  for kind in file every after at signal listen relay lines probe exit; do
+    grep -q "^  $kind " <<<"$output"
+  done
+  [ "$(wc -l <<<"$output")" -le 50 ]
+}
+
+@test "every kind tells its options, events and two examples" {
+  for kind in file every after at signal listen relay lines probe exit; do
+    run_ev "$kind" --help
+    [ "$status" = 0 ]
+    grep -q '^Events:' <<<"$output"
+    [ "$(grep -c "^  .*evwatch.* $kind " <<<"$output")" -ge 1 ]
+  done
+}
+
+@test "nothing to do is a usage error that shows an example" {
+  run_ev
+  [ "$status" = 2 ]
+  grep -q 'there is no rule' <<<"$output"
+  grep -q 'for example' <<<"$output"
+}
+
+@test "an unknown kind is a usage error with the place and a hint" {
+  run_ev fiel src
+  [ "$status" = 2 ]
+  [ "${lines[0]}" = 'evwatch: command line:1:1: there is no kind "fiel"' ]
+  [ "${lines[2]}" = '  ^ did you mean file?' ]
+}
+
+@test "an unknown option names a near one, or the kinds that have it" {
+  run_ev file src --mach '*.c'
+  [ "$status" = 2 ]
+  grep -q 'did you mean --match' <<<"$output"
+  run_ev every 1s --match '*.c'
+  [ "$status" = 2 ]
+  grep -q 'it belongs to file, lines' <<<"$output"
+}
+
+@test "an unknown backend is refused with the list of those that work" {
+  run_ev --backend nope every 1s
+  [ "$status" = 2 ]
+  grep -q 'epoll' <<<"$output"
+  EVWATCH_BACKEND=nope run_ev every 1s
+  [ "$status" = 2 ]
+}
+
+@test "what is not there yet is refused, never ignored" {
+  for words in '--control x every 1s' 'every 1s --sandbox' 'status x' 'top x' 'trigger x y' 'completions bash' 'file . --fanotify'; do
+    # shellcheck disable=SC2086
+    run_ev $words
+    [ "$status" = 2 ]
+    grep -q 'not there yet' <<<"$output"
+  done
+}
+
+@test "--once without a command prints one event" {
+  run_ev --once every 10ms
+  [ "$status" = 0 ]
+  [ "$output" = tick ]
+}
+
+@test "--count ends with the last run's status" {
+  run_ev -c 2 every 10ms -- 'exit "$EVWATCH_COUNT"'
+  [ "$status" = 2 ]
+}
+
+@test "--within ends with 124 when --once is not met, else with 0" {
+  run_ev --once --within 50ms signal USR1
+  [ "$status" = 124 ]
+  run_ev --within 50ms signal USR1
+  [ "$status" = 0 ]
+}
+
+@test "--fail-fast ends at the first failure with its status" {
+  run_ev -x every 10ms -- 'test "$EVWATCH_COUNT" -lt 3 || exit 9'
+  [ "$status" = 9 ]
+}
+
+@test "input that ends before --count is met is no success" {
+  run bash -c "echo a | '$EV' -c 3 lines - -- true"
+  [ "$status" = 1 ]
+  grep -q '1 of 3 runs' <<<"$output"
+}
+
+@test "a command that is not found is 127, one that cannot be executed 126" {
+  run_ev -1 after 1ms -- nonesuch-command
+  [ "$status" = 127 ]
+  grep -q 'not found' <<<"$output"
+  run_ev -1 after 1ms -- /etc/passwd
+  [ "$status" = 126 ]
+}
+
+@test "a command that dies of a signal counts as 128 and its number" {
+  run_ev -1 after 1ms -- 'kill -9 $$'
+  [ "$status" = 137 ]
+}
+
+@test "--dry-run says what the rules will do, and arms nothing" {
+  run_ev -n -e 'a: file src -- make' -e 'listen 80 -- cat'
+  [ "$status" = 0 ]
+  [ "${lines[0]}" = 'a: on changes below src, run make' ]
+  grep -q 'listen1: on each connection to' <<<"$output"
+}
+
+@test "INT, TERM and QUIT end it as these signals" {
+  for s in INT:130 TERM:143 QUIT:131; do
+    start every 1h
+    stop "${s%:*}"
+    [ "$STATUS" = "${s#*:}" ]
+  done
+}
+
+@test "a signal that no rule takes ends it as that signal" {
+  start every 1h
+  stop USR1
+  [ "$STATUS" = 138 ]
+}
+
+@test "--pidfile: a second instance does not start" {
+  start --pidfile pid every 1h
+  [ "$(cat pid)" = "$P" ]
+  run_ev --pidfile pid every 1h
+  [ "$status" = 1 ]
+  grep -q "locked by another evwatch (pid $P)" <<<"$output"
+}
+
+@test "started with 0, 1 and 2 closed, sockets stay off them" {
+  "$EV" --ready-file ready listen 0 -- 'echo ok' 0<&- 1>&- 2>&- 3>&- &
+  STARTED+=($!)
+  until_ok '[ -e ready ]'
+  [ "$(tcp "$(port)" </dev/null)" = ok ]
+}
+
+@test "a reader that goes away ends it" {
+  run bash -c "timeout 10 '$EV' every 5ms | head -1; echo \${PIPESTATUS[0]}"
+  [ "${lines[0]}" = tick ]
+  [ "${lines[1]}" = 141 ]
+}
+
+@test "a stopped reader does not stop the timers" {
+  mkfifo f
+  "$EV" --ready-file ready -e 'noise: lines n' -e 'every 10ms -- echo tick >>ticks' >f 2>err 3>&- &
+  STARTED+=($!)
+  seq 200000 >n
+  exec 9<f
+  until_ok '[ "$(lines_of ticks)" -ge 3 ]'
+  local before
+  before=$(lines_of ticks)
+  until_ok "[ \"\$(lines_of ticks)\" -gt $before ]"
+  exec 9<&-
+}
+
+@test "diagnostics as JSON are valid JSON" {
+  run_ev --log json -1 after 1ms -- nonesuch-command
+  python3 -c 'import json,sys; d=json.loads(sys.argv[1]); assert d["rule"]=="after1" and d["level"]=="error"' "${lines[0]}"
+}

@@ -1,0 +1,62 @@
+#!/usr/bin/env bats
+# Nothing that a command started outlives evwatch.
+load helper
+
+# A command with a background, a setsid'ed, a double-forked and a foreground child.
+prepare() {
+  N=$(unique)
+  cat >job <<J
+#!/bin/sh
+sleep ${N}1 &
+setsid sleep ${N}2 &
+(sh -c 'setsid sleep ${N}3 >/dev/null 2>&1 &')
+sleep ${N}4
+J
+  chmod +x job
+}
+
+started() {
+  until_ok "[ \$(count_processes '^sleep ${N}[1-4]') = 4 ]"
+}
+
+gone() {
+  until_ok "[ \$(count_processes '^sleep ${N}[1-4]') = 0 ]"
+}
+
+@test "TERM, INT and KILL of evwatch leave none of them" {
+  for s in TERM INT KILL; do
+    start after 1ms -- ./job
+    started
+    kill "-$s" "$P"
+    gone
+    wait "$P" || true
+  done
+}
+
+@test "KILL of the process that runs the loop leaves none of them" {
+  start after 1ms -- ./job
+  started
+  kill -KILL "$(pgrep -P "$P" | head -1)"
+  gone
+  ended
+  [ "$STATUS" = 137 ]
+}
+
+@test "the end by --within leaves none of them" {
+  run_ev --within 500ms after 1ms -- ./job
+  gone
+}
+
+@test "with --no-guard TERM leaves none of them" {
+  start --no-guard after 1ms -- ./job
+  started
+  stop
+  gone
+}
+
+@test "a stubborn descendant outside the group gets KILL in the end" {
+  start after 1ms --stop-timeout 200ms -- "setsid sh -c 'trap \"\" TERM; while :; do sleep ${N}1; done'"
+  until_ok "[ \$(count_processes 'sleep ${N}1') -ge 1 ]"
+  stop
+  until_ok "[ \$(count_processes 'sleep ${N}1') = 0 ]"
+}

@@ -1,0 +1,87 @@
+# shellcheck shell=bash
+# Loaded by every .bats file: a folder of its own for each test, evwatch in the background, and
+# waiting for conditions instead of sleeping. EVWATCH_BACKEND comes from tests/run.
+
+setup() {
+  ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+  EV=${EVWATCH:-$ROOT/build/evwatch}
+  export EVWATCH_BACKEND=${EVWATCH_BACKEND:-epoll}
+  STARTED=()
+  cd "$BATS_TEST_TMPDIR" || return 1
+  if declare -F prepare >/dev/null; then prepare; fi
+}
+
+# Ends what the test started, by pid; the guardian ends the rest.
+teardown() {
+  local p
+  for p in "${STARTED[@]:-}"; do
+    [ -n "$p" ] || continue
+    kill -9 "$p" 2>/dev/null
+    wait "$p" 2>/dev/null
+  done
+  return 0
+}
+
+# until_ok CONDITION [SECONDS]: waits until the shell text is true, 10 s at most.
+until_ok() {
+  local end=$((SECONDS + ${2:-10}))
+  while ! eval "$1"; do
+    if [ $SECONDS -ge $end ]; then
+      echo "still not true: $1"
+      return 1
+    fi
+    command sleep 0.01
+  done
+}
+
+# start ARGS...: evwatch in the background, armed. Its pid is P; it writes to out and err.
+start() {
+  rm -f ready
+  env --default-signal=INT,QUIT,HUP "$EV" --ready-file ready "$@" >out 2>err 3>&- </dev/null &
+  P=$!
+  STARTED+=("$P")
+  until_ok '[ -e ready ] || ! kill -0 $P 2>/dev/null'
+  [ -e ready ] || { cat err; return 1; }
+}
+
+# run_ev ARGS...: evwatch in the foreground, 20 s at most; sets $status and $output (bats' run).
+run_ev() {
+  run timeout 20 "$EV" "$@"
+}
+
+# stop [SIGNAL]: ends the last one that was started; its status is STATUS.
+stop() {
+  kill "-${1:-TERM}" "$P"
+  ended
+}
+
+# ended: waits for the last one that was started to end; its status is STATUS.
+ended() {
+  STATUS=0
+  wait "$P" || STATUS=$?
+}
+
+# port [RULE]: the port that the rule is bound to on 127.0.0.1.
+port() {
+  sed -n "s/^${1:-.*} .*127\.0\.0\.1:\([0-9]*\)$/\1/p" ready | head -1
+}
+
+# tcp PORT: sends standard input, half-closes, prints what comes back.
+tcp() {
+  timeout 20 nc -N 127.0.0.1 "$1"
+}
+
+# lines_of FILE: how many lines it has; 0 when it is not there.
+lines_of() {
+  if [ -e "$1" ]; then wc -l <"$1"; else echo 0; fi
+}
+
+# count_processes PATTERN: processes whose command line matches.
+count_processes() {
+  pgrep -fc -- "$1" || true
+}
+
+# A number that no other test uses, for command lines to look for.
+unique() {
+  echo "$((BASHPID % 30000 + 1))$((RANDOM + 10000))"
+}

@@ -1,0 +1,154 @@
+#!/usr/bin/env bats
+# Commands: policies, surroundings, outputs, stopping.
+load helper
+
+@test "--on-busy queue runs each in order" {
+  start signal USR1 USR2 -- 'echo "$1" >>runs; touch running; until [ -e go ]; do sleep 0.01; done'
+  kill -USR1 "$P"
+  until_ok '[ -e running ]'
+  kill -USR2 "$P"
+  sleep 0.1
+  kill -USR1 "$P"
+  sleep 0.1
+  [ "$(lines_of runs)" = 1 ]
+  touch go
+  until_ok '[ "$(cat runs)" = "$(printf "USR1\nUSR2\nUSR1")" ]'
+}
+
+@test "--on-busy skip drops, restart stops and reruns, signal signals" {
+  start -e 'skip: signal USR1 --on-busy skip -- echo skip >>skip; sleep 30' \
+    -e 'restart: signal USR1 --on-busy restart -- echo $$ >>restart; exec sleep 30' \
+    -e 'sig: signal USR1 --on-busy signal --signal HUP -- trap "echo hup >>sig" HUP; echo start >>sig; while :; do sleep 0.01; done'
+  kill -USR1 "$P"
+  until_ok '[ -s skip ] && [ -s restart ] && [ -s sig ]'
+  sleep 0.2
+  kill -USR1 "$P"
+  until_ok '[ "$(lines_of restart)" = 2 ] && grep -q hup sig'
+  ! kill -0 "$(head -1 restart)" 2>/dev/null
+  [ "$(lines_of skip)" = 1 ]
+  [ "$(grep -c start sig)" = 1 ]
+}
+
+@test "--on-busy parallel runs beside it, --jobs at most" {
+  start signal USR1 --on-busy parallel -j 2 -- 'echo $$ >>runs; until [ -e go ]; do sleep 0.01; done'
+  for _ in 1 2 3; do kill -USR1 "$P"; sleep 0.1; done
+  until_ok '[ "$(lines_of runs)" = 2 ]'
+  touch go
+  until_ok '[ "$(lines_of runs)" = 3 ]'
+}
+
+@test "--timeout stops it with status 124; a stubborn one gets KILL" {
+  run_ev -1 after 1ms --timeout 50ms -- sleep 30
+  [ "$status" = 124 ]
+  run_ev -1 after 1ms --timeout 50ms --stop-timeout 50ms -- 'trap "" TERM; while :; do sleep 0.01; done'
+  [ "$status" = 124 ]
+}
+
+@test "the whole process group is stopped" {
+  local n
+  n=$(unique)
+  run_ev -1 after 1ms --timeout 100ms -- "sleep $n & sleep $n"
+  [ "$(count_processes "^sleep $n")" = 0 ]
+}
+
+@test "words behind -- are executed directly; {} is the subjects" {
+  echo 'a b' >f
+  run_ev lines f -- printf '[%s]' x {} '$HOME'
+  [ "$output" = '[x][a b][$HOME]' ]
+}
+
+@test "one word behind -- is shell text with positional parameters" {
+  echo 'a b' >f
+  run_ev lines f -- 'echo "$0:$1:$#"'
+  [ "$output" = 'evwatch:a b:1' ]
+}
+
+@test "EVWATCH_ variables are set, those of an outer one are not passed on" {
+  EVWATCH_PATH=outer run_ev -1 every 1ms -- 'echo "$EVWATCH_RULE $EVWATCH_SOURCE $EVWATCH_EVENT $EVWATCH_COUNT ${EVWATCH_PATH-none}"; case $EVWATCH_TIME in *.?????????) echo ok;; esac'
+  [ "$output" = $'every1 every tick 1 none\nok' ]
+}
+
+@test "--env, --clear-env, --cwd, --umask, --nice" {
+  mkdir sub
+  run_ev -1 after 1ms --env A=1 --env B='x y' --cwd sub --umask 077 --nice 3 -- 'echo "$A $B ${PWD##*/} $(umask) $(nice)"'
+  [ "$output" = '1 x y sub 0077 3' ]
+  FOO=1 run_ev -1 after 1ms --clear-env --env A=1 -- 'echo "${FOO-unset} $A"'
+  [ "$output" = 'unset 1' ]
+}
+
+@test "--run-as changes user and groups" {
+  [ "$(id -u)" = 0 ] || skip "needs root"
+  run_ev -1 after 1ms --run-as nobody -- 'id -un; id -gn'
+  [ "$output" = $'nobody\nnogroup' ]
+  run_ev -1 after 1ms --run-as nonesuch-user -- id
+  [ "$status" = 1 ]
+  grep -q 'there is no user' <<<"$output"
+}
+
+@test "--stdin null, paths, json, inherit" {
+  printf 'l1\n' >f
+  run_ev lines f --stdin paths -- cat
+  [ "$output" = l1 ]
+  run_ev lines f --stdin json -- cat
+  python3 -c 'import json,sys; assert json.loads(sys.argv[1])["subjects"]==["l1"]' "$output"
+  run_ev lines f -- 'cat; echo end'
+  [ "$output" = end ]
+  run bash -c "echo in | '$EV' -1 after 1ms --stdin inherit -- cat"
+  [ "$output" = in ]
+}
+
+@test "--output FILE appends, null drops, group keeps outputs whole" {
+  run_ev -c 2 every 1ms --output o -- echo x
+  [ "$(cat o)" = $'x\nx' ]
+  run_ev -1 after 1ms --output null -- echo x
+  [ "$output" = '' ]
+  seq 8 >n
+  run_ev lines n -j 8 --output group -- 'for i in 1 2 3; do echo "$1 $i"; sleep 0.01; done'
+  [ "$(wc -l <<<"$output")" = 24 ]
+  awk '{ if (NR % 3 == 1) k = $1; if ($1 != k) exit 1 }' <<<"$output"
+}
+
+@test "--tag puts the rule's name before each line" {
+  run_ev -1 -e 'web: after 1ms --tag -- printf "a\nb"'
+  [ "$output" = $'web: a\nweb: b' ]
+}
+
+@test "--initial runs once at start" {
+  start every 1h --initial -- 'echo "$EVWATCH_EVENT" >>runs'
+  until_ok '[ "$(cat runs)" = start ]'
+}
+
+@test "--retry runs a failed command again" {
+  run_ev -1 after 1ms --retry 3 --backoff 10ms -- 'echo x >>tries; [ "$(wc -l <tries)" = 3 ]'
+  [ "$status" = 0 ]
+  [ "$(lines_of tries)" = 3 ]
+}
+
+@test "--debounce gathers, --throttle spaces" {
+  start -e 'd: signal USR1 --debounce 200ms -- echo "$#" >>d'
+  for _ in 1 2 3; do kill -USR1 "$P"; sleep 0.05; done
+  until_ok '[ -s d ]'
+  [ "$(cat d)" = 3 ]
+}
+
+@test "subjects that do not fit one argument list are handed over in several runs" {
+  python3 -c '
+for i in range(40000): print("x" * 95 + "%05d" % i)' >long
+  mkdir d
+  start file d --debounce 300ms -- 'echo $# >>runs; for p; do echo "$p"; done >>all'
+  (cd d && xargs touch <../long)
+  until_ok '[ "$(lines_of all)" = 40000 ]' 60
+  [ "$(lines_of runs)" -ge 2 ]
+}
+
+@test "no descriptor but 0, 1 and 2 reaches a command, and signals are at their defaults" {
+  exec 9</dev/null
+  run_ev -1 after 1ms -- 'ls /proc/self/fd | wc -l; grep -E "Sig(Blk|Ign)" /proc/self/status | cut -f2 | sort -u'
+  exec 9<&-
+  [ "$output" = $'4\n0000000000000000' ]
+}
+
+@test "a command has a process group of its own" {
+  run_ev -1 after 1ms -- 'ps -o pgid= -p $$ | tr -d " "; echo $$'
+  [ "${lines[0]}" = "${lines[1]}" ]
+}

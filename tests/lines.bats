@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# lines: every line, in order, across rotation and truncation.
+load helper
+
+@test "--match gives its groups, --invert the other lines" {
+  printf 'one\ntwo x\nthree\n' >f
+  run_ev lines f --match 't(w|h)(.)' -- 'echo "$1:$2:$3"'
+  [ "$output" = $'two x:w:o\nthree:h:r' ]
+  run_ev lines f --match 't' --invert
+  [ "$output" = 'line one' ]
+}
+
+@test "a last line without its end counts" {
+  run bash -c "printf 'a\nb' | '$EV' lines -"
+  [ "$output" = $'line a\nline b' ]
+}
+
+@test "lines may end with NUL" {
+  run bash -c "printf 'a\nb\0c\0' | '$EV' lines - -0 --format '%s' | tr '\0' '|'"
+  [ "$output" = $'a\nb|c|' ]
+}
+
+@test "--follow reads on across rotation and truncation" {
+  echo old >log
+  start lines log --follow
+  echo a >>log
+  until_ok 'grep -q "^line a$" out'
+  mv log log.1
+  echo b >>log.1
+  echo c >log
+  until_ok 'grep -q "^line c$" out'
+  : >log
+  echo d >>log
+  until_ok 'grep -q "^line d$" out'
+  [ "$(cat out)" = $'line a\nline b\nline c\nline d' ]
+}
+
+@test "--follow waits for a file that is not there yet; --from start" {
+  start lines log --follow
+  echo first >log
+  until_ok 'grep -q "^line first$" out'
+  run_ev --within 200ms lines log --follow --from start
+  [ "$output" = 'line first' ]
+}
+
+@test "a FIFO goes on after its last writer" {
+  mkfifo f
+  start lines f
+  echo one >f
+  until_ok 'grep -q "^line one$" out'
+  printf 'two\nthr' >f
+  until_ok 'grep -q "^line thr$" out'
+  echo three >f
+  until_ok 'grep -q "^line three$" out'
+}
+
+@test "a slow command makes the reading wait, and loses nothing" {
+  seq 2000 >n
+  run_ev lines n -j 3 -- true
+  [ "$status" = 0 ]
+  run bash -c "seq 300 | '$EV' lines - -- 'echo \"\$1\"'"
+  [ "$output" = "$(seq 300)" ]
+}
+
+@test "a longer line than --max-line is cut, and that is told" {
+  printf '%s\nshort\n' "$(printf 'x%.0s' $(seq 100))" >f
+  run_ev lines f --max-line 10
+  [ "$(grep '^line' <<<"$output")" = $'line xxxxxxxxxx\nline short' ]
+  grep -q 'longer than --max-line' <<<"$output"
+}
+
+@test "a missing file, a directory and a bad expression are told" {
+  run_ev lines nonesuch
+  [ "$status" = 1 ]
+  grep -q 'lines1: cannot read nonesuch: No such file' <<<"$output"
+  run_ev lines .
+  [ "$status" = 1 ]
+  run_ev lines - --match '('
+  [ "$status" = 2 ]
+}
+
+@test "100,000 lines are printed whole" {
+  seq 100000 >n
+  "$EV" lines n >o
+  cmp <(sed 's/^/line /' n) o
+}

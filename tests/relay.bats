@@ -1,0 +1,170 @@
+#!/usr/bin/env bats
+# relay: no byte lost, half-close and resets passed on.
+load helper
+
+# server CODE: a python server on a free port, in the background; its port is SERVER.
+server() {
+  python3 -c "
+import socket, sys, threading, time, struct
+l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+l.bind(('127.0.0.1', 0)); l.listen(4096)
+open('server.port.tmp', 'w').write(str(l.getsockname()[1]))
+import os; os.rename('server.port.tmp', 'server.port')
+$1" 3>&- &
+  STARTED+=($!)
+  until_ok '[ -e server.port ]'
+  SERVER=$(cat server.port)
+}
+
+echo_server='
+def serve(c):
+    while True:
+        d = c.recv(65536)
+        if not d: break
+        c.sendall(d)
+    c.shutdown(1); c.close()
+while True: threading.Thread(target=serve, args=(l.accept()[0],), daemon=True).start()'
+
+@test "ten megabytes go through, both ways" {
+  server "$echo_server"
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER"
+  head -c 10000000 /dev/urandom >sent
+  tcp "$(port)" <sent >received
+  cmp sent received
+}
+
+@test "an answer two seconds after the client's FIN arrives" {
+  server '
+c = l.accept()[0]
+while c.recv(100): pass
+time.sleep(2); c.sendall(b"late"); c.close(); time.sleep(5)'
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER"
+  [ "$(echo q | tcp "$(port)")" = late ]
+}
+
+@test "data after the server's FIN arrives" {
+  server '
+c = l.accept()[0]
+c.shutdown(1)
+d = b""
+while (r := c.recv(100)): d += r
+open("got", "wb").write(d); time.sleep(5)'
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER"
+  python3 - "$(port)" <<'P'
+import socket, sys, time
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+assert s.recv(1) == b""
+s.sendall(b"after the FIN"); s.shutdown(1)
+P
+  until_ok '[ "$(cat got 2>/dev/null)" = "after the FIN" ]'
+}
+
+@test "a slow reader gets everything" {
+  server '
+c = l.accept()[0]
+c.sendall(bytes(range(256)) * 20000); c.close(); time.sleep(20)'
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER"
+  python3 - "$(port)" <<'P'
+import socket, sys, time
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+n = 0
+while (r := s.recv(65536)):
+    n += len(r)
+    time.sleep(0.005)
+assert n == 256 * 20000, n
+P
+}
+
+@test "a reset is passed on as a reset" {
+  server '
+c = l.accept()[0]
+c.recv(1)
+c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)); c.close(); time.sleep(5)'
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER"
+  python3 - "$(port)" <<'P'
+import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1]))); s.settimeout(10)
+s.sendall(b"x")
+try:
+    s.recv(1); raise SystemExit("no reset")
+except ConnectionResetError: pass
+P
+}
+
+@test "a refused target is told at once" {
+  start relay 127.0.0.1:0 127.0.0.1:1
+  python3 - "$(port)" <<'P'
+import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1]))); s.settimeout(3)
+try:
+    assert s.recv(1) != b"", "closed instead of reset"
+except ConnectionResetError: pass
+P
+}
+
+@test "a target that is down is passed over" {
+  server "$echo_server"
+  start relay 127.0.0.1:0 127.0.0.1:1 "127.0.0.1:$SERVER"
+  for _ in 1 2 3 4; do [ "$(echo hi | tcp "$(port)")" = hi ]; done
+}
+
+@test "Unix sockets on both sides, and names" {
+  server "$echo_server"
+  start -e "a: relay unix:s localhost:$SERVER" -e 'b: relay 127.0.0.1:0 unix:s'
+  [ "$(echo through both | tcp "$(port b)")" = 'through both' ]
+}
+
+@test "-v logs a line a connection, --json prints open and close" {
+  server "$echo_server"
+  start -v --json relay 127.0.0.1:0 "127.0.0.1:$SERVER"
+  echo 12345 | tcp "$(port)"
+  until_ok 'grep -q "6 bytes to, 6 from, .*done" err'
+  until_ok 'grep -q "\"event\":\"close\"" out'
+  grep -q '"event":"open"' out
+}
+
+@test "a thousand connections at once lose no byte" {
+  server "$echo_server"
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER"
+  python3 - "$(port)" <<'P'
+import socket, sys
+cs = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(1000)]
+for i, c in enumerate(cs): c.sendall(b"%06d" % i)
+for i, c in enumerate(cs):
+    d = b""
+    while len(d) < 6: d += c.recv(6)
+    assert d == b"%06d" % i
+P
+}
+
+@test "TERM drains: what was accepted is delivered" {
+  server '
+c = l.accept()[0]
+d = b""
+while (r := c.recv(65536)):
+    d += r; time.sleep(0.01)
+open("got", "wb").write(d); time.sleep(5)'
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --drain 10s
+  head -c 2000000 /dev/urandom >sent
+  tcp "$(port)" <sent >/dev/null &
+  until_ok '[ "$(ss -Htn state established 2>/dev/null | wc -l)" -ge 0 ]'
+  sleep 0.2
+  stop
+  until_ok 'cmp -s sent got' 15
+}
+
+@test "an idle connection is closed after --idle" {
+  server "$echo_server"
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --idle 100ms
+  python3 - "$(port)" <<'P'
+import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1]))); s.settimeout(10)
+assert s.recv(1) == b""
+P
+}
+
+@test "the relay takes no command" {
+  run_ev relay 7001 7000 -- cat
+  [ "$status" = 2 ]
+  grep -q 'relay takes no command' <<<"$output"
+}
