@@ -1,7 +1,12 @@
 # evwatch: libc only. Everything that is made goes into build/.
-#   make            build/evwatch and build/libreactor.a
-#   make test       all tests; the last line is "N passed, N failed"
-#   make check      lint, and the tests again under ASan and UBSan
+#
+#   make              build/evwatch and build/libreactor.a
+#   make demo         ten seconds that show what it does
+#   make test         all tests; the last line is "N passed, N failed"
+#   make check        lint, and the tests again under ASan and UBSan
+#   make bench        what it costs, beside peers and hand-written floors
+#   make static       a static binary with musl: build/static/evwatch
+#   make install      DESTDIR= PREFIX=
 
 VERSION = 0.1.0
 PREFIX ?= /usr/local
@@ -12,10 +17,11 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
        -Wformat=2 -Wvla -Werror
 HARDEN ?= -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
 OPT ?= -O2 -g
-CFLAGS += -std=c11 $(OPT) $(WARN) $(HARDEN)
+LINK ?= -pie
+CFLAGS += -std=c11 $(OPT) $(WARN) $(HARDEN) $(SANITIZE)
 CPPFLAGS += -D_GNU_SOURCE -DEVWATCH_VERSION='"$(VERSION)"' -Ilib -MMD -MP
-LDFLAGS += -pie -Wl,-z,relro,-z,now $(SANITIZE)
-CFLAGS += $(SANITIZE)
+LDFLAGS += $(LINK) -Wl,-z,relro,-z,now $(SANITIZE)
+LDLIBS += -lpthread
 
 LIB_SRC = $(sort $(shell find lib -name '*.c'))
 CMD_SRC = $(sort $(wildcard cmd/evwatch/*.c))
@@ -24,11 +30,12 @@ LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/%.o)
 CMD_OBJ = $(CMD_SRC:%.c=$(BUILD)/%.o)
 UNIT_BIN = $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 REACTOR_OBJ = $(filter $(BUILD)/lib/reactor/% $(BUILD)/lib/base/%,$(LIB_OBJ))
+SANITIZED = BUILD=build/asan SANITIZE=-fsanitize=address,undefined HARDEN= OPT="-O1 -g"
 
 all: $(BUILD)/evwatch $(BUILD)/libreactor.a
 
 $(BUILD)/evwatch: $(CMD_OBJ) $(BUILD)/libevwatch.a
-	$(CC) $(LDFLAGS) -o $@ $^ -lpthread
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/libreactor.a: $(REACTOR_OBJ)
 	@rm -f $@
@@ -44,12 +51,50 @@ $(BUILD)/%.o: %.c
 
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libevwatch.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libevwatch.a -lpthread
+	$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libevwatch.a $(LDLIBS)
 
 units: $(UNIT_BIN)
 
-clean:
-	rm -rf $(BUILD)
+test: all units
+	@tests/run $(BUILD)
 
-.PHONY: all units clean
+demo: all
+	@tests/demo $(BUILD)/evwatch
+
+house:
+	@tests/house
+
+lint: house
+	@tests/lint
+
+check: lint
+	$(MAKE) $(SANITIZED) all units
+	@tests/run build/asan
+
+# A folder tests/bench/X with a bench.mk adds its own target.
+bench: all
+	@tests/bench/size $(BUILD)/evwatch
+-include $(wildcard tests/bench/*/bench.mk)
+
+coverage:
+	$(MAKE) BUILD=build/coverage OPT="-O0 -g --coverage" HARDEN= LINK=--coverage all units
+	@tests/coverage build/coverage
+
+static:
+	$(MAKE) BUILD=build/static CC=musl-gcc LINK=-static HARDEN=-fstack-protector-strong \
+	    OPT="-Os -g" build/static/evwatch
+
+install: all
+	install -D -m 755 $(BUILD)/evwatch $(DESTDIR)$(PREFIX)/bin/evwatch
+	install -D -m 644 man/evwatch.1 $(DESTDIR)$(PREFIX)/share/man/man1/evwatch.1
+	install -D -m 644 man/evwatch-rules.5 $(DESTDIR)$(PREFIX)/share/man/man5/evwatch-rules.5
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/evwatch $(DESTDIR)$(PREFIX)/share/man/man1/evwatch.1 \
+	    $(DESTDIR)$(PREFIX)/share/man/man5/evwatch-rules.5
+
+clean:
+	rm -rf build
+
+.PHONY: all units test demo house lint check bench coverage static install uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:=.d)
