@@ -157,13 +157,13 @@ static void look_at_known(struct walk *w, struct dir *d, int folder, struct entr
 	}
 }
 
-static void stamp_new(struct dir *d, int folder, const char *name)
+static void stamp_new(const struct walk *w, const struct dir *d, int folder, const char *name)
 {
 	struct entry *e = names_find(d->names, name);
 	struct stat st;
 
 	if (e)
-		e->seen = true;
+		e->seen = !w->first; /* a sweep follows, and takes the mark off */
 	if (e && d->wd < 0 && fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		e->stamp = stat_stamp(&st);
 }
@@ -200,7 +200,7 @@ static void take_entry(struct walk *w, struct dir *d, int folder, const char *na
 		scan_gone(s, child);
 	if (scan_take(s, d, name, type, &child) <= 0)
 		return;
-	stamp_new(d, folder, name);
+	stamp_new(w, d, folder, name);
 	if (!w->how->report)
 		return;
 	report(s, d, name, FILE_CREATE, type);
