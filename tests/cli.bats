@@ -59,7 +59,7 @@ load helper
 }
 
 @test "what is not there yet is refused, never ignored" {
-  for words in '--control x every 1s' 'every 1s --sandbox' 'status x' 'top x' 'trigger x y' 'completions bash' 'file . --fanotify'; do
+  for words in '--control x every 1s' 'every 1s --sandbox' 'status x' 'top x' 'trigger x y' 'completions bash'; do
     # shellcheck disable=SC2086
     run_ev $words
     [ "$status" = 2 ]
@@ -167,4 +167,12 @@ load helper
 @test "diagnostics as JSON are valid JSON" {
   run_ev --log json -1 after 1ms -- nonesuch-command
   python3 -c 'import json,sys; d=json.loads(sys.argv[1]); assert d["rule"]=="after1" and d["level"]=="error"' "${lines[0]}"
+}
+
+@test "backends tells what works here and what it is best for" {
+  run_ev backends
+  [ "$status" = 0 ]
+  grep -q '^epoll  *works here$' <<<"$output"
+  run_ev backends --json
+  python3 -c 'import json,sys; d=[json.loads(l) for l in sys.argv[1].splitlines()]; assert [x["name"] for x in d]==["epoll","io_uring","poll","select"] and d[0]["available"]' "$output"
 }
