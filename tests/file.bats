@@ -203,11 +203,3 @@ P
   until_ok '[ "$(lines_of out)" = 2000 ]' 30
   [ "$(sort -u out | wc -l)" = 2000 ]
 }
-
-@test "an inotify limit is told with its sysctl" {
-  for i in $(seq 50); do mkdir "d/$i"; done
-  run timeout 10 unshare --user --map-root-user sh -c 'echo 20 >/proc/sys/user/max_inotify_watches && exec "$0" --within 100ms file d' "$EV"
-  [[ $output == *unshare:* ]] && skip "no user namespaces here"
-  [ "$status" = 1 ]
-  grep -q 'user.max_inotify_watches is 20' <<<"$output"
-}

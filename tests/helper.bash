@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Loaded by every .bats file: a folder of its own for each test, evwatch in the background, and
 # waiting for conditions instead of sleeping. EVWATCH_BACKEND comes from tests/run.
 

@@ -27,12 +27,12 @@ load helper
   until_ok 'grep -q "^line a$" out'
   mv log log.1
   echo b >>log.1
-  echo c >log
-  until_ok 'grep -q "^line c$" out'
+  echo ccc >log
+  until_ok 'grep -q "^line ccc$" out'
   : >log
   echo d >>log
   until_ok 'grep -q "^line d$" out'
-  [ "$(cat out)" = $'line a\nline b\nline c\nline d' ]
+  [ "$(cat out)" = $'line a\nline b\nline ccc\nline d' ]
 }
 
 @test "--follow waits for a file that is not there yet; --from start" {

@@ -14,14 +14,16 @@ const char command_line_name[] = "command line";
 
 static int add_text(struct process_options *o, const char *text, bool is_file, struct error *e)
 {
-	char *copy;
+	struct rule_text *added;
 
 	if (ARRAY_GROW(o->texts, o->texts_capacity, o->n_texts + 1) < 0)
 		return error_errno(e, "cannot take the rule");
-	copy = strdup(text);
-	if (!copy)
+	added = &o->texts[o->n_texts];
+	added->is_file = is_file;
+	added->text = strdup(text);
+	if (!added->text)
 		return error_errno(e, "cannot take the rule");
-	o->texts[o->n_texts++] = (struct rule_text){is_file, copy};
+	o->n_texts++;
 	return 0;
 }
 

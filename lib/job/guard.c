@@ -107,7 +107,7 @@ static bool loop_has_ended(const struct guardian *g, int *status)
 }
 
 /* Ends as the loop ended: the shell sees the same status. */
-static void end_alike(int status)
+static _Noreturn void end_alike(int status)
 {
 	struct rlimit no_core = {0, 0};
 	sigset_t none;
@@ -122,7 +122,7 @@ static void end_alike(int status)
 	_exit(128 + WTERMSIG(status)); /* PID 1 cannot die of a signal */
 }
 
-static void guardian_run(const struct guardian *g)
+static _Noreturn void guardian_run(const struct guardian *g)
 {
 	struct pollfd fds[] = {{.fd = g->signals, .events = POLLIN},
 			       {.fd = g->pair, .events = POLLIN}};
@@ -143,7 +143,7 @@ static void guardian_run(const struct guardian *g)
 	end_alike(status);
 }
 
-static void guardian_main(pid_t loop, int pair)
+static _Noreturn void guardian_main(pid_t loop, int pair)
 {
 	struct guardian g = {.loop = loop, .pair = pair};
 	sigset_t set;
@@ -179,9 +179,8 @@ struct guard *guard_start(struct error *e)
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	pid = fork();
 	if (pid > 0) {
-		free(g);
 		close(pair[0]);
-		guardian_main(pid, pair[1]);
+		guardian_main(pid, pair[1]); /* never returns: `g` is the child's */
 	}
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	close(pair[1]);

@@ -126,18 +126,16 @@ static void interleave(struct connector *c, const struct address *addresses, int
 	sa_family_t last = 0;
 
 	for (int placed = 0; placed < n; placed++) {
-		int best = -1;
+		int best = 0;
 
-		for (int i = 0; i < n; i++) {
-			if (used[i])
-				continue;
-			if (best < 0)
-				best = i;
-			if (addresses[i].any.sa_family != last) {
+		while (used[best])
+			best++;
+		/* The first of another family, or the first there is. */
+		for (int i = best; i < n; i++)
+			if (!used[i] && addresses[i].any.sa_family != last) {
 				best = i;
 				break;
 			}
-		}
 		used[best] = true;
 		last = addresses[best].any.sa_family;
 		c->addresses[placed] = addresses[best];

@@ -87,7 +87,8 @@ static int select_grow(struct select_state *s, int fd)
 	if (need <= s->words)
 		return 0;
 	for (int i = 0; i < SETS; i++) {
-		size_t wanted = s->words, result = s->words;
+		size_t wanted = s->words;
+		size_t result = wanted;
 
 		if (ARRAY_GROW(s->wanted[i], wanted, need) < 0 ||
 		    ARRAY_GROW(s->result[i], result, need) < 0)

@@ -27,7 +27,7 @@ static size_t kind_index(const struct source_type *type)
 {
 	size_t i = 0;
 
-	while (source_types[i] != type && i < MOST_KINDS - 1)
+	while (i < MOST_KINDS - 1 && source_types[i] != type)
 		i++;
 	return i;
 }

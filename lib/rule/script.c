@@ -95,14 +95,17 @@ struct script *script_from_arguments(const char *name, char *const *arguments, s
 
 int words_add(struct words *w, const char *text, size_t offset, bool quoted)
 {
-	char *copy;
+	struct word *added;
 
 	if (ARRAY_GROW(w->items, w->capacity, w->count + 1) < 0)
 		return -1;
-	copy = strdup(text);
-	if (!copy)
+	added = &w->items[w->count];
+	added->text = strdup(text);
+	added->offset = offset;
+	added->quoted = quoted;
+	if (!added->text)
 		return -1;
-	w->items[w->count++] = (struct word){copy, offset, quoted};
+	w->count++;
 	return 0;
 }
 

@@ -143,7 +143,7 @@ static const struct root *root_of(const struct fan *f, const char *folder, const
 		found = r->root;
 		rest += strspn(rest, "/");
 		buf_clear(out);
-		buf_add_text(out, found->path);
+		buf_add_text(out, r->root->path);
 		if (*rest && out->length && out->data[out->length - 1] != '/')
 			buf_add_char(out, '/');
 		buf_add_text(out, rest);

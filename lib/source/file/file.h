@@ -72,6 +72,7 @@ struct root {
 	char *base;       /* its last component, without slashes; owned */
 	struct dir *dir;  /* while it is a directory */
 	bool is_file;     /* while it is anything else */
+	bool unlinked;    /* its directory went with its watch: that is still to be told */
 	int anchor;       /* watch descriptor of the deepest directory above it that is there */
 	bool anchor_is_parent;
 	uint32_t stamp; /* of a polled file */

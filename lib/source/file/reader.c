@@ -254,6 +254,7 @@ static void directory_happened(struct file_source *s, struct dir *d, const struc
 	}
 	if (!(ev->mask & IN_IGNORED))
 		return;
+	d->root->unlinked |= d == d->root->dir;
 	tree_remove(s, d);
 }
 

@@ -195,9 +195,9 @@ static void root_gone(struct file_source *s, struct root *r)
 {
 	if (r->dir)
 		scan_gone(s, r->dir);
-	else if (r->is_file)
+	else if (r->is_file || r->unlinked)
 		root_report(s, r, FILE_DELETE, false);
-	r->is_file = false;
+	r->is_file = r->unlinked = false;
 }
 
 /* Something stands there that did not, or something else. */
