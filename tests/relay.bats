@@ -75,6 +75,59 @@ assert n == 256 * 20000, n
 P
 }
 
+@test "a client that stops in mid-stream, or does not read, holds nobody else up" {
+  server '
+def serve(c):
+    while True:
+        d = c.recv(65536)
+        if not d: break
+        if d == b"ping": c.sendall(b"pong")
+        if d == b"bulk": c.sendall(bytes(8 << 20))
+while True: threading.Thread(target=serve, args=(l.accept()[0],), daemon=True).start()'
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER"
+  timeout 40 python3 - "$(port)" <<'P'
+import socket, sys
+def connect():
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    s.settimeout(10)
+    return s
+def ping():
+    s = connect()
+    s.sendall(b"ping")
+    assert s.recv(4) == b"pong"
+stopped = connect()
+stopped.sendall(bytes(1 << 20)) # enough to be spliced, and then silence
+ping()
+deaf = connect()
+deaf.sendall(b"bulk")
+deaf.recv(1, socket.MSG_PEEK)
+ping()
+n = 0
+while n < 8 << 20: n += len(deaf.recv(65536))
+ping()
+P
+}
+
+@test "an answer sent before a reset arrives" {
+  server '
+c = l.accept()[0]
+c.recv(10)
+c.sendall(b"too much"); c.close() # unread bytes: the kernel sends a reset
+time.sleep(20)'
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER"
+  timeout 20 python3 - "$(port)" <<'P'
+import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+s.settimeout(10)
+s.sendall(bytes(30000))
+assert s.recv(100) == b"too much"
+try:
+    assert s.recv(100) != b"", "a FIN instead of a reset"
+except ConnectionResetError:
+    pass
+P
+}
+
 @test "a reset is passed on as a reset" {
   server '
 c = l.accept()[0]

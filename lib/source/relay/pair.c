@@ -147,14 +147,30 @@ static void on_idle(struct reactor *r, struct timer *t)
 	pair_close(CONTAINER_OF(t, struct pair, idle), "idle", false);
 }
 
-/* Runs both directions as far as they go. */
-static void pair_run(struct pair *p)
+static void pair_fail(struct pair *p, struct end *from)
 {
-	for (int i = CLIENT; i <= TARGET; i++)
-		if (flow_run(p, &p->ends[i]) == FLOW_RESET) {
-			pair_close(p, "reset", true);
-			return;
-		}
+	/* The other direction's last bytes may have come before the reset: an early answer. */
+	flow_run(p, end_other(p, from));
+	pair_close(p, "reset", true);
+}
+
+/*
+ * Runs the directions that `e` was told ready for: reading one that is not costs a system call a
+ * message, for nothing.
+ */
+static void pair_run(struct pair *p, struct end *e, unsigned ready)
+{
+	struct end *other = end_other(p, e);
+
+	if (ready & ~(unsigned)IO_READ && flow_is_blocked(&other->flow) &&
+	    flow_run(p, other) == FLOW_RESET) {
+		pair_fail(p, other);
+		return;
+	}
+	if (ready & ~(unsigned)IO_WRITE && flow_run(p, e) == FLOW_RESET) {
+		pair_fail(p, e);
+		return;
+	}
 	touch(p);
 	if (p->ends[CLIENT].flow.shut && p->ends[TARGET].flow.shut)
 		pair_close(p, "done", false);
@@ -177,7 +193,7 @@ static void end_ready(struct pair *p, struct end *e, unsigned ready)
 		pair_close(p, "reset", true);
 		return;
 	}
-	pair_run(p);
+	pair_run(p, e, ready);
 }
 
 static void on_client(struct reactor *r, struct io_watcher *w, unsigned ready)
@@ -241,7 +257,7 @@ static void on_connected(void *context, int fd, int error)
 	io_init(&p->ends[TARGET].io, fd, 0, on_target);
 	p->ends[TARGET].io.priority = p->owner->base.priority;
 	emit(p, "open");
-	pair_run(p);
+	pair_run(p, &p->ends[CLIENT], IO_READ); /* what it sent meanwhile */
 }
 
 static void on_resolved(void *context, const struct address *addresses, int n, const char *why)
@@ -290,6 +306,8 @@ void pair_open(struct relay_source *s, int fd, const struct address *remote, str
 	p->ends[CLIENT].flow.pipe = p->ends[TARGET].flow.pipe = (struct pipe){-1, -1};
 	timer_init(&p->idle, CLOCK_OF_LOOP, on_idle);
 	without_delay(fd);
+	/* splice(2) asks the descriptor whether it may wait, not its flags. */
+	fd_set_nonblocking(fd, true);
 	io_init(&p->ends[CLIENT].io, fd, 0, on_client);
 	p->ends[CLIENT].io.priority = s->base.priority;
 	io_init(&p->ends[TARGET].io, -1, 0, on_target);
