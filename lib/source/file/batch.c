@@ -2,7 +2,8 @@
  * When changes are handed on.
  *
  * The hard part: a lone save should run the command at once, a checkout of thousands of files once.
- * So --debounce auto waits 2 ms, and doubles that with each batch that follows another closely.
+ * So --debounce auto waits 2 ms, and doubles that with each batch that follows another closely, and
+ * with each doubling of the number of paths.
  * What is still being written holds the whole batch back (an editor's save is many changes), within
  * --max-wait; who writes for longer than that holds nobody back but himself.
  *
@@ -24,7 +25,10 @@
 #define SPACING_FIRST (50 * NS_PER_MS)
 #define SPACING_MOST  (1 * NS_PER_S)
 
-enum { SUSPICIOUS = 4 }; /* runs in a row that triggered themselves */
+enum {
+	SUSPICIOUS = 4, /* runs in a row that triggered themselves */
+	A_SAVE = 4,     /* paths */
+};
 
 static void on_quiet(struct reactor *r, struct timer *t)
 {
@@ -152,13 +156,18 @@ void batch_judge(struct file_source *s)
 	c->last_batch = now;
 }
 
+/* A save touches a few paths; the more there are, the likelier are still more to come. */
 static int64_t quiet_time(const struct file_source *s, int64_t now)
 {
 	const struct changes *c = &s->changes;
+	int64_t quiet;
 
 	if (!s->base.gather.automatic)
 		return s->base.gather.quiet;
-	return !c->last_batch || now - c->last_batch > CLOSELY ? QUIET_LEAST : c->quiet;
+	quiet = !c->last_batch || now - c->last_batch > CLOSELY ? QUIET_LEAST : c->quiet;
+	for (size_t n = c->count; n > A_SAVE && quiet < QUIET_MOST; n /= 2)
+		quiet *= 2;
+	return quiet < QUIET_MOST ? quiet : QUIET_MOST;
 }
 
 /* When may something be handed on? */
