@@ -28,14 +28,32 @@ static void try_target(struct pair *p);
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
+static struct address remote_of(const struct pair *p)
+{
+	struct address a = {.length = p->remote_length};
+
+	memcpy(&a.storage, p->remote, p->remote_length);
+	return a;
+}
+
+/* A Unix client's name, if it has one, is left out. */
+static void remote_keep(struct pair *p, const struct address *remote)
+{
+	bool fits = remote->length <= sizeof p->remote;
+
+	p->remote_length = fits ? (uint8_t)remote->length : sizeof remote->any.sa_family;
+	memcpy(p->remote, &remote->storage, p->remote_length);
+}
+
 static void log_pair(const struct pair *p, const char *why)
 {
 	const struct relay_config *c = p->owner->base.config;
+	struct address remote = remote_of(p);
 	struct buf b = {0};
 
 	if (!log_wants(LOG_INFO))
 		return;
-	address_add(&b, &p->remote);
+	address_add(&b, &remote);
 	buf_add_text(&b, " -> ");
 	endpoint_add(&b, &c->targets[p->target]);
 	buf_printf(&b, ": %llu bytes to, %llu from, ",
@@ -58,12 +76,13 @@ static void emit(struct pair *p, const char *name)
 {
 	struct relay_source *s = p->owner;
 	struct event event = event_make(name);
+	struct address from = remote_of(p);
 	struct buf remote = {0}, target = {0};
 	struct detail details[2];
 
 	if (!s->base.printed)
 		return;
-	address_add(&remote, &p->remote);
+	address_add(&remote, &from);
 	endpoint_add(&target, &((const struct relay_config *)s->base.config)->targets[p->target]);
 	details[0] = (struct detail){"EVWATCH_REMOTE_ADDR", remote.data};
 	details[1] = (struct detail){"EVWATCH_TARGET", target.data};
@@ -235,7 +254,9 @@ static void target_failed(struct pair *p, const char *why)
 	log_info(s->base.rule, "%s: %s", name.data ? name.data : "a target", why);
 	buf_free(&name);
 	if (++p->attempts < c->n_targets * (c->retry + 1)) {
-		p->target = relay_choose(s, &p->remote, p->attempts);
+		struct address remote = remote_of(p);
+
+		p->target = relay_choose(s, &remote, p->attempts);
 		try_target(p);
 		return;
 	}
@@ -300,7 +321,7 @@ void pair_open(struct relay_source *s, int fd, const struct address *remote, str
 		return;
 	}
 	p->owner = s;
-	p->remote = *remote;
+	remote_keep(p, remote);
 	p->peer = peer;
 	p->started = clock_read(CLOCK_OF_LOOP);
 	p->ends[CLIENT].flow.pipe = p->ends[TARGET].flow.pipe = (struct pipe){-1, -1};

@@ -82,7 +82,9 @@ struct pair {
 	size_t target, attempts;
 	int64_t started;
 	struct timer idle;
-	struct address remote;
+	/* The client's address, as short as it is: struct address has room for a Unix path. */
+	uint8_t remote_length;
+	unsigned char remote[sizeof(struct sockaddr_in6)];
 };
 
 enum { CLIENT, TARGET };
