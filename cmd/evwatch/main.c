@@ -169,6 +169,7 @@ static struct engine_end run_guarded(const struct process_options *o, const stru
 		tell_error(&e);
 	} else {
 		end = run_loop(o, rules, guard);
+		guard_free(guard);
 	}
 	if (o->pidfile)
 		pidfile_close(o->pidfile, pidfile);

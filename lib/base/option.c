@@ -38,6 +38,7 @@ static int choice_apply(const struct option *o, int *field, const char *word, st
 	for (int i = 0; o->choices[i]; i++) {
 		if (strcmp(o->choices[i], word) == 0) {
 			*field = i;
+			buf_free(&all);
 			return 0;
 		}
 		buf_printf(&all, "%s%s", i ? ", " : "", o->choices[i]);

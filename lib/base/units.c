@@ -119,20 +119,20 @@ int duration_parse(const char *word, int64_t *ns, struct error *e)
 	return 0;
 }
 
-/* The power of 1024 that a unit letter stands for, or -1. */
-static int unit_shift(char c)
+/* The bits that a unit letter stands for, or 0. */
+static unsigned unit_shift(char c)
 {
 	static const char letters[] = "kKmMgGtT";
 	const char *at = c ? strchr(letters, c) : NULL;
 
-	return at ? (int)(at - letters) / 2 * 10 + 10 : -1;
+	return at ? (unsigned)(at - letters) / 2 * 10 + 10 : 0;
 }
 
 int size_parse(const char *word, uint64_t *bytes, struct error *e)
 {
 	const char *s = word;
 	uint64_t number, fraction = 0;
-	int shift = 0;
+	unsigned shift = 0;
 
 	if (!*s)
 		return error_set(e, "a size is missing (as in 64k, 10M, 1G)");
@@ -145,8 +145,8 @@ int size_parse(const char *word, uint64_t *bytes, struct error *e)
 		fraction = fraction_read(&s, 1000000);
 	}
 	if (unit_shift(*s) > 0) {
-		shift = unit_shift(*s++);
-		if (*s == 'i' && s[1] == 'B')
+		shift = unit_shift(*s);
+		if (*++s == 'i' && s[1] == 'B')
 			s++;
 	}
 	if (*s == 'B')

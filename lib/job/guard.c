@@ -269,3 +269,8 @@ void guard_detach(struct guard *g)
 	g->reactor = NULL;
 	/* The pair stays open until the process ends: its end is what the guardian waits for. */
 }
+
+void guard_free(struct guard *g)
+{
+	free(g);
+}

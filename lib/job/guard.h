@@ -27,6 +27,9 @@ int guard_attach(struct guard *g, struct reactor *r, void (*lost)(void *context)
 		 struct error *e);
 void guard_detach(struct guard *g);
 
+/* Frees what stands for the guardian here; it stays itself until this process ends. */
+void guard_free(struct guard *g);
+
 /*
  * Ends every descendant of this process, adopted ones included: `signal` to each. Returns how many
  * processes were found; 0 says that none is left. Reaps those that nobody watches.

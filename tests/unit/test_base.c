@@ -161,7 +161,7 @@ static void tables(void)
 {
 	static const struct table_type type = {text_hash, text_hash, text_equal};
 	enum { N = 2000 };
-	static char keys[N][8];
+	static char keys[N][16];
 	struct table t;
 	size_t found = 0, at = 0;
 

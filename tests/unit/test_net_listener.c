@@ -195,6 +195,7 @@ static void test_in_the_way(void)
 	snprintf(word, sizeof word, "unix:%s/w", folder);
 	open_word(&l, word, NULL);
 	fd_close(&l.fds[0]); /* as if it had been killed */
+	free(l.unlink_path);
 	SAME(connect_to(word), -1, "a socket whose process is gone");
 	SAME(open_word(&l, word, NULL), 0, "is replaced");
 	SAME(connect_to(word), 0, "by a live one");

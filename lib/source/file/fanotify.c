@@ -386,8 +386,8 @@ int fan_open(struct file_source *s, struct error *e)
 
 	LIST_EACH(at, after, &s->roots)
 	n++;
-	if (!f || !(f->mounts = calloc(n, sizeof *f->mounts)) ||
-	    !(f->roots = calloc(n, sizeof *f->roots)))
+	if (!f || !(f->mounts = calloc(n + 1, sizeof *f->mounts)) ||
+	    !(f->roots = calloc(n + 1, sizeof *f->roots)))
 		return error_errno(e, "cannot watch files");
 	s->inotify = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_DFID_NAME | FAN_UNLIMITED_QUEUE |
 				       FAN_NONBLOCK | FAN_CLOEXEC,
