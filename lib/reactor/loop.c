@@ -13,15 +13,9 @@ enum { KIND_BITS = 3 };
 
 /* ---- active queues --------------------------------------------------------------------------- */
 
-uint32_t queue_add(struct reactor *r, unsigned priority, void *watcher, enum active_kind kind)
+int queue_grow(struct queue *q)
 {
-	struct queue *q = &r->queues[priority];
-
-	if (q->count == q->capacity && ARRAY_GROW(q->items, q->capacity, q->count + 1) < 0)
-		return 0;
-	q->items[q->count++] = (uintptr_t)watcher | (uintptr_t)kind;
-	r->nonempty |= 1u << priority;
-	return (uint32_t)q->count;
+	return ARRAY_GROW(q->items, q->capacity, q->count + 1);
 }
 
 void queue_remove(struct reactor *r, unsigned priority, uint32_t place)

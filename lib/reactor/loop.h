@@ -87,8 +87,22 @@ struct reactor {
 };
 
 /* ---- loop.c ---- */
-/* Puts a watcher into its queue. Returns its place + 1, or 0 with ENOMEM. */
-uint32_t queue_add(struct reactor *r, unsigned priority, void *watcher, enum active_kind kind);
+/* Makes room for one more. Returns 0, or -1 with ENOMEM. */
+int queue_grow(struct queue *q);
+
+/* Puts a watcher into its queue. Returns its place + 1, or 0 with ENOMEM. Inline: once an event. */
+static inline uint32_t queue_add(struct reactor *r, unsigned priority, void *watcher,
+				 enum active_kind kind)
+{
+	struct queue *q = &r->queues[priority];
+
+	if (__builtin_expect(q->count == q->capacity, 0) && queue_grow(q) < 0)
+		return 0;
+	q->items[q->count++] = (uintptr_t)watcher | (uintptr_t)kind;
+	r->nonempty |= 1u << priority;
+	return (uint32_t)q->count;
+}
+
 void queue_remove(struct reactor *r, unsigned priority, uint32_t place);
 /* Starts and stops what the loop itself needs: it does not keep reactor_run running. */
 /* A new backend with all that is watched. Returns 0, or -1 with the old one still there. */

@@ -219,9 +219,11 @@ int64_t timers_wait(struct reactor *r)
 	struct heap *h = &r->heaps[CLOCK_OF_LOOP];
 	int64_t wait;
 
-	for (int clock = CLOCK_OF_BOOT; clock < CLOCKS; clock++)
-		heap_settle_top(&r->heaps[clock]);
-	alarms_set(r);
+	if (r->alarms[CLOCK_OF_BOOT].io.started || r->alarms[CLOCK_OF_WALL].io.started) {
+		for (int clock = CLOCK_OF_BOOT; clock < CLOCKS; clock++)
+			heap_settle_top(&r->heaps[clock]);
+		alarms_set(r);
+	}
 	if (!heap_settle_top(h))
 		return -1;
 	wait = h->entries[0].key - clock_read(CLOCK_OF_LOOP);
