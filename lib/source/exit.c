@@ -94,7 +94,8 @@ static bool read_status(int pidfd, int *status)
 {
 	struct process_info info = {.mask = INFO_EXIT};
 
-	if (pidfd < 0 || ioctl(pidfd, PROCESS_GET_INFO, &info) < 0 || !(info.mask & INFO_EXIT))
+	if (pidfd < 0 || syscall(SYS_ioctl, pidfd, PROCESS_GET_INFO, &info) < 0 ||
+	    !(info.mask & INFO_EXIT))
 		return false;
 	*status = WIFSIGNALED(info.exit_code) ? 128 + WTERMSIG(info.exit_code)
 					      : WEXITSTATUS(info.exit_code);
