@@ -190,6 +190,43 @@ for i, c in enumerate(cs):
 P
 }
 
+@test "five thousand connections at once lose no byte" {
+  server '
+import selectors
+l.setblocking(False)
+sel = selectors.DefaultSelector()
+sel.register(l, 1)
+while True:
+    for key, _ in sel.select():
+        if key.fileobj is l:
+            c = l.accept()[0]
+            sel.register(c, 1)
+        elif (d := key.fileobj.recv(100)): key.fileobj.sendall(d)
+        else: sel.unregister(key.fileobj); key.fileobj.close()'
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER"
+  python3 - "$(port)" <<'P'
+import socket, sys
+cs = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(5000)]
+for i, c in enumerate(cs): c.sendall(b"%06d" % i)
+for i, c in enumerate(cs):
+    d = b""
+    while len(d) < 6:
+        r = c.recv(6)
+        assert r, i
+        d += r
+    assert d == b"%06d" % i
+P
+}
+
+@test "retries go on from the target that failed, for every balance" {
+  server "$echo_server"
+  for how in round-robin least-conn source first; do
+    start relay 127.0.0.1:0 127.0.0.1:1 127.0.0.1:2 "127.0.0.1:$SERVER" --balance "$how"
+    for _ in 1 2 3 4; do [ "$(echo hi | tcp "$(port)")" = hi ]; done
+    stop
+  done
+}
+
 @test "TERM drains: what was accepted is delivered" {
   server '
 c = l.accept()[0]

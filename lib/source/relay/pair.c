@@ -254,9 +254,7 @@ static void target_failed(struct pair *p, const char *why)
 	log_info(s->base.rule, "%s: %s", name.data ? name.data : "a target", why);
 	buf_free(&name);
 	if (++p->attempts < c->n_targets * (c->retry + 1)) {
-		struct address remote = remote_of(p);
-
-		p->target = relay_choose(s, &remote, p->attempts);
+		p->target = (p->target + 1) % c->n_targets;
 		try_target(p);
 		return;
 	}
@@ -334,6 +332,6 @@ void pair_open(struct relay_source *s, int fd, const struct address *remote, str
 	io_init(&p->ends[TARGET].io, -1, 0, on_target);
 	list_append(&s->pairs, &p->link);
 	s->n_pairs++;
-	p->target = relay_choose(s, remote, 0);
+	p->target = relay_choose(s, remote);
 	try_target(p);
 }

@@ -120,17 +120,17 @@ static size_t by_source(const struct address *remote)
 	return hash;
 }
 
-size_t relay_choose(struct relay_source *s, const struct address *remote, size_t attempts)
+size_t relay_choose(struct relay_source *s, const struct address *remote)
 {
 	const struct relay_config *c = s->base.config;
 
 	switch (c->balance) {
 	case BALANCE_FIRST:
-		return attempts % c->n_targets;
+		return 0;
 	case BALANCE_SOURCE:
-		return (by_source(remote) + attempts) % c->n_targets;
+		return by_source(remote) % c->n_targets;
 	case BALANCE_LEAST_CONN:
-		return (least_used(s, c->n_targets) + attempts) % c->n_targets;
+		return least_used(s, c->n_targets);
 	default:
 		return s->next_target++ % c->n_targets;
 	}

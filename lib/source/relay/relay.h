@@ -113,8 +113,8 @@ void pair_open(struct relay_source *s, int fd, const struct address *remote, str
 void pair_close(struct pair *p, const char *why, bool reset);
 
 /* ---- relay.c ---- */
-/* Which target is next for this client, after `attempts` that failed. */
-size_t relay_choose(struct relay_source *s, const struct address *remote, size_t attempts);
+/* Which target is this client's? Those that fail are followed by the ones behind them, in order. */
+size_t relay_choose(struct relay_source *s, const struct address *remote);
 /* A pair is gone. */
 void relay_pair_over(struct relay_source *s, const struct pair *p);
 
