@@ -1,15 +1,9 @@
-/*
- * Accepting: who may come, how many, and what is told of them.
- *
- * A process without free descriptors would be woken for ever by a connection that it cannot accept:
- * accepting stops then, and goes on a moment later or when a connection is over.
- */
+/* Connections: who may come, how many, and what is told of them. */
 #include "source/listen/listen.h"
 
 #include "base/array.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/units.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,10 +11,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-enum { ROUND = 64 }; /* connections a turn: others want their turn, too */
-
-#define PAUSE (100 * NS_PER_MS) /* without free descriptors */
 
 void connection_over(struct connection *c)
 {
@@ -34,11 +24,14 @@ void connection_over(struct connection *c)
 	list_remove(&c->link);
 	s->n_connections--;
 	free(c);
-	if (s->short_now) {
-		s->short_now = false;
-		timer_stop(s->base.reactor, &s->short_of_descriptors);
-	}
-	listen_review(s);
+	for (size_t i = 0; i < s->n_listeners; i++)
+		acceptor_retry(&s->acceptors[i]);
+}
+
+static void on_run_over(struct token *t, const struct run_outcome *outcome)
+{
+	(void)outcome;
+	connection_over(CONTAINER_OF(t, struct connection, token));
 }
 
 /* ---- what is told ---------------------------------------------------------------------------- */
@@ -166,12 +159,13 @@ static void emit_connection(struct connection *c, int fd, const struct address *
 	event.details = told.details;
 	event.n_details = told.n;
 	event.connection = fd;
-	event.token = c;
+	event.token = &c->token;
 	s->base.host->emit(&s->base, &event, 1);
 }
 
-static void admit(struct listen_source *s, int fd, const struct address *remote)
+void on_accepted(void *owner, int fd, const struct address *remote)
 {
+	struct listen_source *s = owner;
 	struct connection *c = calloc(1, sizeof *c);
 	const char *why;
 	struct buf name = {0};
@@ -189,6 +183,7 @@ static void admit(struct listen_source *s, int fd, const struct address *remote)
 		return;
 	}
 	buf_free(&name);
+	c->token.over = on_run_over;
 	c->owner = s;
 	c->io.fd = -1;
 	list_append(&s->connections, &c->link);
@@ -199,42 +194,4 @@ static void admit(struct listen_source *s, int fd, const struct address *remote)
 		emit_connection(c, fd, remote);
 	else
 		reader_open(c, fd);
-}
-
-static bool is_shortage(int why)
-{
-	return why == EMFILE || why == ENFILE || why == ENOBUFS || why == ENOMEM;
-}
-
-static void pause_accepting(struct listen_source *s)
-{
-	log_warn(s->base.rule, "cannot accept: %s; trying again soon (see ulimit -n)",
-		 strerror(errno));
-	s->short_now = true;
-	timer_start_in(s->base.reactor, &s->short_of_descriptors, PAUSE);
-	listen_review(s);
-}
-
-void on_acceptable(struct reactor *r, struct io_watcher *w, unsigned ready)
-{
-	struct acceptor *a = CONTAINER_OF(w, struct acceptor, io);
-	struct listen_source *s = a->owner;
-
-	(void)r;
-	(void)ready;
-	/* Each emit may pause or stop us. */
-	for (int i = 0; i < ROUND && w->started; i++) {
-		struct address remote = {.length = sizeof remote.storage};
-		int fd = accept4(w->fd, &remote.any, &remote.length, SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			address_unmap(&remote);
-			admit(s, fd, &remote);
-		} else if (is_shortage(errno)) {
-			pause_accepting(s);
-		} else if (errno == EAGAIN) {
-			return;
-		}
-		/* Others are a connection's that went before it was accepted (accept(2)). */
-	}
 }

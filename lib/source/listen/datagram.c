@@ -19,8 +19,9 @@
 
 enum { LARGEST = 65536, ROUND = 64, CONTROL = 128 };
 
-/* Where the reply goes, and from where: the token of its event. */
+/* Where the reply goes, and from where. */
 struct answer {
+	struct token token; /* first: the token of its event */
 	struct listen_source *owner;
 	int fd;
 	struct address remote;
@@ -48,9 +49,10 @@ static void keep_local(struct answer *a, struct msghdr *m)
 	}
 }
 
-void datagram_answer(void *token, const struct run_outcome *outcome)
+/* Sends what the command wrote back to where the datagram came from. */
+static void answer(struct token *t, const struct run_outcome *outcome)
 {
-	struct answer *a = token;
+	struct answer *a = CONTAINER_OF(t, struct answer, token);
 	struct iovec part = {(void *)(uintptr_t)outcome->output, outcome->output_length};
 	struct msghdr m = {
 	    .msg_name = &a->remote.any,
@@ -67,10 +69,10 @@ void datagram_answer(void *token, const struct run_outcome *outcome)
 	free(a);
 }
 
-static void emit_datagram(struct acceptor *acceptor, struct answer *a, const char *bytes,
+static void emit_datagram(struct datagram_socket *socket, struct answer *a, const char *bytes,
 			  size_t length)
 {
-	struct listen_source *s = acceptor->owner;
+	struct listen_source *s = socket->owner;
 	struct event event = event_make("datagram");
 	struct buf remote = {0}, host = {0}, text = {0};
 	char port[8];
@@ -92,7 +94,8 @@ static void emit_datagram(struct acceptor *acceptor, struct answer *a, const cha
 		event.payload = bytes;
 		event.payload_length = length;
 		event.capture = true;
-		event.token = a;
+		a->token.over = answer;
+		event.token = &a->token;
 	}
 	if (!remote.failed && !host.failed && !text.failed)
 		s->base.host->emit(&s->base, &event, 1);
@@ -104,9 +107,9 @@ static void emit_datagram(struct acceptor *acceptor, struct answer *a, const cha
 }
 
 /* One datagram. False when there is none. */
-static bool receive(struct acceptor *acceptor, char *room)
+static bool receive(struct datagram_socket *socket, char *room)
 {
-	const struct listen_settings *c = acceptor->owner->base.config;
+	const struct listen_settings *c = socket->owner->base.config;
 	struct answer *a = calloc(1, sizeof *a);
 	_Alignas(struct cmsghdr) char control[CONTROL];
 	struct iovec part = {room, LARGEST - 1};
@@ -119,10 +122,10 @@ static bool receive(struct acceptor *acceptor, char *room)
 	m.msg_namelen = sizeof a->remote.storage;
 	m.msg_control = control;
 	m.msg_controllen = sizeof control;
-	n = recvmsg(acceptor->io.fd, &m, MSG_DONTWAIT);
+	n = recvmsg(socket->io.fd, &m, MSG_DONTWAIT);
 	a->remote.length = m.msg_namelen;
-	a->owner = acceptor->owner;
-	a->fd = acceptor->io.fd;
+	a->owner = socket->owner;
+	a->fd = socket->io.fd;
 	if (n < 0) {
 		free(a);
 		return errno != EAGAIN; /* an ICMP error of an earlier reply, say */
@@ -132,17 +135,17 @@ static bool receive(struct acceptor *acceptor, char *room)
 		free(a);
 		return true;
 	}
-	emit_datagram(acceptor, a, room, (size_t)n);
+	emit_datagram(socket, a, room, (size_t)n);
 	return true;
 }
 
 void on_datagram(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
-	struct acceptor *a = CONTAINER_OF(w, struct acceptor, io);
+	struct datagram_socket *s = CONTAINER_OF(w, struct datagram_socket, io);
 	char room[LARGEST];
 
 	(void)r;
 	(void)ready;
-	for (int i = 0; i < ROUND && w->started && receive(a, room); i++)
+	for (int i = 0; i < ROUND && w->started && receive(s, room); i++)
 		;
 }

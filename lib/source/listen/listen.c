@@ -81,43 +81,46 @@ static void listen_close(struct source *base)
 	struct listen_source *s = (struct listen_source *)base;
 
 	s->stopped = true;
-	for (size_t i = 0; i < s->n_acceptors; i++)
-		io_stop(base->reactor, &s->acceptors[i].io);
+	for (size_t i = 0; i < s->n_datagrams; i++)
+		io_stop(base->reactor, &s->datagrams[i].io);
+	for (size_t i = 0; i < s->n_listeners; i++)
+		acceptor_close(&s->acceptors[i]);
 	LIST_EACH(at, after, &s->connections)
 	connection_over(CONTAINER_OF(at, struct connection, link));
 	for (size_t i = 0; i < s->n_listeners; i++)
 		listener_close(&s->listeners[i]);
-	timer_stop(base->reactor, &s->short_of_descriptors);
 	peer_table_free(&s->peers);
 	free(s->listeners);
 	free(s->acceptors);
+	free(s->datagrams);
 }
 
-static void add_acceptors(struct listen_source *s, struct listener *l)
+static void watch_datagrams(struct listen_source *s, int fd)
 {
+	struct datagram_socket *d = &s->datagrams[s->n_datagrams++];
+
+	d->owner = s;
+	io_init(&d->io, fd, IO_READ, on_datagram);
+	d->io.priority = s->base.priority;
+}
+
+/* Makes ready to accept from the listener that was opened last. */
+static void add_listener(struct listen_source *s)
+{
+	struct listener *l = &s->listeners[s->n_listeners];
+
+	acceptor_init(&s->acceptors[s->n_listeners++], s->base.reactor, l, s->base.priority,
+		      on_accepted, s, s->base.rule);
 	for (int i = 0; i < l->count; i++) {
-		struct acceptor *a = &s->acceptors[s->n_acceptors++];
 		struct buf word = {0};
 
-		a->owner = s;
-		a->listener = l;
-		a->index = i;
-		io_init(&a->io, l->fds[i], IO_READ, l->datagram[i] ? on_datagram : on_acceptable);
-		a->io.priority = s->base.priority;
+		if (l->datagram[i])
+			watch_datagrams(s, l->fds[i]);
 		listener_add_bound(&word, l, i);
 		if (word.data)
 			s->base.host->bound(&s->base, word.data);
 		buf_free(&word);
 	}
-}
-
-static void on_descriptors_again(struct reactor *r, struct timer *t)
-{
-	struct listen_source *s = CONTAINER_OF(t, struct listen_source, short_of_descriptors);
-
-	(void)r;
-	s->short_now = false;
-	listen_review(s);
 }
 
 static int listen_open(struct source *base, struct error *e)
@@ -127,10 +130,10 @@ static int listen_open(struct source *base, struct error *e)
 
 	list_init(&s->connections);
 	peer_table_init(&s->peers);
-	timer_init(&s->short_of_descriptors, CLOCK_OF_LOOP, on_descriptors_again);
 	s->listeners = calloc(c->count, sizeof *s->listeners);
-	s->acceptors = calloc(c->count * LISTENER_MOST, sizeof *s->acceptors);
-	if (!s->listeners || !s->acceptors) {
+	s->acceptors = calloc(c->count, sizeof *s->acceptors);
+	s->datagrams = calloc(c->count * LISTENER_MOST, sizeof *s->datagrams);
+	if (!s->listeners || !s->acceptors || !s->datagrams) {
 		error_errno(e, "cannot listen");
 		listen_close(base);
 		return -1;
@@ -140,32 +143,35 @@ static int listen_open(struct source *base, struct error *e)
 			listen_close(base);
 			return -1;
 		}
-		s->n_listeners++;
-		add_acceptors(s, &s->listeners[i]);
+		add_listener(s);
 	}
 	return 0;
 }
 
-void listen_review(struct listen_source *s)
+/* Starts or stops accepting, by everything that may stand against it. */
+static void review(struct listen_source *s)
 {
-	bool accept = !s->stopped && !s->base.paused && !s->short_now;
+	bool accept = !s->stopped && !s->base.paused;
+	struct error e;
+	int result = 0;
 
-	for (size_t i = 0; i < s->n_acceptors; i++) {
-		struct error e;
-
-		if (!accept)
-			io_stop(s->base.reactor, &s->acceptors[i].io);
-		else if (io_start(s->base.reactor, &s->acceptors[i].io) < 0) {
-			error_errno(&e, "cannot accept");
-			s->base.host->failed(&s->base, &e);
-			return;
-		}
+	for (size_t i = 0; i < s->n_listeners; i++)
+		result |= acceptor_want(&s->acceptors[i], accept);
+	for (size_t i = 0; i < s->n_datagrams; i++) {
+		if (accept)
+			result |= io_start(s->base.reactor, &s->datagrams[i].io);
+		else
+			io_stop(s->base.reactor, &s->datagrams[i].io);
 	}
+	if (result == 0)
+		return;
+	error_errno(&e, "cannot accept");
+	s->base.host->failed(&s->base, &e);
 }
 
 static void listen_start(struct source *base)
 {
-	listen_review((struct listen_source *)base);
+	review((struct listen_source *)base);
 }
 
 static void listen_stop(struct source *base)
@@ -173,22 +179,16 @@ static void listen_stop(struct source *base)
 	struct listen_source *s = (struct listen_source *)base;
 
 	s->stopped = true;
-	listen_review(s);
+	review(s);
 }
 
-/* A token is a connection's, or a datagram's; which one the kind of the listener tells. */
 static void listen_run_ended(struct source *base, void *token, const struct run_outcome *outcome)
 {
-	struct listen_source *s = (struct listen_source *)base;
+	struct token *t = token;
 
-	if (!token)
-		return;
-	LIST_EACH(at, after, &s->connections)
-	if (CONTAINER_OF(at, struct connection, link) == token) {
-		connection_over(token);
-		return;
-	}
-	datagram_answer(token, outcome);
+	(void)base;
+	if (t)
+		t->over(t, outcome);
 }
 
 /* ---- the kind -------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "net/acceptor.h"
 #include "net/cidr.h"
 #include "net/endpoint.h"
 #include "reactor/reactor.h"
@@ -23,28 +24,32 @@ struct listen_settings {
 	char *banner;
 };
 
-/* One socket that listens. */
-struct acceptor {
+/* A socket that datagrams come to. */
+struct datagram_socket {
 	struct listen_source *owner;
 	struct io_watcher io;
-	struct listener *listener;
-	int index; /* of the listener's descriptors */
+};
+
+/* The token of an event: a connection, or the sender of a datagram that waits for its answer. */
+struct token {
+	void (*over)(struct token *t, const struct run_outcome *outcome);
 };
 
 struct listen_source {
 	struct source base;
-	struct listener *listeners; /* owned, one each of the endpoints */
-	struct acceptor *acceptors; /* owned */
-	size_t n_listeners, n_acceptors;
+	struct listener *listeners;        /* owned, one each of the endpoints */
+	struct acceptor *acceptors;        /* owned, one each of the listeners */
+	struct datagram_socket *datagrams; /* owned */
+	size_t n_listeners, n_datagrams;
 	struct link connections;
 	uint64_t n_connections, n_accepted;
 	struct peer_table peers;
-	struct timer short_of_descriptors; /* accepting goes on when it fires */
-	bool short_now, stopped;
+	bool stopped;
 };
 
-/* A connection that was accepted and is not over: the token of its event. */
+/* A connection that was accepted and is not over. */
 struct connection {
+	struct token token; /* first: the token of its event */
 	struct link link;
 	struct listen_source *owner;
 	struct peer *peer; /* of the count per address, or NULL */
@@ -54,12 +59,8 @@ struct connection {
 	char remote[128];
 };
 
-/* ---- listen.c ---- */
-/* Starts or stops accepting, by everything that may stand against it. */
-void listen_review(struct listen_source *s);
-
 /* ---- accept.c ---- */
-void on_acceptable(struct reactor *r, struct io_watcher *w, unsigned ready);
+void on_accepted(void *owner, int fd, const struct address *remote);
 void connection_over(struct connection *c);
 
 /* ---- reader.c ---- */
@@ -68,7 +69,5 @@ void reader_open(struct connection *c, int fd);
 
 /* ---- datagram.c ---- */
 void on_datagram(struct reactor *r, struct io_watcher *w, unsigned ready);
-/* Sends what the command wrote back to where the datagram came from; frees the token. */
-void datagram_answer(void *token, const struct run_outcome *outcome);
 
 #endif
