@@ -29,9 +29,8 @@ static double now(void)
 
 static void add(char *path)
 {
-	int wd = inotify_add_watch(fd, path,
-				   IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE | IN_DELETE | IN_MOVE |
-				       IN_ONLYDIR);
+	int wd = inotify_add_watch(
+	    fd, path, IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE | IN_DELETE | IN_MOVE | IN_ONLYDIR);
 	DIR *d;
 	struct dirent *e;
 	char child[4096];
