@@ -254,7 +254,8 @@ static void directory_happened(struct file_source *s, struct dir *d, const struc
 	}
 	if (!(ev->mask & IN_IGNORED))
 		return;
-	d->root->unlinked |= d == d->root->dir;
+	if (d->root && d == d->root->dir)
+		d->root->unlinked = true;
 	tree_remove(s, d);
 }
 
