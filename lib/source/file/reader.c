@@ -254,7 +254,7 @@ static void directory_happened(struct file_source *s, struct dir *d, const struc
 	}
 	if (!(ev->mask & IN_IGNORED))
 		return;
-	if (d->root && d == d->root->dir)
+	if (!d->parent)
 		d->root->unlinked = true;
 	tree_remove(s, d);
 }
