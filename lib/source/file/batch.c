@@ -21,6 +21,7 @@
 
 #define QUIET_LEAST   (2 * NS_PER_MS)
 #define QUIET_MOST    (50 * NS_PER_MS)
+#define OTHER_HALF    (25 * NS_PER_MS)  /* for what was deleted to be written anew */
 #define CLOSELY       (500 * NS_PER_MS) /* a batch within this of the one before doubles the wait */
 #define SPACING_FIRST (50 * NS_PER_MS)
 #define SPACING_MOST  (1 * NS_PER_S)
@@ -156,6 +157,22 @@ void batch_judge(struct file_source *s)
 	c->last_batch = now;
 }
 
+/* Is something gone that an editor may be about to write anew (a backup by rename, then the file)?
+ */
+static bool half_a_save(const struct changes *c)
+{
+	size_t n = 0;
+
+	LIST_EACH(at, after, &c->order)
+	{
+		if (CONTAINER_OF(at, struct change, link)->event == FILE_DELETE)
+			return true;
+		if (++n > A_SAVE)
+			return false;
+	}
+	return false;
+}
+
 /* A save touches a few paths; the more there are, the likelier are still more to come. */
 static int64_t quiet_time(const struct file_source *s, int64_t now)
 {
@@ -165,6 +182,8 @@ static int64_t quiet_time(const struct file_source *s, int64_t now)
 	if (!s->base.gather.automatic)
 		return s->base.gather.quiet;
 	quiet = !c->last_batch || now - c->last_batch > CLOSELY ? QUIET_LEAST : c->quiet;
+	if (quiet < OTHER_HALF && half_a_save(c))
+		return OTHER_HALF;
 	for (size_t n = c->count; n > A_SAVE && quiet < QUIET_MOST; n /= 2)
 		quiet *= 2;
 	return quiet < QUIET_MOST ? quiet : QUIET_MOST;
