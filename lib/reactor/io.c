@@ -104,6 +104,10 @@ void io_stop(struct reactor *r, struct io_watcher *w)
 void io_change(struct reactor *r, struct io_watcher *w, unsigned interest)
 {
 	w->interest = (uint16_t)interest;
+	/* What was ready but is not asked for any more must not be told. */
+	w->ready &= (uint16_t)(interest | IO_HANGUP | IO_ERROR);
+	if (!w->ready)
+		io_forget_pending(r, w);
 	if (w->started)
 		io_note_change(r, w->fd);
 }
