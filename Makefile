@@ -77,7 +77,8 @@ bench: all
 -include $(wildcard tests/bench/*/bench.mk)
 
 coverage:
-	$(MAKE) BUILD=build/coverage OPT="-O0 -g --coverage" HARDEN= LINK=--coverage all units
+	$(MAKE) BUILD=build/coverage OPT="-O0 -g --coverage" HARDEN= \
+	    LINK="--coverage -Wl,--wrap=raise,--wrap=_exit tests/coverage_dump.c" all units
 	@tests/coverage build/coverage
 
 # The kernel's headers stand behind musl's own; its macros convert signs, so fewer warnings.

@@ -16,7 +16,8 @@ teardown() {
   local p
   for p in "${STARTED[@]:-}"; do
     [ -n "$p" ] || continue
-    kill -9 "$p" 2>/dev/null
+    kill -TERM "$p" 2>/dev/null
+    until_ok "! kill -0 $p 2>/dev/null" 2 >/dev/null || kill -9 "$p" 2>/dev/null
     wait "$p" 2>/dev/null
   done
   return 0

@@ -192,6 +192,34 @@ static void test_stopping_inside(void)
 	close(fds[1]);
 }
 
+static void lose_interest(struct reactor *r, struct probe *p)
+{
+	io_change(r, &p->other->io, IO_READ);
+}
+
+/* Two are ready to write; the first that is called takes that interest from the other. */
+static void test_changed_inside(void)
+{
+	struct reactor *r = reactor_here();
+	struct probe a, b;
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
+		return;
+	a = probe_of(fds[0], IO_WRITE);
+	b = probe_of(fds[0], IO_WRITE);
+	a.act = b.act = lose_interest;
+	a.other = &b;
+	b.other = &a;
+	io_start(r, &a.io);
+	io_start(r, &b.io);
+	turns(r, 1);
+	SAME(a.calls + b.calls, 1, "%s: what is not asked for any more is not told", backend);
+	reactor_free(r);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 /* Closed and reused within one turn: the new file is watched, the old one's readiness is stale. */
 static void test_reuse(void)
 {
@@ -615,6 +643,7 @@ static void test_backend(void)
 	test_once_and_interest();
 	test_files();
 	test_stopping_inside();
+	test_changed_inside();
 	test_reuse();
 	test_live_duplicate();
 	test_refused();
