@@ -353,6 +353,29 @@ storm() {
 	grep -q "^overflow src" "$dir/out"
 }
 
+@test "what a rescan found to be gone is not told of afterwards" {
+	command -v strace >/dev/null || skip "no strace"
+	limit max_queued_events 128
+	mkdir src
+	: >src/gone
+	watch --no-guard file src
+	# Its reading of directories is slowed, so that the file changes and goes while one is read.
+	strace -qq -o trace -e trace=getdents64 -e inject=getdents64:delay_enter=700000 -p "${pids[0]}" 3>&- &
+	pids+=($!)
+	until_true grep -q "^TracerPid:.[1-9]" "/proc/${pids[0]}/status"
+	reads() { ls -l "/proc/${pids[0]}/fd" | grep -q "/$1$"; }
+	mkdir src/new
+	until_true reads src/new
+	seq -f src/%g 300 | xargs touch
+	until_true reads src
+	echo 1 >src/gone
+	rm src/gone
+	: >src/last
+	until_true grep -q "src/last$" out
+	until_true grep -q "^overflow src" out
+	[ "$(grep "src/gone$" out)" = "delete src/gone" ]
+}
+
 @test "where watches run out the limit is named, and the rest is polled" {
 	limit max_user_watches "$(($(cat /proc/sys/fs/inotify/max_user_watches) / 100000 + 8))"
 	mkdir -p src/{1..40}/sub
@@ -398,7 +421,7 @@ agree() {
 @test "waiting costs no wake-up" {
 	command -v strace >/dev/null || skip "no strace"
 	mkdir src
-	watch file src
+	watch --no-guard file src
 	timeout 3 strace -f -o "$dir/trace" -p "${pids[0]}" 2>/dev/null || true
 	[ "$(grep -vc -e '<unfinished' -e detached -e 'resumed' "$dir/trace")" -le 1 ]
 }

@@ -219,7 +219,14 @@ static void deleted(struct file_source *s, struct dir *d, const struct inotify_e
 	report(s, d, ev->name, FILE_DELETE, type);
 }
 
-static void entry_happened(struct file_source *s, struct dir *d, const struct inotify_event *ev)
+/* A scan may have seen that it is gone before its last events are read: they come too late. */
+static bool told_as_gone(const struct dir *d, const struct inotify_event *ev)
+{
+	return !(ev->mask & IN_ISDIR) && !names_find(d->names, ev->name);
+}
+
+static void plain_happened(struct file_source *s, const struct dir *d,
+			   const struct inotify_event *ev)
 {
 	static const struct {
 		uint32_t mask;
@@ -230,6 +237,15 @@ static void entry_happened(struct file_source *s, struct dir *d, const struct in
 		     {IN_OPEN, FILE_OPEN},
 		     {IN_ACCESS, FILE_ACCESS}};
 
+	if (told_as_gone(d, ev))
+		return;
+	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+		if (ev->mask & plain[i].mask)
+			report(s, d, ev->name, plain[i].event, type_of(d, ev));
+}
+
+static void entry_happened(struct file_source *s, struct dir *d, const struct inotify_event *ev)
+{
 	if (ev->mask & IN_MOVED_FROM)
 		moved_from(s, d, ev);
 	else if (ev->mask & IN_MOVED_TO)
@@ -239,9 +255,7 @@ static void entry_happened(struct file_source *s, struct dir *d, const struct in
 	else if (ev->mask & IN_DELETE)
 		deleted(s, d, ev);
 	else
-		for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-			if (ev->mask & plain[i].mask)
-				report(s, d, ev->name, plain[i].event, type_of(d, ev));
+		plain_happened(s, d, ev);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
