@@ -2,9 +2,9 @@
  * When changes are handed on.
  *
  * The hard part: a lone save should run the command at once, a checkout of thousands of files once.
- * So --debounce auto waits 2 ms, and doubles that with each batch that follows another closely, and
- * with each doubling of the number of paths.
- * What is still being written holds the whole batch back (an editor's save is many changes), within
+ * So --debounce auto waits 2 ms (longer for the other half of a save), and doubles that with each
+ * batch that follows another closely, and with each doubling of the number of paths. What is still
+ * being written holds the whole batch back (an editor's save is many changes), within
  * --max-wait; who writes for longer than that holds nobody back but himself.
  *
  * A rule whose command changes what it watches would run for ever. It shows in batches all of whose
@@ -12,6 +12,7 @@
  * cure, and its runs are spaced out; nothing is dropped, for it may be the user who saves that
  * often.
  */
+#include "base/array.h"
 #include "base/log.h"
 #include "base/units.h"
 #include "source/file/file.h"
@@ -19,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUIET_LEAST   (2 * NS_PER_MS)
+#define QUIET_LEAST   (1500 * NS_PER_US) /* and what starting takes: the command runs after 2 ms */
 #define QUIET_MOST    (50 * NS_PER_MS)
 #define OTHER_HALF    (25 * NS_PER_MS)  /* for what was deleted to be written anew */
 #define CLOSELY       (500 * NS_PER_MS) /* a batch within this of the one before doubles the wait */
@@ -157,15 +158,50 @@ void batch_judge(struct file_source *s)
 	c->last_batch = now;
 }
 
-/* Is something gone that an editor may be about to write anew (a backup by rename, then the file)?
+/* Names of what is about to be renamed or removed: .f.swp, f~, f.tmp, #f#, 4913. */
+static bool is_makeshift(const char *path)
+{
+	static const char *const endings[] = {"~",    "#",     ".tmp", ".temp", ".new", ".bak",
+					      ".old", ".orig", ".swp", ".swx",  ".part"};
+	const char *base = strrchr(path, '/');
+	size_t length, n;
+
+	base = base ? base + 1 : path;
+	length = strlen(base);
+	for (size_t i = 0; i < ARRAY_LENGTH(endings); i++)
+		if ((n = strlen(endings[i])) < length && !strcmp(base + length - n, endings[i]))
+			return true;
+	return *base == '.' || strncmp(base, "tmp", 3) == 0 || strspn(base, "0123456789") == length;
+}
+
+/*
+ * Is the other half of a save likely to come? Something is gone that may be written anew; something
+ * makeshift is there that may be renamed or removed; a file was written anew beside its backup.
  */
+static bool is_half(const struct changes *c, const struct change *change)
+{
+	const struct change *anew;
+
+	switch (change->event) {
+	case FILE_DELETE:
+		return true;
+	case FILE_CREATE:
+		return is_makeshift(change->path);
+	case FILE_MOVE:
+		anew = change->old_path ? table_find(&c->by_path, change->old_path) : NULL;
+		return is_makeshift(change->path) || (anew && anew->event != FILE_DELETE);
+	default:
+		return false;
+	}
+}
+
 static bool half_a_save(const struct changes *c)
 {
 	size_t n = 0;
 
 	LIST_EACH(at, after, &c->order)
 	{
-		if (CONTAINER_OF(at, struct change, link)->event == FILE_DELETE)
+		if (is_half(c, CONTAINER_OF(at, struct change, link)))
 			return true;
 		if (++n > A_SAVE)
 			return false;

@@ -1,0 +1,76 @@
+#!/usr/bin/env bats
+# file: one run per save, none missed, however the save is made and whatever is watched.
+load helper
+
+prepare() {
+  mkdir src
+  echo 0 >src/f
+  : >runs
+}
+
+save_in_place() { echo "$1" >src/f; }
+
+# As many editors and most programs do.
+save_by_rename() {
+  echo "$1" >src/.f.new
+  mv -f src/.f.new src/f
+}
+
+# As vim does: a backup by rename, the file anew, its mode, the backup gone.
+save_like_vim() {
+  mv src/f "src/f$2"
+  echo "$1" >src/f
+  chmod 600 src/f
+  rm "src/f$2"
+}
+
+# saves PATH N SAVE [ARG]: N saves, and after each exactly one run, which saw it. The pause is not
+# waited for anything: a second run would have to come in it.
+saves() {
+  local path=$1 n=$2 save=$3 i
+  shift 3
+  start file "$path" -- 'echo "$EVWATCH_EVENT $* $(cat src/f)" >>runs'
+  for ((i = 1; i <= n; i++)); do
+    "$save" "$i" "$@"
+    until_ok "[ \"\$(lines_of runs)\" -ge $i ]"
+    sleep "0.0$((35 + i * 7 % 18))"
+  done
+  seq -f 'modify src/f %g' "$n" | diff - runs
+}
+
+@test "a save in place is one run, watching the directory" {
+  saves src 20 save_in_place
+}
+
+@test "a save in place is one run, watching the file" {
+  saves src/f 20 save_in_place
+}
+
+@test "a save by rename is one run, watching the directory" {
+  saves src 20 save_by_rename
+}
+
+@test "a save by rename is one run, watching the file" {
+  saves src/f 20 save_by_rename
+}
+
+@test "a save as vim makes it is one run, watching the directory" {
+  saves src 20 save_like_vim '~'
+}
+
+@test "a save as vim makes it is one run, watching the file" {
+  saves src/f 20 save_like_vim '~'
+}
+
+@test "the backup of a save may be called as it likes" {
+  saves src 10 save_like_vim -kept
+}
+
+@test "a first save after a long rest is one run, too" {
+  for save in save_by_rename save_like_vim; do
+    echo 0 >src/f
+    : >runs
+    saves src 1 "$save" '~'
+    stop || true
+  done
+}
