@@ -93,15 +93,44 @@ material() { # N files in folders below $1
 	until_true all_told
 }
 
-@test "vim saves are one modify each" {
-	command -v vim >/dev/null || skip "no vim"
+# edit N EDITOR...: N saves, each in a session of its own on a terminal of its own, of what both the
+# directory and the file are watched for.
+edit() {
+	local n=$1 i
+	shift
 	echo 0 >src/f
-	watch --ignore '*.sw?' --ignore 4913
-	for i in 1 2 3; do
-		vim -u NONE -es -c 'set backup backupcopy=no' -c "normal ggcc$i" -c wq src/f </dev/null
-		ran() { [ "$(grep -c 'src/f$' runs)" -ge "$i" ] || grep -q 'src/f ' runs; }
-		until_true ran
+	: >runs
+	"$evwatch" --ready-file "$dir/ready" -e "dir: file src --ignore '*.sw?' -- echo \"dir \$EVWATCH_EVENT \$*\" >>runs" \
+		-e 'file: file src/f -- echo "file $EVWATCH_EVENT $*" >>runs' 2>err 3>&- &
+	pid=$!
+	until_true test -e "$dir/ready"
+	for ((i = 1; i <= n; i++)); do
+		TERM=xterm SAVE=$i timeout 20 script -qec "$*" /dev/null >/dev/null </dev/null 3>&-
+		grep -q "$i" src/f
+		ran() { [ "$(grep -c "^$1 .*src/f\b" runs)" -ge "$i" ]; }
+		until_true ran dir
+		until_true ran file
 	done
-	[ "$(cat src/f)" = 3 ]
-	! grep -v '^modify ' <(sed -n '2,$p' runs)
+	[ "$(grep -c '^file modify src/f$' runs)" = "$n" ]
+	[ "$(grep -c '^dir modify src/f\b' runs)" = "$n" ]
+	[ "$(wc -l <runs)" = $((2 * n)) ]
+}
+
+@test "a vim save is one run and a modify, watching the directory or the file" {
+	command -v vim script >/dev/null || skip "no vim, or no script"
+	edit 5 'vim -N -u NONE src/f -c "normal ggcc$SAVE" -c wq'
+}
+
+@test "an emacs -nw save is one run and a modify, watching the directory or the file" {
+	command -v emacs script >/dev/null || skip "no emacs, or no script"
+	edit 5 'emacs -nw -Q src/f --eval "(progn (insert (getenv \"SAVE\")) (save-buffer) (kill-emacs))"'
+}
+
+@test "npm install of a real package: every path is told" {
+	command -v npm >/dev/null || skip "no npm"
+	watch
+	timeout 100 npm install --prefix src --no-audit --no-fund yargs >npm.log 2>&1 ||
+		skip "npm cannot install here: $(head -1 npm.log)"
+	until_true all_told
+	[ "$(wc -l <runs)" -le 30 ]
 }
