@@ -3,6 +3,7 @@
 load helper
 
 prepare() {
+  OPTIONS=
   mkdir src
   echo 0 >src/f
   : >runs
@@ -29,7 +30,7 @@ save_like_vim() {
 saves() {
   local path=$1 n=$2 save=$3 i
   shift 3
-  start file "$path" -- 'echo "$EVWATCH_EVENT $* $(cat src/f)" >>runs'
+  start file "$path" ${OPTIONS:+"$OPTIONS"} -- 'echo "$EVWATCH_EVENT $* $(cat src/f)" >>runs'
   for ((i = 1; i <= n; i++)); do
     "$save" "$i" "$@"
     until_ok "[ \"\$(lines_of runs)\" -ge $i ]"
@@ -60,6 +61,22 @@ saves() {
 
 @test "a save as vim makes it is one run, watching the file" {
   saves src/f 20 save_like_vim '~'
+}
+
+# With the privilege, and what the kernel and the file system need.
+fanotify() {
+  OPTIONS=--fanotify
+  "$EV" -w 10ms file src --fanotify 2>why || skip "$(head -1 why)"
+}
+
+@test "with --fanotify a save by rename is one run, too" {
+  fanotify
+  saves src 20 save_by_rename
+}
+
+@test "with --fanotify a save as vim makes it is one run, too" {
+  fanotify
+  saves src 20 save_like_vim '~'
 }
 
 @test "the backup of a save may be called as it likes" {

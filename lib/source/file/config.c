@@ -102,10 +102,24 @@ static int parse_type(void *config, const char *word, struct error *e)
 	return parse_list(word, config, add_type, e);
 }
 
+/* What would be ignored otherwise, and noticed too late. */
+static int check_together(const struct file_config *c, struct error *e)
+{
+	if (!c->fanotify)
+		return 0;
+	if (c->poll)
+		return error_set(e, "--fanotify and --poll exclude each other");
+	if (c->follow)
+		return error_set(e, "--fanotify does not --follow links");
+	return 0;
+}
+
 int file_arguments(void *config, char *const *words, size_t n, struct error *e)
 {
 	struct file_config *c = config;
 
+	if (check_together(c, e) < 0)
+		return -1;
 	if (n == 0 && !c->paths_from) {
 		error_set(e, "file needs PATH...");
 		return error_hint(e, "for example: evwatch file . -- make");

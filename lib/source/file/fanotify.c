@@ -5,13 +5,16 @@
  * tells of everything on the file system, each event with the handle of its directory and a name
  * (Linux 5.17: FAN_RENAME), without a limit of its queue; what is in no root is dropped here.
  *
- * The hard part is to get from a handle to a path: a system call or two, so the last directories
- * are remembered, until any directory is renamed. That also finds the path of one that is gone.
+ * The hard part is to know whether a rename replaced something, for that is a save and not a new
+ * file. The kernel tells in the same breath: after the rename it tells the inode that was replaced
+ * of its lost link, without a name, then the one that moved. So a rename waits for what its process
+ * is told of next.
  */
+#include "source/file/fanotify.h"
+
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/log.h"
-#include "source/file/file.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +26,9 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#ifndef FAN_REPORT_FID
+#define FAN_REPORT_FID 0x00000200
+#endif
 #ifndef FAN_REPORT_DFID_NAME
 #define FAN_REPORT_DFID_NAME 0x00000c00
 #endif
@@ -30,141 +36,10 @@
 #define FAN_RENAME 0x10000000
 #endif
 
+#define NEXT_WORD (2 * NS_PER_MS) /* how long a rename waits for the next event of its process */
+
 enum { INFO_DFID_NAME = 2, INFO_OLD = 10, INFO_NEW = 12 }; /* fanotify(7), info types */
-enum { PLACES = 256, ROOM = 64 * 1024, ROUNDS = 16 };
-
-/* As the kernel lays it out; libcs differ in what they declare. */
-struct info {
-	uint8_t type, pad;
-	uint16_t length;
-	int32_t fsid[2];
-	uint32_t handle_bytes;
-	int32_t handle_type;
-	char handle[];
-};
-
-/* A file system with a mark; its directory serves to open handles. */
-struct mount {
-	int32_t fsid[2];
-	int fd;
-};
-
-/* The path of a directory that was told of lately. */
-struct place {
-	uint64_t hash; /* of fsid and handle; 0: none */
-	char *path;
-};
-
-struct fan_root {
-	const struct root *root;
-	char *real; /* its real path; owned */
-	size_t length;
-};
-
-struct fan {
-	struct mount *mounts;
-	size_t n_mounts;
-	struct fan_root *roots;
-	size_t n_roots;
-	struct place places[PLACES];
-	struct buf path, old_path; /* scratch */
-};
-
-/* ---- from handles to paths ------------------------------------------------------------------- */
-
-static const struct mount *mount_of(const struct fan *f, const struct info *info)
-{
-	for (size_t i = 0; i < f->n_mounts; i++)
-		if (memcmp(f->mounts[i].fsid, info->fsid, sizeof info->fsid) == 0)
-			return &f->mounts[i];
-	return NULL;
-}
-
-static char *open_place(const struct mount *m, const struct info *info)
-{
-	char name[64], path[8192];
-	int fd = -1;
-	ssize_t n;
-
-	fd = open_by_handle_at(m->fd, (struct file_handle *)(uintptr_t)&info->handle_bytes,
-			       O_PATH | O_CLOEXEC);
-	if (fd < 0)
-		return NULL;
-	snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
-	n = readlink(name, path, sizeof path - 1);
-	fd_close(&fd);
-	if (n <= 0)
-		return NULL;
-	path[n] = '\0';
-	if (n > 10 && strcmp(path + n - 10, " (deleted)") == 0 && access(path, F_OK) < 0)
-		path[n - 10] = '\0';
-	return strdup(path);
-}
-
-/* The path of the directory in `info`, or NULL: it is gone and was not seen lately. */
-static const char *place_of(struct fan *f, const struct info *info)
-{
-	const struct mount *m = mount_of(f, info);
-	uint64_t hash = hash_bytes(info->fsid, sizeof info->fsid + 8 + info->handle_bytes) | 1;
-	struct place *p = &f->places[(hash >> 32) % PLACES];
-
-	if (!m || p->hash == hash)
-		return m ? p->path : NULL;
-	free(p->path);
-	p->path = open_place(m, info);
-	p->hash = p->path ? hash : 0;
-	return p->path;
-}
-
-static void forget_places(struct fan *f)
-{
-	for (size_t i = 0; i < PLACES; i++) {
-		free(f->places[i].path);
-		f->places[i] = (struct place){0};
-	}
-}
-
-/* ---- from paths to roots --------------------------------------------------------------------- */
-
-/* The path as the user wrote its root, in *out; NULL: in no root. */
-static const struct root *root_of(const struct fan *f, const char *folder, const char *name,
-				  struct buf *out)
-{
-	struct buf real = {0};
-	const struct root *found = NULL;
-
-	buf_printf(&real, "%s%s%s", folder, folder[1] ? "/" : "", name);
-	for (size_t i = 0; i < f->n_roots && !found && !real.failed; i++) {
-		const struct fan_root *r = &f->roots[i];
-		const char *rest = real.data + r->length;
-
-		if (strncmp(real.data, r->real, r->length) != 0 || (*rest && *rest != '/'))
-			continue;
-		found = r->root;
-		rest += strspn(rest, "/");
-		buf_clear(out);
-		buf_add_text(out, r->root->path);
-		if (*rest && out->length && out->data[out->length - 1] != '/')
-			buf_add_char(out, '/');
-		buf_add_text(out, rest);
-	}
-	buf_free(&real);
-	return found && !out->failed ? found : NULL;
-}
-
-/* The path of one info record if it is in a root and not below an ignored directory. */
-static const struct root *locate(struct file_source *s, const struct info *info, struct buf *out)
-{
-	const char *name = info->handle + info->handle_bytes, *folder = place_of(s->fan, info);
-	const struct root *r;
-
-	if (!folder)
-		return NULL;
-	if (strcmp(name, ".") == 0)
-		name = "";
-	r = root_of(s->fan, folder, name, out);
-	return r && filter_passes(s, r, out->data) ? r : NULL;
-}
+enum { ROOM = 64 * 1024, ROUNDS = 16 };
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
@@ -189,30 +64,89 @@ static void report(struct file_source *s, const struct root *r, unsigned event, 
 	changes_add(s, &h);
 }
 
-static void renamed(struct file_source *s, const struct info *from, const struct info *to,
-		    uint64_t mask)
+/* ---- renames ----------------------------------------------------------------------------------
+ */
+
+static void report_moved_in(struct file_source *s, const struct fan_rename *m, char type)
 {
-	struct fan *f = s->fan;
-	const struct root *old, *new;
+	changes_add(s, &(struct happening){.event = FILE_CREATE,
+					   .path = m->path.data,
+					   .root = m->to,
+					   .type = type,
+					   .replaced = m->replaced && type != 'd'});
+	if (type == 'd')
+		fan_walk(s, m->to, m->path.data);
+	else if (!m->replaced)
+		report(s, m->to, FILE_CLOSE_WRITE, m->path.data, NULL, type);
+}
+
+/* Reports the rename that waits. */
+static void settle(struct file_source *s)
+{
+	struct fan_rename *m = &s->fan->rename;
+	const char *there = m->to ? m->path.data : m->old_path.data;
 	char type;
 
-	old = locate(s, from, &f->old_path);
-	new = locate(s, to, &f->path);
-	if (mask & FAN_ONDIR)
-		forget_places(f);
-	type = new ? type_of(f->path.data, mask) : mask &FAN_ONDIR ? 'd' : 'f';
-	if (old && new) {
-		report(s, new, FILE_MOVE, f->path.data, f->old_path.data, type);
-	} else if (old) {
-		report(s, old, FILE_DELETE, f->old_path.data, NULL, type);
-	} else if (new) {
-		changes_add(
-		    s, &(struct happening){
-			   .event = FILE_CREATE, .path = f->path.data, .root = new, .type = type});
-		if (type != 'd')
-			report(s, new, FILE_CLOSE_WRITE, f->path.data, NULL, type);
-	}
+	if (!m->waits)
+		return;
+	m->waits = false;
+	timer_stop(s->base.reactor, &s->move_timer);
+	type = type_of(there, m->directory ? FAN_ONDIR : 0);
+	if (m->from && m->to)
+		changes_add(s, &(struct happening){.event = FILE_MOVE,
+						   .path = m->path.data,
+						   .old_path = m->old_path.data,
+						   .root = m->to,
+						   .type = type,
+						   .replaced = m->replaced && type != 'd'});
+	else if (m->from)
+		report(s, m->from, FILE_DELETE, m->old_path.data, NULL, type);
+	else
+		report_moved_in(s, m, type);
 }
+
+static void on_move_timer(struct reactor *r, struct timer *t)
+{
+	struct file_source *s = CONTAINER_OF(t, struct file_source, move_timer);
+
+	(void)r;
+	fan_read(s); /* the next word may be there already */
+	settle(s);
+	batch_review(s);
+}
+
+static void renamed(struct file_source *s, const struct info *from, const struct info *to,
+		    const struct fanotify_event_metadata *ev)
+{
+	struct fan_rename *m = &s->fan->rename;
+
+	m->from = fan_locate(s, from, &m->old_path);
+	m->to = fan_locate(s, to, &m->path);
+	m->directory = ev->mask & FAN_ONDIR;
+	m->replaced = false;
+	m->pid = ev->pid;
+	m->waits = m->from || m->to;
+	if (m->directory)
+		fan_forget_places(s->fan);
+	if (m->waits && timer_start_in(s->base.reactor, &s->move_timer, NEXT_WORD) < 0)
+		settle(s);
+}
+
+/* An event without a name: of an inode alone. */
+static void inode_happened(struct file_source *s, const struct fanotify_event_metadata *ev)
+{
+	struct fan_rename *m = &s->fan->rename;
+
+	if (!m->waits || m->pid != ev->pid)
+		return;
+	/* Where both are merged, it is the one that moved that has lost a link since. */
+	if (ev->mask & FAN_ATTRIB && !(ev->mask & FAN_MOVE_SELF))
+		m->replaced = true;
+	settle(s);
+}
+
+/* ---- entries ----------------------------------------------------------------------------------
+ */
 
 /* The kernel merges what it has not delivered yet: the order is told by what is there now. */
 static void entry_happened(struct file_source *s, const struct info *info, uint64_t mask)
@@ -223,7 +157,8 @@ static void entry_happened(struct file_source *s, const struct info *info, uint6
 	} plain[] = {{FAN_CREATE, FILE_CREATE},           {FAN_OPEN, FILE_OPEN},
 		     {FAN_ACCESS, FILE_ACCESS},           {FAN_MODIFY, FILE_MODIFY},
 		     {FAN_CLOSE_WRITE, FILE_CLOSE_WRITE}, {FAN_ATTRIB, FILE_ATTRIB}};
-	const struct root *r = locate(s, info, &s->fan->path);
+	const struct file_config *c = s->base.config;
+	const struct root *r = fan_locate(s, info, &s->fan->path);
 	const char *path = s->fan->path.data;
 	bool last;
 	struct stat st;
@@ -236,7 +171,8 @@ static void entry_happened(struct file_source *s, const struct info *info, uint6
 	if (mask & FAN_DELETE && !last)
 		report(s, r, FILE_DELETE, path, NULL, type);
 	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-		if (mask & plain[i].mask)
+		if (mask & plain[i].mask &&
+		    (plain[i].event != FILE_ATTRIB || c->events & FILE_ATTRIB))
 			report(s, r, plain[i].event, path, NULL, type);
 	if (last)
 		report(s, r, FILE_DELETE, path, NULL, type);
@@ -260,9 +196,13 @@ static void happened(struct file_source *s, const char *at,
 		else if (info->type == INFO_DFID_NAME)
 			entry = info;
 	}
+	if ((from && to) || (entry && s->fan->rename.pid == ev->pid))
+		settle(s);
 	if (from && to)
-		renamed(s, from, to, ev->mask);
-	else if (entry)
+		renamed(s, from, to, ev);
+	else if (!entry || ev->mask & FAN_MOVE_SELF)
+		inode_happened(s, ev);
+	else
 		entry_happened(s, entry, ev->mask);
 }
 
@@ -288,44 +228,12 @@ void fan_read(struct file_source *s)
 	batch_review(s);
 }
 
-/* ---- life ------------------------------------------------------------------------------------ */
-
-/* The nearest directory that is there; *real is what the root's real path is, or will be. */
-static int open_near(const char *path, char **real)
-{
-	char *copy = strdup(path), *slash, *above = NULL;
-	struct buf b = {0};
-	int fd = -1;
-
-	for (size_t n = copy ? strlen(copy) : 0; copy; n = strlen(copy)) {
-		above = realpath(n ? copy : *path == '/' ? "/" : ".", NULL);
-		if (above || !n)
-			break;
-		slash = strrchr(copy, '/');
-		*(slash ? slash : copy) = '\0';
-	}
-	if (above) {
-		const char *rest = path + strlen(copy);
-
-		rest += strspn(rest, "/");
-		buf_printf(&b, "%s%s%s", above, *rest && above[1] ? "/" : "", rest);
-		while (b.length > 1 && b.data[b.length - 1] == '/')
-			b.data[--b.length] = '\0';
-		fd = open(above, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	}
-	*real = buf_take(&b);
-	free(above);
-	free(copy);
-	return *real ? fd : -1;
-}
-
 static uint64_t fan_mask(const struct file_source *s)
 {
 	unsigned events = ((const struct file_config *)s->base.config)->events;
 
-	return FAN_CREATE | FAN_MODIFY | FAN_CLOSE_WRITE | FAN_DELETE | FAN_RENAME | FAN_ONDIR |
-	       (events & FILE_ATTRIB ? (uint64_t)FAN_ATTRIB : 0) |
-	       (events & FILE_OPEN ? (uint64_t)FAN_OPEN : 0) |
+	return FAN_CREATE | FAN_MODIFY | FAN_CLOSE_WRITE | FAN_DELETE | FAN_RENAME | FAN_ATTRIB |
+	       FAN_MOVE_SELF | FAN_ONDIR | (events & FILE_OPEN ? (uint64_t)FAN_OPEN : 0) |
 	       (events & FILE_ACCESS ? (uint64_t)FAN_ACCESS : 0);
 }
 
@@ -367,7 +275,7 @@ static int mark_roots(struct file_source *s, struct error *e)
 		int fd;
 
 		r->root = CONTAINER_OF(at, struct root, link);
-		fd = open_near(r->root->path, &r->real);
+		fd = fan_open_near(r->root->path, &r->real);
 		f->n_roots++;
 		r->length = r->real && strcmp(r->real, "/") != 0 ? strlen(r->real) : 0;
 		if (fd < 0 || mark(s, fd) < 0) {
@@ -375,6 +283,26 @@ static int mark_roots(struct file_source *s, struct error *e)
 			return error_hint(e, "--fanotify needs Linux 5.17 and a file system whose "
 					     "files have handles; without it, it may work");
 		}
+	}
+	return 0;
+}
+
+/* The marks stand: what is created from now on is told by the kernel. Returns 0. */
+static int report_existing(struct file_source *s)
+{
+	const struct file_config *c = s->base.config;
+
+	LIST_EACH(at, after, &s->roots)
+	{
+		const struct root *r = CONTAINER_OF(at, struct root, link);
+		struct stat st;
+
+		if (!c->existing || stat(r->path, &st) < 0)
+			continue;
+		if (S_ISDIR(st.st_mode))
+			fan_walk(s, r, r->path);
+		else
+			report(s, r, FILE_CREATE, r->path, NULL, 'f');
 	}
 	return 0;
 }
@@ -389,14 +317,15 @@ int fan_open(struct file_source *s, struct error *e)
 	if (!f || !(f->mounts = calloc(n + 1, sizeof *f->mounts)) ||
 	    !(f->roots = calloc(n + 1, sizeof *f->roots)))
 		return error_errno(e, "cannot watch files");
-	s->inotify = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_DFID_NAME | FAN_UNLIMITED_QUEUE |
-				       FAN_NONBLOCK | FAN_CLOEXEC,
+	s->inotify = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_REPORT_DFID_NAME |
+				       FAN_UNLIMITED_QUEUE | FAN_NONBLOCK | FAN_CLOEXEC,
 				   O_RDONLY);
 	if (s->inotify < 0) {
 		error_errno(e, "--fanotify");
 		return error_hint(e, "it needs CAP_SYS_ADMIN and Linux 5.17");
 	}
-	return mark_roots(s, e);
+	timer_init(&s->move_timer, CLOCK_OF_LOOP, on_move_timer);
+	return mark_roots(s, e) < 0 ? -1 : report_existing(s);
 }
 
 void fan_close(struct file_source *s)
@@ -405,7 +334,8 @@ void fan_close(struct file_source *s)
 
 	if (!f)
 		return;
-	forget_places(f);
+	timer_stop(s->base.reactor, &s->move_timer);
+	fan_forget_places(f);
 	for (size_t i = 0; i < f->n_mounts; i++)
 		fd_close(&f->mounts[i].fd);
 	for (size_t i = 0; i < f->n_roots; i++)
@@ -413,7 +343,8 @@ void fan_close(struct file_source *s)
 	free(f->mounts);
 	free(f->roots);
 	buf_free(&f->path);
-	buf_free(&f->old_path);
+	buf_free(&f->rename.path);
+	buf_free(&f->rename.old_path);
 	free(f);
 	s->fan = NULL;
 }
