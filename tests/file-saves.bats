@@ -40,27 +40,27 @@ saves() {
 }
 
 @test "a save in place is one run, watching the directory" {
-  saves src 20 save_in_place
+  saves src 10 save_in_place
 }
 
 @test "a save in place is one run, watching the file" {
-  saves src/f 20 save_in_place
+  saves src/f 10 save_in_place
 }
 
 @test "a save by rename is one run, watching the directory" {
-  saves src 20 save_by_rename
+  saves src 10 save_by_rename
 }
 
 @test "a save by rename is one run, watching the file" {
-  saves src/f 20 save_by_rename
+  saves src/f 10 save_by_rename
 }
 
 @test "a save as vim makes it is one run, watching the directory" {
-  saves src 20 save_like_vim '~'
+  saves src 10 save_like_vim '~'
 }
 
 @test "a save as vim makes it is one run, watching the file" {
-  saves src/f 20 save_like_vim '~'
+  saves src/f 10 save_like_vim '~'
 }
 
 # With the privilege, and what the kernel and the file system need.
@@ -71,12 +71,12 @@ fanotify() {
 
 @test "with --fanotify a save by rename is one run, too" {
   fanotify
-  saves src 20 save_by_rename
+  saves src 10 save_by_rename
 }
 
 @test "with --fanotify a save as vim makes it is one run, too" {
   fanotify
-  saves src 20 save_like_vim '~'
+  saves src 10 save_like_vim '~'
 }
 
 @test "the backup of a save may be called as it likes" {

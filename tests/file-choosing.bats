@@ -1,0 +1,94 @@
+#!/usr/bin/env bats
+# file: which paths count, and how they are told.
+load trees
+
+@test "--match, --ignore, --type and --depth choose, and filters do not keep from entering" {
+	mkdir -p src/skip
+	watch file src --match '*.c' --ignore skip --ignore 'x/**/no.c' --type f --depth 4
+	mkdir -p src/x/y/z/deeper
+	: >src/x/y/yes.c
+	: >src/x/y/no.c
+	: >src/x/y/z/deeper/no.c
+	: >src/skip/no.c
+	: >src/plain.txt
+	: >src/last.c
+	until_true has_line "create src/last.c"
+	has_line "create src/x/y/yes.c"
+	! grep -e no.c -e plain -e 'skip$' -e 'src/x$' "$dir/out"
+}
+
+@test "what moves out of what is matched is deleted, what moves in is created" {
+	mkdir src
+	: >src/a.c
+	watch file src --match '*.c'
+	mv src/a.c src/a.txt
+	until_true has_line "delete src/a.c"
+	mv src/a.txt src/b.c
+	until_true has_line "create src/b.c"
+}
+
+@test "--existing reports what is there" {
+	mkdir -p src/a
+	: >src/a/f
+	watch file src --existing --type f
+	until_true has_line "create src/a/f"
+	lacks_line "create src/a"
+}
+
+@test "--paths-from takes a list from standard input" {
+	: >'a b'
+	: >c
+	printf 'a b\0c\0' | "$evwatch" --ready-file ready file --paths-from - -0 >out 2>err 3>&- &
+	pids+=($!)
+	until_true test -e ready
+	echo 1 >'a b'
+	until_true grep -qaF 'a b' out
+}
+
+@test "names with any byte come whole, in JSON valid, and are never executed" {
+	mkdir src
+	watch file src --events create --json
+	odd=$'src/-e $(touch pwned) `touch pwned`\n"\'\\ \x1b[31m\xff'
+	: >"$odd"
+	long=src/$(printf 'n%.0s' {1..255})
+	: >"$long"
+	until_true grep -qF "$long" out
+	grep -F "$(printf '%s' "$odd" | base64 -w0)" out
+	[ "$(wc -l <out)" = 2 ]
+	[ ! -e pwned ]
+	if command -v python3 >/dev/null; then
+		python3 -c 'import json, sys; [json.loads(l) for l in sys.stdin]' <out
+	fi
+}
+
+# Every path, by what evwatch says with --existing --gitignore, and by what git says.
+agree() {
+	"$evwatch" -w 300ms file . --gitignore --existing --events create --format '%s\n' |
+		sed 's|^\./||' | sort >"$dir/ours"
+	git ls-files -co --exclude-standard | sort >"$dir/files"
+	find . -mindepth 1 -name .git -prune -o -type d -printf '%P\n' | while read -r d; do
+		git check-ignore -q "$d" || echo "$d"
+	done >"$dir/dirs"
+	sort "$dir/files" "$dir/dirs" | diff "$dir/ours" -
+}
+
+@test "--gitignore ignores what git check-ignore says, and nothing else" {
+	command -v git >/dev/null || skip "no git"
+	export HOME=$dir/home XDG_CONFIG_HOME=
+	mkdir -p home/.config/git work && cd work
+	echo '*.global' >../home/.config/git/ignore
+	git init -q .
+	echo '*.excluded' >.git/info/exclude
+	printf '%s\n' '# comment' '*.o' '!keep.o' '/top' 'build/' 'doc/*.txt' 'a/**/z' '**/deep' \
+		'foo/**' '\#hash' '\!bang' 'sp\ ' 'tr   ' 'q?x' '[a-c]set' '[!a-c]not' \
+		'[[:digit:]]num' 'in/side/' '*~' 'x**y' 'esc\*' >.gitignore
+	mkdir -p build/sub doc/sub a/b/c foo/bar in/side sub/build sub/doc n/top keep
+	printf '!*.o\n/local\nbuild\n' >sub/.gitignore
+	for f in a.o keep.o sub/b.o sub/keep.o top n/top/f build/f build/sub/f sub/build/g \
+		doc/a.txt doc/sub/b.txt doc/c.md sub/doc/d.txt a/z a/b/z a/b/c/z a/b/y deep n/deep \
+		foo/f foo/bar/g '#hash' '!bang' 'sp ' tr qax qx aset dset anot dnot 1num xnum \
+		in/side/f in/f keep~ xaby xy 'esc*' escx local sub/local sub/x.global x.excluded; do
+		: >"$f"
+	done
+	agree
+}

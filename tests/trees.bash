@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# Loaded by the suites of file: the real binary, watching real trees in $dir.
+
+setup() {
+	evwatch="${EVWATCH:-$BATS_TEST_DIRNAME/../build/evwatch}"
+	dir=$(mktemp -d "${BATS_TEST_TMPDIR:-/tmp}/file.XXXXXX")
+	cd "$dir" || return 1
+	pids=()
+}
+
+teardown() {
+	for pid in "${pids[@]}"; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	[ -z "${storm_dir:-}" ] || rm -rf "$storm_dir"
+	[ -z "${limit_file:-}" ] || printf '%s\n' "${limit_was:-}" >"$limit_file"
+	cd / && rm -rf "$dir"
+}
+
+# Starts evwatch with its output in $dir/out and waits until it is armed.
+watch() {
+	rm -f "$dir/ready"
+	"$evwatch" --ready-file "$dir/ready" "$@" >"$dir/out" 2>"$dir/err" 3>&- &
+	pids+=($!)
+	until_true test -e "$dir/ready"
+}
+
+# Waits until the command succeeds, 20 s at most.
+until_true() {
+	local deadline=$((SECONDS + 20))
+	while ! "$@"; do
+		if ((SECONDS > deadline)); then
+			echo "never: $*"
+			head -40 "$dir/out" "$dir/err"
+			return 1
+		fi
+		sleep 0.02
+	done
+}
+
+has_line() { grep -qxF -e "$1" "$dir/out"; }
+lacks_line() { ! grep -qxF -e "$1" "$dir/out"; }
+told() { grep -q -e "$1" "$dir/err"; }
+lines_are() { [ "$(wc -l <"$dir/out")" -ge "$1" ]; }
+
+# The paths that are there after all events of $dir/out (made by --format '%e %s %o').
+replay() {
+	awk '$1 == "create" || $1 == "modify" || $1 == "close_write" { there[$2] = 1 }
+	     $1 == "move" { delete there[$3]; there[$2] = 1 }
+	     $1 == "delete" { delete there[$2] }
+	     END { for (p in there) print p }' "$dir/out" | sort
+}
+state_is_told() { [ "$(replay)" = "$(find "$1" -mindepth 1 | sort)" ]; }
