@@ -9,7 +9,6 @@ import json, sys
 due = [json.loads(l)["scheduled"] for l in sys.argv[1].splitlines()]
 assert len(due) == 20
 for k, t in enumerate(due):
-    missed = sum(1 for _ in range(0))
     steps = (t - due[0]) / 0.025
     assert abs(steps - round(steps)) < 0.01 and round(steps) >= k, (k, t)
 P
@@ -42,9 +41,321 @@ P
   done
 }
 
-@test "a tick while the command runs is skipped" {
-  start every 20ms -- 'echo run >>runs; until [ -e go ]; do sleep 0.01; done'
+@test "a tick while the command runs is skipped, and the next one says how many were" {
+  start every 20ms -- 'echo "$EVWATCH_MISSED" >>runs; until [ -e go ]; do sleep 0.01; done'
   until_ok '[ "$(lines_of runs)" = 1 ]'
   sleep 0.1
   [ "$(lines_of runs)" = 1 ]
+  touch go
+  until_ok '[ "$(lines_of runs)" -ge 2 ]'
+  [ "$(sed -n 1p runs)" = 0 ]
+  [ "$(sed -n 2p runs)" -ge 3 ]
+}
+
+@test "--missed all runs each tick that was due meanwhile, one after the other" {
+  start every 20ms --missed all -- 'echo "$EVWATCH_SCHEDULED $EVWATCH_MISSED" >>runs; until [ -e go ]; do sleep 0.01; done'
+  until_ok '[ "$(lines_of runs)" = 1 ]'
+  sleep 0.1
+  touch go
+  until_ok '[ "$(lines_of runs)" -ge 6 ]'
+  stop
+  python3 - <<'P'
+rows = [line.split() for line in open("runs")]
+due = [float(r[0]) for r in rows]
+assert all(abs(b - a - 0.02) < 0.001 for a, b in zip(due, due[1:])), due
+assert all(r[1] == "0" for r in rows), rows
+P
+}
+
+@test "--missed one runs once for all that were due meanwhile" {
+  start every 20ms --missed one -- 'echo "$EVWATCH_MISSED" >>runs; until [ -e go ]; do sleep 0.01; done'
+  until_ok '[ "$(lines_of runs)" = 1 ]'
+  sleep 0.1
+  touch go
+  until_ok '[ "$(lines_of runs)" -ge 2 ]'
+  [ "$(sed -n 2p runs)" -ge 3 ]
+}
+
+@test "every --align ticks on multiples of the wall clock" {
+  run_ev -c 3 --json every 100ms --align
+  python3 - "$output" <<'P'
+import json, sys
+for line in sys.argv[1].splitlines():
+    assert round(json.loads(line)["scheduled"] * 1000) % 100 == 0, line
+P
+}
+
+@test "cron and calendar tick each second when asked to" {
+  run_ev -c 2 --format %T cron '* * * * * *'
+  [ "$status" = 0 ]
+  [ "$(sed -n 2p <<<"$output")" = $(($(sed -n 1p <<<"$output") + 1)) ]
+  run_ev -c 2 --format %T calendar '*:*:*'
+  [ "$status" = 0 ]
+  [ "$(sed -n 2p <<<"$output")" = $(($(sed -n 1p <<<"$output") + 1)) ]
+}
+
+@test "@reboot runs once at start" {
+  run_ev cron @reboot -- echo up
+  [ "$status" = 0 ]
+  [ "$output" = up ]
+}
+
+@test "a time that never comes is told, and ends the rule" {
+  run_ev cron '0 0 30 2 *'
+  [ "$status" = 0 ]
+  grep -q 'never comes' <<<"$output"
+}
+
+@test "wrong expressions are refused with the place" {
+  while IFS='|' read -r kind text at what; do
+    run_ev -n "$kind" "$text"
+    [ "$status" = 2 ] || { echo "$kind $text: $status"; return 1; }
+    grep -q "$what" <<<"$output" || { echo "$kind $text: $output"; return 1; }
+    grep -q "^evwatch: command line:1:$at: " <<<"$output" || { echo "$kind $text: $output"; return 1; }
+  done <<'T'
+cron|61 * * * *|10|the minute is out of range: 0 to 59
+cron|* * * *|10|five fields
+cron|* * * * mon-xyz|22|cannot start a day of week
+cron|*/0 * * * *|12|a step in a minute goes from 1 to 60
+cron|@often|9|unknown @ word
+cron|5-1 * * * *|10|runs backwards
+calendar|2026-13-01|18|the month is out of range
+calendar|Fri..Mon 10:00|19|runs backwards
+calendar|10:00 Europe/Berlinn|20|there is no time zone "Europe/Berlinn"
+calendar||14|missing
+T
+}
+
+@test "an unknown zone is refused" {
+  run_ev -n cron '0 9 * * *' --tz Europe/Berlinn
+  [ "$status" = 2 ]
+  grep -q 'there is no time zone "Europe/Berlinn"' <<<"$output"
+}
+
+@test "--jitter puts a tick off by less than its limit, and says when it was due" {
+  run_ev -c 5 --json every 40ms --jitter 20ms
+  python3 - "$output" <<'P'
+import json, sys
+rows = [json.loads(l) for l in sys.argv[1].splitlines()]
+start = rows[0]["scheduled"]
+put_off = [r["time"] - r["scheduled"] for r in rows]
+assert len({round(p, 5) for p in put_off}) > 1, put_off
+for r in rows:
+    steps = (r["scheduled"] - start) / 0.04
+    assert abs(steps - round(steps)) < 0.05, steps
+P
+}
+
+@test "--fixed-jitter is the same each time, and another for another rule" {
+  local offset='import json,sys; r=json.load(sys.stdin); print(int((r["time"]-r["scheduled"])*50))'
+  for i in 1 2; do
+    "$EV" -1 --json -e 'alpha: after 1ms --fixed-jitter 400ms' | python3 -c "$offset"
+  done >first
+  "$EV" -1 --json -e 'beta: after 1ms --fixed-jitter 400ms' | python3 -c "$offset" >other
+  [ $(($(sed -n 1p first) - $(sed -n 2p first))) -le 1 ]
+  [ $(($(sed -n 2p first) - $(sed -n 1p first))) -le 1 ]
+  [ "$(sed -n 1p first)" != "$(cat other)" ]
+}
+
+# ---- --catch-up ---------------------------------------------------------------------------------
+
+@test "--catch-up runs once at start when a time was missed while it was down" {
+  mkdir state
+  echo "$(($(date +%s) - 90000)).000000000" >state/backup.last
+  run_ev -1 -e 'backup: cron "0 3 * * *" --catch-up state -- echo "missed $EVWATCH_MISSED"'
+  [ "$status" = 0 ]
+  grep -q '^missed [01]$' <<<"$output"
+  # Now it has run: nothing is caught up a second time.
+  run_ev -w 200ms -e 'backup: cron "0 3 * * *" --catch-up state -- echo again'
+  [ "$status" = 0 ]
+  [ "$output" = "" ]
+}
+
+@test "--catch-up remembers nothing missed where it starts for the first time" {
+  run_ev -w 100ms -e 'x: calendar yearly --catch-up state -- echo ran'
+  [ "$output" = "" ]
+  [ -s state/x.last ]
+}
+
+@test "--catch-up survives kill -9: what was not finished is run again" {
+  mkdir state
+  echo "$(($(date +%s) - 90000)).000000000" >state/x.last
+  start -e 'x: cron "0 3 * * *" --catch-up state -- echo $$ >>began; exec sleep 1000'
+  until_ok '[ "$(lines_of began)" = 1 ]'
+  kill -9 "$P"
+  until_ok '! kill -0 "$(cat began)" 2>/dev/null'
+  until_ok 'flock -n state/x.lock true'
+  start -e 'x: cron "0 3 * * *" --catch-up state -- echo $$ >>began'
+  until_ok '[ "$(lines_of began)" = 2 ]'
+  until_ok '[ "$(cut -d. -f1 state/x.last)" -gt $(($(date +%s) - 86500)) ]'
+}
+
+@test "every --catch-up goes on in step with the last run" {
+  mkdir state
+  echo "$(($(date +%s) - 30)).000000000" >state/x.last
+  run_ev -w 300ms -e 'x: every 1h --catch-up state -- echo ran'
+  [ "$output" = "" ]
+  echo "$(($(date +%s) - 5400)).000000000" >state/x.last
+  run_ev -1 -e 'x: every 1h --catch-up state -- echo ran'
+  [ "$output" = ran ]
+}
+
+@test "--catch-up refuses a second evwatch, and a record that it cannot read" {
+  start -e 'x: cron @hourly --catch-up state'
+  run_ev -e 'x: cron @hourly --catch-up state'
+  [ "$status" = 1 ]
+  grep -q 'another evwatch keeps the last run of x' <<<"$output"
+  stop
+  echo nonsense >state/x.last
+  run_ev -e 'x: cron @hourly --catch-up state'
+  [ "$status" = 1 ]
+  grep -q 'does not hold the time of a run' <<<"$output"
+}
+
+# ---- a clock that is set ------------------------------------------------------------------------
+
+# set_clock TIME: what CLOCK_REALTIME is from now on, for what was started by `with_clock`.
+set_clock() {
+  echo $(($(date -d "$1" +%s) - $(date +%s))) >clock.new
+  mv clock.new clock
+}
+
+# with_clock COMMAND ARGS...: `start` and `run_ev` with the wall clock that set_clock sets.
+with_clock() {
+  [ -e shim.so ] || cc -shared -fPIC -D_GNU_SOURCE -o shim.so "$ROOT/tests/shim/clock.c" -ldl -lpthread
+  local real=$EV
+  cat >ev-with-clock <<S
+#!/bin/sh
+export EVWATCH_TEST_CLOCK=$PWD/clock LD_PRELOAD=$PWD/shim.so ASAN_OPTIONS=verify_asan_link_order=0:\$ASAN_OPTIONS
+exec $real "\$@"
+S
+  chmod +x ev-with-clock
+  EV=$PWD/ev-with-clock
+  "$@"
+  EV=$real
+}
+
+@test "a time that the spring gap skips fires at its end; --gap skip waits for the next day" {
+  set_clock '2027-03-28 00:59:58 UTC'
+  with_clock start cron '30 2 * * *' --tz Europe/Berlin --format %T
+  until_ok '[ -s out ]'
+  [ "$(date -u -d "@$(cat out)" +%F.%T)" = 2027-03-28.01:00:00 ]
+  stop
+  set_clock '2027-03-28 00:59:58 UTC'
+  with_clock start cron '30 2 * * *' --tz Europe/Berlin --gap skip --format %T
+  set_clock '2027-03-28 01:00:02 UTC'
+  set_clock '2027-03-29 00:29:59 UTC'
+  until_ok '[ -s out ]'
+  [ "$(date -u -d "@$(head -1 out)" +%F.%T)" = 2027-03-29.00:30:00 ]
+}
+
+@test "a time that autumn repeats fires the first time; --fold twice both times" {
+  set_clock '2027-10-31 00:29:59 UTC'
+  with_clock start cron '30 2 * * *' --tz Europe/Berlin --format %T
+  until_ok '[ "$(lines_of out)" = 1 ]'
+  set_clock '2027-10-31 01:29:59 UTC'
+  sleep 1.2
+  [ "$(lines_of out)" = 1 ]
+  stop
+  set_clock '2027-10-31 00:29:59 UTC'
+  with_clock start cron '30 2 * * *' --tz Europe/Berlin --fold twice --format %T
+  until_ok '[ "$(lines_of out)" = 1 ]'
+  set_clock '2027-10-31 01:29:59 UTC'
+  until_ok '[ "$(lines_of out)" = 2 ]'
+}
+
+@test "a step forwards over many ticks fires once and says how many were missed" {
+  set_clock '2028-02-28 23:59:30 UTC'
+  with_clock start cron '*/10 * * * *' --tz UTC --json
+  set_clock '2028-02-29 01:00:01 UTC'
+  until_ok '[ -s out ]'
+  grep -q '"missed":6' out
+  [ "$(lines_of out)" = 1 ]
+}
+
+@test "--missed all tells each of them, --missed none tells none" {
+  set_clock '2028-02-28 23:59:30 UTC'
+  with_clock start cron '*/10 * * * *' --tz UTC --missed all --json
+  set_clock '2028-02-29 01:00:05 UTC'
+  until_ok '[ "$(lines_of out)" = 7 ]'
+  stop
+  set_clock '2028-02-28 23:59:30 UTC'
+  with_clock start cron '*/10 * * * *' --tz UTC --missed none --json
+  set_clock '2028-02-29 01:00:05 UTC'
+  sleep 0.2
+  set_clock '2028-02-29 01:09:59 UTC'
+  until_ok '[ -s out ]'
+  grep -q '"missed":7' out
+  [ "$(lines_of out)" = 1 ]
+}
+
+@test "a step backwards fires nothing twice" {
+  set_clock '2027-06-01 11:59:59 UTC'
+  with_clock start cron '* * * * *' --tz UTC --format %T
+  until_ok '[ "$(lines_of out)" = 1 ]'
+  set_clock '2027-06-01 10:59:59 UTC'
+  sleep 1.2
+  [ "$(lines_of out)" = 1 ]
+  set_clock '2027-06-01 12:00:59 UTC'
+  until_ok '[ "$(lines_of out)" = 2 ]'
+}
+
+@test "a clock that was years ahead and is corrected does not silence a schedule" {
+  set_clock '2099-01-01 00:00:10 UTC'
+  with_clock start cron '* * * * *' --tz UTC --format %T
+  set_clock '2027-06-01 11:59:59 UTC'
+  until_ok '[ "$(lines_of out)" = 1 ]'
+  [ "$(date -u -d "@$(cat out)" +%F.%T)" = 2027-06-01.12:00:00 ]
+}
+
+@test "leap day, 2038 and 2100 come and go" {
+  for day in '2028-02-29' '2038-01-19' '2100-03-01'; do
+    set_clock "$(date -u -d "$day - 1 day" +%F) 23:59:59 UTC"
+    with_clock run_ev -1 --format %T cron '0 0 * * *' --tz UTC
+    [ "$(date -u -d "@$output" +%F.%T)" = "$day.00:00:00" ]
+  done
+}
+
+@test "zone data that change on disk are noticed" {
+  cp /usr/share/zoneinfo/Asia/Tokyo here
+  start -v cron '@yearly' --tz "$PWD/here"
+  cp /usr/share/zoneinfo/America/New_York there
+  mv there here
+  until_ok 'grep -q "time zone data changed" err'
+}
+
+# ---- next ---------------------------------------------------------------------------------------
+
+@test "next lists the coming times with weekday, distance, rule and mark" {
+  run "$EV" next -n 3 --from '2027-03-27 00:00' --tz Europe/Berlin cron '30 2 * * *'
+  [ "$status" = 0 ]
+  [ "$(tr -s ' ' <<<"$output")" = "2027-03-27T02:30:00+01:00 Sat in 2h30m cron1
+2027-03-28T03:00:00+02:00 Sun in 1d2h cron1 gap
+2027-03-29T02:30:00+02:00 Mon in 2d1h30m cron1" ]
+}
+
+@test "next sorts the schedules of a file into one list" {
+  printf '%s
+' 'a: cron "0 * * * *" --tz UTC -- x' 'b: calendar "*:30 UTC" -- y' 'c: file . -- z' >rules
+  run "$EV" next -n 4 --from @1795492800 --format '%r %T' -f rules
+  [ "$status" = 0 ]
+  [ "$(awk '{print $1}' <<<"$output" | tr '
+' ' ')" = "b a b a " ]
+}
+
+@test "next says never where no time is left, and tells what it does not understand" {
+  run "$EV" next cron '0 0 30 2 *'
+  [ "$status" = 0 ]
+  [ "$output" = never ]
+  for words in 'file .' '-n x cron @daily' '--from noon cron @daily' 'cron @dayly' '-n' ''; do
+    # shellcheck disable=SC2086
+    run "$EV" next $words
+    [ "$status" = 2 ] || { echo "next $words: $status $output"; return 1; }
+    grep -q '^evwatch: ' <<<"$output"
+  done
+}
+
+@test "next prints JSON with the due time" {
+  run "$EV" next -n 1 --from @0 --json calendar '@86400'
+  grep -q '"scheduled":86400.000000000' <<<"$output"
 }

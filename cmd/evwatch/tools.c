@@ -7,7 +7,7 @@
 const struct tool tools[] = {
     {"check", "[-e RULE]... [-f FILE]...", "say every error of the rules, or what they will do",
      tool_check},
-    {"next", "[-n N] KIND EXPR", "the coming times of a schedule", NULL},
+    {"next", "[-n N] [--from TIME] KIND EXPR", "the coming times of a schedule", tool_next},
     {"backends", "[--json]", "which backends there are, and what they are good for", tool_backends},
     {"status", "PATH [--json|--prometheus]", "what a running evwatch does", NULL},
     {"top", "PATH", "the same, live", NULL},

@@ -33,6 +33,9 @@ struct calendar *calendar_multiples(int64_t step);
 /* One wall time, as for `at`: seconds of local time since 1970-01-01T00:00:00 local. */
 struct calendar *calendar_moment(int64_t local_seconds);
 
+/* One instant, in any zone: seconds since the epoch. */
+struct calendar *calendar_instant(int64_t seconds);
+
 /* This wall time every day: seconds after midnight. */
 struct calendar *calendar_daily(int second_of_day);
 

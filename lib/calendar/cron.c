@@ -43,7 +43,7 @@ struct reader {
 	bool special;  /* an item was L, W or # */
 };
 
-#define FAULT(r, at, ...) fault_at((r)->e, (r)->text, (at), __VA_ARGS__)
+#define FAULT(r, at, ...) calendar_fault((r)->e, (r)->text, (at), __VA_ARGS__)
 
 static bool ends_item(char c)
 {

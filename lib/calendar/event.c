@@ -31,7 +31,7 @@ static int years_store(struct reader *r, struct list *list)
 		s->start = year_complete(s->start);
 		s->stop = year_complete(s->stop);
 	}
-	if (list_check(r, list, "year", FIRST_YEAR, 2199, false) < 0)
+	if (event_list_check(r, list, "year", FIRST_YEAR, 2199, false) < 0)
 		return -1;
 	r->c->years = list->spans;
 	list->spans = (struct spans){0};
@@ -40,12 +40,12 @@ static int years_store(struct reader *r, struct list *list)
 
 static int month_day_store(struct reader *r, struct list *month, struct list *day, bool from_end)
 {
-	if (list_check(r, month, "month", 1, 12, false) < 0 ||
-	    list_check(r, day, "day", 1, 31, from_end) < 0)
+	if (event_list_check(r, month, "month", 1, 12, false) < 0 ||
+	    event_list_check(r, day, "day", 1, 31, from_end) < 0)
 		return -1;
-	r->c->months = (uint32_t)list_bits(month, 1, 12);
-	r->c->days = from_end ? 0 : (uint32_t)list_bits(day, 1, 31);
-	r->c->days_from_end = from_end ? list_bits_from_end(day) : 0;
+	r->c->months = (uint32_t)event_list_bits(month, 1, 12);
+	r->c->days = from_end ? 0 : (uint32_t)event_list_bits(day, 1, 31);
+	r->c->days_from_end = from_end ? event_list_bits_from_end(day) : 0;
 	return 0;
 }
 
@@ -55,7 +55,7 @@ static int separator_read(struct reader *r, bool *from_end)
 	char c = peek(r, 0);
 
 	if (c != '-' && c != '~')
-		return unexpected(r, "- or ~ in a date, or : in a time,");
+		return event_unexpected(r, "- or ~ in a date, or : in a time,");
 	*from_end = c == '~';
 	r->at++;
 	return 0;
@@ -72,22 +72,22 @@ static int date_parts_read(struct reader *r, struct list parts[3])
 	const char *start = r->at;
 	bool from_end = false;
 
-	if (list_read(r, false, &parts[0]) < 0)
+	if (event_list_read(r, false, &parts[0]) < 0)
 		return -1;
 	if (r->at == r->end || *r->at == ':') {
 		r->at = start;
 		return 0;
 	}
-	if (separator_read(r, &from_end) < 0 || list_read(r, false, &parts[1]) < 0)
+	if (separator_read(r, &from_end) < 0 || event_list_read(r, false, &parts[1]) < 0)
 		return -1;
 	if (part_ends(r))
 		return month_day_store(r, &parts[0], &parts[1], from_end) < 0 ? -1 : 1;
 	if (from_end)
-		return unexpected(r, "the end of the date");
-	if (separator_read(r, &from_end) < 0 || list_read(r, false, &parts[2]) < 0)
+		return event_unexpected(r, "the end of the date");
+	if (separator_read(r, &from_end) < 0 || event_list_read(r, false, &parts[2]) < 0)
 		return -1;
 	if (!part_ends(r))
-		return unexpected(r, "the end of the date");
+		return event_unexpected(r, "the end of the date");
 	if (years_store(r, &parts[0]) < 0)
 		return -1;
 	return month_day_store(r, &parts[1], &parts[2], from_end) < 0 ? -1 : 1;
@@ -106,7 +106,7 @@ static int instant_read(struct reader *r)
 			return FAULT(r, start, "this instant is out of range");
 	r->c->fixed = r->c->utc = true;
 	r->c->moment = value;
-	return r->at == r->end ? 1 : unexpected(r, "the end");
+	return r->at == r->end ? 1 : event_unexpected(r, "the end");
 }
 
 static int date_read(struct reader *r)
@@ -120,7 +120,7 @@ static int date_read(struct reader *r)
 		return instant_read(r);
 	result = date_parts_read(r, parts);
 	for (int i = 0; i < 3; i++)
-		list_free(&parts[i]);
+		event_list_free(&parts[i]);
 	blanks_skip(r);
 	return result;
 }
@@ -132,7 +132,7 @@ static int seconds_store(struct reader *r, struct list *list)
 	bool whole = true;
 
 	/* From one second on a range has a step of its own; a shorter one would have none. */
-	if (list_check(r, list, "second", 0, 60 * (int64_t)US - 1, false) < 0)
+	if (event_list_check(r, list, "second", 0, 60 * (int64_t)US - 1, false) < 0)
 		return -1;
 	for (size_t i = 0; i < list->spans.count; i++) {
 		struct span *s = &list->spans.items[i];
@@ -154,34 +154,36 @@ static int seconds_store(struct reader *r, struct list *list)
 		s->stop /= NS;
 		s->step /= NS;
 	}
-	r->c->seconds = list_bits(list, 0, 59);
+	r->c->seconds = event_list_bits(list, 0, 59);
 	return 0;
 }
 
 static int time_parts_read(struct reader *r, struct list parts[3])
 {
-	if (list_read(r, false, &parts[0]) < 0)
+	if (event_list_read(r, false, &parts[0]) < 0)
 		return -1;
 	if (peek(r, 0) != ':')
-		return unexpected(r, "a : in the time");
+		return event_unexpected(r, "a : in the time");
 	r->at++;
-	if (list_read(r, false, &parts[1]) < 0)
+	if (event_list_read(r, false, &parts[1]) < 0)
 		return -1;
 	r->c->seconds = 1;
 	if (peek(r, 0) == ':') {
 		r->at++;
-		if (list_read(r, true, &parts[2]) < 0)
+		if (event_list_read(r, true, &parts[2]) < 0)
 			return -1;
 		r->c->seconds = bits_range(0, 59, 1);
 	}
+	if (peek(r, 0) == ' ' && isalpha((unsigned char)peek(r, 1)))
+		return FAULT(r, r->at + 1, "there is no time zone \"%s\"", r->at + 1);
 	if (r->at != r->end)
-		return unexpected(r, "the end, or a zone that there is,");
-	if (list_check(r, &parts[0], "hour", 0, 23, false) < 0 ||
-	    list_check(r, &parts[1], "minute", 0, 59, false) < 0 ||
+		return event_unexpected(r, "the end, or a zone,");
+	if (event_list_check(r, &parts[0], "hour", 0, 23, false) < 0 ||
+	    event_list_check(r, &parts[1], "minute", 0, 59, false) < 0 ||
 	    (parts[2].spans.count && seconds_store(r, &parts[2]) < 0))
 		return -1;
-	r->c->hours = (uint32_t)list_bits(&parts[0], 0, 23);
-	r->c->minutes = list_bits(&parts[1], 0, 59);
+	r->c->hours = (uint32_t)event_list_bits(&parts[0], 0, 23);
+	r->c->minutes = event_list_bits(&parts[1], 0, 59);
 	r->c->wall = !parts[0].any && !parts[0].stepped && !parts[1].any && !parts[1].stepped;
 	return 0;
 }
@@ -199,7 +201,7 @@ static int time_read(struct reader *r)
 	}
 	result = time_parts_read(r, parts);
 	for (int i = 0; i < 3; i++)
-		list_free(&parts[i]);
+		event_list_free(&parts[i]);
 	return result;
 }
 
@@ -241,7 +243,7 @@ static int weekdays_read(struct reader *r)
 		if (day < 0 && !bits && from < 0)
 			return 0; /* there are none */
 		if (day < 0)
-			return unexpected(r, "a weekday");
+			return event_unexpected(r, "a weekday");
 		if (from > day) {
 			FAULT(r, start, "this range of weekdays runs backwards");
 			return error_hint(r->e, "weeks begin with Monday here: Sat,Sun,Mon");
@@ -259,11 +261,11 @@ static int weekdays_read(struct reader *r)
 		} else if (*r->at == ',') {
 			r->at++;
 		} else {
-			return unexpected(r, "a comma, .. or a blank");
+			return event_unexpected(r, "a comma, .. or a blank");
 		}
 		if (part_ends(r)) {
 			if (from >= 0)
-				return unexpected(r, "a weekday");
+				return event_unexpected(r, "a weekday");
 			break;
 		}
 	}

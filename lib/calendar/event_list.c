@@ -9,7 +9,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-int unexpected(struct reader *r, const char *wanted)
+int event_unexpected(struct reader *r, const char *wanted)
 {
 	if (r->at >= r->end)
 		return FAULT(r, r->at, "%s is missing at the end", wanted);
@@ -36,7 +36,7 @@ static int64_t fraction_read(struct reader *r)
 static int number_read(struct reader *r, bool seconds, int64_t *value)
 {
 	if (!isdigit((unsigned char)peek(r, 0)))
-		return unexpected(r, "a number");
+		return event_unexpected(r, "a number");
 	for (*value = 0; isdigit((unsigned char)peek(r, 0)); r->at++) {
 		*value = *value * 10 + (*r->at - '0');
 		if (*value > 1000000)
@@ -48,7 +48,7 @@ static int number_read(struct reader *r, bool seconds, int64_t *value)
 	if (peek(r, 0) == '.' && peek(r, 1) != '.') {
 		r->at++;
 		if (!isdigit((unsigned char)peek(r, 0)))
-			return unexpected(r, "a digit");
+			return event_unexpected(r, "a digit");
 		*value += fraction_read(r);
 	}
 	return 0;
@@ -83,7 +83,7 @@ static int component_read(struct reader *r, bool seconds, struct list *list)
 							      : 0;
 }
 
-int list_read(struct reader *r, bool seconds, struct list *list)
+int event_list_read(struct reader *r, bool seconds, struct list *list)
 {
 	list->start = r->at;
 	if (peek(r, 0) == '*') {
@@ -102,14 +102,14 @@ int list_read(struct reader *r, bool seconds, struct list *list)
 	return 0;
 }
 
-void list_free(struct list *list)
+void event_list_free(struct list *list)
 {
 	free(list->spans.items);
 	*list = (struct list){0};
 }
 
-int list_check(struct reader *r, struct list *list, const char *what, int64_t least, int64_t most,
-	       bool from_end)
+int event_list_check(struct reader *r, struct list *list, const char *what, int64_t least,
+		     int64_t most, bool from_end)
 {
 	int64_t last = from_end ? most - 3 : most;
 
@@ -133,7 +133,7 @@ int list_check(struct reader *r, struct list *list, const char *what, int64_t le
 	return 0;
 }
 
-uint64_t list_bits(const struct list *list, int least, int most)
+uint64_t event_list_bits(const struct list *list, int least, int most)
 {
 	uint64_t bits = 0;
 
@@ -147,7 +147,7 @@ uint64_t list_bits(const struct list *list, int least, int most)
 	return bits;
 }
 
-uint32_t list_bits_from_end(const struct list *list)
+uint32_t event_list_bits_from_end(const struct list *list)
 {
 	uint32_t bits = 0;
 

@@ -23,7 +23,7 @@ struct reader {
 	struct calendar *c;
 };
 
-#define FAULT(r, at, ...) fault_at((r)->e, (r)->text, (at), __VA_ARGS__)
+#define FAULT(r, at, ...) calendar_fault((r)->e, (r)->text, (at), __VA_ARGS__)
 
 static inline char peek(const struct reader *r, size_t ahead)
 {
@@ -37,24 +37,24 @@ static inline void blanks_skip(struct reader *r)
 }
 
 /* Says what is wanted where the reader stands. Returns -1. */
-int unexpected(struct reader *r, const char *wanted);
+int event_unexpected(struct reader *r, const char *wanted);
 
 /* Reads a list, of seconds in microseconds. Returns 0, or -1 with the error filled. */
-int list_read(struct reader *r, bool seconds, struct list *list);
+int event_list_read(struct reader *r, bool seconds, struct list *list);
 
-void list_free(struct list *list);
+void event_list_free(struct list *list);
 
 /*
  * Checks a list against what its field may hold, and completes it: an open end becomes `most`.
  * From the end of a month (`from_end`) a start more than 28 days back would not always be there.
  */
-int list_check(struct reader *r, struct list *list, const char *what, int64_t least, int64_t most,
-	       bool from_end);
+int event_list_check(struct reader *r, struct list *list, const char *what, int64_t least,
+		     int64_t most, bool from_end);
 
 /* The numbers of a checked list as bits. */
-uint64_t list_bits(const struct list *list, int least, int most);
+uint64_t event_list_bits(const struct list *list, int least, int most);
 
 /* Days counted from the end: the list runs upwards through the month, so down in these numbers. */
-uint32_t list_bits_from_end(const struct list *list);
+uint32_t event_list_bits_from_end(const struct list *list);
 
 #endif

@@ -64,6 +64,17 @@ struct calendar *calendar_moment(int64_t local_seconds)
 	return c;
 }
 
+struct calendar *calendar_instant(int64_t seconds)
+{
+	struct calendar *c = calendar_new();
+
+	if (!c)
+		return NULL;
+	c->fixed = c->utc = true;
+	c->moment = seconds;
+	return c;
+}
+
 struct calendar *calendar_daily(int second_of_day)
 {
 	struct calendar *c = calendar_new();
@@ -96,7 +107,7 @@ int spans_add(struct spans *s, int64_t start, int64_t stop, int64_t step)
 	return 0;
 }
 
-int fault_at(struct error *e, const char *text, const char *at, const char *format, ...)
+int calendar_fault(struct error *e, const char *text, const char *at, const char *format, ...)
 {
 	char what[sizeof e->what];
 	va_list ap;

@@ -66,7 +66,7 @@ static inline uint64_t bits_range(int from, int to, int step)
 }
 
 /* Where a lexer stands, and what it reports. */
-int fault_at(struct error *e, const char *text, const char *at, const char *format, ...)
+int calendar_fault(struct error *e, const char *text, const char *at, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 #endif

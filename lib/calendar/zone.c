@@ -268,6 +268,17 @@ bool zone_set_refresh(struct zone_set *set)
 	return changed;
 }
 
+size_t zone_set_each(const struct zone_set *set, void (*each)(void *context, const char *path),
+		     void *context)
+{
+	size_t n = 0;
+
+	for (const struct zone *z = set ? set->zones : NULL; z; z = z->next, n++)
+		if (each && z->path)
+			each(context, z->path);
+	return n;
+}
+
 void zone_find(const struct zone *z, int64_t at, struct zone_segment *segment)
 {
 	zone_table_find(&z->table, at, segment);

@@ -9,6 +9,7 @@
 #define EVWATCH_CALENDAR_ZONE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct error;
@@ -35,6 +36,13 @@ const struct zone *zone_get(struct zone_set *set, const char *name, struct error
 
 /* Reads again the files that changed on disk. True when the rules of a zone are different now. */
 bool zone_set_refresh(struct zone_set *set);
+
+/*
+ * Calls `each` (NULL: nobody) with the file of every zone that has one. Returns the number of
+ * zones, those without a file too. `set` may be NULL.
+ */
+size_t zone_set_each(const struct zone_set *set, void (*each)(void *context, const char *path),
+		     void *context);
 
 /* Is there a zone of this name? (Without reading it whole.) */
 bool zone_exists(const char *name);

@@ -38,7 +38,7 @@ static void log_event(const struct armed_rule *a, const struct event *event)
 static void print_event(struct armed_rule *a, const struct event *event)
 {
 	struct engine *e = a->engine;
-	struct print_context context = {a->rule->name, a->rule->type->name, a->events};
+	struct print_context context = {a->rule->name, a->rule->type->name, a->events, NULL};
 
 	buf_clear(&e->line);
 	event_print(&e->line, &a->rule->print, &context, event);
@@ -207,7 +207,7 @@ static void on_event_json(void *owner, struct buf *out, const struct event *even
 {
 	static const struct print_config json = {.json = true};
 	struct armed_rule *a = owner;
-	struct print_context context = {a->rule->name, a->rule->type->name, a->events};
+	struct print_context context = {a->rule->name, a->rule->type->name, a->events, NULL};
 
 	event_print(out, &json, &context, event);
 }
@@ -238,6 +238,7 @@ static void set_up_source(struct armed_rule *a)
 	s->gather.quiet = s->gather.automatic ? 0 : job->debounce;
 	s->gather.max_wait = job->max_wait;
 	s->has_command = rule->command.count > 0;
+	s->busy_chosen = job->on_busy != rule->type->default_on_busy;
 	s->printed = rule->print.json || rule->print.format;
 	s->priority = (uint8_t)job->priority;
 }

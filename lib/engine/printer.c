@@ -3,6 +3,8 @@
 
 #include "base/array.h"
 #include "base/text.h"
+#include "base/units.h"
+#include "calendar/moment.h"
 #include "rule/rule.h"
 
 #include <ctype.h>
@@ -88,7 +90,11 @@ static void format_letter(struct buf *out, char letter, const struct print_confi
 		buf_add_text(out, context->kind);
 		break;
 	case 't':
-		time_print(out, &e->time);
+		if (context->zone)
+			instant_add(out, context->zone,
+				    e->time.tv_sec * NS_PER_S + e->time.tv_nsec);
+		else
+			time_print(out, &e->time);
 		break;
 	case 'T':
 		buf_printf(out, "%lld", (long long)e->time.tv_sec);

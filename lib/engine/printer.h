@@ -11,11 +11,13 @@
 #include <stdint.h>
 
 struct print_config;
+struct zone;
 
 /* What is printed beside the event itself. */
 struct print_context {
 	const char *rule, *kind;
-	uint64_t count; /* this event's ordinal in its rule, from 1 */
+	uint64_t count;          /* this event's ordinal in its rule, from 1 */
+	const struct zone *zone; /* what %t is told in; NULL: the local one */
 };
 
 /* Appends one event in the form that the rule asks for, its end included. */

@@ -14,8 +14,10 @@
 #include "reactor/reactor.h"
 
 struct rule;
+struct rules;
 struct sink;
 struct source;
+struct zone_set;
 
 /* A rule at work. */
 struct armed_rule {
@@ -56,6 +58,8 @@ struct engine {
 	struct deferred stopper;
 	bool stopped; /* the rules were told to */
 	struct stop_signal signals[STOP_SIGNALS];
+	struct zone_set *zones;       /* the rules'; NULL: no schedule */
+	struct io_watcher timekeeper; /* inotify, of the directories of zone files */
 };
 
 /* ---- armed.c: one rule ---- */
@@ -80,5 +84,9 @@ void engine_finish(struct engine *e, int status, int signal);
 /* Something became idle: is it time to go on with the end? */
 void ending_review(struct engine *e);
 void ending_close(struct engine *e);
+
+/* ---- timekeeper.c: a clock that is set, zone data that change ---- */
+int timekeeper_open(struct engine *e, const struct rules *rules, struct error *error);
+void timekeeper_close(struct engine *e);
 
 #endif

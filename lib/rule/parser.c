@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/option.h"
 #include "base/text.h"
+#include "calendar/zone.h"
 #include "rule/reading.h"
 #include "source/source.h"
 
@@ -55,6 +56,28 @@ static struct rule *rule_new(const struct source_type *type, const struct script
 	return rule;
 }
 
+static int read_times(struct reading *r, struct rule *rule, char *const *words, struct error *e)
+{
+	struct rules *rules = r->rules;
+
+	if (!rules->zones)
+		rules->zones = zone_set_new();
+	if (!rules->zones)
+		return error_errno(e, "out of memory");
+	return rule->type->config_times(rule->source_config, words, rules->zones, e);
+}
+
+static int read_meaning(struct reading *r, struct rule *rule, char **words, size_t n,
+			struct error *e)
+{
+	const struct source_type *type = rule->type;
+
+	if (type->config_times)
+		return read_times(r, rule, words, e);
+	return type->config_arguments ? type->config_arguments(rule->source_config, words, n, e)
+				      : 0;
+}
+
 static void read_arguments(struct reading *r, struct rule *rule, const struct word *kind,
 			   const struct word **args, size_t n)
 {
@@ -77,8 +100,7 @@ static void read_arguments(struct reading *r, struct rule *rule, const struct wo
 		error_set(&e, "%s takes only %s", type->name, type->arguments);
 		error_hint(&e, "a command goes behind \"--\"");
 		fault(r, args[type->most_arguments], &e);
-	} else if (type->config_arguments &&
-		   type->config_arguments(rule->source_config, texts, n, &e) < 0) {
+	} else if (read_meaning(r, rule, texts, n, &e) < 0) {
 		bool known = e.word >= 0 && (size_t)e.word < n;
 
 		fault(r, known ? args[e.word] : kind, &e);

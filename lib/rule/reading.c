@@ -14,10 +14,10 @@ static size_t word_offset(const struct script *s, const struct word *w, int colu
 	const char *source = s->text + w->offset;
 	size_t c = column > 0 ? (size_t)column : 0;
 
-	if (strncmp(source, w->text, c) == 0)
-		return w->offset + c;
 	if ((*source == '\'' || *source == '"') && strncmp(source + 1, w->text, c) == 0)
 		return w->offset + 1 + c;
+	if (strncmp(source, w->text, c) == 0)
+		return w->offset + c;
 	return w->offset;
 }
 

@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "calendar/zone.h"
 #include "source/source.h"
 
 #include <stdlib.h>
@@ -34,6 +35,7 @@ void rules_free(struct rules *rules)
 	for (size_t i = 0; i < rules->n_scripts; i++)
 		script_free(rules->scripts[i]);
 	free(rules->scripts);
+	zone_set_free(rules->zones);
 	diagnostics_free(&rules->diagnostics);
 	*rules = (struct rules){0};
 }

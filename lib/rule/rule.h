@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 struct source_type;
+struct zone_set;
 
 /* How events are printed when there is no command. */
 struct print_config {
@@ -40,6 +41,7 @@ struct rules {
 	size_t count, capacity;
 	struct script **scripts;
 	size_t n_scripts, scripts_capacity;
+	struct zone_set *zones; /* NULL until a schedule needs one */
 	struct diagnostics diagnostics;
 };
 

@@ -5,8 +5,8 @@
 #include "source/source.h"
 
 extern const struct source_type source_file;                                /* file/ */
-extern const struct source_type source_every, source_after, source_at;      /* timer.c */
-extern const struct source_type source_cron, source_calendar;               /* timer.c */
+extern const struct source_type source_every, source_after, source_at;      /* time/ */
+extern const struct source_type source_cron, source_calendar;               /* time/ */
 extern const struct source_type source_signal, source_listen, source_relay; /* *.c, relay/ */
 extern const struct source_type source_lines, source_probe, source_exit;
 

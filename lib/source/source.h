@@ -21,9 +21,12 @@
 #include <stdint.h>
 
 struct buf;
+struct calendar_time;
 struct error;
 struct reactor;
 struct source;
+struct zone;
+struct zone_set;
 
 /* What a source may say to the engine. */
 struct source_host {
@@ -64,6 +67,7 @@ struct source {
 	const char *rule; /* its name, for messages and the log */
 	struct gather gather;
 	bool has_command;
+	bool busy_chosen; /* --on-busy is another than the kind's own */
 	bool printed; /* --json or --format: events that are not printed otherwise are (relay) */
 	uint8_t priority; /* for its watchers */
 	bool paused;      /* set by the engine around pause and resume */
@@ -95,11 +99,23 @@ struct source_type {
 	void (*config_init)(void *config);
 	/* Reads the arguments, checks all together. -1 with `e`, e->word the argument at fault. */
 	int (*config_arguments)(void *config, char *const *words, size_t n, struct error *e);
+	/* Instead of config_arguments, for kinds that reckon in time zones; keeps pointers into
+	 * the set. */
+	int (*config_times)(void *config, char *const *words, struct zone_set *zones,
+			    struct error *e);
 	/* Frees what config_arguments allocated (options are freed by their table). May be NULL. */
 	void (*config_release)(void *config);
 	/* Appends in words what the rule waits for ("changes below src") for check and --dry-run.
 	 */
 	void (*describe)(const void *config, struct buf *out);
+
+	/*
+	 * Schedules: the first time due strictly after `after`, of a rule that was started at
+	 * `start` (ns since the epoch), and its zone (NULL: none of its own). False when there is
+	 * none. Optional.
+	 */
+	bool (*upcoming)(const void *config, int64_t start, int64_t after,
+			 struct calendar_time *next, const struct zone **zone);
 
 	/* Does a rule with this configuration take the place of the signal's default? Optional. */
 	bool (*claims_signal)(const void *config, int number);
@@ -120,6 +136,8 @@ struct source_type {
 	 * Optional. */
 	void (*run_began)(struct source *s, void *token);
 	void (*run_ended)(struct source *s, void *token, const struct run_outcome *outcome);
+	/* The wall clock was set, the machine slept, or the rules of a zone changed. Optional. */
+	void (*clock_changed)(struct source *s);
 };
 
 /* All kinds in the order of --help; ends with NULL. */

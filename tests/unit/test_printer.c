@@ -26,7 +26,7 @@ static const struct event event = {
     .time = {1700000000, 250000001},
     .connection = -1,
 };
-static const struct print_context context = {"css", "file", 7};
+static const struct print_context context = {"css", "file", 7, NULL};
 
 static const char *printed(const struct print_config *config, struct buf *b)
 {

@@ -1,0 +1,280 @@
+/*
+ * `evwatch next`: the coming times of one schedule, or of all schedules in rules, as one list.
+ *
+ * Each schedule is asked for its next time; the nearest is printed and that one asked again.
+ */
+#include "options.h"
+#include "tools.h"
+
+#include "base/array.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/event.h"
+#include "base/units.h"
+#include "calendar/calendar.h"
+#include "calendar/moment.h"
+#include "calendar/zone.h"
+#include "engine/printer.h"
+#include "reactor/reactor.h"
+#include "rule/rule.h"
+#include "source/source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct next_options {
+	uint64_t count;
+	char *from;
+	struct print_config print;
+};
+
+struct schedule {
+	const struct rule *rule;
+	const struct zone *zone;
+	struct calendar_time next;
+	uint64_t told;
+	bool over;
+};
+
+#define FIELD(name) .offset = offsetof(struct next_options, name)
+
+static const struct option next_options[] = {
+    {.name = "number", .letter = 'n', .type = OPTION_COUNT, FIELD(count), .value = "N", .least = 1},
+    {.name = "from", .type = OPTION_TEXT, FIELD(from), .value = "TIME"},
+    {.name = "format", .type = OPTION_TEXT, FIELD(print.format), .value = "FMT"},
+    {.name = "json", .type = OPTION_FLAG, FIELD(print.json)},
+    {0},
+};
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static int fault(const char *word, const struct error *e)
+{
+	fprintf(stderr, "evwatch: next: %s: %s\n", word, e->what);
+	if (*e->hint)
+		fprintf(stderr, "evwatch: next: %s\n", e->hint);
+	return -1;
+}
+
+/* The option of this tool that the word is, and its value where it is part of the word. */
+static const struct option *own_option(const char *word, const char **value)
+{
+	char name[16];
+	size_t length;
+
+	*value = NULL;
+	if (word[0] != '-' || !word[1])
+		return NULL;
+	if (word[1] != '-') {
+		*value = word[2] ? word + 2 : NULL;
+		return option_find_letter(next_options, word[1]);
+	}
+	length = strcspn(word + 2, "=");
+	if (length >= sizeof name)
+		return NULL;
+	memcpy(name, word + 2, length);
+	name[length] = '\0';
+	*value = word[2 + length] ? word + 2 + length + 1 : NULL;
+	return option_find(next_options, name);
+}
+
+/* Takes this tool's options out of the words; the rest is a command line of rules. */
+static int own_options_read(struct next_options *o, char **words, int *count)
+{
+	int kept = 0;
+
+	for (int i = 0; i < *count; i++) {
+		const char *value, *word = words[i];
+		const struct option *option = own_option(word, &value);
+		struct error e;
+
+		if (strcmp(word, "--") == 0) {
+			while (i < *count)
+				words[kept++] = words[i++];
+			break;
+		}
+		if (!option) {
+			words[kept++] = words[i];
+			continue;
+		}
+		error_clear(&e);
+		if (option_takes_value(option) && !value)
+			value = i + 1 < *count ? words[++i] : NULL;
+		if (option_takes_value(option) && !value) {
+			error_set(&e, "%s is missing", option->value);
+			return fault(word, &e);
+		}
+		if (option_apply(option, o, value, &e) < 0)
+			return fault(word, &e);
+	}
+	*count = kept;
+	return 0;
+}
+
+static int from_read(const struct next_options *o, struct rules *rules, int64_t *from)
+{
+	const struct zone *zone = NULL;
+	struct error e;
+	struct moment m;
+
+	*from = clock_read(CLOCK_OF_WALL);
+	if (!o->from)
+		return 0;
+	error_clear(&e);
+	/* A lone schedule is asked in its own zone; several may have several. */
+	if (rules->count == 1 && rules->items[0]->type->upcoming) {
+		struct calendar_time t;
+
+		rules->items[0]->type->upcoming(rules->items[0]->source_config, 0, 0, &t, &zone);
+	}
+	if (!zone)
+		zone = zone_get(rules->zones, NULL, &e);
+	if (!zone || moment_parse(o->from, &m, &e) < 0)
+		return fault(o->from, &e);
+	if (moment_instant(&m, zone, *from, from) < 0) {
+		error_errno(&e, "cannot reckon from there");
+		return fault(o->from, &e);
+	}
+	return 0;
+}
+
+/* ---- telling --------------------------------------------------------------------------------- */
+
+static const char *const marks[] = {[MARK_NONE] = NULL, [MARK_GAP] = "gap", [MARK_FOLD] = "fold"};
+
+static void print_line(struct buf *out, const struct schedule *s, int64_t from)
+{
+	const char *mark = marks[s->next.mark];
+	struct buf distance = {0};
+
+	duration_add(&distance, (s->next.at - from) / NS_PER_S * NS_PER_S);
+	instant_add(out, s->zone, s->next.at);
+	buf_printf(out, "  %s  in %-12s  %s%s%s\n", instant_weekday(s->zone, s->next.at),
+		   distance.data ? distance.data : "", s->rule->name, mark ? "  " : "",
+		   mark ? mark : "");
+	buf_free(&distance);
+}
+
+static void print_event(struct buf *out, const struct schedule *s, const struct print_config *print)
+{
+	struct event event = event_make("tick");
+	struct print_context context = {s->rule->name, s->rule->type->name, s->told, s->zone};
+	char scheduled[40];
+	struct detail details[] = {{"EVWATCH_SCHEDULED", scheduled},
+				   {"EVWATCH_MARK", marks[s->next.mark]}};
+
+	event.time.tv_sec = (time_t)(s->next.at / NS_PER_S);
+	event.time.tv_nsec = (long)(s->next.at % NS_PER_S);
+	if (event.time.tv_nsec < 0) {
+		event.time.tv_sec--;
+		event.time.tv_nsec += (long)NS_PER_S;
+	}
+	snprintf(scheduled, sizeof scheduled, "%lld.%09ld", (long long)event.time.tv_sec,
+		 event.time.tv_nsec);
+	event.details = details;
+	event.n_details = marks[s->next.mark] ? 2 : 1;
+	event_print(out, print, &context, &event);
+}
+
+static void ask(struct schedule *s, int64_t from, int64_t after, const struct zone *local)
+{
+	const struct rule *rule = s->rule;
+
+	s->over = !rule->type->upcoming(rule->source_config, from, after, &s->next, &s->zone);
+	if (!s->zone)
+		s->zone = local;
+}
+
+static struct schedule *nearest(struct schedule *schedules, size_t n)
+{
+	struct schedule *best = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		if (!schedules[i].over && (!best || schedules[i].next.at < best->next.at))
+			best = &schedules[i];
+	return best;
+}
+
+static int print_times(const struct next_options *o, struct schedule *schedules, size_t n,
+		       int64_t from, const struct zone *local)
+{
+	struct buf out = {0};
+	uint64_t told = 0;
+	bool failed;
+
+	for (size_t i = 0; i < n; i++)
+		ask(&schedules[i], from, from, local);
+	for (struct schedule *s; told < o->count && (s = nearest(schedules, n)); told++) {
+		s->told++;
+		if (o->print.json || o->print.format)
+			print_event(&out, s, &o->print);
+		else
+			print_line(&out, s, from);
+		ask(s, from, s->next.at, local);
+		if (out.length > 65536 && !out.failed) {
+			fwrite(out.data, 1, out.length, stdout);
+			buf_clear(&out);
+		}
+	}
+	if (out.length)
+		fwrite(out.data, 1, out.length, stdout);
+	failed = out.failed || fflush(stdout) == EOF || ferror(stdout);
+	buf_free(&out);
+	if (failed)
+		perror("evwatch: next: cannot write");
+	else if (told == 0)
+		fputs("never\n", stderr);
+	return failed ? 1 : 0;
+}
+
+static int print_schedules(const struct next_options *o, struct rules *rules)
+{
+	struct schedule *schedules = calloc(rules->count + 1, sizeof *schedules);
+	const struct zone *local;
+	struct error e;
+	int64_t from;
+	size_t n = 0;
+	int status = 2;
+
+	for (size_t i = 0; schedules && i < rules->count; i++)
+		if (rules->items[i]->type->upcoming)
+			schedules[n++].rule = rules->items[i];
+	if (!rules->zones)
+		rules->zones = zone_set_new();
+	local = rules->zones && schedules ? zone_get(rules->zones, NULL, &e) : NULL;
+	if (!schedules || !rules->zones)
+		fputs("evwatch: next: out of memory\n", stderr);
+	else if (!local)
+		fault("the system's time zone", &e);
+	else if (n == 0)
+		fputs("evwatch: next: no schedule among the rules\n"
+		      "evwatch: next: for example: evwatch next cron '15 3 * * *'\n",
+		      stderr);
+	else if (from_read(o, rules, &from) == 0)
+		status = print_times(o, schedules, n, from, local);
+	free(schedules);
+	return status;
+}
+
+int tool_next(int argc, char **argv)
+{
+	struct next_options o = {.count = 10};
+	struct process_options options = {0};
+	struct rules rules = {0};
+	struct error e;
+	int count = argc - 1, status = 2;
+
+	if (own_options_read(&o, argv + 1, &count) == 0) {
+		if (o.print.format && format_check(o.print.format, &e) < 0)
+			fault("--format", &e);
+		else if (command_line_read(&options, &rules, argv + 1, count) < 0)
+			diagnostics_tell(&rules.diagnostics);
+		else
+			status = print_schedules(&o, &rules);
+	}
+	rules_free(&rules);
+	process_options_release(&options);
+	option_release(next_options, &o);
+	return status;
+}

@@ -1,0 +1,105 @@
+/*
+ * See time.h: what --catch-up remembers. One line, the due time of the last run in seconds since
+ * the epoch with nanoseconds. It is replaced by rename, so that a crash leaves the old or the new
+ * one; the lock is a file of its own, since a rename would leave a lock on the old file behind. The
+ * loop waits for the disk here: a run that is not remembered would be run twice after a power cut.
+ */
+#include "source/time/time.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/units.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char *path_of(const char *directory, const char *rule, const char *ending)
+{
+	struct buf b = {0};
+
+	buf_printf(&b, "%s/%s%s", directory, rule, ending);
+	return buf_take(&b);
+}
+
+/* Two at work would run everything twice. */
+static int lock_take(const char *directory, const char *rule, struct error *e)
+{
+	char *path = path_of(directory, rule, ".lock");
+	int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644) : -1;
+
+	if (fd < 0) {
+		error_errno(e, "cannot remember the last run in %s", directory);
+	} else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK)
+			error_set(e, "another evwatch keeps the last run of %s in %s", rule,
+				  directory);
+		else
+			error_errno(e, "cannot lock %s", path);
+		fd_close(&fd);
+	}
+	free(path);
+	return fd;
+}
+
+/* No file is no record; one that cannot be understood is an error, not a reason to run. */
+static int record_read(struct record *r, struct error *e)
+{
+	long long seconds, fraction = 0;
+	char line[64];
+	FILE *f = fopen(r->path, "re");
+	bool read;
+
+	r->last = 0;
+	if (!f && errno == ENOENT)
+		return 0;
+	if (!f)
+		return error_errno(e, "cannot read %s", r->path);
+	read = fgets(line, sizeof line, f) != NULL;
+	fclose(f);
+	if (!read || sscanf(line, "%lld.%9lld", &seconds, &fraction) < 1 || seconds <= 0 ||
+	    seconds > INT64_MAX / NS_PER_S - 1) {
+		error_set(e, "%s does not hold the time of a run", r->path);
+		return error_hint(e, "remove it, and what was missed is not caught up");
+	}
+	r->last = seconds * NS_PER_S + fraction;
+	return 0;
+}
+
+int record_open(struct record *r, const char *directory, const char *rule, struct error *e)
+{
+	if (mkdir(directory, 0755) < 0 && errno != EEXIST)
+		return error_errno(e, "cannot make the directory %s", directory);
+	r->lock = lock_take(directory, rule, e);
+	if (r->lock < 0)
+		return -1;
+	r->path = path_of(directory, rule, ".last");
+	if (!r->path)
+		error_errno(e, "cannot remember the last run");
+	else if (record_read(r, e) == 0)
+		return 0;
+	record_close(r);
+	return -1;
+}
+
+int record_write(struct record *r, int64_t at, struct error *e)
+{
+	char line[64];
+	int n = snprintf(line, sizeof line, "%lld.%09lld\n", (long long)(at / NS_PER_S),
+			 (long long)(at % NS_PER_S));
+
+	r->last = at;
+	return file_replace(r->path, line, (size_t)n, 0644, true, e);
+}
+
+void record_close(struct record *r)
+{
+	fd_close(&r->lock);
+	free(r->path);
+	r->path = NULL;
+}

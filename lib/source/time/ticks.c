@@ -1,0 +1,286 @@
+/*
+ * Serving the series: when a tick is due, how many were missed, and what becomes of them.
+ *
+ * `due` is the first tick that was not dealt with yet. The timer is armed for it, put off by its
+ * jitter; when it fires, all ticks up to now are looked at together, since the loop may have slept
+ * with the machine, or the clock may have been set. While a command runs, ticks are handed to
+ * --on-busy, unless --missed was given: then they wait here for its end.
+ */
+#include "source/time/time.h"
+
+#include "base/array.h"
+#include "base/error.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "calendar/zone.h"
+
+#include <stdio.h>
+
+/* A step backwards of more than this is a correction, as cron(8) has it: begin anew. */
+static const int64_t CORRECTION = 3 * 3600 * NS_PER_S;
+
+/* A tick that is served later than this was missed, not late. */
+static const int64_t PATIENCE = NS_PER_S;
+
+static const struct time_config *config_of(const struct time_source *s)
+{
+	return s->base.config;
+}
+
+static int64_t wall_of(const struct time_source *s, int64_t at)
+{
+	enum reactor_clock clock = series_clock(config_of(s));
+
+	return clock == CLOCK_OF_WALL ? at : clock_read(CLOCK_OF_WALL) - clock_read(clock) + at;
+}
+
+static void fail(struct time_source *s, const char *what)
+{
+	struct error e;
+
+	error_errno(&e, "%s", what);
+	s->base.host->failed(&s->base, &e);
+}
+
+/* ---- arming ---------------------------------------------------------------------------------- */
+
+static void arm(struct time_source *s)
+{
+	int64_t at;
+
+	if (__builtin_add_overflow(s->due, s->put_off, &at))
+		at = INT64_MAX - 2;
+	if (timer_start_at(s->base.reactor, &s->timer, at) < 0)
+		fail(s, "cannot arm the timer");
+}
+
+/* Goes on to the first tick after `after`. False when there is none: the rule has ended. */
+static bool advance(struct time_source *s, int64_t after)
+{
+	struct calendar_time next;
+
+	s->told = after;
+	if (!series_next(config_of(s), s->start, after, &next)) {
+		s->base.host->ended(&s->base);
+		return false;
+	}
+	s->due = next.at;
+	s->put_off = put_off(config_of(s), s->base.rule);
+	return true;
+}
+
+/* ---- telling --------------------------------------------------------------------------------- */
+
+static void emit(struct time_source *s, int64_t due, int64_t missed)
+{
+	struct event event = event_make("tick");
+	int64_t wall = wall_of(s, due);
+	char scheduled[40], count[24];
+	struct detail details[] = {{"EVWATCH_SCHEDULED", scheduled}, {"EVWATCH_MISSED", count}};
+
+	s->emitted_missed = missed + s->skipped;
+	s->skipped = 0;
+	snprintf(scheduled, sizeof scheduled, "%lld.%09lld", (long long)(wall / NS_PER_S),
+		 (long long)(wall % NS_PER_S));
+	snprintf(count, sizeof count, "%lld", (long long)s->emitted_missed);
+	event.details = details;
+	event.n_details = ARRAY_LENGTH(details);
+	s->told = due;
+	s->base.host->emit(&s->base, &event, 1);
+	if (!s->base.has_command)
+		s->begun = wall;
+}
+
+static void remember(struct time_source *s, int64_t wall)
+{
+	struct error e;
+
+	if (s->record.path && wall > s->record.last && record_write(&s->record, wall, &e) < 0)
+		log_warn(s->base.rule, "%s; what is missed from now on may be run twice", e.what);
+}
+
+/* Does a tick wait here while the command runs? */
+static bool waits(const struct time_source *s)
+{
+	return s->running && !s->base.busy_chosen && config_of(s)->missed != MISSED_BY_DEFAULT;
+}
+
+/* Each tick up to `until` in its turn. */
+static void serve_each(struct time_source *s, int64_t until)
+{
+	while (!s->stopped && s->due <= until) {
+		int64_t due = s->due;
+
+		emit(s, due, 0);
+		if (s->stopped || !advance(s, due))
+			return;
+		if (waits(s))
+			break;
+	}
+	if (!s->stopped)
+		arm(s);
+}
+
+/* One tick for all up to `until`, or none where they are to be dropped. */
+static void serve_together(struct time_source *s, int64_t until)
+{
+	int missed = config_of(s)->missed;
+	int64_t last = s->due, n;
+
+	n = series_count(config_of(s), s->start, s->due - 1, until, &last);
+	if (missed == MISSED_NONE && until - last > PATIENCE)
+		s->skipped += n;
+	else
+		emit(s, last, n > 0 ? n - 1 : 0);
+	/* Beyond SERIES_COUNTED the rest is missed uncounted. */
+	if (!s->stopped && advance(s, n < SERIES_COUNTED ? last : until))
+		arm(s);
+}
+
+static void serve(struct time_source *s)
+{
+	int64_t until = reactor_now(s->base.reactor, series_clock(config_of(s))) - s->put_off;
+
+	if (waits(s))
+		return;
+	if (s->due > until) {
+		arm(s);
+		return;
+	}
+	if (config_of(s)->missed == MISSED_ALL)
+		serve_each(s, until);
+	else
+		serve_together(s, until);
+	if (!s->base.has_command)
+		remember(s, s->begun);
+}
+
+static void on_timer(struct reactor *r, struct timer *t)
+{
+	(void)r;
+	serve(CONTAINER_OF(t, struct time_source, timer));
+}
+
+/* ---- what the engine says -------------------------------------------------------------------- */
+
+void time_run_began(struct source *base, void *token)
+{
+	struct time_source *s = (struct time_source *)base;
+
+	(void)token;
+	s->running++;
+	s->begun = wall_of(s, s->told);
+}
+
+/* Ticks that waited while a run went on: --missed none drops them. */
+static void serve_waiting(struct time_source *s)
+{
+	int64_t now = reactor_now(s->base.reactor, series_clock(config_of(s))), last = s->due;
+
+	if (config_of(s)->missed == MISSED_NONE && s->due <= now) {
+		s->skipped += series_count(config_of(s), s->start, s->due - 1, now, &last);
+		if (advance(s, now))
+			arm(s);
+		return;
+	}
+	arm(s);
+}
+
+void time_run_ended(struct source *base, void *token, const struct run_outcome *outcome)
+{
+	struct time_source *s = (struct time_source *)base;
+
+	(void)token;
+	if (outcome->status < 0) { /* --on-busy skip */
+		s->skipped += s->emitted_missed + 1;
+		return;
+	}
+	s->running -= s->running > 0;
+	if (s->stopped) /* stopped, not done: it is run again */
+		return;
+	remember(s, s->begun);
+	if (!s->running && s->due > s->told && !timer_active(&s->timer))
+		serve_waiting(s);
+}
+
+void time_clock_changed(struct source *base)
+{
+	struct time_source *s = (struct time_source *)base;
+	int64_t now = clock_read(CLOCK_OF_WALL);
+
+	/* What is overdue is served by the timer; what has no calendar knows no steps. */
+	if (!config_of(s)->calendar || s->stopped || !timer_active(&s->timer) || s->due <= now)
+		return;
+	if (s->told - now > CORRECTION) {
+		log_warn(base->rule, "the clock was set back by hours: the schedule begins anew");
+		s->told = now;
+	}
+	/* From the last tick where that can be: an hour that comes twice is known by it. */
+	if (advance(s, s->told) && (s->due > now || advance(s, now)))
+		arm(s);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+int time_open(struct source *base, struct error *e)
+{
+	struct time_source *s = (struct time_source *)base;
+	const struct time_config *c = base->config;
+
+	s->record.lock = -1;
+	timer_init(&s->timer, series_clock(c), on_timer);
+	s->timer.priority = base->priority;
+	return c->catch_up ? record_open(&s->record, c->catch_up, base->rule, e) : 0;
+}
+
+/* With a record the series goes on from the last run, as if nothing had been in between. */
+static int64_t resume_from(struct time_source *s, int64_t now)
+{
+	int64_t wall = clock_read(CLOCK_OF_WALL), since = wall - s->record.last;
+
+	if (s->record.last == 0) {
+		remember(s, wall);
+		return now;
+	}
+	if (since < 0) {
+		log_warn(s->base.rule, "the last run lies in the future: was the clock wrong?");
+		return now;
+	}
+	if (config_of(s)->calendar)
+		return s->record.last;
+	return s->start = now - since;
+}
+
+void time_start(struct source *base)
+{
+	struct time_source *s = (struct time_source *)base;
+	const struct time_config *c = base->config;
+	int64_t now = clock_read(series_clock(c)), from = now;
+
+	s->start = now;
+	if (c->calendar && calendar_is_reboot(c->calendar))
+		from = now - 1;
+	else if (s->record.path)
+		from = resume_from(s, now);
+	if (advance(s, from))
+		arm(s);
+	else
+		log_warn(base->rule, "such a time never comes: the rule has ended");
+}
+
+void time_stop(struct source *base)
+{
+	struct time_source *s = (struct time_source *)base;
+
+	s->stopped = true;
+	timer_stop(base->reactor, &s->timer);
+}
+
+void time_close(struct source *base)
+{
+	struct time_source *s = (struct time_source *)base;
+
+	time_stop(base);
+	record_close(&s->record);
+}
