@@ -27,6 +27,24 @@ load helper
   done
 }
 
+@test "every tool tells its use; help is found among other letters and is no value" {
+  for tool in check next backends status help; do
+    run_ev "$tool" --help
+    [ "$status" = 0 ]
+    [[ ${lines[0]} = "usage: evwatch $tool "* ]]
+    run_ev help "$tool"
+    [ "$status" = 0 ]
+  done
+  run_ev -vh
+  [ "$status" = 0 ]
+  [[ ${lines[0]} = "usage: evwatch "* ]]
+  run_ev -qV
+  [[ ${lines[0]} = "evwatch "* ]]
+  run_ev file --help --nonsense
+  [[ ${lines[0]} = "usage: "* ]]
+  [ "$(echo a-h | timeout 10 "$EVWATCH" -1 lines - --match -h)" = 'line a-h' ]
+}
+
 @test "nothing to do is a usage error that shows an example" {
   run_ev
   [ "$status" = 2 ]

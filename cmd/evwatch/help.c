@@ -54,7 +54,7 @@ void help_print(void)
 	    "  evwatch listen 7000 -- cat                 evwatch signal HUP -- 'echo \"$1\"'\n");
 }
 
-void help_print_kind(const struct source_type *type)
+static void print_kind(const struct source_type *type)
 {
 	printf("usage: evwatch [OPTION]... %s %s%s\n%s\n", type->name, type->arguments,
 	       type->takes_no_command ? "" : " [-- COMMAND [ARG]...]", type->summary);
@@ -70,6 +70,28 @@ void help_print_kind(const struct source_type *type)
 		printf("  %s\n", type->examples[i]);
 }
 
+static void print_tool(const struct tool *tool)
+{
+	printf("usage: evwatch %s %s\n%s%s\n", tool->name, tool->arguments, tool->summary,
+	       tool->run ? "" : " (not there yet)");
+	if (tool->options)
+		printf("\nOptions of this tool:\n%s", tool->options);
+	if (tool->examples)
+		printf("\nExamples:\n%s", tool->examples);
+}
+
+bool help_print_of(const char *name)
+{
+	const struct source_type *type = source_type_find(name);
+	const struct tool *tool = tool_find(name);
+
+	if (type)
+		print_kind(type);
+	else if (tool)
+		print_tool(tool);
+	return type || tool;
+}
+
 void version_print(void)
 {
 	printf("evwatch %s\nbackends:", EVWATCH_VERSION);
@@ -80,15 +102,12 @@ void version_print(void)
 
 int tool_help(int argc, char **argv)
 {
-	const struct source_type *type = argc > 1 ? source_type_find(argv[1]) : NULL;
-
-	if (argc > 1 && !type) {
-		fprintf(stderr, "evwatch: help: there is no kind \"%s\"\n", argv[1]);
-		return 2;
-	}
-	if (type)
-		help_print_kind(type);
-	else
+	if (argc < 2) {
 		help_print();
-	return 0;
+		return 0;
+	}
+	if (help_print_of(argv[1]))
+		return 0;
+	fprintf(stderr, "evwatch: help: there is no kind or tool \"%s\"\n", argv[1]);
+	return 2;
 }

@@ -2,13 +2,13 @@
 #ifndef EVWATCH_HELP_H
 #define EVWATCH_HELP_H
 
-struct source_type;
+#include <stdbool.h>
 
 /* One screen about everything. */
 void help_print(void);
 
-/* A kind's arguments, options, events and examples. */
-void help_print_kind(const struct source_type *type);
+/* Arguments, options, events and examples of the kind or tool of that name. False: there is none. */
+bool help_print_of(const char *name);
 
 void version_print(void);
 

@@ -13,7 +13,6 @@
 #include "job/guard.h"
 #include "job/sink.h"
 #include "reactor/reactor.h"
-#include "source/source.h"
 
 #include <locale.h>
 #include <signal.h>
@@ -35,30 +34,31 @@ static int tell_error(const struct error *e)
 
 /* ---- help, version, tools -------------------------------------------------------------------- */
 
-/* Is one of these two words there, before any `--`? */
-static bool has_word(char **argv, const char *letter, const char *name)
-{
-	for (argv++; *argv && strcmp(*argv, "--") != 0; argv++)
-		if (strcmp(*argv, letter) == 0 || strcmp(*argv, name) == 0)
-			return true;
-	return false;
-}
-
+/* Of the first word that is a kind or a tool, else of everything. */
 static void print_help(char **argv)
 {
-	for (argv++; *argv && strcmp(*argv, "--") != 0; argv++) {
-		const struct source_type *type = source_type_find(*argv);
-
-		if (type) {
-			help_print_kind(type);
+	for (argv++; *argv && strcmp(*argv, "--") != 0; argv++)
+		if (help_print_of(*argv))
 			return;
-		}
-	}
 	help_print();
+}
+
+static int tell_about(const struct process_options *o, char **argv)
+{
+	if (o->help)
+		print_help(argv);
+	else
+		version_print();
+	return 0;
 }
 
 static int run_tool(const struct tool *tool, int argc, char **argv)
 {
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
+			help_print_of(tool->name);
+			return 0;
+		}
 	if (tool->run)
 		return tool->run(argc, argv);
 	fprintf(stderr, "evwatch: %s: not there yet\n", tool->name);
@@ -197,21 +197,17 @@ int main(int argc, char **argv)
 	struct process_options options = {0};
 	struct rules rules = {0};
 	struct engine_end end = {.status = 2};
+	bool failed;
 
 	if (fd_reserve_standard() < 0)
 		return 1;
 	setlocale(LC_CTYPE, "");
 	if (argc > 1 && tool_find(argv[1]))
 		return run_tool(tool_find(argv[1]), argc - 1, argv + 1);
-	if (has_word(argv, "-h", "--help")) {
-		print_help(argv);
-		return 0;
-	}
-	if (has_word(argv, "-V", "--version")) {
-		version_print();
-		return 0;
-	}
-	if (command_line_read(&options, &rules, argv + 1, argc - 1) < 0)
+	failed = command_line_read(&options, &rules, argv + 1, argc - 1) < 0;
+	if (options.help || options.version)
+		end.status = tell_about(&options, argv);
+	else if (failed)
 		diagnostics_tell(&rules.diagnostics);
 	else
 		end = run(&options, &rules);

@@ -123,8 +123,16 @@ const struct option process_options[] = {
      .help = "drop privileges once everything is open",
      .not_yet = true},
     {.name = "sandbox", .help = "seccomp and Landlock for evwatch itself", .not_yet = true},
-    {.name = "help", .letter = 'h', .type = OPTION_TALLY, .help = "this, or the help of a KIND"},
-    {.name = "version", .letter = 'V', .type = OPTION_TALLY, .help = "version and backends"},
+    {.name = "help",
+     .letter = 'h',
+     .type = OPTION_TALLY,
+     .offset = FIELD(help),
+     .help = "this, or the help of a KIND or TOOL"},
+    {.name = "version",
+     .letter = 'V',
+     .type = OPTION_TALLY,
+     .offset = FIELD(version),
+     .help = "version and backends"},
     {0},
 };
 

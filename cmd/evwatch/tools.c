@@ -5,15 +5,38 @@
 #include <string.h>
 
 const struct tool tools[] = {
-    {"check", "[-e RULE]... [-f FILE]...", "say every error of the rules, or what they will do",
-     tool_check},
-    {"next", "[-n N] [--from TIME] KIND EXPR", "the coming times of a schedule", tool_next},
-    {"backends", "[--json]", "which backends there are, and what they are good for", tool_backends},
-    {"status", "PATH [--json|--prometheus]", "what a running evwatch does", NULL},
-    {"top", "PATH", "the same, live", NULL},
-    {"trigger", "PATH RULE [SUBJECT...]", "fire a rule by hand", NULL},
-    {"completions", "bash|zsh|fish", "completions for a shell", NULL},
-    {"help", "[KIND]", "this help, or that of a kind", tool_help},
+    {.name = "check",
+     .arguments = "[-e RULE]... [-f FILE]... | KIND ARG...",
+     .summary = "say every error of the rules at once, or a line a rule: what it will do",
+     .examples = "  evwatch check -f site.rules\n"
+		 "  evwatch check listen 7000 --max-conns 50 -- cat\n",
+     .run = tool_check},
+    {.name = "next",
+     .arguments = "[OPTION]... KIND EXPR | -f FILE",
+     .summary = "the coming times of a schedule, or of all schedules of the rules in one list",
+     .options = "  -n, --number N               how many (10)\n"
+		"      --from TIME              strictly after TIME (now): as for at, or @EPOCH\n"
+		"      --format FMT, --json     as events are printed; %T: seconds since the epoch\n"
+		"  --tz, --gap, --fold and the rest of the kind's options hold here too\n",
+     .examples = "  evwatch next cron '15 3 * * *' --tz Europe/Berlin\n"
+		 "  evwatch next -n 3 --from '2027-01-01 00:00' calendar 'Mon *-*-01'\n",
+     .run = tool_next},
+    {.name = "backends",
+     .arguments = "[--json]",
+     .summary = "which backends there are, whether they work here, and what they are good for",
+     .options = "      --json                   one object a line\n",
+     .run = tool_backends},
+    {.name = "status",
+     .arguments = "PATH [--json|--prometheus]",
+     .summary = "what a running evwatch does"},
+    {.name = "top", .arguments = "PATH", .summary = "the same, live"},
+    {.name = "trigger", .arguments = "PATH RULE [SUBJECT...]", .summary = "fire a rule by hand"},
+    {.name = "completions", .arguments = "bash|zsh|fish", .summary = "completions for a shell"},
+    {.name = "help",
+     .arguments = "[KIND|TOOL]",
+     .summary = "the help of evwatch, of a kind or of a tool",
+     .examples = "  evwatch help file\n",
+     .run = tool_help},
     {0},
 };
 

@@ -6,6 +6,8 @@ struct tool {
 	const char *name;
 	const char *arguments;
 	const char *summary;
+	const char *options;  /* a line each, as --help prints them; NULL: none of its own */
+	const char *examples; /* the same */
 	/* argv[0] is the tool's name. Returns the exit status. NULL: not there yet. */
 	int (*run)(int argc, char **argv);
 };
