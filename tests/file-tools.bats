@@ -14,6 +14,13 @@ teardown() {
 	cd / && rm -rf "$dir"
 }
 
+need() {
+	local tool
+	for tool; do
+		command -v "$tool" >/dev/null || skip "there is no $tool here"
+	done
+}
+
 # Each run appends its subjects to `told`, NUL-separated, and a line to `runs`.
 watch() {
 	: >told
@@ -58,7 +65,7 @@ material() { # N files in folders below $1
 }
 
 @test "rsync: every path is told, and no temporary name" {
-	command -v rsync >/dev/null || skip "no rsync"
+	need rsync
 	material made
 	watch --debounce 300ms
 	rsync -a made src/
@@ -68,7 +75,7 @@ material() { # N files in folders below $1
 }
 
 @test "git checkout of 3,000 changed files: every path is told" {
-	command -v git >/dev/null || skip "no git"
+	need git
 	(
 		cd src && git init -q . && git config user.email a@b && git config user.name n
 		mkdir -p {1..30} && seq 3000 | awk '{ f = ($1 % 30 + 1) "/" $1; print "one" > f; close(f) }'
@@ -86,7 +93,7 @@ material() { # N files in folders below $1
 }
 
 @test "make -j: every path is told" {
-	command -v make >/dev/null || skip "no make"
+	need make
 	printf 'all: $(addprefix src/o/,$(shell seq 60))\nsrc/o/%%:\n\t@mkdir -p src/o && echo x >$@.tmp && mv $@.tmp $@\n' >Makefile
 	watch
 	make -s -j4
@@ -117,17 +124,17 @@ edit() {
 }
 
 @test "a vim save is one run and a modify, watching the directory or the file" {
-	command -v vim script >/dev/null || skip "no vim, or no script"
+	need vim script
 	edit 5 'vim -N -u NONE src/f -c "normal ggcc$SAVE" -c wq'
 }
 
 @test "an emacs -nw save is one run and a modify, watching the directory or the file" {
-	command -v emacs script >/dev/null || skip "no emacs, or no script"
+	need emacs script
 	edit 5 'emacs -nw -Q src/f --eval "(progn (insert (getenv \"SAVE\")) (save-buffer) (kill-emacs))"'
 }
 
 @test "npm install of a real package: every path is told" {
-	command -v npm >/dev/null || skip "no npm"
+	need npm
 	watch
 	timeout 100 npm install --prefix src --no-audit --no-fund yargs >npm.log 2>&1 ||
 		skip "npm cannot install here: $(head -1 npm.log)"
