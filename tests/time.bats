@@ -359,3 +359,12 @@ S
   run "$EV" next -n 1 --from @0 --json calendar '@86400'
   grep -q '"scheduled":86400.000000000' <<<"$output"
 }
+
+@test "waits are exact, and commands keep the timer slack that evwatch was started with" {
+  own=$(cat /proc/self/timerslack_ns)
+  start every 20ms -- 'cat /proc/self/timerslack_ns >>slack'
+  until_ok '[ "$(lines_of slack)" -ge 2 ]'
+  [ "$(sort -u slack)" = "$own" ]
+  loop=$(pgrep -P "$P" | head -1)
+  [ "$(cat "/proc/$loop/timerslack_ns")" -lt "$own" ]
+}

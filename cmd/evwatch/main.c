@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "engine/engine.h"
 #include "job/guard.h"
+#include "job/launch.h"
 #include "job/sink.h"
 #include "reactor/reactor.h"
 
@@ -126,6 +127,7 @@ static struct engine_end run_loop(const struct process_options *o, const struct 
 	struct sink *log;
 	struct error e;
 
+	launch_exact_timers();
 	r = reactor_new(&config, &e);
 	if (!r) {
 		tell_error(&e);

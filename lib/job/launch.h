@@ -83,6 +83,13 @@ void launch_release(struct launch *l);
  */
 pid_t launch_start(struct launch *l, const char **step);
 
+/*
+ * Makes this process' own waits exact: the kernel puts the timeouts of poll, select and epoll_wait
+ * off by up to 50 µs (prctl(2), PR_SET_TIMERSLACK). Commands keep the slack that it was started
+ * with. Once, before the first launch.
+ */
+void launch_exact_timers(void);
+
 /* Does a shell do more with this text than split it at blanks? (make's rule) */
 bool text_needs_shell(const char *text);
 

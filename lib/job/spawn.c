@@ -17,13 +17,16 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STACK = 64 * 1024, FIRST_SIGNAL = 1, LAST_SIGNAL = 64 };
+enum { STACK = 64 * 1024, FIRST_SIGNAL = 1, LAST_SIGNAL = 64, EXACT = 1 };
+
+static unsigned long commands_slack; /* ns; 0: none of its own */
 
 /* Shared by parent and child: the same memory. */
 struct birth {
@@ -98,6 +101,8 @@ IN_CHILD static int change_user(const struct surroundings *s)
 /* Returns NULL, or the name of the step that failed. */
 IN_CHILD static const char *enter_surroundings(const struct surroundings *s)
 {
+	if (commands_slack)
+		prctl(PR_SET_TIMERSLACK, commands_slack);
 	if (s->nice) {
 		int now;
 
@@ -181,6 +186,14 @@ IN_CHILD static int child_main(void *argument)
 	}
 	b->error = errno;
 	_exit(errno == ENOENT ? 127 : 126);
+}
+
+void launch_exact_timers(void)
+{
+	int slack = prctl(PR_GET_TIMERSLACK);
+
+	if (slack > EXACT && prctl(PR_SET_TIMERSLACK, (unsigned long)EXACT) == 0)
+		commands_slack = (unsigned long)slack;
 }
 
 static const char *path_of(char *const *envp)
