@@ -360,6 +360,44 @@ S
   grep -q '"scheduled":86400.000000000' <<<"$output"
 }
 
+# on_terminal PATTERN ARGS...: evwatch on a terminal of 24 rows, until it has shown the pattern.
+on_terminal() {
+  timeout 30 python3 - "$@" <<'PY'
+import fcntl, os, pty, re, signal, struct, sys, termios
+pid, fd = pty.fork()
+if pid == 0:
+    fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    os.execv(os.environ["EV"], [os.environ["EV"]] + sys.argv[2:])
+shown, stopped = b"", False
+while True:
+    try:
+        shown += os.read(fd, 65536)
+    except OSError:
+        break
+    if not stopped and re.search(sys.argv[1].encode(), shown, re.S):
+        stopped = True
+        os.kill(pid, signal.SIGTERM)
+sys.stdout.write(shown.decode().replace("\33", "ESC"))
+PY
+}
+
+@test "-v on a terminal keeps a live line of what fires next and what runs" {
+  export EV TERM=xterm
+  on_terminal 'next: backup in .*running: work' -v -e 'work: after 10ms -- printf part; exec sleep 60' \
+    -e 'backup: cron "0 3 * * *" -- true' >shown
+  # A scroll region keeps what commands write off the last row; both are undone at the end.
+  grep -q 'ESC\[1;23r' shown
+  grep -q 'ESC7ESC\[24;1HESC\[7mnext: backup in .*, 03:00:00; running: workESC\[KESC\[0mESC8' shown
+  grep -q 'ESC7ESC\[rESC\[24;1HESC\[KESC8' shown
+  NO_COLOR=1 on_terminal 'next: x in' -v -e 'x: every 1h -- true' >shown
+  ! grep -q '\[7m' shown
+  # Not where escape sequences would be litter, and not without being asked.
+  TERM=dumb on_terminal 'run 1 ended' -v -e 'x: every 1h --initial -- sleep 1.1' >shown
+  ! grep -q ESC shown
+  on_terminal 'said' -e 'x: every 1h --initial -- sleep 1.1; echo said' >shown
+  ! grep -q ESC shown
+}
+
 @test "waits are exact, and commands keep the timer slack that evwatch was started with" {
   own=$(cat /proc/self/timerslack_ns)
   start every 20ms -- 'cat /proc/self/timerslack_ns >>slack'

@@ -7,7 +7,8 @@
 /* One screen about everything. */
 void help_print(void);
 
-/* Arguments, options, events and examples of the kind or tool of that name. False: there is none. */
+/* Arguments, options, events and examples of the kind or tool of that name. False: there is none.
+ */
 bool help_print_of(const char *name);
 
 void version_print(void);

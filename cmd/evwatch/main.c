@@ -90,6 +90,15 @@ static void write_log(void *sink, const char *line, size_t length)
 	sink_write(sink, line, length);
 }
 
+/* -v for somebody who looks on: not in a log, and not where escape sequences are shown as such. */
+static bool wants_live_line(const struct process_options *o)
+{
+	const char *terminal = getenv("TERM");
+
+	return o->verbose && !o->quiet && o->log == 0 && isatty(2) && terminal && *terminal &&
+	       strcmp(terminal, "dumb") != 0;
+}
+
 static struct engine_end run_engine(struct reactor *r, const struct process_options *o,
 				    const struct rules *rules, struct guard *guard,
 				    struct sink *errors)
@@ -99,6 +108,7 @@ static struct engine_end run_engine(struct reactor *r, const struct process_opti
 	    .within = o->within,
 	    .fail_fast = o->fail_fast,
 	    .ready_file = o->ready_file,
+	    .live_line = wants_live_line(o),
 	    .guard = guard,
 	    .errors = errors,
 	};

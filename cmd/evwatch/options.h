@@ -23,7 +23,7 @@ struct process_options {
 	int64_t within;
 	int quiet, verbose;
 	int help, version; /* how often asked for, behind other letters too: -vh */
-	int log; /* 0: text, 1: json */
+	int log;           /* 0: text, 1: json */
 	char *ready_file;
 	char *pidfile;
 };

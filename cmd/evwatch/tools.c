@@ -14,10 +14,11 @@ const struct tool tools[] = {
     {.name = "next",
      .arguments = "[OPTION]... KIND EXPR | -f FILE",
      .summary = "the coming times of a schedule, or of all schedules of the rules in one list",
-     .options = "  -n, --number N               how many (10)\n"
-		"      --from TIME              strictly after TIME (now): as for at, or @EPOCH\n"
-		"      --format FMT, --json     as events are printed; %T: seconds since the epoch\n"
-		"  --tz, --gap, --fold and the rest of the kind's options hold here too\n",
+     .options =
+	 "  -n, --number N               how many (10)\n"
+	 "      --from TIME              strictly after TIME (now): as for at, or @EPOCH\n"
+	 "      --format FMT, --json     as events are printed; %T: seconds since the epoch\n"
+	 "  --tz, --gap, --fold and the rest of the kind's options hold here too\n",
      .examples = "  evwatch next cron '15 3 * * *' --tz Europe/Berlin\n"
 		 "  evwatch next -n 3 --from '2027-01-01 00:00' calendar 'Mon *-*-01'\n",
      .run = tool_next},

@@ -154,6 +154,7 @@ static void on_run_began(void *owner, uint64_t ordinal, pid_t pid, void *token)
 	struct armed_rule *a = owner;
 
 	log_info(a->rule->name, "run %llu started, pid %d", (unsigned long long)ordinal, (int)pid);
+	live_changed(a->engine);
 	if (a->open && a->rule->type->run_began)
 		a->rule->type->run_began(a->source, token);
 }
@@ -183,6 +184,7 @@ static void on_run_ended(void *owner, const struct run_result *result)
 
 	log_run(a, result);
 	tell_source_ended(a, result->token, &outcome);
+	live_changed(a->engine);
 	engine_count(a->engine, result->status);
 }
 

@@ -82,7 +82,7 @@ struct engine *engine_open(struct reactor *r, const struct rules *rules,
 	if (!e->output) {
 		error_errno(error, "cannot start");
 	} else if (open_rules(e, rules, error) == 0 && timekeeper_open(e, rules, error) == 0 &&
-		   ending_open(e, error) == 0) {
+		   ending_open(e, error) == 0 && live_open(e, error) == 0) {
 		return e;
 	}
 	engine_close(e);
@@ -93,6 +93,7 @@ void engine_close(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_rules; i++)
 		armed_close(&e->rules[i]);
+	live_close(e);
 	timekeeper_close(e);
 	ending_close(e);
 	if (e->output)

@@ -25,6 +25,7 @@ struct engine_config {
 	bool fail_fast;         /* stop at the first command that fails */
 	const char *ready_file; /* written once all is armed; NULL: none */
 	bool from_files;        /* rules came from -f: HUP does not end evwatch */
+	bool live_line;         /* standard error is a terminal for a live line about schedules */
 	struct guard *guard;    /* NULL: --no-guard */
 	struct sink *errors;    /* standard error, shared with the log */
 };

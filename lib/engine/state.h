@@ -13,6 +13,7 @@
 #include "job/job.h"
 #include "reactor/reactor.h"
 
+struct live;
 struct rule;
 struct rules;
 struct sink;
@@ -59,6 +60,7 @@ struct engine {
 	bool stopped; /* the rules were told to */
 	struct stop_signal signals[STOP_SIGNALS];
 	struct zone_set *zones;       /* the rules'; NULL: no schedule */
+	struct live *live;            /* NULL: no live line */
 	struct io_watcher timekeeper; /* inotify, of the directories of zone files */
 };
 
@@ -88,5 +90,11 @@ void ending_close(struct engine *e);
 /* ---- timekeeper.c: a clock that is set, zone data that change ---- */
 int timekeeper_open(struct engine *e, const struct rules *rules, struct error *error);
 void timekeeper_close(struct engine *e);
+
+/* ---- live.c: the live line of -v on a terminal ---- */
+int live_open(struct engine *e, struct error *error);
+/* A run began or ended. */
+void live_changed(struct engine *e);
+void live_close(struct engine *e);
 
 #endif

@@ -117,6 +117,9 @@ struct source_type {
 	bool (*upcoming)(const void *config, int64_t start, int64_t after,
 			 struct calendar_time *next, const struct zone **zone);
 
+	/* Schedules at work: the time (ns) until the next tick. False: none will come. Optional. */
+	bool (*due_in)(const struct source *s, int64_t *left);
+
 	/* Does a rule with this configuration take the place of the signal's default? Optional. */
 	bool (*claims_signal)(const void *config, int number);
 

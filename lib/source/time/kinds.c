@@ -252,7 +252,7 @@ static const struct option schedule_options[] = {
 	.config_release = config_release, .upcoming = upcoming,                                    \
 	.size = sizeof(struct time_source), .open = time_open, .start = time_start,                \
 	.stop = time_stop, .close = time_close, .run_began = time_run_began,                       \
-	.run_ended = time_run_ended, .clock_changed = time_clock_changed
+	.run_ended = time_run_ended, .clock_changed = time_clock_changed, .due_in = time_due_in
 
 const struct source_type source_every = {
     .name = "every",

@@ -221,6 +221,16 @@ void time_clock_changed(struct source *base)
 		arm(s);
 }
 
+bool time_due_in(const struct source *base, int64_t *left)
+{
+	const struct time_source *s = (const struct time_source *)base;
+
+	if (!timer_active(&s->timer))
+		return false;
+	*left = s->timer.deadline - clock_read(series_clock(config_of(s)));
+	return true;
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 int time_open(struct source *base, struct error *e)

@@ -97,5 +97,6 @@ void time_close(struct source *s);
 void time_run_began(struct source *s, void *token);
 void time_run_ended(struct source *s, void *token, const struct run_outcome *outcome);
 void time_clock_changed(struct source *s);
+bool time_due_in(const struct source *s, int64_t *left);
 
 #endif
