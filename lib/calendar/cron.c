@@ -183,6 +183,13 @@ static int range_read(struct reader *r, const char *start, int from, bool from_n
 			  r->field->least, *to);
 }
 
+/* 5/15: some read it as from 5 on, crontab(5) has no such thing. */
+static int lone_step(struct reader *r, int from)
+{
+	FAULT(r, r->at, "a step must follow * or a range");
+	return error_hint(r->e, "from %d on: %d-%d/N", from, from, r->field->most);
+}
+
 static int item_read(struct reader *r)
 {
 	const char *start = r->at;
@@ -205,11 +212,10 @@ static int item_read(struct reader *r)
 			return -1;
 	}
 	if (*r->at == '/') {
-		bool alone = !star && to == from && !memchr(start, '-', (size_t)(r->at - start));
-
+		if (!star && !memchr(start, '-', (size_t)(r->at - start)))
+			return lone_step(r, from);
 		if (step_read(r, &step) < 0)
 			return -1;
-		to = alone ? r->field->most : to; /* 5/15: from 5 on */
 	} else if (star) {
 		r->any = true;
 	}

@@ -78,6 +78,15 @@ static int component_read(struct reader *r, bool seconds, struct list *list)
 		if (step == 0)
 			return FAULT(r, at, "a step of 0 goes nowhere");
 		list->stepped = true;
+	} else if (seconds && stop >= 0 && start + unit > stop) {
+		return FAULT(r, r->at, "a range of seconds has to hold one more second");
+	}
+	/* A range ends with the last number that its steps reach; it may be the first. */
+	if (stop >= 0)
+		stop -= (stop - start) % step;
+	if (stop == start) {
+		stop = -1;
+		step = 0;
 	}
 	return spans_add(&list->spans, start, stop, step) < 0 ? error_errno(r->e, "out of memory")
 							      : 0;

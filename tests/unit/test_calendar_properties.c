@@ -120,15 +120,22 @@ static void make_cron_item(struct meaning *m, int field)
 	include(m, field, a, b, step);
 }
 
-/* a or a..b or a/s; a step has to reach something, and weeks begin on Monday. */
+/* a or a..b or a..b/s or a/s; a step without an end has to reach something, and weeks begin on
+ * Monday. */
 static void make_event_item(struct meaning *m, int field)
 {
 	int a = any_of(field), b = any_of(field), shape = chance(4);
 
 	add_text(m, "%s", name_of(field, a));
 	if (shape == 2 && a < b && !(field == WEEKDAY && a == 0)) {
+		int step = field == WEEKDAY || chance(2) ? 1 : 1 + chance(highest[field]);
+
 		add_text(m, "..%s", name_of(field, b));
-		include(m, field, a, b, 1);
+		if (step > 1) {
+			m->stepped[field] = true;
+			add_text(m, "/%d", step);
+		}
+		include(m, field, a, b, step);
 	} else if (shape == 3 && field != WEEKDAY && a < highest[field]) {
 		int step = 1 + chance(highest[field] - a);
 
