@@ -120,7 +120,7 @@ cron|*/0 * * * *|12|a step in a minute goes from 1 to 60
 cron|@often|9|unknown @ word
 cron|5-1 * * * *|10|runs backwards
 cron|5/15 * * * *|11|a step must follow
-calendar|10:00:5..5|20|has to hold one more second
+calendar|10:00:5..5|23|has to hold one more second
 calendar|2026-13-01|18|the month is out of range
 calendar|Fri..Mon 10:00|19|runs backwards
 calendar|10:00 Europe/Berlinn|20|there is no time zone "Europe/Berlinn"
