@@ -4,10 +4,12 @@
  */
 #include "net/resolver.h"
 
+#include "base/fd.h"
 #include "base/list.h"
 #include "reactor/reactor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
@@ -28,6 +30,7 @@ struct question {
 	struct resolver *resolver;
 	struct link askers;
 	struct waker waker;
+	int wake_fd; /* the thread's own: the waker may be stopped before it has its answer */
 	atomic_int holders; /* resolver and thread */
 	bool answered;
 	int64_t expires;
@@ -93,6 +96,15 @@ static void take_addresses(struct question *q, const struct addrinfo *list)
 	}
 }
 
+/* Wakes the loop, as waker_wake would, and lets go of the descriptor. */
+static void wake(int fd)
+{
+	struct waker waker = {.io.fd = fd};
+
+	waker_wake(&waker);
+	fd_close(&fd);
+}
+
 static void *ask(void *question)
 {
 	struct question *q = question;
@@ -106,7 +118,7 @@ static void *ask(void *question)
 		take_addresses(q, list);
 		freeaddrinfo(list);
 	}
-	waker_wake(&q->waker);
+	wake(q->wake_fd);
 	question_release(q);
 	return NULL;
 }
@@ -118,6 +130,9 @@ static int start_thread(struct question *q)
 	pthread_t thread;
 	int error;
 
+	q->wake_fd = fcntl(q->waker.io.fd, F_DUPFD_CLOEXEC, 3);
+	if (q->wake_fd < 0)
+		return -1;
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attributes, 256 * 1024);
@@ -131,6 +146,7 @@ static int start_thread(struct question *q)
 	if (!error)
 		return 0;
 	atomic_fetch_sub(&q->holders, 1);
+	fd_close(&q->wake_fd);
 	errno = error;
 	return -1;
 }
