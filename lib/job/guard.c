@@ -160,19 +160,15 @@ static _Noreturn void guardian_main(pid_t loop, int pair)
 
 /* ---- the loop's side ------------------------------------------------------------------------- */
 
-struct guard *guard_start(struct error *e)
+/* Goes on in the child, whose end of the pair it returns; the parent is the guardian from here. */
+static int leave_guardian(void)
 {
-	struct guard *g = calloc(1, sizeof *g);
 	sigset_t set, none;
 	int pair[2];
 	pid_t pid;
 
-	if (!g || descendants_adopt() < 0 ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-		error_errno(e, "cannot start the guardian");
-		free(g);
-		return NULL;
-	}
+	if (descendants_adopt() < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -1;
 	handed_on(&set);
 	sigaddset(&set, SIGCHLD);
 	sigemptyset(&none);
@@ -180,17 +176,27 @@ struct guard *guard_start(struct error *e)
 	pid = fork();
 	if (pid > 0) {
 		close(pair[0]);
-		guardian_main(pid, pair[1]); /* never returns: `g` is the child's */
+		guardian_main(pid, pair[1]);
 	}
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	close(pair[1]);
-	if (pid < 0 || descendants_adopt() < 0) {
+	if (pid == 0 && descendants_adopt() == 0)
+		return pair[0];
+	fd_close(&pair[0]);
+	return -1;
+}
+
+struct guard *guard_start(struct error *e)
+{
+	int pair = leave_guardian();
+	struct guard *g = pair < 0 ? NULL : calloc(1, sizeof *g);
+
+	if (!g) {
 		error_errno(e, "cannot start the guardian");
-		close(pair[0]);
-		free(g);
+		fd_close(&pair);
 		return NULL;
 	}
-	g->fd = pair[0];
+	g->fd = pair;
 	return g;
 }
 

@@ -102,7 +102,7 @@ IN_CHILD static int change_user(const struct surroundings *s)
 IN_CHILD static const char *enter_surroundings(const struct surroundings *s)
 {
 	if (commands_slack)
-		prctl(PR_SET_TIMERSLACK, commands_slack);
+		prctl(PR_SET_TIMERSLACK, commands_slack, 0L, 0L, 0L);
 	if (s->nice) {
 		int now;
 
@@ -190,9 +190,9 @@ IN_CHILD static int child_main(void *argument)
 
 void launch_exact_timers(void)
 {
-	int slack = prctl(PR_GET_TIMERSLACK);
+	int slack = prctl(PR_GET_TIMERSLACK, 0L, 0L, 0L, 0L);
 
-	if (slack > EXACT && prctl(PR_SET_TIMERSLACK, (unsigned long)EXACT) == 0)
+	if (slack > EXACT && prctl(PR_SET_TIMERSLACK, (unsigned long)EXACT, 0L, 0L, 0L) == 0)
 		commands_slack = (unsigned long)slack;
 }
 

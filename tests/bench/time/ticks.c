@@ -72,7 +72,7 @@ static void lone_in_reactor(int n, const char *backend)
 
 	if (!r)
 		exit(1);
-	prctl(PR_SET_TIMERSLACK, 1UL); /* as evwatch has it */
+	prctl(PR_SET_TIMERSLACK, 1UL, 0L, 0L, 0L); /* as evwatch has it */
 	timer_init(&l.timer, CLOCK_OF_LOOP, fired);
 	timer_start_in(r, &l.timer, some_delay());
 	reactor_run(r);
