@@ -4,6 +4,7 @@
 #   make demo         ten seconds that show what it does
 #   make test         all tests; the last line is "N passed, N failed"
 #   make check        lint, and the tests again under ASan and UBSan
+#   make valgrind     the tests under memcheck
 #   make bench        what it costs, beside peers and hand-written floors
 #   make static       a static binary with musl: build/static/evwatch
 #   make install      DESTDIR= PREFIX=
@@ -71,6 +72,10 @@ check: lint
 	$(MAKE) $(SANITIZED) all units
 	@tests/run build/asan
 
+# Minutes; not a part of check.
+valgrind: all units
+	@tests/valgrind $(BUILD)
+
 # A folder tests/bench/X with a bench.mk adds its own target.
 bench: all
 	@tests/bench/size $(BUILD)/evwatch
@@ -99,5 +104,5 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all units test demo house lint check bench coverage static install uninstall clean
+.PHONY: all units test demo house lint check valgrind bench coverage static install uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:=.d)
