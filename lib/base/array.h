@@ -15,6 +15,6 @@ int array_grow(void *pointer, size_t *capacity, size_t need, size_t size);
 
 /* array_grow for a typed pointer. */
 #define ARRAY_GROW(pointer, capacity, need)                                                        \
-	array_grow(&(pointer), &(capacity), (need), sizeof *(pointer))
+	((need) <= (capacity) ? 0 : array_grow(&(pointer), &(capacity), (need), sizeof *(pointer)))
 
 #endif

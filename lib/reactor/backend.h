@@ -31,16 +31,15 @@ struct backend {
 				   uint32_t generation, bool unsure);
 	/* Forgets a descriptor, which may be closed already. -1: it may go on being reported. */
 	int (*del)(void *state, int fd);
-	/* Waits at most `wait` ns (-1: for ever) and calls reactor_ready. Returns 0 or -1. */
+	/* Waits at most `wait` ns (-1: for ever) and calls io_ready (ready.h). Returns 0 or -1. */
 	int (*dispatch)(void *state, struct reactor *r, int64_t wait);
 	void (*dealloc)(void *state);
 	bool need_reinit; /* after fork, or it would share its state with the parent */
 };
 
-/* What a backend tells the loop: this descriptor is ready. */
-void reactor_ready(struct reactor *r, int fd, uint32_t generation, unsigned ready);
-/* This descriptor was closed while it was watched. */
-void reactor_refused(struct reactor *r, int fd);
+/* What a backend tells the loop beside readiness: this descriptor was closed while it was watched.
+ */
+void io_refused(struct reactor *r, int fd);
 
 extern const struct backend backend_epoll, backend_uring, backend_poll, backend_select;
 

@@ -5,21 +5,28 @@
  * reused descriptor is recognised. Waits are by epoll_pwait2 (Linux 5.11) where it is there: in
  * milliseconds a timer would be late by half of one.
  */
-#include "reactor/backend.h"
+#include "reactor/ready.h"
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "reactor/reactor.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { ROUND = 256 }; /* events a wait: more are told in the next turn, fairly */
+
+/* What a registration carries. */
+struct name {
+	uint32_t fd, generation;
+};
+
+_Static_assert(sizeof(struct name) == sizeof(epoll_data_t), "it is what epoll_data has room for");
 
 struct epoll_state {
 	int fd;
@@ -53,38 +60,18 @@ static void epoll_dealloc(void *state)
 	free(s);
 }
 
-static uint32_t to_epoll(unsigned interest)
-{
-	return (interest & IO_READ ? EPOLLIN : 0u) | (interest & IO_WRITE ? EPOLLOUT : 0u) |
-	       (interest & IO_URGENT ? EPOLLPRI : 0u) |
-	       (interest & IO_HALF_CLOSE ? EPOLLRDHUP : 0u) | (interest & IO_EDGE ? EPOLLET : 0u);
-}
-
-static unsigned from_epoll(uint32_t events)
-{
-	unsigned ready = (events & EPOLLIN ? IO_READ : 0u) | (events & EPOLLOUT ? IO_WRITE : 0u);
-
-	if (__builtin_expect((events & ~(uint32_t)(EPOLLIN | EPOLLOUT)) == 0, 1))
-		return ready;
-	/* A hang-up or error wakes readers and writers: their next call tells them more. */
-	if (events & (EPOLLHUP | EPOLLERR))
-		ready |= IO_READ | IO_WRITE;
-	return ready | (events & EPOLLPRI ? IO_URGENT : 0u) |
-	       (events & EPOLLRDHUP ? IO_HALF_CLOSE : 0u) | (events & EPOLLHUP ? IO_HANGUP : 0u) |
-	       (events & EPOLLERR ? IO_ERROR : 0u);
-}
-
 static enum backend_answer epoll_add(void *state, int fd, unsigned before, unsigned interest,
 				     uint32_t generation, bool unsure)
 {
 	struct epoll_state *s = state;
 	struct epoll_event event = {
-	    .events = to_epoll(interest),
-	    .data.u64 = (uint64_t)generation << 32 | (uint32_t)fd,
+	    .events = to_kernel(interest) | (interest & IO_EDGE ? EPOLLET : 0u),
 	};
+	struct name name = {(uint32_t)fd, generation};
 	int first = before && !unsure ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 	int second = first == EPOLL_CTL_ADD ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
+	memcpy(&event.data, &name, sizeof name);
 	if (epoll_ctl(s->fd, first, fd, &event) == 0)
 		return BACKEND_OK;
 	if ((errno == EEXIST || errno == ENOENT) && epoll_ctl(s->fd, second, fd, &event) == 0)
@@ -107,13 +94,12 @@ static int wait_in_milliseconds(struct epoll_state *s, int64_t wait)
 	return epoll_wait(s->fd, s->events, ROUND, ms > INT_MAX ? INT_MAX : (int)ms);
 }
 
-static int wait_exactly(struct epoll_state *s, int64_t wait)
+static __attribute__((noinline)) int wait_exactly(struct epoll_state *s, int64_t wait)
 {
 	struct timespec ts = {.tv_sec = (time_t)(wait / 1000000000), .tv_nsec = wait % 1000000000};
 	long n;
 
-	/* Ready at once or for ever: the older call does as well, and costs less. */
-	if (wait <= 0 || s->milliseconds_only)
+	if (s->milliseconds_only)
 		return wait_in_milliseconds(s, wait);
 	n = syscall(SYS_epoll_pwait2, s->fd, s->events, ROUND, &ts, NULL, 0);
 	if (n >= 0 || (errno != ENOSYS && errno != EPERM))
@@ -125,15 +111,16 @@ static int wait_exactly(struct epoll_state *s, int64_t wait)
 static int epoll_dispatch(void *state, struct reactor *r, int64_t wait)
 {
 	struct epoll_state *s = state;
-	int n = wait_exactly(s, wait);
+	/* Ready at once or for ever: the older call does as well, and costs less. */
+	int n = wait > 0 ? wait_exactly(s, wait) : epoll_wait(s->fd, s->events, ROUND, (int)wait);
 
 	if (n < 0)
 		return errno == EINTR ? 0 : -1;
 	for (int i = 0; i < n; i++) {
-		uint64_t data = s->events[i].data.u64;
+		struct name name;
 
-		reactor_ready(r, (int)(uint32_t)data, (uint32_t)(data >> 32),
-			      from_epoll(s->events[i].events));
+		memcpy(&name, &s->events[i].data, sizeof name);
+		io_ready(r, (int)name.fd, name.generation, s->events[i].events);
 	}
 	return 0;
 }

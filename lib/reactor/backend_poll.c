@@ -4,14 +4,12 @@
  * The array that the kernel reads is kept dense: each descriptor knows its place in it, and the
  * last one fills the gap of one that goes.
  */
-#include "reactor/backend.h"
+#include "reactor/ready.h"
 
 #include "base/array.h"
 #include "base/error.h"
-#include "reactor/reactor.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -42,25 +40,6 @@ static void poll_dealloc(void *state)
 	free(s);
 }
 
-static short to_poll(unsigned interest)
-{
-	return (short)((interest & IO_READ ? POLLIN : 0) | (interest & IO_WRITE ? POLLOUT : 0) |
-		       (interest & IO_URGENT ? POLLPRI : 0) |
-		       (interest & IO_HALF_CLOSE ? POLLRDHUP : 0));
-}
-
-static unsigned from_poll(short events)
-{
-	unsigned ready = (events & POLLIN ? IO_READ : 0u) | (events & POLLOUT ? IO_WRITE : 0u) |
-			 (events & POLLPRI ? IO_URGENT : 0u) |
-			 (events & POLLRDHUP ? IO_HALF_CLOSE : 0u) |
-			 (events & POLLHUP ? IO_HANGUP : 0u) | (events & POLLERR ? IO_ERROR : 0u);
-
-	if (events & (POLLHUP | POLLERR))
-		ready |= IO_READ | IO_WRITE;
-	return ready;
-}
-
 static enum backend_answer poll_add(void *state, int fd, unsigned before, unsigned interest,
 				    uint32_t generation, bool unsure)
 {
@@ -78,7 +57,7 @@ static enum backend_answer poll_add(void *state, int fd, unsigned before, unsign
 		s->places[fd] = ++s->count;
 	}
 	place = s->places[fd] - 1;
-	s->fds[place] = (struct pollfd){.fd = fd, .events = to_poll(interest)};
+	s->fds[place] = (struct pollfd){.fd = fd, .events = (short)to_kernel(interest)};
 	s->generations[place] = generation;
 	return BACKEND_OK;
 }
@@ -110,9 +89,9 @@ static int poll_dispatch(void *state, struct reactor *r, int64_t wait)
 			continue;
 		left--;
 		if (p->revents & POLLNVAL)
-			reactor_refused(r, p->fd);
+			io_refused(r, p->fd);
 		else
-			reactor_ready(r, p->fd, s->generations[i], from_poll(p->revents));
+			io_ready(r, p->fd, s->generations[i], (unsigned)p->revents);
 	}
 	return 0;
 }

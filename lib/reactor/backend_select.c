@@ -5,16 +5,14 @@
  * select tells no hang-up, error or half-close apart; what it finds ready is asked for once more by
  * poll(2) without waiting, so that this backend tells its watchers what the others tell.
  */
-#include "reactor/backend.h"
+#include "reactor/ready.h"
 
 #include "base/array.h"
 #include "base/error.h"
-#include "reactor/reactor.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -134,22 +132,9 @@ static int select_del(void *state, int fd)
 
 static unsigned ask_again(int fd, unsigned interest)
 {
-	struct pollfd p = {
-	    .fd = fd,
-	    .events =
-		(short)((interest & IO_READ ? POLLIN : 0) | (interest & IO_WRITE ? POLLOUT : 0) |
-			(interest & IO_URGENT ? POLLPRI : 0) |
-			(interest & IO_HALF_CLOSE ? POLLRDHUP : 0)),
-	};
-	unsigned ready;
+	struct pollfd p = {.fd = fd, .events = (short)to_kernel(interest)};
 
-	if (poll(&p, 1, 0) <= 0)
-		return 0;
-	ready = (p.revents & POLLIN ? IO_READ : 0u) | (p.revents & POLLOUT ? IO_WRITE : 0u) |
-		(p.revents & POLLPRI ? IO_URGENT : 0u) |
-		(p.revents & POLLRDHUP ? IO_HALF_CLOSE : 0u) |
-		(p.revents & POLLHUP ? IO_HANGUP : 0u) | (p.revents & POLLERR ? IO_ERROR : 0u);
-	return p.revents & (POLLHUP | POLLERR) ? ready | IO_READ | IO_WRITE : ready;
+	return poll(&p, 1, 0) > 0 ? (unsigned)p.revents : 0;
 }
 
 /* One of the descriptors was closed while it was watched (EBADF): its watchers are told. */
@@ -157,7 +142,7 @@ static void refuse_closed(struct select_state *s, struct reactor *r)
 {
 	for (int fd = s->highest; fd >= 0; fd--)
 		if (s->interests[fd] && fcntl(fd, F_GETFD) < 0)
-			reactor_refused(r, fd);
+			io_refused(r, fd);
 }
 
 static void tell_ready(struct select_state *s, struct reactor *r, int highest)
@@ -170,7 +155,7 @@ static void tell_ready(struct select_state *s, struct reactor *r, int highest)
 			continue;
 		ready = ask_again(fd, s->interests[fd]);
 		if (ready)
-			reactor_ready(r, fd, s->generations[fd], ready);
+			io_ready(r, fd, s->generations[fd], ready);
 	}
 }
 

@@ -5,16 +5,14 @@
  * poll that is armed again, before the next wait, once it has fired. A poll holds on to its file:
  * one that is no longer wanted is removed, and completions of older polls are told by their number.
  */
-#include "reactor/backend.h"
+#include "reactor/ready.h"
 
 #include "base/array.h"
 #include "base/error.h"
 #include "base/fd.h"
-#include "reactor/reactor.h"
 
 #include <errno.h>
 #include <linux/io_uring.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -196,24 +194,6 @@ static uint64_t poll_name(int fd, uint32_t number)
 	return (uint64_t)number << 32 | (uint32_t)fd;
 }
 
-static uint32_t to_poll(unsigned interest)
-{
-	return (interest & IO_READ ? (uint32_t)POLLIN : 0) |
-	       (interest & IO_WRITE ? (uint32_t)POLLOUT : 0) |
-	       (interest & IO_URGENT ? (uint32_t)POLLPRI : 0) |
-	       (interest & IO_HALF_CLOSE ? (uint32_t)POLLRDHUP : 0);
-}
-
-static unsigned from_poll(uint32_t events)
-{
-	unsigned ready = (events & POLLIN ? IO_READ : 0u) | (events & POLLOUT ? IO_WRITE : 0u) |
-			 (events & POLLPRI ? IO_URGENT : 0u) |
-			 (events & POLLRDHUP ? IO_HALF_CLOSE : 0u) |
-			 (events & POLLHUP ? IO_HANGUP : 0u) | (events & POLLERR ? IO_ERROR : 0u);
-
-	return events & (POLLHUP | POLLERR) ? ready | IO_READ | IO_WRITE : ready;
-}
-
 static int uring_arm(struct uring_state *s, int fd)
 {
 	struct uring_slot *slot = &s->slots[fd];
@@ -225,7 +205,7 @@ static int uring_arm(struct uring_state *s, int fd)
 	slot->armed = true;
 	sqe->opcode = IORING_OP_POLL_ADD;
 	sqe->fd = fd;
-	sqe->poll32_events = to_poll(slot->interest);
+	sqe->poll32_events = to_kernel(slot->interest);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 	sqe->poll32_events = sqe->poll32_events << 16 | sqe->poll32_events >> 16;
 #endif
@@ -317,9 +297,9 @@ static void uring_complete(struct uring_state *s, struct reactor *r, uint64_t na
 	if (result == -ECANCELED || list_to_arm(s, fd) < 0)
 		result = -ENOMEM; /* the watchers must hear of it */
 	if (result < 0)
-		reactor_refused(r, fd);
+		io_refused(r, fd);
 	else
-		reactor_ready(r, fd, slot->generation, from_poll((uint32_t)result));
+		io_ready(r, fd, slot->generation, (uint32_t)result);
 }
 
 static void uring_reap(struct uring_state *s, struct reactor *r)

@@ -19,15 +19,9 @@ int64_t clock_read(enum reactor_clock clock)
 
 int64_t reactor_now(struct reactor *r, enum reactor_clock clock)
 {
-	if (!r->now_known[clock]) {
+	if (!(r->now_known & 1 << clock)) {
 		r->now[clock] = clock_read(clock);
-		r->now_known[clock] = true;
+		r->now_known |= (uint8_t)(1 << clock);
 	}
 	return r->now[clock];
-}
-
-void clock_forget(struct reactor *r)
-{
-	for (int i = 0; i < CLOCKS; i++)
-		r->now_known[i] = false;
 }

@@ -4,7 +4,7 @@
  * Changes are gathered until the wait. What cancels out costs nothing; a descriptor whose watcher
  * was initialised anew is set again even so, because its number may name another file by now.
  */
-#include "reactor/loop.h"
+#include "reactor/ready.h"
 
 #include "base/array.h"
 #include "base/list.h"
@@ -12,12 +12,14 @@
 #include <errno.h>
 #include <string.h>
 
+enum { ALWAYS_TOLD = IO_HANGUP | IO_ERROR };
+
 void io_init(struct io_watcher *w, int fd, unsigned interest, io_call *call)
 {
 	*w = (struct io_watcher){
 	    .call = call,
 	    .fd = fd,
-	    .interest = (uint16_t)interest,
+	    .interest = (uint16_t)(interest | ALWAYS_TOLD),
 	    .priority = PRIORITY_DEFAULT,
 	    .fresh = true,
 	};
@@ -28,10 +30,8 @@ static int slots_grow(struct reactor *r, int fd)
 	return ARRAY_GROW(r->slots, r->n_slots, (size_t)fd + 1);
 }
 
-static int io_note_change(struct reactor *r, int fd)
+static int io_note_change(struct reactor *r, struct io_slot *slot, int fd)
 {
-	struct io_slot *slot = &r->slots[fd];
-
 	if (slot->changed)
 		return 0;
 	if (ARRAY_GROW(r->changes, r->changes_capacity, r->n_changes + 1) < 0)
@@ -51,9 +51,11 @@ int io_start(struct reactor *r, struct io_watcher *w)
 		errno = EBADF;
 		return -1;
 	}
-	if (slots_grow(r, w->fd) < 0 || io_note_change(r, w->fd) < 0)
+	if (slots_grow(r, w->fd) < 0)
 		return -1;
 	slot = &r->slots[w->fd];
+	if (io_note_change(r, slot, w->fd) < 0)
+		return -1;
 	if (w->fresh) {
 		slot->unsure = slot->installed != 0;
 		w->fresh = false;
@@ -81,35 +83,38 @@ static void io_forget_pending(struct reactor *r, struct io_watcher *w)
 		return;
 	queue_remove(r, w->priority, w->pending);
 	w->pending = 0;
-	w->ready = 0;
 }
 
 void io_stop(struct reactor *r, struct io_watcher *w)
 {
+	struct io_slot *slot;
+
 	io_forget_pending(r, w);
 	if (!w->started)
 		return;
-	io_unlink(&r->slots[w->fd], w);
+	slot = &r->slots[w->fd];
+	io_unlink(slot, w);
 	w->started = false;
 	r->started--;
 	if (w->timeout) {
 		timer_stop(r, &w->timeout->timer);
 		w->timeout = NULL;
+		w->interest &= (uint16_t)~IO_TIMEOUT;
 	}
-	/* Without memory for the note the backend goes on reporting it; reactor_ready notes it
-	 * then. */
-	io_note_change(r, w->fd);
+	/* Without memory for the note the backend goes on reporting it: that is stale then. */
+	if (io_note_change(r, slot, w->fd) < 0 && !slot->first)
+		slot->generation++;
 }
 
 void io_change(struct reactor *r, struct io_watcher *w, unsigned interest)
 {
-	w->interest = (uint16_t)interest;
+	w->interest = (uint16_t)(interest | ALWAYS_TOLD | (w->timeout ? IO_TIMEOUT : 0));
 	/* What was ready but is not asked for any more must not be told. */
-	w->ready &= (uint16_t)(interest | IO_HANGUP | IO_ERROR);
+	w->ready &= w->interest;
 	if (!w->ready)
 		io_forget_pending(r, w);
 	if (w->started)
-		io_note_change(r, w->fd);
+		io_note_change(r, &r->slots[w->fd], w->fd);
 }
 
 /* ---- inactivity ------------------------------------------------------------------------------ */
@@ -128,6 +133,7 @@ int io_set_timeout(struct reactor *r, struct io_watcher *w, struct io_timeout *t
 	if (w->timeout)
 		timer_stop(r, &w->timeout->timer);
 	w->timeout = NULL;
+	w->interest &= (uint16_t)~IO_TIMEOUT;
 	if (!after || !w->started)
 		return 0;
 	timer_init(&t->timer, CLOCK_OF_LOOP, on_io_timeout);
@@ -138,14 +144,16 @@ int io_set_timeout(struct reactor *r, struct io_watcher *w, struct io_timeout *t
 	if (timer_start_in(r, &t->timer, after) < 0)
 		return -1;
 	w->timeout = t;
+	w->interest |= IO_TIMEOUT;
 	return 0;
 }
 
-/* A watcher is about to be called: its time begins anew (one store, mostly). */
-void io_called(struct reactor *r, struct io_watcher *w)
+void io_prepare_call(struct reactor *r, struct io_watcher *w)
 {
-	if (w->timeout)
+	if (w->timeout) /* its time begins anew: one store, mostly */
 		timer_start_in(r, &w->timeout->timer, w->timeout->after);
+	if (w->interest & IO_ONCE)
+		io_stop(r, w);
 }
 
 /* ---- the backend ----------------------------------------------------------------------------- */
@@ -156,7 +164,7 @@ static unsigned io_union(const struct io_slot *slot)
 	bool level = false;
 
 	for (const struct io_watcher *w = slot->first; w; w = w->next) {
-		interest |= w->interest & (unsigned)~IO_ONCE;
+		interest |= w->interest & (unsigned)~(IO_ONCE | IO_TIMEOUT);
 		level |= !(w->interest & IO_EDGE);
 	}
 	/* One that wants levels gets levels; for the others that is more, not less. */
@@ -181,24 +189,19 @@ static void always_ready_remove(struct reactor *r, int fd)
 	r->slots[fd].always_ready = false;
 }
 
-static void io_activate(struct reactor *r, struct io_watcher *w, unsigned ready)
-{
-	if (!w->pending) {
-		w->pending = queue_add(r, w->priority, w, ACTIVE_IO);
-		w->ready = 0;
-	}
-	w->ready |= (uint16_t)ready;
-}
-
 /* Every watcher hears of it once, and is stopped: nothing spins on it. */
-void reactor_refused(struct reactor *r, int fd)
+void io_refused(struct reactor *r, int fd)
 {
-	while (r->slots[fd].first) {
-		struct io_watcher *w = r->slots[fd].first;
+	struct io_slot *slot = &r->slots[fd];
+
+	while (slot->first) {
+		struct io_watcher *w = slot->first;
 
 		io_stop(r, w);
 		io_activate(r, w, IO_ERROR);
 	}
+	slot->unsure = slot->installed != 0;
+	slot->generation++;
 }
 
 static void io_install(struct reactor *r, int fd, unsigned interest)
@@ -218,7 +221,7 @@ static void io_install(struct reactor *r, int fd, unsigned interest)
 		always_ready_remove(r, fd);
 	if (answer == BACKEND_FAILED) {
 		slot->installed = 0;
-		reactor_refused(r, fd);
+		io_refused(r, fd);
 	}
 }
 
@@ -241,8 +244,6 @@ static void io_flush_change(struct reactor *r, int fd)
 	unsigned interest = io_union(slot);
 
 	slot->changed = false;
-	if (slot->first && !interest)
-		interest = IO_ERROR; /* only hang-up and error, which are always told */
 	if (interest && (interest != slot->installed || slot->unsure))
 		io_install(r, fd, interest);
 	else if (!interest && slot->installed)
@@ -270,7 +271,7 @@ void io_reinstall_all(struct reactor *r)
 		slot->installed = 0;
 		slot->always_ready = false;
 		if (slot->first)
-			io_note_change(r, (int)fd);
+			io_note_change(r, slot, (int)fd);
 	}
 	r->n_always = 0;
 }
@@ -285,23 +286,18 @@ void io_activate_always_ready(struct reactor *r)
 				io_activate(r, w, w->interest & (IO_READ | IO_WRITE));
 }
 
-void reactor_ready(struct reactor *r, int fd, uint32_t generation, unsigned ready)
+/*
+ * A duplicate keeps a closed file alive in the backend, and no call can name it any more: only a
+ * new backend is rid of it.
+ */
+void io_stale(struct reactor *r, const struct io_slot *slot)
 {
-	struct io_slot *slot = &r->slots[fd];
+	if (r->backend->need_reinit && !slot->changed)
+		r->rebuild = true;
+}
 
-	if (slot->generation != generation || !slot->first) {
-		/*
-		 * Readiness of a registration that is gone: a duplicate keeps the closed file
-		 * alive, and no call can name it any more. Only a new backend is rid of it.
-		 */
-		if (r->backend->need_reinit && !slot->changed)
-			r->rebuild = true;
-		return;
-	}
-	for (struct io_watcher *w = slot->first; w; w = w->next) {
-		unsigned mine = ready & (w->interest | IO_HANGUP | IO_ERROR);
-
-		if (mine)
-			io_activate(r, w, mine);
-	}
+void io_tell_others(struct reactor *r, struct io_watcher *first, unsigned events)
+{
+	for (struct io_watcher *w = first->next; w; w = w->next)
+		io_tell(r, w, events);
 }

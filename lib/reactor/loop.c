@@ -13,76 +13,79 @@ enum { KIND_BITS = 3 };
 
 /* ---- active queues --------------------------------------------------------------------------- */
 
-int queue_grow(struct queue *q)
+static __attribute__((noinline)) uint32_t queue_grow(struct reactor *r, unsigned priority,
+						     uintptr_t item)
 {
-	return ARRAY_GROW(q->items, q->capacity, q->count + 1);
+	struct queue *q = &r->queues[priority];
+
+	if (ARRAY_GROW(q->items, q->capacity, (size_t)q->count + 1) < 0)
+		return 0;
+	return queue_add_slowly(r, priority, item);
+}
+
+uint32_t queue_add_slowly(struct reactor *r, unsigned priority, uintptr_t item)
+{
+	struct queue *q = &r->queues[priority];
+	uint32_t place = q->count;
+
+	if (place == q->capacity)
+		return queue_grow(r, priority, item);
+	q->room = (uint32_t)q->capacity;
+	r->nonempty |= 1u << priority;
+	q->items[place] = item;
+	return q->count = place + 1;
 }
 
 void queue_remove(struct reactor *r, unsigned priority, uint32_t place)
 {
-	r->queues[priority].items[place - 1] = 0;
+	r->queues[priority].items[place - 1] = ACTIVE_NONE;
 }
 
+/* In all that is called here the callback is the last thing done: it may free the watcher. */
 static void call_io(struct reactor *r, struct io_watcher *w)
 {
-	unsigned ready = w->ready;
-
 	w->pending = 0;
-	w->ready = 0;
-	if (w->timeout)
-		io_called(r, w);
-	if (w->interest & IO_ONCE)
-		io_stop(r, w);
-	w->call(r, w, ready);
+	if (__builtin_expect(w->interest & (IO_ONCE | IO_TIMEOUT), 0))
+		io_prepare_call(r, w);
+	w->call(r, w, w->ready);
 }
 
-/* The callback is the last thing done: the watcher may be freed by it. */
-static void call_active(struct reactor *r, uintptr_t item)
+static __attribute__((noinline)) void call_other(struct reactor *r, uintptr_t item)
 {
 	void *watcher = (void *)(item & ~(uintptr_t)KIND_BITS);
 	struct deferred *d = watcher;
 	struct timer *t = watcher;
 
-	r->stats.callbacks++;
-	switch (item & KIND_BITS) {
-	case ACTIVE_IO:
-		call_io(r, watcher);
-		break;
-	case ACTIVE_TIMER:
+	if ((item & KIND_BITS) == ACTIVE_TIMER) {
 		t->pending = 0;
 		t->call(r, t);
-		break;
-	default:
+	} else if ((item & KIND_BITS) == ACTIVE_DEFERRED) {
 		d->pending = 0;
 		r->started--;
 		d->call(r, d);
 	}
 }
 
-/* Runs a queue until it is empty, or one that goes first is not. */
-static void run_queue(struct reactor *r, unsigned priority)
+/* Runs the first queue until it is empty, one that goes before is not, or the loop is stopped. */
+static void run_first_queue(struct reactor *r)
 {
-	struct queue *q = &r->queues[priority];
-	uint32_t first = (1u << priority) - 1;
+	uint32_t bit = r->nonempty & -r->nonempty;
+	uint32_t interrupted = (bit - 1) | STOPPING;
+	struct queue *q = &r->queues[__builtin_ctz(bit)];
 
 	while (q->run < q->count) {
 		uintptr_t item = q->items[q->run++];
 
-		if (item)
-			call_active(r, item);
-		if (r->stopping || (r->nonempty & first))
+		if (__builtin_expect((item & KIND_BITS) == ACTIVE_IO, 1))
+			call_io(r, (struct io_watcher *)item);
+		else
+			call_other(r, item);
+		if (__builtin_expect(r->nonempty & interrupted, 0))
 			return;
 	}
-	q->count = q->run = 0;
-	r->nonempty &= ~(1u << priority);
-}
-
-static void run_queues(struct reactor *r)
-{
-	r->running_queues = true;
-	while (r->nonempty && !r->stopping)
-		run_queue(r, (unsigned)__builtin_ctz(r->nonempty));
-	r->running_queues = false;
+	r->stats.callbacks += q->count;
+	q->count = q->room = q->run = 0;
+	r->nonempty &= ~bit;
 }
 
 /* ---- deferred calls -------------------------------------------------------------------------- */
@@ -140,16 +143,25 @@ static void activate_deferred(struct reactor *r)
 
 /* ---- one iteration --------------------------------------------------------------------------- */
 
+/* Is there more to a turn than descriptors? */
+static bool has_extras(const struct reactor *r)
+{
+	return r->timing | r->n_always | r->n_later;
+}
+
 /* Steps 2 and 3: how long may the wait last? */
 static int64_t longest_wait(struct reactor *r, int64_t wait)
 {
-	int64_t timer = timers_wait(r);
-
 	if (r->nonempty || r->n_later || r->n_always)
-		return 0;
-	if (timer >= 0 && (wait < 0 || timer < wait))
-		return timer;
-	return wait;
+		wait = 0;
+	return r->timing ? timers_wait(r, wait) : wait;
+}
+
+static void activate_extras(struct reactor *r)
+{
+	io_activate_always_ready(r);
+	timers_activate_expired(r);
+	activate_deferred(r);
 }
 
 int reactor_turn(struct reactor *r, int64_t wait)
@@ -157,22 +169,18 @@ int reactor_turn(struct reactor *r, int64_t wait)
 	int result;
 
 	/* 1: steps of the clock arrive through the wall clock's alarm. */
-	io_flush_changes(r);
-	wait = longest_wait(r, wait); /* 2, 3 */
-	if (r->n_changes)             /* the alarms are descriptors, too */
-		io_flush_changes(r);
+	if (r->n_changes || r->rebuild)
+		io_flush_changes(r); /* of 5: what is refused now must not be waited for */
+	if (r->nonempty || has_extras(r))
+		wait = longest_wait(r, wait);                     /* 2, 3 */
 	clock_forget(r);                                          /* 4 */
 	result = r->backend->dispatch(r->backend_state, r, wait); /* 5, and 8 as it comes in */
 	r->stats.turns++;
-	if (r->heaps[CLOCK_OF_LOOP].count) /* 6 */
-		reactor_now(r, CLOCK_OF_LOOP);
 	/* 7: signals come as readiness of their pair, before all others by its priority. */
-	if (r->n_always)
-		io_activate_always_ready(r); /* 8 */
-	timers_activate_expired(r);          /* 9 */
-	if (r->n_later)
-		activate_deferred(r);
-	run_queues(r); /* 10 */
+	if (has_extras(r))
+		activate_extras(r); /* 6, 8, 9 */
+	while (r->nonempty && r->nonempty < STOPPING)
+		run_first_queue(r); /* 10 */
 	return result;
 }
 
@@ -180,16 +188,16 @@ int reactor_run(struct reactor *r)
 {
 	int result = 0;
 
-	r->stopping = false;
-	while (!r->stopping && (r->started || r->nonempty) && result == 0)
+	r->nonempty &= ~(uint32_t)STOPPING;
+	while (!(r->nonempty & STOPPING) && (r->started || r->nonempty) && result == 0)
 		result = reactor_turn(r, -1);
-	r->stopping = false;
+	r->nonempty &= ~(uint32_t)STOPPING;
 	return result;
 }
 
 void reactor_stop(struct reactor *r)
 {
-	r->stopping = true;
+	r->nonempty |= STOPPING;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

@@ -12,6 +12,9 @@
 
 enum { PRIORITIES = PRIORITY_LAST + 1, CLOCKS = 3, SIGNALS = 65 };
 
+/* Beside the priorities in `nonempty`: one test between two callbacks finds either. */
+enum { STOPPING = 1 << PRIORITIES };
+
 /* What the loop knows of a descriptor: 16 bytes, indexed by its number. */
 struct io_slot {
 	struct io_watcher *first;
@@ -22,12 +25,15 @@ struct io_slot {
 	bool unsure : 1; /* a watcher was initialised anew: the file may be another */
 };
 
-/* Watchers that are to be called: pointers with their kind in the low bits; NULL: stopped. */
-enum active_kind { ACTIVE_IO, ACTIVE_TIMER, ACTIVE_DEFERRED };
+/* Watchers that are to be called: pointers with their kind in the low bits. */
+enum active_kind { ACTIVE_IO, ACTIVE_TIMER, ACTIVE_DEFERRED, ACTIVE_NONE /* stopped since */ };
 
 struct queue {
 	uintptr_t *items;
-	size_t count, run, capacity;
+	uint32_t count, room; /* room: for as many; 0 while the queue is empty, so that one test
+				 finds the first watcher and the one too many */
+	uint32_t run;
+	size_t capacity;
 };
 
 struct heap_entry {
@@ -50,7 +56,7 @@ struct reactor {
 	const struct backend *backend;
 	void *backend_state;
 	size_t started; /* watchers that keep reactor_run running */
-	bool stopping, running_queues, rebuild;
+	bool rebuild;
 
 	struct io_slot *slots;
 	size_t n_slots;
@@ -59,14 +65,15 @@ struct reactor {
 	int *always; /* descriptors that are always ready */
 	size_t n_always, always_capacity;
 
-	uint32_t nonempty; /* a bit for each priority */
+	uint32_t nonempty; /* a bit for each priority, and STOPPING */
 	struct queue queues[PRIORITIES];
 	struct deferred **later; /* started while queues run: for the next turn */
 	size_t n_later, later_capacity;
 
 	struct heap heaps[CLOCKS];
+	size_t timing; /* timers armed and alarms open; 0: no clock needs a look */
 	int64_t now[CLOCKS];
-	bool now_known[CLOCKS];
+	uint8_t now_known; /* a bit for each clock */
 	struct alarm_clock alarms[CLOCKS];
 	clock_step_call *on_step;
 	void *on_step_context;
@@ -87,8 +94,8 @@ struct reactor {
 };
 
 /* ---- loop.c ---- */
-/* Makes room for one more. Returns 0, or -1 with ENOMEM. */
-int queue_grow(struct queue *q);
+/* queue_add where the queue is empty or full. */
+uint32_t queue_add_slowly(struct reactor *r, unsigned priority, uintptr_t item);
 
 /* Puts a watcher into its queue. Returns its place + 1, or 0 with ENOMEM. Inline: once an event. */
 static inline uint32_t queue_add(struct reactor *r, unsigned priority, void *watcher,
@@ -96,33 +103,38 @@ static inline uint32_t queue_add(struct reactor *r, unsigned priority, void *wat
 {
 	struct queue *q = &r->queues[priority];
 
-	if (__builtin_expect(q->count == q->capacity, 0) && queue_grow(q) < 0)
-		return 0;
-	q->items[q->count++] = (uintptr_t)watcher | (uintptr_t)kind;
-	r->nonempty |= 1u << priority;
-	return (uint32_t)q->count;
+	uintptr_t item = (uintptr_t)watcher | (uintptr_t)kind;
+	uint32_t place = q->count;
+
+	if (__builtin_expect(place == q->room, 0))
+		return queue_add_slowly(r, priority, item);
+	q->items[place] = item;
+	return q->count = place + 1;
 }
 
 void queue_remove(struct reactor *r, unsigned priority, uint32_t place);
-/* Starts and stops what the loop itself needs: it does not keep reactor_run running. */
 /* A new backend with all that is watched. Returns 0, or -1 with the old one still there. */
 int backend_rebuild(struct reactor *r);
+/* Starts and stops what the loop itself needs: it does not keep reactor_run running. */
 int io_start_internal(struct reactor *r, struct io_watcher *w);
 void io_stop_internal(struct reactor *r, struct io_watcher *w);
-
-/* ---- backends.c ---- */
-int backend_choose(struct reactor *r, const char *name, struct error *e);
 
 /* ---- io.c ---- */
 void io_flush_changes(struct reactor *r);
 void io_activate_always_ready(struct reactor *r);
 void io_reinstall_all(struct reactor *r);
-void io_called(struct reactor *r, struct io_watcher *w);
+/* A watcher with a timeout, or for one call only, is about to be called. */
+void io_prepare_call(struct reactor *r, struct io_watcher *w);
+/* Readiness of a registration that is gone. */
+void io_stale(struct reactor *r, const struct io_slot *slot);
+
+/* ---- backends.c ---- */
+int backend_choose(struct reactor *r, const char *name, struct error *e);
 
 /* ---- timers.c ---- */
 void timers_activate_expired(struct reactor *r);
-/* ns until the nearest timer of the loop's clock; -1: none. Sets the other clocks' alarms. */
-int64_t timers_wait(struct reactor *r);
+/* `wait`, or less when a timer of the loop's clock is due before. Sets the other clocks' alarms. */
+int64_t timers_wait(struct reactor *r, int64_t wait);
 int alarms_reinit(struct reactor *r);
 void timers_close(struct reactor *r);
 
@@ -132,8 +144,11 @@ void heap_remove(struct heap *h, size_t at);
 /* The entry's key was raised or lowered to its timer's deadline. */
 void heap_adjust(struct heap *h, size_t at);
 
-/* ---- clock.c ---- */
-void clock_forget(struct reactor *r);
+/* The time is read anew when it is asked for next. */
+static inline void clock_forget(struct reactor *r)
+{
+	r->now_known = 0;
+}
 
 /* ---- signals.c, children.c ---- */
 int signals_reinit(struct reactor *r);

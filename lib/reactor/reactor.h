@@ -85,16 +85,17 @@ enum { PRIORITY_FIRST = 0, PRIORITY_DEFAULT = 4, PRIORITY_LAST = 7 };
 
 /* ---- descriptors ----------------------------------------------------------------------------- */
 
+/* What is ready has the bits of epoll_ctl(2), so that nothing is translated. */
 enum {
-	IO_READ = 1,
-	IO_WRITE = 2,
-	IO_URGENT = 4,     /* priority data: EPOLLPRI */
-	IO_HALF_CLOSE = 8, /* the peer will send no more: EPOLLRDHUP; only when asked for */
-	IO_HANGUP = 16,    /* reported always: EPOLLHUP */
-	IO_ERROR = 32,     /* reported always: EPOLLERR, or the backend refused the descriptor */
-	IO_TIMEOUT = 64,   /* reported when the watcher's own timeout ran out */
-	IO_EDGE = 128,     /* interest: tell changes only (level elsewhere: poll, select) */
-	IO_ONCE = 256,     /* interest: stop before the callback */
+	IO_READ = 0x001,
+	IO_URGENT = 0x002, /* priority data: EPOLLPRI */
+	IO_WRITE = 0x004,
+	IO_ERROR = 0x008,       /* reported always: EPOLLERR, or the backend refused it */
+	IO_HANGUP = 0x010,      /* reported always: EPOLLHUP */
+	IO_HALF_CLOSE = 0x2000, /* the peer will send no more: EPOLLRDHUP; only when asked for */
+	IO_TIMEOUT = 0x040,     /* reported when the watcher's own timeout ran out */
+	IO_EDGE = 0x080,        /* interest: tell changes only (level elsewhere: poll, select) */
+	IO_ONCE = 0x100,        /* interest: stop before the callback */
 };
 
 struct io_watcher;

@@ -54,6 +54,7 @@ static int alarm_open(struct reactor *r, enum reactor_clock clock)
 		fd_close(&fd);
 		return -1;
 	}
+	r->timing++;
 	return 0;
 }
 
@@ -101,6 +102,7 @@ static void alarm_close(struct reactor *r, struct alarm_clock *alarm)
 		return;
 	io_stop_internal(r, &alarm->io);
 	fd_close(&fd);
+	r->timing--;
 }
 
 int alarms_reinit(struct reactor *r)
@@ -153,6 +155,7 @@ int timer_start_at(struct reactor *r, struct timer *t, int64_t deadline)
 	if (alarm_open(r, (enum reactor_clock)t->clock) < 0 || heap_push(h, t) < 0)
 		return -1;
 	r->started++;
+	r->timing++;
 	return 0;
 }
 
@@ -172,6 +175,7 @@ void timer_stop(struct reactor *r, struct timer *t)
 		return;
 	heap_remove(timer_heap(r, t), t->place - 1);
 	r->started--;
+	r->timing--;
 }
 
 bool timer_active(const struct timer *t)
@@ -203,6 +207,7 @@ static void heap_activate_expired(struct reactor *r, struct heap *h, int64_t now
 			return; /* no memory: it stays armed, and due */
 		heap_remove(h, 0);
 		r->started--;
+		r->timing--;
 	}
 }
 
@@ -214,20 +219,22 @@ void timers_activate_expired(struct reactor *r)
 					      reactor_now(r, (enum reactor_clock)clock));
 }
 
-int64_t timers_wait(struct reactor *r)
+int64_t timers_wait(struct reactor *r, int64_t wait)
 {
 	struct heap *h = &r->heaps[CLOCK_OF_LOOP];
-	int64_t wait;
+	int64_t due;
 
 	if (r->alarms[CLOCK_OF_BOOT].io.started || r->alarms[CLOCK_OF_WALL].io.started) {
 		for (int clock = CLOCK_OF_BOOT; clock < CLOCKS; clock++)
 			heap_settle_top(&r->heaps[clock]);
 		alarms_set(r);
 	}
-	if (!heap_settle_top(h))
-		return -1;
-	wait = h->entries[0].key - clock_read(CLOCK_OF_LOOP);
-	return wait > 0 ? wait : 0;
+	if (wait == 0 || !heap_settle_top(h))
+		return wait;
+	due = h->entries[0].key - clock_read(CLOCK_OF_LOOP);
+	if (due < 0)
+		due = 0;
+	return wait < 0 || due < wait ? due : wait;
 }
 
 void timers_close(struct reactor *r)
