@@ -43,6 +43,35 @@ load trees
 	until_true has_line "create later/on/f"
 }
 
+# The directories come one after the other, each while the one below it is found missing.
+@test "a missing path is seen whenever its directories come" {
+	local i
+	cc -shared -fPIC -D_GNU_SOURCE -o slow.so "$BATS_TEST_DIRNAME/shim/slow_watch.c" -ldl
+	export LD_PRELOAD=$PWD/slow.so ASAN_OPTIONS=verify_asan_link_order=0:$ASAN_OPTIONS
+	watch file later/on/and/on/f
+	unset LD_PRELOAD
+	for ((i = 0; i < 5; i++)); do
+		for d in later later/on later/on/and later/on/and/on; do
+			mkdir $d
+			sleep 0.01
+		done
+		echo 1 >later/on/and/on/f
+		until_true has_line "create later/on/and/on/f"
+		rm -r later
+		until_true has_line "delete later/on/and/on/f"
+		: >"$dir/out"
+	done
+}
+
+@test "a path below a file is waited for, not spun on" {
+	: >later
+	watch file later/on/f
+	rm later
+	mkdir -p later/on
+	echo 1 >later/on/f
+	until_true has_line "create later/on/f"
+}
+
 saves() {
 	local target=$1 n=0
 	watch file "$target" -- 'echo "$EVWATCH_EVENT $*"'

@@ -84,28 +84,46 @@ static uint32_t anchor_mask(const struct file_source *s, const struct root *r)
 	return IN_MASK_ADD | IN_MOVE_SELF | (r->is_file ? watch_mask(s) : all);
 }
 
-/* Watches the deepest directory above the root that is there. Returns 0, or -1 with errno. */
-static int root_anchor(struct file_source *s, struct root *r)
+/*
+ * Watches the deepest directory above `path` that is there. *came: the one below it is there, too,
+ * by now, perhaps since before the watch. Returns 0, or -1 with errno.
+ */
+static int watch_above(struct file_source *s, struct root *r, bool *came)
 {
-	const struct file_config *c = s->base.config;
-	char *path = path_above(r->path), *above;
+	char *path = path_above(r->path), *below = NULL, *above;
+	struct stat st;
 
-	r->anchor_is_parent = true;
-	if (has_no_name(r) || c->poll) {
-		free(path);
-		return 0;
-	}
+	*came = false;
+	r->anchor = -1;
 	while (path) {
 		r->anchor = inotify_add_watch(s->inotify, path, anchor_mask(s, r));
 		if (r->anchor >= 0 || (errno != ENOENT && errno != ENOTDIR))
 			break;
 		above = strcmp(path, ".") == 0 || strcmp(path, "/") == 0 ? NULL : path_above(path);
-		free(path);
+		free(below);
+		below = path;
 		path = above;
-		r->anchor_is_parent = false;
 	}
+	r->anchor_is_parent = !below;
+	if (r->anchor >= 0 && below)
+		*came = stat(below, &st) == 0 && S_ISDIR(st.st_mode);
+	free(below);
 	free(path);
 	return r->anchor >= 0 || errno == ENOSPC ? 0 : -1;
+}
+
+static int root_anchor(struct file_source *s, struct root *r)
+{
+	const struct file_config *c = s->base.config;
+	bool came = true;
+
+	r->anchor_is_parent = true;
+	if (has_no_name(r) || c->poll)
+		return 0;
+	while (came)
+		if (watch_above(s, r, &came) < 0)
+			return -1;
+	return 0;
 }
 
 /* Looks what the root is now, and watches it if it is a directory. */
