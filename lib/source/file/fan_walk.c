@@ -43,6 +43,7 @@ static void found(struct fan_walk *w, const char *path)
 	if (lstat(path, &st) < 0)
 		return;
 	h.type = S_ISDIR(st.st_mode) ? 'd' : S_ISLNK(st.st_mode) ? 'l' : 'f';
+	names_add(&w->s->fan->walked, path, h.type);
 	changes_add(w->s, &h);
 	if (h.type == 'd' && st.st_dev == w->device) {
 		push(w, path);

@@ -112,7 +112,7 @@ static void on_move_timer(struct reactor *r, struct timer *t)
 	(void)r;
 	fan_read(s); /* the next word may be there already */
 	settle(s);
-	batch_review(s);
+	fan_read(s);
 }
 
 static void renamed(struct file_source *s, const struct info *from, const struct info *to,
@@ -148,6 +148,15 @@ static void inode_happened(struct file_source *s, const struct fanotify_event_me
 /* ---- entries ----------------------------------------------------------------------------------
  */
 
+/* Was it created in a directory whose moving in is still to be reported? That goes first. */
+static bool is_in_what_moved(const struct fan *f, const char *path)
+{
+	const struct fan_rename *m = &f->rename;
+
+	return m->waits && m->directory && m->to &&
+	       strncmp(path, m->path.data, m->path.length) == 0 && path[m->path.length] == '/';
+}
+
 /* The kernel merges what it has not delivered yet: the order is told by what is there now. */
 static void entry_happened(struct file_source *s, const struct info *info, uint64_t mask)
 {
@@ -166,6 +175,10 @@ static void entry_happened(struct file_source *s, const struct info *info, uint6
 
 	if (!r)
 		return;
+	if (is_in_what_moved(s->fan, path))
+		settle(s);
+	if (mask & FAN_CREATE && names_find(s->fan->walked, path))
+		mask &= ~(uint64_t)FAN_CREATE; /* the walk reported it */
 	type = type_of(path, mask);
 	last = mask & FAN_DELETE && lstat(path, &st) < 0;
 	if (mask & FAN_DELETE && !last)
@@ -223,8 +236,12 @@ static ssize_t read_round(struct file_source *s)
 
 void fan_read(struct file_source *s)
 {
-	for (int i = 0; i < ROUNDS && read_round(s) > 0; i++)
-		;
+	ssize_t n = 1;
+
+	for (int i = 0; i < ROUNDS && n > 0; i++)
+		n = read_round(s);
+	if (n <= 0)
+		names_free(&s->fan->walked); /* all is read that was created before the walk */
 	batch_review(s);
 }
 
@@ -336,6 +353,7 @@ void fan_close(struct file_source *s)
 		return;
 	timer_stop(s->base.reactor, &s->move_timer);
 	fan_forget_places(f);
+	names_free(&f->walked);
 	for (size_t i = 0; i < f->n_mounts; i++)
 		fd_close(&f->mounts[i].fd);
 	for (size_t i = 0; i < f->n_roots; i++)

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "source/file/file.h"
+#include "source/file/names.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -60,6 +61,7 @@ struct fan {
 	struct place places[PLACES];
 	struct buf path; /* scratch */
 	struct fan_rename rename;
+	struct names *walked; /* paths found by walks: their creation may still be in the queue */
 };
 
 /* ---- fan_paths.c ---- */
