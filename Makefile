@@ -31,7 +31,7 @@ LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/%.o)
 CMD_OBJ = $(CMD_SRC:%.c=$(BUILD)/%.o)
 UNIT_BIN = $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 REACTOR_OBJ = $(filter $(BUILD)/lib/reactor/% $(BUILD)/lib/base/%,$(LIB_OBJ))
-SANITIZED = BUILD=build/asan SANITIZE=-fsanitize=address,undefined HARDEN= OPT="-O1 -g"
+SANITIZED = BUILD=build/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" HARDEN= OPT="-O1 -g"
 
 all: $(BUILD)/evwatch $(BUILD)/libreactor.a
 

@@ -436,7 +436,7 @@ static bool fold_holds(const struct zone *z, const struct zone_segment *before,
  * can be said; the offsets still can. */
 static bool is_simple(const struct zone_segment *before, const struct zone_segment *after)
 {
-	return after->start - before->start > 86400 && after->end - after->start > 86400 &&
+	return before->start < after->start - 86400 && after->start < after->end - 86400 &&
 	       abs(after->offset - before->offset) <= 3 * HOUR;
 }
 
