@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "job/job.h"
 #include "job/sink.h"
+#include "job/spool.h"
 #include "reactor/reactor.h"
 
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 enum {
@@ -194,15 +194,6 @@ void output_plan_close(struct output_plan *p)
 }
 
 /* ---- one run --------------------------------------------------------------------------------- */
-
-/* An unlinked file for as much as a command may write: on disk, or in memory without one. */
-static int unlinked_file(void)
-{
-	const char *folder = getenv("TMPDIR");
-	int fd = open(folder && *folder ? folder : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	return fd >= 0 ? fd : memfd_create("output", MFD_CLOEXEC);
-}
 
 static int open_files(struct output *o, int fds[3], int from, int to)
 {

@@ -8,9 +8,9 @@
  */
 #include "job/sink.h"
 
-#include "base/buf.h"
 #include "base/fd.h"
 #include "base/list.h"
+#include "job/spool.h"
 #include "reactor/reactor.h"
 
 #include <errno.h>
@@ -32,8 +32,7 @@ struct sink {
 	int fd;  /* the caller's */
 	int own; /* our description of the same file, or -1 */
 	size_t limit;
-	struct buf waiting;
-	size_t written; /* of `waiting` */
+	struct spool waiting;
 	bool was_full;
 	int error; /* errno once broken */
 	sink_call *call;
@@ -43,8 +42,7 @@ struct sink {
 static void sink_break(struct sink *s, int error)
 {
 	s->error = error;
-	buf_free(&s->waiting);
-	s->written = 0;
+	spool_free(&s->waiting);
 	io_stop(s->reactor, &s->io);
 	if (s->call)
 		s->call(s->context, error);
@@ -96,18 +94,17 @@ static ssize_t write_ready(struct sink *s, const char *bytes, size_t length)
 
 static void sink_drain(struct sink *s)
 {
-	ssize_t n = write_ready(s, s->waiting.data + s->written, s->waiting.length - s->written);
+	size_t length;
+	const char *bytes = spool_peek(&s->waiting, &length);
+	ssize_t n = write_ready(s, bytes, length);
 
 	if (n < 0) {
 		sink_break(s, errno);
 		return;
 	}
-	s->written += (size_t)n;
-	if (s->written == s->waiting.length) {
-		buf_free(&s->waiting); /* an idle sink holds no memory */
-		s->written = 0;
+	spool_take(&s->waiting, (size_t)n);
+	if (!spool_length(&s->waiting))
 		io_stop(s->reactor, &s->io);
-	}
 	if (s->was_full && !sink_full(s)) {
 		s->was_full = false;
 		if (s->call)
@@ -150,6 +147,7 @@ struct sink *sink_open(struct reactor *r, int fd, size_t limit, sink_call *call,
 	s->fd = fd;
 	s->own = -1;
 	s->limit = limit;
+	spool_init(&s->waiting, limit);
 	s->call = call;
 	s->context = context;
 	find_way(s);
@@ -165,7 +163,7 @@ int sink_write(struct sink *s, const void *bytes, size_t length)
 		errno = s->error;
 		return -1;
 	}
-	if (!s->waiting.length)
+	if (!spool_length(&s->waiting))
 		n = write_ready(s, bytes, length);
 	if (n < 0) {
 		int why = errno;
@@ -176,25 +174,23 @@ int sink_write(struct sink *s, const void *bytes, size_t length)
 	}
 	if ((size_t)n == length)
 		return 0;
-	if (buf_add(&s->waiting, (const char *)bytes + n, length - (size_t)n) < 0 ||
-	    io_start(s->reactor, &s->io) < 0) {
-		s->waiting.failed = false;
+	if (spool_add(&s->waiting, (const char *)bytes + n, length - (size_t)n) < 0 ||
+	    io_start(s->reactor, &s->io) < 0)
 		return -1;
-	}
 	s->was_full |= sink_full(s);
 	return 0;
 }
 
 bool sink_full(const struct sink *s)
 {
-	return s->waiting.length - s->written > s->limit;
+	return spool_length(&s->waiting) > s->limit;
 }
 
 void sink_flush(struct sink *s, long long wait)
 {
 	int64_t end = clock_read(CLOCK_OF_LOOP) + wait;
 
-	while (s->waiting.length && !s->error) {
+	while (spool_length(&s->waiting) && !s->error) {
 		int64_t left = wait < 0 ? 1000000000 : end - clock_read(CLOCK_OF_LOOP);
 
 		if (left <= 0)
@@ -208,6 +204,6 @@ void sink_close(struct sink *s)
 {
 	io_stop(s->reactor, &s->io);
 	fd_close(&s->own);
-	buf_free(&s->waiting);
+	spool_free(&s->waiting);
 	free(s);
 }

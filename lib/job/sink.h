@@ -2,8 +2,9 @@
  * A sink: a descriptor that is written without ever blocking the loop.
  *
  * Standard output, standard error and log files go through one. A stopped reader must not stop the
- * timers: bytes wait in memory, up to a limit, and sink_full asks who can wait to wait. The flags
- * of descriptors shared with other processes (O_NONBLOCK) are left alone.
+ * timers: bytes wait in memory, beyond a limit in an unlinked file (spool.h), and sink_full asks
+ * who can wait to wait. The flags of descriptors shared with other processes (O_NONBLOCK) are left
+ * alone.
  */
 #ifndef EVWATCH_JOB_SINK_H
 #define EVWATCH_JOB_SINK_H

@@ -1,0 +1,137 @@
+/*
+ * See spool.h. What is in memory is always older than what is in the file: while there is a file,
+ * bytes are added to it alone, and memory that ran empty is filled from it.
+ */
+#include "job/spool.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { CHUNK = 65536 }; /* read back from the file at once */
+
+int unlinked_file(void)
+{
+	const char *folder = getenv("TMPDIR");
+	int fd = open(folder && *folder ? folder : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	return fd >= 0 ? fd : memfd_create("output", MFD_CLOEXEC);
+}
+
+void spool_init(struct spool *s, size_t limit)
+{
+	*s = (struct spool){.limit = limit, .fd = -1};
+}
+
+uint64_t spool_length(const struct spool *s)
+{
+	return s->memory.length - s->taken + (uint64_t)(s->to - s->from);
+}
+
+static int add_to_memory(struct spool *s, const void *bytes, size_t length)
+{
+	if (s->taken > s->memory.length / 2) {
+		buf_consume(&s->memory, s->taken); /* what is gone must not pile up */
+		s->taken = 0;
+	}
+	if (buf_add(&s->memory, bytes, length) == 0)
+		return 0;
+	s->memory.failed = false;
+	errno = ENOMEM;
+	return -1;
+}
+
+/* Appends to the file. A write that fails midway leaves `to` where it was. */
+static int add_to_file(struct spool *s, const char *bytes, size_t length)
+{
+	size_t done = 0;
+
+	while (done < length) {
+		ssize_t n = pwrite(s->fd, bytes + done, length - done, s->to + (off_t)done);
+
+		if (n > 0)
+			done += (size_t)n;
+		else if (n == 0 || errno != EINTR)
+			return -1;
+	}
+	s->to += (int64_t)length;
+	return 0;
+}
+
+/* Moves up to CHUNK bytes from the file into memory. */
+static int refill(struct spool *s)
+{
+	int64_t left = s->to - s->from;
+	size_t want = left < CHUNK ? (size_t)left : CHUNK;
+	ssize_t n;
+
+	if (buf_reserve(&s->memory, want) < 0) {
+		s->memory.failed = false;
+		return -1;
+	}
+	do
+		n = pread(s->fd, s->memory.data + s->memory.length, want, s->from);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return -1;
+	s->memory.length += (size_t)n;
+	s->from += n;
+	if (s->from == s->to) {
+		fd_close(&s->fd);
+		s->from = s->to = 0;
+	}
+	return 0;
+}
+
+/* Everything back into memory: the file takes no more. */
+static int leave_file(struct spool *s)
+{
+	while (s->fd >= 0)
+		if (refill(s) < 0)
+			return -1;
+	return 0;
+}
+
+int spool_add(struct spool *s, const void *bytes, size_t length)
+{
+	if (s->fd < 0 && s->memory.length - s->taken + length > s->limit)
+		s->fd = unlinked_file();
+	if (s->fd < 0)
+		return add_to_memory(s, bytes, length);
+	if (add_to_file(s, bytes, length) == 0)
+		return 0;
+	if (s->from == s->to)
+		fd_close(&s->fd); /* nothing is in it */
+	return leave_file(s) < 0 ? -1 : add_to_memory(s, bytes, length);
+}
+
+const char *spool_peek(struct spool *s, size_t *length)
+{
+	if (s->taken == s->memory.length && s->fd >= 0) {
+		s->memory.length = s->taken = 0;
+		refill(s); /* what cannot be read back for now is asked for again later */
+	}
+	*length = s->memory.length - s->taken;
+	return s->memory.data + s->taken;
+}
+
+void spool_take(struct spool *s, size_t n)
+{
+	s->taken += n;
+	if (s->taken < s->memory.length)
+		return;
+	s->taken = s->memory.length = 0;
+	if (s->fd < 0)
+		buf_free(&s->memory);
+}
+
+void spool_free(struct spool *s)
+{
+	fd_close(&s->fd);
+	buf_free(&s->memory);
+	spool_init(s, s->limit);
+}

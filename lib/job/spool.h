@@ -1,0 +1,38 @@
+/*
+ * A spool: bytes that wait, first in memory and beyond a limit in an unlinked file.
+ *
+ * First in, first out. The memory that it holds is bounded by its limit whatever comes in; only
+ * where no file can be made or written (ENOSPC) does the rest stay in memory, too.
+ */
+#ifndef EVWATCH_JOB_SPOOL_H
+#define EVWATCH_JOB_SPOOL_H
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct spool {
+	struct buf memory; /* the oldest bytes */
+	size_t taken;      /* of `memory` */
+	size_t limit;      /* of `memory`, in bytes */
+	int fd;            /* younger ones, or -1 */
+	int64_t from, to;  /* in the file */
+};
+
+void spool_init(struct spool *s, size_t limit);
+/* Adds at the end. Returns 0, or -1 with ENOMEM: then nothing was added. */
+int spool_add(struct spool *s, const void *bytes, size_t length);
+/* The oldest bytes, *length of them (0: none are left); good until the next call. */
+const char *spool_peek(struct spool *s, size_t *length);
+/* Drops `n` of those that spool_peek told. An empty spool holds neither memory nor file. */
+void spool_take(struct spool *s, size_t n);
+/* How many bytes wait. */
+uint64_t spool_length(const struct spool *s);
+void spool_free(struct spool *s);
+
+/* A file without a name, in TMPDIR or /tmp, or in memory where that is refused. -1 with errno. */
+int unlinked_file(void);
+
+#endif

@@ -1,0 +1,122 @@
+/* lib/job/spool: first in, first out, with bounded memory. */
+#include "job/spool.h"
+
+#include "tap.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+enum { LIMIT = 1000 };
+
+/* The byte at a place of the stream that goes in. */
+static char byte_at(uint64_t place)
+{
+	return (char)(place * 7 + place / 251);
+}
+
+static int add(struct spool *s, uint64_t *in, size_t length)
+{
+	char *bytes = malloc(length);
+	int result;
+
+	for (size_t i = 0; i < length; i++)
+		bytes[i] = byte_at(*in + i);
+	result = spool_add(s, bytes, length);
+	free(bytes);
+	*in += length;
+	return result;
+}
+
+/* Takes at most `most`; false when a byte is not the one that went in there. */
+static bool take(struct spool *s, uint64_t *out, size_t most)
+{
+	while (most > 0) {
+		size_t length;
+		const char *bytes = spool_peek(s, &length);
+
+		if (!length)
+			return true;
+		if (length > most)
+			length = most;
+		for (size_t i = 0; i < length; i++)
+			if (bytes[i] != byte_at(*out + i))
+				return false;
+		*out += length;
+		most -= length;
+		spool_take(s, length);
+	}
+	return true;
+}
+
+static void test_order(void)
+{
+	struct spool s;
+	uint64_t in = 0, out = 0;
+	bool same = true, bounded = true;
+	size_t length;
+
+	spool_init(&s, LIMIT);
+	srandom(7);
+	for (int i = 0; i < 2000; i++) {
+		add(&s, &in, 1 + (size_t)random() % 3000);
+		same = same && take(&s, &out, (size_t)random() % 3100);
+		same = same && spool_length(&s) == in - out;
+		bounded = bounded && s.memory.capacity <= 2 * (LIMIT + 65536);
+	}
+	OK(same, "%llu bytes come out as they went in", (unsigned long long)out);
+	OK(bounded, "in bounded memory");
+	OK(take(&s, &out, SIZE_MAX) && out == in, "to the last one");
+	spool_peek(&s, &length);
+	SAME(length, 0, "then nothing is left");
+	OK(s.fd < 0 && !s.memory.data, "an empty spool holds neither memory nor file");
+	spool_free(&s);
+}
+
+/* A disk that is full, as a file size limit does it. */
+static void test_full_disk(void)
+{
+	struct rlimit before, tight = {4096, 0};
+	struct spool s;
+	uint64_t in = 0, out = 0;
+	int failures = 0;
+
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &before);
+	tight.rlim_max = before.rlim_max;
+	setrlimit(RLIMIT_FSIZE, &tight);
+	spool_init(&s, LIMIT);
+	for (int i = 0; i < 20; i++)
+		failures += add(&s, &in, 777) < 0;
+	setrlimit(RLIMIT_FSIZE, &before);
+	SAME(failures, 0, "a full disk loses nothing");
+	OK(take(&s, &out, SIZE_MAX) && out == in, "and keeps the order");
+	spool_free(&s);
+}
+
+static void test_no_file(void)
+{
+	struct rlimit before, none = {0, 0};
+	struct spool s;
+	uint64_t in = 0, out = 0;
+	int failures = 0;
+
+	getrlimit(RLIMIT_NOFILE, &before);
+	none.rlim_max = before.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &none);
+	spool_init(&s, LIMIT);
+	for (int i = 0; i < 20; i++)
+		failures += add(&s, &in, 777) < 0;
+	setrlimit(RLIMIT_NOFILE, &before);
+	SAME(failures, 0, "without a descriptor to be had nothing is lost");
+	OK(take(&s, &out, SIZE_MAX) && out == in, "nor disordered");
+	spool_free(&s);
+}
+
+int main(void)
+{
+	test_order();
+	test_full_disk();
+	test_no_file();
+	return tap_done();
+}
