@@ -26,17 +26,21 @@ save_like_vim() {
 }
 
 # saves PATH N SAVE [ARG]: N saves, and after each exactly one run, which saw it. The pause is not
-# waited for anything: a second run would have to come in it.
+# waited for anything: a second run would have to come in it. A save that this machine was busy
+# beside (it takes 1 to 8 ms) is in truth two, and may be seen as such.
 saves() {
-  local path=$1 n=$2 save=$3 i
+  local path=$1 n=$2 save=$3 i began slow=' '
   shift 3
   start file "$path" ${OPTIONS:+"$OPTIONS"} -- 'echo "$EVWATCH_EVENT $* $(cat src/f)" >>runs'
   for ((i = 1; i <= n; i++)); do
+    began=${EPOCHREALTIME/./}
     "$save" "$i" "$@"
-    until_ok "[ \"\$(lines_of runs)\" -ge $i ]"
+    [ $((${EPOCHREALTIME/./} - began)) -lt 20000 ] || slow+="$i "
+    until_ok "grep -q ' $i\$' runs"
     sleep "0.0$((35 + i * 7 % 18))"
   done
-  seq -f 'modify src/f %g' "$n" | diff - runs
+  seq -f 'modify src/f %g' "$n" | diff - <(awk -v slow="$slow" '
+    $0 != last || !index(slow, " " $3 " "); { last = $0 }' runs)
 }
 
 @test "a save in place is one run, watching the directory" {
