@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARALLEL_JOBS = 40 }; /* --on-busy parallel without --jobs, as listen has it */
+enum { PARALLEL_JOBS = 40 }; /* --on-busy parallel without --jobs */
 
 static const struct source_type *read_kind(struct reading *r, const struct word *word)
 {
@@ -116,9 +116,7 @@ static void settle(struct reading *r, struct rule *rule, const struct word *kind
 	if (rule->job.on_busy < 0)
 		rule->job.on_busy = rule->type->default_on_busy;
 	if (rule->job.jobs == 0)
-		rule->job.jobs = rule->type->default_jobs > 1         ? rule->type->default_jobs
-				 : rule->job.on_busy == BUSY_PARALLEL ? PARALLEL_JOBS
-								      : 1;
+		rule->job.jobs = rule->job.on_busy == BUSY_PARALLEL ? PARALLEL_JOBS : 1;
 	if (rule->command.count && rule->type->takes_no_command) {
 		error_set(&e, "%s takes no command", rule->type->name);
 		error_hint(&e, "it does its work itself; --json prints its events");

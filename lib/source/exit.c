@@ -231,7 +231,6 @@ const struct source_type source_exit = {
     .examples = {"evwatch exit $! -- echo done", "evwatch exit 4711 4712 -- 'echo \"$1 is gone\"'"},
     .events = exit_events,
     .options = no_options,
-    .default_jobs = 1,
     .config_size = sizeof(struct exit_config),
     .config_arguments = exit_arguments,
     .config_release = exit_release,

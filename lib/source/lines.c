@@ -428,7 +428,6 @@ const struct source_type source_lines = {
     .events = lines_events,
     .options = lines_options,
     .waits_for_room = true,
-    .default_jobs = 1,
     .config_size = sizeof(struct lines_config),
     .config_init = lines_init,
     .config_arguments = lines_arguments,

@@ -166,7 +166,6 @@ const struct source_type source_signal = {
 		 "evwatch signal USR1 USR2 -- 'echo \"$1 from $EVWATCH_SENDER_PID\"'"},
     .events = signal_events,
     .options = no_options,
-    .default_jobs = 1,
     .config_size = sizeof(struct signal_config),
     .config_arguments = signal_arguments,
     .describe = signal_describe,

@@ -92,7 +92,6 @@ struct source_type {
 	bool drains;  /* after stop it finishes what it carries, and calls ended then (relay) */
 	bool gathers; /* merges its events itself by `struct gather` (file) */
 	int default_on_busy; /* enum on_busy of job.h */
-	uint64_t default_jobs;
 
 	size_t config_size;
 	/* Sets defaults in a zeroed configuration. May be NULL. */

@@ -149,7 +149,6 @@ const struct source_type source_file = {
     .options = file_options,
     .waits_for_room = true,
     .gathers = true,
-    .default_jobs = 1,
     .config_size = sizeof(struct file_config),
     .config_init = file_init,
     .config_arguments = file_arguments,

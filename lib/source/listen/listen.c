@@ -263,7 +263,6 @@ const struct source_type source_listen = {
     .options = listen_options,
     .waits_for_room = true,
     .default_on_busy = 4 /* BUSY_PARALLEL */,
-    .default_jobs = 40,
     .config_size = sizeof(struct listen_settings),
     .config_init = listen_init,
     .config_arguments = listen_arguments,

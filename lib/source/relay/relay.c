@@ -389,7 +389,6 @@ const struct source_type source_relay = {
     .options = relay_options,
     .takes_no_command = true,
     .drains = true,
-    .default_jobs = 1,
     .config_size = sizeof(struct relay_config),
     .config_init = relay_init,
     .config_arguments = relay_arguments,

@@ -247,9 +247,8 @@ static const struct option schedule_options[] = {
 
 #define TIME_KIND                                                                                  \
 	.least_arguments = 1, .most_arguments = 1, .events = tick_events,                          \
-	.default_on_busy = 1 /* BUSY_SKIP */, .default_jobs = 1,                                   \
-	.config_size = sizeof(struct time_config), .config_init = config_init,                     \
-	.config_release = config_release, .upcoming = upcoming,                                    \
+	.default_on_busy = 1 /* BUSY_SKIP */, .config_size = sizeof(struct time_config),           \
+	.config_init = config_init, .config_release = config_release, .upcoming = upcoming,        \
 	.size = sizeof(struct time_source), .open = time_open, .start = time_start,                \
 	.stop = time_stop, .close = time_close, .run_began = time_run_began,                       \
 	.run_ended = time_run_ended, .clock_changed = time_clock_changed, .due_in = time_due_in
