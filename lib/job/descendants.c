@@ -96,11 +96,21 @@ static bool descends_from(const struct processes *all, const struct process *p, 
 	return false;
 }
 
+/* A subreaper without a child has no descendant, and need not read all of /proc to know it. */
+static bool has_children(void)
+{
+	siginfo_t si;
+
+	return waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 || errno != ECHILD;
+}
+
 int descendants_signal(int signal)
 {
 	struct processes all = {0};
 	int found = 0;
 
+	if (!has_children())
+		return 0;
 	processes_read(&all);
 	for (size_t i = 0; i < all.count; i++) {
 		const struct process *p = &all.items[i];
