@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 
 		stat(argv[2], &st);
 		began = now();
-		if (fd < 0 || write(fd, "x", 1) != 1)
+		if (fd < 0 || write(fd, "x\n", 2) != 2)
 			return 1;
 		close(fd);
 		stamp = wait_stamp(argv[2], st.st_size);

@@ -1,0 +1,58 @@
+/*
+ * A command with output: 1 to 100 kB of lines, all of them `NUMBER COUNT`, the last `NUMBER end`.
+ * usage: emit NUMBER. With -c it checks a stream of such outputs: each whole, none mixed; it prints
+ * how many there were.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The lines of an output: spread over 1 to 100 kB, the same each time. */
+static long lines_of(long number)
+{
+	return 70 + number * 7919 % 7000;
+}
+
+static int emit(long number)
+{
+	long n = lines_of(number);
+
+	for (long i = 0; i < n; i++)
+		printf("%ld %ld\n", number, i);
+	printf("%ld end\n", number);
+	return fflush(stdout) != 0;
+}
+
+static int check(void)
+{
+	char line[128], wanted[128];
+	long outputs = 0, number = -1, next = 0;
+
+	while (fgets(line, sizeof line, stdin)) {
+		if (number < 0) {
+			number = strtol(line, NULL, 10);
+			next = 0;
+		}
+		if (next == lines_of(number))
+			snprintf(wanted, sizeof wanted, "%ld end\n", number);
+		else
+			snprintf(wanted, sizeof wanted, "%ld %ld\n", number, next);
+		if (strcmp(line, wanted) != 0) {
+			printf("mixed: %s instead of %s", line, wanted);
+			return 1;
+		}
+		if (next++ == lines_of(number)) {
+			outputs++;
+			number = -1;
+		}
+	}
+	printf("%ld\n", outputs);
+	return number >= 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2)
+		return 2;
+	return strcmp(argv[1], "-c") == 0 ? check() : emit(strtol(argv[1], NULL, 10));
+}
