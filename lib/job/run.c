@@ -49,6 +49,7 @@ void run_free(struct run *run)
 	timer_stop(r, &run->timeout);
 	timer_stop(r, &run->again);
 	child_stop(r, &run->child);
+	terminal_take_back(&run->terminal, r);
 	list_remove(&run->link);
 	batch_release(run->batch);
 	free(run);
@@ -122,21 +123,6 @@ static bool group_is_gone(const struct run *run)
 	return kill(-run->pid, 0) < 0 && errno == ESRCH;
 }
 
-static void give_back_terminal(struct run *run)
-{
-	sigset_t set, before;
-
-	if (!run->has_terminal)
-		return;
-	/* A background group may do it with SIGTTOU blocked (tcsetpgrp(3)). */
-	sigemptyset(&set);
-	sigaddset(&set, SIGTTOU);
-	sigprocmask(SIG_BLOCK, &set, &before);
-	tcsetpgrp(0, getpgrp());
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	run->has_terminal = false;
-}
-
 /* The wait before the next attempt, doubling up to --backoff's MAX. */
 static bool back_off(struct run *run, int64_t first)
 {
@@ -157,7 +143,7 @@ static void run_end(struct run *run)
 	struct job *j = run->job;
 
 	timer_stop(j->setup.reactor, &run->timeout);
-	give_back_terminal(run);
+	terminal_take_back(&run->terminal, j->setup.reactor);
 	if (run->forced_status >= 0)
 		run->status = run->forced_status;
 	if (run->status != 0 && !run->unwanted && !j->stopping &&
@@ -325,12 +311,16 @@ static pid_t start_process(struct run *run, struct launch *l, const char **step)
 	l->fds[0] = input;
 	if (batch_first(run->batch)->connection >= 0 && !batch_first(run->batch)->payload)
 		l->fds[1] = input;
-	run->has_terminal = l->foreground = input == 0 && isatty(0) && tcgetpgrp(0) == getpgrp();
+	l->foreground = input == 0 && terminal_is_ours();
 	*step = "prepare its output";
 	pid = -1;
 	if (output_open(&run->output, &j->output, batch_first(run->batch)->capture, l->fds) == 0) {
 		pid = launch_start(l, step);
 		output_started(&run->output, l->fds);
+		if (pid < 0 && l->foreground)
+			terminal_reclaim(); /* it may have taken it before it failed */
+		else if (l->foreground && terminal_lent(&run->terminal, j->setup.reactor, pid) < 0)
+			log_warn(j->setup.rule, "Ctrl-Z will not be noticed: %s", strerror(errno));
 	}
 	if (mine)
 		fd_close(&input);
@@ -357,7 +347,6 @@ void run_launch(struct run *run)
 	if (run->pid < 0) {
 		int why = errno;
 
-		give_back_terminal(run);
 		output_finish(&run->output, &(struct buf){0});
 		start_failed(run, step, why);
 		return;

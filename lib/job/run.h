@@ -14,6 +14,7 @@
 #include "job/batch.h"
 #include "job/job.h"
 #include "job/output.h"
+#include "job/terminal.h"
 #include "reactor/reactor.h"
 
 struct job;
@@ -32,7 +33,6 @@ struct run {
 	int status;        /* as a shell counts it */
 	int forced_status; /* 124 after a timeout; -1: none */
 	bool unwanted;     /* stopped on purpose: no retry */
-	bool has_terminal;
 	uint64_t attempts;
 	int64_t started, backoff;
 	struct child_watcher child;
@@ -40,6 +40,7 @@ struct run {
 	struct timer again;   /* the end of a backoff */
 	int64_t kill_at;
 	struct output output;
+	struct terminal terminal;
 };
 
 /* One share of a batch. NULL with ENOMEM; the batch gets a reference. */

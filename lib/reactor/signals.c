@@ -134,8 +134,7 @@ static void pair_close(struct reactor *r)
 
 static int catch_signal(struct reactor *r, int number)
 {
-	struct sigaction action = {.sa_sigaction = on_signal,
-				   .sa_flags = SA_SIGINFO | SA_RESTART | SA_NOCLDSTOP};
+	struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART};
 
 	sigfillset(&action.sa_mask);
 	return sigaction(number, &action, &r->former[number]);
