@@ -199,7 +199,7 @@ class Case:
 
     def check_parallel(self):
         until(lambda: self.begun() >= 3, "three run at once")
-        self.expect("at once", self.most_at_once(), lambda n: n >= 3)
+        until(lambda: self.most_at_once() >= 3, "it tells so")
         self.go()
         until(lambda: len(self.statuses()) >= 3, "all end")
         self.expect("statuses", set(self.statuses()), {0})

@@ -1,0 +1,107 @@
+#!/usr/bin/env bats
+# Commands that need the terminal: --stdin inherit, driven in tmux by a shell with job control.
+load helper
+
+prepare() {
+  command -v tmux >/dev/null || skip "tmux is not installed"
+  SOCKET=$PWD/tmux
+  tmux -S "$SOCKET" -f /dev/null new-session -d -x 200 -y 50 "env PS1='ready> ' EV='$EV' bash --norc --noprofile -i" 3>&-
+  STARTED+=("$(tmux -S "$SOCKET" display-message -p '#{pid}')")
+  shows 'ready>'
+}
+
+keys() { tmux -S "$SOCKET" send-keys "$@"; }
+screen() { tmux -S "$SOCKET" capture-pane -p; }
+shows() { until_ok "screen | grep -q -- '$1'" || { screen; return 1; }; }
+# The shell has its terminal again: what is typed arrives there.
+shell_is_back() {
+  keys "echo ba''ck" Enter
+  shows '^back'
+}
+
+@test "vim edits and saves" {
+  keys '"$EV" -1 after 1ms --stdin inherit -- vim -u NONE file; echo "status $?"' Enter
+  shows '^~'
+  keys ihello Escape :wq Enter
+  shows '^status 0'
+  [ "$(cat file)" = hello ]
+  shell_is_back
+}
+
+@test "less shows a page at a time, and ends" {
+  seq 1000 >numbers
+  keys '"$EV" -1 after 1ms --stdin inherit -- less numbers; echo "status $?"' Enter
+  shows '^20$'
+  keys G
+  shows '^1000$'
+  keys q
+  shows '^status 0'
+  shell_is_back
+}
+
+@test "a password is read without being shown" {
+  cat >ask <<'END'
+stty -echo
+printf 'password: '
+read -r word
+stty echo
+echo "it has ${#word} letters"
+END
+  keys '"$EV" -1 after 1ms --stdin inherit -- sh ask' Enter
+  shows '^password:'
+  keys secret Enter
+  shows 'it has 6 letters'
+  [[ $(screen) != *secret* ]]
+  shell_is_back
+}
+
+@test "Ctrl-C ends the command, not evwatch" {
+  keys '"$EV" -c 2 every 50ms --stdin inherit -- "echo run \$EVWATCH_COUNT; exec sleep 1000"; echo "status $?"' Enter
+  shows '^run 1'
+  keys C-c
+  shows 'run 2'
+  keys C-c
+  shows 'status 130'
+  shell_is_back
+}
+
+@test "Ctrl-Z stops both, fg continues both" {
+  keys '"$EV" -1 after 1ms --stdin inherit -- "echo begun; read -r word; echo it is \$word"' Enter
+  shows '^begun'
+  keys C-z
+  shows Stopped
+  shell_is_back
+  keys fg Enter
+  until_ok '[ "$(screen | grep -c -- "-1 after")" -ge 3 ]'
+  keys word Enter
+  shows 'it is word'
+  shell_is_back
+}
+
+@test "stopped and continued in the background, it stops again where it reads" {
+  keys '"$EV" -1 after 1ms --stdin inherit -- "echo begun; read -r word; echo it is \$word"' Enter
+  shows '^begun'
+  keys C-z
+  shows Stopped
+  keys clear Enter bg Enter
+  until_ok 'screen | grep -q "1 after.*&$"'
+  keys Enter
+  shows Stopped
+  keys clear Enter fg Enter
+  shows '-1 after'
+  keys word Enter
+  shows 'it is word'
+}
+
+@test "a command that cannot be executed leaves the terminal to the shell" {
+  keys '"$EV" -1 after 1ms --stdin inherit -- nonesuch-command; echo "status $?"' Enter
+  shows '^status 127'
+  shell_is_back
+}
+
+@test "the command hears of the window's size" {
+  keys '"$EV" -1 after 1ms --stdin inherit -- "trap \"stty size; exit\" WINCH; echo begun; while :; do sleep 0.05; done"' Enter
+  shows '^begun'
+  tmux -S "$SOCKET" resize-window -x 100 -y 30
+  shows '^30 100'
+}
