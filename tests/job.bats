@@ -153,3 +153,34 @@ for i in range(10000): print("x" * 245 + "%05d" % i)' >long
   run_ev -1 after 1ms -- 'ps -o pgid= -p $$ | tr -d " "; echo $$'
   [ "${lines[0]}" = "${lines[1]}" ]
 }
+
+# A user of its own may have four processes: evwatch, its guardian and two commands.
+@test "where no process can be made it is tried again, told once, and nothing is lost" {
+  command -v setpriv >/dev/null || skip "there is no setpriv here"
+  exec 9<"$EV"
+  seq 8 >numbers
+  (cd / && timeout 30 setpriv --reuid 54321 --regid 54321 --clear-groups prlimit --nproc=4 \
+    /proc/self/fd/9 -v lines - -j 4 -- /bin/sleep 0.1) <numbers >out 2>err
+  [ "$(grep -c 'ended after .* status 0' err)" = 8 ]
+  [ "$(grep -c 'trying again until it works' err)" -ge 1 ]
+  [ "$(grep -c 'trying again until it works' err)" -lt 8 ]
+}
+
+@test "HUP opens the file of --output anew; what runs goes on in the old one" {
+  mkfifo go
+  echo 'lines input --follow --output log -- echo begun $1; read -r word <go; echo ended $1' >rules
+  : >input
+  start -f rules
+  echo one >>input
+  until_ok 'grep -q "begun one" log'
+  mv log log.1
+  kill -HUP "$P"
+  until_ok '[ -e log ]'
+  echo >go
+  until_ok 'grep -q "ended one" log.1'
+  echo two >>input
+  until_ok 'grep -q "begun two" log'
+  echo >go
+  until_ok 'grep -q "ended two" log'
+  [ "$(lines_of log.1)" = 2 ]
+}

@@ -39,6 +39,15 @@ shell_is_back() {
   shell_is_back
 }
 
+@test "htop draws, and ends" {
+  command -v htop >/dev/null || skip "htop is not installed"
+  keys '"$EV" -1 after 1ms --stdin inherit -- htop; echo "status $?"' Enter
+  shows 'Load average'
+  keys q
+  shows '^status 0'
+  shell_is_back
+}
+
 @test "a password is read without being shown" {
   cat >ask <<'END'
 stty -echo

@@ -132,13 +132,22 @@ void engine_finish(struct engine *e, int status, int signal)
 
 /* ---- signals, the guardian, --within --------------------------------------------------------- */
 
+static void reopen_outputs(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_rules; i++)
+		if (e->rules[i].job)
+			job_reopen_output(e->rules[i].job);
+	log_warn(NULL, "HUP: the files of --output are opened anew; reading the rules again is not "
+		       "there yet");
+}
+
 static void on_signal(struct reactor *r, struct signal_watcher *w, const struct signal_info *info)
 {
 	struct engine *e = CONTAINER_OF(w, struct stop_signal, watcher)->engine;
 
 	(void)r;
 	if (info->number == SIGHUP && e->config->from_files) {
-		log_warn(NULL, "HUP: reading the rules again is not there yet; nothing changed");
+		reopen_outputs(e);
 		return;
 	}
 	log_info(NULL, "%s from pid %d: stopping", strsignal(info->number), (int)info->pid);

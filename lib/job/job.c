@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static void on_gather(struct reactor *r, struct timer *t);
@@ -261,6 +262,15 @@ void job_stats(const struct job *j, struct job_stats *stats)
 	*stats = j->stats;
 	stats->running = j->n_running;
 	stats->queued = j->n_queued + (j->gathered != NULL);
+}
+
+void job_reopen_output(struct job *j)
+{
+	const char *path = j->setup.config->output;
+
+	if (output_plan_reopen(&j->output, path) < 0)
+		log_error(j->setup.rule, "cannot open %s anew: %s; it goes on in the old file",
+			  path, strerror(errno));
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

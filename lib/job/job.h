@@ -116,6 +116,9 @@ void job_stop(struct job *j);
 /* No new runs and KILL at once. */
 void job_kill(struct job *j);
 
+/* Opens the file of --output anew, as after a rotation; what fails is logged. */
+void job_reopen_output(struct job *j);
+
 /* The job must be idle. */
 void job_free(struct job *j);
 

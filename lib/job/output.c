@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -43,9 +44,14 @@ static int make_prefix(struct output_plan *p, const char *rule)
 	return p->prefix ? 0 : -1;
 }
 
+static int open_log(const char *path)
+{
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+}
+
 static int open_target(struct output_plan *p, const char *path)
 {
-	p->file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+	p->file = open_log(path);
 	if (p->file < 0)
 		return -1;
 	if (p->way != OUTPUT_FILE)
@@ -191,6 +197,22 @@ void output_plan_close(struct output_plan *p)
 	fd_close(&p->file);
 	free(p->prefix);
 	p->prefix = NULL;
+}
+
+/* Under the same number, which sinks and later runs use; what runs keeps the old file. */
+int output_plan_reopen(struct output_plan *p, const char *path)
+{
+	struct stat st;
+	int fd, result;
+
+	if (p->way != OUTPUT_FILE || fstat(p->file, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	fd = open_log(path);
+	if (fd < 0)
+		return -1;
+	result = dup3(fd, p->file, O_CLOEXEC);
+	fd_close(&fd);
+	return result < 0 ? -1 : 0;
 }
 
 /* ---- one run --------------------------------------------------------------------------------- */

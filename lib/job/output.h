@@ -35,6 +35,9 @@ struct output_plan {
 int output_plan_open(struct output_plan *p, struct reactor *r, const struct job_config *c,
 		     const char *rule, struct sink *out, struct sink *err, struct error *e);
 void output_plan_close(struct output_plan *p);
+/* Opens the file of OUTPUT_FILE anew (it was rotated away). -1 with errno: it goes on in the old.
+ */
+int output_plan_reopen(struct output_plan *p, const char *path);
 
 /* The output of one run. */
 struct output {
