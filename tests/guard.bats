@@ -60,3 +60,18 @@ gone() {
   stop
   until_ok "[ \$(count_processes 'sleep ${N}1') = 0 ]"
 }
+
+@test "as the first process of a container it reaps orphans" {
+  unshare -pf true 2>/dev/null || skip "no process namespace can be made here"
+  cat >rules <<'R'
+orphans: every 10ms -- (sleep 0.02 &)
+look: after 500ms -- ps -eo stat= >states
+R
+  for guard in "" --no-guard; do
+    # shellcheck disable=SC2086
+    timeout 20 unshare -pf --mount-proc --kill-child "$EV" $guard --within 1s -f rules
+    [ "$(grep -c . states)" -ge 2 ]
+    [ "$(grep -c Z states)" -le 2 ]
+    rm states
+  done
+}
