@@ -1,7 +1,7 @@
 /*
  * N eventfds that are always readable, and callbacks that only count: the loop's own cost.
  *
- * usage: dispatch floor|reactor|restart N TURNS
+ * usage: dispatch floor|reactor|restart N TURNS [BACKEND]
  * `floor` is epoll_wait and a call by hand; `restart` stops and starts the watcher in its callback.
  * The caller runs it twice with different TURNS and takes the difference, so set-up drops out.
  */
@@ -70,10 +70,10 @@ static int floor_run(struct counter *all, int n, long turns)
 	return close(fd);
 }
 
-static int reactor_bench(struct counter *all, int n, long turns, io_call *call)
+static int reactor_bench(struct counter *all, int n, long turns, io_call *call, const char *backend)
 {
 	struct error e;
-	struct reactor *r = reactor_new(&(struct reactor_config){.backend = "epoll"}, &e);
+	struct reactor *r = reactor_new(&(struct reactor_config){.backend = backend}, &e);
 
 	if (!r)
 		return -1;
@@ -93,8 +93,8 @@ static int reactor_bench(struct counter *all, int n, long turns, io_call *call)
 
 int main(int argc, char **argv)
 {
-	int n = argc == 4 ? atoi(argv[2]) : 0, result;
-	long turns = argc == 4 ? atol(argv[3]) : 0;
+	int n = argc > 3 ? atoi(argv[2]) : 0, result;
+	long turns = argc > 3 ? atol(argv[3]) : 0;
 	struct counter *all = n > 0 ? calloc((size_t)n, sizeof *all) : NULL;
 
 	if (!all)
@@ -106,7 +106,8 @@ int main(int argc, char **argv)
 		result = floor_run(all, n, turns);
 	else
 		result = reactor_bench(all, n, turns,
-				       strcmp(argv[1], "restart") ? on_ready : on_ready_restart);
+				       strcmp(argv[1], "restart") ? on_ready : on_ready_restart,
+				       argc > 4 ? argv[4] : "epoll");
 	free(all);
 	/* At most 256 ready a turn: with the n used here each turn must call every one. */
 	return result < 0 || calls != (unsigned long)n * (unsigned long)turns;
