@@ -25,9 +25,11 @@ save_like_vim() {
   rm "src/f$2"
 }
 
+not_of() { awk -v slow="$1" '!index(slow, " " $NF " ")'; }
+
 # saves PATH N SAVE [ARG]: N saves, and after each exactly one run, which saw it. The pause is not
 # waited for anything: a second run would have to come in it. A save that this machine was busy
-# beside (it takes 1 to 8 ms) is in truth two, and may be seen as such.
+# beside (it takes 1 to 8 ms) is in truth two, and may be told so.
 saves() {
   local path=$1 n=$2 save=$3 i began slow=' '
   shift 3
@@ -39,8 +41,7 @@ saves() {
     until_ok "grep -q ' $i\$' runs"
     sleep "0.0$((35 + i * 7 % 18))"
   done
-  seq -f 'modify src/f %g' "$n" | diff - <(awk -v slow="$slow" '
-    $0 != last || !index(slow, " " $3 " "); { last = $0 }' runs)
+  diff <(seq -f 'modify src/f %g' "$n" | not_of "$slow") <(not_of "$slow" <runs)
 }
 
 @test "a save in place is one run, watching the directory" {
