@@ -12,7 +12,7 @@ $(BUILD)/bench/jobs/ballast.so: tests/bench/jobs/ballast.c
 
 $(BUILD)/bench/jobs/%: tests/bench/jobs/%.c
 	@mkdir -p $(@D)
-	$(CC) -O2 -std=c11 -D_GNU_SOURCE -Wall -Wextra -o $@ $<
+	$(CC) -O2 -std=c11 -D_GNU_SOURCE -Wall -Wextra -static -o $@ $<
 
 bench-jobs: all $(BENCH_JOBS)
 	@tests/bench/jobs/run $(BUILD)
