@@ -17,6 +17,7 @@ struct command;
 struct error;
 struct event;
 struct job_config;
+struct reactor;
 
 /* What the options say of a command's surroundings, with names resolved once. */
 struct surroundings {
@@ -51,10 +52,11 @@ void program_close(struct program *p);
 
 /* Arguments and environment of one run. */
 struct launch {
-	char **argv, **envp; /* owned arrays */
-	char *strings;       /* owned: what envp needs beyond its borrowed strings */
-	int fds[3];          /* become 0, 1, 2 */
-	bool foreground;     /* its process group gets the terminal on descriptor 0 */
+	char **argv, **envp;           /* owned arrays */
+	char *strings;                 /* owned: what envp needs beyond its borrowed strings */
+	int fds[3];                    /* become 0, 1, 2 */
+	const struct reactor *reactor; /* whose signals are caught here */
+	bool foreground;               /* its process group gets the terminal on descriptor 0 */
 	const struct surroundings *around;
 };
 

@@ -309,6 +309,7 @@ static pid_t start_process(struct run *run, struct launch *l, const char **step)
 	if (input < 0)
 		return -1;
 	l->fds[0] = input;
+	l->reactor = j->setup.reactor;
 	if (batch_first(run->batch)->connection >= 0 && !batch_first(run->batch)->payload)
 		l->fds[1] = input;
 	l->foreground = input == 0 && terminal_is_ours();

@@ -9,6 +9,8 @@
 
 #include "base/fd.h"
 
+#include "reactor/reactor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -35,6 +37,7 @@ struct birth {
 	char **script_argv; /* shell, a place for the file, arguments: for files without #! */
 	int error;
 	const char *step;
+	uint64_t changed_signals; /* a bit each */
 };
 
 #define IN_CHILD __attribute__((no_sanitize("address", "undefined")))
@@ -43,15 +46,39 @@ struct birth {
  * By the bare system call: the C library keeps 32 and 33 to itself, and a parent may have ignored
  * them (as GNU make leaves them). All zero is the default in the kernel's structure.
  */
-IN_CHILD static void reset_signals(void)
+IN_CHILD static void reset_signals(uint64_t changed)
 {
 	static const unsigned long standard[8];
 	sigset_t none;
 
-	for (int s = FIRST_SIGNAL; s <= LAST_SIGNAL; s++)
-		syscall(SYS_rt_sigaction, s, standard, NULL, 8);
+	for (; changed; changed &= changed - 1)
+		syscall(SYS_rt_sigaction, __builtin_ctzll(changed) + FIRST_SIGNAL, standard, NULL,
+			8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/*
+ * The signals that are not at their default, a bit each: what this process got from its parent or
+ * set when it started, and what is watched. To reset all 64 costs 4 % of a short command.
+ */
+static uint64_t changed_signals(const struct reactor *r)
+{
+	static uint64_t at_start;
+	static bool known;
+	uint64_t changed = 0;
+
+	for (int s = FIRST_SIGNAL; s <= LAST_SIGNAL; s++) {
+		uint64_t bit = UINT64_C(1) << (s - FIRST_SIGNAL);
+		unsigned long now[8] = {0};
+
+		if (!known && syscall(SYS_rt_sigaction, s, NULL, now, 8) == 0 && now[0])
+			at_start |= bit;
+		if (reactor_signal_watched(r, s))
+			changed |= bit;
+	}
+	known = true;
+	return at_start | changed;
 }
 
 /* Puts the three descriptors to 0, 1, 2. They may stand in each other's place. */
@@ -171,7 +198,7 @@ IN_CHILD static int child_main(void *argument)
 		/* Signals are still blocked: a background group may take the terminal. */
 		if (l->foreground)
 			tcsetpgrp(0, self);
-		reset_signals();
+		reset_signals(b->changed_signals);
 		if (place_descriptors(l->fds) == 0) {
 			b->step = enter_surroundings(l->around);
 			if (!b->step) {
@@ -224,7 +251,8 @@ static char **script_arguments(const struct launch *l)
 pid_t launch_start(struct launch *l, const char **step)
 {
 	_Alignas(16) char stack[STACK];
-	struct birth b = {.launch = l, .path = path_of(l->envp)};
+	struct birth b = {
+	    .launch = l, .path = path_of(l->envp), .changed_signals = changed_signals(l->reactor)};
 	sigset_t all, before;
 	int saved;
 	pid_t pid;
