@@ -154,12 +154,13 @@ for i in range(10000): print("x" * 245 + "%05d" % i)' >long
   [ "${lines[0]}" = "${lines[1]}" ]
 }
 
-# A user of its own may have four processes: evwatch, its guardian and two commands.
+# A user whom nobody else is may have four processes: evwatch, its guardian and two commands.
 @test "where no process can be made it is tried again, told once, and nothing is lost" {
   command -v setpriv >/dev/null || skip "there is no setpriv here"
+  local uid=$((100000 + RANDOM * 32 + RANDOM % 32))
   exec 9<"$EV"
   seq 8 >numbers
-  (cd / && timeout 30 setpriv --reuid 54321 --regid 54321 --clear-groups prlimit --nproc=4 \
+  (cd / && timeout 30 setpriv --reuid $uid --regid $uid --clear-groups prlimit --nproc=4 \
     /proc/self/fd/9 -v lines - -j 4 -- /bin/sleep 0.1) <numbers >out 2>err
   [ "$(grep -c 'ended after .* status 0' err)" = 8 ]
   [ "$(grep -c 'trying again until it works' err)" -ge 1 ]
