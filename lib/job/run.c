@@ -253,6 +253,7 @@ static void start_failed(struct run *run, const char *step, int why)
 {
 	struct job *j = run->job;
 
+	terminal_take_back(&run->terminal, j->setup.reactor);
 	if (is_shortage(why) && !j->stopping && back_off(run, FORK_BACKOFF)) {
 		if (!j->told_fork_failure)
 			log_warn(j->setup.rule, "cannot %s: %s; trying again until it works", step,
