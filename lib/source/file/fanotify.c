@@ -321,6 +321,7 @@ static int report_existing(struct file_source *s)
 		else
 			report(s, r, FILE_CREATE, r->path, NULL, 'f');
 	}
+	fan_read(s); /* what the walk remembers is forgotten with the end of the queue */
 	return 0;
 }
 

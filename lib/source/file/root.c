@@ -85,8 +85,8 @@ static uint32_t anchor_mask(const struct file_source *s, const struct root *r)
 }
 
 /*
- * Watches the deepest directory above `path` that is there. *came: the one below it is there, too,
- * by now, perhaps since before the watch. Returns 0, or -1 with errno.
+ * Watches the deepest directory above the root that is there. *came: the one below it is there,
+ * too, by now, perhaps since before the watch. Returns 0, or -1 with errno.
  */
 static int watch_above(struct file_source *s, struct root *r, bool *came)
 {
