@@ -68,7 +68,9 @@ house:
 lint: house
 	@tests/lint
 
-check: lint
+check: lint asan
+
+asan:
 	$(MAKE) $(SANITIZED) all units
 	@tests/run build/asan
 
@@ -104,5 +106,5 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all units test demo house lint check valgrind bench coverage static install uninstall clean
+.PHONY: all units test demo house lint check asan valgrind bench coverage static install uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:=.d)
