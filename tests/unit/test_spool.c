@@ -73,50 +73,31 @@ static void test_order(void)
 	spool_free(&s);
 }
 
-/* A disk that is full, as a file size limit does it. */
-static void test_full_disk(void)
+/* What a limit leaves no room for on disk stays in memory. */
+static void test_limited(int resource, rlim_t limit, const char *what)
 {
-	struct rlimit before, tight = {4096, 0};
+	struct rlimit before, tight;
 	struct spool s;
 	uint64_t in = 0, out = 0;
 	int failures = 0;
 
-	signal(SIGXFSZ, SIG_IGN);
-	getrlimit(RLIMIT_FSIZE, &before);
-	tight.rlim_max = before.rlim_max;
-	setrlimit(RLIMIT_FSIZE, &tight);
+	getrlimit(resource, &before);
+	tight = (struct rlimit){limit, before.rlim_max};
+	setrlimit(resource, &tight);
 	spool_init(&s, LIMIT);
 	for (int i = 0; i < 20; i++)
 		failures += add(&s, &in, 777) < 0;
-	setrlimit(RLIMIT_FSIZE, &before);
-	SAME(failures, 0, "a full disk loses nothing");
+	setrlimit(resource, &before);
+	SAME(failures, 0, "%s loses nothing", what);
 	OK(take(&s, &out, SIZE_MAX) && out == in, "and keeps the order");
-	spool_free(&s);
-}
-
-static void test_no_file(void)
-{
-	struct rlimit before, none = {0, 0};
-	struct spool s;
-	uint64_t in = 0, out = 0;
-	int failures = 0;
-
-	getrlimit(RLIMIT_NOFILE, &before);
-	none.rlim_max = before.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &none);
-	spool_init(&s, LIMIT);
-	for (int i = 0; i < 20; i++)
-		failures += add(&s, &in, 777) < 0;
-	setrlimit(RLIMIT_NOFILE, &before);
-	SAME(failures, 0, "without a descriptor to be had nothing is lost");
-	OK(take(&s, &out, SIZE_MAX) && out == in, "nor disordered");
 	spool_free(&s);
 }
 
 int main(void)
 {
 	test_order();
-	test_full_disk();
-	test_no_file();
+	signal(SIGXFSZ, SIG_IGN);
+	test_limited(RLIMIT_FSIZE, 4096, "a full disk");
+	test_limited(RLIMIT_NOFILE, 0, "a full descriptor table");
 	return tap_done();
 }

@@ -19,22 +19,10 @@ static double now(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-static int run_vfork(char **command)
+static int run(char **command, int copy)
 {
 	int status = 0;
-	pid_t pid = vfork();
-
-	if (pid == 0) {
-		execv(command[0], command);
-		_exit(127);
-	}
-	return pid < 0 || waitpid(pid, &status, 0) < 0 ? -1 : status;
-}
-
-static int run_fork(char **command)
-{
-	int status = 0;
-	pid_t pid = fork();
+	pid_t pid = copy ? fork() : vfork();
 
 	if (pid == 0) {
 		execv(command[0], command);
@@ -56,7 +44,7 @@ int main(int argc, char **argv)
 		memset(ballast, 1, size);
 	began = now();
 	for (long i = 0; i < n; i++)
-		if ((strcmp(argv[3], "fork") ? run_vfork : run_fork)(argv + 4) != 0)
+		if (run(argv + 4, strcmp(argv[3], "fork") == 0) != 0)
 			return 1;
 	printf("%.0f\n", (double)n / (now() - began));
 	free(ballast);

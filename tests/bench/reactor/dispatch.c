@@ -1,7 +1,7 @@
 /*
  * N eventfds that are always readable, and callbacks that only count: the loop's own cost.
  *
- * usage: dispatch floor|reactor|restart N TURNS [BACKEND]
+ * usage: dispatch floor|ready|restart N TURNS [BACKEND]
  * `floor` is epoll_wait and a call by hand; `restart` stops and starts the watcher in its callback.
  * The caller runs it twice with different TURNS and takes the difference, so set-up drops out.
  */
