@@ -5,8 +5,8 @@
  *	     \--all refused, or the time is over--> reset --> (over)
  *
  * The hard part is what to wait for. An end is read while its flow is not blocked, and waited for
- *to become writable while the flow towards it is. One that has nothing to be waited for is not
- *watched at all: its hang-up would be told in every turn.
+ * to become writable while the flow towards it is. One that has nothing to be waited for is not
+ * watched at all: its hang-up would be told in every turn.
  */
 #include "source/relay/relay.h"
 
@@ -249,7 +249,7 @@ static void target_failed(struct pair *p, const char *why)
 	const struct relay_config *c = s->base.config;
 	struct buf name = {0};
 
-	s->connections[p->target]--;
+	targets_leave(&s->targets, p->target);
 	endpoint_add(&name, &c->targets[p->target]);
 	log_info(s->base.rule, "%s: %s", name.data ? name.data : "a target", why);
 	buf_free(&name);
@@ -258,7 +258,7 @@ static void target_failed(struct pair *p, const char *why)
 		try_target(p);
 		return;
 	}
-	s->connections[p->target]++; /* as pair_close counts it */
+	targets_enter(&s->targets, p->target); /* as pair_close counts it */
 	pair_close(p, "no target", true);
 }
 
@@ -299,7 +299,7 @@ static void try_target(struct pair *p)
 {
 	const struct relay_config *c = p->owner->base.config;
 
-	p->owner->connections[p->target]++;
+	targets_enter(&p->owner->targets, p->target);
 	p->resolving = true;
 	if (resolver_ask(p->owner->resolver, &c->targets[p->target], on_resolved, p) < 0) {
 		p->resolving = false;
@@ -332,6 +332,6 @@ void pair_open(struct relay_source *s, int fd, const struct address *remote, str
 	io_init(&p->ends[TARGET].io, -1, 0, on_target);
 	list_append(&s->pairs, &p->link);
 	s->n_pairs++;
-	p->target = relay_choose(s, remote);
+	p->target = targets_choose(&s->targets, remote);
 	try_target(p);
 }

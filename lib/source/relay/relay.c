@@ -1,140 +1,14 @@
 /* relay: bytes both ways between each connection and one of the targets. See relay.h. */
 #include "source/relay/relay.h"
 
-#include "base/array.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "base/units.h"
 #include "source/kinds.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* ---- configuration --------------------------------------------------------------------------- */
-
-static void relay_init(void *config)
-{
-	struct relay_config *c = config;
-
-	c->connect_timeout = 5 * NS_PER_S;
-	c->dns_ttl = 5 * NS_PER_S;
-	c->drain = 2 * NS_PER_S;
-}
-
-static int parse_allow(void *config, const char *word, struct error *e)
-{
-	return cidr_list_add(&((struct relay_config *)config)->access, word, true, e);
-}
-
-static int parse_deny(void *config, const char *word, struct error *e)
-{
-	return cidr_list_add(&((struct relay_config *)config)->access, word, false, e);
-}
-
-static int check_streams(const struct endpoint *ep, const char *word, struct error *e)
-{
-	if (ep->kind != ENDPOINT_UDP)
-		return 0;
-	error_set(e, "%s: relaying UDP is not there yet", word);
-	return error_hint(e, "streams can be relayed: TCP, Unix and vsock sockets");
-}
-
-static int parse_endpoint(struct endpoint *ep, char *const *words, size_t i, struct error *e)
-{
-	e->column = 0;
-	if (endpoint_parse(ep, words[i], e) < 0)
-		return error_at(e, (int)i, e->column);
-	if ((i > 0 && endpoint_check_target(ep, words[i], e) < 0) ||
-	    check_streams(ep, words[i], e) < 0) {
-		endpoint_release(ep);
-		return error_at(e, (int)i, 0);
-	}
-	return 0;
-}
-
-static int relay_arguments(void *config, char *const *words, size_t n, struct error *e)
-{
-	struct relay_config *c = config;
-
-	c->targets = calloc(n, sizeof *c->targets);
-	if (!c->targets)
-		return error_errno(e, "out of memory");
-	if (parse_endpoint(&c->listen, words, 0, e) < 0)
-		return -1;
-	for (size_t i = 1; i < n; i++, c->n_targets++)
-		if (parse_endpoint(&c->targets[c->n_targets], words, i, e) < 0)
-			return -1;
-	return 0;
-}
-
-static void relay_release(void *config)
-{
-	struct relay_config *c = config;
-
-	endpoint_release(&c->listen);
-	for (size_t i = 0; i < c->n_targets; i++)
-		endpoint_release(&c->targets[i]);
-	free(c->targets);
-	cidr_list_free(&c->access);
-}
-
-static void relay_describe(const void *config, struct buf *out)
-{
-	const struct relay_config *c = config;
-
-	buf_add_text(out, "each connection to ");
-	endpoint_add(out, &c->listen);
-	buf_add_text(out, ", carry its bytes to and from");
-	for (size_t i = 0; i < c->n_targets; i++) {
-		buf_add_text(out, i ? " or " : " ");
-		endpoint_add(out, &c->targets[i]);
-	}
-}
-
-/* ---- targets --------------------------------------------------------------------------------- */
-
-static size_t least_used(const struct relay_source *s, size_t n)
-{
-	size_t best = 0;
-
-	for (size_t i = 1; i < n; i++)
-		if (s->connections[i] < s->connections[best])
-			best = i;
-	return best;
-}
-
-static size_t by_source(const struct address *remote)
-{
-	struct buf host = {0};
-	size_t hash;
-
-	address_add_host(&host, remote);
-	/* Not hash_bytes: a client's target is to stay the same over a restart. */
-	hash = 5381;
-	for (size_t i = 0; i < host.length; i++)
-		hash = hash * 33 + (unsigned char)host.data[i];
-	buf_free(&host);
-	return hash;
-}
-
-size_t relay_choose(struct relay_source *s, const struct address *remote)
-{
-	const struct relay_config *c = s->base.config;
-
-	switch (c->balance) {
-	case BALANCE_FIRST:
-		return 0;
-	case BALANCE_SOURCE:
-		return by_source(remote) % c->n_targets;
-	case BALANCE_LEAST_CONN:
-		return least_used(s, c->n_targets);
-	default:
-		return s->next_target++ % c->n_targets;
-	}
-}
 
 /* ---- connections ----------------------------------------------------------------------------- */
 
@@ -178,7 +52,7 @@ static void check_ended(struct relay_source *s)
 
 void relay_pair_over(struct relay_source *s, const struct pair *p)
 {
-	s->connections[p->target]--;
+	targets_leave(&s->targets, p->target);
 	peer_leave(&s->peers, p->peer);
 	s->n_pairs--;
 	acceptor_retry(&s->acceptor);
@@ -217,7 +91,7 @@ static void relay_close(struct source *base)
 		resolver_free(s->resolver);
 	pipes_close(s);
 	peer_table_free(&s->peers);
-	free(s->connections);
+	targets_close(&s->targets);
 	free(s->buffer);
 }
 
@@ -247,9 +121,8 @@ static int relay_open(struct source *base, struct error *e)
 	acceptor_init(&s->acceptor, base->reactor, &s->listener, base->priority, on_accepted, s,
 		      base->rule);
 	s->resolver = resolver_new(base->reactor, c->dns_ttl);
-	s->connections = calloc(c->n_targets, sizeof *s->connections);
 	s->buffer = malloc(BUFFER);
-	if (s->resolver && s->connections && s->buffer) {
+	if (targets_open(&s->targets, c) == 0 && s->resolver && s->buffer) {
 		tell_bound(s);
 		return 0;
 	}
@@ -285,98 +158,6 @@ static const struct event_name relay_events[] = {
     {0},
 };
 
-static const char *const balances[] = {"round-robin", "least-conn", "source", "first", NULL};
-
-#define FIELD(name) offsetof(struct relay_config, name)
-
-static const struct option relay_options[] = {
-    {.name = "balance",
-     .type = OPTION_CHOICE,
-     .offset = FIELD(balance),
-     .value = "HOW",
-     .choices = balances,
-     .help = "round-robin, least-conn, source, first"},
-    {.name = "connect-timeout",
-     .type = OPTION_DURATION,
-     .offset = FIELD(connect_timeout),
-     .value = "DUR",
-     .help = "for each target (5s)"},
-    {.name = "retry",
-     .type = OPTION_COUNT,
-     .offset = FIELD(retry),
-     .value = "N",
-     .most = 1000,
-     .help = "try all targets N times more"},
-    {.name = "idle",
-     .type = OPTION_DURATION,
-     .offset = FIELD(idle),
-     .value = "DUR",
-     .help = "close what carried nothing for DUR"},
-    {.name = "max-conns",
-     .type = OPTION_COUNT,
-     .offset = FIELD(max_conns),
-     .value = "N",
-     .least = 1,
-     .help = "at once; more wait in the backlog"},
-    {.name = "max-per-ip",
-     .type = OPTION_COUNT,
-     .offset = FIELD(max_per_ip),
-     .value = "N",
-     .least = 1,
-     .help = "refuse more from one address"},
-    {.name = "allow",
-     .type = OPTION_CUSTOM,
-     .parse = parse_allow,
-     .value = "CIDR",
-     .help = "who may connect; the first match wins; repeat"},
-    {.name = "deny",
-     .type = OPTION_CUSTOM,
-     .parse = parse_deny,
-     .value = "CIDR",
-     .help = "who may not; repeat"},
-    {.name = "drain",
-     .type = OPTION_DURATION,
-     .offset = FIELD(drain),
-     .value = "DUR",
-     .help = "let connections finish when stopped (2s)"},
-    {.name = "dns-ttl",
-     .type = OPTION_DURATION,
-     .offset = FIELD(dns_ttl),
-     .value = "DUR",
-     .help = "keep a name's addresses (5s)"},
-    {.name = "rate",
-     .type = OPTION_RATE,
-     .value = "RATE",
-     .help = "of each connection",
-     .not_yet = true},
-    {.name = "bind",
-     .type = OPTION_TEXT,
-     .value = "ADDR",
-     .help = "connect from this address",
-     .not_yet = true},
-    {.name = "proxy",
-     .type = OPTION_TEXT,
-     .value = "WHAT",
-     .help = "PROXY header: send-v1, send-v2, accept",
-     .not_yet = true},
-    {.name = "check",
-     .type = OPTION_DURATION,
-     .value = "DUR",
-     .help = "look every DUR whether targets work",
-     .not_yet = true},
-    {.name = "workers",
-     .type = OPTION_COUNT,
-     .value = "N",
-     .help = "processes that share the port",
-     .not_yet = true},
-    {.name = "dump",
-     .type = OPTION_TEXT,
-     .value = "FILE|-",
-     .help = "write the bytes in hex",
-     .not_yet = true},
-    {0},
-};
-
 const struct source_type source_relay = {
     .name = "relay",
     .summary = "carry connections to targets",
@@ -390,10 +171,10 @@ const struct source_type source_relay = {
     .takes_no_command = true,
     .drains = true,
     .config_size = sizeof(struct relay_config),
-    .config_init = relay_init,
-    .config_arguments = relay_arguments,
-    .config_release = relay_release,
-    .describe = relay_describe,
+    .config_init = relay_config_init,
+    .config_arguments = relay_config_arguments,
+    .config_release = relay_config_release,
+    .describe = relay_config_describe,
     .size = sizeof(struct relay_source),
     .open = relay_open,
     .start = relay_start,

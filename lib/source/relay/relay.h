@@ -1,9 +1,9 @@
 /*
  * relay: what the files of this folder share.
  *
- * relay.c owns the configuration, the listener and the targets; pair.c a connection and its
- * counterpart, from accept to the end of both; flow.c moves the bytes of one direction. Both
- * directions are the same code.
+ * config.c owns what the rule says; targets.c the choice among targets; relay.c the listener and
+ * the life of the whole; pair.c a connection and its counterpart, from accept to the end of both;
+ * flow.c moves the bytes of one direction. Both directions are the same code.
  */
 #ifndef EVWATCH_SOURCE_RELAY_H
 #define EVWATCH_SOURCE_RELAY_H
@@ -12,22 +12,11 @@
 #include "net/acceptor.h"
 #include "net/cidr.h"
 #include "net/connect.h"
-#include "net/endpoint.h"
 #include "net/resolver.h"
 #include "reactor/reactor.h"
+#include "source/relay/config.h"
+#include "source/relay/targets.h"
 #include "source/source.h"
-
-enum relay_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN, BALANCE_SOURCE, BALANCE_FIRST };
-
-struct relay_config {
-	struct endpoint listen;
-	struct endpoint *targets; /* owned */
-	size_t n_targets;
-	struct cidr_list access;
-	int balance;
-	int64_t connect_timeout, idle, drain, dns_ttl;
-	uint64_t retry, max_conns, max_per_ip, mode;
-};
 
 /* A pipe that splice(2) moves bytes through; lent to a flow while it is busy. */
 struct pipe {
@@ -41,8 +30,7 @@ struct relay_source {
 	struct listener listener;
 	struct acceptor acceptor;
 	struct resolver *resolver;
-	size_t *connections; /* of each target; owned */
-	size_t next_target;
+	struct targets targets;
 	struct link pairs;
 	size_t n_pairs;
 	struct peer_table peers;
@@ -113,8 +101,6 @@ void pair_open(struct relay_source *s, int fd, const struct address *remote, str
 void pair_close(struct pair *p, const char *why, bool reset);
 
 /* ---- relay.c ---- */
-/* Which target is this client's? Those that fail are followed by the ones behind them, in order. */
-size_t relay_choose(struct relay_source *s, const struct address *remote);
 /* A pair is gone. */
 void relay_pair_over(struct relay_source *s, const struct pair *p);
 

@@ -1,0 +1,181 @@
+/* See config.h. */
+#include "source/relay/config.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/units.h"
+
+#include <stdlib.h>
+
+void relay_config_init(void *config)
+{
+	struct relay_config *c = config;
+
+	c->connect_timeout = 5 * NS_PER_S;
+	c->dns_ttl = 5 * NS_PER_S;
+	c->drain = 2 * NS_PER_S;
+}
+
+static int parse_allow(void *config, const char *word, struct error *e)
+{
+	return cidr_list_add(&((struct relay_config *)config)->access, word, true, e);
+}
+
+static int parse_deny(void *config, const char *word, struct error *e)
+{
+	return cidr_list_add(&((struct relay_config *)config)->access, word, false, e);
+}
+
+static int check_streams(const struct endpoint *ep, const char *word, struct error *e)
+{
+	if (ep->kind != ENDPOINT_UDP)
+		return 0;
+	error_set(e, "%s: relaying UDP is not there yet", word);
+	return error_hint(e, "streams can be relayed: TCP, Unix and vsock sockets");
+}
+
+static int parse_endpoint(struct endpoint *ep, char *const *words, size_t i, struct error *e)
+{
+	e->column = 0;
+	if (endpoint_parse(ep, words[i], e) < 0)
+		return error_at(e, (int)i, e->column);
+	if ((i > 0 && endpoint_check_target(ep, words[i], e) < 0) ||
+	    check_streams(ep, words[i], e) < 0) {
+		endpoint_release(ep);
+		return error_at(e, (int)i, 0);
+	}
+	return 0;
+}
+
+int relay_config_arguments(void *config, char *const *words, size_t n, struct error *e)
+{
+	struct relay_config *c = config;
+
+	c->targets = calloc(n, sizeof *c->targets);
+	if (!c->targets)
+		return error_errno(e, "out of memory");
+	if (parse_endpoint(&c->listen, words, 0, e) < 0)
+		return -1;
+	for (size_t i = 1; i < n; i++, c->n_targets++)
+		if (parse_endpoint(&c->targets[c->n_targets], words, i, e) < 0)
+			return -1;
+	return 0;
+}
+
+void relay_config_release(void *config)
+{
+	struct relay_config *c = config;
+
+	endpoint_release(&c->listen);
+	for (size_t i = 0; i < c->n_targets; i++)
+		endpoint_release(&c->targets[i]);
+	free(c->targets);
+	cidr_list_free(&c->access);
+}
+
+void relay_config_describe(const void *config, struct buf *out)
+{
+	const struct relay_config *c = config;
+
+	buf_add_text(out, "each connection to ");
+	endpoint_add(out, &c->listen);
+	buf_add_text(out, ", carry its bytes to and from");
+	for (size_t i = 0; i < c->n_targets; i++) {
+		buf_add_text(out, i ? " or " : " ");
+		endpoint_add(out, &c->targets[i]);
+	}
+}
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+static const char *const balances[] = {"round-robin", "least-conn", "source", "first", NULL};
+
+#define FIELD(name) offsetof(struct relay_config, name)
+
+const struct option relay_options[] = {
+    {.name = "balance",
+     .type = OPTION_CHOICE,
+     .offset = FIELD(balance),
+     .value = "HOW",
+     .choices = balances,
+     .help = "round-robin, least-conn, source, first"},
+    {.name = "connect-timeout",
+     .type = OPTION_DURATION,
+     .offset = FIELD(connect_timeout),
+     .value = "DUR",
+     .help = "for each target (5s)"},
+    {.name = "retry",
+     .type = OPTION_COUNT,
+     .offset = FIELD(retry),
+     .value = "N",
+     .most = 1000,
+     .help = "try all targets N times more"},
+    {.name = "idle",
+     .type = OPTION_DURATION,
+     .offset = FIELD(idle),
+     .value = "DUR",
+     .help = "close what carried nothing for DUR"},
+    {.name = "max-conns",
+     .type = OPTION_COUNT,
+     .offset = FIELD(max_conns),
+     .value = "N",
+     .least = 1,
+     .help = "at once; more wait in the backlog"},
+    {.name = "max-per-ip",
+     .type = OPTION_COUNT,
+     .offset = FIELD(max_per_ip),
+     .value = "N",
+     .least = 1,
+     .help = "refuse more from one address"},
+    {.name = "allow",
+     .type = OPTION_CUSTOM,
+     .parse = parse_allow,
+     .value = "CIDR",
+     .help = "who may connect; the first match wins; repeat"},
+    {.name = "deny",
+     .type = OPTION_CUSTOM,
+     .parse = parse_deny,
+     .value = "CIDR",
+     .help = "who may not; repeat"},
+    {.name = "drain",
+     .type = OPTION_DURATION,
+     .offset = FIELD(drain),
+     .value = "DUR",
+     .help = "let connections finish when stopped (2s)"},
+    {.name = "dns-ttl",
+     .type = OPTION_DURATION,
+     .offset = FIELD(dns_ttl),
+     .value = "DUR",
+     .help = "keep a name's addresses (5s)"},
+    {.name = "rate",
+     .type = OPTION_RATE,
+     .value = "RATE",
+     .help = "of each connection",
+     .not_yet = true},
+    {.name = "bind",
+     .type = OPTION_TEXT,
+     .value = "ADDR",
+     .help = "connect from this address",
+     .not_yet = true},
+    {.name = "proxy",
+     .type = OPTION_TEXT,
+     .value = "WHAT",
+     .help = "PROXY header: send-v1, send-v2, accept",
+     .not_yet = true},
+    {.name = "check",
+     .type = OPTION_DURATION,
+     .value = "DUR",
+     .help = "look every DUR whether targets work",
+     .not_yet = true},
+    {.name = "workers",
+     .type = OPTION_COUNT,
+     .value = "N",
+     .help = "processes that share the port",
+     .not_yet = true},
+    {.name = "dump",
+     .type = OPTION_TEXT,
+     .value = "FILE|-",
+     .help = "write the bytes in hex",
+     .not_yet = true},
+    {0},
+};

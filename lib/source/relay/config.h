@@ -1,0 +1,35 @@
+/* What a relay rule says: its two sides and its options, as plain data. */
+#ifndef EVWATCH_SOURCE_RELAY_CONFIG_H
+#define EVWATCH_SOURCE_RELAY_CONFIG_H
+
+#include "base/option.h"
+#include "net/cidr.h"
+#include "net/endpoint.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+
+enum relay_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN, BALANCE_SOURCE, BALANCE_FIRST };
+
+struct relay_config {
+	struct endpoint listen;
+	struct endpoint *targets; /* owned */
+	size_t n_targets;         /* at least 1 */
+	struct cidr_list access;
+	int balance;                                   /* enum relay_balance */
+	int64_t connect_timeout, idle, drain, dns_ttl; /* ns; idle 0: for ever */
+	uint64_t retry, max_conns, max_per_ip;         /* max_ 0: no limit */
+};
+
+/* The table of --help, the parser and the manual; ends with a NULL name. */
+extern const struct option relay_options[];
+
+/* As struct source_type asks for them (source.h). */
+void relay_config_init(void *config);
+int relay_config_arguments(void *config, char *const *words, size_t n, struct error *e);
+void relay_config_release(void *config);
+void relay_config_describe(const void *config, struct buf *out);
+
+#endif
