@@ -9,6 +9,7 @@
  * watched at all: its hang-up would be told in every turn.
  */
 #include "source/relay/relay.h"
+#include "source/relay/report.h"
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -45,23 +46,15 @@ static void remote_keep(struct pair *p, const struct address *remote)
 	memcpy(p->remote, &remote->storage, p->remote_length);
 }
 
-static void log_pair(const struct pair *p, const char *why)
+static struct carried carried_by(const struct pair *p, const struct address *remote)
 {
-	const struct relay_config *c = p->owner->base.config;
-	struct address remote = remote_of(p);
-	struct buf b = {0};
-
-	if (!log_wants(LOG_INFO))
-		return;
-	address_add(&b, &remote);
-	buf_add_text(&b, " -> ");
-	endpoint_add(&b, &c->targets[p->target]);
-	buf_printf(&b, ": %llu bytes to, %llu from, ",
-		   (unsigned long long)p->ends[CLIENT].flow.bytes,
-		   (unsigned long long)p->ends[TARGET].flow.bytes);
-	duration_add(&b, (clock_read(CLOCK_OF_LOOP) - p->started) / NS_PER_MS * NS_PER_MS);
-	log_info(p->owner->base.rule, "%s, %s", b.data ? b.data : "", why);
-	buf_free(&b);
+	return (struct carried){
+	    .remote = remote,
+	    .target = p->target,
+	    .to = p->ends[CLIENT].flow.bytes,
+	    .from = p->ends[TARGET].flow.bytes,
+	    .started = p->started,
+	};
 }
 
 /* close(2) then sends a reset instead of a FIN (socket(7), SO_LINGER). */
@@ -72,34 +65,12 @@ static void close_with_reset(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
-static void emit(struct pair *p, const char *name)
-{
-	struct relay_source *s = p->owner;
-	struct event event = event_make(name);
-	struct address from = remote_of(p);
-	struct buf remote = {0}, target = {0};
-	struct detail details[2];
-
-	if (!s->base.printed)
-		return;
-	address_add(&remote, &from);
-	endpoint_add(&target, &((const struct relay_config *)s->base.config)->targets[p->target]);
-	details[0] = (struct detail){"EVWATCH_REMOTE_ADDR", remote.data};
-	details[1] = (struct detail){"EVWATCH_TARGET", target.data};
-	event.subjects = (const char *const *)&remote.data;
-	event.n_subjects = 1;
-	event.details = details;
-	event.n_details = 2;
-	if (!remote.failed && !target.failed)
-		s->base.host->emit(&s->base, &event, 1);
-	buf_free(&remote);
-	buf_free(&target);
-}
-
 void pair_close(struct pair *p, const char *why, bool reset)
 {
 	struct relay_source *s = p->owner;
 	struct reactor *r = s->base.reactor;
+	struct address remote = remote_of(p);
+	struct carried carried = carried_by(p, &remote);
 
 	if (p->connector)
 		connector_stop(p->connector);
@@ -115,9 +86,9 @@ void pair_close(struct pair *p, const char *why, bool reset)
 		fd_close(&fd);
 	}
 	timer_stop(r, &p->idle);
-	log_pair(p, why);
+	report_over(s, &carried, why);
 	if (p->state == PAIR_OPEN)
-		emit(p, "close");
+		report_event(s, "close", &carried);
 	list_remove(&p->link);
 	relay_pair_over(s, p);
 	free(p);
@@ -265,6 +236,8 @@ static void target_failed(struct pair *p, const char *why)
 static void on_connected(void *context, int fd, int error)
 {
 	struct pair *p = context;
+	struct address remote = remote_of(p);
+	struct carried carried = carried_by(p, &remote);
 
 	p->connector = NULL;
 	if (fd < 0) {
@@ -275,7 +248,7 @@ static void on_connected(void *context, int fd, int error)
 	p->state = PAIR_OPEN;
 	io_init(&p->ends[TARGET].io, fd, 0, on_target);
 	p->ends[TARGET].io.priority = p->owner->base.priority;
-	emit(p, "open");
+	report_event(p->owner, "open", &carried);
 	pair_run(p, &p->ends[CLIENT], IO_READ); /* what it sent meanwhile */
 }
 
