@@ -5,6 +5,7 @@
 #   make test         all tests; the last line is "N passed, N failed"
 #   make check        lint, and the tests again under ASan and UBSan
 #   make valgrind     the tests under memcheck
+#   make fuzz-file    random disturbance of trees; SECONDS_OF=60
 #   make bench        what it costs, beside peers and hand-written floors
 #   make static       a static binary with musl: build/static/evwatch
 #   make install      DESTDIR= PREFIX=
@@ -78,6 +79,11 @@ asan:
 valgrind: all units
 	@tests/valgrind $(BUILD)
 
+# Each round is random, and repeated by its seed: see tests/fuzz/file.
+SECONDS_OF ?= 60
+fuzz-file: all
+	@PYTHONDONTWRITEBYTECODE=1 tests/fuzz/file $(BUILD)/evwatch --seconds $(SECONDS_OF) $(FUZZ)
+
 # A folder tests/bench/X with a bench.mk adds its own target.
 bench: all
 	@tests/bench/size $(BUILD)/evwatch
@@ -106,5 +112,5 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all units test demo house lint check asan valgrind bench coverage static install uninstall clean
+.PHONY: all units test demo house lint check asan valgrind fuzz-file bench coverage static install uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:=.d)
