@@ -60,35 +60,3 @@ load trees
 		python3 -c 'import json, sys; [json.loads(l) for l in sys.stdin]' <out
 	fi
 }
-
-# Every path, by what evwatch says with --existing --gitignore, and by what git says.
-agree() {
-	"$evwatch" -w 300ms file . --gitignore --existing --events create --format '%s\n' |
-		sed 's|^\./||' | sort >"$dir/ours"
-	git ls-files -co --exclude-standard | sort >"$dir/files"
-	find . -mindepth 1 -name .git -prune -o -type d -printf '%P\n' | while read -r d; do
-		git check-ignore -q "$d" || echo "$d"
-	done >"$dir/dirs"
-	sort "$dir/files" "$dir/dirs" | diff "$dir/ours" -
-}
-
-@test "--gitignore ignores what git check-ignore says, and nothing else" {
-	command -v git >/dev/null || skip "no git"
-	export HOME=$dir/home XDG_CONFIG_HOME=
-	mkdir -p home/.config/git work && cd work
-	echo '*.global' >../home/.config/git/ignore
-	git init -q .
-	echo '*.excluded' >.git/info/exclude
-	printf '%s\n' '# comment' '*.o' '!keep.o' '/top' 'build/' 'doc/*.txt' 'a/**/z' '**/deep' \
-		'foo/**' '\#hash' '\!bang' 'sp\ ' 'tr   ' 'q?x' '[a-c]set' '[!a-c]not' \
-		'[[:digit:]]num' 'in/side/' '*~' 'x**y' 'esc\*' >.gitignore
-	mkdir -p build/sub doc/sub a/b/c foo/bar in/side sub/build sub/doc n/top keep
-	printf '!*.o\n/local\nbuild\n' >sub/.gitignore
-	for f in a.o keep.o sub/b.o sub/keep.o top n/top/f build/f build/sub/f sub/build/g \
-		doc/a.txt doc/sub/b.txt doc/c.md sub/doc/d.txt a/z a/b/z a/b/c/z a/b/y deep n/deep \
-		foo/f foo/bar/g '#hash' '!bang' 'sp ' tr qax qx aset dset anot dnot 1num xnum \
-		in/side/f in/f keep~ xaby xy 'esc*' escx local sub/local sub/x.global x.excluded; do
-		: >"$f"
-	done
-	agree
-}

@@ -1,8 +1,11 @@
 /* The pure parts of file: sets of names, globs, git's patterns. */
-#include "source/file/file.h"
+#include "source/file/glob.h"
+#include "source/file/ignore_rules.h"
+#include "source/file/names.h"
 #include "tap.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static void names(void)
 {
@@ -48,7 +51,7 @@ static void globs(void)
 		     {"\\*", "x", false},     {"?", "/", false},        {"", "", true}};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		OK(glob_matches(cases[i].pattern, cases[i].text) == cases[i].matches,
+		OK(glob_matches(cases[i].pattern, cases[i].text, GLOB_ANYWHERE) == cases[i].matches,
 		   "glob %s %s %s", cases[i].pattern,
 		   cases[i].matches ? "matches" : "does not match", cases[i].text);
 }
@@ -68,11 +71,18 @@ static void git_patterns(void)
 		     {"\\!x", "!x", false, true},         {"#x", "#x", false, false},
 		     {"x\\", "x", false, false},          {"[a", "[a", false, false}};
 
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		OK(gitignore_pattern_matches(cases[i].pattern, cases[i].path, cases[i].directory) ==
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct ignore_rules r = {0};
+		char line[32];
+
+		strcpy(line, cases[i].pattern);
+		ignore_rules_add(&r, line);
+		OK((ignore_rules_say(&r, cases[i].path, cases[i].directory) > 0) ==
 		       cases[i].matches,
 		   "git's %s %s %s", cases[i].pattern,
 		   cases[i].matches ? "matches" : "does not match", cases[i].path);
+		ignore_rules_free(&r);
+	}
 }
 
 int main(void)

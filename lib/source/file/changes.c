@@ -10,12 +10,8 @@
  * A move leaves a hidden delete at its old path: what is created there afterwards was modified (an
  * editor's backup), and what is deleted at the new path is gone from the old one.
  *
- * All kinds of events are merged; --events decides at the end. A path whose net effect was not
- * asked for is handed on as the most telling of its events that was.
- *
  * Without a command nothing is gathered: each event is handed on as it comes.
  */
-#include "base/array.h"
 #include "base/log.h"
 #include "source/file/file.h"
 
@@ -48,8 +44,7 @@ void changes_init(struct file_source *s)
 	batch_init(s);
 }
 
-/* Out of the books, and not freed yet. */
-static void change_take(struct changes *c, struct change *change)
+void change_take(struct changes *c, struct change *change)
 {
 	table_remove(&c->by_path, change->path);
 	list_remove(&change->link);
@@ -57,7 +52,7 @@ static void change_take(struct changes *c, struct change *change)
 	c->n_open -= change->open;
 }
 
-static void change_free(struct change *change)
+void change_free(struct change *change)
 {
 	free(change->old_path);
 	free(change);
@@ -271,121 +266,7 @@ static void gather_move(struct file_source *s, const struct happening *h)
 		move_below(s, h->path, h->old_path);
 }
 
-/* ---- handing on ------------------------------------------------------------------------------ */
-
-/* What one event needs to live for as long as it is emitted. */
-struct material {
-	const char *subject;
-	struct detail details[2];
-};
-
-static void make_event(struct event *e, struct material *m, unsigned event, const char *path,
-		       const char *old_path)
-{
-	*e = event_make(file_events[__builtin_ctz(event)].name);
-	m->subject = path;
-	m->details[0] = (struct detail){"EVWATCH_PATH", path};
-	m->details[1] = (struct detail){"EVWATCH_OLD_PATH", old_path};
-	e->subjects = &m->subject;
-	e->n_subjects = 1;
-	e->details = m->details;
-	e->n_details = 1 + (old_path != NULL);
-}
-
-/* What --events lets through of a change; 0: nothing. */
-static unsigned shown_as(const struct file_config *c, const struct change *change)
-{
-	static const unsigned telling[] = {FILE_CLOSE_WRITE, FILE_MODIFY, FILE_CREATE, FILE_MOVE,
-					   FILE_ATTRIB,      FILE_OPEN,   FILE_ACCESS};
-	unsigned seen = change->seen;
-
-	if (change->hidden && c->events & FILE_MOVE)
-		return 0;
-	if (change->event == FILE_OVERFLOW || change->event == FILE_UNMOUNT)
-		return change->event;
-	if (c->events & change->event || change->event == FILE_DELETE)
-		return c->events & change->event;
-	if (change->event == FILE_MOVE)
-		seen |= FILE_CREATE;
-	for (size_t i = 0; i < ARRAY_LENGTH(telling); i++)
-		if (seen & c->events & telling[i])
-			return telling[i];
-	return 0;
-}
-
-bool change_waits(const struct file_source *s, const struct change *change, int64_t now)
-{
-	return (change->open || change->slow) && now - change->since < s->base.gather.max_wait;
-}
-
-/* Takes out what is ready. What was open for too long is known as slow from now on. */
-static void take_ready(struct file_source *s, struct link *taken, int64_t now)
-{
-	struct changes *c = &s->changes;
-
-	LIST_EACH(at, after, &c->order)
-	{
-		struct change *change = CONTAINER_OF(at, struct change, link);
-
-		if (change_waits(s, change, now))
-			continue;
-		if (change->open) {
-			free(c->slow_path);
-			c->slow_path = strdup(change->path);
-		}
-		change_take(c, change);
-		list_append(taken, &change->link);
-	}
-}
-
-/* They are taken out first: emitting may bring us back here. */
-void changes_emit(struct file_source *s, int64_t now)
-{
-	size_t n = s->changes.count, i = 0;
-	struct event *events = calloc(n, sizeof *events);
-	struct material *materials = calloc(n, sizeof *materials);
-	struct link taken;
-
-	list_init(&taken);
-	if (!events || !materials) {
-		log_error(s->base.rule, "out of memory: %zu changes wait", n);
-		goto end;
-	}
-	batch_judge(s);
-	take_ready(s, &taken, now);
-	LIST_EACH(at, after, &taken)
-	{
-		struct change *change = CONTAINER_OF(at, struct change, link);
-		unsigned event = shown_as(s->base.config, change);
-
-		if (event) {
-			make_event(&events[i], &materials[i], event, change->path,
-				   event == FILE_MOVE ? change->old_path : NULL);
-			i++;
-		}
-	}
-	if (i)
-		s->base.host->emit(&s->base, events, i);
-end:
-	LIST_EACH(at, after, &taken)
-	change_free(CONTAINER_OF(at, struct change, link));
-	free(events);
-	free(materials);
-}
-
 /* ---- what comes in --------------------------------------------------------------------------- */
-
-static void hand_on(struct file_source *s, const struct happening *h)
-{
-	const struct file_config *c = s->base.config;
-	struct material m;
-	struct event e;
-
-	if (!(c->events & h->event) && !(h->event & (FILE_OVERFLOW | FILE_UNMOUNT)))
-		return;
-	make_event(&e, &m, h->event, h->path, h->old_path);
-	s->base.host->emit(&s->base, &e, 1);
-}
 
 static void take(struct file_source *s, const struct happening *h)
 {
@@ -393,7 +274,7 @@ static void take(struct file_source *s, const struct happening *h)
 
 	s->changes.last_change = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 	if (!s->base.has_command && !s->arming && !s->base.paused) {
-		hand_on(s, h);
+		change_emit(s, h);
 	} else if (h->event == FILE_MOVE) {
 		gather_move(s, h);
 	} else if (h->event == FILE_CREATE && h->replaced) {
@@ -431,7 +312,7 @@ static void take_move(struct file_source *s, const struct happening *h)
 void changes_add(struct file_source *s, const struct happening *h)
 {
 	if (s->gitignore)
-		gitignore_forget(s, h->path);
+		gitignore_notice(s, h->path);
 	if (h->event == FILE_MOVE)
 		take_move(s, h);
 	else if (h->event & (FILE_OVERFLOW | FILE_UNMOUNT) || filter_matches(s, h))

@@ -84,7 +84,7 @@ static int file_open(struct source *base, struct error *e)
 	tree_init(s);
 	changes_init(s);
 	reader_init(s);
-	scan_init(s);
+	rescan_init(s);
 	s->arming = true;
 	if (file_read_paths(base->config, &s->listed, e) == 0 && open_watches(s, e) == 0) {
 		io_init(&s->io, s->inotify, IO_READ, on_ready);
@@ -113,7 +113,7 @@ static void file_start(struct source *base)
 
 	s->started = true;
 	listen_on(s);
-	scan_poll(s);
+	rescan_poll(s);
 	if (s->changes.count)
 		timer_start_in(base->reactor, &s->changes.timer, 0);
 }

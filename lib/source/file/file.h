@@ -2,10 +2,11 @@
  * file: what the files of this folder share.
  *
  * The tree of watched directories (tree.c) turns paths into inotify watches and back; scan.c reads
- * directories, for the first time or again; the reader (reader.c) turns what the kernel tells into
- * happenings; roots (root.c) are the user's PATHs, which may be missing, replaced, or no
- * directories; changes (changes.c) merges happenings to their net effect and batch.c says when they
- * are handed on; filter.c and gitignore.c say which paths count; fanotify.c does without a tree.
+ * directories, for the first time or again (rescan.c); the reader (reader.c) turns what the kernel
+ * tells into happenings; roots (root.c) are the user's PATHs, which may be missing, replaced, or no
+ * directories; changes (changes.c) merges happenings to their net effect, batch.c says when they
+ * are handed on and emit.c as what; filter.c and gitignore.c say which paths count; fanotify.c does
+ * without a tree.
  *
  * Paths are reported as the user wrote the root: `src` gives src/a.c.
  */
@@ -153,7 +154,6 @@ struct file_source {
 };
 
 /* ---- filter.c ---- */
-bool glob_matches(const char *pattern, const char *text);
 /* Is this path to be reported? `type` decides with --type. */
 bool filter_matches(struct file_source *s, const struct happening *h);
 /* May the directory at `path`, in `parent`, be entered? */
@@ -168,7 +168,8 @@ void tree_tell_limit(struct file_source *s);
 /* ---- scan.c ---- */
 struct scan_how {
 	bool report;      /* what is new is reported as created */
-	bool again;       /* known entries are looked at, too: changed, gone */
+	bool again;       /* what is known is looked for, too: is it gone? */
+	bool lost;        /* and may have changed without a word of the kernel */
 	bool polled_only; /* directories that have a watch are not read again */
 };
 /* Reads the directory and all below it. */
@@ -181,14 +182,17 @@ int scan_take(struct file_source *s, struct dir *d, const char *name, char type,
 	      struct dir **child);
 /* Reports the directory and all that was known below it as deleted, and forgets it. */
 void scan_gone(struct file_source *s, struct dir *d);
-void scan_init(struct file_source *s);
-void scan_close(struct file_source *s);
-/* Events were lost: everything is looked at again, soon. */
-void scan_overflowed(struct file_source *s);
-/* Arms the next poll if anything needs it. */
-void scan_poll(struct file_source *s);
 /* A hash of what changes when a file does. */
 uint32_t stat_stamp(const struct stat *st);
+
+/* ---- rescan.c ---- */
+void rescan_init(struct file_source *s);
+/* Events were lost: everything is looked at again, soon. */
+void rescan_overflowed(struct file_source *s);
+/* Nothing was lost, but directories may be to be entered now that were not. */
+void rescan_soon(struct file_source *s);
+/* Arms the next poll if anything needs it. */
+void rescan_poll(struct file_source *s);
 
 /* ---- root.c ---- */
 int roots_open(struct file_source *s, struct error *e);
@@ -211,6 +215,13 @@ void reader_read(struct file_source *s);
 void changes_init(struct file_source *s);
 void changes_free(struct file_source *s);
 void changes_add(struct file_source *s, const struct happening *h);
+/* Takes a change out of the books; it is not freed. */
+void change_take(struct changes *c, struct change *change);
+void change_free(struct change *change);
+
+/* ---- emit.c ---- */
+/* Hands on this alone, ungathered. */
+void change_emit(struct file_source *s, const struct happening *h);
 /* Hands on, as one batch, all but those that still wait for their close. */
 void changes_emit(struct file_source *s, int64_t now);
 bool change_waits(const struct file_source *s, const struct change *change, int64_t now);
@@ -235,10 +246,8 @@ void fan_close(struct file_source *s);
 /* Is `path` excluded by git's rules? They are read when they are first needed. */
 bool gitignore_excludes(struct file_source *s, const struct root *r, const char *path,
 			bool directory);
-/* A file of rules changed. */
-void gitignore_forget(struct file_source *s, const char *path);
+/* Something happened to this path: a file of rules may have changed. */
+void gitignore_notice(struct file_source *s, const char *path);
 void gitignore_free(struct file_source *s);
-/* git's wildmatch: `*` and `?` stop at a slash, `**` between slashes does not. */
-bool gitignore_pattern_matches(const char *pattern, const char *path, bool directory);
 
 #endif

@@ -264,7 +264,7 @@ static void directory_happened(struct file_source *s, struct dir *d, const struc
 {
 	if (ev->mask & IN_UNMOUNT) {
 		report(s, d, NULL, FILE_UNMOUNT, 'd');
-		timer_start_in(s->base.reactor, &s->rescan_timer, s->rescan_wait);
+		rescan_soon(s);
 	}
 	if (!(ev->mask & IN_IGNORED))
 		return;
@@ -278,7 +278,7 @@ static void happened(struct file_source *s, const struct inotify_event *ev)
 	struct dir *d;
 
 	if (ev->mask & IN_Q_OVERFLOW) {
-		scan_overflowed(s);
+		rescan_overflowed(s);
 		return;
 	}
 	d = tree_find(s, ev->wd);

@@ -1,6 +1,5 @@
 /*
- * Reading directories: for the first time, again after lost events, and again and again where the
- * kernel gives no watch.
+ * Reading directories: for the first time, and again (rescan.c says when).
  *
  * A directory is watched before it is read: what comes after is told by the kernel, what came
  * before is found, and what is both is known by its name already. The walk keeps no descriptor open
@@ -11,10 +10,8 @@
  * when the kernel's queue was empty, or, in polled directories, if what stat(2) says differs.
  */
 #include "base/array.h"
-#include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/units.h"
 #include "source/file/file.h"
 
 #include <dirent.h>
@@ -26,10 +23,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#define POLL_FALLBACK (2 * NS_PER_S)
-#define RESCAN_FIRST  (10 * NS_PER_MS)
-#define RESCAN_MOST   (1 * NS_PER_S)
 
 /* What getdents64(2) fills in; musl and glibc differ in what they call it. */
 struct folder_entry {
@@ -149,7 +142,7 @@ static void look_at_known(struct walk *w, struct dir *d, int folder, struct entr
 		changed = e->stamp != stat_stamp(&st);
 		e->stamp = stat_stamp(&st);
 	} else {
-		changed = w->how->again && changed_since(&st, &s->synced);
+		changed = w->how->lost && changed_since(&st, &s->synced);
 	}
 	if (changed) {
 		report(s, d, e->name, FILE_MODIFY, type);
@@ -361,95 +354,5 @@ void scan(struct file_source *s, struct dir *d, const struct scan_how *how)
 		read_directory(&w, w.items[--w.count]);
 	free(w.items);
 	tree_tell_limit(s);
-	scan_poll(s);
-}
-
-/* ---- polling --------------------------------------------------------------------------------- */
-
-void scan_poll(struct file_source *s)
-{
-	const struct file_config *c = s->base.config;
-
-	if (!s->started || timer_active(&s->poll_timer) || (!c->poll && !s->n_polled))
-		return;
-	if (timer_start_in(s->base.reactor, &s->poll_timer, c->poll ? c->poll : POLL_FALLBACK) < 0)
-		log_error(s->base.rule, "out of memory: polling ends");
-}
-
-static void on_poll(struct reactor *r, struct timer *t)
-{
-	static const struct scan_how how = {.report = true, .again = true, .polled_only = true};
-	struct file_source *s = CONTAINER_OF(t, struct file_source, poll_timer);
-
-	(void)r;
-	if (!s->base.paused || s->base.has_command)
-		roots_rescan(s, &how);
-	scan_poll(s);
-	batch_review(s);
-}
-
-/* ---- after an overflow ----------------------------------------------------------------------- */
-
-void scan_overflowed(struct file_source *s)
-{
-	if (!s->overflowed)
-		log_warn(s->base.rule,
-			 "the kernel's event queue overflowed: the tree is read again");
-	s->overflowed = true;
-	if (!timer_active(&s->rescan_timer) &&
-	    timer_start_in(s->base.reactor, &s->rescan_timer, s->rescan_wait) < 0)
-		log_error(s->base.rule, "out of memory: lost events stay lost");
-}
-
-static void report_overflow(struct file_source *s)
-{
-	LIST_EACH(at, after, &s->roots)
-	{
-		const struct root *root = CONTAINER_OF(at, struct root, link);
-
-		changes_add(
-		    s, &(struct happening){
-			   .event = FILE_OVERFLOW, .path = root->path, .root = root, .type = 'd'});
-	}
-}
-
-/* Each overflow that follows closely waits twice as long: reading costs more than the storm. */
-static void on_rescan(struct reactor *r, struct timer *t)
-{
-	static const struct scan_how how = {.report = true, .again = true};
-	struct file_source *s = CONTAINER_OF(t, struct file_source, rescan_timer);
-	struct timespec began;
-	bool lost;
-
-	clock_gettime(CLOCK_REALTIME_COARSE, &began);
-	lost = s->overflowed; /* else something was unmounted: what is there now? */
-	s->overflowed = s->rescan_again = false;
-	roots_rescan(s, &how);
-	if (s->rescan_again)
-		roots_rescan(s, &how);
-	s->synced = began;
-	if (lost)
-		report_overflow(s);
-	if (s->rescan_wait < RESCAN_MOST)
-		s->rescan_wait *= 2;
-	reader_read(s);
-	if (!s->overflowed)
-		s->rescan_wait = RESCAN_FIRST;
-	(void)r;
-}
-
-void scan_init(struct file_source *s)
-{
-	s->rescan_wait = RESCAN_FIRST;
-	timer_init(&s->poll_timer, CLOCK_OF_LOOP, on_poll);
-	timer_init(&s->rescan_timer, CLOCK_OF_LOOP, on_rescan);
-	clock_gettime(CLOCK_REALTIME_COARSE, &s->synced);
-}
-
-void scan_close(struct file_source *s)
-{
-	if (!s->poll_timer.call)
-		return;
-	timer_stop(s->base.reactor, &s->poll_timer);
-	timer_stop(s->base.reactor, &s->rescan_timer);
+	rescan_poll(s);
 }

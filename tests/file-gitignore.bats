@@ -1,0 +1,126 @@
+#!/usr/bin/env bats
+# file --gitignore: what git says, evwatch says.
+load trees
+
+# Every path, by what evwatch says with --existing --gitignore, and by what git says.
+agree() {
+	"$evwatch" -w 300ms file . --gitignore --existing --events create --format '%s\n' |
+		sed 's|^\./||' | sort >"$dir/ours"
+	git ls-files -co --exclude-standard | sort >"$dir/files"
+	find . -mindepth 1 -name .git -prune -o -type d -printf '%P\n' | while read -r d; do
+		git check-ignore -q "$d" || echo "$d"
+	done >"$dir/dirs"
+	sort "$dir/files" "$dir/dirs" | diff "$dir/ours" -
+}
+
+@test "--gitignore ignores what git check-ignore says, and nothing else" {
+	command -v git >/dev/null || skip "no git"
+	export HOME=$dir/home XDG_CONFIG_HOME=
+	mkdir -p home/.config/git work && cd work
+	echo '*.global' >../home/.config/git/ignore
+	git init -q .
+	echo '*.excluded' >.git/info/exclude
+	printf '%s\n' '# comment' '*.o' '!keep.o' '/top' 'build/' 'doc/*.txt' 'a/**/z' '**/deep' \
+		'foo/**' '\#hash' '\!bang' 'sp\ ' 'tr   ' 'q?x' '[a-c]set' '[!a-c]not' \
+		'[[:digit:]]num' 'in/side/' '*~' 'x**y' 'esc\*' >.gitignore
+	mkdir -p build/sub doc/sub a/b/c foo/bar in/side sub/build sub/doc n/top keep
+	printf '!*.o\n/local\nbuild\n' >sub/.gitignore
+	for f in a.o keep.o sub/b.o sub/keep.o top n/top/f build/f build/sub/f sub/build/g \
+		doc/a.txt doc/sub/b.txt doc/c.md sub/doc/d.txt a/z a/b/z a/b/c/z a/b/y deep n/deep \
+		foo/f foo/bar/g '#hash' '!bang' 'sp ' tr qax qx aset dset anot dnot 1num xnum \
+		in/side/f in/f keep~ xaby xy 'esc*' escx local sub/local sub/x.global x.excluded; do
+		: >"$f"
+	done
+	agree
+}
+
+# A repository in $1, and a home without anybody's configuration.
+repository() {
+	command -v git >/dev/null || skip "no git"
+	export HOME=$dir/home XDG_CONFIG_HOME= GIT_CONFIG_NOSYSTEM=1
+	mkdir -p "$HOME" "$1"
+	git init -q "$1"
+}
+
+@test "in random trees with random rules --gitignore agrees with git check-ignore" {
+	command -v git >/dev/null || skip "no git"
+	command -v python3 >/dev/null || skip "no python3"
+	python3 "$BATS_TEST_DIRNAME/gitignore.py" "$evwatch" $RANDOM 40
+}
+
+@test "--gitignore reads core.excludesFile wherever git finds it" {
+	repository work
+	mkdir -p xdg/git
+	printf '[core]\n excludesFile = %s/from-xdg\n' "$dir" >xdg/git/config
+	printf '[include]\n\tpath = more.conf\n' >home/.gitconfig
+	printf '# said twice: the last counts\n[core]\nexcludesfile=none\n[CORE] EXCLUDESFILE = "~/my \\"rules\\"" ; so\n' >home/more.conf
+	echo '*.mine' >'home/my "rules"'
+	echo '*.xdg' >from-xdg
+	export XDG_CONFIG_HOME=$dir/xdg
+	cd work
+	: >a.mine && : >a.xdg && : >a.local
+	agree
+	lacks() { ! grep -q "$1" "$dir/ours"; }
+	lacks a.mine
+	rm "$HOME/.gitconfig"
+	agree
+	lacks a.xdg
+	echo '*.local' >rules
+	git config core.excludesFile rules
+	agree
+	lacks a.local
+}
+
+@test "--gitignore knows linked work trees, and repositories within the tree" {
+	repository work
+	cd work
+	git -c user.email=a@b -c user.name=n commit -qm one --allow-empty
+	echo '*.excluded' >.git/info/exclude
+	git worktree add -q ../linked
+	cd ../linked
+	: >a.excluded && : >a.c
+	agree
+	cd "$dir"
+	git init -q work/inner
+	echo '*.c' >work/.gitignore
+	echo '*.o' >work/inner/.git/info/exclude
+	: >work/inner/a.c && : >work/inner/a.o && : >work/b.c && : >work/b.o
+	watch file work --gitignore --existing --type f
+	until_true has_line "create work/inner/a.c"
+	[ "$(sort out | tr '\n' ,)" = "create work/.gitignore,create work/b.o,create work/inner/a.c," ]
+}
+
+@test "rules that change count from then on, in the tree and above it" {
+	repository work
+	mkdir -p work/src/build/sub work/src/out
+	echo build >work/.gitignore
+	echo out >work/src/.gitignore
+	: >work/src/build/sub/old
+	watch file work/src --gitignore
+	: >work/src/build/sub/no
+	: >work/src/out/no
+	echo log >work/src/.gitignore
+	until_true has_line "create work/src/out/no"
+	: >work/src/out/f
+	until_true has_line "create work/src/out/f"
+	! grep src/build/sub out
+	: >work/.gitignore
+	sleep 1.1 # they are looked at once a second
+	: >work/src/nudge
+	until_true has_line "create work/src/build/sub/old"
+	: >work/src/build/sub/new
+	until_true has_line "create work/src/build/sub/new"
+	: >work/src/log
+	: >work/src/last
+	until_true has_line "create work/src/last"
+	! grep src/log out
+}
+
+@test "rules that cannot be read are told of" {
+	repository work
+	mkdir work/.gitignore
+	watch file work --gitignore
+	: >work/f
+	until_true has_line "create work/f"
+	told "cannot read the rules of .*work/.gitignore: Is a directory"
+}
