@@ -26,12 +26,27 @@ static int parse_deny(void *config, const char *word, struct error *e)
 	return cidr_list_add(&((struct relay_config *)config)->access, word, false, e);
 }
 
-static int check_streams(const struct endpoint *ep, const char *word, struct error *e)
+static bool is_udp(const struct endpoint *ep)
 {
-	if (ep->kind != ENDPOINT_UDP)
+	return ep->kind == ENDPOINT_UDP;
+}
+
+/* Streams have no datagrams' borders, and datagrams no end: there is no relaying between them. */
+static int check_mixture(const struct relay_config *c, char *const *words, size_t i,
+			 const struct endpoint *ep, struct error *e)
+{
+	bool inherited = c->listen.kind == ENDPOINT_FD || c->listen.kind == ENDPOINT_SYSTEMD;
+	const struct endpoint *first = inherited ? &c->targets[0] : &c->listen;
+
+	if (is_udp(first) == is_udp(ep))
 		return 0;
-	error_set(e, "%s: relaying UDP is not there yet", word);
-	return error_hint(e, "streams can be relayed: TCP, Unix and vsock sockets");
+	error_set(e, "%s: datagrams (udp:) cannot be relayed to streams, nor streams to datagrams",
+		  words[i]);
+	if (is_udp(ep))
+		error_hint(e, "write udp: on both sides: udp:%s", words[0]);
+	else
+		error_hint(e, "write udp: on both sides: udp:%s", words[i]);
+	return error_at(e, (int)i, 0);
 }
 
 static int parse_endpoint(struct endpoint *ep, char *const *words, size_t i, struct error *e)
@@ -39,8 +54,7 @@ static int parse_endpoint(struct endpoint *ep, char *const *words, size_t i, str
 	e->column = 0;
 	if (endpoint_parse(ep, words[i], e) < 0)
 		return error_at(e, (int)i, e->column);
-	if ((i > 0 && endpoint_check_target(ep, words[i], e) < 0) ||
-	    check_streams(ep, words[i], e) < 0) {
+	if (i > 0 && endpoint_check_target(ep, words[i], e) < 0) {
 		endpoint_release(ep);
 		return error_at(e, (int)i, 0);
 	}
@@ -56,9 +70,16 @@ int relay_config_arguments(void *config, char *const *words, size_t n, struct er
 		return error_errno(e, "out of memory");
 	if (parse_endpoint(&c->listen, words, 0, e) < 0)
 		return -1;
-	for (size_t i = 1; i < n; i++, c->n_targets++)
-		if (parse_endpoint(&c->targets[c->n_targets], words, i, e) < 0)
+	for (size_t i = 1; i < n; i++) {
+		struct endpoint *target = &c->targets[i - 1];
+
+		if (parse_endpoint(target, words, i, e) < 0)
 			return -1;
+		c->n_targets++;
+		if (check_mixture(c, words, i, target, e) < 0)
+			return -1;
+	}
+	c->datagrams = is_udp(&c->targets[0]);
 	return 0;
 }
 
@@ -77,9 +98,10 @@ void relay_config_describe(const void *config, struct buf *out)
 {
 	const struct relay_config *c = config;
 
-	buf_add_text(out, "each connection to ");
+	buf_add_text(out, c->datagrams ? "each client's datagrams to " : "each connection to ");
 	endpoint_add(out, &c->listen);
-	buf_add_text(out, ", carry its bytes to and from");
+	buf_add_text(out, c->datagrams ? ", carry them to and answers from"
+				       : ", carry its bytes to and from");
 	for (size_t i = 0; i < c->n_targets; i++) {
 		buf_add_text(out, i ? " or " : " ");
 		endpoint_add(out, &c->targets[i]);
@@ -114,13 +136,13 @@ const struct option relay_options[] = {
      .type = OPTION_DURATION,
      .offset = FIELD(idle),
      .value = "DUR",
-     .help = "close what carried nothing for DUR"},
+     .help = "close what carried nothing for DUR (UDP: 2m)"},
     {.name = "max-conns",
      .type = OPTION_COUNT,
      .offset = FIELD(max_conns),
      .value = "N",
      .least = 1,
-     .help = "at once; more wait in the backlog"},
+     .help = "at once; more wait (UDP: replace the idlest)"},
     {.name = "max-per-ip",
      .type = OPTION_COUNT,
      .offset = FIELD(max_per_ip),

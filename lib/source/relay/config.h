@@ -6,6 +6,7 @@
 #include "net/cidr.h"
 #include "net/endpoint.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ struct relay_config {
 	struct endpoint listen;
 	struct endpoint *targets; /* owned */
 	size_t n_targets;         /* at least 1 */
+	bool datagrams;           /* udp: on both sides */
 	struct cidr_list access;
 	int balance;                                   /* enum relay_balance */
 	int64_t connect_timeout, idle, drain, dns_ttl; /* ns; idle 0: for ever */

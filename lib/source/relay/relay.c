@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "source/kinds.h"
+#include "source/relay/udp.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -42,9 +43,11 @@ static void on_accepted(void *owner, int fd, const struct address *remote)
 		accept_more(s);
 }
 
-static void check_ended(struct relay_source *s)
+void relay_check_ended(struct relay_source *s)
 {
-	if (!s->stopped || s->n_pairs || s->ended)
+	bool busy = s->n_pairs || (s->udp && s->udp->sessions.count);
+
+	if (!s->stopped || busy || s->ended)
 		return;
 	s->ended = true;
 	s->base.host->ended(&s->base);
@@ -58,7 +61,7 @@ void relay_pair_over(struct relay_source *s, const struct pair *p)
 	acceptor_retry(&s->acceptor);
 	if (((const struct relay_config *)s->base.config)->max_conns)
 		accept_more(s);
-	check_ended(s);
+	relay_check_ended(s);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -75,7 +78,7 @@ static void on_drained(struct reactor *r, struct timer *t)
 
 	(void)r;
 	close_pairs(s, "stopped");
-	check_ended(s);
+	relay_check_ended(s);
 }
 
 static void relay_close(struct source *base)
@@ -85,6 +88,9 @@ static void relay_close(struct source *base)
 	s->stopped = s->ended = true;
 	acceptor_close(&s->acceptor);
 	close_pairs(s, "stopped");
+	if (s->udp)
+		udp_close(s->udp);
+	s->udp = NULL;
 	timer_stop(base->reactor, &s->drain);
 	listener_close(&s->listener);
 	if (s->resolver)
@@ -107,6 +113,39 @@ static void tell_bound(struct relay_source *s)
 	}
 }
 
+/* Datagrams have sessions instead of connections. */
+static int check_sockets(const struct relay_source *s, struct error *e)
+{
+	const struct relay_config *c = s->base.config;
+
+	for (int i = 0; i < s->listener.count; i++)
+		if (s->listener.datagram[i] != c->datagrams)
+			return error_set(
+			    e, c->datagrams ? "a stream socket cannot be relayed to udp: targets"
+					    : "a datagram socket is relayed to udp: targets only");
+	return 0;
+}
+
+/* All that carries, besides the bound sockets. */
+static int carrier_open(struct relay_source *s, struct error *e)
+{
+	const struct relay_config *c = s->base.config;
+
+	if (check_sockets(s, e) < 0)
+		return -1;
+	acceptor_init(&s->acceptor, s->base.reactor, &s->listener, s->base.priority, on_accepted, s,
+		      s->base.rule);
+	s->resolver = resolver_new(s->base.reactor, c->dns_ttl);
+	if (targets_open(&s->targets, c) < 0 || !s->resolver)
+		return error_errno(e, "cannot relay");
+	if (c->datagrams) {
+		s->udp = udp_open(s, e);
+		return s->udp ? 0 : -1;
+	}
+	s->buffer = malloc(BUFFER);
+	return s->buffer ? 0 : error_errno(e, "cannot relay");
+}
+
 static int relay_open(struct source *base, struct error *e)
 {
 	struct relay_source *s = (struct relay_source *)base;
@@ -118,22 +157,22 @@ static int relay_open(struct source *base, struct error *e)
 	timer_init(&s->drain, CLOCK_OF_LOOP, on_drained);
 	if (listener_open(&s->listener, &c->listen, &socket, e) < 0)
 		return -1;
-	acceptor_init(&s->acceptor, base->reactor, &s->listener, base->priority, on_accepted, s,
-		      base->rule);
-	s->resolver = resolver_new(base->reactor, c->dns_ttl);
-	s->buffer = malloc(BUFFER);
-	if (targets_open(&s->targets, c) == 0 && s->resolver && s->buffer) {
+	if (carrier_open(s, e) == 0) {
 		tell_bound(s);
 		return 0;
 	}
-	error_errno(e, "cannot relay");
 	relay_close(base);
 	return -1;
 }
 
 static void relay_start(struct source *base)
 {
-	accept_more((struct relay_source *)base);
+	struct relay_source *s = (struct relay_source *)base;
+
+	if (s->udp)
+		udp_start(s->udp);
+	else
+		accept_more(s);
 }
 
 /* No new connections; those that there are get --drain to finish. */
@@ -143,11 +182,17 @@ static void relay_stop(struct source *base)
 	const struct relay_config *c = base->config;
 
 	s->stopped = true;
+	if (s->udp) {
+		/* Its sockets stay open: answers leave by them. */
+		udp_stop(s->udp);
+		relay_check_ended(s);
+		return;
+	}
 	acceptor_close(&s->acceptor);
 	listener_close(&s->listener);
 	if (!c->drain || timer_start_in(base->reactor, &s->drain, c->drain) < 0)
 		close_pairs(s, "stopped");
-	check_ended(s);
+	relay_check_ended(s);
 }
 
 /* ---- the kind -------------------------------------------------------------------------------- */

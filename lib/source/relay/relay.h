@@ -3,7 +3,8 @@
  *
  * config.c owns what the rule says; targets.c the choice among targets; relay.c the listener and
  * the life of the whole; pair.c a connection and its counterpart, from accept to the end of both;
- * flow.c moves the bytes of one direction. Both directions are the same code.
+ * flow.c moves the bytes of one direction. Both directions are the same code. udp.c and
+ * udp_session.c carry datagrams instead (udp.h).
  */
 #ifndef EVWATCH_SOURCE_RELAY_H
 #define EVWATCH_SOURCE_RELAY_H
@@ -39,6 +40,7 @@ struct relay_source {
 	char *buffer; /* one for all flows: empty between two callbacks */
 	struct pipe pipes[PIPES_KEPT];
 	size_t n_pipes;
+	struct udp_relay *udp; /* owned; NULL: it carries streams */
 };
 
 /* One direction: from end `from` of its pair to the other one. */
@@ -103,5 +105,7 @@ void pair_close(struct pair *p, const char *why, bool reset);
 /* ---- relay.c ---- */
 /* A pair is gone. */
 void relay_pair_over(struct relay_source *s, const struct pair *p);
+/* Once it is stopped: is there nothing left that it carries? */
+void relay_check_ended(struct relay_source *s);
 
 #endif

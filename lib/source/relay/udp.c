@@ -1,0 +1,308 @@
+/*
+ * The sockets that the clients of a UDP relay speak to, and the life of the whole. See udp.h.
+ *
+ * Datagrams come in batches; those of one session that follow each other go on in one call. The
+ * replies of all sessions that were ready in a turn are gathered, and leave in one call as well.
+ */
+#include "source/relay/udp.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "source/relay/relay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { ROUNDS = 4 }; /* batches a turn: others want their turn, too */
+
+#define LOOK  (50 * NS_PER_MS)  /* while draining */
+#define QUIET (200 * NS_PER_MS) /* after an answer: no more of it will come */
+
+static const struct relay_config *config_of(const struct udp_relay *u)
+{
+	return u->source->base.config;
+}
+
+/* ---- replies --------------------------------------------------------------------------------- */
+
+static void on_reply_lost(void *context, int i, int error)
+{
+	struct udp_relay *u = context;
+
+	(void)error;
+	u->senders[i]->lost++;
+}
+
+void udp_flush(struct udp_relay *u)
+{
+	int n = u->n_out;
+
+	u->n_out = 0;
+	if (n)
+		packets_send(u->out, u->out_socket->io.fd, 0, n, on_reply_lost, u);
+}
+
+static void on_flush(struct reactor *r, struct deferred *d)
+{
+	(void)r;
+	udp_flush(CONTAINER_OF(d, struct udp_relay, flush));
+}
+
+/* ---- clients --------------------------------------------------------------------------------- */
+
+static struct address sender_of(const struct packets *in, int i)
+{
+	struct address a = {.length = in->headers[i].msg_hdr.msg_namelen};
+
+	memcpy(&a.storage, &in->names[i], sizeof in->names[i]);
+	address_unmap(&a);
+	return a;
+}
+
+static void key_make(struct session_key *key, const struct udp_socket *socket,
+		     const union peer_name *client, const struct own_address *own)
+{
+	*key = (struct session_key){.family = (uint8_t)client->any.sa_family,
+				    .socket = socket->number};
+	memcpy(key->local, own->ip, sizeof own->ip);
+	if (client->any.sa_family == AF_INET) {
+		memcpy(key->remote, &client->v4.sin_addr, sizeof client->v4.sin_addr);
+		key->port = client->v4.sin_port;
+	} else {
+		memcpy(key->remote, &client->v6.sin6_addr, sizeof client->v6.sin6_addr);
+		key->port = client->v6.sin6_port;
+		key->scope = client->v6.sin6_scope_id;
+	}
+}
+
+/* At most once a second: whoever sends the most must not fill the log. */
+static void tell_refused(struct udp_relay *u, const struct address *remote, const char *why)
+{
+	int64_t now = reactor_now(u->source->base.reactor, CLOCK_OF_LOOP);
+	struct buf name = {0};
+
+	if (!log_wants(LOG_INFO) || (u->told && now - u->told < NS_PER_S))
+		return;
+	u->told = now;
+	address_add(&name, remote);
+	log_info(u->source->base.rule, "%s is refused: %s (%llu datagrams so far)",
+		 name.data ? name.data : "a client", why, (unsigned long long)u->refused);
+	buf_free(&name);
+}
+
+/* A session for one that has none yet, or NULL: its datagrams are dropped. */
+static struct session *admit(struct udp_socket *socket, const struct session_key *key, int i)
+{
+	struct udp_relay *u = socket->owner;
+	struct address remote = sender_of(u->in, i);
+	struct session *s;
+
+	if (u->source->stopped)
+		return NULL;
+	if (!cidr_list_permits(&config_of(u)->access, &remote)) {
+		u->refused++;
+		tell_refused(u, &remote, "not allowed");
+		return NULL;
+	}
+	s = session_open(socket, key, &remote);
+	if (!s) {
+		u->refused++;
+		tell_refused(u, &remote,
+			     errno == EUSERS ? "too many sessions from this address (--max-per-ip)"
+					     : strerror(errno));
+		return NULL;
+	}
+	s->client = u->in->names[i];
+	s->client_length = u->in->headers[i].msg_hdr.msg_namelen;
+	own_address_take(&s->own, &u->in->headers[i].msg_hdr);
+	if (!timer_active(&u->sweep))
+		timer_start_in(u->source->base.reactor, &u->sweep, u->idle);
+	return s;
+}
+
+/* `n` datagrams of one client from `first` on. */
+static void carry(struct udp_socket *socket, const struct session_key *key, int first, int n)
+{
+	struct session *s = table_find(&socket->owner->sessions, key);
+
+	if (!s)
+		s = admit(socket, key, first);
+	if (s)
+		session_send(s, first, n);
+}
+
+static void carry_batch(struct udp_socket *socket, int n)
+{
+	struct packets *in = socket->owner->in;
+	struct session_key keys[PACKETS_MOST];
+	int next;
+
+	for (int i = 0; i < n; i++) {
+		struct own_address own;
+
+		own_address_take(&own, &in->headers[i].msg_hdr);
+		key_make(&keys[i], socket, &in->names[i], &own);
+	}
+	for (int i = 0; i < n; i = next) {
+		next = i + 1;
+		while (next < n && memcmp(&keys[next], &keys[i], sizeof *keys) == 0)
+			next++;
+		carry(socket, &keys[i], i, next - i);
+	}
+}
+
+static void on_client(struct reactor *r, struct io_watcher *w, unsigned ready)
+{
+	struct udp_socket *socket = CONTAINER_OF(w, struct udp_socket, io);
+	int n = PACKETS_MOST;
+
+	(void)r;
+	(void)ready;
+	for (int i = 0; i < ROUNDS && n == PACKETS_MOST && w->started; i++) {
+		n = packets_receive(socket->owner->in, w->fd, 0, PACKETS_MOST, true);
+		if (n > 0)
+			carry_batch(socket, n);
+	}
+}
+
+/* ---- silence --------------------------------------------------------------------------------- */
+
+static struct session *oldest(const struct udp_relay *u)
+{
+	if (list_empty(&u->by_use))
+		return NULL;
+	return CONTAINER_OF(u->by_use.next, struct session, link);
+}
+
+static void end_idle(struct udp_relay *u, int64_t now)
+{
+	struct session *s;
+
+	while ((s = oldest(u)) && s->last + u->idle <= now)
+		session_close(s, "idle");
+	if (s)
+		timer_start_at(u->source->base.reactor, &u->sweep, s->last + u->idle);
+}
+
+static void end_all(struct udp_relay *u)
+{
+	struct session *s;
+
+	while ((s = oldest(u)))
+		session_close(s, "stopped");
+}
+
+/* Those whose question was answered are over; the others have a little time left. */
+static void end_answered(struct udp_relay *u, int64_t now)
+{
+	LIST_EACH(at, after, &u->by_use)
+	{
+		struct session *s = CONTAINER_OF(at, struct session, link);
+
+		if (!s->unanswered && s->last + QUIET <= now)
+			session_close(s, "stopped");
+	}
+	if (list_empty(&u->by_use))
+		return;
+	if (now >= u->drain_end || timer_start_in(u->source->base.reactor, &u->sweep, LOOK) < 0)
+		end_all(u);
+}
+
+static void on_sweep(struct reactor *r, struct timer *t)
+{
+	struct udp_relay *u = CONTAINER_OF(t, struct udp_relay, sweep);
+	int64_t now = reactor_now(r, CLOCK_OF_LOOP);
+
+	if (u->source->stopped)
+		end_answered(u, now);
+	else
+		end_idle(u, now);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+/* Half of the descriptors there may be: others want some, too. */
+static size_t sessions_by_default(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
+		return 1 << 15;
+	return files.rlim_cur > 2 ? files.rlim_cur / 2 : 1;
+}
+
+static void add_sockets(struct udp_relay *u)
+{
+	const struct listener *l = &u->source->listener;
+
+	for (int i = 0; i < l->count; i++) {
+		struct udp_socket *socket = &u->sockets[i];
+
+		socket->owner = u;
+		socket->number = (uint8_t)i;
+		io_init(&socket->io, l->fds[i], IO_READ, on_client);
+		socket->io.priority = u->source->base.priority;
+	}
+	u->n_sockets = l->count;
+}
+
+struct udp_relay *udp_open(struct relay_source *source, struct error *e)
+{
+	struct udp_relay *u = calloc(1, sizeof *u);
+	const struct relay_config *c = source->base.config;
+
+	if (!u) {
+		error_errno(e, "cannot relay");
+		return NULL;
+	}
+	u->source = source;
+	u->most = c->max_conns ? c->max_conns : sessions_by_default();
+	u->idle = c->idle ? c->idle : UDP_IDLE;
+	table_init(&u->sessions, &session_table);
+	list_init(&u->by_use);
+	timer_init(&u->sweep, CLOCK_OF_LOOP, on_sweep);
+	deferred_init(&u->flush, on_flush);
+	u->flush.priority = source->base.priority;
+	add_sockets(u);
+	u->in = packets_new();
+	u->out = packets_new();
+	if (u->in && u->out)
+		return u;
+	error_errno(e, "cannot relay");
+	udp_close(u);
+	return NULL;
+}
+
+void udp_start(struct udp_relay *u)
+{
+	for (int i = 0; i < u->n_sockets; i++)
+		if (io_start(u->source->base.reactor, &u->sockets[i].io) < 0)
+			log_error(u->source->base.rule, "cannot receive: %s", strerror(errno));
+}
+
+void udp_stop(struct udp_relay *u)
+{
+	struct reactor *r = u->source->base.reactor;
+	int64_t now = reactor_now(r, CLOCK_OF_LOOP);
+
+	u->drain_end = now + config_of(u)->drain;
+	end_answered(u, now);
+}
+
+void udp_close(struct udp_relay *u)
+{
+	struct reactor *r = u->source->base.reactor;
+
+	end_all(u);
+	for (int i = 0; i < u->n_sockets; i++)
+		io_stop(r, &u->sockets[i].io);
+	timer_stop(r, &u->sweep);
+	deferred_stop(r, &u->flush);
+	table_free(&u->sessions);
+	packets_free(u->in);
+	packets_free(u->out);
+	free(u);
+}

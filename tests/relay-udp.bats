@@ -1,0 +1,286 @@
+#!/usr/bin/env bats
+# relay udp:… udp:…: a session for each client, and answers from the address it spoke to.
+load helper
+
+# server [ADDRESS [CODE]]: a python UDP server in the background; its port is SERVER. CODE sees the
+# socket s and handles each datagram d of client a; the default sends it back.
+server() {
+  local n=$((++SERVERS))
+  python3 -c "
+import os, socket, sys, time
+host, text = sys.argv[1], sys.argv[2]
+s = socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((host, int(sys.argv[4])))
+open(sys.argv[3] + '.tmp', 'w').write(str(s.getsockname()[1]))
+os.rename(sys.argv[3] + '.tmp', sys.argv[3])
+code = compile(text, 'server', 'exec')
+while True:
+    d, a = s.recvfrom(70000)
+    exec(code)
+" "${1:-127.0.0.1}" "${2:-s.sendto(d, a)}" "server$n" "${3:-0}" 3>&- &
+  STARTED+=($!)
+  SERVER_PID=$!
+  until_ok "[ -e server$n ]"
+  SERVER=$(cat "server$n")
+}
+
+# client CODE [ARGS]: python that speaks to port PORT of the relay; c(host) is a connected socket.
+client() {
+  timeout 60 python3 -c "
+import socket, sys, time
+PORT = int(sys.argv[1])
+def c(host='127.0.0.1', port=PORT):
+    s = socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(10)
+    s.connect((host, port))
+    return s
+def ask(s, what):
+    s.send(what)
+    return s.recv(70000)
+$1" "$(udp_port)" "${@:2}"
+}
+
+udp_port() {
+  sed -n 's/^.* udp:[^ ]*:\([0-9]*\)$/\1/p' ready | head -1
+}
+
+# A port that nobody listens on.
+dead_port() {
+  python3 -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+@test "each client gets its own answers" {
+  server
+  start relay udp:127.0.0.1:0 "udp:127.0.0.1:$SERVER"
+  client '
+cs = [c() for _ in range(100)]
+for i, s in enumerate(cs): s.send(b"%d" % i)
+for i, s in enumerate(cs): assert s.recv(100) == b"%d" % i'
+}
+
+@test "datagrams pass whole: empty ones, the largest, and in order" {
+  server
+  start relay udp:127.0.0.1:0 "udp:127.0.0.1:$SERVER"
+  client '
+s = c()
+assert ask(s, b"") == b""
+for n in 1, 1472, 9000, 65507:
+    assert ask(s, bytes(i % 251 for i in range(n))) == bytes(i % 251 for i in range(n)), n
+for round in range(20):
+    for i in range(50): s.send(b"%d" % i)
+    assert [s.recv(9) for _ in range(50)] == [b"%d" % i for i in range(50)]'
+}
+
+@test "several answers to one question arrive" {
+  server 127.0.0.1 'for i in range(40): s.sendto(b"%d" % i, a)'
+  start relay udp:127.0.0.1:0 "udp:127.0.0.1:$SERVER"
+  client '
+s = c(); s.send(b"q")
+assert [s.recv(9) for _ in range(40)] == [b"%d" % i for i in range(40)]'
+}
+
+@test "an answer leaves from the address that the client spoke to" {
+  server
+  start relay 'udp:*:0' "udp:127.0.0.1:$SERVER"
+  # A connected socket takes datagrams from that address alone.
+  client '
+for host in "127.0.0.1", "127.0.0.2", "127.3.3.3", "::1", "::ffff:127.0.0.4":
+    assert ask(c(host), b"x") == b"x", host'
+}
+
+@test "one client socket that speaks to two of our addresses has two sessions" {
+  server
+  start relay -v 'udp:*:0' "udp:127.0.0.1:$SERVER" --idle 200ms
+  client '
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(10)
+for host in "127.0.0.1", "127.0.0.2":
+    s.sendto(b"x", (host, PORT))
+    assert s.recvfrom(9) == (b"x", (host, PORT))'
+  until_ok '[ "$(grep -c "1 bytes to, 1 from, .*, idle" err)" = 2 ]'
+}
+
+@test "udp:PORT is loopback, both families; so is a target" {
+  server ::1
+  start relay udp:0 "udp:$SERVER"
+  grep -q '^relay1 udp:127\.0\.0\.1:' ready
+  grep -q '^relay1 udp:\[::1\]:' ready
+  # 127.0.0.1 refuses: the datagram that brought that to light is not lost.
+  client 'assert ask(c(), b"x") == b"x"; assert ask(c("::1"), b"y") == b"y"'
+}
+
+@test "a name is a target" {
+  server
+  start relay udp:127.0.0.1:0 "udp:localhost:$SERVER"
+  client 'assert ask(c(), b"x") == b"x"'
+}
+
+@test "a name that nobody knows is told, and the others serve" {
+  server
+  start relay -v udp:127.0.0.1:0 udp:no-such-host.invalid:9 "udp:127.0.0.1:$SERVER"
+  client 'assert ask(c(), b"x") == b"x"'
+  grep -q 'udp:no-such-host.invalid:9: ' err
+}
+
+@test "a target that refuses is passed over, and no datagram is lost" {
+  server
+  dead=$(dead_port)
+  for how in round-robin least-conn source first; do
+    start relay udp:127.0.0.1:0 "udp:127.0.0.1:$dead" "udp:127.0.0.1:$SERVER" --balance "$how"
+    client '
+for _ in range(20):
+    s = c()
+    for i in range(3): s.send(b"%d" % i)
+    assert [s.recv(9) for _ in range(3)] == [b"0", b"1", b"2"]'
+    stop
+  done
+}
+
+@test "a target that dies in mid-session: the next one takes over" {
+  server
+  first=$SERVER first_pid=$SERVER_PID
+  server
+  start relay udp:127.0.0.1:0 "udp:127.0.0.1:$first" "udp:127.0.0.1:$SERVER" --balance first
+  mkfifo gone
+  client '
+s = c()
+assert ask(s, b"x") == b"x"
+open("answered", "w")
+open("gone").read()
+s.settimeout(0.2)
+for _ in range(50):
+    try:
+        assert ask(s, b"y") == b"y"; break
+    except TimeoutError: pass # as any client would, it asks again
+else: raise SystemExit("no answer")' &
+  c=$!
+  until_ok '[ -e answered ]'
+  kill -9 "$first_pid"
+  echo >gone
+  wait "$c"
+}
+
+@test "when all refuse the session ends, and the next datagram finds the target that came back" {
+  dead=$(dead_port)
+  start relay -v udp:127.0.0.1:0 "udp:127.0.0.1:$dead"
+  client 'c().send(b"x"); c().send(b"y")'
+  until_ok '[ "$(grep -c "1 bytes to, 0 from, .*no target" err)" = 2 ]'
+  server 127.0.0.1 's.sendto(d, a)' "$dead"
+  client 'assert ask(c(), b"x") == b"x"'
+}
+
+@test "round-robin takes turns by session, source keeps a client with its target" {
+  server 127.0.0.1 's.sendto(b"1", a)'
+  one=$SERVER
+  server 127.0.0.1 's.sendto(b"2", a)'
+  start relay udp:127.0.0.1:0 "udp:127.0.0.1:$one" "udp:127.0.0.1:$SERVER"
+  client '
+cs = [c() for _ in range(4)]
+for _ in range(3): assert [ask(s, b"q") for s in cs] == [b"1", b"2", b"1", b"2"]'
+  stop
+  start relay udp:127.0.0.1:0 "udp:127.0.0.1:$one" "udp:127.0.0.1:$SERVER" --balance source
+  client 'assert len({ask(c(), b"q") for _ in range(10)}) == 1'
+}
+
+@test "a silent session is over after --idle, and -v tells what it carried" {
+  server
+  start relay -v --json udp:127.0.0.1:0 "udp:127.0.0.1:$SERVER" --idle 100ms
+  client 's = c(); ask(s, b"12345"); time.sleep(0.05); ask(s, b"6")'
+  until_ok 'grep -q "127.0.0.1:[0-9]* -> udp:127.0.0.1:$SERVER: 6 bytes to, 6 from, .*idle" err'
+  until_ok 'grep -q "\"event\":\"close\"" out'
+  [ "$(grep -c '"event":"open"' out)" = 1 ]
+  grep -q "\"target\":\"udp:127.0.0.1:$SERVER\"" out
+}
+
+@test "--max-conns: a new session replaces the one that was silent longest" {
+  server
+  start relay -v udp:127.0.0.1:0 "udp:127.0.0.1:$SERVER" --max-conns 2
+  client '
+a, b, d = c(), c(), c()
+ask(a, b"a"); ask(b, b"b"); ask(a, b"a")
+assert ask(d, b"d") == b"d" # b was silent longest
+assert ask(a, b"a") == b"a"; assert ask(b, b"b") == b"b"'
+  grep -q ': 1 bytes to, 1 from, .*replaced by a newer one' err
+  ! grep -q ': 2 bytes to.*replaced' err
+}
+
+@test "--max-per-ip, --allow and --deny drop datagrams, and tell" {
+  server
+  start relay -v 'udp:*:0' "udp:127.0.0.1:$SERVER" --max-per-ip 2 --deny 127.0.0.9 --allow 127.0.0.0/8
+  client '
+a, b, d = c(), c(), c()
+assert ask(a, b"a") == b"a"; assert ask(b, b"b") == b"b"
+d.settimeout(0.2)
+def dropped(s):
+    try: ask(s, b"d")
+    except TimeoutError: return True
+assert dropped(d)
+time.sleep(1.1) # the log tells once a second
+e = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); e.bind(("127.0.0.9", 0))
+e.connect(("127.0.0.1", PORT)); e.settimeout(0.2)
+assert dropped(e)
+f = c("::1"); f.settimeout(0.2)
+assert dropped(f)'
+  grep -q 'is refused: too many sessions from this address (--max-per-ip)' err
+  grep -q '127.0.0.9:[0-9]* is refused: not allowed' err
+}
+
+@test "with no descriptors left new sessions replace old ones" {
+  server
+  start relay udp:127.0.0.1:0 "udp:127.0.0.1:$SERVER" --max-conns 1000
+  prlimit --nofile=30:30 --pid "$(pgrep -P "$P")"
+  client '
+cs = [c() for _ in range(100)]
+for i, s in enumerate(cs): assert ask(s, b"%d" % i) == b"%d" % i
+for i, s in enumerate(cs): assert ask(s, b"%d" % i) == b"%d" % i'
+  [ "$(grep -c 'no descriptor is left' err)" = 1 ]
+}
+
+@test "TERM: a question that is under way gets its answer; nothing else is waited for" {
+  server 127.0.0.1 'time.sleep(0.5); s.sendto(d, a)'
+  start relay -v udp:127.0.0.1:0 "udp:127.0.0.1:$SERVER" --drain 60s
+  client '
+s = c(); s.send(b"x"); open("asked", "w")
+assert s.recv(9) == b"x"' &
+  c=$!
+  until_ok '[ -e asked ]'
+  stop
+  wait "$c"
+  [ "$STATUS" = 143 ]
+  grep -q '1 bytes to, 1 from, .*stopped' err
+}
+
+@test "TERM: --drain is the longest that an answer is waited for" {
+  server 127.0.0.1 pass
+  start relay -v udp:127.0.0.1:0 "udp:127.0.0.1:$SERVER" --drain 100ms
+  client 'c().send(b"x")'
+  stop
+  grep -q '1 bytes to, 0 from, .*stopped' err
+}
+
+@test "fd:N may be a datagram socket" {
+  server
+  python3 -c '
+import os, socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 0))
+os.dup2(s.fileno(), 7)
+os.execvp(sys.argv[1], sys.argv[1:])' "$EV" --ready-file ready relay fd:7 "udp:127.0.0.1:$SERVER" 2>err 3>&- &
+  STARTED+=($!)
+  until_ok '[ -e ready ]'
+  client 'assert ask(c(), b"x") == b"x"'
+}
+
+@test "datagrams and streams do not mix" {
+  run_ev relay udp:7001 127.0.0.1:7000
+  [ "$status" = 2 ]
+  grep -q 'cannot be relayed' <<<"$output"
+  grep -q 'write udp: on both sides: udp:127.0.0.1:7000' <<<"$output"
+  run_ev relay 7001 udp:127.0.0.1:7000
+  [ "$status" = 2 ]
+  grep -q 'write udp: on both sides: udp:7001' <<<"$output"
+  run_ev relay udp:7001 udp:7002 unix:s
+  [ "$status" = 2 ]
+  run_ev relay fd:0 udp:7002 </dev/null
+  [ "$status" = 1 ]
+}
