@@ -201,3 +201,14 @@ void duration_add(struct buf *out, int64_t ns)
 		ns %= units[i].ns;
 	}
 }
+
+void time_add(struct buf *out, const struct timespec *time)
+{
+	char date[40], offset[8];
+	struct tm tm;
+
+	localtime_r(&time->tv_sec, &tm);
+	strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &tm);
+	strftime(offset, sizeof offset, "%z", &tm);
+	buf_printf(out, "%s.%06ld%.3s:%s", date, time->tv_nsec / 1000, offset, offset + 3);
+}

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 
 #include <stdint.h>
+#include <time.h>
 
 struct error;
 
@@ -32,5 +33,9 @@ int count_parse(const char *word, uint64_t least, uint64_t most, uint64_t *n, st
 
 /* Appends `1m30s`, `250ms`: the shortest form that duration_parse reads back. */
 void duration_add(struct buf *out, int64_t ns);
+
+/* Appends an RFC 3339 time in the local zone, with microseconds: 2026-11-24T08:15:00.250000+01:00
+ */
+void time_add(struct buf *out, const struct timespec *time);
 
 #endif

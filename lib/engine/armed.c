@@ -140,11 +140,19 @@ static void on_source_bound(struct source *s, const char *endpoint)
 	buf_printf(&a->engine->ready, "%s %s\n", s->rule, endpoint);
 }
 
+static bool on_source_write(struct source *s, const char *bytes, size_t length)
+{
+	struct armed_rule *a = s->owner;
+
+	return !sink_full(a->engine->output) && sink_write(a->engine->output, bytes, length) == 0;
+}
+
 static const struct source_host source_host = {
     .emit = on_emit,
     .ended = on_source_ended,
     .failed = on_source_failed,
     .bound = on_source_bound,
+    .write = on_source_write,
 };
 
 /* ---- what the job says ----------------------------------------------------------------------- */

@@ -12,17 +12,6 @@
 
 static const char own_prefix[] = "EVWATCH_";
 
-void time_print(struct buf *out, const struct timespec *time)
-{
-	char date[40], offset[8];
-	struct tm tm;
-
-	localtime_r(&time->tv_sec, &tm);
-	strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &tm);
-	strftime(offset, sizeof offset, "%z", &tm);
-	buf_printf(out, "%s.%06ld%.3s:%s", date, time->tv_nsec / 1000, offset, offset + 3);
-}
-
 /* ---- text ------------------------------------------------------------------------------------ */
 
 static void print_text(struct buf *out, const struct event *e)
@@ -94,7 +83,7 @@ static void format_letter(struct buf *out, char letter, const struct print_confi
 			instant_add(out, context->zone,
 				    e->time.tv_sec * NS_PER_S + e->time.tv_nsec);
 		else
-			time_print(out, &e->time);
+			time_add(out, &e->time);
 		break;
 	case 'T':
 		buf_printf(out, "%lld", (long long)e->time.tv_sec);

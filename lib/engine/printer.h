@@ -24,8 +24,4 @@ struct print_context {
 void event_print(struct buf *out, const struct print_config *config,
 		 const struct print_context *context, const struct event *event);
 
-/* Appends an RFC 3339 time in the local zone, with microseconds: 2026-11-24T08:15:00.250000+01:00
- */
-void time_print(struct buf *out, const struct timespec *time);
-
 #endif

@@ -41,6 +41,11 @@ struct source_host {
 	void (*failed)(struct source *s, const struct error *e);
 	/* Bound address for --ready-file, as an endpoint word. During open. */
 	void (*bound)(struct source *s, const char *endpoint);
+	/*
+	 * Writes these bytes to standard output, in order with what is printed. False: they are not
+	 * taken, because the reader does not keep up or is gone.
+	 */
+	bool (*write)(struct source *s, const char *bytes, size_t length);
 };
 
 /* --debounce and --max-wait of the rule, for kinds that gather by themselves (file). */

@@ -80,6 +80,9 @@ int relay_config_arguments(void *config, char *const *words, size_t n, struct er
 			return -1;
 	}
 	c->datagrams = is_udp(&c->targets[0]);
+	if (c->datagrams && (c->rate || c->dump))
+		return error_set(e, "--%s is not there yet for datagrams (udp:)",
+				 c->rate ? "rate" : "dump");
 	return 0;
 }
 
@@ -171,9 +174,9 @@ const struct option relay_options[] = {
      .help = "keep a name's addresses (5s)"},
     {.name = "rate",
      .type = OPTION_RATE,
+     .offset = FIELD(rate),
      .value = "RATE",
-     .help = "of each connection",
-     .not_yet = true},
+     .help = "of each connection, each way"},
     {.name = "bind",
      .type = OPTION_TEXT,
      .value = "ADDR",
@@ -196,8 +199,8 @@ const struct option relay_options[] = {
      .not_yet = true},
     {.name = "dump",
      .type = OPTION_TEXT,
+     .offset = FIELD(dump),
      .value = "FILE|-",
-     .help = "write the bytes in hex",
-     .not_yet = true},
+     .help = "write in hex what is carried"},
     {0},
 };

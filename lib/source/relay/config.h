@@ -23,6 +23,8 @@ struct relay_config {
 	int balance;                                   /* enum relay_balance */
 	int64_t connect_timeout, idle, drain, dns_ttl; /* ns; idle 0: for ever */
 	uint64_t retry, max_conns, max_per_ip;         /* max_ 0: no limit */
+	char *dump;                                    /* a path, `-`, or NULL */
+	uint64_t rate;                                 /* bytes a second each way; 0: no limit */
 };
 
 /* The table of --help, the parser and the manual; ends with a NULL name. */

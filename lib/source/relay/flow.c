@@ -4,7 +4,8 @@
  * Small messages are copied through a buffer that all flows share: they cost two system calls and
  * no memory. When the buffer came full there is more behind it, and the flow goes on by splice(2)
  * through a pipe from a pool, without copying, until the source runs dry. What the destination does
- * not take is held (at most a buffer or a pipe), and reading stops until it is gone.
+ * not take is held (at most a buffer or a pipe), and reading stops until it is gone. With --rate or
+ * --dump everything is copied: pieces are small, or are to be looked at.
  */
 #include "source/relay/relay.h"
 
@@ -124,25 +125,30 @@ static enum step send_left(struct flow *f, int to)
 	return STEP_MOVED;
 }
 
-/* Reads a buffer and sends it; *full: there is more where it came from. */
-static enum step copy(struct relay_source *s, struct flow *f, int from, int to, bool *full)
+/* Reads at most `most` (a buffer) and sends it; *full: there is more where it came from. */
+static enum step copy(struct pair *p, struct end *from, int to, size_t most, bool *full)
 {
-	ssize_t n = recv(from, s->buffer, BUFFER, MSG_DONTWAIT), sent;
+	struct relay_source *s = p->owner;
+	struct flow *f = &from->flow;
+	ssize_t n = recv(from->io.fd, s->buffer, most, MSG_DONTWAIT), sent;
 
-	*full = n == BUFFER;
+	*full = n == (ssize_t)most;
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? STEP_DRY : STEP_FAILED;
 	if (n == 0) {
 		f->ended = true;
 		return STEP_DRY;
 	}
+	limit_take(p, from, (size_t)n);
+	if (s->dump.source)
+		pair_dump(p, from, s->buffer, (size_t)n);
 	sent = send_some(to, s->buffer, (size_t)n);
 	if (sent < 0)
 		return STEP_FAILED;
 	f->bytes += (uint64_t)sent;
 	if (sent < n)
 		return hold(f, s->buffer + sent, (size_t)(n - sent));
-	return n < BUFFER ? STEP_DRY : STEP_MOVED; /* a short read: there is no more for now */
+	return !*full ? STEP_DRY : STEP_MOVED; /* a short read: there is no more for now */
 }
 
 /* ---- splicing -------------------------------------------------------------------------------- */
@@ -192,17 +198,23 @@ static enum step send_held(struct flow *f, int to)
 	return STEP_MOVED;
 }
 
-static enum step move(struct relay_source *s, struct flow *f, int from, int to)
+static enum step move(struct pair *p, struct end *from, int to)
 {
+	struct relay_source *s = p->owner;
+	struct flow *f = &from->flow;
 	enum step step = send_held(f, to);
-	bool full = f->pipe.read_end >= 0;
+	bool full = f->pipe.read_end >= 0, watched = p->limits || s->dump.source;
 
 	/* A few rounds: the other connections want their turn, and the level stays. */
 	for (int i = 0; i < ROUNDS && step == STEP_MOVED && !f->ended; i++) {
-		if (full && (f->pipe.read_end >= 0 || pipe_take(s, f)))
-			step = splice_some(f, from, to);
+		size_t most = limit_allows(p, from, BUFFER);
+
+		if (!most)
+			return STEP_DRY;
+		if (full && !watched && (f->pipe.read_end >= 0 || pipe_take(s, f)))
+			step = splice_some(f, from->io.fd, to);
 		else
-			step = copy(s, f, from, to, &full);
+			step = copy(p, from, to, most, &full);
 	}
 	if (step == STEP_DRY)
 		pipe_give_back(s, f);
@@ -225,7 +237,7 @@ enum flow_result flow_run(struct pair *p, struct end *from)
 
 	if (f->shut)
 		return FLOW_FINE;
-	if (move(p->owner, f, from->io.fd, to->io.fd) == STEP_FAILED)
+	if (move(p, from, to->io.fd) == STEP_FAILED)
 		return FLOW_RESET;
 	pass_on_end(f, to->io.fd);
 	return FLOW_FINE;

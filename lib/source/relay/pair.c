@@ -57,6 +57,21 @@ static struct carried carried_by(const struct pair *p, const struct address *rem
 	};
 }
 
+void pair_dump(const struct pair *p, const struct end *from, const void *bytes, size_t length)
+{
+	const struct relay_config *c = p->owner->base.config;
+	struct address remote = remote_of(p);
+	struct dump_place at = {
+	    .connection = p->number,
+	    .offset = from->flow.bytes,
+	    .remote = &remote,
+	    .target = &c->targets[p->target],
+	    .back = from == &p->ends[TARGET],
+	};
+
+	dump_add(&p->owner->dump, &at, bytes, length);
+}
+
 /* close(2) then sends a reset instead of a FIN (socket(7), SO_LINGER). */
 static void close_with_reset(int fd)
 {
@@ -86,6 +101,7 @@ void pair_close(struct pair *p, const char *why, bool reset)
 		fd_close(&fd);
 	}
 	timer_stop(r, &p->idle);
+	limits_close(p);
 	report_over(s, &carried, why);
 	if (p->state == PAIR_OPEN)
 		report_event(s, "close", &carried);
@@ -101,7 +117,7 @@ static unsigned interest_of(struct pair *p, const struct end *e)
 {
 	const struct flow *out = &e->flow, *in = &end_other(p, e)->flow;
 
-	return (!out->ended && !flow_is_blocked(out) ? IO_READ : 0u) |
+	return (!out->ended && !flow_is_blocked(out) && !limit_holds(p, e) ? IO_READ : 0u) |
 	       (flow_is_blocked(in) ? IO_WRITE : 0u);
 }
 
@@ -166,6 +182,11 @@ static void pair_run(struct pair *p, struct end *e, unsigned ready)
 		pair_close(p, "done", false);
 	else if (watch_ends(p) < 0)
 		pair_close(p, "out of memory", true);
+}
+
+void pair_readable(struct pair *p, struct end *from)
+{
+	pair_run(p, from, IO_READ);
 }
 
 static bool has_failed(int fd)
@@ -280,9 +301,23 @@ static void try_target(struct pair *p)
 	}
 }
 
-void pair_open(struct relay_source *s, int fd, const struct address *remote, struct peer *peer)
+static struct pair *pair_new(struct relay_source *s)
 {
 	struct pair *p = calloc(1, sizeof *p);
+
+	if (!p)
+		return NULL;
+	p->owner = s;
+	p->number = ++s->n_accepted;
+	if (limits_open(p) == 0)
+		return p;
+	free(p);
+	return NULL;
+}
+
+void pair_open(struct relay_source *s, int fd, const struct address *remote, struct peer *peer)
+{
+	struct pair *p = pair_new(s);
 
 	if (!p) {
 		log_error(s->base.rule, "out of memory: a connection is refused");
@@ -291,7 +326,6 @@ void pair_open(struct relay_source *s, int fd, const struct address *remote, str
 		close(fd);
 		return;
 	}
-	p->owner = s;
 	remote_keep(p, remote);
 	p->peer = peer;
 	p->started = clock_read(CLOCK_OF_LOOP);

@@ -96,6 +96,7 @@ static void relay_close(struct source *base)
 	if (s->resolver)
 		resolver_free(s->resolver);
 	pipes_close(s);
+	dump_close(&s->dump);
 	peer_table_free(&s->peers);
 	targets_close(&s->targets);
 	free(s->buffer);
@@ -143,7 +144,9 @@ static int carrier_open(struct relay_source *s, struct error *e)
 		return s->udp ? 0 : -1;
 	}
 	s->buffer = malloc(BUFFER);
-	return s->buffer ? 0 : error_errno(e, "cannot relay");
+	if (!s->buffer)
+		return error_errno(e, "cannot relay");
+	return c->dump ? dump_open(&s->dump, &s->base, c->dump, e) : 0;
 }
 
 static int relay_open(struct source *base, struct error *e)

@@ -3,12 +3,13 @@
  *
  * config.c owns what the rule says; targets.c the choice among targets; relay.c the listener and
  * the life of the whole; pair.c a connection and its counterpart, from accept to the end of both;
- * flow.c moves the bytes of one direction. Both directions are the same code. udp.c and
- * udp_session.c carry datagrams instead (udp.h).
+ * flow.c moves the bytes of one direction, as fast as limit.c lets it. Both directions are the same
+ * code. udp.c and udp_session.c carry datagrams instead (udp.h).
  */
 #ifndef EVWATCH_SOURCE_RELAY_H
 #define EVWATCH_SOURCE_RELAY_H
 
+#include "base/bucket.h"
 #include "base/list.h"
 #include "net/acceptor.h"
 #include "net/cidr.h"
@@ -16,6 +17,7 @@
 #include "net/resolver.h"
 #include "reactor/reactor.h"
 #include "source/relay/config.h"
+#include "source/relay/dump.h"
 #include "source/relay/targets.h"
 #include "source/source.h"
 
@@ -34,9 +36,11 @@ struct relay_source {
 	struct targets targets;
 	struct link pairs;
 	size_t n_pairs;
+	uint64_t n_accepted;
 	struct peer_table peers;
 	struct timer drain;
 	bool stopped, ended;
+	struct dump dump;
 	char *buffer; /* one for all flows: empty between two callbacks */
 	struct pipe pipes[PIPES_KEPT];
 	size_t n_pipes;
@@ -59,6 +63,13 @@ struct end {
 	struct flow flow; /* of what comes from this end */
 };
 
+/* --rate, of one direction. */
+struct limit {
+	struct bucket bucket;
+	struct timer again; /* may go on then */
+	struct pair *pair;
+};
+
 enum pair_state { PAIR_CONNECTING, PAIR_OPEN };
 
 struct pair {
@@ -69,7 +80,9 @@ struct pair {
 	struct connector *connector;
 	bool resolving;
 	struct peer *peer;
+	struct limit *limits; /* owned, one each end; NULL: as fast as it goes */
 	size_t target, attempts;
+	uint64_t number; /* of the connections accepted; from 1 */
 	int64_t started;
 	struct timer idle;
 	/* The client's address, as short as it is: struct address has room for a Unix path. */
@@ -101,6 +114,22 @@ void pipes_close(struct relay_source *s);
 void pair_open(struct relay_source *s, int fd, const struct address *remote, struct peer *peer);
 /* Ends it at once; `why` is for the log. With `reset` both sides are reset. */
 void pair_close(struct pair *p, const char *why, bool reset);
+/* What comes from this end may be read (again). */
+void pair_readable(struct pair *p, struct end *from);
+
+/* Dumps what was read from this end and is not counted yet. */
+void pair_dump(const struct pair *p, const struct end *from, const void *bytes, size_t length);
+
+/* ---- limit.c ---- */
+/* Returns 0, or -1 with ENOMEM. */
+int limits_open(struct pair *p);
+void limits_close(struct pair *p);
+/* How much may be read from this end now: `most`, or less. */
+size_t limit_allows(const struct pair *p, const struct end *from, size_t most);
+/* So much was read. */
+void limit_take(struct pair *p, const struct end *from, size_t bytes);
+/* Is reading from this end to wait? Then pair_readable is called when it may go on. */
+bool limit_holds(struct pair *p, const struct end *from);
 
 /* ---- relay.c ---- */
 /* A pair is gone. */

@@ -1,0 +1,141 @@
+/* See dump.h. */
+#include "source/relay/dump.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "net/endpoint.h"
+#include "source/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { IN_LINE = 16, LINE_ROOM = 100 };
+
+int dump_open(struct dump *d, struct source *s, const char *path, struct error *e)
+{
+	*d = (struct dump){.source = s, .fd = -1};
+	if (strcmp(path, "-") == 0)
+		return 0;
+	/* Non-blocking, because it may be a FIFO: one without a reader is refused (ENXIO). */
+	d->fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0666);
+	if (d->fd >= 0)
+		return 0;
+	error_errno(e, "cannot write --dump to %s", path);
+	d->source = NULL;
+	return -1;
+}
+
+/* ---- text ------------------------------------------------------------------------------------ */
+
+static char *hex_add(char *to, uint64_t n, int digits)
+{
+	for (int i = digits - 1; i >= 0; i--, n >>= 4)
+		to[i] = "0123456789abcdef"[n & 15];
+	return to + digits;
+}
+
+/* One line; `n` is at most IN_LINE. */
+static void line_add(struct buf *out, uint64_t offset, const unsigned char *bytes, size_t n)
+{
+	char line[LINE_ROOM], *at = hex_add(line, offset, offset >> 32 ? 16 : 8);
+
+	*at++ = ' ';
+	for (size_t i = 0; i < IN_LINE; i++) {
+		memset(at, ' ', 4);
+		at += i % 8 ? 1 : 1 + (i > 0);
+		if (i < n)
+			hex_add(at, bytes[i], 2);
+		at += 2;
+	}
+	memcpy(at, "  |", 3);
+	at += 3;
+	for (size_t i = 0; i < n; i++)
+		*at++ = (char)(bytes[i] >= ' ' && bytes[i] <= '~' ? bytes[i] : '.');
+	*at++ = '|';
+	*at++ = '\n';
+	buf_add(out, line, (size_t)(at - line));
+}
+
+static void head_add(struct buf *out, const char *rule, const struct dump_place *at)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	buf_add_text(out, "# ");
+	time_add(out, &now);
+	buf_printf(out, " %s %llu: ", rule, (unsigned long long)at->connection);
+	address_add(out, at->remote);
+	buf_add_text(out, at->back ? " < " : " > ");
+	endpoint_add(out, at->target);
+	buf_add_char(out, '\n');
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static void release(struct dump *d)
+{
+	d->source = NULL;
+	fd_close(&d->fd);
+	buf_free(&d->text);
+}
+
+/* Writes what it can; the rest stays. */
+static void write_out(struct dump *d)
+{
+	ssize_t n;
+
+	if (d->fd < 0) {
+		if (d->source->host->write(d->source, d->text.data, d->text.length))
+			buf_clear(&d->text);
+		return;
+	}
+	do
+		n = write(d->fd, d->text.data, d->text.length);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN) {
+		log_error(d->source->rule, "--dump ends: %s", strerror(errno));
+		release(d);
+	} else if (n > 0) {
+		buf_consume(&d->text, (size_t)n);
+	}
+}
+
+void dump_add(struct dump *d, const struct dump_place *at, const void *bytes, size_t length)
+{
+	if (d->source && d->text.length)
+		write_out(d); /* the rest of what a FIFO took half of */
+	if (!d->source)
+		return;
+	if (d->text.length) {
+		d->lost += length;
+		return;
+	}
+	if (d->lost)
+		buf_printf(&d->text, "# %llu bytes are not shown: the reader is slow\n",
+			   (unsigned long long)d->lost);
+	head_add(&d->text, d->source->rule, at);
+	for (size_t i = 0; i < length; i += IN_LINE)
+		line_add(&d->text, at->offset + i, (const unsigned char *)bytes + i,
+			 length - i < IN_LINE ? length - i : IN_LINE);
+	d->lost = d->text.failed ? d->lost + length : 0;
+	if (d->text.failed)
+		buf_free(&d->text);
+	else
+		write_out(d);
+}
+
+void dump_close(struct dump *d)
+{
+	if (!d->source)
+		return;
+	if (d->text.length)
+		write_out(d);
+	if (d->source && (d->text.length || d->lost))
+		log_warn(d->source->rule, "the end of the --dump is lost: the reader is slow");
+	release(d);
+}

@@ -1,0 +1,100 @@
+#!/usr/bin/env bats
+# relay: what its options promise, one by one.
+load helper
+load servers
+
+# The time that a process has worked, in ticks (proc_pid_stat(5)).
+worked() {
+  awk '{print $14 + $15}' "/proc/$P/stat"
+}
+
+@test "--rate: each way of a connection is held back, and nobody spins meanwhile" {
+  server "$echo_server"
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --rate 50k/s
+  head -c 30000 /dev/urandom >sent
+  before=$(worked)
+  python3 - "$(port)" <<'P'
+import socket, sys, time
+begin = time.monotonic()
+sent = open("sent", "rb").read()
+c = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+c.sendall(sent); c.shutdown(1)
+got = b""
+while (r := c.recv(65536)): got += r
+assert got == sent
+# All but the first burst, a tenth of a second's, has to wait.
+assert time.monotonic() - begin > 30000 / 51200 - 0.12, time.monotonic() - begin
+P
+  [ $(($(worked) - before)) -lt 20 ]
+}
+
+@test "--rate: a connection that waits holds no other up" {
+  server "$echo_server"
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --rate 100/s
+  python3 - "$(port)" <<'P'
+import socket, sys
+slow = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+slow.sendall(bytes(100000))
+c = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+c.sendall(b"x"); assert c.recv(1) == b"x"
+P
+}
+
+@test "--rate refuses what is no rate" {
+  run_ev relay 7001 7000 --rate fast
+  [ "$status" = 2 ]
+  run_ev relay 7001 7000 --rate 0/s
+  [ "$status" = 2 ]
+}
+
+@test "--dump tells connection, direction, offset, hex and text; a second start appends" {
+  server "$echo_server"
+  for _ in 1 2; do
+    start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --dump hex
+    [ "$(printf 'Hello, world: 20 bytes\x01\xff' | tcp "$(port)" | wc -c)" = 24 ]
+    stop
+  done
+  [ "$(grep -c '^# [0-9-]*T[0-9:.+-]* relay1 1: 127.0.0.1:[0-9]* > 127.0.0.1:'"$SERVER"'$' hex)" = 2 ]
+  [ "$(grep -c ' relay1 1: 127.0.0.1:[0-9]* < 127.0.0.1:' hex)" = 2 ]
+  grep -qFx '00000000  48 65 6c 6c 6f 2c 20 77  6f 72 6c 64 3a 20 32 30  |Hello, world: 20|' hex
+  [ "$(grep -cFx '00000010  20 62 79 74 65 73 01 ff                           | bytes..|' hex)" = 4 ]
+}
+
+@test "--dump - is standard output: all bytes are there, and all arrive" {
+  server "$echo_server"
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --dump - --json
+  head -c 300000 /dev/urandom >sent
+  tcp "$(port)" <sent >received
+  cmp sent received
+  until_ok 'grep -q "\"event\":\"close\"" out'
+  # A number that counts on: what is missing would show.
+  for way in '>' '<'; do
+    awk -v way="$way" '/^#/ { on = $6 == way; next }
+      on && /^[0-9a-f]+ / { print substr($0, 11, 49) }' out | xxd -r -p | cmp - sent
+  done
+}
+
+@test "--dump to a reader that stopped: connections go on, and what is lost is told" {
+  server "$echo_server"
+  mkfifo hex
+  sleep 100 <>hex &
+  STARTED+=($!)
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --dump hex
+  head -c 1000000 /dev/urandom >sent
+  tcp "$(port)" <sent | cmp - sent
+  timeout 10 cat hex >read 3>&- &
+  local reader=$!
+  # The pipe takes the rest of what it took a part of, then what is new.
+  until_ok 'echo | tcp "$(port)" >/dev/null; grep -q "^# [0-9]* bytes are not shown: the reader is slow" read'
+  kill "$reader"
+}
+
+@test "--dump to a file that cannot be written is told, at start and later" {
+  run_ev relay 127.0.0.1:0 127.0.0.1:1 --dump nowhere/hex
+  [ "$status" = 1 ]
+  [[ "$output" == *'relay1: cannot write --dump to nowhere/hex: No such file or directory'* ]]
+  server "$echo_server"
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --dump /dev/full
+  for _ in 1 2; do [ "$(echo hi | tcp "$(port)")" = hi ]; done
+  [ "$(grep -c 'relay1: --dump ends: No space left on device' err)" = 1 ]
+}
