@@ -142,6 +142,14 @@ for i in range(10000): print("x" * 245 + "%05d" % i)' >long
   [ "$(lines_of runs)" -ge 2 ]
 }
 
+@test "as many subjects as fit are counted for every {} of the command" {
+  mkdir d
+  seq -f 'a-name-that-is-rather-long-as-names-of-files-go-and-its-number-is-%g' 30000 | (cd d && xargs touch)
+  start file d --existing --on-busy queue -- sh -c 'echo $# >>runs' x {} {}
+  until_ok '[ "$(awk "{ n += \$1 } END { print n }" runs)" = 60000 ]' 60
+  [ ! -s err ]
+}
+
 @test "no descriptor but 0, 1 and 2 reaches a command, and signals are at their defaults" {
   exec 9</dev/null
   run_ev -1 after 1ms -- 'ls /proc/self/fd | wc -l; grep -E "Sig(Blk|Ign)" /proc/self/status | cut -f2 | sort -u'

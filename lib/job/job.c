@@ -68,7 +68,7 @@ static void enqueue(struct job *j, struct batch *b)
 	size_t from = 0;
 
 	do {
-		size_t n = launch_fit(&j->program, &j->around, b->subjects, from, b->n_subjects);
+		size_t n = launch_fit(&j->program, b->subjects, from, b->n_subjects);
 		struct run *run = run_new(j, b, from, from + n);
 
 		if (!run) {
@@ -332,10 +332,11 @@ struct job *job_new(const struct job_setup *setup, struct error *e)
 	j->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (j->null < 0)
 		error_errno(e, "cannot open /dev/null");
-	else if (program_open(&j->program, setup->command, c->shell) < 0)
+	else if (surroundings_open(&j->around, c, e) < 0)
+		;
+	else if (program_open(&j->program, setup->command, &j->around) < 0)
 		error_errno(e, "cannot prepare the command");
-	else if (surroundings_open(&j->around, c, e) == 0 &&
-		 output_plan_open(&j->output, setup->reactor, c, setup->rule, setup->out,
+	else if (output_plan_open(&j->output, setup->reactor, c, setup->rule, setup->out,
 				  setup->err, e) == 0)
 		return j;
 	job_close(j);

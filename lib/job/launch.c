@@ -44,20 +44,62 @@ static int program_split(struct program *p, const char *text)
 	return 0;
 }
 
-int program_open(struct program *p, const struct command *c, const char *shell)
+static int program_read(struct program *p, const struct command *c, bool default_shell)
 {
-	*p = (struct program){.shell = shell ? shell : "/bin/sh"};
-	if (c->shell && !shell && !text_needs_shell(c->words[0]))
+	if (c->shell && default_shell && !text_needs_shell(c->words[0]))
 		return program_split(p, c->words[0]);
 	if (c->shell) {
 		p->text = c->words[0];
 		return 0;
 	}
 	for (size_t i = 0; i < c->count; i++) {
-		p->has_braces |= strcmp(c->words[i], "{}") == 0;
+		p->braces += strcmp(c->words[i], "{}") == 0;
 		if (program_add(p, c->words[i], strlen(c->words[i])) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+/* What a string costs in the new process: its bytes and its pointer. */
+static size_t cost(const char *text)
+{
+	return strlen(text) + 1 + sizeof(char *);
+}
+
+/* What all runs have beside their subjects does not change: it is counted once. */
+static size_t room_for_subjects(const struct program *p, const struct surroundings *s)
+{
+	long most = sysconf(_SC_ARG_MAX);
+	size_t room = (size_t)(most > 0 ? most : 131072), used = 16384; /* details, auxv, padding */
+
+	if (!p->text && !p->braces)
+		return SIZE_MAX;
+	for (size_t i = 0; i < s->n_environment; i++)
+		used += cost(s->environment[i]);
+	for (size_t i = 0; i < p->count; i++)
+		used += cost(p->words[i]);
+	if (p->text)
+		used += cost(p->text);
+	return used < room ? (room - used) / (p->text ? 1 : p->braces) : 0;
+}
+
+size_t launch_fit(const struct program *p, const char *const *subjects, size_t from, size_t n)
+{
+	size_t fit = 0, used = 0;
+
+	if (p->room == SIZE_MAX)
+		return n - from;
+	while (from + fit < n && used + cost(subjects[from + fit]) < p->room)
+		used += cost(subjects[from + fit++]);
+	return fit || from == n ? fit : 1;
+}
+
+int program_open(struct program *p, const struct command *c, const struct surroundings *s)
+{
+	*p = (struct program){.shell = s->shell ? s->shell : "/bin/sh"};
+	if (program_read(p, c, !s->shell) < 0)
+		return -1;
+	p->room = room_for_subjects(p, s);
 	return 0;
 }
 
@@ -69,35 +111,6 @@ void program_close(struct program *p)
 	*p = (struct program){0};
 }
 
-/* ---- how much fits --------------------------------------------------------------------------- */
-
-/* What a string costs in the new process: its bytes and its pointer. */
-static size_t cost(const char *text)
-{
-	return strlen(text) + 1 + sizeof(char *);
-}
-
-size_t launch_fit(const struct program *p, const struct surroundings *s,
-		  const char *const *subjects, size_t from, size_t n)
-{
-	long most = sysconf(_SC_ARG_MAX);
-	size_t room = (size_t)(most > 0 ? most : 131072), used = 16384; /* details, auxv, padding */
-	size_t fit = 0;
-
-	/* The subjects go nowhere: no need to divide them. */
-	if (!p->text && !p->has_braces)
-		return n - from;
-	for (size_t i = 0; i < s->n_environment; i++)
-		used += cost(s->environment[i]);
-	for (size_t i = 0; i < p->count; i++)
-		used += cost(p->words[i]);
-	if (p->text)
-		used += cost(p->text);
-	while (from + fit < n && used + cost(subjects[from + fit]) < room)
-		used += cost(subjects[from + fit++]);
-	return fit || from == n ? fit : 1;
-}
-
 /* ---- arguments ------------------------------------------------------------------------------- */
 
 static int prepare_argv(struct launch *l, const struct program *p, const char *const *subjects,
@@ -105,7 +118,7 @@ static int prepare_argv(struct launch *l, const struct program *p, const char *c
 {
 	size_t at = 0;
 
-	l->argv = calloc(p->count * (p->has_braces ? n + 1 : 1) + n + 5, sizeof *l->argv);
+	l->argv = calloc(p->count + (p->braces + 1) * n + 5, sizeof *l->argv);
 	if (!l->argv)
 		return -1;
 	if (p->text) {
@@ -118,7 +131,7 @@ static int prepare_argv(struct launch *l, const struct program *p, const char *c
 		return 0;
 	}
 	for (size_t w = 0; w < p->count; w++) {
-		if (!p->has_braces || strcmp(p->words[w], "{}") != 0) {
+		if (!p->braces || strcmp(p->words[w], "{}") != 0) {
 			l->argv[at++] = p->words[w];
 			continue;
 		}
@@ -164,13 +177,17 @@ static void add_facts(struct variables *v, const struct event *e, const struct r
 			variable_add(v, e->details[i].name, e->details[i].value);
 }
 
-/* Does the event set, or unset, this variable of evwatch's own environment? */
+/*
+ * Does the event set, or unset, this variable of evwatch's own environment? (Those of evwatch are
+ * not in there: surroundings_open keeps them out.)
+ */
 static bool is_replaced(const struct event *e, const char *variable)
 {
 	for (size_t i = 0; i < e->n_details; i++) {
 		size_t length = strlen(e->details[i].name);
 
-		if (strncmp(variable, e->details[i].name, length) == 0 && variable[length] == '=')
+		if (e->details[i].name[0] == variable[0] &&
+		    strncmp(variable, e->details[i].name, length) == 0 && variable[length] == '=')
 			return true;
 	}
 	return false;

@@ -28,7 +28,7 @@ struct surroundings {
 	uid_t uid;
 	gid_t gid, *groups; /* owned */
 	int n_groups;
-	const char *shell;
+	const char *shell; /* NULL: /bin/sh */
 	char **
 	    environment; /* owned array of borrowed strings: what is passed on from evwatch's own */
 	size_t n_environment;
@@ -44,10 +44,11 @@ struct program {
 	size_t count;
 	const char *text; /* borrowed: shell text, or NULL */
 	const char *shell;
-	bool has_braces; /* a word is {} */
+	size_t braces; /* words that are {} */
+	size_t room;   /* bytes for subjects in one argument list; SIZE_MAX: they go nowhere */
 };
 
-int program_open(struct program *p, const struct command *c, const char *shell);
+int program_open(struct program *p, const struct command *c, const struct surroundings *s);
 void program_close(struct program *p);
 
 /* Arguments and environment of one run. */
@@ -70,8 +71,7 @@ struct run_facts {
  * How many of the subjects from `from` fit into one argument list (execve(2), "Limits on size of
  * arguments and environment"). At least one, even if it does not fit: the kernel refuses it then.
  */
-size_t launch_fit(const struct program *p, const struct surroundings *s,
-		  const char *const *subjects, size_t from, size_t n);
+size_t launch_fit(const struct program *p, const char *const *subjects, size_t from, size_t n);
 
 /* Makes argv and envp. Returns 0, or -1 with ENOMEM. */
 int launch_prepare(struct launch *l, const struct program *p, const struct surroundings *s,

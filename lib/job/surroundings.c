@@ -108,7 +108,7 @@ static int environment_filter(struct surroundings *s, const struct job_config *c
 int surroundings_open(struct surroundings *s, const struct job_config *c, struct error *e)
 {
 	*s = (struct surroundings){.cwd = c->cwd, .umask = c->umask, .nice = c->nice};
-	s->shell = c->shell ? c->shell : "/bin/sh";
+	s->shell = c->shell;
 	if (c->run_as && user_resolve(s, c->run_as, e) < 0)
 		return -1;
 	if (environment_filter(s, c) < 0)
