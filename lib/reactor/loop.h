@@ -88,7 +88,7 @@ struct reactor {
 
 	struct table children; /* by pid */
 	struct signal_watcher child_signal;
-	bool reaps_orphans;
+	struct io_watcher child_io; /* of a signalfd, where orphans are reaped */
 
 	struct reactor_stats stats;
 };

@@ -232,7 +232,10 @@ void child_init(struct child_watcher *w, pid_t pid, child_call *call);
  */
 int child_start(struct reactor *r, struct child_watcher *w, int pidfd);
 void child_stop(struct reactor *r, struct child_watcher *w);
-/* Also reaps children that nobody watches: for a subreaper (prctl(2)) or PID 1. Returns 0 or -1. */
+/*
+ * Also reaps children that nobody watches: for a subreaper (prctl(2)) or PID 1. Blocks SIGCHLD
+ * until the reactor is freed (commands must be started with an empty mask). Returns 0 or -1.
+ */
 int reactor_reap_orphans(struct reactor *r);
 
 /* ---- deferred calls and wake-ups ------------------------------------------------------------- */
