@@ -22,7 +22,8 @@ enum step {
 	STEP_MOVED,
 	STEP_DRY,     /* nothing to read, or the end of it */
 	STEP_BLOCKED, /* the destination takes no more */
-	STEP_FAILED,
+	STEP_READ_FAILED,
+	STEP_WRITE_FAILED,
 };
 
 /* ---- pipes ----------------------------------------------------------------------------------- */
@@ -90,7 +91,7 @@ static enum step hold(struct flow *f, const char *bytes, size_t length)
 {
 	f->left = malloc(length);
 	if (!f->left)
-		return STEP_FAILED;
+		return STEP_WRITE_FAILED;
 	memcpy(f->left, bytes, length);
 	f->left_length = (uint32_t)length;
 	f->left_sent = 0;
@@ -115,7 +116,7 @@ static enum step send_left(struct flow *f, int to)
 	ssize_t n = send_some(to, f->left + f->left_sent, f->left_length - f->left_sent);
 
 	if (n < 0)
-		return STEP_FAILED;
+		return STEP_WRITE_FAILED;
 	f->left_sent += (uint32_t)n;
 	f->bytes += (uint64_t)n;
 	if (f->left_sent < f->left_length)
@@ -134,7 +135,7 @@ static enum step copy(struct pair *p, struct end *from, int to, size_t most, boo
 
 	*full = n == (ssize_t)most;
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? STEP_DRY : STEP_FAILED;
+		return errno == EAGAIN || errno == EINTR ? STEP_DRY : STEP_READ_FAILED;
 	if (n == 0) {
 		f->ended = true;
 		return STEP_DRY;
@@ -144,7 +145,7 @@ static enum step copy(struct pair *p, struct end *from, int to, size_t most, boo
 		pair_dump(p, from, s->buffer, (size_t)n);
 	sent = send_some(to, s->buffer, (size_t)n);
 	if (sent < 0)
-		return STEP_FAILED;
+		return STEP_WRITE_FAILED;
 	f->bytes += (uint64_t)sent;
 	if (sent < n)
 		return hold(f, s->buffer + sent, (size_t)(n - sent));
@@ -162,7 +163,7 @@ static enum step pipe_empty(struct flow *f, int to)
 		if (n < 0 && errno == EAGAIN)
 			return STEP_BLOCKED;
 		if (n < 0 && errno != EINTR)
-			return STEP_FAILED;
+			return STEP_WRITE_FAILED;
 		if (n > 0) {
 			f->in_pipe -= (size_t)n;
 			f->bytes += (uint64_t)n;
@@ -177,7 +178,7 @@ static enum step splice_some(struct flow *f, int from, int to)
 			   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
 
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? STEP_DRY : STEP_FAILED;
+		return errno == EAGAIN || errno == EINTR ? STEP_DRY : STEP_READ_FAILED;
 	if (n == 0) {
 		f->ended = true;
 		return STEP_DRY;
@@ -234,11 +235,15 @@ enum flow_result flow_run(struct pair *p, struct end *from)
 {
 	struct flow *f = &from->flow;
 	struct end *to = end_other(p, from);
+	enum step step;
 
 	if (f->shut)
 		return FLOW_FINE;
-	if (move(p, from, to->io.fd) == STEP_FAILED)
-		return FLOW_RESET;
+	step = move(p, from, to->io.fd);
+	if (step == STEP_READ_FAILED)
+		return FLOW_READ_FAILED;
+	if (step == STEP_WRITE_FAILED)
+		return FLOW_WRITE_FAILED;
 	pass_on_end(f, to->io.fd);
 	return FLOW_FINE;
 }

@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -153,11 +154,32 @@ static void on_idle(struct reactor *r, struct timer *t)
 	pair_close(CONTAINER_OF(t, struct pair, idle), "idle", false);
 }
 
-static void pair_fail(struct pair *p, struct end *from)
+/* This end is gone, and so both go. */
+static void end_failed(struct pair *p, const struct end *e, int error)
 {
+	const char *who = e == &p->ends[CLIENT] ? "client" : "target";
+	char why[100];
+
+	if (error == ECONNRESET || error == EPIPE)
+		snprintf(why, sizeof why, "reset by the %s", who);
+	else
+		snprintf(why, sizeof why, "the %s failed: %s", who, strerror(error));
+	pair_close(p, why, true);
+}
+
+/* Moves what comes from an end. False: that failed, and the pair is gone. */
+static bool carry(struct pair *p, struct end *from)
+{
+	enum flow_result result = flow_run(p, from);
+	struct end *other = end_other(p, from);
+	int error = errno;
+
+	if (result == FLOW_FINE)
+		return true;
 	/* The other direction's last bytes may have come before the reset: an early answer. */
-	flow_run(p, end_other(p, from));
-	pair_close(p, "reset", true);
+	flow_run(p, other);
+	end_failed(p, result == FLOW_READ_FAILED ? from : other, error);
+	return false;
 }
 
 /*
@@ -168,15 +190,10 @@ static void pair_run(struct pair *p, struct end *e, unsigned ready)
 {
 	struct end *other = end_other(p, e);
 
-	if (ready & ~(unsigned)IO_READ && flow_is_blocked(&other->flow) &&
-	    flow_run(p, other) == FLOW_RESET) {
-		pair_fail(p, other);
+	if (ready & ~(unsigned)IO_READ && flow_is_blocked(&other->flow) && !carry(p, other))
 		return;
-	}
-	if (ready & ~(unsigned)IO_WRITE && flow_run(p, e) == FLOW_RESET) {
-		pair_fail(p, e);
+	if (ready & ~(unsigned)IO_WRITE && !carry(p, e))
 		return;
-	}
 	touch(p);
 	if (p->ends[CLIENT].flow.shut && p->ends[TARGET].flow.shut)
 		pair_close(p, "done", false);
@@ -189,22 +206,25 @@ void pair_readable(struct pair *p, struct end *from)
 	pair_run(p, from, IO_READ);
 }
 
-static bool has_failed(int fd)
+/* The error that a socket has, an errno; 0: none. */
+static int failure_of(int fd)
 {
 	int error = 0;
 	socklen_t length = sizeof error;
 
-	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 || error != 0;
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 ? errno : error;
 }
 
 static void end_ready(struct pair *p, struct end *e, unsigned ready)
 {
 	/* An error that no read will tell, because reading waits for the other side. */
-	if (ready & IO_ERROR && !(e->io.interest & IO_READ) && has_failed(e->io.fd)) {
-		pair_close(p, "reset", true);
-		return;
-	}
-	pair_run(p, e, ready);
+	bool untold = ready & IO_ERROR && !(e->io.interest & IO_READ);
+	int error = untold ? failure_of(e->io.fd) : 0;
+
+	if (error)
+		end_failed(p, e, error);
+	else
+		pair_run(p, e, ready);
 }
 
 static void on_client(struct reactor *r, struct io_watcher *w, unsigned ready)
@@ -239,19 +259,16 @@ static void target_failed(struct pair *p, const char *why)
 {
 	struct relay_source *s = p->owner;
 	const struct relay_config *c = s->base.config;
-	struct buf name = {0};
+	bool last = ++p->attempts >= c->n_targets * (c->retry + 1);
 
-	targets_leave(&s->targets, p->target);
-	endpoint_add(&name, &c->targets[p->target]);
-	log_info(s->base.rule, "%s: %s", name.data ? name.data : "a target", why);
-	buf_free(&name);
-	if (++p->attempts < c->n_targets * (c->retry + 1)) {
-		p->target = (p->target + 1) % c->n_targets;
-		try_target(p);
+	report_target_failed(s, p->target, why, last);
+	if (last) {
+		pair_close(p, "no target", true);
 		return;
 	}
-	targets_enter(&s->targets, p->target); /* as pair_close counts it */
-	pair_close(p, "no target", true);
+	targets_leave(&s->targets, p->target);
+	p->target = (p->target + 1) % c->n_targets;
+	try_target(p);
 }
 
 static void on_connected(void *context, int fd, int error)
@@ -267,6 +284,7 @@ static void on_connected(void *context, int fd, int error)
 	}
 	without_delay(fd);
 	p->state = PAIR_OPEN;
+	p->owner->told_no_target = false;
 	io_init(&p->ends[TARGET].io, fd, 0, on_target);
 	p->ends[TARGET].io.priority = p->owner->base.priority;
 	report_event(p->owner, "open", &carried);
@@ -308,7 +326,7 @@ static struct pair *pair_new(struct relay_source *s)
 	if (!p)
 		return NULL;
 	p->owner = s;
-	p->number = ++s->n_accepted;
+	p->number = s->n_accepted;
 	if (limits_open(p) == 0)
 		return p;
 	free(p);

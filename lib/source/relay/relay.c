@@ -5,9 +5,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "source/kinds.h"
+#include "source/relay/report.h"
 #include "source/relay/udp.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,14 +29,19 @@ static void on_accepted(void *owner, int fd, const struct address *remote)
 	struct relay_source *s = owner;
 	const struct relay_config *c = s->base.config;
 	struct peer *peer = NULL;
-	bool refused = !cidr_list_permits(&c->access, remote);
+	const char *why = NULL;
 
-	if (!refused && address_is_ip(remote)) {
+	s->n_accepted++;
+	if (!cidr_list_permits(&c->access, remote)) {
+		why = "not allowed";
+	} else if (address_is_ip(remote)) {
 		peer = peer_enter(&s->peers, remote, c->max_per_ip ? c->max_per_ip : UINT64_MAX);
-		refused = !peer;
+		if (!peer)
+			why = errno == EUSERS ? "too many connections from there (--max-per-ip)"
+					      : strerror(errno);
 	}
-	if (refused) {
-		log_info(s->base.rule, "a connection is refused (--allow, --deny, --max-per-ip)");
+	if (why) {
+		report_refused(s, remote, why);
 		shutdown(fd, SHUT_RDWR);
 		close(fd);
 		return;
@@ -50,6 +58,7 @@ void relay_check_ended(struct relay_source *s)
 	if (!s->stopped || busy || s->ended)
 		return;
 	s->ended = true;
+	report_totals(s);
 	s->base.host->ended(&s->base);
 }
 

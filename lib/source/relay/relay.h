@@ -36,7 +36,8 @@ struct relay_source {
 	struct targets targets;
 	struct link pairs;
 	size_t n_pairs;
-	uint64_t n_accepted;
+	uint64_t n_accepted, n_refused; /* since the start */
+	bool told_no_target;            /* since one worked */
 	struct peer_table peers;
 	struct timer drain;
 	bool stopped, ended;
@@ -100,7 +101,8 @@ static inline struct end *end_other(struct pair *p, const struct end *e)
 /* ---- flow.c ---- */
 enum flow_result {
 	FLOW_FINE,
-	FLOW_RESET, /* one of the ends was reset, or failed */
+	FLOW_READ_FAILED,  /* the end it comes from was reset, or failed: errno */
+	FLOW_WRITE_FAILED, /* the other one */
 };
 
 /* Moves what can be moved from `from` to its counterpart. */

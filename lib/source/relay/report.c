@@ -11,6 +11,40 @@ static const struct endpoint *target_of(const struct relay_source *s, const stru
 	return &((const struct relay_config *)s->base.config)->targets[c->target];
 }
 
+/* ---- targets and clients --------------------------------------------------------------------- */
+
+/* Without -v once, until one works again: each connection would tell the same. */
+void report_target_failed(struct relay_source *s, size_t target, const char *why, bool last)
+{
+	const struct relay_config *c = s->base.config;
+	struct buf name = {0};
+	const char *word;
+
+	s->targets.all[target].failed++;
+	endpoint_add(&name, &c->targets[target]);
+	word = name.data ? name.data : "a target";
+	if (last && !s->told_no_target)
+		log_warn(s->base.rule, "no target can be reached: %s: %s", word, why);
+	else
+		log_info(s->base.rule, "%s: %s", word, why);
+	s->told_no_target |= last;
+	buf_free(&name);
+}
+
+void report_refused(struct relay_source *s, const struct address *remote, const char *why)
+{
+	struct buf name = {0};
+
+	s->n_refused++;
+	if (!log_wants(LOG_INFO))
+		return;
+	address_add(&name, remote);
+	log_info(s->base.rule, "%s is refused: %s", name.data ? name.data : "a client", why);
+	buf_free(&name);
+}
+
+/* ---- connections ----------------------------------------------------------------------------- */
+
 void report_event(struct relay_source *s, const char *name, const struct carried *c)
 {
 	struct event event = event_make(name);
@@ -33,10 +67,13 @@ void report_event(struct relay_source *s, const char *name, const struct carried
 	buf_free(&target);
 }
 
-void report_over(const struct relay_source *s, const struct carried *c, const char *why)
+void report_over(struct relay_source *s, const struct carried *c, const char *why)
 {
+	struct target *target = &s->targets.all[c->target];
 	struct buf b = {0};
 
+	target->to += c->to;
+	target->from += c->from;
 	if (!log_wants(LOG_INFO))
 		return;
 	address_add(&b, c->remote);
@@ -49,4 +86,32 @@ void report_over(const struct relay_source *s, const struct carried *c, const ch
 	duration_add(&b, (clock_read(CLOCK_OF_LOOP) - c->started) / NS_PER_MS * NS_PER_MS);
 	log_info(s->base.rule, "%s, %s", b.data ? b.data : "", why);
 	buf_free(&b);
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+static void target_totals(const struct relay_source *s, size_t i)
+{
+	const struct relay_config *c = s->base.config;
+	const struct target *t = &s->targets.all[i];
+	struct buf name = {0};
+
+	endpoint_add(&name, &c->targets[i]);
+	log_info(s->base.rule, "%s: chosen %llu times, failed %llu times, %llu bytes to, %llu from",
+		 name.data ? name.data : "a target", (unsigned long long)t->chosen,
+		 (unsigned long long)t->failed, (unsigned long long)t->to,
+		 (unsigned long long)t->from);
+	buf_free(&name);
+}
+
+void report_totals(const struct relay_source *s)
+{
+	const struct relay_config *c = s->base.config;
+
+	if (!log_wants(LOG_INFO))
+		return;
+	log_info(s->base.rule, "%llu accepted, %llu refused", (unsigned long long)s->n_accepted,
+		 (unsigned long long)s->n_refused);
+	for (size_t i = 0; i < c->n_targets; i++)
+		target_totals(s, i);
 }

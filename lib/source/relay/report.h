@@ -1,10 +1,11 @@
 /*
  * What is told of a connection (or a UDP session): its events with --json or --format, and under -v
- * the line when it is over.
+ * the line when it is over; and the counts of all of them.
  */
 #ifndef EVWATCH_SOURCE_RELAY_REPORT_H
 #define EVWATCH_SOURCE_RELAY_REPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,10 +20,19 @@ struct carried {
 	int64_t started;   /* on the loop's clock */
 };
 
+/* A target could not be connected to; `last`: nor could the others, and the client is told. */
+void report_target_failed(struct relay_source *s, size_t target, const char *why, bool last);
+
+/* A client is refused. */
+void report_refused(struct relay_source *s, const struct address *remote, const char *why);
+
 /* Emits the event "open" or "close", where events are printed. */
 void report_event(struct relay_source *s, const char *name, const struct carried *c);
 
-/* Logs that it is over, and why. */
-void report_over(const struct relay_source *s, const struct carried *c, const char *why);
+/* Counts what it carried, and logs that it is over, and why. */
+void report_over(struct relay_source *s, const struct carried *c, const char *why);
+
+/* Logs what was carried by all, at the end. */
+void report_totals(const struct relay_source *s);
 
 #endif

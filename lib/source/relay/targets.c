@@ -20,6 +20,7 @@ void targets_close(struct targets *t)
 void targets_enter(struct targets *t, size_t target)
 {
 	t->all[target].connections++;
+	t->all[target].chosen++;
 }
 
 void targets_leave(struct targets *t, size_t target)

@@ -11,6 +11,9 @@
 
 struct target {
 	size_t connections; /* that chose it and are not over */
+	/* Since the start. */
+	uint64_t chosen, failed; /* how often; failed: it could not be connected to */
+	uint64_t to, from;       /* bytes, of connections that are over */
 };
 
 struct targets {

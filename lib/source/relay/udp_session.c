@@ -173,13 +173,11 @@ static void next_target(struct session *s, const char *why)
 {
 	const struct relay_config *c = config_of(s);
 	struct targets *targets = &s->owner->source->targets;
-	struct buf name = {0};
+	bool last = ++s->attempts >= most_attempts(s);
 
 	close_socket(s);
-	endpoint_add(&name, &c->targets[s->target]);
-	log_info(s->owner->source->base.rule, "%s: %s", name.data ? name.data : "a target", why);
-	buf_free(&name);
-	if (++s->attempts >= most_attempts(s)) {
+	report_target_failed(s->owner->source, s->target, why, last);
+	if (last) {
 		session_close(s, "no target");
 		return;
 	}
@@ -230,6 +228,7 @@ static void answered(struct session *s)
 	s->unanswered = false;
 	s->attempts = 0;
 	s->holds = false;
+	s->owner->source->told_no_target = false;
 	if (s->held)
 		held_drop(s);
 	touch(s);
