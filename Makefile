@@ -53,7 +53,9 @@ $(BUILD)/%.o: %.c
 
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libevwatch.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libevwatch.a $(LDLIBS)
+	$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(BUILD)/libevwatch.a $(LDLIBS)
+
+$(BUILD)/unit/test_reactor_clock: tests/shim/clock.c
 
 units: $(UNIT_BIN)
 

@@ -33,7 +33,8 @@ struct select_state {
 	uint16_t *interests;                        /* by descriptor */
 	uint32_t *generations;
 	size_t words, n_interests, n_generations;
-	int highest; /* descriptor in use, or -1 */
+	int highest;      /* descriptor in use, or -1 */
+	bool false_alarm; /* the last wait ended for something that nobody asked for */
 };
 
 static void *select_init(struct error *e)
@@ -145,6 +146,21 @@ static void refuse_closed(struct select_state *s, struct reactor *r)
 			io_refused(r, fd);
 }
 
+/*
+ * A hang-up is waited for as readability. Bytes that wait at a descriptor whose reader pauses would
+ * end every wait: those descriptors are left out of every other one, which is short then.
+ */
+enum { NAP = 20000000 };
+
+static int64_t wait_without_paused(struct select_state *s, int64_t wait)
+{
+	for (int fd = 0; fd <= s->highest; fd++)
+		if (!(s->interests[fd] & (IO_READ | IO_HALF_CLOSE)))
+			bit_set(s->result[0], fd, false);
+	s->false_alarm = false;
+	return wait < 0 || wait > NAP ? NAP : wait;
+}
+
 static void tell_ready(struct select_state *s, struct reactor *r, int highest)
 {
 	for (int fd = 0; fd <= highest; fd++) {
@@ -156,17 +172,22 @@ static void tell_ready(struct select_state *s, struct reactor *r, int highest)
 		ready = ask_again(fd, s->interests[fd]);
 		if (ready)
 			io_ready(r, fd, s->generations[fd], ready);
+		else
+			s->false_alarm = true;
 	}
 }
 
 static int select_dispatch(void *state, struct reactor *r, int64_t wait)
 {
 	struct select_state *s = state;
-	struct timespec ts = {.tv_sec = (time_t)(wait / 1000000000), .tv_nsec = wait % 1000000000};
+	struct timespec ts;
 	long n;
 
 	for (int i = 0; i < SETS && s->words; i++)
 		memcpy(s->result[i], s->wanted[i], s->words * sizeof(unsigned long));
+	if (s->false_alarm)
+		wait = wait_without_paused(s, wait);
+	ts = (struct timespec){.tv_sec = (time_t)(wait / 1000000000), .tv_nsec = wait % 1000000000};
 	n = syscall(SYS_pselect6, s->highest + 1, s->result[0], s->result[1], s->result[2],
 		    wait < 0 ? NULL : &ts, NULL);
 	if (n < 0 && errno == EBADF) {

@@ -294,6 +294,8 @@ static void uring_complete(struct uring_state *s, struct reactor *r, uint64_t na
 	if (!slot->armed || slot->number != (uint32_t)(name >> 32))
 		return;
 	slot->armed = false;
+	if (result == -EINVAL)
+		return; /* a regular file has none of what was asked for, and no way to wait */
 	if (result == -ECANCELED || list_to_arm(s, fd) < 0)
 		result = -ENOMEM; /* the watchers must hear of it */
 	if (result < 0)

@@ -117,6 +117,13 @@ void io_change(struct reactor *r, struct io_watcher *w, unsigned interest)
 		io_note_change(r, &r->slots[w->fd], w->fd);
 }
 
+void io_close(struct reactor *r)
+{
+	for (size_t fd = 0; fd < r->n_slots; fd++)
+		while (r->slots[fd].first)
+			io_stop(r, r->slots[fd].first);
+}
+
 /* ---- inactivity ------------------------------------------------------------------------------ */
 
 static void on_io_timeout(struct reactor *r, struct timer *t)
@@ -125,6 +132,8 @@ static void on_io_timeout(struct reactor *r, struct timer *t)
 	struct io_watcher *w = timeout->watcher;
 
 	timer_start_in(r, t, timeout->after);
+	if (w->interest & IO_ONCE)
+		io_stop(r, w);
 	w->call(r, w, IO_TIMEOUT);
 }
 

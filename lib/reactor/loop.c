@@ -141,6 +141,27 @@ static void activate_deferred(struct reactor *r)
 	r->n_later = kept;
 }
 
+static void queues_close(struct reactor *r)
+{
+	for (int i = 0; i < PRIORITIES; i++) {
+		const struct queue *q = &r->queues[i];
+
+		for (uint32_t at = q->run; at < q->count; at++) {
+			void *watcher = (void *)(q->items[at] & ~(uintptr_t)KIND_BITS);
+
+			if ((q->items[at] & KIND_BITS) == ACTIVE_TIMER)
+				((struct timer *)watcher)->pending = 0;
+			else if ((q->items[at] & KIND_BITS) == ACTIVE_DEFERRED)
+				((struct deferred *)watcher)->pending = 0;
+		}
+		free(q->items);
+	}
+	for (size_t i = 0; i < r->n_later; i++)
+		if (r->later[i])
+			r->later[i]->pending = 0;
+	free(r->later);
+}
+
 /* ---- one iteration --------------------------------------------------------------------------- */
 
 /* Is there more to a turn than descriptors? */
@@ -240,13 +261,12 @@ void reactor_free(struct reactor *r)
 	timers_close(r);
 	children_close(r);
 	signals_close(r);
+	io_close(r);
+	queues_close(r);
 	r->backend->dealloc(r->backend_state);
-	for (int i = 0; i < PRIORITIES; i++)
-		free(r->queues[i].items);
 	free(r->slots);
 	free(r->changes);
 	free(r->always);
-	free(r->later);
 	free(r);
 }
 

@@ -123,6 +123,8 @@ void io_stop_internal(struct reactor *r, struct io_watcher *w);
 void io_flush_changes(struct reactor *r);
 void io_activate_always_ready(struct reactor *r);
 void io_reinstall_all(struct reactor *r);
+/* Stops every watcher that is left. */
+void io_close(struct reactor *r);
 /* A watcher with a timeout, or for one call only, is about to be called. */
 void io_prepare_call(struct reactor *r, struct io_watcher *w);
 /* Readiness of a registration that is gone. */

@@ -42,7 +42,10 @@ int reactor_turn(struct reactor *r, int64_t wait);
 /* Makes reactor_run return after the current callback. */
 void reactor_stop(struct reactor *r);
 
-/* After fork(2), in the child: builds the backend anew; all watchers stay started. Returns 0/-1. */
+/*
+ * After fork(2), in the child: builds the backend anew; all watchers stay started. Wakers go on
+ * sharing their eventfd with the parent: stop them and start them. Returns 0 or -1.
+ */
 int reactor_reinit(struct reactor *r);
 
 const char *reactor_backend(const struct reactor *r);
@@ -94,7 +97,7 @@ enum {
 	IO_HANGUP = 0x010,      /* reported always: EPOLLHUP */
 	IO_HALF_CLOSE = 0x2000, /* the peer will send no more: EPOLLRDHUP; only when asked for */
 	IO_TIMEOUT = 0x040,     /* reported when the watcher's own timeout ran out */
-	IO_EDGE = 0x080,        /* interest: tell changes only (level elsewhere: poll, select) */
+	IO_EDGE = 0x080,        /* interest: tell changes only, on epoll; the others tell levels */
 	IO_ONCE = 0x100,        /* interest: stop before the callback */
 };
 
@@ -243,7 +246,7 @@ int reactor_reap_orphans(struct reactor *r);
 struct deferred;
 typedef void deferred_call(struct reactor *r, struct deferred *d);
 
-/* Called once, in the next turn (or in this one, when its queue has not run yet). */
+/* Called once, in the next turn. */
 struct deferred {
 	deferred_call *call;
 	uint32_t pending; /* private */

@@ -1,0 +1,229 @@
+/* lib/reactor: the end of each child is told once, whoever reaps, and nobody else's is stolen. */
+#include "reactor_suite.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+struct child {
+	struct child_watcher watcher;
+	int status, calls;
+	bool is_freed;
+};
+
+static void on_child(struct reactor *r, struct child_watcher *w, int status)
+{
+	struct child *c = CONTAINER_OF(w, struct child, watcher);
+
+	(void)r;
+	c->calls++;
+	c->status = status;
+	if (c->is_freed)
+		free(c);
+}
+
+static pid_t spawn(int status)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(status);
+	return pid;
+}
+
+/* A child that ends when it is told to, by the other end of a pipe. */
+static pid_t spawn_waiting(int fds[2])
+{
+	char byte;
+	pid_t pid;
+
+	pipe_open(fds);
+	pid = fork();
+	if (pid > 0)
+		return pid;
+	close(fds[1]);
+	while (read(fds[0], &byte, 1) < 0)
+		;
+	_exit(7);
+}
+
+static void start_child(struct reactor *r, struct child *c, pid_t pid)
+{
+	*c = (struct child){0};
+	child_init(&c->watcher, pid, on_child);
+	if (child_start(r, &c->watcher, -1) < 0)
+		bail_out("child_start");
+}
+
+/* Running ones, or zombies. */
+static bool has_children(void)
+{
+	siginfo_t si;
+
+	return waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static void test_many(bool adopt)
+{
+	struct reactor *r = reactor_here();
+	struct child children[20];
+	int wrong = 0;
+
+	if (adopt)
+		reactor_reap_orphans(r);
+	for (int i = 0; i < 20; i++)
+		start_child(r, &children[i], spawn(i));
+	reactor_run(r);
+	for (int i = 0; i < 20; i++)
+		wrong += children[i].calls != 1 || WEXITSTATUS(children[i].status) != i;
+	EQUAL(wrong, 0, "every child's end is told once, with its status");
+	HOLDS(!has_children(), "no zombie is left");
+	reactor_free(r);
+}
+
+static void test_with_pidfds(void)
+{
+	test_many(false);
+}
+
+static void test_with_sigchld(void)
+{
+	test_many(true);
+}
+
+static void test_signalled(void)
+{
+	struct reactor *r = reactor_here();
+	struct child c;
+	int fds[2];
+	pid_t pid = spawn_waiting(fds);
+
+	start_child(r, &c, pid);
+	turns(r, 2);
+	EQUAL(c.calls, 0, "a child that runs has not ended");
+	kill(pid, SIGTERM);
+	reactor_run(r);
+	HOLDS(WIFSIGNALED(c.status) && WTERMSIG(c.status) == SIGTERM, "a signal's end is told");
+	reactor_free(r);
+	close_both(fds);
+}
+
+static void test_stopped(void)
+{
+	struct reactor *r = reactor_here();
+	struct child c;
+	int fds[2], status;
+	pid_t pid = spawn_waiting(fds);
+
+	start_child(r, &c, pid);
+	child_stop(r, &c.watcher);
+	close(fds[1]);
+	reactor_run(r);
+	EQUAL(c.calls, 0, "the end of a child that is watched no more is not told");
+	HOLDS(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 7, "nor is it reaped");
+	reactor_free(r);
+	close(fds[0]);
+}
+
+static void test_freed_inside(void)
+{
+	struct reactor *r = reactor_here();
+	struct child *c = malloc(sizeof *c);
+
+	start_child(r, c, spawn(0));
+	c->is_freed = true;
+	reactor_run(r);
+	HOLDS(true, "a watcher may be freed in its callback, and the loop ends");
+	reactor_free(r);
+}
+
+static void test_pidfd_of_the_caller(void)
+{
+	struct reactor *r = reactor_here();
+	struct child c = {0};
+	pid_t pid = spawn(3);
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	child_init(&c.watcher, pid, on_child);
+	EQUAL(child_start(r, &c.watcher, pidfd), 0, "a pidfd of the caller's is taken");
+	reactor_run(r);
+	HOLDS(c.calls == 1 && WEXITSTATUS(c.status) == 3, "and tells the end");
+	EQUAL(fcntl(pidfd, F_GETFD), -1, "and is closed then");
+	reactor_free(r);
+}
+
+static void test_of_others(void)
+{
+	struct reactor *r = reactor_here();
+	struct child mine;
+	pid_t other = spawn(5);
+	int status;
+
+	start_child(r, &mine, spawn(4));
+	reactor_run(r);
+	EQUAL(WEXITSTATUS(mine.status), 4, "the watched child's end is told");
+	HOLDS(waitpid(other, &status, 0) == other && WEXITSTATUS(status) == 5,
+	      "one that nobody watches is left to who waits for it");
+	start_child(r, &mine, spawn(6));
+	waitpid(mine.watcher.pid, NULL, 0);
+	reactor_run(r);
+	HOLDS(mine.calls == 1, "one that somebody else reaped is told once");
+	reactor_free(r);
+}
+
+static void test_orphans(void)
+{
+	struct reactor *r = reactor_here();
+	struct child c;
+	pid_t pid;
+
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	reactor_reap_orphans(r);
+	pid = fork();
+	if (pid == 0) {
+		spawn(0); /* adopted when its parent has gone */
+		_exit(0);
+	}
+	start_child(r, &c, pid);
+	reactor_run(r);
+	for (int i = 0; i < 1000 && has_children(); i++)
+		reactor_turn(r, 10000000);
+	EQUAL(c.calls, 1, "beside orphans a watched child is told");
+	HOLDS(!has_children(), "and no orphan is left");
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+	reactor_free(r);
+}
+
+static void test_nobody(void)
+{
+	struct reactor *r = reactor_here();
+	struct child_watcher w;
+	pid_t pid = spawn(0);
+
+	waitpid(pid, NULL, 0);
+	child_init(&w, pid, on_child);
+	HOLDS(child_start(r, &w, -1) == -1 && errno == ESRCH, "a child that is gone is refused");
+	reactor_run(r);
+	HOLDS(true, "and does not keep the loop running");
+	reactor_free(r);
+}
+
+static const struct conformance cases[] = {
+    {"by pidfd", test_with_pidfds},
+    {"by SIGCHLD", test_with_sigchld},
+    {"signalled", test_signalled},
+    {"stopped", test_stopped},
+    {"freed in its callback", test_freed_inside},
+    {"pidfd of the caller", test_pidfd_of_the_caller},
+    {"of others", test_of_others},
+    {"orphans", test_orphans},
+    {"gone", test_nobody},
+    {0},
+};
+
+int main(void)
+{
+	return conformance_run(cases);
+}

@@ -1,0 +1,333 @@
+/* lib/reactor: which files can be watched, and descriptors that are closed, reused or many. */
+#include "reactor_suite.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+/* ---- kinds of files -------------------------------------------------------------------------- */
+
+static void test_always_ready(void)
+{
+	struct reactor *r = reactor_here();
+	struct probe file, null, once;
+	int fds[2];
+
+	probe_start(r, &file, open("/proc/self/exe", O_RDONLY), IO_READ);
+	probe_start(r, &null, open("/dev/null", O_RDWR), IO_READ | IO_WRITE);
+	probe_start(r, &once, open("/proc/self/exe", O_RDONLY), IO_READ | IO_ONCE);
+	turns(r, 3);
+	HOLDS(file.calls == 3 && file.last == IO_READ, "a regular file is always ready");
+	HOLDS(null.calls == 3 && null.last == (IO_READ | IO_WRITE), "so is /dev/null");
+	EQUAL(once.calls, 1, "but once is once");
+	io_change(r, &file.io, IO_WRITE);
+	turns(r, 1);
+	EQUAL(file.last, IO_WRITE, "its interest can be changed");
+	io_change(r, &file.io, 0);
+	io_stop(r, &null.io);
+	file.calls = null.calls = 0;
+	turns(r, 2);
+	EQUAL(file.calls + null.calls, 0, "without interest, or stopped, it is not told");
+	pipe_open(fds);
+	io_stop(r, &file.io);
+	HOLDS(dup2(fds[0], file.io.fd) == file.io.fd, "a pipe takes its number");
+	probe_start(r, &file, file.io.fd, IO_READ);
+	turns(r, 2);
+	EQUAL(file.calls, 0, "and is not always ready");
+	put(fds[1], "x");
+	turns(r, 1);
+	EQUAL(file.calls, 1, "but when it is");
+	reactor_free(r);
+	close(file.io.fd);
+	close(null.io.fd);
+	close(once.io.fd);
+	close_both(fds);
+}
+
+/* While a regular file keeps the loop awake, the others are served as well. */
+static void test_beside_always_ready(void)
+{
+	struct reactor *r = reactor_here();
+	struct probe file, p;
+	int fds[2];
+
+	pipe_open(fds);
+	put(fds[1], "x");
+	probe_start(r, &file, open("/proc/self/exe", O_RDONLY), IO_READ);
+	probe_start(r, &p, fds[0], IO_READ);
+	turns(r, 3);
+	HOLDS(file.calls == 3 && p.calls == 3, "a regular file and a pipe are served in turn");
+	reactor_free(r);
+	close(file.io.fd);
+	close_both(fds);
+}
+
+static void test_tty(void)
+{
+	struct reactor *r = reactor_here();
+	int master = posix_openpt(O_RDWR | O_NOCTTY), slave;
+	struct probe outside, inside;
+
+	if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0)
+		bail_out("posix_openpt");
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+	probe_start(r, &outside, master, IO_READ);
+	probe_start(r, &inside, slave, IO_READ);
+	turns(r, 2);
+	EQUAL(inside.calls + outside.calls, 0, "an idle terminal is not ready");
+	put(master, "half a line");
+	turns(r, 2);
+	EQUAL(inside.calls, 0, "nor is one with half a line");
+	put(master, "\n");
+	wait_for(r, &inside, IO_READ); /* the kernel hands it on in a thread of its own */
+	wait_for(r, &outside, IO_READ);
+	EQUAL(inside.last, IO_READ, "a line is readable");
+	EQUAL(outside.last, IO_READ, "and its echo on the other side");
+	io_stop(r, &inside.io);
+	turns(r, 1);
+	close(slave);
+	wait_for(r, &outside, IO_HANGUP);
+	HOLDS(outside.last & IO_HANGUP, "closing the terminal is a hang-up");
+	reactor_free(r);
+	close(master);
+}
+
+static void test_fifo(void)
+{
+	char folder[] = "/tmp/reactor.XXXXXX", path[64];
+	struct reactor *r = reactor_here();
+	struct probe p;
+	int reader, writer;
+
+	if (!mkdtemp(folder))
+		bail_out("mkdtemp");
+	snprintf(path, sizeof path, "%s/fifo", folder);
+	if (mkfifo(path, 0600) < 0)
+		bail_out("mkfifo");
+	reader = open(path, O_RDONLY | O_NONBLOCK);
+	probe_start(r, &p, reader, IO_READ);
+	turns(r, 2);
+	EQUAL(p.calls, 0, "a FIFO that had no writer yet is not ready");
+	writer = open(path, O_WRONLY);
+	put(writer, "x");
+	turns(r, 1);
+	EQUAL(p.last, IO_READ, "a writer's bytes are readable");
+	take(reader, 1);
+	close(writer);
+	turns(r, 2);
+	HOLDS(p.last & IO_HANGUP, "when the last writer goes it is a hang-up");
+	writer = open(path, O_WRONLY);
+	turns(r, 1);
+	p.calls = 0;
+	turns(r, 2);
+	EQUAL(p.calls, 0, "which ends when another comes");
+	reactor_free(r);
+	close(reader);
+	close(writer);
+	unlink(path);
+	rmdir(folder);
+}
+
+/* ---- numbers that are closed and reused ------------------------------------------------------ */
+
+static void test_closed(void)
+{
+	struct reactor *r = reactor_here();
+	struct probe p, second;
+	int fds[2];
+
+	pipe_open(fds);
+	p = probe_of(fds[0], IO_READ);
+	second = probe_of(fds[0], IO_READ);
+	close_both(fds);
+	io_start(r, &p.io);
+	io_start(r, &second.io);
+	turns(r, 3);
+	HOLDS(p.calls == 1 && p.last & IO_ERROR && !p.io.started,
+	      "a closed descriptor is told once as an error, and stopped");
+	HOLDS(second.calls == 1 && second.last & IO_ERROR, "to all of its watchers");
+	pipe_open(fds);
+	put(fds[1], "x");
+	probe_start(r, &p, fds[0], IO_READ);
+	turns(r, 1);
+	EQUAL(p.last, IO_READ, "the number can be watched again when it is a file again");
+	io_stop(r, &p.io);
+	p = probe_of(-1, IO_READ);
+	EQUAL(io_start(r, &p.io), -1, "a negative descriptor is refused at once");
+	HOLDS(!p.io.started, "and not started");
+	reactor_free(r);
+	close_both(fds);
+}
+
+/* Closed and reused within one turn: the new file is watched, the old one's readiness is stale. */
+static void test_reused(void)
+{
+	struct reactor *r = reactor_here();
+	struct probe old, now;
+	int a[2], b[2], duplicate;
+
+	pipe_open(a);
+	pipe_open(b);
+	put(a[1], "x");
+	probe_start(r, &old, a[0], IO_READ);
+	turns(r, 1);
+	EQUAL(old.calls, 1, "the first file is ready");
+	io_stop(r, &old.io);
+	duplicate = dup(a[0]); /* keeps the old file alive in the kernel's set */
+	HOLDS(dup2(b[0], a[0]) == a[0], "its number names another file");
+	probe_start(r, &now, a[0], IO_READ);
+	turns(r, 3);
+	EQUAL(now.calls, 0, "stale readiness of a reused number is not told");
+	HOLDS(turns_within(r, 30000000) < 20, "and does not keep the loop awake");
+	put(b[1], "y");
+	turns(r, 1);
+	EQUAL(now.calls, 1, "that the new file becomes readable is told");
+	EQUAL(old.calls, 1, "to its own watcher alone");
+	io_stop(r, &now.io);
+	close(a[0]);
+	turns(r, 3);
+	reactor_free(r);
+	close(duplicate);
+	close(a[1]);
+	close_both(b);
+}
+
+/* What the callback of one does to the other: its descriptor names another file from then on. */
+static int reuse_with, reuse_duplicate;
+
+static void reuse_other(struct reactor *r, struct probe *p)
+{
+	int fd = p->other->io.fd;
+
+	p->act = p->other->act = NULL;
+	io_stop(r, &p->other->io);
+	reuse_duplicate = dup(fd);
+	dup2(reuse_with, fd);
+	io_init(&p->other->io, fd, IO_READ, on_io);
+	io_start(r, &p->other->io);
+}
+
+/* Both were found ready by the same wait: what is told of the second is about a file that is gone.
+ */
+static void test_reused_in_the_same_round(void)
+{
+	struct reactor *r = reactor_here();
+	struct probe a, b;
+	int first[2], second[2], idle[2];
+
+	pipe_open(first);
+	pipe_open(second);
+	pipe_open(idle);
+	put(first[1], "x");
+	put(second[1], "x");
+	reuse_with = idle[0];
+	probe_start(r, &a, first[0], IO_READ);
+	probe_start(r, &b, second[0], IO_READ);
+	a.act = b.act = reuse_other;
+	a.other = &b;
+	b.other = &a;
+	turns(r, 1);
+	EQUAL(a.calls + b.calls, 1, "readiness found before a number was reused is not told");
+	turns(r, 3);
+	EQUAL(a.calls + b.calls, 4, "nor later: only the other one goes on");
+	reactor_free(r);
+	close(reuse_duplicate);
+	close_both(first);
+	close_both(second);
+	close_both(idle);
+}
+
+/* A live duplicate of a descriptor that was closed before its stop reached the kernel. */
+static void test_live_duplicate(void)
+{
+	struct reactor *r = reactor_here();
+	struct probe p;
+	int fds[2], duplicate;
+
+	pipe_open(fds);
+	put(fds[1], "x");
+	probe_start(r, &p, fds[0], IO_READ);
+	turns(r, 1);
+	duplicate = dup(fds[0]);
+	io_stop(r, &p.io);
+	close(fds[0]);
+	turns(r, 3);
+	HOLDS(turns_within(r, 30000000) < 20, "a live duplicate of a closed file does not spin");
+	EQUAL(p.calls, 1, "and calls nobody");
+	reactor_free(r);
+	close(duplicate);
+	close(fds[1]);
+}
+
+/* ---- many ------------------------------------------------------------------------------------ */
+
+enum { MANY = 19000 };
+
+static int room_for_many(void)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	return limit.rlim_cur > MANY + 100 ? MANY : (int)limit.rlim_cur - 100;
+}
+
+static int count_called(const struct probe *probes, int n)
+{
+	int calls = 0;
+
+	for (int i = 0; i < n; i++)
+		calls += probes[i].calls > 0;
+	return calls;
+}
+
+static void test_many(void)
+{
+	static struct probe probes[MANY];
+	struct reactor *r = reactor_here();
+	int n = room_for_many(), ready = eventfd(1, EFD_NONBLOCK);
+
+	if (n < MANY)
+		printf("# only %d descriptors may be open here\n", n);
+	for (int i = 0; i < n; i++)
+		probe_start(r, &probes[i], dup(ready), IO_READ);
+	HOLDS(probes[n - 1].io.fd > 1024, "descriptors beyond FD_SETSIZE are watched");
+	for (int t = 0; t < 200 && count_called(probes, n) < n; t++)
+		turns(r, 1);
+	SAME(count_called(probes, n), n, "%s: every one of %d ready ones is told", backend, n);
+	take(ready, 8);
+	turns(r, 20); /* io_uring has more to tell than fits into its ring: of then */
+	for (int i = 0; i < n; i++)
+		probes[i].calls = 0;
+	turns(r, 1);
+	EQUAL(count_called(probes, n), 0, "and none when they are not");
+	for (int i = 0; i < n; i++) {
+		io_stop(r, &probes[i].io);
+		close(probes[i].io.fd);
+	}
+	turns(r, 1);
+	reactor_free(r);
+	close(ready);
+}
+
+static const struct conformance cases[] = {
+    {"regular files", test_always_ready},
+    {"beside regular files", test_beside_always_ready},
+    {"terminals", test_tty},
+    {"FIFOs", test_fifo},
+    {"closed", test_closed},
+    {"reused", test_reused},
+    {"reused in the same round", test_reused_in_the_same_round},
+    {"live duplicate", test_live_duplicate},
+    {"19,000 descriptors", test_many},
+    {0},
+};
+
+int main(void)
+{
+	return conformance_run(cases);
+}
