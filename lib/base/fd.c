@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 void fd_close(int *fd)
@@ -34,6 +35,35 @@ int fd_set_nonblocking(int fd, bool on)
 int fd_set_cloexec(int fd)
 {
 	return fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* From `first` to `last`, both included. */
+static void close_range_of(unsigned first, unsigned last)
+{
+	long most = sysconf(_SC_OPEN_MAX);
+
+	if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
+		return;
+	for (unsigned fd = first; fd <= last && (long)fd < most; fd++)
+		close((int)fd);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+void fd_close_all_but(int *keep, size_t n)
+{
+	unsigned next = 0;
+
+	qsort(keep, n, sizeof *keep, by_number);
+	for (size_t i = 0; i < n; i++) {
+		if (keep[i] > 0)
+			close_range_of(next, (unsigned)keep[i] - 1);
+		next = (unsigned)keep[i] + 1;
+	}
+	close_range_of(next, ~0U);
 }
 
 int fd_reserve_standard(void)

@@ -16,6 +16,12 @@ int fd_set_nonblocking(int fd, bool on);
 /* Sets FD_CLOEXEC. Returns 0, or -1 with errno. */
 int fd_set_cloexec(int fd);
 
+/*
+ * Closes every descriptor but those of `keep`, which is sorted: for the child of a fork that leaves
+ * its parent's behind (close_range(2), Linux 5.9; one by one elsewhere).
+ */
+void fd_close_all_but(int *keep, size_t n);
+
 /* Opens /dev/null on each of 0, 1, 2 that is closed, so that no other file lands there. */
 int fd_reserve_standard(void);
 

@@ -50,6 +50,14 @@ static void write_plainly(const char *line, size_t length)
 	}
 }
 
+void log_pass_on(const char *line, size_t length)
+{
+	if (the_log.writer)
+		the_log.writer(the_log.context, line, length);
+	else
+		write_plainly(line, length);
+}
+
 static void line_as_json(struct buf *line, enum log_level level, const char *rule, const char *text)
 {
 	struct timespec now;
@@ -91,10 +99,8 @@ __attribute__((format(printf, 3, 0))) static void log_line(enum log_level level,
 		line_as_text(&line, rule, text.data ? text.data : format);
 	if (line.failed)
 		write_plainly("evwatch: out of memory\n", 23);
-	else if (the_log.writer)
-		the_log.writer(the_log.context, line.data, line.length);
 	else
-		write_plainly(line.data, line.length);
+		log_pass_on(line.data, line.length);
 	buf_free(&line);
 	buf_free(&text);
 	errno = saved;

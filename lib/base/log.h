@@ -27,6 +27,9 @@ void log_setup(enum log_level level, bool json);
 /* Replaces the writer; NULL restores the plain write(2) to descriptor 2. */
 void log_set_writer(log_writer *writer, void *context);
 
+/* Writes a whole line that another process of ours made for its log. */
+void log_pass_on(const char *line, size_t length);
+
 /* Would a line of this level be told? For callers whose arguments are costly to make. */
 bool log_wants(enum log_level level);
 

@@ -12,6 +12,8 @@
 
 struct buf;
 
+enum { WORKERS_MOST = 256 };
+
 enum relay_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN, BALANCE_SOURCE, BALANCE_FIRST };
 
 struct relay_config {
@@ -25,6 +27,7 @@ struct relay_config {
 	uint64_t retry, max_conns, max_per_ip;         /* max_ 0: no limit */
 	char *dump;                                    /* a path, `-`, or NULL */
 	uint64_t rate;                                 /* bytes a second each way; 0: no limit */
+	uint64_t workers;                              /* below 2: none */
 };
 
 /* The table of --help, the parser and the manual; ends with a NULL name. */

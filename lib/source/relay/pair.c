@@ -333,7 +333,7 @@ static struct pair *pair_new(struct relay_source *s)
 	return NULL;
 }
 
-void pair_open(struct relay_source *s, int fd, const struct address *remote, struct peer *peer)
+int pair_open(struct relay_source *s, int fd, const struct address *remote, struct peer *peer)
 {
 	struct pair *p = pair_new(s);
 
@@ -342,7 +342,7 @@ void pair_open(struct relay_source *s, int fd, const struct address *remote, str
 		peer_leave(&s->peers, peer);
 		close_with_reset(fd);
 		close(fd);
-		return;
+		return -1;
 	}
 	remote_keep(p, remote);
 	p->peer = peer;
@@ -359,4 +359,5 @@ void pair_open(struct relay_source *s, int fd, const struct address *remote, str
 	s->n_pairs++;
 	p->target = targets_choose(&s->targets, remote);
 	try_target(p);
+	return 0;
 }

@@ -3,10 +3,12 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "source/kinds.h"
 #include "source/relay/report.h"
 #include "source/relay/udp.h"
+#include "source/relay/workers.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,9 +21,38 @@
 static void accept_more(struct relay_source *s)
 {
 	const struct relay_config *c = s->base.config;
-	bool room = !c->max_conns || s->n_pairs < c->max_conns;
+	bool room = s->place ? s->place->parked < 0 : !c->max_conns || s->n_pairs < c->max_conns;
 
 	acceptor_want(&s->acceptor, !s->stopped && room);
+}
+
+static void carry(struct relay_source *s, int fd, const struct address *remote, struct peer *peer)
+{
+	if (pair_open(s, fd, remote, peer) < 0 && s->place)
+		worker_leave(s->place);
+	accept_more(s);
+}
+
+/*
+ * A worker cannot stop accepting when another one takes the last place: what it accepted then waits
+ * here, as it would in the backlog.
+ */
+static void park(struct relay_source *s, int fd, const struct address *remote, struct peer *peer)
+{
+	s->place->parked = fd;
+	s->place->parked_remote = *remote;
+	s->place->parked_peer = peer;
+	accept_more(s);
+}
+
+void relay_room(struct relay_source *s)
+{
+	int fd = s->place->parked;
+
+	if (fd < 0 || s->stopped || !worker_enter(s->place))
+		return;
+	s->place->parked = -1;
+	carry(s, fd, &s->place->parked_remote, s->place->parked_peer);
 }
 
 static void on_accepted(void *owner, int fd, const struct address *remote)
@@ -46,14 +77,16 @@ static void on_accepted(void *owner, int fd, const struct address *remote)
 		close(fd);
 		return;
 	}
-	pair_open(s, fd, remote, peer);
-	if (c->max_conns)
-		accept_more(s);
+	if (s->place && !worker_enter(s->place))
+		park(s, fd, remote, peer);
+	else
+		carry(s, fd, remote, peer);
 }
 
 void relay_check_ended(struct relay_source *s)
 {
-	bool busy = s->n_pairs || (s->udp && s->udp->sessions.count);
+	bool busy = s->n_pairs || (s->udp && s->udp->sessions.count) ||
+		    (s->workers && s->workers->n_running);
 
 	if (!s->stopped || busy || s->ended)
 		return;
@@ -68,7 +101,9 @@ void relay_pair_over(struct relay_source *s, const struct pair *p)
 	peer_leave(&s->peers, p->peer);
 	s->n_pairs--;
 	acceptor_retry(&s->acceptor);
-	if (((const struct relay_config *)s->base.config)->max_conns)
+	if (s->place)
+		worker_leave(s->place);
+	else if (((const struct relay_config *)s->base.config)->max_conns)
 		accept_more(s);
 	relay_check_ended(s);
 }
@@ -100,6 +135,9 @@ static void relay_close(struct source *base)
 	if (s->udp)
 		udp_close(s->udp);
 	s->udp = NULL;
+	if (s->workers)
+		workers_close(s->workers);
+	s->workers = NULL;
 	timer_stop(base->reactor, &s->drain);
 	listener_close(&s->listener);
 	if (s->resolver)
@@ -111,12 +149,12 @@ static void relay_close(struct source *base)
 	free(s->buffer);
 }
 
-static void tell_bound(struct relay_source *s)
+static void tell_bound(struct relay_source *s, const struct listener *l)
 {
-	for (int i = 0; i < s->listener.count; i++) {
+	for (int i = 0; i < l->count; i++) {
 		struct buf word = {0};
 
-		listener_add_bound(&word, &s->listener, i);
+		listener_add_bound(&word, l, i);
 		if (word.data)
 			s->base.host->bound(&s->base, word.data);
 		buf_free(&word);
@@ -124,25 +162,23 @@ static void tell_bound(struct relay_source *s)
 }
 
 /* Datagrams have sessions instead of connections. */
-static int check_sockets(const struct relay_source *s, struct error *e)
+static int check_sockets(const struct relay_config *c, const struct listener *l, struct error *e)
 {
-	const struct relay_config *c = s->base.config;
-
-	for (int i = 0; i < s->listener.count; i++)
-		if (s->listener.datagram[i] != c->datagrams)
+	for (int i = 0; i < l->count; i++)
+		if (l->datagram[i] != c->datagrams)
 			return error_set(
 			    e, c->datagrams ? "a stream socket cannot be relayed to udp: targets"
 					    : "a datagram socket is relayed to udp: targets only");
 	return 0;
 }
 
-/* All that carries, besides the bound sockets. */
-static int carrier_open(struct relay_source *s, struct error *e)
+int relay_carrier_open(struct relay_source *s, struct error *e)
 {
 	const struct relay_config *c = s->base.config;
 
-	if (check_sockets(s, e) < 0)
-		return -1;
+	list_init(&s->pairs);
+	peer_table_init(&s->peers);
+	timer_init(&s->drain, CLOCK_OF_LOOP, on_drained);
 	acceptor_init(&s->acceptor, s->base.reactor, &s->listener, s->base.priority, on_accepted, s,
 		      s->base.rule);
 	s->resolver = resolver_new(s->base.reactor, c->dns_ttl);
@@ -158,21 +194,45 @@ static int carrier_open(struct relay_source *s, struct error *e)
 	return c->dump ? dump_open(&s->dump, &s->base, c->dump, e) : 0;
 }
 
+/* This process carries. */
+static int open_alone(struct relay_source *s, struct error *e)
+{
+	const struct relay_config *c = s->base.config;
+	struct listen_config socket = {.mode = 0600};
+
+	if (listener_open(&s->listener, &c->listen, &socket, e) < 0 ||
+	    check_sockets(c, &s->listener, e) < 0 || relay_carrier_open(s, e) < 0)
+		return -1;
+	tell_bound(s, &s->listener);
+	return 0;
+}
+
+static int open_workers(struct relay_source *s, struct error *e)
+{
+	const struct relay_config *c = s->base.config;
+	const struct listener *l;
+
+	s->workers = workers_open(s, c->workers, e);
+	if (!s->workers)
+		return -1;
+	l = worker_listener(&s->workers->all[0]);
+	/* Each opens the file of --dump itself; here it shows whether that can be done. */
+	if (check_sockets(c, l, e) < 0 ||
+	    (c->dump && dump_open(&s->dump, &s->base, c->dump, e) < 0))
+		return -1;
+	tell_bound(s, l);
+	return 0;
+}
+
 static int relay_open(struct source *base, struct error *e)
 {
 	struct relay_source *s = (struct relay_source *)base;
 	const struct relay_config *c = base->config;
-	struct listen_config socket = {.mode = 0600};
 
 	list_init(&s->pairs);
 	peer_table_init(&s->peers);
-	timer_init(&s->drain, CLOCK_OF_LOOP, on_drained);
-	if (listener_open(&s->listener, &c->listen, &socket, e) < 0)
-		return -1;
-	if (carrier_open(s, e) == 0) {
-		tell_bound(s);
+	if ((c->workers > 1 ? open_workers(s, e) : open_alone(s, e)) == 0)
 		return 0;
-	}
 	relay_close(base);
 	return -1;
 }
@@ -181,7 +241,9 @@ static void relay_start(struct source *base)
 {
 	struct relay_source *s = (struct relay_source *)base;
 
-	if (s->udp)
+	if (s->workers)
+		workers_start(s->workers);
+	else if (s->udp)
 		udp_start(s->udp);
 	else
 		accept_more(s);
@@ -194,14 +256,18 @@ static void relay_stop(struct source *base)
 	const struct relay_config *c = base->config;
 
 	s->stopped = true;
-	if (s->udp) {
-		/* Its sockets stay open: answers leave by them. */
-		udp_stop(s->udp);
+	if (s->workers || s->udp) {
+		if (s->workers)
+			workers_stop(s->workers);
+		else
+			udp_stop(s->udp); /* its sockets stay open: answers leave by them */
 		relay_check_ended(s);
 		return;
 	}
 	acceptor_close(&s->acceptor);
 	listener_close(&s->listener);
+	if (s->place)
+		fd_close(&s->place->parked);
 	if (!c->drain || timer_start_in(base->reactor, &s->drain, c->drain) < 0)
 		close_pairs(s, "stopped");
 	relay_check_ended(s);

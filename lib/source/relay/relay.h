@@ -45,7 +45,9 @@ struct relay_source {
 	char *buffer; /* one for all flows: empty between two callbacks */
 	struct pipe pipes[PIPES_KEPT];
 	size_t n_pipes;
-	struct udp_relay *udp; /* owned; NULL: it carries streams */
+	struct udp_relay *udp;      /* owned; NULL: it carries streams */
+	struct workers *workers;    /* owned; NULL: this process carries */
+	struct worker_place *place; /* of a worker; NULL: it is none */
 };
 
 /* One direction: from end `from` of its pair to the other one. */
@@ -113,7 +115,8 @@ void flow_close(struct relay_source *s, struct flow *f);
 void pipes_close(struct relay_source *s);
 
 /* ---- pair.c ---- */
-void pair_open(struct relay_source *s, int fd, const struct address *remote, struct peer *peer);
+/* Returns 0, or -1 when there is no memory: refused, told, everything closed. */
+int pair_open(struct relay_source *s, int fd, const struct address *remote, struct peer *peer);
 /* Ends it at once; `why` is for the log. With `reset` both sides are reset. */
 void pair_close(struct pair *p, const char *why, bool reset);
 /* What comes from this end may be read (again). */
@@ -134,6 +137,10 @@ void limit_take(struct pair *p, const struct end *from, size_t bytes);
 bool limit_holds(struct pair *p, const struct end *from);
 
 /* ---- relay.c ---- */
+/* Opens all that carries, besides the listener, which is bound. -1 with `e`. */
+int relay_carrier_open(struct relay_source *s, struct error *e);
+/* A connection of some worker is over: may the one that waits here begin? */
+void relay_room(struct relay_source *s);
 /* A pair is gone. */
 void relay_pair_over(struct relay_source *s, const struct pair *p);
 /* Once it is stopped: is there nothing left that it carries? */

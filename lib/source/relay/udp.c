@@ -224,11 +224,14 @@ static void on_sweep(struct reactor *r, struct timer *t)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-/* Half of the descriptors there may be: others want some, too. */
-static size_t sessions_by_default(void)
+/* Without --max-conns half of the descriptors there may be: others want some, too. */
+static size_t sessions_most(const struct relay_config *c)
 {
 	struct rlimit files;
 
+	/* Each worker has a table of its own. */
+	if (c->max_conns)
+		return c->workers > 1 ? (c->max_conns - 1) / c->workers + 1 : c->max_conns;
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
 		return 1 << 15;
 	return files.rlim_cur > 2 ? files.rlim_cur / 2 : 1;
@@ -259,7 +262,7 @@ struct udp_relay *udp_open(struct relay_source *source, struct error *e)
 		return NULL;
 	}
 	u->source = source;
-	u->most = c->max_conns ? c->max_conns : sessions_by_default();
+	u->most = sessions_most(c);
 	u->idle = c->idle ? c->idle : UDP_IDLE;
 	table_init(&u->sessions, &session_table);
 	list_init(&u->by_use);

@@ -1,0 +1,345 @@
+/*
+ * The loop's side of --workers. See workers.h.
+ *
+ *	(not running) --fork--> RUNNING --it ended--> (a pause, doubling while it keeps dying) --+
+ *	      ^                    |                                                            |
+ *	      |                    +--stopped, and it ended--> (over)                            |
+ *	      +----------------------------------------------------------------------------------+
+ *
+ * The hard part is the fork: a thread that resolves a name may hold a lock of libc, which nobody
+ * would release in the child. So it waits until this process has one thread only.
+ */
+#include "source/relay/workers.h"
+
+#include "base/error.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "source/relay/relay.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SHORTEST (100 * NS_PER_MS) /* pause before another one is started */
+#define LONGEST  (10 * NS_PER_S)   /* and the life after which it is short again */
+#define MOMENT   (20 * NS_PER_MS)  /* until a thread is over, perhaps */
+#define PATIENCE NS_PER_S          /* for their end, beyond --drain */
+
+static void spawn_or_wait(struct worker *w);
+
+static struct reactor *reactor_of(const struct workers *ws)
+{
+	return ws->source->base.reactor;
+}
+
+/* ---- sockets --------------------------------------------------------------------------------- */
+
+static bool knows_reuseport(const struct endpoint *ep)
+{
+	return ep->kind == ENDPOINT_TCP || ep->kind == ENDPOINT_UDP;
+}
+
+/*
+ * The first one is bound without SO_REUSEPORT, so that a port in use is told as ever, and then lets
+ * the others in.
+ */
+static int let_others_in(const struct listener *l, struct error *e)
+{
+	int on = 1;
+
+	for (int i = 0; i < l->count; i++)
+		if (setsockopt(l->fds[i], SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0)
+			return error_errno(e, "cannot share the port among workers");
+	return 0;
+}
+
+/* What port 0 became: a listener's sockets all have one port. */
+static uint16_t port_of(const struct listener *l)
+{
+	struct address a = {.length = sizeof a.storage};
+
+	if (getsockname(l->fds[0], &a.any, &a.length) < 0)
+		return 0;
+	return ntohs(a.any.sa_family == AF_INET6 ? a.v6.sin6_port : a.v4.sin_port);
+}
+
+static int bind_all(struct workers *ws, struct error *e)
+{
+	const struct relay_config *c = ws->source->base.config;
+	struct endpoint ep = c->listen; /* borrows its texts */
+	struct listen_config socket = {.mode = 0600};
+
+	if (listener_open(&ws->all[0].listener, &ep, &socket, e) < 0)
+		return -1;
+	if (!knows_reuseport(&ep))
+		return 0;
+	if (let_others_in(&ws->all[0].listener, e) < 0)
+		return -1;
+	ep.port = port_of(&ws->all[0].listener);
+	socket.reuseport = true;
+	for (size_t i = 1; i < ws->n; i++)
+		if (listener_open(&ws->all[i].listener, &ep, &socket, e) < 0)
+			return -1;
+	return 0;
+}
+
+static void close_sockets(struct workers *ws)
+{
+	for (size_t i = 0; i < ws->n; i++)
+		listener_close(&ws->all[i].listener);
+}
+
+const struct listener *worker_listener(const struct worker *w)
+{
+	return w->listener.count ? &w->listener : &w->owner->all[0].listener;
+}
+
+/* ---- what they say --------------------------------------------------------------------------- */
+
+static void tell_room(struct workers *ws)
+{
+	for (size_t i = 0; i < ws->n; i++)
+		if (ws->all[i].running)
+			channel_say(&ws->all[i].channel, WORKER_ROOM, NULL, 0);
+}
+
+static void on_message(struct channel *c, unsigned char type, const char *bytes, size_t length)
+{
+	struct worker *w = c->owner;
+	struct workers *ws = w->owner;
+
+	switch (type) {
+	case WORKER_LINE:
+		log_pass_on(bytes, length);
+		break;
+	case WORKER_OUTPUT:
+		/* What does not fit is not shown, as of a process without workers. */
+		ws->source->base.host->write(&ws->source->base, bytes, length);
+		break;
+	case WORKER_EVENT:
+		worker_event_emit(&ws->source->base, bytes, length);
+		break;
+	case WORKER_ROOM:
+		tell_room(ws);
+		break;
+	default: /* gone: its end will be told by the child watcher */
+		break;
+	}
+}
+
+/* ---- life and death -------------------------------------------------------------------------- */
+
+static void start_again(struct worker *w)
+{
+	int64_t now = reactor_now(reactor_of(w->owner), CLOCK_OF_LOOP);
+
+	w->pause = !w->pause || now - w->started >= LONGEST ? SHORTEST
+		   : w->pause * 2 < LONGEST                 ? w->pause * 2
+							    : LONGEST;
+	if (timer_start_in(reactor_of(w->owner), &w->again, w->pause) < 0)
+		log_error(w->owner->source->base.rule, "out of memory: worker %zu stays away",
+			  w->number + 1);
+}
+
+static void tell_death(const struct worker *w, int status)
+{
+	unsigned lost = atomic_load(&w->owner->counts->connections[w->number]);
+	struct buf b = {0};
+
+	if (WIFSIGNALED(status))
+		buf_printf(&b, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		buf_printf(&b, "status %d", WEXITSTATUS(status));
+	if (lost)
+		buf_printf(&b, "; %u connections are lost", lost);
+	log_error(w->owner->source->base.rule,
+		  "worker %zu, pid %d, ended with %s; another one takes its place", w->number + 1,
+		  (int)w->child.pid, b.data ? b.data : "?");
+	buf_free(&b);
+}
+
+static void on_exit_of(struct reactor *r, struct child_watcher *child, int status)
+{
+	struct worker *w = CONTAINER_OF(child, struct worker, child);
+	struct workers *ws = w->owner;
+
+	(void)r;
+	channel_drain(&w->channel); /* its last words */
+	channel_close(&w->channel);
+	w->running = false;
+	ws->n_running--;
+	if (!ws->stopped)
+		tell_death(w, status);
+	atomic_fetch_sub(&ws->counts->total,
+			 atomic_exchange(&ws->counts->connections[w->number], 0));
+	if (ws->stopped) {
+		relay_check_ended(ws->source);
+		return;
+	}
+	tell_room(ws);
+	start_again(w);
+}
+
+static int adopt(struct worker *w, pid_t pid, int fd)
+{
+	child_init(&w->child, pid, on_exit_of);
+	if (channel_open(&w->channel, reactor_of(w->owner), fd, on_message, w) == 0 &&
+	    child_start(reactor_of(w->owner), &w->child, -1) == 0) {
+		w->started = reactor_now(reactor_of(w->owner), CLOCK_OF_LOOP);
+		w->running = true;
+		w->owner->n_running++;
+		return 0;
+	}
+	channel_close(&w->channel);
+	kill(pid, SIGKILL);
+	return -1;
+}
+
+/* Signals are blocked until the child has none of our handlers any more. */
+static int spawn(struct worker *w)
+{
+	sigset_t all, before;
+	pid_t parent = getpid(), pid;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return -1;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid = fork();
+	if (pid == 0)
+		worker_run(w, pair[1], parent);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(pair[1]);
+	if (pid > 0)
+		return adopt(w, pid, pair[0]);
+	close(pair[0]);
+	return -1;
+}
+
+/* /proc/self/task has a folder, and so a link, for each thread. */
+static bool has_other_threads(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/task", &st) == 0 && st.st_nlink > 3;
+}
+
+static void spawn_or_wait(struct worker *w)
+{
+	if (has_other_threads()) {
+		if (timer_start_in(reactor_of(w->owner), &w->again, MOMENT) < 0)
+			start_again(w);
+		return;
+	}
+	if (spawn(w) == 0)
+		return;
+	log_error(w->owner->source->base.rule, "cannot start worker %zu: %s; it is tried again",
+		  w->number + 1, strerror(errno));
+	start_again(w);
+}
+
+static void on_again(struct reactor *r, struct timer *t)
+{
+	(void)r;
+	spawn_or_wait(CONTAINER_OF(t, struct worker, again));
+}
+
+static void kill_all(struct workers *ws)
+{
+	for (size_t i = 0; i < ws->n; i++)
+		if (ws->all[i].running)
+			kill(ws->all[i].child.pid, SIGKILL);
+}
+
+static void on_patience(struct reactor *r, struct timer *t)
+{
+	(void)r;
+	kill_all(CONTAINER_OF(t, struct workers, patience));
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+static struct workers *workers_new(struct relay_source *source, size_t n)
+{
+	struct workers *ws = calloc(1, sizeof *ws);
+	int flags = MAP_SHARED | MAP_ANONYMOUS;
+
+	if (!ws)
+		return NULL;
+	ws->source = source;
+	ws->all = calloc(n, sizeof *ws->all);
+	ws->counts = mmap(NULL, sizeof *ws->counts, PROT_READ | PROT_WRITE, flags, -1, 0);
+	timer_init(&ws->patience, CLOCK_OF_LOOP, on_patience);
+	if (!ws->all || ws->counts == MAP_FAILED) {
+		workers_close(ws);
+		return NULL;
+	}
+	ws->n = n;
+	for (size_t i = 0; i < n; i++) {
+		struct worker *w = &ws->all[i];
+
+		w->owner = ws;
+		w->number = i;
+		timer_init(&w->again, CLOCK_OF_LOOP, on_again);
+	}
+	return ws;
+}
+
+struct workers *workers_open(struct relay_source *source, size_t n, struct error *e)
+{
+	struct workers *ws = workers_new(source, n);
+
+	if (!ws) {
+		error_errno(e, "cannot have workers");
+		return NULL;
+	}
+	if (bind_all(ws, e) == 0)
+		return ws;
+	workers_close(ws);
+	return NULL;
+}
+
+void workers_start(struct workers *ws)
+{
+	for (size_t i = 0; i < ws->n; i++)
+		spawn_or_wait(&ws->all[i]);
+}
+
+void workers_stop(struct workers *ws)
+{
+	const struct relay_config *c = ws->source->base.config;
+
+	ws->stopped = true;
+	close_sockets(ws);
+	for (size_t i = 0; i < ws->n; i++) {
+		timer_stop(reactor_of(ws), &ws->all[i].again);
+		if (ws->all[i].running)
+			channel_say(&ws->all[i].channel, WORKER_STOP, NULL, 0);
+	}
+	if (timer_start_in(reactor_of(ws), &ws->patience, c->drain + PATIENCE) < 0)
+		kill_all(ws);
+}
+
+void workers_close(struct workers *ws)
+{
+	kill_all(ws);
+	for (size_t i = 0; i < ws->n; i++) {
+		child_stop(reactor_of(ws), &ws->all[i].child);
+		channel_close(&ws->all[i].channel);
+		timer_stop(reactor_of(ws), &ws->all[i].again);
+	}
+	timer_stop(reactor_of(ws), &ws->patience);
+	close_sockets(ws);
+	if (ws->counts && ws->counts != MAP_FAILED)
+		munmap(ws->counts, sizeof *ws->counts);
+	free(ws->all);
+	free(ws);
+}
