@@ -1,0 +1,44 @@
+/* The cases: each is the same work through an adapter's verbs, and a row of the table. */
+#ifndef BENCH_REACTOR_CASES_H
+#define BENCH_REACTOR_CASES_H
+
+#include "adapter.h"
+
+enum { FIGURES = 4 };
+
+/* One measurement. */
+struct bench {
+	const struct verbs *verbs;
+	struct loop *loop;
+	int n;               /* descriptors, timers */
+	int active;          /* chain: how many at once */
+	long repeat;         /* how often, in the unit of the case */
+	const char *program; /* that children run */
+};
+
+/* Where a figure must not be above `most`. */
+enum limit {
+	NO_LIMIT,
+	OF_FLOOR /* times the floor's */,
+	IN_UNITS,
+	OF_EPOLL /* on io_uring, times epoll's */
+};
+
+struct figure {
+	const char *name, *unit;
+	enum limit limit;
+	double most;
+};
+
+struct row {
+	const char *name;
+	void (*run)(struct bench *b, double *figures);
+	int n, active;
+	long repeat;
+	bool any_backend; /* the same on each of ours: measured on epoll alone */
+	struct figure figures[FIGURES];
+};
+
+extern const struct row rows[]; /* the last has no name */
+
+#endif
