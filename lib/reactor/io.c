@@ -7,6 +7,7 @@
 #include "reactor/ready.h"
 
 #include "base/array.h"
+#include "base/fd.h"
 #include "base/list.h"
 
 #include <errno.h>
@@ -104,6 +105,27 @@ void io_stop(struct reactor *r, struct io_watcher *w)
 	/* Without memory for the note the backend goes on reporting it: that is stale then. */
 	if (io_note_change(r, slot, w->fd) < 0 && !slot->first)
 		slot->generation++;
+}
+
+/*
+ * epoll(7) forgets a file with its last descriptor. If there is another one, which cannot be known,
+ * it goes on reporting: that is stale then.
+ */
+void io_stop_close(struct reactor *r, struct io_watcher *w)
+{
+	struct io_slot *slot;
+
+	io_stop(r, w);
+	if (w->fd < 0)
+		return;
+	slot = (size_t)w->fd < r->n_slots ? &r->slots[w->fd] : NULL;
+	if (r->backend->forgets_closed && slot && slot->installed && !slot->first &&
+	    !slot->always_ready) {
+		slot->installed = 0;
+		slot->unsure = false;
+		slot->generation++;
+	}
+	fd_close(&w->fd);
 }
 
 void io_change(struct reactor *r, struct io_watcher *w, unsigned interest)

@@ -127,6 +127,8 @@ void io_init(struct io_watcher *w, int fd, unsigned interest, io_call *call);
 /* -1 with ENOMEM, or EBADF (negative). What the backend refuses later arrives as IO_ERROR. */
 int io_start(struct reactor *r, struct io_watcher *w);
 void io_stop(struct reactor *r, struct io_watcher *w);
+/* Stops `w` and closes its descriptor, which is -1 then: fewer system calls than one by one. */
+void io_stop_close(struct reactor *r, struct io_watcher *w);
 /* Changes the interest of a started (or stopped) watcher. */
 void io_change(struct reactor *r, struct io_watcher *w, unsigned interest);
 
