@@ -222,12 +222,13 @@ static enum step move(struct pair *p, struct end *from, int to)
 	return step;
 }
 
-/* A FIN is passed on when everything before it is. */
-static void pass_on_end(struct flow *f, int to)
+/* A FIN is passed on when everything before it is; the second one by close(2). */
+static void pass_on_end(struct flow *f, const struct end *to)
 {
 	if (!f->ended || f->shut || flow_is_blocked(f))
 		return;
-	shutdown(to, SHUT_WR);
+	if (!to->flow.shut)
+		shutdown(to->io.fd, SHUT_WR);
 	f->shut = true;
 }
 
@@ -244,6 +245,6 @@ enum flow_result flow_run(struct pair *p, struct end *from)
 		return FLOW_READ_FAILED;
 	if (step == STEP_WRITE_FAILED)
 		return FLOW_WRITE_FAILED;
-	pass_on_end(f, to->io.fd);
+	pass_on_end(f, to);
 	return FLOW_FINE;
 }

@@ -6,7 +6,8 @@
  *
  * The hard part is what to wait for. An end is read while its flow is not blocked, and waited for
  * to become writable while the flow towards it is. One that has nothing to be waited for is not
- * watched at all: its hang-up would be told in every turn.
+ * watched at all: its hang-up would be told in every turn. The end of its input is told twice,
+ * though: most pairs are over by then, and a change of what is watched costs more than a turn.
  */
 #include "source/relay/relay.h"
 #include "source/relay/report.h"
@@ -93,13 +94,12 @@ void pair_close(struct pair *p, const char *why, bool reset)
 	if (p->resolving)
 		resolver_forget(s->resolver, p);
 	for (int i = CLIENT; i <= TARGET; i++) {
-		int fd = p->ends[i].io.fd;
+		struct io_watcher *w = &p->ends[i].io;
 
-		io_stop(r, &p->ends[i].io);
 		flow_close(s, &p->ends[i].flow);
-		if (fd >= 0 && reset)
-			close_with_reset(fd);
-		fd_close(&fd);
+		if (w->fd >= 0 && reset)
+			close_with_reset(w->fd);
+		io_stop_close(r, w);
 	}
 	timer_stop(r, &p->idle);
 	limits_close(p);
@@ -118,7 +118,7 @@ static unsigned interest_of(struct pair *p, const struct end *e)
 {
 	const struct flow *out = &e->flow, *in = &end_other(p, e)->flow;
 
-	return (!out->ended && !flow_is_blocked(out) && !limit_holds(p, e) ? IO_READ : 0u) |
+	return (!out->told && !flow_is_blocked(out) && !limit_holds(p, e) ? IO_READ : 0u) |
 	       (flow_is_blocked(in) ? IO_WRITE : 0u);
 }
 
@@ -192,7 +192,9 @@ static void pair_run(struct pair *p, struct end *e, unsigned ready)
 
 	if (ready & ~(unsigned)IO_READ && flow_is_blocked(&other->flow) && !carry(p, other))
 		return;
-	if (ready & ~(unsigned)IO_WRITE && !carry(p, e))
+	if (ready & ~(unsigned)IO_WRITE && e->flow.ended)
+		e->flow.told = true;
+	else if (ready & ~(unsigned)IO_WRITE && !carry(p, e))
 		return;
 	touch(p);
 	if (p->ends[CLIENT].flow.shut && p->ends[TARGET].flow.shut)
@@ -217,8 +219,9 @@ static int failure_of(int fd)
 
 static void end_ready(struct pair *p, struct end *e, unsigned ready)
 {
-	/* An error that no read will tell, because reading waits for the other side. */
-	bool untold = ready & IO_ERROR && !(e->io.interest & IO_READ);
+	/* An error that no read will tell, because reading waits for the other side, or is over. */
+	bool is_read = e->io.interest & IO_READ && !e->flow.ended;
+	bool untold = ready & IO_ERROR && !is_read;
 	int error = untold ? failure_of(e->io.fd) : 0;
 
 	if (error)
@@ -245,7 +248,7 @@ static void on_target(struct reactor *r, struct io_watcher *w, unsigned ready)
 
 /* ---- connecting ------------------------------------------------------------------------------ */
 
-static void without_delay(int fd)
+void set_without_delay(int fd)
 {
 	int on = 1;
 
@@ -282,7 +285,7 @@ static void on_connected(void *context, int fd, int error)
 		target_failed(p, strerror(error));
 		return;
 	}
-	without_delay(fd);
+	set_without_delay(fd);
 	p->state = PAIR_OPEN;
 	p->owner->told_no_target = false;
 	io_init(&p->ends[TARGET].io, fd, 0, on_target);
@@ -295,10 +298,15 @@ static void on_resolved(void *context, const struct address *addresses, int n, c
 {
 	struct pair *p = context;
 	const struct relay_config *c = p->owner->base.config;
+	int fd = n > 0 ? connect_at_once(&addresses[0]) : -1;
 
 	p->resolving = false;
 	if (why) {
 		target_failed(p, why);
+		return;
+	}
+	if (fd >= 0) {
+		on_connected(p, fd, 0);
 		return;
 	}
 	p->connector = connector_start(p->owner->base.reactor, addresses, n, c->connect_timeout,
@@ -346,12 +354,9 @@ int pair_open(struct relay_source *s, int fd, const struct address *remote, stru
 	}
 	remote_keep(p, remote);
 	p->peer = peer;
-	p->started = clock_read(CLOCK_OF_LOOP);
+	p->started = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 	p->ends[CLIENT].flow.pipe = p->ends[TARGET].flow.pipe = (struct pipe){-1, -1};
 	timer_init(&p->idle, CLOCK_OF_LOOP, on_idle);
-	without_delay(fd);
-	/* splice(2) asks the descriptor whether it may wait, not its flags. */
-	fd_set_nonblocking(fd, true);
 	io_init(&p->ends[CLIENT].io, fd, 0, on_client);
 	p->ends[CLIENT].io.priority = s->base.priority;
 	io_init(&p->ends[TARGET].io, -1, 0, on_target);

@@ -65,8 +65,8 @@ static void on_accepted(void *owner, int fd, const struct address *remote)
 	s->n_accepted++;
 	if (!cidr_list_permits(&c->access, remote)) {
 		why = "not allowed";
-	} else if (address_is_ip(remote)) {
-		peer = peer_enter(&s->peers, remote, c->max_per_ip ? c->max_per_ip : UINT64_MAX);
+	} else if (c->max_per_ip && address_is_ip(remote)) {
+		peer = peer_enter(&s->peers, remote, c->max_per_ip);
 		if (!peer)
 			why = errno == EUSERS ? "too many connections from there (--max-per-ip)"
 					      : strerror(errno);
@@ -188,6 +188,9 @@ int relay_carrier_open(struct relay_source *s, struct error *e)
 		s->udp = udp_open(s, e);
 		return s->udp ? 0 : -1;
 	}
+	for (int i = 0; i < s->listener.count; i++)
+		set_without_delay(s->listener.fds[i]);
+	s->acceptor.nonblocking = true;
 	s->buffer = malloc(BUFFER);
 	if (!s->buffer)
 		return error_errno(e, "cannot relay");

@@ -58,6 +58,7 @@ struct flow {
 	struct pipe pipe; /* -1, -1: none */
 	size_t in_pipe;
 	bool ended; /* the source sent FIN */
+	bool told;  /* and the loop told it once more: it is not watched for reading any more */
 	bool shut;  /* and it was passed on */
 };
 
@@ -115,6 +116,8 @@ void flow_close(struct relay_source *s, struct flow *f);
 void pipes_close(struct relay_source *s);
 
 /* ---- pair.c ---- */
+/* Of a stream, or of a listening socket: what is accepted from it inherits both. */
+void set_without_delay(int fd);
 /* Returns 0, or -1 when there is no memory: refused, told, everything closed. */
 int pair_open(struct relay_source *s, int fd, const struct address *remote, struct peer *peer);
 /* Ends it at once; `why` is for the log. With `reset` both sides are reset. */
