@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUIET_LEAST   (1500 * NS_PER_US) /* and what starting takes: the command runs after 2 ms */
+#define QUIET_LEAST   (1250 * NS_PER_US) /* and what starting takes: the command runs after 2 ms */
 #define QUIET_MOST    (50 * NS_PER_MS)
 #define OTHER_HALF    (25 * NS_PER_MS)  /* for what was deleted to be written anew */
 #define CLOSELY       (500 * NS_PER_MS) /* a batch within this of the one before doubles the wait */
