@@ -292,7 +292,8 @@ static int mark_roots(struct file_source *s, struct error *e)
 		int fd;
 
 		r->root = CONTAINER_OF(at, struct root, link);
-		fd = fan_open_near(r->root->path, &r->real);
+		r->real = root_real(r->root->path);
+		fd = r->real ? fan_open_near(r->real) : -1;
 		f->n_roots++;
 		r->length = r->real && strcmp(r->real, "/") != 0 ? strlen(r->real) : 0;
 		if (fd < 0 || mark(s, fd) < 0) {

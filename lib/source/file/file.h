@@ -28,6 +28,7 @@
 struct fan;
 struct gitignore;
 struct inotify_event;
+struct mounts;
 struct stat;
 
 /* The events of the interface, as bits of --events. */
@@ -151,6 +152,7 @@ struct file_source {
 	struct timer move_timer;
 	struct gitignore *gitignore;
 	struct fan *fan;
+	struct mounts *mounts;
 };
 
 /* ---- filter.c ---- */
@@ -161,15 +163,12 @@ bool filter_enters(struct file_source *s, const struct dir *parent, const char *
 /* Would a walk have come to this path: not below an ignored directory, nor too deep? */
 bool filter_passes(struct file_source *s, const struct root *r, const char *path);
 
-/* ---- tree.c, more of it ---- */
-/* Says at the end of a scan that watches ran out, once. */
-void tree_tell_limit(struct file_source *s);
-
 /* ---- scan.c ---- */
 struct scan_how {
 	bool report;      /* what is new is reported as created */
 	bool again;       /* what is known is looked for, too: is it gone? */
 	bool lost;        /* and may have changed without a word of the kernel */
+	bool doors;       /* what may be entered may be others now */
 	bool polled_only; /* directories that have a watch are not read again */
 };
 /* Reads the directory and all below it. */
@@ -189,7 +188,7 @@ uint32_t stat_stamp(const struct stat *st);
 void rescan_init(struct file_source *s);
 /* Events were lost: everything is looked at again, soon. */
 void rescan_overflowed(struct file_source *s);
-/* Nothing was lost, but directories may be to be entered now that were not. */
+/* Nothing was lost, but what may be entered may be others now: the rules changed. */
 void rescan_soon(struct file_source *s);
 /* Arms the next poll if anything needs it. */
 void rescan_poll(struct file_source *s);
@@ -201,10 +200,21 @@ void roots_close(struct file_source *s);
 void roots_look(struct file_source *s, const struct inotify_event *ev);
 /* Looks at all of them again. */
 void roots_rescan(struct file_source *s, const struct scan_how *how);
+/* Something was mounted on it or above it, or unmounted. */
+void root_look(struct file_source *s, struct root *r, const struct scan_how *how);
+/* The real path of what `path` names, or will name when it comes. Owned; NULL with errno. */
+char *root_real(const char *path);
 /* Is this watch needed to see a root come and go? */
 bool roots_lean_on(const struct file_source *s, int wd);
 /* The part of a path of this root behind the root itself. */
 const char *root_relative(const struct root *r, const char *path);
+
+/* ---- mounts.c ---- */
+/* Without /proc nothing is noticed, and nothing is said. */
+void mounts_open(struct file_source *s);
+void mounts_start(struct file_source *s);
+void mounts_stop(struct file_source *s);
+void mounts_close(struct file_source *s);
 
 /* ---- reader.c ---- */
 void reader_init(struct file_source *s);

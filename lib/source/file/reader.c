@@ -263,7 +263,10 @@ static void entry_happened(struct file_source *s, struct dir *d, const struct in
 static void directory_happened(struct file_source *s, struct dir *d, const struct inotify_event *ev)
 {
 	if (ev->mask & IN_UNMOUNT) {
-		report(s, d, NULL, FILE_UNMOUNT, 'd');
+		/* Each of its directories is told: the list of mounts says which was the top. */
+		if (!s->mounts)
+			report(s, d, NULL, FILE_UNMOUNT, 'd');
+		watch_forget(s, d);
 		rescan_soon(s);
 	}
 	if (!(ev->mask & IN_IGNORED))

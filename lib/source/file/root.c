@@ -49,6 +49,25 @@ static char *path_base(const char *path)
 	return strndup(path + start, n - start);
 }
 
+char *root_real(const char *path)
+{
+	char *above = realpath(path, NULL), *up, *base;
+	struct buf b = {0};
+
+	if (above || (errno != ENOENT && errno != ENOTDIR))
+		return above;
+	up = path_above(path);
+	base = path_base(path);
+	above = up && base && strcmp(up, path) != 0 ? root_real(up) : NULL;
+	if (above)
+		buf_printf(&b, "%s%s%s", above, above[1] ? "/" : "", base);
+	b.failed |= !above;
+	free(above);
+	free(up);
+	free(base);
+	return buf_take(&b);
+}
+
 /* `.`, `..` and `/` have no name in the directory above that could come or go. */
 static bool has_no_name(const struct root *r)
 {
@@ -319,6 +338,13 @@ static void root_rescan(struct file_source *s, struct root *r, const struct scan
 		file_rescan(s, r, &st);
 	else
 		root_search(s, r);
+}
+
+void root_look(struct file_source *s, struct root *r, const struct scan_how *how)
+{
+	if (root_anchor(s, r) < 0)
+		log_error(s->base.rule, "cannot watch for %s: %s", r->path, strerror(errno));
+	root_rescan(s, r, how);
 }
 
 void roots_rescan(struct file_source *s, const struct scan_how *how)

@@ -38,7 +38,8 @@ struct walk {
 	const struct scan_how *how;
 	struct dir **items; /* to be read; owned */
 	size_t count, capacity;
-	bool first; /* the directory at hand is read for the first time */
+	bool first;  /* the directory at hand is read for the first time */
+	bool polled; /* it had no watch until now */
 };
 
 static void report(struct file_source *s, const struct dir *d, const char *name, unsigned event,
@@ -138,7 +139,7 @@ static void look_at_known(struct walk *w, struct dir *d, int folder, struct entr
 		return;
 	if (fstatat(folder, e->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
-	if (d->wd < 0) {
+	if (w->polled) {
 		changed = e->stamp != stat_stamp(&st);
 		e->stamp = stat_stamp(&st);
 	} else {
@@ -204,21 +205,23 @@ static void take_entry(struct walk *w, struct dir *d, int folder, const char *na
 
 /* ---- what is gone ---------------------------------------------------------------------------- */
 
-static void report_gone(struct file_source *s, const struct dir *d)
+static void report_content_gone(struct file_source *s, const struct dir *d)
 {
 	struct entry *e;
 
-	for (const struct dir *c = d->first_child; c; c = c->next)
-		report_gone(s, c);
+	for (const struct dir *c = d->first_child; c; c = c->next) {
+		report_content_gone(s, c);
+		report(s, c, NULL, FILE_DELETE, 'd');
+	}
 	for (uint32_t at = 0; (e = names_next(d->names, &at));)
 		if (e->type == 'f' || !tree_child(d, e->name))
 			report(s, d, e->name, FILE_DELETE, e->type);
-	report(s, d, NULL, FILE_DELETE, 'd');
 }
 
 void scan_gone(struct file_source *s, struct dir *d)
 {
-	report_gone(s, d);
+	report_content_gone(s, d);
+	report(s, d, NULL, FILE_DELETE, 'd');
 	if (d->parent)
 		names_remove(&d->parent->names, d->name);
 	tree_remove(s, d);
@@ -276,20 +279,46 @@ static int read_entries(struct walk *w, struct dir *d, int folder)
 	return n < 0 ? -1 : 0;
 }
 
-/* Is the watch still the one of what stands at that path? False: nothing stands there. */
-static bool check_watch(struct file_source *s, struct dir *d)
+/* What is in it is not to be seen any more: what stands there is watched elsewhere, or not to be
+ * entered. */
+static void leave(struct file_source *s, struct dir *d)
 {
-	int wd = inotify_add_watch(s->inotify, tree_path(s, d, NULL), watch_mask(s));
+	struct dir *parent = d->parent;
 
-	if (wd < 0)
-		return errno != ENOENT && errno != ENOTDIR;
-	if (wd == d->wd)
-		return true;
-	if (!tree_find(s, wd)) {
-		tree_rewatch(s, d, wd);
-		return true;
+	if (!parent) {
+		scan_gone(s, d);
+		return;
 	}
-	s->rescan_again = true;
+	report_content_gone(s, d);
+	if (names_add(&parent->names, d->name, 'd') < 0)
+		log_error(s->base.rule, "out of memory: %s is told of again",
+			  tree_path(s, d, NULL));
+	tree_remove(s, d);
+}
+
+/* Has it the watch of what stands at its path, and is it to be read? If not it is gone from the
+ * tree. */
+static bool look_again(struct walk *w, struct dir *d)
+{
+	struct file_source *s = w->s;
+
+	switch (watch_look(s, d)) {
+	case WATCH_HERE:
+		if (!w->how->doors || !d->parent ||
+		    filter_enters(s, d->parent, tree_path(s, d, NULL)))
+			return true;
+		leave(s, d);
+		return false;
+	case WATCH_TWICE:
+		leave(s, d);
+		return false;
+	case WATCH_MOVED:
+		s->rescan_again = true;
+		break;
+	case WATCH_GONE:
+		break;
+	}
+	scan_gone(s, d);
 	return false;
 }
 
@@ -325,15 +354,14 @@ static void read_directory(struct walk *w, struct dir *d)
 	int folder;
 
 	w->first = d->fresh;
+	w->polled = d->wd < 0;
 	d->fresh = false;
 	if (w->how->polled_only && d->wd >= 0 && !w->first) {
 		push_children(w, d);
 		return;
 	}
-	if (!w->first && d->wd >= 0 && !check_watch(s, d)) {
-		scan_gone(s, d);
+	if (!w->first && !look_again(w, d))
 		return;
-	}
 	folder = open(tree_path(s, d, NULL), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
 	if (folder < 0) {
 		directory_failed(w, d);
@@ -353,6 +381,6 @@ void scan(struct file_source *s, struct dir *d, const struct scan_how *how)
 	while (w.count)
 		read_directory(&w, w.items[--w.count]);
 	free(w.items);
-	tree_tell_limit(s);
+	watch_tell_limit(s);
 	rescan_poll(s);
 }
