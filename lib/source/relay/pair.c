@@ -48,6 +48,12 @@ static void remote_keep(struct pair *p, const struct address *remote)
 	memcpy(p->remote, &remote->storage, p->remote_length);
 }
 
+/* --idle, or 0. */
+static int64_t idle_of(const struct pair *p)
+{
+	return ((const struct relay_config *)p->owner->base.config)->idle;
+}
+
 static struct carried carried_by(const struct pair *p, const struct address *remote)
 {
 	return (struct carried){
@@ -101,7 +107,8 @@ void pair_close(struct pair *p, const char *why, bool reset)
 			close_with_reset(w->fd);
 		io_stop_close(r, w);
 	}
-	timer_stop(r, &p->idle);
+	if (idle_of(p))
+		timer_stop(r, p->idle);
 	limits_close(p);
 	report_over(s, &carried, why);
 	if (p->state == PAIR_OPEN)
@@ -142,10 +149,10 @@ static int watch_ends(struct pair *p)
 
 static void touch(struct pair *p)
 {
-	int64_t idle = ((const struct relay_config *)p->owner->base.config)->idle;
+	int64_t idle = idle_of(p);
 
 	if (idle)
-		timer_start_in(p->owner->base.reactor, &p->idle, idle);
+		timer_start_in(p->owner->base.reactor, p->idle, idle);
 }
 
 static void on_idle(struct reactor *r, struct timer *t)
@@ -270,7 +277,7 @@ static void target_failed(struct pair *p, const char *why)
 		return;
 	}
 	targets_leave(&s->targets, p->target);
-	p->target = (p->target + 1) % c->n_targets;
+	p->target = (uint32_t)((p->target + 1) % c->n_targets);
 	try_target(p);
 }
 
@@ -329,12 +336,15 @@ static void try_target(struct pair *p)
 
 static struct pair *pair_new(struct relay_source *s)
 {
-	struct pair *p = calloc(1, sizeof *p);
+	int64_t idle = ((const struct relay_config *)s->base.config)->idle;
+	struct pair *p = calloc(1, sizeof *p + (idle ? sizeof *p->idle : 0));
 
 	if (!p)
 		return NULL;
 	p->owner = s;
 	p->number = s->n_accepted;
+	if (idle)
+		timer_init(p->idle, CLOCK_OF_LOOP, on_idle);
 	if (limits_open(p) == 0)
 		return p;
 	free(p);
@@ -355,14 +365,12 @@ int pair_open(struct relay_source *s, int fd, const struct address *remote, stru
 	remote_keep(p, remote);
 	p->peer = peer;
 	p->started = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
-	p->ends[CLIENT].flow.pipe = p->ends[TARGET].flow.pipe = (struct pipe){-1, -1};
-	timer_init(&p->idle, CLOCK_OF_LOOP, on_idle);
 	io_init(&p->ends[CLIENT].io, fd, 0, on_client);
 	p->ends[CLIENT].io.priority = s->base.priority;
 	io_init(&p->ends[TARGET].io, -1, 0, on_target);
 	list_append(&s->pairs, &p->link);
 	s->n_pairs++;
-	p->target = targets_choose(&s->targets, remote);
+	p->target = (uint32_t)targets_choose(&s->targets, remote);
 	try_target(p);
 	return 0;
 }

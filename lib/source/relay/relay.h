@@ -24,6 +24,13 @@
 /* A pipe that splice(2) moves bytes through; lent to a flow while it is busy. */
 struct pipe {
 	int read_end, write_end;
+	size_t held; /* bytes in it, which the destination did not take yet */
+};
+
+/* What was read, and the destination did not take yet. */
+struct left {
+	uint32_t length, sent;
+	char bytes[];
 };
 
 enum { BUFFER = 64 * 1024, PIPES_KEPT = 64 };
@@ -42,24 +49,23 @@ struct relay_source {
 	struct timer drain;
 	bool stopped, ended;
 	struct dump dump;
-	char *buffer; /* one for all flows: empty between two callbacks */
-	struct pipe pipes[PIPES_KEPT];
+	char *buffer;                   /* one for all flows: empty between two callbacks */
+	struct pipe *pipes[PIPES_KEPT]; /* owned; empty ones */
 	size_t n_pipes;
 	struct udp_relay *udp;      /* owned; NULL: it carries streams */
 	struct workers *workers;    /* owned; NULL: this process carries */
 	struct worker_place *place; /* of a worker; NULL: it is none */
 };
 
-/* One direction: from end `from` of its pair to the other one. */
+/* One direction: from end `from` of its pair to the other one. While it is idle it holds nothing.
+ */
 struct flow {
-	uint64_t bytes; /* moved */
-	char *left;     /* owned: what the destination did not take; NULL: nothing */
-	uint32_t left_length, left_sent;
-	struct pipe pipe; /* -1, -1: none */
-	size_t in_pipe;
-	bool ended; /* the source sent FIN */
-	bool told;  /* and the loop told it once more: it is not watched for reading any more */
-	bool shut;  /* and it was passed on */
+	uint64_t bytes;    /* moved */
+	struct left *left; /* owned */
+	struct pipe *pipe; /* owned */
+	bool ended;        /* the source sent FIN */
+	bool told; /* and the loop told it once more: it is not watched for reading any more */
+	bool shut; /* and it was passed on */
 };
 
 struct end {
@@ -76,22 +82,23 @@ struct limit {
 
 enum pair_state { PAIR_CONNECTING, PAIR_OPEN };
 
+/* Thousands may be idle: what only an option needs is allocated with that option. */
 struct pair {
 	struct link link;
 	struct relay_source *owner;
 	struct end ends[2]; /* the client, the target */
-	enum pair_state state;
 	struct connector *connector;
-	bool resolving;
 	struct peer *peer;
 	struct limit *limits; /* owned, one each end; NULL: as fast as it goes */
-	size_t target, attempts;
-	uint64_t number; /* of the connections accepted; from 1 */
+	uint64_t number;      /* of the connections accepted; from 1 */
 	int64_t started;
-	struct timer idle;
+	uint32_t target, attempts;
 	/* The client's address, as short as it is: struct address has room for a Unix path. */
-	uint8_t remote_length;
 	unsigned char remote[sizeof(struct sockaddr_in6)];
+	uint8_t remote_length;
+	uint8_t state; /* enum pair_state */
+	bool resolving;
+	struct timer idle[]; /* one, with --idle */
 };
 
 enum { CLIENT, TARGET };
