@@ -35,7 +35,6 @@ struct run *run_new(struct job *j, struct batch *b, size_t from, size_t to)
 	run->to = to;
 	run->last_share = to == b->n_subjects;
 	run->forced_status = -1;
-	run->output.files[0] = run->output.files[1] = -1;
 	list_init(&run->link);
 	timer_init(&run->timeout, CLOCK_OF_LOOP, on_timeout);
 	timer_init(&run->again, CLOCK_OF_LOOP, on_again);
@@ -151,7 +150,7 @@ static void run_end(struct run *run)
 		log_info(j->setup.rule, "run %llu: attempt %llu failed with status %d",
 			 (unsigned long long)run->ordinal, (unsigned long long)run->attempts,
 			 run->status);
-		output_finish(&run->output, &(struct buf){0});
+		output_finish(&run->output, NULL);
 		if (back_off(run, j->setup.config->backoff))
 			return;
 	}
@@ -349,7 +348,7 @@ void run_launch(struct run *run)
 	if (run->pid < 0) {
 		int why = errno;
 
-		output_finish(&run->output, &(struct buf){0});
+		output_finish(&run->output, NULL);
 		start_failed(run, step, why);
 		return;
 	}

@@ -35,17 +35,35 @@ struct sink {
 	struct spool waiting;
 	bool was_full;
 	int error; /* errno once broken */
+	struct link waiters;
 	sink_call *call;
 	void *context;
 };
+
+void sink_when_room(struct sink *s, struct sink_waiter *w)
+{
+	list_append(&s->waiters, &w->link);
+}
+
+static void tell_room(struct sink *s, int error)
+{
+	LIST_EACH(at, after, &s->waiters)
+	{
+		struct sink_waiter *w = CONTAINER_OF(at, struct sink_waiter, link);
+
+		list_remove(at);
+		w->room(w);
+	}
+	if (s->call)
+		s->call(s->context, error);
+}
 
 static void sink_break(struct sink *s, int error)
 {
 	s->error = error;
 	spool_free(&s->waiting);
 	io_stop(s->reactor, &s->io);
-	if (s->call)
-		s->call(s->context, error);
+	tell_room(s, error);
 }
 
 static bool is_writable(int fd, int milliseconds)
@@ -107,8 +125,7 @@ static void sink_drain(struct sink *s)
 		io_stop(s->reactor, &s->io);
 	if (s->was_full && !sink_full(s)) {
 		s->was_full = false;
-		if (s->call)
-			s->call(s->context, 0);
+		tell_room(s, 0);
 	}
 }
 
@@ -148,6 +165,7 @@ struct sink *sink_open(struct reactor *r, int fd, size_t limit, sink_call *call,
 	s->own = -1;
 	s->limit = limit;
 	spool_init(&s->waiting, limit);
+	list_init(&s->waiters);
 	s->call = call;
 	s->context = context;
 	find_way(s);
