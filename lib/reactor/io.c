@@ -35,8 +35,10 @@ static int io_note_change(struct reactor *r, struct io_slot *slot, int fd)
 {
 	if (slot->changed)
 		return 0;
-	if (ARRAY_GROW(r->changes, r->changes_capacity, r->n_changes + 1) < 0)
+	if (ARRAY_GROW(r->changes, r->changes_capacity, r->n_changes + 1) < 0) {
+		r->rebuild = true; /* which looks at every descriptor */
 		return -1;
+	}
 	r->changes[r->n_changes++] = fd;
 	slot->changed = true;
 	return 0;
@@ -202,14 +204,17 @@ static unsigned io_union(const struct io_slot *slot)
 	return level ? interest & (unsigned)~IO_EDGE : interest;
 }
 
-static void always_ready_add(struct reactor *r, int fd)
+static int always_ready_add(struct reactor *r, int fd)
 {
 	struct io_slot *slot = &r->slots[fd];
 
-	if (slot->always_ready || ARRAY_GROW(r->always, r->always_capacity, r->n_always + 1) < 0)
-		return;
+	if (slot->always_ready)
+		return 0;
+	if (ARRAY_GROW(r->always, r->always_capacity, r->n_always + 1) < 0)
+		return -1;
 	slot->always_ready = true;
 	r->always[r->n_always++] = fd;
+	return 0;
 }
 
 static void always_ready_remove(struct reactor *r, int fd)
@@ -228,6 +233,8 @@ void io_refused(struct reactor *r, int fd)
 	while (slot->first) {
 		struct io_watcher *w = slot->first;
 
+		if (queue_reserve(r, w->priority) < 0)
+			break; /* no memory to tell it: the next turn tries again */
 		io_stop(r, w);
 		io_activate(r, w, IO_ERROR);
 	}
@@ -246,9 +253,9 @@ static void io_install(struct reactor *r, int fd, unsigned interest)
 				 slot->unsure);
 	slot->unsure = false;
 	slot->installed = (uint16_t)interest;
-	if (answer == BACKEND_ALWAYS_READY)
-		always_ready_add(r, fd);
-	else if (slot->always_ready)
+	if (answer == BACKEND_ALWAYS_READY && always_ready_add(r, fd) < 0)
+		answer = BACKEND_FAILED;
+	if (answer != BACKEND_ALWAYS_READY && slot->always_ready)
 		always_ready_remove(r, fd);
 	if (answer == BACKEND_FAILED) {
 		slot->installed = 0;
@@ -283,15 +290,21 @@ static void io_flush_change(struct reactor *r, int fd)
 
 void io_flush_changes(struct reactor *r)
 {
+	if (r->rebuild)
+		backend_rebuild(r); /* where that fails, with the next turn */
 	/* A refusal stops watchers and may append: the count is read anew each time. */
 	for (size_t i = 0; i < r->n_changes; i++)
 		io_flush_change(r, r->changes[i]);
 	r->n_changes = 0;
-	if (!r->rebuild)
-		return;
-	r->rebuild = false;
-	if (backend_rebuild(r) == 0)
-		io_flush_changes(r);
+}
+
+int io_install_now(struct reactor *r, struct io_watcher *w)
+{
+	io_flush_change(r, w->fd);
+	if (w->started)
+		return 0;
+	io_forget_pending(r, w); /* the error is told here */
+	return -1;
 }
 
 void io_reinstall_all(struct reactor *r)

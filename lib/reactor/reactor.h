@@ -232,8 +232,9 @@ struct child_watcher {
 
 void child_init(struct child_watcher *w, pid_t pid, child_call *call);
 /*
- * Watches a child of this process. `pidfd` (from clone3(2), CLONE_PIDFD) is taken over; with -1 one
- * is opened where the kernel has them, and SIGCHLD serves elsewhere. -1 with ESRCH: no such child.
+ * Watches a child of this process. `pidfd` (from clone3(2), CLONE_PIDFD) is taken over, in failure
+ * too; with -1 one is opened where the kernel has them, and SIGCHLD serves elsewhere. -1 with
+ * ESRCH: no such child.
  */
 int child_start(struct reactor *r, struct child_watcher *w, int pidfd);
 void child_stop(struct reactor *r, struct child_watcher *w);
