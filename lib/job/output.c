@@ -56,14 +56,25 @@ static int open_log(const char *path)
 	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
 }
 
+static void on_file(void *plan, int error)
+{
+	const struct output_plan *p = plan;
+
+	if (error)
+		log_error(p->rule,
+			  "cannot write to %s: %s; its lines are lost until HUP opens it anew",
+			  p->path, strerror(error));
+}
+
 static int open_target(struct output_plan *p, const char *path)
 {
+	p->path = path;
 	p->file = open_log(path);
 	if (p->file < 0)
 		return -1;
 	if (p->way != OUTPUT_FILE)
 		return 0;
-	p->file_sink = sink_open(p->reactor, p->file, FILE_LIMIT, NULL, NULL);
+	p->file_sink = sink_open(p->reactor, p->file, FILE_LIMIT, on_file, p);
 	p->sinks[0] = p->sinks[1] = p->file_sink;
 	return p->file_sink ? 0 : -1;
 }
@@ -73,7 +84,8 @@ int output_plan_open(struct output_plan *p, struct reactor *r, const struct job_
 {
 	const char *where = c->output ? c->output : "inherit";
 
-	*p = (struct output_plan){.reactor = r, .tag = c->tag, .clear = c->clear, .file = -1};
+	*p = (struct output_plan){
+	    .reactor = r, .rule = rule, .tag = c->tag, .clear = c->clear, .file = -1};
 	p->sinks[0] = out;
 	p->sinks[1] = err;
 	list_init(&p->streams);
@@ -107,19 +119,19 @@ void output_plan_close(struct output_plan *p)
 }
 
 /* Under the same number, which sinks and later runs use; what runs keeps the old file. */
-int output_plan_reopen(struct output_plan *p, const char *path)
+int output_plan_reopen(struct output_plan *p)
 {
 	struct stat st;
 	int fd, result;
 
-	if (p->way != OUTPUT_FILE || fstat(p->file, &st) < 0 || !S_ISREG(st.st_mode))
-		return 0;
-	fd = open_log(path);
+	if (p->way != OUTPUT_FILE || (stat(p->path, &st) == 0 && !S_ISREG(st.st_mode)))
+		return 0; /* devices are not rotated, and to open a FIFO may block */
+	fd = open_log(p->path);
 	if (fd < 0)
 		return -1;
 	result = dup3(fd, p->file, O_CLOEXEC);
 	fd_close(&fd);
-	return result < 0 ? -1 : 0;
+	return result < 0 ? -1 : sink_renew(p->file_sink);
 }
 
 /* ---- one run --------------------------------------------------------------------------------- */

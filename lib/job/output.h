@@ -24,6 +24,7 @@ enum output_way { OUTPUT_INHERIT, OUTPUT_GROUP, OUTPUT_NULL, OUTPUT_FILE };
 /* What a rule's outputs have in common. */
 struct output_plan {
 	struct reactor *reactor;
+	const char *rule, *path; /* borrowed; path: of `file` */
 	enum output_way way;
 	bool tag, clear;
 	char *prefixes[2];      /* owned: what --tag puts before each line of either; else "" */
@@ -36,9 +37,8 @@ struct output_plan {
 int output_plan_open(struct output_plan *p, struct reactor *r, const struct job_config *c,
 		     const char *rule, struct sink *out, struct sink *err, struct error *e);
 void output_plan_close(struct output_plan *p);
-/* Opens the file of OUTPUT_FILE anew (it was rotated away). -1 with errno: it goes on in the old.
- */
-int output_plan_reopen(struct output_plan *p, const char *path);
+/* Opens OUTPUT_FILE anew (it was rotated away). -1 with errno: it goes on in the old one. */
+int output_plan_reopen(struct output_plan *p);
 
 /* The output of one run. */
 struct output {

@@ -143,6 +143,7 @@ static void find_way(struct sink *s)
 	struct stat st;
 
 	s->way = WAY_PLAIN;
+	io_init(&s->io, s->fd, IO_WRITE, on_writable);
 	if (fstat(s->fd, &st) < 0 || S_ISREG(st.st_mode))
 		return;
 	if (S_ISSOCK(st.st_mode)) {
@@ -152,6 +153,7 @@ static void find_way(struct sink *s)
 	snprintf(path, sizeof path, "/proc/self/fd/%d", s->fd);
 	s->own = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	s->way = s->own >= 0 ? WAY_OWN : WAY_ASK;
+	io_init(&s->io, s->own >= 0 ? s->own : s->fd, IO_WRITE, on_writable);
 }
 
 struct sink *sink_open(struct reactor *r, int fd, size_t limit, sink_call *call, void *context)
@@ -169,7 +171,6 @@ struct sink *sink_open(struct reactor *r, int fd, size_t limit, sink_call *call,
 	s->call = call;
 	s->context = context;
 	find_way(s);
-	io_init(&s->io, s->own >= 0 ? s->own : fd, IO_WRITE, on_writable);
 	return s;
 }
 
@@ -197,6 +198,15 @@ int sink_write(struct sink *s, const void *bytes, size_t length)
 		return -1;
 	s->was_full |= sink_full(s);
 	return 0;
+}
+
+int sink_renew(struct sink *s)
+{
+	io_stop(s->reactor, &s->io);
+	fd_close(&s->own);
+	find_way(s);
+	s->error = 0;
+	return spool_length(&s->waiting) ? io_start(s->reactor, &s->io) : 0;
 }
 
 bool sink_full(const struct sink *s)

@@ -26,6 +26,9 @@ struct sink *sink_open(struct reactor *r, int fd, size_t limit, sink_call *call,
 /* Takes all of the bytes. Returns 0, or -1: broken (errno as above) or ENOMEM. */
 int sink_write(struct sink *s, const void *bytes, size_t length);
 
+/* Its descriptor stands for another file now: one that broke is tried again. -1 with ENOMEM. */
+int sink_renew(struct sink *s);
+
 /* More is waiting than the limit. */
 bool sink_full(const struct sink *s);
 
