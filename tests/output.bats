@@ -75,13 +75,13 @@ b" ]
 }
 
 @test "what a command leaves behind writes on, line by line, after its group" {
-  mkfifo go
-  start every 1h --initial --output group -- 'echo first; (read -r x <go; echo late; read -r x <go; printf end) & echo second'
+  mkfifo go on
+  start every 1h --initial --output group -- 'echo first; (read -r x <go; echo late; read -r x <on; printf end) & echo second'
   until_ok '[ "$(cat out)" = "first
 second" ]'
   echo >go
   until_ok '[ "$(tail -1 out)" = late ]'
-  echo >go
+  echo >on
   until_ok '[ "$(tail -c 8 out)" = "late
 end" ]'
 }
