@@ -227,3 +227,36 @@ saves() {
 	timeout 3 strace -f -o "$dir/trace" -p "${pids[0]}" 2>/dev/null || true
 	[ "$(grep -vc -e '<unfinished' -e detached -e 'resumed' "$dir/trace")" -le 1 ]
 }
+
+@test "a path that is a link, or leads over links, is what they lead to now" {
+	mkdir -p real k/..1 k/..2 one two
+	echo 0 >real/conf
+	ln -s real/conf link
+	echo 1 >k/..1/c && echo 2 >k/..2/c
+	ln -s ..1 k/..data && ln -s ..data/c k/c
+	ln -s one current
+	watch file link k/c current
+	echo 1 >real/conf
+	until_true has_line "close_write link"
+	: >out
+	echo 2 >real/.new && mv real/.new real/conf
+	until_true grep -q link out
+	: >out
+	echo 3 >real/conf
+	until_true has_line "close_write link"
+	ln -s ..2 k/..new && mv -T k/..new k/..data
+	until_true grep -q k/c out
+	: >out
+	echo 3 >k/..2/c
+	until_true has_line "close_write k/c"
+	: >one/f
+	until_true has_line "create current/f"
+	ln -s two new && mv -T new current
+	until_true has_line "delete current/f"
+	: >two/g
+	until_true has_line "create current/g"
+	ln -sf real/later new && mv -T new link
+	until_true has_line "delete link"
+	: >real/later
+	until_true has_line "create link"
+}

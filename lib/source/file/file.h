@@ -67,6 +67,12 @@ void file_describe(const void *config, struct buf *out);
 /* Reads --paths-from into `listed`; blocks. Returns 0, or -1 with `e`. */
 int file_read_paths(const struct file_config *c, struct text_list *listed, struct error *e);
 
+/* What is waited for on the way to a root: a name in a watched directory. */
+struct step {
+	int wd;
+	char *name; /* owned */
+};
+
 /* A PATH of the user. Its parent directory is watched too, to see it come, go and be replaced. */
 struct root {
 	struct link link;
@@ -77,7 +83,10 @@ struct root {
 	bool unlinked;    /* its directory went with its watch: that is still to be told */
 	int anchor;       /* watch descriptor of the deepest directory above it that is there */
 	bool anchor_is_parent;
-	uint32_t stamp; /* of a polled file */
+	bool polled;        /* there was no watch to be had for it */
+	uint32_t stamp;     /* of a polled file */
+	struct step *steps; /* links on the way to it, and where it really is; owned */
+	size_t n_steps, steps_capacity;
 	dev_t device;
 };
 
@@ -183,6 +192,8 @@ int scan_take(struct file_source *s, struct dir *d, const char *name, char type,
 void scan_gone(struct file_source *s, struct dir *d);
 /* A hash of what changes when a file does. */
 uint32_t stat_stamp(const struct stat *st);
+/* May it have changed at this time or later? */
+bool stat_changed_since(const struct stat *st, const struct timespec *since);
 
 /* ---- rescan.c ---- */
 void rescan_init(struct file_source *s);
@@ -208,6 +219,18 @@ char *root_real(const char *path);
 bool roots_lean_on(const struct file_source *s, int wd);
 /* The part of a path of this root behind the root itself. */
 const char *root_relative(const struct root *r, const char *path);
+
+/* ---- way.c ---- */
+/* Watches for the links in its path to be replaced, and with this mask where it really is. */
+void way_watch(struct file_source *s, struct root *r, uint32_t last_mask);
+void way_forget(struct file_source *s, struct root *r);
+/* What an event says of the way to a root. */
+enum way_word {
+	WAY_NOTHING,
+	WAY_LINK, /* a link was replaced: it leads elsewhere now */
+	WAY_END,  /* it is one of where the root really is */
+};
+enum way_word way_tells(const struct root *r, const struct inotify_event *ev);
 
 /* ---- mounts.c ---- */
 /* Without /proc nothing is noticed, and nothing is said. */

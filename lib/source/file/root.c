@@ -87,8 +87,15 @@ const char *root_relative(const struct root *r, const char *path)
 bool roots_lean_on(const struct file_source *s, int wd)
 {
 	LIST_EACH(at, after, &s->roots)
-	if (CONTAINER_OF(at, struct root, link)->anchor == wd)
-		return true;
+	{
+		const struct root *r = CONTAINER_OF(at, struct root, link);
+
+		if (r->anchor == wd)
+			return true;
+		for (size_t i = 0; i < r->n_steps; i++)
+			if (r->steps[i].wd == wd)
+				return true;
+	}
 	return false;
 }
 
@@ -128,7 +135,16 @@ static int watch_above(struct file_source *s, struct root *r, bool *came)
 		*came = stat(below, &st) == 0 && S_ISDIR(st.st_mode);
 	free(below);
 	free(path);
-	return r->anchor >= 0 || errno == ENOSPC ? 0 : -1;
+	return r->anchor >= 0 ? 0 : -1;
+}
+
+/* For want of a watch it is polled, and counts as a directory that is. */
+static void set_polled(struct file_source *s, struct root *r, bool polled)
+{
+	s->n_polled += (size_t)polled - (size_t)r->polled;
+	r->polled = polled;
+	if (polled && !s->limit_path)
+		s->limit_path = strdup(r->path);
 }
 
 static int root_anchor(struct file_source *s, struct root *r)
@@ -140,8 +156,14 @@ static int root_anchor(struct file_source *s, struct root *r)
 	if (has_no_name(r) || c->poll)
 		return 0;
 	while (came)
-		if (watch_above(s, r, &came) < 0)
-			return -1;
+		if (watch_above(s, r, &came) < 0) {
+			if (errno != ENOSPC)
+				return -1;
+			set_polled(s, r, true);
+			return 0;
+		}
+	set_polled(s, r, false);
+	way_watch(s, r, anchor_mask(s, r));
 	return 0;
 }
 
@@ -211,6 +233,7 @@ int roots_open(struct file_source *s, struct error *e)
 	for (size_t i = 0; i < s->listed.count; i++)
 		if (root_open(s, s->listed.items[i], e) < 0)
 			return -1;
+	watch_tell_limit(s);
 	return 0;
 }
 
@@ -221,6 +244,7 @@ void roots_close(struct file_source *s)
 		struct root *r = CONTAINER_OF(at, struct root, link);
 
 		list_remove(&r->link);
+		way_forget(s, r);
 		free(r->base);
 		free(r);
 	}
@@ -240,16 +264,22 @@ static void root_gone(struct file_source *s, struct root *r)
 /* Something stands there that did not, or something else. */
 static void root_came(struct file_source *s, struct root *r, bool moved)
 {
-	bool was_file = r->is_file;
+	bool was_file = r->is_file, there;
 	struct stat st;
 
-	if (r->dir)
-		tree_remove(s, r->dir); /* replaced */
+	if (r->dir && r->dir->wd >= 0 &&
+	    inotify_add_watch(s->inotify, r->path, watch_mask(s)) == r->dir->wd)
+		return; /* it was found before this was told */
+	there = stat(r->path, &st) == 0;
+	if (r->dir || !there)
+		root_gone(s, r);
 	/* The root first, then what is in it. */
-	if (stat(r->path, &st) == 0 && S_ISDIR(st.st_mode))
+	if (there && S_ISDIR(st.st_mode))
 		root_report(s, r, FILE_CREATE, false);
 	if (root_arm(s, r) < 0)
 		log_error(s->base.rule, "cannot watch %s: %s", r->path, strerror(errno));
+	if (!r->is_file)
+		way_watch(s, r, anchor_mask(s, r)); /* it may lead elsewhere */
 	if (!r->is_file)
 		return;
 	root_report(s, r, FILE_CREATE, was_file && moved);
@@ -295,8 +325,13 @@ void roots_look(struct file_source *s, const struct inotify_event *ev)
 	LIST_EACH(at, after, &s->roots)
 	{
 		struct root *r = CONTAINER_OF(at, struct root, link);
+		enum way_word word = way_tells(r, ev);
 
-		if (r->anchor != ev->wd)
+		if (word == WAY_LINK)
+			root_came(s, r, true);
+		else if (word == WAY_END)
+			root_happened(s, r, ev->mask);
+		if (r->anchor != ev->wd || word != WAY_NOTHING)
 			continue;
 		if (ev->mask & (IN_IGNORED | IN_MOVE_SELF)) {
 			r->anchor = -1;
@@ -314,13 +349,17 @@ void roots_look(struct file_source *s, const struct inotify_event *ev)
 
 /* ---- looking again --------------------------------------------------------------------------- */
 
-static void file_rescan(struct file_source *s, struct root *r, const struct stat *st)
+static void file_rescan(struct file_source *s, struct root *r, const struct stat *st,
+			const struct scan_how *how)
 {
+	const struct file_config *c = s->base.config;
 	uint32_t stamp = stat_stamp(st);
+	bool changed = c->poll || r->polled ? stamp != r->stamp
+					    : how->lost && stat_changed_since(st, &s->synced);
 
-	if (stamp == r->stamp)
-		return;
 	r->stamp = stamp;
+	if (!changed)
+		return;
 	root_report(s, r, FILE_MODIFY, false);
 	root_report(s, r, FILE_CLOSE_WRITE, false);
 }
@@ -335,7 +374,7 @@ static void root_rescan(struct file_source *s, struct root *r, const struct scan
 	if (r->dir)
 		scan(s, r->dir, how);
 	else if (r->is_file)
-		file_rescan(s, r, &st);
+		file_rescan(s, r, &st, how);
 	else
 		root_search(s, r);
 }

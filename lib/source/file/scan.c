@@ -119,7 +119,7 @@ uint32_t stat_stamp(const struct stat *st)
 	return (uint32_t)hash_bytes(what, sizeof what);
 }
 
-static bool changed_since(const struct stat *st, const struct timespec *since)
+bool stat_changed_since(const struct stat *st, const struct timespec *since)
 {
 	return st->st_ctim.tv_sec > since->tv_sec ||
 	       (st->st_ctim.tv_sec == since->tv_sec && st->st_ctim.tv_nsec >= since->tv_nsec);
@@ -143,7 +143,7 @@ static void look_at_known(struct walk *w, struct dir *d, int folder, struct entr
 		changed = e->stamp != stat_stamp(&st);
 		e->stamp = stat_stamp(&st);
 	} else {
-		changed = w->how->lost && changed_since(&st, &s->synced);
+		changed = w->how->lost && stat_changed_since(&st, &s->synced);
 	}
 	if (changed) {
 		report(s, d, e->name, FILE_MODIFY, type);
