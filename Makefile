@@ -6,6 +6,7 @@
 #   make check        lint, and the tests again under ASan and UBSan
 #   make valgrind     the tests under memcheck
 #   make fuzz-file    random disturbance of trees; SECONDS_OF=60
+#   make fuzz-proxy   random PROXY headers; SECONDS_OF=60 SEED=
 #   make bench        what it costs, beside peers and hand-written floors
 #   make static       a static binary with musl: build/static/evwatch
 #   make install      DESTDIR= PREFIX=
@@ -64,6 +65,10 @@ COUNTING = $(BUILD)/unit/test_reactor_calls $(BUILD)/unit/test_reactor_faults
 $(COUNTING): tests/shim/calls.c
 $(COUNTING): LDFLAGS += $(COUNTED:%=-Wl,--wrap=%)
 
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libevwatch.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libevwatch.a $(LDLIBS)
+
 units: $(UNIT_BIN)
 
 test: all units
@@ -92,6 +97,9 @@ valgrind: all units
 SECONDS_OF ?= 60
 fuzz-file: all
 	@PYTHONDONTWRITEBYTECODE=1 tests/fuzz/file $(BUILD)/evwatch --seconds $(SECONDS_OF) $(FUZZ)
+fuzz-proxy:
+	$(MAKE) $(SANITIZED) build/asan/fuzz/proxy_header
+	@build/asan/fuzz/proxy_header $(SECONDS_OF) $(SEED)
 
 # A folder tests/bench/X with a bench.mk adds its own target.
 bench: all
@@ -121,5 +129,5 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all units test demo house lint check asan valgrind fuzz-file bench coverage static install uninstall clean
+.PHONY: all units test demo house lint check asan valgrind fuzz-file fuzz-proxy bench coverage static install uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:=.d)
