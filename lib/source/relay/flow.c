@@ -90,16 +90,20 @@ bool flow_is_blocked(const struct flow *f)
 
 /* ---- copying --------------------------------------------------------------------------------- */
 
-/* Keeps what the destination did not take. */
-static enum step hold(struct flow *f, const char *bytes, size_t length)
+int flow_hold(struct flow *f, const char *bytes, size_t length)
 {
-	f->left = malloc(sizeof *f->left + length);
-	if (!f->left)
-		return STEP_WRITE_FAILED;
-	memcpy(f->left->bytes, bytes, length);
-	f->left->length = (uint32_t)length;
-	f->left->sent = 0;
-	return STEP_BLOCKED;
+	struct left *left = length ? malloc(sizeof *left + length) : NULL;
+
+	if (length && !left)
+		return -1;
+	if (left) {
+		memcpy(left->bytes, bytes, length);
+		left->length = (uint32_t)length;
+		left->sent = 0;
+	}
+	free(f->left);
+	f->left = left;
+	return 0;
 }
 
 static ssize_t send_some(int fd, const char *bytes, size_t length)
@@ -153,7 +157,8 @@ static enum step copy(struct pair *p, struct end *from, int to, size_t most, boo
 		return STEP_WRITE_FAILED;
 	f->bytes += (uint64_t)sent;
 	if (sent < n)
-		return hold(f, s->buffer + sent, (size_t)(n - sent));
+		return flow_hold(f, s->buffer + sent, (size_t)(n - sent)) < 0 ? STEP_WRITE_FAILED
+									      : STEP_BLOCKED;
 	return !*full ? STEP_DRY : STEP_MOVED; /* a short read: there is no more for now */
 }
 
