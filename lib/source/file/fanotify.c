@@ -341,7 +341,9 @@ int fan_open(struct file_source *s, struct error *e)
 				   O_RDONLY);
 	if (s->inotify < 0) {
 		error_errno(e, "--fanotify");
-		return error_hint(e, "it needs CAP_SYS_ADMIN and Linux 5.17");
+		return error_hint(
+		    e, "it needs root (CAP_SYS_ADMIN) and Linux 5.17; without it, each directory "
+		       "gets a watch of its own, and that needs neither");
 	}
 	timer_init(&s->move_timer, CLOCK_OF_LOOP, on_move_timer);
 	return mark_roots(s, e) < 0 ? -1 : report_existing(s);

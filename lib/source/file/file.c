@@ -85,6 +85,7 @@ static int file_open(struct source *base, struct error *e)
 	s->inotify = -1;
 	list_init(&s->roots);
 	watch_init(s);
+	filter_init(s);
 	changes_init(s);
 	reader_init(s);
 	rescan_init(s);

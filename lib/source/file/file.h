@@ -135,6 +135,13 @@ struct changes {
 	struct self_trigger self;
 };
 
+/* A file that this process writes to. */
+struct own_output {
+	dev_t device;
+	ino_t inode;
+	char name[256]; /* its last component; "": it is no regular file */
+};
+
 struct file_source {
 	struct source base;
 	struct io_watcher io; /* inotify, or fanotify */
@@ -162,11 +169,14 @@ struct file_source {
 	struct gitignore *gitignore;
 	struct fan *fan;
 	struct mounts *mounts;
+	struct own_output outputs[2]; /* standard output and error */
 };
 
 /* ---- filter.c ---- */
 /* Is this path to be reported? `type` decides with --type. */
 bool filter_matches(struct file_source *s, const struct happening *h);
+/* Remembers what standard output and error are. */
+void filter_init(struct file_source *s);
 /* May the directory at `path`, in `parent`, be entered? */
 bool filter_enters(struct file_source *s, const struct dir *parent, const char *path);
 /* Would a walk have come to this path: not below an ignored directory, nor too deep? */
