@@ -227,3 +227,12 @@ END
   echo 3 >>input
   until_ok '[ -s log ]'
 }
+
+@test "text that is run without a shell has the result that the shell would give it" {
+  for seed in 1 2; do
+    mkdir $seed
+    run bash -c "cd $seed && timeout 60 python3 '$BATS_TEST_DIRNAME/shell_text.py' '$EV' $seed 300"
+    echo "$output"
+    [ "$status" = 0 ]
+  done
+}
