@@ -242,7 +242,14 @@ void io_refused(struct reactor *r, int fd)
 	slot->generation++;
 }
 
-static void io_install(struct reactor *r, int fd, unsigned interest)
+/* Memory, or room in the kernel's tables: there may be some in a while. */
+static bool is_shortage(int error)
+{
+	return error == ENOMEM || error == ENOSPC;
+}
+
+/* -1 with errno: refused. */
+static int io_install(struct reactor *r, int fd, unsigned interest)
 {
 	struct io_slot *slot = &r->slots[fd];
 	enum backend_answer answer;
@@ -251,16 +258,16 @@ static void io_install(struct reactor *r, int fd, unsigned interest)
 		slot->generation++;
 	answer = r->backend->add(r->backend_state, fd, slot->installed, interest, slot->generation,
 				 slot->unsure);
-	slot->unsure = false;
-	slot->installed = (uint16_t)interest;
 	if (answer == BACKEND_ALWAYS_READY && always_ready_add(r, fd) < 0)
 		answer = BACKEND_FAILED;
 	if (answer != BACKEND_ALWAYS_READY && slot->always_ready)
 		always_ready_remove(r, fd);
-	if (answer == BACKEND_FAILED) {
-		slot->installed = 0;
-		io_refused(r, fd);
-	}
+	slot->unsure = false;
+	slot->installed = answer == BACKEND_FAILED ? 0 : (uint16_t)interest;
+	if (answer != BACKEND_FAILED)
+		return 0;
+	slot->generation++;
+	return -1;
 }
 
 static void io_uninstall(struct reactor *r, int fd)
@@ -276,34 +283,52 @@ static void io_uninstall(struct reactor *r, int fd)
 	slot->generation++;
 }
 
-static void io_flush_change(struct reactor *r, int fd)
+/* -1 with errno: refused. */
+static int io_flush_change(struct reactor *r, int fd)
 {
 	struct io_slot *slot = &r->slots[fd];
 	unsigned interest = io_union(slot);
 
 	slot->changed = false;
 	if (interest && (interest != slot->installed || slot->unsure))
-		io_install(r, fd, interest);
-	else if (!interest && slot->installed)
+		return io_install(r, fd, interest);
+	if (!interest && slot->installed)
 		io_uninstall(r, fd);
+	return 0;
 }
 
+/* What is left in `changes` could not be done for want of memory: the next turn tries again. */
 void io_flush_changes(struct reactor *r)
 {
+	size_t kept = 0;
+
 	if (r->rebuild)
-		backend_rebuild(r); /* where that fails, with the next turn */
+		backend_rebuild(r);
 	/* A refusal stops watchers and may append: the count is read anew each time. */
-	for (size_t i = 0; i < r->n_changes; i++)
-		io_flush_change(r, r->changes[i]);
-	r->n_changes = 0;
+	for (size_t i = 0; i < r->n_changes; i++) {
+		int fd = r->changes[i];
+
+		if (io_flush_change(r, fd) == 0)
+			continue;
+		if (is_shortage(errno)) {
+			r->slots[fd].changed = true;
+			r->changes[kept++] = fd;
+		} else {
+			io_refused(r, fd);
+		}
+	}
+	r->n_changes = kept;
 }
 
 int io_install_now(struct reactor *r, struct io_watcher *w)
 {
-	io_flush_change(r, w->fd);
-	if (w->started)
+	int why;
+
+	if (io_flush_change(r, w->fd) == 0)
 		return 0;
-	io_forget_pending(r, w); /* the error is told here */
+	why = errno;
+	io_stop(r, w);
+	errno = why;
 	return -1;
 }
 

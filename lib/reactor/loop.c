@@ -173,7 +173,7 @@ static bool has_extras(const struct reactor *r)
 /* Steps 2 and 3: how long may the wait last? */
 static int64_t longest_wait(struct reactor *r, int64_t wait)
 {
-	if (r->rebuild && (wait < 0 || wait > RETRY))
+	if ((r->rebuild || r->n_changes) && (wait < 0 || wait > RETRY))
 		wait = RETRY;
 	if (r->nonempty || r->n_later || r->n_always)
 		wait = 0;
@@ -189,21 +189,24 @@ static void activate_extras(struct reactor *r)
 
 int reactor_turn(struct reactor *r, int64_t wait)
 {
-	int result;
+	int result, why;
 
 	/* 1: steps of the clock arrive through the wall clock's alarm. */
 	if (r->n_changes || r->rebuild)
 		io_flush_changes(r); /* of 5: what is refused now must not be waited for */
-	if (r->nonempty || r->rebuild || has_extras(r))
+	if (r->nonempty || r->rebuild || r->n_changes || has_extras(r))
 		wait = longest_wait(r, wait);                     /* 2, 3 */
 	clock_forget(r);                                          /* 4 */
 	result = r->backend->dispatch(r->backend_state, r, wait); /* 5, and 8 as it comes in */
+	why = errno;
 	r->stats.turns++;
 	/* 7: signals come as readiness of their pair, before all others by its priority. */
 	if (has_extras(r))
 		activate_extras(r); /* 6, 8, 9 */
 	while (r->nonempty && r->nonempty < STOPPING)
 		run_first_queue(r); /* 10 */
+	if (result < 0)
+		errno = why;
 	return result;
 }
 

@@ -124,7 +124,10 @@ struct io_watcher {
 };
 
 void io_init(struct io_watcher *w, int fd, unsigned interest, io_call *call);
-/* -1 with ENOMEM, or EBADF (negative). What the backend refuses later arrives as IO_ERROR. */
+/*
+ * -1 with ENOMEM, or EBADF (negative). What the backend refuses later arrives as IO_ERROR; where it
+ * lacks memory or room (ENOMEM, ENOSPC) it is tried again, every 10 ms at most.
+ */
 int io_start(struct reactor *r, struct io_watcher *w);
 void io_stop(struct reactor *r, struct io_watcher *w);
 /* Stops `w` and closes its descriptor, which is -1 then: fewer system calls than one by one. */
