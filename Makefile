@@ -5,6 +5,7 @@
 #   make test         all tests; the last line is "N passed, N failed"
 #   make check        lint, and the tests again under ASan and UBSan
 #   make valgrind     the tests under memcheck
+#   make inject       every system call fails in turn
 #   make fuzz-file    random disturbance of trees; SECONDS_OF=60
 #   make fuzz-proxy   random PROXY headers; SECONDS_OF=60 SEED=
 #   make bench        what it costs, beside peers and hand-written floors
@@ -100,6 +101,10 @@ fuzz-file: all
 fuzz-proxy:
 	$(MAKE) $(SANITIZED) build/asan/fuzz/proxy_header
 	@build/asan/fuzz/proxy_header $(SECONDS_OF) $(SEED)
+
+# Minutes: every system call fails, many times, with each errno; a part of it is in the suite.
+inject: all
+	@tests/inject $(BUILD)/evwatch
 
 # A folder tests/bench/X with a bench.mk adds its own target.
 bench: all
