@@ -175,6 +175,24 @@ saves() {
 	[ "$n" -lt 12 ]
 }
 
+@test "a rule that triggers itself by another path each time is named with a pattern that stops it" {
+	mkdir src
+	watch file src -- 'mkdir src/b[1]$$.d; echo run'
+	: >src/start
+	until_true grep -qF -- "--ignore 'b\[1]*.d' would stop it" err
+	ignore=$(sed -n "s/.*--ignore '\([^ ]*\)' would.*/\1/p" err)
+	kill "${pids[0]}"
+	watch file src --ignore "$ignore" -- 'mkdir src/b[1]$$.d; echo run'
+	: >src/start
+	until_true lines_are 1
+	: >src/again
+	until_true lines_are 2
+	lines_are 3 && return 1
+	watch file src/start -- 'echo x >>src/start'
+	: >src/start
+	until_true told "triggers itself: its command changes src/start, the very path that it watches"
+}
+
 @test "--poll sees what is created, changed and deleted" {
 	mkdir -p src/d
 	: >src/old

@@ -166,6 +166,6 @@ const struct source_type source_file = {
     .resume = file_resume,
     .stop = file_stop,
     .close = file_close,
-    .run_began = batch_run_began,
-    .run_ended = batch_run_ended,
+    .run_began = self_run_began,
+    .run_ended = self_run_ended,
 };

@@ -114,11 +114,11 @@ struct change {
 	char path[];
 };
 
-/* Does the rule trigger itself? See batch.c. */
+/* Does the rule trigger itself? See self.c. */
 struct self_trigger {
 	bool running;
-	char *path; /* the suspect; owned */
-	unsigned times;
+	char *path, *before;  /* the suspect, and another that was one before it; owned */
+	unsigned times, runs; /* in a row: that path, any path */
 	int64_t spacing;
 	bool told;
 	int64_t not_before; /* loop time: the next run waits until then */
@@ -276,8 +276,13 @@ void batch_free(struct file_source *s);
 void batch_review(struct file_source *s);
 /* A batch is about to be handed on. */
 void batch_judge(struct file_source *s);
-void batch_run_began(struct source *base, void *token);
-void batch_run_ended(struct source *base, void *token, const struct run_outcome *outcome);
+
+/* ---- self.c ---- */
+/* A batch is about to be handed on: did the rule's own command make it? */
+void self_judge(struct file_source *s);
+void self_free(struct file_source *s);
+void self_run_began(struct source *base, void *token);
+void self_run_ended(struct source *base, void *token, const struct run_outcome *outcome);
 
 /* ---- fanotify.c ---- */
 /* One mark a file system instead of a watch a directory. Returns 0, or -1 with `e`. */
