@@ -266,9 +266,11 @@ void job_stats(const struct job *j, struct job_stats *stats)
 
 void job_reopen_output(struct job *j)
 {
-	if (output_plan_reopen(&j->output) < 0)
+	const char *path = j->setup.config->output;
+
+	if (output_plan_reopen(&j->output, path) < 0)
 		log_error(j->setup.rule, "cannot open %s anew: %s; it goes on in the old file",
-			  j->output.path, strerror(errno));
+			  path, strerror(errno));
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

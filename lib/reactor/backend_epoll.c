@@ -133,5 +133,4 @@ const struct backend backend_epoll = {
     .dispatch = epoll_dispatch,
     .dealloc = epoll_dealloc,
     .need_reinit = true,
-    .forgets_closed = true,
 };

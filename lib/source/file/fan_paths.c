@@ -110,21 +110,33 @@ const struct root *fan_locate(struct file_source *s, const struct info *info, st
 	return r && filter_passes(s, r, out->data) ? r : NULL;
 }
 
-/* ---- roots ----------------------------------------------------------------------------------- */
+/* ---- roots --------------------------------------------------------------------------------------
+ */
 
-int fan_open_near(const char *path)
+int fan_open_near(const char *path, char **real)
 {
-	char *copy = strdup(path), *slash;
+	char *copy = strdup(path), *slash, *above = NULL;
+	struct buf b = {0};
 	int fd = -1;
 
-	while (copy && (fd = open(copy, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0 && *copy &&
-	       strcmp(copy, "/") != 0 && strcmp(copy, ".") != 0) {
+	for (size_t n = copy ? strlen(copy) : 0; copy; n = strlen(copy)) {
+		above = realpath(n ? copy : *path == '/' ? "/" : ".", NULL);
+		if (above || !n)
+			break;
 		slash = strrchr(copy, '/');
-		if (!slash)
-			strcpy(copy, ".");
-		else
-			slash[slash == copy] = '\0';
+		*(slash ? slash : copy) = '\0';
 	}
+	if (above) {
+		const char *rest = path + strlen(copy);
+
+		rest += strspn(rest, "/");
+		buf_printf(&b, "%s%s%s", above, *rest && above[1] ? "/" : "", rest);
+		while (b.length > 1 && b.data[b.length - 1] == '/')
+			b.data[--b.length] = '\0';
+		fd = open(above, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	}
+	*real = buf_take(&b);
+	free(above);
 	free(copy);
-	return fd;
+	return *real ? fd : -1;
 }

@@ -31,20 +31,15 @@ void report_target_failed(struct relay_source *s, size_t target, const char *why
 	buf_free(&name);
 }
 
-void report_refused(struct relay_source *s, const struct address *remote, const char *why,
-		    bool *told)
+void report_refused(struct relay_source *s, const struct address *remote, const char *why)
 {
-	bool loud = told && !*told;
 	struct buf name = {0};
 
 	s->n_refused++;
-	if (loud)
-		*told = true;
-	if (!log_wants(loud ? LOG_WARN : LOG_INFO))
+	if (!log_wants(LOG_INFO))
 		return;
 	address_add(&name, remote);
-	(loud ? log_warn : log_info)(s->base.rule, "%s is refused: %s",
-				     name.data ? name.data : "a client", why);
+	log_info(s->base.rule, "%s is refused: %s", name.data ? name.data : "a client", why);
 	buf_free(&name);
 }
 
