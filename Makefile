@@ -5,7 +5,9 @@
 #   make test         all tests; the last line is "N passed, N failed"
 #   make check        lint, and the tests again under ASan and UBSan
 #   make valgrind     the tests under memcheck
+#   make inject       every system call fails in turn
 #   make fuzz-file    random disturbance of trees; SECONDS_OF=60
+#   make fuzz-proxy   random PROXY headers; SECONDS_OF=60 SEED=
 #   make bench        what it costs, beside peers and hand-written floors
 #   make static       a static binary with musl: build/static/evwatch
 #   make install      DESTDIR= PREFIX=
@@ -57,6 +59,17 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libevwatch.a
 
 $(BUILD)/unit/test_reactor_clock: tests/shim/clock.c
 
+# These count what the library calls, and let it fail.
+COUNTED = malloc calloc realloc syscall epoll_create1 epoll_ctl epoll_wait ppoll poll mmap eventfd \
+	  timerfd_create timerfd_settime signalfd socketpair sigaction waitpid read recv send write
+COUNTING = $(BUILD)/unit/test_reactor_calls $(BUILD)/unit/test_reactor_faults
+$(COUNTING): tests/shim/calls.c
+$(COUNTING): LDFLAGS += $(COUNTED:%=-Wl,--wrap=%)
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libevwatch.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libevwatch.a $(LDLIBS)
+
 units: $(UNIT_BIN)
 
 test: all units
@@ -85,6 +98,13 @@ valgrind: all units
 SECONDS_OF ?= 60
 fuzz-file: all
 	@PYTHONDONTWRITEBYTECODE=1 tests/fuzz/file $(BUILD)/evwatch --seconds $(SECONDS_OF) $(FUZZ)
+fuzz-proxy:
+	$(MAKE) $(SANITIZED) build/asan/fuzz/proxy_header
+	@build/asan/fuzz/proxy_header $(SECONDS_OF) $(SEED)
+
+# Minutes: every system call fails, many times, with each errno; a part of it is in the suite.
+inject: all
+	@tests/inject $(BUILD)/evwatch
 
 # A folder tests/bench/X with a bench.mk adds its own target.
 bench: all
@@ -114,5 +134,5 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all units test demo house lint check asan valgrind fuzz-file bench coverage static install uninstall clean
+.PHONY: all units test demo house lint check asan valgrind fuzz-file fuzz-proxy bench coverage static install uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:=.d)

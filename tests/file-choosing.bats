@@ -27,6 +27,24 @@ load trees
 	until_true has_line "create src/b.c"
 }
 
+@test "a pattern that can match nothing is refused" {
+	mkdir src
+	for p in '[a' 'a\' ''; do
+		run "$evwatch" -w 10ms file src --match "$p"
+		[ "$status" = 2 ]
+		[[ $output == *"--match: \"$p\" can match nothing: "* ]]
+	done
+}
+
+@test "what evwatch writes to a file in the tree is no event" {
+	watch file . --events create,modify,close_write -v # both its outputs are in it
+	echo 1 >one
+	until_true has_line "close_write ./one"
+	echo 2 >two
+	until_true has_line "close_write ./two"
+	! grep -e ./out -e ./err out
+}
+
 @test "--existing reports what is there" {
 	mkdir -p src/a
 	: >src/a/f

@@ -175,6 +175,24 @@ saves() {
 	[ "$n" -lt 12 ]
 }
 
+@test "a rule that triggers itself by another path each time is named with a pattern that stops it" {
+	mkdir src
+	watch file src -- 'mkdir src/b[1]$$.d; echo run'
+	: >src/start
+	until_true grep -qF -- "--ignore 'b\[1]*.d' would stop it" err
+	ignore=$(sed -n "s/.*--ignore '\([^ ]*\)' would.*/\1/p" err)
+	kill "${pids[0]}"
+	watch file src --ignore "$ignore" -- 'mkdir src/b[1]$$.d; echo run'
+	: >src/start
+	until_true lines_are 1
+	: >src/again
+	until_true lines_are 2
+	lines_are 3 && return 1
+	watch file src/start -- 'echo x >>src/start'
+	: >src/start
+	until_true told "triggers itself: its command changes src/start, the very path that it watches"
+}
+
 @test "--poll sees what is created, changed and deleted" {
 	mkdir -p src/d
 	: >src/old
@@ -226,4 +244,37 @@ saves() {
 	watch --no-guard file src/in # nothing happens beside it either
 	timeout 3 strace -f -o "$dir/trace" -p "${pids[0]}" 2>/dev/null || true
 	[ "$(grep -vc -e '<unfinished' -e detached -e 'resumed' "$dir/trace")" -le 1 ]
+}
+
+@test "a path that is a link, or leads over links, is what they lead to now" {
+	mkdir -p real k/..1 k/..2 one two
+	echo 0 >real/conf
+	ln -s real/conf link
+	echo 1 >k/..1/c && echo 2 >k/..2/c
+	ln -s ..1 k/..data && ln -s ..data/c k/c
+	ln -s one current
+	watch file link k/c current
+	echo 1 >real/conf
+	until_true has_line "close_write link"
+	: >out
+	echo 2 >real/.new && mv real/.new real/conf
+	until_true grep -q link out
+	: >out
+	echo 3 >real/conf
+	until_true has_line "close_write link"
+	ln -s ..2 k/..new && mv -T k/..new k/..data
+	until_true grep -q k/c out
+	: >out
+	echo 3 >k/..2/c
+	until_true has_line "close_write k/c"
+	: >one/f
+	until_true has_line "create current/f"
+	ln -s two new && mv -T new current
+	until_true has_line "delete current/f"
+	: >two/g
+	until_true has_line "create current/g"
+	ln -sf real/later new && mv -T new link
+	until_true has_line "delete link"
+	: >real/later
+	until_true has_line "create link"
 }

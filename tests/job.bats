@@ -193,3 +193,46 @@ for i in range(10000): print("x" * 245 + "%05d" % i)' >long
   until_ok 'grep -q "ended two" log'
   [ "$(lines_of log.1)" = 2 ]
 }
+
+@test "what cannot be started counts as a run with status 127 or 126, and the message says why" {
+  printf '#!/nonesuch/interpreter\n' >script
+  : >text
+  chmod +x script
+  while read -r wanted message words; do
+    # shellcheck disable=SC2086
+    run_ev -1 after 1ms $words
+    [ "$status" = "$wanted" ]
+    grep -q -e "$(tr _ ' ' <<<"$message")" <<<"$output"
+  done <<'END'
+127 nonesuch:_command_not_found -- nonesuch x
+127 ./script:_its_interpreter -- ./script x
+126 ./text:_cannot_execute:_Permission_denied -- ./text x
+126 --cwd_/nonesuch:_No_such_file --cwd /nonesuch -- true x
+127 /nonesuch/sh:_command_not_found --shell /nonesuch/sh -- true
+END
+}
+
+@test "a full disk is told once, with its file, and HUP goes on" {
+  ln -s /dev/full log
+  echo 'lines input --follow --tag --output log -- echo' >rules
+  : >input
+  start -v -f rules
+  echo 1 >>input
+  until_ok 'grep -q "run 1 ended" err' && echo 2 >>input
+  until_ok 'grep -q "run 2 ended" err'
+  until_ok '[ "$(grep -c "cannot write to log: No space left" err)" = 1 ]'
+  rm log
+  kill -HUP "$P"
+  until_ok '[ -e log ]'
+  echo 3 >>input
+  until_ok '[ -s log ]'
+}
+
+@test "text that is run without a shell has the result that the shell would give it" {
+  for seed in 1 2; do
+    mkdir $seed
+    run bash -c "cd $seed && timeout 60 python3 '$BATS_TEST_DIRNAME/shell_text.py' '$EV' $seed 300"
+    echo "$output"
+    [ "$status" = 0 ]
+  done
+}

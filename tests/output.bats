@@ -56,3 +56,60 @@ b" ]
   "$EV" -c 1 every 0.01s --output group -- 'printf "a\nb"' >got
   cmp got wanted
 }
+
+@test "--tag never breaks a line, and what has no line break gets one" {
+  seq 200000 >numbers
+  "$EV" -1 -e 't: after 1ms --tag -- cat numbers; printf end' >got
+  sed 's/^/t: /' numbers >wanted
+  echo 't: end' >>wanted
+  cmp got wanted
+}
+
+@test "tagged groups are whole, with the tag before each line" {
+  seq 40 >numbers
+  "$EV" -e 't: lines numbers -j 8 --output group --tag -- ./emit "$1"' >got 2>err
+  [ "$(grep -vc '^t: ' got)" = 0 ]
+  sed 's/^t: //' got >groups
+  check_groups groups 40
+  [ "$(grep -c '^t: .*to stderr$' err)" = 40 ]
+}
+
+@test "what a command leaves behind writes on, line by line, after its group" {
+  mkfifo go on
+  start every 1h --initial --output group -- 'echo first; (read -r x <go; echo late; read -r x <on; printf end) & echo second'
+  until_ok '[ "$(cat out)" = "first
+second" ]'
+  echo >go
+  until_ok '[ "$(tail -1 out)" = late ]'
+  echo >on
+  until_ok '[ "$(tail -c 8 out)" = "late
+end" ]'
+}
+
+@test "a command that writes without end waits for a stopped reader, with --tag" {
+  mkfifo pipe
+  exec 5<>pipe
+  "$EV" --no-guard --ready-file ready -e 'y: after 1ms --tag -- yes' -e 't: every 20ms -- echo tick >>ticks' >pipe 5>&- &
+  P=$!
+  STARTED+=("$P")
+  until_ok '[ "$(lines_of ticks)" -ge 20 ]'
+  yes=$(pgrep -P "$P" -x yes)
+  until_ok 'a=$(cat "/proc/$yes/io"); sleep 0.1; [ "$a" = "$(cat "/proc/$yes/io")" ]'
+  before=$(lines_of ticks)
+  until_ok '[ "$(lines_of ticks)" -gt $((before + 5)) ]'
+  exec 5>&-
+}
+
+@test "a command whose output is a connection has its errors where --output and --tag say" {
+  start -e 'c: listen 0 --output log --tag -- echo to the peer; echo to the log >&2'
+  [ "$(tcp "$(port c)" </dev/null)" = "to the peer" ]
+  until_ok '[ "$(cat log)" = "c: to the log" ]'
+}
+
+@test "colours are for terminals, one stream at a time" {
+  run script -qec "'$EV' -1 -e 't: after 1ms --tag -- echo out; echo err >&2' 2>err" /dev/null
+  [[ $output = *$'\e['*"t:"*$'\e[0m out'* ]]
+  [ "$(cat err)" = "t: err" ]
+  NO_COLOR=1 run script -qec "'$EV' -1 -e 't: after 1ms --tag -- echo out'" /dev/null
+  [ "$output" = $'t: out\r' ]
+}

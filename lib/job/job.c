@@ -266,11 +266,9 @@ void job_stats(const struct job *j, struct job_stats *stats)
 
 void job_reopen_output(struct job *j)
 {
-	const char *path = j->setup.config->output;
-
-	if (output_plan_reopen(&j->output, path) < 0)
+	if (output_plan_reopen(&j->output) < 0)
 		log_error(j->setup.rule, "cannot open %s anew: %s; it goes on in the old file",
-			  path, strerror(errno));
+			  j->output.path, strerror(errno));
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

@@ -79,9 +79,12 @@ int launch_prepare(struct launch *l, const struct program *p, const struct surro
 		   const char *const *subjects, size_t n);
 void launch_release(struct launch *l);
 
+#define STEP_EXECUTE "execute"
+#define STEP_CHDIR   "change to the directory"
+
 /*
  * Starts it in a process group of its own. Returns the pid, or -1 with errno and *step naming what
- * failed ("execute", "change to the directory", ...).
+ * failed (STEP_EXECUTE, STEP_CHDIR, or words for a message).
  */
 pid_t launch_start(struct launch *l, const char **step);
 

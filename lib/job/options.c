@@ -53,7 +53,11 @@ static int parse_backoff(void *config, const char *word, struct error *e)
 	first[colon - word] = '\0';
 	if (duration_parse(first, &c->backoff, e) < 0)
 		return -1;
-	return duration_parse(colon + 1, &c->backoff_max, e);
+	if (duration_parse(colon + 1, &c->backoff_max, e) < 0)
+		return -1;
+	return c->backoff > c->backoff_max
+		   ? error_set(e, "%s is the longest wait, but the first is %s", colon + 1, first)
+		   : 0;
 }
 
 static int check_env(void *config, const char *word, struct error *e)

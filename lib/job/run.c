@@ -35,7 +35,6 @@ struct run *run_new(struct job *j, struct batch *b, size_t from, size_t to)
 	run->to = to;
 	run->last_share = to == b->n_subjects;
 	run->forced_status = -1;
-	run->output.files[0] = run->output.files[1] = -1;
 	list_init(&run->link);
 	timer_init(&run->timeout, CLOCK_OF_LOOP, on_timeout);
 	timer_init(&run->again, CLOCK_OF_LOOP, on_again);
@@ -151,7 +150,7 @@ static void run_end(struct run *run)
 		log_info(j->setup.rule, "run %llu: attempt %llu failed with status %d",
 			 (unsigned long long)run->ordinal, (unsigned long long)run->attempts,
 			 run->status);
-		output_finish(&run->output, &(struct buf){0});
+		output_finish(&run->output, NULL);
 		if (back_off(run, j->setup.config->backoff))
 			return;
 	}
@@ -236,15 +235,27 @@ static bool is_shortage(int why)
 	return why == EAGAIN || why == ENOMEM || why == EMFILE || why == ENFILE;
 }
 
+/* A file that is there but "not found" when it is executed: what its first line names is not. */
+static bool lacks_interpreter(const char *file, const char *cwd)
+{
+	return (*file == '/' || (!cwd && strchr(file, '/'))) && access(file, F_OK) == 0;
+}
+
 static void tell_start_failure(struct run *run, const char *step, int why)
 {
 	const struct job *j = run->job;
 	const char *what = j->program.text ? j->program.shell : j->program.words[0];
+	bool executed = strcmp(step, STEP_EXECUTE) == 0;
 
-	if (why == ENOENT && strcmp(step, "execute") == 0)
+	if (executed && why == ENOENT && lacks_interpreter(what, j->around.cwd))
+		log_error(j->setup.rule, "%s: its interpreter (#! in its first line) is not there",
+			  what);
+	else if (executed && why == ENOENT)
 		log_error(j->setup.rule, "%s: command not found", what);
-	else if (why == E2BIG)
+	else if (executed && why == E2BIG)
 		log_error(j->setup.rule, "%s: a subject is too long for an argument", what);
+	else if (strcmp(step, STEP_CHDIR) == 0)
+		log_error(j->setup.rule, "--cwd %s: %s", j->around.cwd, strerror(why));
 	else
 		log_error(j->setup.rule, "%s: cannot %s: %s", what, step, strerror(why));
 }
@@ -263,7 +274,8 @@ static void start_failed(struct run *run, const char *step, int why)
 	}
 	tell_start_failure(run, step, why);
 	run->pid = 0;
-	run->status = why == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTED;
+	run->status = why == ENOENT && strcmp(step, STEP_EXECUTE) == 0 ? STATUS_NOT_FOUND
+								       : STATUS_NOT_EXECUTED;
 	run_end(run);
 }
 
@@ -349,7 +361,7 @@ void run_launch(struct run *run)
 	if (run->pid < 0) {
 		int why = errno;
 
-		output_finish(&run->output, &(struct buf){0});
+		output_finish(&run->output, NULL);
 		start_failed(run, step, why);
 		return;
 	}

@@ -8,14 +8,21 @@
 
 #include <string.h>
 
-/* Words that the shell does itself, or does in another way than the program of the name. */
+/*
+ * Words that a shell does itself, or does in another way than the program of the name: those of
+ * sh(1), and those of the shells that may stand in its place (bash, ksh, busybox).
+ */
 static const char *const builtins[] = {
-    ".",       ":",        "[",       "alias", "bg",     "break", "case",  "cd",       "chdir",
-    "command", "continue", "do",      "done",  "echo",   "elif",  "else",  "esac",     "eval",
-    "exec",    "exit",     "export",  "fc",    "fg",     "fi",    "for",   "getopts",  "hash",
-    "if",      "jobs",     "kill",    "local", "printf", "pwd",   "read",  "readonly", "return",
-    "set",     "shift",    "source",  "test",  "then",   "time",  "times", "trap",     "type",
-    "ulimit",  "umask",    "unalias", "unset", "until",  "wait",  "while", "in",
+    ".",       ":",      "[",        "alias",   "bg",      "break",     "builtin",  "caller",
+    "case",    "cd",     "chdir",    "command", "compgen", "complete",  "continue", "coproc",
+    "declare", "dirs",   "disown",   "do",      "done",    "echo",      "elif",     "else",
+    "enable",  "esac",   "eval",     "exec",    "exit",    "export",    "fc",       "fg",
+    "fi",      "for",    "function", "getopts", "hash",    "help",      "history",  "if",
+    "in",      "jobs",   "kill",     "let",     "local",   "logout",    "mapfile",  "popd",
+    "print",   "printf", "pushd",    "pwd",     "read",    "readarray", "readonly", "return",
+    "select",  "set",    "shift",    "shopt",   "source",  "suspend",   "test",     "then",
+    "time",    "times",  "trap",     "type",    "typeset", "ulimit",    "umask",    "unalias",
+    "unset",   "until",  "wait",     "whence",  "while",
 };
 
 bool text_needs_shell(const char *text)

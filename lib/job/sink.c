@@ -35,17 +35,35 @@ struct sink {
 	struct spool waiting;
 	bool was_full;
 	int error; /* errno once broken */
+	struct link waiters;
 	sink_call *call;
 	void *context;
 };
+
+void sink_when_room(struct sink *s, struct sink_waiter *w)
+{
+	list_append(&s->waiters, &w->link);
+}
+
+static void tell_room(struct sink *s, int error)
+{
+	LIST_EACH(at, after, &s->waiters)
+	{
+		struct sink_waiter *w = CONTAINER_OF(at, struct sink_waiter, link);
+
+		list_remove(at);
+		w->room(w);
+	}
+	if (s->call)
+		s->call(s->context, error);
+}
 
 static void sink_break(struct sink *s, int error)
 {
 	s->error = error;
 	spool_free(&s->waiting);
 	io_stop(s->reactor, &s->io);
-	if (s->call)
-		s->call(s->context, error);
+	tell_room(s, error);
 }
 
 static bool is_writable(int fd, int milliseconds)
@@ -107,8 +125,7 @@ static void sink_drain(struct sink *s)
 		io_stop(s->reactor, &s->io);
 	if (s->was_full && !sink_full(s)) {
 		s->was_full = false;
-		if (s->call)
-			s->call(s->context, 0);
+		tell_room(s, 0);
 	}
 }
 
@@ -126,6 +143,7 @@ static void find_way(struct sink *s)
 	struct stat st;
 
 	s->way = WAY_PLAIN;
+	io_init(&s->io, s->fd, IO_WRITE, on_writable);
 	if (fstat(s->fd, &st) < 0 || S_ISREG(st.st_mode))
 		return;
 	if (S_ISSOCK(st.st_mode)) {
@@ -135,6 +153,7 @@ static void find_way(struct sink *s)
 	snprintf(path, sizeof path, "/proc/self/fd/%d", s->fd);
 	s->own = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	s->way = s->own >= 0 ? WAY_OWN : WAY_ASK;
+	io_init(&s->io, s->own >= 0 ? s->own : s->fd, IO_WRITE, on_writable);
 }
 
 struct sink *sink_open(struct reactor *r, int fd, size_t limit, sink_call *call, void *context)
@@ -148,10 +167,10 @@ struct sink *sink_open(struct reactor *r, int fd, size_t limit, sink_call *call,
 	s->own = -1;
 	s->limit = limit;
 	spool_init(&s->waiting, limit);
+	list_init(&s->waiters);
 	s->call = call;
 	s->context = context;
 	find_way(s);
-	io_init(&s->io, s->own >= 0 ? s->own : fd, IO_WRITE, on_writable);
 	return s;
 }
 
@@ -179,6 +198,15 @@ int sink_write(struct sink *s, const void *bytes, size_t length)
 		return -1;
 	s->was_full |= sink_full(s);
 	return 0;
+}
+
+int sink_renew(struct sink *s)
+{
+	io_stop(s->reactor, &s->io);
+	fd_close(&s->own);
+	find_way(s);
+	s->error = 0;
+	return spool_length(&s->waiting) ? io_start(s->reactor, &s->io) : 0;
 }
 
 bool sink_full(const struct sink *s)

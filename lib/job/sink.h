@@ -9,6 +9,8 @@
 #ifndef EVWATCH_JOB_SINK_H
 #define EVWATCH_JOB_SINK_H
 
+#include "base/list.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -24,8 +26,18 @@ struct sink *sink_open(struct reactor *r, int fd, size_t limit, sink_call *call,
 /* Takes all of the bytes. Returns 0, or -1: broken (errno as above) or ENOMEM. */
 int sink_write(struct sink *s, const void *bytes, size_t length);
 
+/* Its descriptor stands for another file now: one that broke is tried again. -1 with ENOMEM. */
+int sink_renew(struct sink *s);
+
 /* More is waiting than the limit. */
 bool sink_full(const struct sink *s);
+
+/* Somebody who waits until a full sink has room again, or broke: is told once. */
+struct sink_waiter {
+	struct link link; /* list_init it before, list_remove ends the wait */
+	void (*room)(struct sink_waiter *w);
+};
+void sink_when_room(struct sink *s, struct sink_waiter *w);
 
 /* Writes what waits, at most `wait` ns; for the end of the process. */
 void sink_flush(struct sink *s, long long wait);

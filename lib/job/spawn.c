@@ -143,7 +143,7 @@ IN_CHILD static const char *enter_surroundings(const struct surroundings *s)
 	if (s->change_user && change_user(s) < 0)
 		return "change to the user";
 	if (s->cwd && chdir(s->cwd) < 0)
-		return "change to the directory";
+		return STEP_CHDIR;
 	return NULL;
 }
 
@@ -203,7 +203,7 @@ IN_CHILD static int child_main(void *argument)
 			b->step = enter_surroundings(l->around);
 			if (!b->step) {
 				close_others();
-				b->step = "execute";
+				b->step = STEP_EXECUTE;
 				if (strchr(l->argv[0], '/'))
 					execute(b, l->argv[0]);
 				else

@@ -109,6 +109,23 @@ int spool_add(struct spool *s, const void *bytes, size_t length)
 	return leave_file(s) < 0 ? -1 : add_to_memory(s, bytes, length);
 }
 
+/* Straight into memory where there is room: what is held of most commands is copied once less. */
+ssize_t spool_read(struct spool *s, int fd, size_t most)
+{
+	char chunk[CHUNK];
+	bool direct = s->fd < 0 && s->memory.length - s->taken + most <= s->limit &&
+		      buf_reserve(&s->memory, most) == 0;
+	ssize_t n;
+
+	if (direct) {
+		n = read(fd, s->memory.data + s->memory.length, most);
+		s->memory.length += n > 0 ? (size_t)n : 0;
+		return n;
+	}
+	n = read(fd, chunk, most < CHUNK ? most : CHUNK);
+	return n > 0 && spool_add(s, chunk, (size_t)n) < 0 ? -1 : n;
+}
+
 const char *spool_peek(struct spool *s, size_t *length)
 {
 	if (s->taken == s->memory.length && s->fd >= 0) {

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct spool {
 	struct buf memory; /* the oldest bytes */
@@ -24,6 +25,9 @@ struct spool {
 void spool_init(struct spool *s, size_t limit);
 /* Adds at the end. Returns 0, or -1 with ENOMEM: then nothing was added. */
 int spool_add(struct spool *s, const void *bytes, size_t length);
+/* Adds what one read(2) of at most `most` bytes brings. Returns what that returned, with its errno.
+ */
+ssize_t spool_read(struct spool *s, int fd, size_t most);
 /* The oldest bytes, *length of them (0: none are left); good until the next call. */
 const char *spool_peek(struct spool *s, size_t *length);
 /* Drops `n` of those that spool_peek told. An empty spool holds neither memory nor file. */

@@ -52,13 +52,14 @@ static void pause_accepting(struct acceptor *a)
 static void on_acceptable(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
 	struct acceptor *a = CONTAINER_OF(w, struct accepting_socket, io)->owner;
+	int flags = SOCK_CLOEXEC | (a->nonblocking ? SOCK_NONBLOCK : 0);
 
 	(void)r;
 	(void)ready;
 	/* Each call may stop us. */
 	for (int i = 0; i < ROUND && w->started; i++) {
 		struct address remote = {.length = sizeof remote.storage};
-		int fd = accept4(w->fd, &remote.any, &remote.length, SOCK_CLOEXEC);
+		int fd = accept4(w->fd, &remote.any, &remote.length, flags);
 
 		if (fd >= 0) {
 			a->told = false;

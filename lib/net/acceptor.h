@@ -10,7 +10,7 @@
 #include "net/endpoint.h"
 #include "reactor/reactor.h"
 
-/* A connection: `fd` is the callee's; blocking, close-on-exec. The address is unmapped. */
+/* A connection: `fd` is the callee's; close-on-exec. The address is unmapped. */
 typedef void accepted_call(void *owner, int fd, const struct address *remote);
 
 struct acceptor;
@@ -27,6 +27,7 @@ struct acceptor {
 	accepted_call *call;
 	void *owner;
 	const char *rule; /* for the log */
+	bool nonblocking; /* public, false: how descriptors are accepted */
 	bool wanted, is_short, told;
 	struct timer again;
 };

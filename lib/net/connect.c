@@ -84,11 +84,16 @@ static void on_connecting(struct reactor *r, struct io_watcher *w, unsigned read
 	finish(a->connector, fd, 0);
 }
 
+static int stream_socket(const struct address *to)
+{
+	return socket(to->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
 static void try_next(struct connector *c)
 {
 	struct attempt *a = &c->attempts[c->next];
 	const struct address *to = &c->addresses[c->next++];
-	int fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = stream_socket(to);
 
 	a->connector = c;
 	c->under_way++;
@@ -167,4 +172,26 @@ struct connector *connector_start(struct reactor *r, const struct address *addre
 	if (c->n > 0)
 		try_next(c);
 	return c;
+}
+
+static bool is_here(const struct address *to)
+{
+	if (to->any.sa_family == AF_INET)
+		return ntohl(to->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return to->any.sa_family == AF_UNIX ||
+	       (to->any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&to->v6.sin6_addr));
+}
+
+/*
+ * On loopback the handshake is over when connect(2) returns, yet it says EINPROGRESS; a second call
+ * tells. A wait in the loop, and three more calls, would tell the same.
+ */
+int connect_at_once(const struct address *to)
+{
+	int fd = is_here(to) ? stream_socket(to) : -1;
+
+	if (fd >= 0 && connect(fd, &to->any, to->length) < 0 &&
+	    (errno != EINPROGRESS || connect(fd, &to->any, to->length) < 0))
+		fd_close(&fd);
+	return fd;
 }

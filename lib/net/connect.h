@@ -24,4 +24,10 @@ struct connector *connector_start(struct reactor *r, const struct address *addre
 /* Ends a race whose call has not come. */
 void connector_stop(struct connector *c);
 
+/*
+ * Connects where that takes no time: on this machine (127.0.0.0/8, ::1, Unix). Returns the socket,
+ * as from a race; or -1: somewhere else, or it does not work, and a race will say why.
+ */
+int connect_at_once(const struct address *to);
+
 #endif

@@ -34,7 +34,8 @@ struct backend {
 	/* Waits at most `wait` ns (-1: for ever) and calls io_ready (ready.h). Returns 0 or -1. */
 	int (*dispatch)(void *state, struct reactor *r, int64_t wait);
 	void (*dealloc)(void *state);
-	bool need_reinit; /* after fork, or it would share its state with the parent */
+	bool need_reinit;    /* after fork, or it would share its state with the parent */
+	bool forgets_closed; /* the last close(2) of a file ends its registration */
 };
 
 /* What a backend tells the loop beside readiness: this descriptor was closed while it was watched.

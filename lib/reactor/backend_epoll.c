@@ -133,4 +133,5 @@ const struct backend backend_epoll = {
     .dispatch = epoll_dispatch,
     .dealloc = epoll_dealloc,
     .need_reinit = true,
+    .forgets_closed = true,
 };

@@ -98,9 +98,13 @@ static int select_grow(struct select_state *s, int fd)
 	return 0;
 }
 
+/* Hang-ups are told as readability. Who waits for priority data alone cannot have them told: files
+ * of proc(5), which tell so that they changed, can always be read. */
 static void select_note(struct select_state *s, int fd, unsigned interest)
 {
 	s->interests[fd] = (uint16_t)interest;
+	if (interest & IO_URGENT && !(interest & (IO_READ | IO_WRITE | IO_HALF_CLOSE)))
+		interest = IO_URGENT;
 	for (int i = 0; i < SETS; i++)
 		bit_set(s->wanted[i], fd, (interest & set_interest[i]) != 0);
 }
@@ -170,6 +174,8 @@ static void tell_ready(struct select_state *s, struct reactor *r, int highest)
 		    !bit_get(s->result[2], fd))
 			continue;
 		ready = ask_again(fd, s->interests[fd]);
+		if (bit_get(s->result[2], fd))
+			ready |= IO_URGENT; /* of proc(5): told but once */
 		if (ready)
 			io_ready(r, fd, s->generations[fd], ready);
 		else

@@ -206,8 +206,10 @@ static int watch_pidfd(struct reactor *r, struct child_watcher *w, int pidfd)
 
 int child_start(struct reactor *r, struct child_watcher *w, int pidfd)
 {
-	if (table_add(&r->children, w) < 0)
+	if (table_add(&r->children, w) < 0) {
+		fd_close(&pidfd);
 		return -1;
+	}
 	if (watch_pidfd(r, w, pidfd) < 0) {
 		table_remove(&r->children, &w->pid);
 		return -1;

@@ -7,6 +7,7 @@
 #include "reactor/ready.h"
 
 #include "base/array.h"
+#include "base/fd.h"
 #include "base/list.h"
 
 #include <errno.h>
@@ -34,8 +35,10 @@ static int io_note_change(struct reactor *r, struct io_slot *slot, int fd)
 {
 	if (slot->changed)
 		return 0;
-	if (ARRAY_GROW(r->changes, r->changes_capacity, r->n_changes + 1) < 0)
+	if (ARRAY_GROW(r->changes, r->changes_capacity, r->n_changes + 1) < 0) {
+		r->rebuild = true; /* which looks at every descriptor */
 		return -1;
+	}
 	r->changes[r->n_changes++] = fd;
 	slot->changed = true;
 	return 0;
@@ -104,6 +107,27 @@ void io_stop(struct reactor *r, struct io_watcher *w)
 	/* Without memory for the note the backend goes on reporting it: that is stale then. */
 	if (io_note_change(r, slot, w->fd) < 0 && !slot->first)
 		slot->generation++;
+}
+
+/*
+ * epoll(7) forgets a file with its last descriptor. If there is another one, which cannot be known,
+ * it goes on reporting: that is stale then.
+ */
+void io_stop_close(struct reactor *r, struct io_watcher *w)
+{
+	struct io_slot *slot;
+
+	io_stop(r, w);
+	if (w->fd < 0)
+		return;
+	slot = (size_t)w->fd < r->n_slots ? &r->slots[w->fd] : NULL;
+	if (r->backend->forgets_closed && slot && slot->installed && !slot->first &&
+	    !slot->always_ready) {
+		slot->installed = 0;
+		slot->unsure = false;
+		slot->generation++;
+	}
+	fd_close(&w->fd);
 }
 
 void io_change(struct reactor *r, struct io_watcher *w, unsigned interest)
@@ -180,14 +204,17 @@ static unsigned io_union(const struct io_slot *slot)
 	return level ? interest & (unsigned)~IO_EDGE : interest;
 }
 
-static void always_ready_add(struct reactor *r, int fd)
+static int always_ready_add(struct reactor *r, int fd)
 {
 	struct io_slot *slot = &r->slots[fd];
 
-	if (slot->always_ready || ARRAY_GROW(r->always, r->always_capacity, r->n_always + 1) < 0)
-		return;
+	if (slot->always_ready)
+		return 0;
+	if (ARRAY_GROW(r->always, r->always_capacity, r->n_always + 1) < 0)
+		return -1;
 	slot->always_ready = true;
 	r->always[r->n_always++] = fd;
+	return 0;
 }
 
 static void always_ready_remove(struct reactor *r, int fd)
@@ -206,6 +233,8 @@ void io_refused(struct reactor *r, int fd)
 	while (slot->first) {
 		struct io_watcher *w = slot->first;
 
+		if (queue_reserve(r, w->priority) < 0)
+			break; /* no memory to tell it: the next turn tries again */
 		io_stop(r, w);
 		io_activate(r, w, IO_ERROR);
 	}
@@ -213,7 +242,14 @@ void io_refused(struct reactor *r, int fd)
 	slot->generation++;
 }
 
-static void io_install(struct reactor *r, int fd, unsigned interest)
+/* Memory, or room in the kernel's tables: there may be some in a while. */
+static bool is_shortage(int error)
+{
+	return error == ENOMEM || error == ENOSPC;
+}
+
+/* -1 with errno: refused. */
+static int io_install(struct reactor *r, int fd, unsigned interest)
 {
 	struct io_slot *slot = &r->slots[fd];
 	enum backend_answer answer;
@@ -222,16 +258,16 @@ static void io_install(struct reactor *r, int fd, unsigned interest)
 		slot->generation++;
 	answer = r->backend->add(r->backend_state, fd, slot->installed, interest, slot->generation,
 				 slot->unsure);
-	slot->unsure = false;
-	slot->installed = (uint16_t)interest;
-	if (answer == BACKEND_ALWAYS_READY)
-		always_ready_add(r, fd);
-	else if (slot->always_ready)
+	if (answer == BACKEND_ALWAYS_READY && always_ready_add(r, fd) < 0)
+		answer = BACKEND_FAILED;
+	if (answer != BACKEND_ALWAYS_READY && slot->always_ready)
 		always_ready_remove(r, fd);
-	if (answer == BACKEND_FAILED) {
-		slot->installed = 0;
-		io_refused(r, fd);
-	}
+	slot->unsure = false;
+	slot->installed = answer == BACKEND_FAILED ? 0 : (uint16_t)interest;
+	if (answer != BACKEND_FAILED)
+		return 0;
+	slot->generation++;
+	return -1;
 }
 
 static void io_uninstall(struct reactor *r, int fd)
@@ -247,29 +283,53 @@ static void io_uninstall(struct reactor *r, int fd)
 	slot->generation++;
 }
 
-static void io_flush_change(struct reactor *r, int fd)
+/* -1 with errno: refused. */
+static int io_flush_change(struct reactor *r, int fd)
 {
 	struct io_slot *slot = &r->slots[fd];
 	unsigned interest = io_union(slot);
 
 	slot->changed = false;
 	if (interest && (interest != slot->installed || slot->unsure))
-		io_install(r, fd, interest);
-	else if (!interest && slot->installed)
+		return io_install(r, fd, interest);
+	if (!interest && slot->installed)
 		io_uninstall(r, fd);
+	return 0;
 }
 
+/* What is left in `changes` could not be done for want of memory: the next turn tries again. */
 void io_flush_changes(struct reactor *r)
 {
+	size_t kept = 0;
+
+	if (r->rebuild)
+		backend_rebuild(r);
 	/* A refusal stops watchers and may append: the count is read anew each time. */
-	for (size_t i = 0; i < r->n_changes; i++)
-		io_flush_change(r, r->changes[i]);
-	r->n_changes = 0;
-	if (!r->rebuild)
-		return;
-	r->rebuild = false;
-	if (backend_rebuild(r) == 0)
-		io_flush_changes(r);
+	for (size_t i = 0; i < r->n_changes; i++) {
+		int fd = r->changes[i];
+
+		if (io_flush_change(r, fd) == 0)
+			continue;
+		if (is_shortage(errno)) {
+			r->slots[fd].changed = true;
+			r->changes[kept++] = fd;
+		} else {
+			io_refused(r, fd);
+		}
+	}
+	r->n_changes = kept;
+}
+
+int io_install_now(struct reactor *r, struct io_watcher *w)
+{
+	int why;
+
+	if (io_flush_change(r, w->fd) == 0)
+		return 0;
+	why = errno;
+	io_stop(r, w);
+	errno = why;
+	return -1;
 }
 
 void io_reinstall_all(struct reactor *r)

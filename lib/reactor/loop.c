@@ -13,14 +13,14 @@ enum { KIND_BITS = 3 };
 
 /* ---- active queues --------------------------------------------------------------------------- */
 
-static __attribute__((noinline)) uint32_t queue_grow(struct reactor *r, unsigned priority,
-						     uintptr_t item)
+int queue_reserve(struct reactor *r, unsigned priority)
 {
 	struct queue *q = &r->queues[priority];
 
-	if (ARRAY_GROW(q->items, q->capacity, (size_t)q->count + 1) < 0)
+	if (ARRAY_GROW(q->items, q->capacity, (size_t)q->count + 1) == 0)
 		return 0;
-	return queue_add_slowly(r, priority, item);
+	r->rebuild = true; /* a new backend tells it again, edges too */
+	return -1;
 }
 
 uint32_t queue_add_slowly(struct reactor *r, unsigned priority, uintptr_t item)
@@ -28,8 +28,8 @@ uint32_t queue_add_slowly(struct reactor *r, unsigned priority, uintptr_t item)
 	struct queue *q = &r->queues[priority];
 	uint32_t place = q->count;
 
-	if (place == q->capacity)
-		return queue_grow(r, priority, item);
+	if (place == q->capacity && queue_reserve(r, priority) < 0)
+		return 0;
 	q->room = (uint32_t)q->capacity;
 	r->nonempty |= 1u << priority;
 	q->items[place] = item;
@@ -173,6 +173,8 @@ static bool has_extras(const struct reactor *r)
 /* Steps 2 and 3: how long may the wait last? */
 static int64_t longest_wait(struct reactor *r, int64_t wait)
 {
+	if ((r->rebuild || r->n_changes) && (wait < 0 || wait > RETRY))
+		wait = RETRY;
 	if (r->nonempty || r->n_later || r->n_always)
 		wait = 0;
 	return r->timing ? timers_wait(r, wait) : wait;
@@ -187,21 +189,24 @@ static void activate_extras(struct reactor *r)
 
 int reactor_turn(struct reactor *r, int64_t wait)
 {
-	int result;
+	int result, why;
 
 	/* 1: steps of the clock arrive through the wall clock's alarm. */
 	if (r->n_changes || r->rebuild)
 		io_flush_changes(r); /* of 5: what is refused now must not be waited for */
-	if (r->nonempty || has_extras(r))
+	if (r->nonempty || r->rebuild || r->n_changes || has_extras(r))
 		wait = longest_wait(r, wait);                     /* 2, 3 */
 	clock_forget(r);                                          /* 4 */
 	result = r->backend->dispatch(r->backend_state, r, wait); /* 5, and 8 as it comes in */
+	why = errno;
 	r->stats.turns++;
 	/* 7: signals come as readiness of their pair, before all others by its priority. */
 	if (has_extras(r))
 		activate_extras(r); /* 6, 8, 9 */
 	while (r->nonempty && r->nonempty < STOPPING)
 		run_first_queue(r); /* 10 */
+	if (result < 0)
+		errno = why;
 	return result;
 }
 
@@ -225,7 +230,7 @@ void reactor_stop(struct reactor *r)
 
 int io_start_internal(struct reactor *r, struct io_watcher *w)
 {
-	if (io_start(r, w) < 0)
+	if (io_start(r, w) < 0 || io_install_now(r, w) < 0)
 		return -1;
 	r->started--;
 	return 0;
@@ -279,6 +284,7 @@ int backend_rebuild(struct reactor *r)
 		return -1;
 	r->backend->dealloc(r->backend_state);
 	r->backend_state = state;
+	r->rebuild = false;
 	io_reinstall_all(r);
 	return 0;
 }

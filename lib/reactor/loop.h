@@ -15,6 +15,9 @@ enum { PRIORITIES = PRIORITY_LAST + 1, CLOCKS = 3, SIGNALS = 65 };
 /* Beside the priorities in `nonempty`: one test between two callbacks finds either. */
 enum { STOPPING = 1 << PRIORITIES };
 
+/* ns until something that failed for want of memory is tried again. */
+enum { RETRY = 10000000 };
+
 /* What the loop knows of a descriptor: 16 bytes, indexed by its number. */
 struct io_slot {
 	struct io_watcher *first;
@@ -56,7 +59,8 @@ struct reactor {
 	const struct backend *backend;
 	void *backend_state;
 	size_t started; /* watchers that keep reactor_run running */
-	bool rebuild;
+	bool rebuild;   /* the backend is to be made anew: something in it cannot be named any more,
+			   or there was no memory to note what happened */
 
 	struct io_slot *slots;
 	size_t n_slots;
@@ -94,6 +98,8 @@ struct reactor {
 };
 
 /* ---- loop.c ---- */
+/* Room for one more: -1 with ENOMEM, and everything is told again by the next turn. */
+int queue_reserve(struct reactor *r, unsigned priority);
 /* queue_add where the queue is empty or full. */
 uint32_t queue_add_slowly(struct reactor *r, unsigned priority, uintptr_t item);
 
@@ -115,12 +121,15 @@ static inline uint32_t queue_add(struct reactor *r, unsigned priority, void *wat
 void queue_remove(struct reactor *r, unsigned priority, uint32_t place);
 /* A new backend with all that is watched. Returns 0, or -1 with the old one still there. */
 int backend_rebuild(struct reactor *r);
-/* Starts and stops what the loop itself needs: it does not keep reactor_run running. */
+/* Starts and stops what the loop itself needs: it does not keep reactor_run running, and what the
+ * backend refuses is an error of the start, for nobody would look at it later. */
 int io_start_internal(struct reactor *r, struct io_watcher *w);
 void io_stop_internal(struct reactor *r, struct io_watcher *w);
 
 /* ---- io.c ---- */
 void io_flush_changes(struct reactor *r);
+/* Hands a started watcher to the backend at once. -1 with errno: refused, and stopped. */
+int io_install_now(struct reactor *r, struct io_watcher *w);
 void io_activate_always_ready(struct reactor *r);
 void io_reinstall_all(struct reactor *r);
 /* Stops every watcher that is left. */

@@ -124,9 +124,14 @@ struct io_watcher {
 };
 
 void io_init(struct io_watcher *w, int fd, unsigned interest, io_call *call);
-/* -1 with ENOMEM, or EBADF (negative). What the backend refuses later arrives as IO_ERROR. */
+/*
+ * -1 with ENOMEM, or EBADF (negative). What the backend refuses later arrives as IO_ERROR; where it
+ * lacks memory or room (ENOMEM, ENOSPC) it is tried again, every 10 ms at most.
+ */
 int io_start(struct reactor *r, struct io_watcher *w);
 void io_stop(struct reactor *r, struct io_watcher *w);
+/* Stops `w` and closes its descriptor, which is -1 then: fewer system calls than one by one. */
+void io_stop_close(struct reactor *r, struct io_watcher *w);
 /* Changes the interest of a started (or stopped) watcher. */
 void io_change(struct reactor *r, struct io_watcher *w, unsigned interest);
 
@@ -230,8 +235,9 @@ struct child_watcher {
 
 void child_init(struct child_watcher *w, pid_t pid, child_call *call);
 /*
- * Watches a child of this process. `pidfd` (from clone3(2), CLONE_PIDFD) is taken over; with -1 one
- * is opened where the kernel has them, and SIGCHLD serves elsewhere. -1 with ESRCH: no such child.
+ * Watches a child of this process. `pidfd` (from clone3(2), CLONE_PIDFD) is taken over, in failure
+ * too; with -1 one is opened where the kernel has them, and SIGCHLD serves elsewhere. -1 with
+ * ESRCH: no such child.
  */
 int child_start(struct reactor *r, struct child_watcher *w, int pidfd);
 void child_stop(struct reactor *r, struct child_watcher *w);

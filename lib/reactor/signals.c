@@ -20,7 +20,7 @@ static atomic_uint overflow[SIGNALS]; /* signals that found the pair full */
 
 static void on_signal(int number, siginfo_t *si, void *context)
 {
-	int saved = errno;
+	int saved = errno, fd = atomic_load(&handler_fd);
 	struct signal_info info = {
 	    .number = number,
 	    .code = si->si_code,
@@ -30,9 +30,11 @@ static void on_signal(int number, siginfo_t *si, void *context)
 	};
 
 	(void)context;
-	if (send(atomic_load(&handler_fd), &info, sizeof info, MSG_DONTWAIT | MSG_NOSIGNAL) !=
-	    (ssize_t)sizeof info)
+	if (send(fd, &info, sizeof info, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)sizeof info) {
 		atomic_fetch_add(&overflow[number], 1);
+		if (errno != EAGAIN)
+			shutdown(fd, SHUT_WR); /* wakes the loop without any memory */
+	}
 	errno = saved;
 }
 
@@ -91,6 +93,8 @@ static void on_pair(struct reactor *r, struct io_watcher *w, unsigned ready)
 	ssize_t n = recv(w->fd, batch, sizeof batch, MSG_DONTWAIT);
 
 	(void)ready;
+	if (n == 0) /* shut by the handler, which had no memory for a message */
+		signals_reinit(r);
 	for (ssize_t i = 0; i < n / (ssize_t)sizeof *batch; i++) {
 		tidy(&batch[i]);
 		if (!r->filter || r->filter(r->filter_context, &batch[i]))

@@ -61,14 +61,14 @@ static int alarm_open(struct reactor *r, enum reactor_clock clock)
 /* Far enough to never come, near enough for the kernel. */
 enum { FAR_SECONDS = 2000000000 };
 
-static void alarm_set(struct reactor *r, enum reactor_clock clock, int64_t deadline)
+static bool alarm_set(struct reactor *r, enum reactor_clock clock, int64_t deadline)
 {
 	struct alarm_clock *alarm = &r->alarms[clock];
 	struct itimerspec when = {.it_value.tv_sec = FAR_SECONDS};
 	int flags = TFD_TIMER_ABSTIME;
 
 	if (alarm->armed == deadline)
-		return;
+		return true;
 	if (deadline < INT64_MAX - 1) {
 		when.it_value.tv_sec = (time_t)(deadline / 1000000000);
 		when.it_value.tv_nsec = deadline % 1000000000;
@@ -78,20 +78,25 @@ static void alarm_set(struct reactor *r, enum reactor_clock clock, int64_t deadl
 	if (clock == CLOCK_OF_WALL)
 		flags |= TFD_TIMER_CANCEL_ON_SET;
 	/* ECANCELED: set, but the clock was stepped since; the descriptor tells it as well. */
-	if (timerfd_settime(alarm->io.fd, flags, &when, NULL) == 0 || errno == ECANCELED)
-		alarm->armed = deadline;
+	if (timerfd_settime(alarm->io.fd, flags, &when, NULL) < 0 && errno != ECANCELED)
+		return false;
+	alarm->armed = deadline;
+	return true;
 }
 
-static void alarms_set(struct reactor *r)
+static bool alarms_set(struct reactor *r)
 {
+	bool all = true;
+
 	for (int clock = CLOCK_OF_BOOT; clock < CLOCKS; clock++) {
 		const struct heap *h = &r->heaps[clock];
 
 		if (r->alarms[clock].io.started)
 			/* Without a timer it still waits for steps of the clock. */
-			alarm_set(r, (enum reactor_clock)clock,
-				  h->count ? h->entries[0].key : INT64_MAX - 1);
+			all &= alarm_set(r, (enum reactor_clock)clock,
+					 h->count ? h->entries[0].key : INT64_MAX - 1);
 	}
+	return all;
 }
 
 static void alarm_close(struct reactor *r, struct alarm_clock *alarm)
@@ -227,7 +232,8 @@ int64_t timers_wait(struct reactor *r, int64_t wait)
 	if (r->alarms[CLOCK_OF_BOOT].io.started || r->alarms[CLOCK_OF_WALL].io.started) {
 		for (int clock = CLOCK_OF_BOOT; clock < CLOCKS; clock++)
 			heap_settle_top(&r->heaps[clock]);
-		alarms_set(r);
+		if (!alarms_set(r) && (wait < 0 || wait > RETRY))
+			wait = RETRY;
 	}
 	if (wait == 0 || !heap_settle_top(h))
 		return wait;

@@ -240,7 +240,7 @@ static void test_reused_in_the_same_round(void)
 }
 
 /* A live duplicate of a descriptor that was closed before its stop reached the kernel. */
-static void test_live_duplicate(void)
+static void live_duplicate(bool at_once)
 {
 	struct reactor *r = reactor_here();
 	struct probe p;
@@ -251,14 +251,57 @@ static void test_live_duplicate(void)
 	probe_start(r, &p, fds[0], IO_READ);
 	turns(r, 1);
 	duplicate = dup(fds[0]);
-	io_stop(r, &p.io);
-	close(fds[0]);
+	if (at_once) {
+		io_stop_close(r, &p.io);
+	} else {
+		io_stop(r, &p.io);
+		close(fds[0]);
+	}
 	turns(r, 3);
 	HOLDS(turns_within(r, 30000000) < 20, "a live duplicate of a closed file does not spin");
 	EQUAL(p.calls, 1, "and calls nobody");
 	reactor_free(r);
 	close(duplicate);
 	close(fds[1]);
+}
+
+static void test_live_duplicate(void)
+{
+	live_duplicate(false);
+	live_duplicate(true);
+}
+
+/* io_stop_close leaves nothing behind: not for the number's next owner, and nothing started. */
+static void test_io_stop_close(void)
+{
+	struct reactor *r = reactor_here();
+	struct probe old, now;
+	int a[2], b[2];
+
+	pipe_open(a);
+	pipe_open(b);
+	put(a[1], "x");
+	probe_start(r, &old, a[0], IO_READ);
+	turns(r, 1);
+	io_stop_close(r, &old.io);
+	EQUAL(old.io.fd, -1, "a closed watcher has no descriptor");
+	EQUAL(fcntl(a[0], F_GETFD), -1, "io_stop_close closes it");
+	HOLDS(dup2(b[0], a[0]) == a[0], "its number names another file");
+	probe_start(r, &now, a[0], IO_READ);
+	turns(r, 2);
+	EQUAL(old.calls + now.calls, 1, "nobody is called for the closed one");
+	put(b[1], "y");
+	turns(r, 1);
+	EQUAL(now.calls, 1, "the number's next owner is told of its own");
+	io_stop_close(r, &now.io);
+	io_stop_close(r, &now.io);
+	EQUAL(now.io.fd, -1, "closing twice is closing once");
+	reactor_run(r);
+	HOLDS(true, "and nothing is left started");
+	reactor_free(r);
+	close(a[1]);
+	close(b[0]);
+	close(b[1]);
 }
 
 /* ---- many ------------------------------------------------------------------------------------ */
@@ -323,6 +366,7 @@ static const struct conformance cases[] = {
     {"reused", test_reused},
     {"reused in the same round", test_reused_in_the_same_round},
     {"live duplicate", test_live_duplicate},
+    {"stopped and closed at once", test_io_stop_close},
     {"19,000 descriptors", test_many},
     {0},
 };

@@ -6,31 +6,20 @@
  * batch that follows another closely, and with each doubling of the number of paths. What is still
  * being written holds the whole batch back (an editor's save is many changes), within
  * --max-wait; who writes for longer than that holds nobody back but himself.
- *
- * A rule whose command changes what it watches would run for ever. It shows in batches all of whose
- * changes came while the command ran, again and again with the same path. It is named, with the
- * cure, and its runs are spaced out; nothing is dropped, for it may be the user who saves that
- * often.
  */
 #include "base/array.h"
-#include "base/log.h"
 #include "base/units.h"
 #include "source/file/file.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define QUIET_LEAST   (1500 * NS_PER_US) /* and what starting takes: the command runs after 2 ms */
-#define QUIET_MOST    (50 * NS_PER_MS)
-#define OTHER_HALF    (25 * NS_PER_MS)  /* for what was deleted to be written anew */
-#define CLOSELY       (500 * NS_PER_MS) /* a batch within this of the one before doubles the wait */
-#define SPACING_FIRST (50 * NS_PER_MS)
-#define SPACING_MOST  (1 * NS_PER_S)
+#define QUIET_LEAST (1250 * NS_PER_US) /* and what starting takes: the command runs after 2 ms */
+#define QUIET_MOST  (50 * NS_PER_MS)
+#define OTHER_HALF  (25 * NS_PER_MS)  /* for what was deleted to be written anew */
+#define CLOSELY     (500 * NS_PER_MS) /* a batch within this of the one before doubles the wait */
 
-enum {
-	SUSPICIOUS = 4, /* runs in a row that triggered themselves */
-	A_SAVE = 4,     /* paths */
-};
+enum { A_SAVE = 4 /* paths */ };
 
 static void on_quiet(struct reactor *r, struct timer *t)
 {
@@ -49,97 +38,9 @@ void batch_init(struct file_source *s)
 void batch_free(struct file_source *s)
 {
 	timer_stop(s->base.reactor, &s->changes.timer);
-	free(s->changes.self.path);
+	self_free(s);
 	free(s->changes.slow_path);
-	s->changes.self.path = s->changes.slow_path = NULL;
-}
-
-/* ---- a rule that triggers itself ------------------------------------------------------------- */
-
-static void acquit(struct self_trigger *self)
-{
-	free(self->path);
-	self->path = NULL;
-	self->times = 0;
-	self->spacing = 0;
-	self->not_before = 0;
-	self->told = false;
-}
-
-/* All changes came while the command ran: the first of them, or NULL. */
-static const struct change *suspect(const struct file_source *s)
-{
-	const struct change *first = NULL;
-
-	LIST_EACH(at, after, &s->changes.order)
-	{
-		const struct change *change = CONTAINER_OF(at, struct change, link);
-
-		if (!change->in_run)
-			return NULL;
-		if (!first && !change->hidden)
-			first = change;
-	}
-	return first;
-}
-
-static void tell(struct file_source *s)
-{
-	struct self_trigger *self = &s->changes.self;
-	const char *base = strrchr(self->path, '/');
-
-	if (self->told)
-		return;
-	self->told = true;
-	log_warn(s->base.rule,
-		 "triggers itself: its command changes %s, which it watches; "
-		 "--ignore '%s' would stop it (its runs are spaced out meanwhile)",
-		 self->path, base && base[1] ? base + 1 : self->path);
-}
-
-static void judge_self(struct file_source *s)
-{
-	struct self_trigger *self = &s->changes.self;
-	const struct change *change = suspect(s);
-
-	if (!change) {
-		acquit(self);
-		return;
-	}
-	if (!self->path || !table_find(&s->changes.by_path, self->path)) {
-		acquit(self);
-		self->path = strdup(change->path);
-	}
-	if (!self->path || ++self->times < SUSPICIOUS)
-		return;
-	tell(s);
-	self->spacing = self->spacing ? self->spacing * 2 : SPACING_FIRST;
-	if (self->spacing > SPACING_MOST)
-		self->spacing = SPACING_MOST;
-}
-
-void batch_run_began(struct source *base, void *token)
-{
-	(void)token;
-	((struct file_source *)base)->changes.self.running = true;
-}
-
-void batch_run_ended(struct source *base, void *token, const struct run_outcome *outcome)
-{
-	struct file_source *s = (struct file_source *)base;
-	struct self_trigger *self = &s->changes.self;
-
-	(void)token;
-	(void)outcome;
-	/* What it wrote last may be still in the kernel's queue. */
-	if (s->started && s->fan)
-		fan_read(s);
-	else if (s->started && s->inotify >= 0)
-		reader_read(s);
-	else if (s->started)
-		roots_rescan(s, &(struct scan_how){.report = true, .again = true});
-	self->running = false;
-	self->not_before = self->spacing ? clock_read(CLOCK_OF_LOOP) + self->spacing : 0;
+	s->changes.slow_path = NULL;
 }
 
 /* ---- when ------------------------------------------------------------------------------------ */
@@ -150,7 +51,7 @@ void batch_judge(struct file_source *s)
 	struct changes *c = &s->changes;
 	int64_t now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 
-	judge_self(s);
+	self_judge(s);
 	if (!c->last_batch || now - c->last_batch > CLOSELY)
 		c->quiet = QUIET_LEAST;
 	else if (c->quiet < QUIET_MOST)

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "source/file/file.h"
+#include "source/file/glob.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -102,9 +103,24 @@ static int parse_type(void *config, const char *word, struct error *e)
 	return parse_list(word, config, add_type, e);
 }
 
+static int check_patterns(const char *option, const struct text_list *patterns, struct error *e)
+{
+	for (size_t i = 0; i < patterns->count; i++)
+		if (!glob_valid(patterns->items[i]))
+			return error_set(
+			    e, "%s: \"%s\" can match nothing: %s", option, patterns->items[i],
+			    *patterns->items[i] ? "a bracket is not closed or names no class, or a "
+						  "backslash is at the end"
+						: "it is empty");
+	return 0;
+}
+
 /* What would be ignored otherwise, and noticed too late. */
 static int check_together(const struct file_config *c, struct error *e)
 {
+	if (check_patterns("--match", &c->match, e) < 0 ||
+	    check_patterns("--ignore", &c->ignore, e) < 0)
+		return -1;
 	if (!c->fanotify)
 		return 0;
 	if (c->poll)

@@ -110,33 +110,21 @@ const struct root *fan_locate(struct file_source *s, const struct info *info, st
 	return r && filter_passes(s, r, out->data) ? r : NULL;
 }
 
-/* ---- roots --------------------------------------------------------------------------------------
- */
+/* ---- roots ----------------------------------------------------------------------------------- */
 
-int fan_open_near(const char *path, char **real)
+int fan_open_near(const char *path)
 {
-	char *copy = strdup(path), *slash, *above = NULL;
-	struct buf b = {0};
+	char *copy = strdup(path), *slash;
 	int fd = -1;
 
-	for (size_t n = copy ? strlen(copy) : 0; copy; n = strlen(copy)) {
-		above = realpath(n ? copy : *path == '/' ? "/" : ".", NULL);
-		if (above || !n)
-			break;
+	while (copy && (fd = open(copy, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0 && *copy &&
+	       strcmp(copy, "/") != 0 && strcmp(copy, ".") != 0) {
 		slash = strrchr(copy, '/');
-		*(slash ? slash : copy) = '\0';
+		if (!slash)
+			strcpy(copy, ".");
+		else
+			slash[slash == copy] = '\0';
 	}
-	if (above) {
-		const char *rest = path + strlen(copy);
-
-		rest += strspn(rest, "/");
-		buf_printf(&b, "%s%s%s", above, *rest && above[1] ? "/" : "", rest);
-		while (b.length > 1 && b.data[b.length - 1] == '/')
-			b.data[--b.length] = '\0';
-		fd = open(above, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	}
-	*real = buf_take(&b);
-	free(above);
 	free(copy);
-	return *real ? fd : -1;
+	return fd;
 }

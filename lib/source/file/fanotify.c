@@ -292,7 +292,8 @@ static int mark_roots(struct file_source *s, struct error *e)
 		int fd;
 
 		r->root = CONTAINER_OF(at, struct root, link);
-		fd = fan_open_near(r->root->path, &r->real);
+		r->real = root_real(r->root->path);
+		fd = r->real ? fan_open_near(r->real) : -1;
 		f->n_roots++;
 		r->length = r->real && strcmp(r->real, "/") != 0 ? strlen(r->real) : 0;
 		if (fd < 0 || mark(s, fd) < 0) {
@@ -340,7 +341,9 @@ int fan_open(struct file_source *s, struct error *e)
 				   O_RDONLY);
 	if (s->inotify < 0) {
 		error_errno(e, "--fanotify");
-		return error_hint(e, "it needs CAP_SYS_ADMIN and Linux 5.17");
+		return error_hint(
+		    e, "it needs root (CAP_SYS_ADMIN) and Linux 5.17; without it, each directory "
+		       "gets a watch of its own, and that needs neither");
 	}
 	timer_init(&s->move_timer, CLOCK_OF_LOOP, on_move_timer);
 	return mark_roots(s, e) < 0 ? -1 : report_existing(s);

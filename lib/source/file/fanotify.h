@@ -69,9 +69,8 @@ struct fan {
 const struct root *fan_locate(struct file_source *s, const struct info *info, struct buf *out);
 /* A directory was renamed: what is known of handles' paths may be wrong. */
 void fan_forget_places(struct fan *f);
-/* Opens the nearest directory that is there; *real (owned): the real path of `path`, even if it is
- * still to come. Returns -1 with errno. */
-int fan_open_near(const char *path, char **real);
+/* Opens `path`, or the nearest directory above it that is there. Returns -1 with errno. */
+int fan_open_near(const char *path);
 
 /* ---- fan_walk.c ---- */
 /* Reports all below `path` as created: it moved in, or --existing. */

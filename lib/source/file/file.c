@@ -29,6 +29,7 @@ static void file_stop(struct source *base)
 	struct file_source *s = (struct file_source *)base;
 
 	io_stop(base->reactor, &s->io);
+	mounts_stop(s);
 	timer_stop(base->reactor, &s->changes.timer);
 	timer_stop(base->reactor, &s->move_timer);
 	timer_stop(base->reactor, &s->poll_timer);
@@ -43,8 +44,8 @@ static void file_close(struct source *base)
 	file_stop(base);
 	changes_free(s);
 	reader_close(s);
-	doubt_free(s);
 	fan_close(s);
+	mounts_close(s);
 	fd_close(&s->inotify);
 	tree_free(s);
 	roots_close(s);
@@ -73,6 +74,7 @@ static int open_watches(struct file_source *s, struct error *e)
 		return roots_open(s, e) < 0 ? -1 : fan_open(s, e);
 	if (!c->poll && open_inotify(s, e) < 0)
 		return -1;
+	mounts_open(s);
 	return roots_open(s, e);
 }
 
@@ -82,7 +84,8 @@ static int file_open(struct source *base, struct error *e)
 
 	s->inotify = -1;
 	list_init(&s->roots);
-	tree_init(s);
+	watch_init(s);
+	filter_init(s);
 	changes_init(s);
 	reader_init(s);
 	rescan_init(s);
@@ -114,6 +117,7 @@ static void file_start(struct source *base)
 
 	s->started = true;
 	listen_on(s);
+	mounts_start(s);
 	rescan_poll(s);
 	if (s->changes.count)
 		timer_start_in(base->reactor, &s->changes.timer, 0);
@@ -162,6 +166,6 @@ const struct source_type source_file = {
     .resume = file_resume,
     .stop = file_stop,
     .close = file_close,
-    .run_began = batch_run_began,
-    .run_ended = batch_run_ended,
+    .run_began = self_run_began,
+    .run_ended = self_run_ended,
 };

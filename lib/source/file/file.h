@@ -28,6 +28,7 @@
 struct fan;
 struct gitignore;
 struct inotify_event;
+struct mounts;
 struct stat;
 
 /* The events of the interface, as bits of --events. */
@@ -66,6 +67,12 @@ void file_describe(const void *config, struct buf *out);
 /* Reads --paths-from into `listed`; blocks. Returns 0, or -1 with `e`. */
 int file_read_paths(const struct file_config *c, struct text_list *listed, struct error *e);
 
+/* What is waited for on the way to a root: a name in a watched directory. */
+struct step {
+	int wd;
+	char *name; /* owned */
+};
+
 /* A PATH of the user. Its parent directory is watched too, to see it come, go and be replaced. */
 struct root {
 	struct link link;
@@ -76,8 +83,10 @@ struct root {
 	bool unlinked;    /* its directory went with its watch: that is still to be told */
 	int anchor;       /* watch descriptor of the deepest directory above it that is there */
 	bool anchor_is_parent;
-	bool came_last; /* the last word of it was that it moved here */
-	uint32_t stamp; /* of a polled file */
+	bool polled;        /* there was no watch to be had for it */
+	uint32_t stamp;     /* of a polled file */
+	struct step *steps; /* links on the way to it, and where it really is; owned */
+	size_t n_steps, steps_capacity;
 	dev_t device;
 };
 
@@ -105,11 +114,11 @@ struct change {
 	char path[];
 };
 
-/* Does the rule trigger itself? See batch.c. */
+/* Does the rule trigger itself? See self.c. */
 struct self_trigger {
 	bool running;
-	char *path; /* the suspect; owned */
-	unsigned times;
+	char *path, *before;  /* the suspect, and another that was one before it; owned */
+	unsigned times, runs; /* in a row: that path, any path */
 	int64_t spacing;
 	bool told;
 	int64_t not_before; /* loop time: the next run waits until then */
@@ -126,10 +135,11 @@ struct changes {
 	struct self_trigger self;
 };
 
-/* Watches that may be another directory's; see doubt.c. */
-struct doubts {
-	int *items;
-	size_t count, capacity;
+/* A file that this process writes to. */
+struct own_output {
+	dev_t device;
+	ino_t inode;
+	char name[256]; /* its last component; "": it is no regular file */
 };
 
 struct file_source {
@@ -153,37 +163,31 @@ struct file_source {
 	int64_t rescan_wait;
 	struct timespec synced; /* when the kernel's queue was last seen empty */
 	struct timer rescan_timer;
-	struct doubts doubts;
-	/* The last MOVED_TO: a MOVED_FROM of the same name may be the other half of an exchange. */
-	struct {
-		int wd;
-		bool directory;
-		uint64_t name; /* its hash */
-	} last_to;
 	/* MOVED_FROMs that wait for their MOVED_TO. */
 	struct link moves;
 	struct timer move_timer;
 	struct gitignore *gitignore;
 	struct fan *fan;
+	struct mounts *mounts;
+	struct own_output outputs[2]; /* standard output and error */
 };
 
 /* ---- filter.c ---- */
 /* Is this path to be reported? `type` decides with --type. */
 bool filter_matches(struct file_source *s, const struct happening *h);
+/* Remembers what standard output and error are. */
+void filter_init(struct file_source *s);
 /* May the directory at `path`, in `parent`, be entered? */
 bool filter_enters(struct file_source *s, const struct dir *parent, const char *path);
 /* Would a walk have come to this path: not below an ignored directory, nor too deep? */
 bool filter_passes(struct file_source *s, const struct root *r, const char *path);
-
-/* ---- tree.c, more of it ---- */
-/* Says at the end of a scan that watches ran out, once. */
-void tree_tell_limit(struct file_source *s);
 
 /* ---- scan.c ---- */
 struct scan_how {
 	bool report;      /* what is new is reported as created */
 	bool again;       /* what is known is looked for, too: is it gone? */
 	bool lost;        /* and may have changed without a word of the kernel */
+	bool doors;       /* what may be entered may be others now */
 	bool polled_only; /* directories that have a watch are not read again */
 };
 /* Reads the directory and all below it. */
@@ -194,32 +198,21 @@ void scan(struct file_source *s, struct dir *d, const struct scan_how *how);
  */
 int scan_take(struct file_source *s, struct dir *d, const char *name, char type,
 	      struct dir **child);
-/* Directories in it could not be entered, being watched where they were before: now they may be. */
-void scan_enter_late(struct file_source *s, struct dir *d);
 /* Reports the directory and all that was known below it as deleted, and forgets it. */
 void scan_gone(struct file_source *s, struct dir *d);
 /* A hash of what changes when a file does. */
 uint32_t stat_stamp(const struct stat *st);
+/* May it have changed at this time or later? */
+bool stat_changed_since(const struct stat *st, const struct timespec *since);
 
 /* ---- rescan.c ---- */
 void rescan_init(struct file_source *s);
 /* Events were lost: everything is looked at again, soon. */
 void rescan_overflowed(struct file_source *s);
-/* Nothing was lost, but directories may be to be entered now that were not. */
+/* Nothing was lost, but what may be entered may be others now: the rules changed. */
 void rescan_soon(struct file_source *s);
 /* Arms the next poll if anything needs it. */
 void rescan_poll(struct file_source *s);
-
-/* ---- doubt.c ---- */
-/* Does the path of this directory lead to its own watch? Polled ones are never sure. */
-bool doubt_is_here(struct file_source *s, const struct dir *d);
-/* Is it the one that was opened by its path? */
-bool doubt_is_folder(struct file_source *s, const struct dir *d, int folder);
-/* It is looked at once the kernel's queue is empty. */
-void doubt_add(struct file_source *s, const struct dir *d);
-/* The queue is empty. Returns true when it is to be read once more: there are new doubts. */
-bool doubt_settle(struct file_source *s);
-void doubt_free(struct file_source *s);
 
 /* ---- root.c ---- */
 int roots_open(struct file_source *s, struct error *e);
@@ -228,17 +221,38 @@ void roots_close(struct file_source *s);
 void roots_look(struct file_source *s, const struct inotify_event *ev);
 /* Looks at all of them again. */
 void roots_rescan(struct file_source *s, const struct scan_how *how);
+/* Something was mounted on it or above it, or unmounted. */
+void root_look(struct file_source *s, struct root *r, const struct scan_how *how);
+/* The real path of what `path` names, or will name when it comes. Owned; NULL with errno. */
+char *root_real(const char *path);
 /* Is this watch needed to see a root come and go? */
 bool roots_lean_on(const struct file_source *s, int wd);
 /* The part of a path of this root behind the root itself. */
 const char *root_relative(const struct root *r, const char *path);
 
+/* ---- way.c ---- */
+/* Watches for the links in its path to be replaced, and with this mask where it really is. */
+void way_watch(struct file_source *s, struct root *r, uint32_t last_mask);
+void way_forget(struct file_source *s, struct root *r);
+/* What an event says of the way to a root. */
+enum way_word {
+	WAY_NOTHING,
+	WAY_LINK, /* a link was replaced: it leads elsewhere now */
+	WAY_END,  /* it is one of where the root really is */
+};
+enum way_word way_tells(const struct root *r, const struct inotify_event *ev);
+
+/* ---- mounts.c ---- */
+/* Without /proc nothing is noticed, and nothing is said. */
+void mounts_open(struct file_source *s);
+void mounts_start(struct file_source *s);
+void mounts_stop(struct file_source *s);
+void mounts_close(struct file_source *s);
+
 /* ---- reader.c ---- */
 void reader_init(struct file_source *s);
 void reader_close(struct file_source *s);
 void reader_read(struct file_source *s);
-/* Is it a directory that moves, and was not seen to arrive? Then it has left, and is forgotten. */
-bool reader_moved_out(struct file_source *s, const struct dir *d);
 
 /* ---- changes.c ---- */
 void changes_init(struct file_source *s);
@@ -262,8 +276,13 @@ void batch_free(struct file_source *s);
 void batch_review(struct file_source *s);
 /* A batch is about to be handed on. */
 void batch_judge(struct file_source *s);
-void batch_run_began(struct source *base, void *token);
-void batch_run_ended(struct source *base, void *token, const struct run_outcome *outcome);
+
+/* ---- self.c ---- */
+/* A batch is about to be handed on: did the rule's own command make it? */
+void self_judge(struct file_source *s);
+void self_free(struct file_source *s);
+void self_run_began(struct source *base, void *token);
+void self_run_ended(struct source *base, void *token, const struct run_outcome *outcome);
 
 /* ---- fanotify.c ---- */
 /* One mark a file system instead of a watch a directory. Returns 0, or -1 with `e`. */

@@ -7,8 +7,11 @@
 #include "source/file/file.h"
 #include "source/file/glob.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static bool pattern_matches(const char *pattern, const char *path, const char *relative)
 {
@@ -40,12 +43,58 @@ static bool type_counts(const struct file_config *c, char type)
 	return !c->any_type || !at || c->types[at - letters];
 }
 
+/* ---- what evwatch writes itself -------------------------------------------------------------- */
+
+void filter_init(struct file_source *s)
+{
+	char path[PATH_MAX], link[32];
+	struct stat st;
+
+	for (int i = 0; i < 2; i++) {
+		struct own_output *o = &s->outputs[i];
+		const char *base;
+		ssize_t n;
+
+		snprintf(link, sizeof link, "/proc/self/fd/%d", STDOUT_FILENO + i);
+		n = fstat(STDOUT_FILENO + i, &st) == 0 && S_ISREG(st.st_mode)
+			? readlink(link, path, sizeof path - 1)
+			: -1;
+		path[n > 0 ? n : 0] = '\0';
+		base = strrchr(path, '/');
+		if (!base || strlen(base + 1) >= sizeof o->name)
+			continue;
+		strcpy(o->name, base + 1);
+		o->device = st.st_dev;
+		o->inode = st.st_ino;
+	}
+}
+
+/* To tell of what is written there would be written there, and told of, for ever. */
+static bool is_own_output(const struct file_source *s, const struct happening *h)
+{
+	const char *slash = strrchr(h->path, '/'), *base = slash ? slash + 1 : h->path;
+	struct stat st;
+
+	if (!(h->event & (FILE_MODIFY | FILE_ACCESS | FILE_CLOSE_WRITE)))
+		return false;
+	for (int i = 0; i < 2; i++) {
+		const struct own_output *o = &s->outputs[i];
+
+		if (*o->name && strcmp(o->name, base) == 0 && stat(h->path, &st) == 0 &&
+		    st.st_ino == o->inode && st.st_dev == o->device)
+			return true;
+	}
+	return false;
+}
+
+/* ---- what counts ----------------------------------------------------------------------------- */
+
 bool filter_matches(struct file_source *s, const struct happening *h)
 {
 	const struct file_config *c = s->base.config;
 	const char *relative = h->root ? root_relative(h->root, h->path) : h->path;
 
-	if (!type_counts(c, h->type))
+	if (!type_counts(c, h->type) || is_own_output(s, h))
 		return false;
 	/* A root was named: only what is below it is filtered. */
 	if (h->root && !*relative)

@@ -178,3 +178,15 @@ bool glob_matches(const char *pattern, const char *text, enum glob_style style)
 		}
 	}
 }
+
+bool glob_valid(const char *pattern)
+{
+	const char *p = pattern;
+
+	while (*p)
+		if (*p == '*')
+			p++;
+		else if (one_matches(&p, 'x') < 0)
+			return false;
+	return *pattern;
+}

@@ -15,4 +15,7 @@ enum glob_style {
 /* Is the whole of `text` matched? Takes time in proportion to both lengths' product at most. */
 bool glob_matches(const char *pattern, const char *text, enum glob_style style);
 
+/* Is there anything that it could match? */
+bool glob_valid(const char *pattern);
+
 #endif

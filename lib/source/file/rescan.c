@@ -70,7 +70,7 @@ static void report_overflow(struct file_source *s)
 static void on_rescan(struct reactor *r, struct timer *t)
 {
 	struct file_source *s = CONTAINER_OF(t, struct file_source, rescan_timer);
-	struct scan_how how = {.report = true, .again = true};
+	struct scan_how how = {.report = true, .again = true, .doors = true};
 	struct timespec began;
 	bool lost;
 

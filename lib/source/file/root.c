@@ -49,6 +49,25 @@ static char *path_base(const char *path)
 	return strndup(path + start, n - start);
 }
 
+char *root_real(const char *path)
+{
+	char *above = realpath(path, NULL), *up, *base;
+	struct buf b = {0};
+
+	if (above || (errno != ENOENT && errno != ENOTDIR))
+		return above;
+	up = path_above(path);
+	base = path_base(path);
+	above = up && base && strcmp(up, path) != 0 ? root_real(up) : NULL;
+	if (above)
+		buf_printf(&b, "%s%s%s", above, above[1] ? "/" : "", base);
+	b.failed |= !above;
+	free(above);
+	free(up);
+	free(base);
+	return buf_take(&b);
+}
+
 /* `.`, `..` and `/` have no name in the directory above that could come or go. */
 static bool has_no_name(const struct root *r)
 {
@@ -68,8 +87,15 @@ const char *root_relative(const struct root *r, const char *path)
 bool roots_lean_on(const struct file_source *s, int wd)
 {
 	LIST_EACH(at, after, &s->roots)
-	if (CONTAINER_OF(at, struct root, link)->anchor == wd)
-		return true;
+	{
+		const struct root *r = CONTAINER_OF(at, struct root, link);
+
+		if (r->anchor == wd)
+			return true;
+		for (size_t i = 0; i < r->n_steps; i++)
+			if (r->steps[i].wd == wd)
+				return true;
+	}
 	return false;
 }
 
@@ -109,7 +135,16 @@ static int watch_above(struct file_source *s, struct root *r, bool *came)
 		*came = stat(below, &st) == 0 && S_ISDIR(st.st_mode);
 	free(below);
 	free(path);
-	return r->anchor >= 0 || errno == ENOSPC ? 0 : -1;
+	return r->anchor >= 0 ? 0 : -1;
+}
+
+/* For want of a watch it is polled, and counts as a directory that is. */
+static void set_polled(struct file_source *s, struct root *r, bool polled)
+{
+	s->n_polled += (size_t)polled - (size_t)r->polled;
+	r->polled = polled;
+	if (polled && !s->limit_path)
+		s->limit_path = strdup(r->path);
 }
 
 static int root_anchor(struct file_source *s, struct root *r)
@@ -121,8 +156,14 @@ static int root_anchor(struct file_source *s, struct root *r)
 	if (has_no_name(r) || c->poll)
 		return 0;
 	while (came)
-		if (watch_above(s, r, &came) < 0)
-			return -1;
+		if (watch_above(s, r, &came) < 0) {
+			if (errno != ENOSPC)
+				return -1;
+			set_polled(s, r, true);
+			return 0;
+		}
+	set_polled(s, r, false);
+	way_watch(s, r, anchor_mask(s, r));
 	return 0;
 }
 
@@ -192,6 +233,7 @@ int roots_open(struct file_source *s, struct error *e)
 	for (size_t i = 0; i < s->listed.count; i++)
 		if (root_open(s, s->listed.items[i], e) < 0)
 			return -1;
+	watch_tell_limit(s);
 	return 0;
 }
 
@@ -202,6 +244,7 @@ void roots_close(struct file_source *s)
 		struct root *r = CONTAINER_OF(at, struct root, link);
 
 		list_remove(&r->link);
+		way_forget(s, r);
 		free(r->base);
 		free(r);
 	}
@@ -221,39 +264,27 @@ static void root_gone(struct file_source *s, struct root *r)
 /* Something stands there that did not, or something else. */
 static void root_came(struct file_source *s, struct root *r, bool moved)
 {
-	bool was_file = r->is_file;
+	bool was_file = r->is_file, there;
 	struct stat st;
 
-	if (r->dir && doubt_is_here(s, r->dir))
-		return; /* it was found already */
-	if (r->dir)
-		scan_gone(s, r->dir); /* replaced */
+	if (r->dir && r->dir->wd >= 0 &&
+	    inotify_add_watch(s->inotify, r->path, watch_mask(s)) == r->dir->wd)
+		return; /* it was found before this was told */
+	there = stat(r->path, &st) == 0;
+	if (r->dir || !there)
+		root_gone(s, r);
 	/* The root first, then what is in it. */
-	r->unlinked = stat(r->path, &st) == 0 && S_ISDIR(st.st_mode);
-	if (r->unlinked)
+	if (there && S_ISDIR(st.st_mode))
 		root_report(s, r, FILE_CREATE, false);
 	if (root_arm(s, r) < 0)
 		log_error(s->base.rule, "cannot watch %s: %s", r->path, strerror(errno));
-	if (r->dir)
-		r->unlinked = false; /* or else it is gone already */
+	if (!r->is_file)
+		way_watch(s, r, anchor_mask(s, r)); /* it may lead elsewhere */
 	if (!r->is_file)
 		return;
 	root_report(s, r, FILE_CREATE, was_file && moved);
 	if (moved && !was_file)
 		root_report(s, r, FILE_CLOSE_WRITE, false);
-}
-
-/* Is another one there by now? Of two that were exchanged the kernel says first that one came, and
- * then that the other is gone. */
-static bool is_of_the_past(struct file_source *s, const struct root *r, uint32_t mask)
-{
-	if (r->dir)
-		return doubt_is_here(s, r->dir);
-	if (!r->is_file || !r->came_last || !(mask & IN_MOVED_FROM) || access(r->path, F_OK) < 0)
-		return false;
-	root_report(s, r, FILE_MODIFY, false);
-	root_report(s, r, FILE_CLOSE_WRITE, false);
-	return true;
 }
 
 static void root_happened(struct file_source *s, struct root *r, uint32_t mask)
@@ -269,9 +300,8 @@ static void root_happened(struct file_source *s, struct root *r, uint32_t mask)
 
 	if (mask & (IN_CREATE | IN_MOVED_TO))
 		root_came(s, r, mask & IN_MOVED_TO);
-	else if (mask & (IN_DELETE | IN_MOVED_FROM) && !is_of_the_past(s, r, mask))
+	if (mask & (IN_DELETE | IN_MOVED_FROM))
 		root_gone(s, r);
-	r->came_last = mask & IN_MOVED_TO;
 	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
 		if (r->is_file && mask & plain[i].mask)
 			root_report(s, r, plain[i].event, false);
@@ -295,8 +325,13 @@ void roots_look(struct file_source *s, const struct inotify_event *ev)
 	LIST_EACH(at, after, &s->roots)
 	{
 		struct root *r = CONTAINER_OF(at, struct root, link);
+		enum way_word word = way_tells(r, ev);
 
-		if (r->anchor != ev->wd)
+		if (word == WAY_LINK)
+			root_came(s, r, true);
+		else if (word == WAY_END)
+			root_happened(s, r, ev->mask);
+		if (r->anchor != ev->wd || word != WAY_NOTHING)
 			continue;
 		if (ev->mask & (IN_IGNORED | IN_MOVE_SELF)) {
 			r->anchor = -1;
@@ -314,13 +349,17 @@ void roots_look(struct file_source *s, const struct inotify_event *ev)
 
 /* ---- looking again --------------------------------------------------------------------------- */
 
-static void file_rescan(struct file_source *s, struct root *r, const struct stat *st)
+static void file_rescan(struct file_source *s, struct root *r, const struct stat *st,
+			const struct scan_how *how)
 {
+	const struct file_config *c = s->base.config;
 	uint32_t stamp = stat_stamp(st);
+	bool changed = c->poll || r->polled ? stamp != r->stamp
+					    : how->lost && stat_changed_since(st, &s->synced);
 
-	if (stamp == r->stamp)
-		return;
 	r->stamp = stamp;
+	if (!changed)
+		return;
 	root_report(s, r, FILE_MODIFY, false);
 	root_report(s, r, FILE_CLOSE_WRITE, false);
 }
@@ -335,9 +374,16 @@ static void root_rescan(struct file_source *s, struct root *r, const struct scan
 	if (r->dir)
 		scan(s, r->dir, how);
 	else if (r->is_file)
-		file_rescan(s, r, &st);
+		file_rescan(s, r, &st, how);
 	else
 		root_search(s, r);
+}
+
+void root_look(struct file_source *s, struct root *r, const struct scan_how *how)
+{
+	if (root_anchor(s, r) < 0)
+		log_error(s->base.rule, "cannot watch for %s: %s", r->path, strerror(errno));
+	root_rescan(s, r, how);
 }
 
 void roots_rescan(struct file_source *s, const struct scan_how *how)

@@ -38,7 +38,8 @@ struct walk {
 	const struct scan_how *how;
 	struct dir **items; /* to be read; owned */
 	size_t count, capacity;
-	bool first; /* the directory at hand is read for the first time */
+	bool first;  /* the directory at hand is read for the first time */
+	bool polled; /* it had no watch until now */
 };
 
 static void report(struct file_source *s, const struct dir *d, const char *name, unsigned event,
@@ -59,16 +60,18 @@ static bool leads_to_directory(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* The directory that tree_watch refused with EEXIST. */
-static struct dir *watched_at(struct file_source *s, const struct dir *d, const char *name)
+/* Is the directory that tree_watch refused with EEXIST this very entry? */
+static bool is_watched_here(struct file_source *s, const struct dir *d, const char *name)
 {
 	const struct file_config *c = s->base.config;
+	const struct dir *other;
 	int wd;
 
 	if (c->poll)
-		return tree_child(d, name);
+		return tree_child(d, name) != NULL;
 	wd = inotify_add_watch(s->inotify, tree_path(s, d, name), watch_mask(s));
-	return wd >= 0 ? tree_find(s, wd) : NULL;
+	other = wd >= 0 ? tree_find(s, wd) : NULL;
+	return other && other->parent == d && strcmp(other->name, name) == 0;
 }
 
 static struct dir *enter(struct file_source *s, struct dir *d, const char *name, char type)
@@ -78,10 +81,9 @@ static struct dir *enter(struct file_source *s, struct dir *d, const char *name,
 	bool link = type == 'l' && c->follow && leads_to_directory(path);
 	struct dir *child;
 
-	if ((type != 'd' && !link) || !filter_enters(s, d, path)) {
-		errno = 0;
+	errno = 0;
+	if ((type != 'd' && !link) || !filter_enters(s, d, path))
 		return NULL;
-	}
 	child = tree_watch(s, NULL, d, name, link);
 	if (child)
 		child->fresh = true;
@@ -91,70 +93,20 @@ static struct dir *enter(struct file_source *s, struct dir *d, const char *name,
 	return child;
 }
 
-/* Something in d is to be entered later; `other` may be in the wrong place of the tree. */
-static void suspect(struct file_source *s, struct dir *d, const struct dir *other)
-{
-	d->unentered = true;
-	doubt_add(s, d);
-	if (other)
-		doubt_add(s, other);
-}
-
-static void enter_late(struct file_source *s, struct dir *d, const char *name)
-{
-	static const struct scan_how how = {.report = true};
-	struct dir *child = enter(s, d, name, 'd'), *other;
-
-	if (child) {
-		if (child->wd >= 0)
-			names_remove(&d->names, name);
-		doubt_add(s, child);
-		scan(s, child, &how);
-	} else if (errno == EEXIST) {
-		other = watched_at(s, d, name);
-		if (other && !doubt_is_here(s, other))
-			rescan_soon(s);
-	}
-}
-
-void scan_enter_late(struct file_source *s, struct dir *d)
-{
-	struct buf names = {0};
-	const struct entry *e;
-
-	d->unentered = false;
-	for (uint32_t at = 0; (e = names_next(d->names, &at));)
-		if (e->type == 'd' && !tree_child(d, e->name))
-			buf_add(&names, e->name, strlen(e->name) + 1);
-	for (size_t at = 0; at < names.length; at += strlen(names.data + at) + 1)
-		enter_late(s, d, names.data + at);
-	buf_free(&names);
-}
-
 int scan_take(struct file_source *s, struct dir *d, const char *name, char type, struct dir **child)
 {
-	struct dir *other;
-
 	*child = NULL;
 	if (names_find(d->names, name))
 		return 0;
 	*child = enter(s, d, name, type);
-	if (!*child && errno == EEXIST) {
-		other = watched_at(s, d, name);
-		if (other && reader_moved_out(s, other))
-			*child = enter(s, d, name, type); /* it left, and came back here */
-		else if (other && type == 'd' && other->parent == d && !strcmp(other->name, name))
-			return 0;
-		else if (other)
-			suspect(s, d, other); /* it may have moved here */
-		s->rescan_again |= !*child;
-	}
-	if (!*child && (errno == ENOENT || errno == ENOTDIR))
-		suspect(s, d, NULL); /* it is gone, or d has another path by now */
-	if (*child)
-		doubt_add(s, *child);
 	if (*child && (*child)->wd >= 0 && type == 'd')
 		return 1;
+	if (!*child && errno == EEXIST) {
+		if (type == 'd' && is_watched_here(s, d, name))
+			return 0;
+		s->rescan_again =
+		    true; /* it may have moved here: its old place is looked at first */
+	}
 	return names_add(&d->names, name, type);
 }
 
@@ -167,7 +119,7 @@ uint32_t stat_stamp(const struct stat *st)
 	return (uint32_t)hash_bytes(what, sizeof what);
 }
 
-static bool changed_since(const struct stat *st, const struct timespec *since)
+bool stat_changed_since(const struct stat *st, const struct timespec *since)
 {
 	return st->st_ctim.tv_sec > since->tv_sec ||
 	       (st->st_ctim.tv_sec == since->tv_sec && st->st_ctim.tv_nsec >= since->tv_nsec);
@@ -187,11 +139,11 @@ static void look_at_known(struct walk *w, struct dir *d, int folder, struct entr
 		return;
 	if (fstatat(folder, e->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
-	if (d->wd < 0) {
+	if (w->polled) {
 		changed = e->stamp != stat_stamp(&st);
 		e->stamp = stat_stamp(&st);
 	} else {
-		changed = w->how->lost && changed_since(&st, &s->synced);
+		changed = w->how->lost && stat_changed_since(&st, &s->synced);
 	}
 	if (changed) {
 		report(s, d, e->name, FILE_MODIFY, type);
@@ -253,21 +205,23 @@ static void take_entry(struct walk *w, struct dir *d, int folder, const char *na
 
 /* ---- what is gone ---------------------------------------------------------------------------- */
 
-static void report_gone(struct file_source *s, const struct dir *d)
+static void report_content_gone(struct file_source *s, const struct dir *d)
 {
 	struct entry *e;
 
-	for (const struct dir *c = d->first_child; c; c = c->next)
-		report_gone(s, c);
+	for (const struct dir *c = d->first_child; c; c = c->next) {
+		report_content_gone(s, c);
+		report(s, c, NULL, FILE_DELETE, 'd');
+	}
 	for (uint32_t at = 0; (e = names_next(d->names, &at));)
 		if (e->type == 'f' || !tree_child(d, e->name))
 			report(s, d, e->name, FILE_DELETE, e->type);
-	report(s, d, NULL, FILE_DELETE, 'd');
 }
 
 void scan_gone(struct file_source *s, struct dir *d)
 {
-	report_gone(s, d);
+	report_content_gone(s, d);
+	report(s, d, NULL, FILE_DELETE, 'd');
 	if (d->parent)
 		names_remove(&d->parent->names, d->name);
 	tree_remove(s, d);
@@ -325,6 +279,49 @@ static int read_entries(struct walk *w, struct dir *d, int folder)
 	return n < 0 ? -1 : 0;
 }
 
+/* What is in it is not to be seen any more: what stands there is watched elsewhere, or not to be
+ * entered. */
+static void leave(struct file_source *s, struct dir *d)
+{
+	struct dir *parent = d->parent;
+
+	if (!parent) {
+		scan_gone(s, d);
+		return;
+	}
+	report_content_gone(s, d);
+	if (names_add(&parent->names, d->name, 'd') < 0)
+		log_error(s->base.rule, "out of memory: %s is told of again",
+			  tree_path(s, d, NULL));
+	tree_remove(s, d);
+}
+
+/* Has it the watch of what stands at its path, and is it to be read? If not it is gone from the
+ * tree. */
+static bool look_again(struct walk *w, struct dir *d)
+{
+	struct file_source *s = w->s;
+
+	switch (watch_look(s, d)) {
+	case WATCH_HERE:
+		if (!w->how->doors || !d->parent ||
+		    filter_enters(s, d->parent, tree_path(s, d, NULL)))
+			return true;
+		leave(s, d);
+		return false;
+	case WATCH_TWICE:
+		leave(s, d);
+		return false;
+	case WATCH_MOVED:
+		s->rescan_again = true;
+		break;
+	case WATCH_GONE:
+		break;
+	}
+	scan_gone(s, d);
+	return false;
+}
+
 static void push_children(struct walk *w, const struct dir *d)
 {
 	for (struct dir *c = d->first_child; c; c = c->next) {
@@ -339,13 +336,6 @@ static void push_children(struct walk *w, const struct dir *d)
 	}
 }
 
-/* Something else stands at its path: the kernel will say where it is. */
-static void read_later(struct file_source *s, struct dir *d)
-{
-	d->fresh = d->unentered = true;
-	doubt_add(s, d);
-}
-
 static void directory_failed(struct walk *w, struct dir *d)
 {
 	struct file_source *s = w->s;
@@ -355,8 +345,7 @@ static void directory_failed(struct walk *w, struct dir *d)
 			 strerror(errno));
 	else if (!w->first || d->wd < 0)
 		scan_gone(s, d);
-	else
-		read_later(s, d); /* it moved, or the kernel's IN_IGNORED ends it */
+	/* A new one that is gone already: the kernel's IN_IGNORED ends it. */
 }
 
 static void read_directory(struct walk *w, struct dir *d)
@@ -365,24 +354,17 @@ static void read_directory(struct walk *w, struct dir *d)
 	int folder;
 
 	w->first = d->fresh;
+	w->polled = d->wd < 0;
 	d->fresh = false;
 	if (w->how->polled_only && d->wd >= 0 && !w->first) {
 		push_children(w, d);
 		return;
 	}
-	if (!w->first && d->wd >= 0 && !doubt_is_here(s, d)) {
-		s->rescan_again = true; /* what stands there now is another one, if any */
-		scan_gone(s, d);
+	if (!w->first && !look_again(w, d))
 		return;
-	}
 	folder = open(tree_path(s, d, NULL), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
 	if (folder < 0) {
 		directory_failed(w, d);
-		return;
-	}
-	if (!doubt_is_folder(s, d, folder)) {
-		close(folder);
-		read_later(s, d);
 		return;
 	}
 	if (read_entries(w, d, folder) == 0 && !w->first)
@@ -399,6 +381,6 @@ void scan(struct file_source *s, struct dir *d, const struct scan_how *how)
 	while (w.count)
 		read_directory(&w, w.items[--w.count]);
 	free(w.items);
-	tree_tell_limit(s);
+	watch_tell_limit(s);
 	rescan_poll(s);
 }

@@ -27,15 +27,11 @@ struct dir {
 	struct names *names; /* all entries but the watched directories among them */
 	int wd;              /* -1: no watch was to be had, it is polled */
 	bool fresh;          /* it was not read yet */
-	bool unentered;      /* a directory in it has a watch by another path */
 	bool through_link;   /* --follow: a symbolic link leads here */
 	char name[];         /* of a root's: the user's word */
 };
 
-uint32_t watch_mask(const struct file_source *s);
-void tree_init(struct file_source *s);
 void tree_free(struct file_source *s);
-struct dir *tree_find(const struct file_source *s, int wd);
 struct dir *tree_child(const struct dir *d, const char *name);
 struct root *dir_root(const struct dir *d);
 unsigned dir_depth(const struct dir *d);
@@ -49,12 +45,37 @@ const char *tree_path(struct file_source *s, const struct dir *d, const char *na
  */
 struct dir *tree_watch(struct file_source *s, struct root *r, struct dir *parent, const char *name,
 		       bool through_link);
-/* The watch is needed no more, unless a root leans on it. */
-void tree_unwatch(struct file_source *s, int wd);
 /* The directory moved: its watch goes with it, and all below. Returns it anew, or NULL (removed).
  */
 struct dir *tree_move(struct file_source *s, struct dir *d, struct dir *parent, const char *name);
 /* Forgets a directory and all below it; their watches go unless the kernel took them already. */
 void tree_remove(struct file_source *s, struct dir *d);
+
+/* ---- watch.c ---- */
+uint32_t watch_mask(const struct file_source *s);
+/* The table of directories by watch. */
+void watch_init(struct file_source *s);
+/* The directory that has this watch, or NULL. */
+struct dir *tree_find(const struct file_source *s, int wd);
+/*
+ * Watches the new directory; where no watch is to be had it is polled. Returns 0, or -1 with errno;
+ * EEXIST: what stands there is watched already, under another path.
+ */
+int watch_start(struct file_source *s, struct dir *d);
+void watch_stop(struct file_source *s, struct dir *d);
+/* The kernel took the watch: it is polled until it is looked at again. */
+void watch_forget(struct file_source *s, struct dir *d);
+
+/* What stands at the place of a directory now. */
+enum watch_look {
+	WATCH_HERE,  /* a directory; it has the watch, or if there is none left, is polled */
+	WATCH_GONE,  /* nothing, or no directory */
+	WATCH_TWICE, /* a directory that is seen under another path as well, and watched there */
+	WATCH_MOVED, /* one that was watched under another path, and is not there any more */
+};
+
+enum watch_look watch_look(struct file_source *s, struct dir *d);
+/* Says at the end of a scan that watches ran out, once. */
+void watch_tell_limit(struct file_source *s);
 
 #endif

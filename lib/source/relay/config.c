@@ -6,6 +6,7 @@
 #include "base/units.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void relay_config_init(void *config)
 {
@@ -24,6 +25,22 @@ static int parse_allow(void *config, const char *word, struct error *e)
 static int parse_deny(void *config, const char *word, struct error *e)
 {
 	return cidr_list_add(&((struct relay_config *)config)->access, word, false, e);
+}
+
+/* Both ways may be asked for: `--proxy accept --proxy send-v2`. */
+static int parse_proxy(void *config, const char *word, struct error *e)
+{
+	struct relay_config *c = config;
+
+	if (strcmp(word, "accept") == 0)
+		c->proxy_accept = true;
+	else if (strcmp(word, "send-v1") == 0)
+		c->proxy_send = 1;
+	else if (strcmp(word, "send-v2") == 0)
+		c->proxy_send = 2;
+	else
+		return error_set(e, "\"%s\": it is one of accept, send-v1, send-v2", word);
+	return 0;
 }
 
 static bool is_udp(const struct endpoint *ep)
@@ -80,6 +97,8 @@ int relay_config_arguments(void *config, char *const *words, size_t n, struct er
 			return -1;
 	}
 	c->datagrams = is_udp(&c->targets[0]);
+	if (c->datagrams && (c->proxy_accept || c->proxy_send))
+		return error_set(e, "--proxy is for streams: a datagram has no beginning");
 	if (c->datagrams && (c->rate || c->dump))
 		return error_set(e, "--%s is not there yet for datagrams (udp:)",
 				 c->rate ? "rate" : "dump");
@@ -183,10 +202,10 @@ const struct option relay_options[] = {
      .help = "connect from this address",
      .not_yet = true},
     {.name = "proxy",
-     .type = OPTION_TEXT,
+     .type = OPTION_CUSTOM,
+     .parse = parse_proxy,
      .value = "WHAT",
-     .help = "PROXY header: send-v1, send-v2, accept",
-     .not_yet = true},
+     .help = "PROXY header: accept, send-v1, send-v2; repeat"},
     {.name = "check",
      .type = OPTION_DURATION,
      .value = "DUR",

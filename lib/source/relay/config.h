@@ -26,6 +26,8 @@ struct relay_config {
 	int64_t connect_timeout, idle, drain, dns_ttl; /* ns; idle 0: for ever */
 	uint64_t retry, max_conns, max_per_ip;         /* max_ 0: no limit */
 	char *dump;                                    /* a path, `-`, or NULL */
+	bool proxy_accept;                             /* clients begin with a PROXY header */
+	int proxy_send;                                /* of this version, to targets; 0: none */
 	uint64_t rate;                                 /* bytes a second each way; 0: no limit */
 	uint64_t workers;                              /* below 2: none */
 };

@@ -37,11 +37,17 @@ static bool pipe_take(struct relay_source *s, struct flow *f)
 		f->pipe = s->pipes[--s->n_pipes];
 		return true;
 	}
-	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+	f->pipe = malloc(sizeof *f->pipe);
+	if (!f->pipe)
 		return false;
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0) {
+		free(f->pipe);
+		f->pipe = NULL;
+		return false;
+	}
 	/* Unprivileged users may not have as much: the size it has then does. */
 	fcntl(fds[1], F_SETPIPE_SZ, PIPE_SIZE);
-	f->pipe = (struct pipe){fds[0], fds[1]};
+	*f->pipe = (struct pipe){fds[0], fds[1], 0};
 	return true;
 }
 
@@ -49,27 +55,25 @@ static void pipe_drop(struct pipe *p)
 {
 	close(p->read_end);
 	close(p->write_end);
-	*p = (struct pipe){-1, -1};
+	free(p);
 }
 
 static void pipe_give_back(struct relay_source *s, struct flow *f)
 {
-	if (f->pipe.read_end < 0)
+	if (!f->pipe)
 		return;
 	/* One with bytes in it is of no use to another flow. */
-	if (f->in_pipe || s->n_pipes == PIPES_KEPT) {
-		pipe_drop(&f->pipe);
-		f->in_pipe = 0;
-		return;
-	}
-	s->pipes[s->n_pipes++] = f->pipe;
-	f->pipe = (struct pipe){-1, -1};
+	if (f->pipe->held || s->n_pipes == PIPES_KEPT)
+		pipe_drop(f->pipe);
+	else
+		s->pipes[s->n_pipes++] = f->pipe;
+	f->pipe = NULL;
 }
 
 void pipes_close(struct relay_source *s)
 {
 	while (s->n_pipes > 0)
-		pipe_drop(&s->pipes[--s->n_pipes]);
+		pipe_drop(s->pipes[--s->n_pipes]);
 }
 
 void flow_close(struct relay_source *s, struct flow *f)
@@ -81,21 +85,25 @@ void flow_close(struct relay_source *s, struct flow *f)
 
 bool flow_is_blocked(const struct flow *f)
 {
-	return f->left || f->in_pipe;
+	return f->left || (f->pipe && f->pipe->held);
 }
 
 /* ---- copying --------------------------------------------------------------------------------- */
 
-/* Keeps what the destination did not take. */
-static enum step hold(struct flow *f, const char *bytes, size_t length)
+int flow_hold(struct flow *f, const char *bytes, size_t length)
 {
-	f->left = malloc(length);
-	if (!f->left)
-		return STEP_WRITE_FAILED;
-	memcpy(f->left, bytes, length);
-	f->left_length = (uint32_t)length;
-	f->left_sent = 0;
-	return STEP_BLOCKED;
+	struct left *left = length ? malloc(sizeof *left + length) : NULL;
+
+	if (length && !left)
+		return -1;
+	if (left) {
+		memcpy(left->bytes, bytes, length);
+		left->length = (uint32_t)length;
+		left->sent = 0;
+	}
+	free(f->left);
+	f->left = left;
+	return 0;
 }
 
 static ssize_t send_some(int fd, const char *bytes, size_t length)
@@ -113,15 +121,16 @@ static ssize_t send_some(int fd, const char *bytes, size_t length)
 /* Sends what is held. */
 static enum step send_left(struct flow *f, int to)
 {
-	ssize_t n = send_some(to, f->left + f->left_sent, f->left_length - f->left_sent);
+	struct left *left = f->left;
+	ssize_t n = send_some(to, left->bytes + left->sent, left->length - left->sent);
 
 	if (n < 0)
 		return STEP_WRITE_FAILED;
-	f->left_sent += (uint32_t)n;
+	left->sent += (uint32_t)n;
 	f->bytes += (uint64_t)n;
-	if (f->left_sent < f->left_length)
+	if (left->sent < left->length)
 		return STEP_BLOCKED;
-	free(f->left);
+	free(left);
 	f->left = NULL;
 	return STEP_MOVED;
 }
@@ -148,7 +157,8 @@ static enum step copy(struct pair *p, struct end *from, int to, size_t most, boo
 		return STEP_WRITE_FAILED;
 	f->bytes += (uint64_t)sent;
 	if (sent < n)
-		return hold(f, s->buffer + sent, (size_t)(n - sent));
+		return flow_hold(f, s->buffer + sent, (size_t)(n - sent)) < 0 ? STEP_WRITE_FAILED
+									      : STEP_BLOCKED;
 	return !*full ? STEP_DRY : STEP_MOVED; /* a short read: there is no more for now */
 }
 
@@ -156,8 +166,8 @@ static enum step copy(struct pair *p, struct end *from, int to, size_t most, boo
 
 static enum step pipe_empty(struct flow *f, int to)
 {
-	while (f->in_pipe) {
-		ssize_t n = splice(f->pipe.read_end, NULL, to, NULL, f->in_pipe,
+	while (f->pipe->held) {
+		ssize_t n = splice(f->pipe->read_end, NULL, to, NULL, f->pipe->held,
 				   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
 
 		if (n < 0 && errno == EAGAIN)
@@ -165,7 +175,7 @@ static enum step pipe_empty(struct flow *f, int to)
 		if (n < 0 && errno != EINTR)
 			return STEP_WRITE_FAILED;
 		if (n > 0) {
-			f->in_pipe -= (size_t)n;
+			f->pipe->held -= (size_t)n;
 			f->bytes += (uint64_t)n;
 		}
 	}
@@ -174,7 +184,7 @@ static enum step pipe_empty(struct flow *f, int to)
 
 static enum step splice_some(struct flow *f, int from, int to)
 {
-	ssize_t n = splice(from, NULL, f->pipe.write_end, NULL, PIPE_SIZE,
+	ssize_t n = splice(from, NULL, f->pipe->write_end, NULL, PIPE_SIZE,
 			   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
 
 	if (n < 0)
@@ -183,7 +193,7 @@ static enum step splice_some(struct flow *f, int from, int to)
 		f->ended = true;
 		return STEP_DRY;
 	}
-	f->in_pipe += (size_t)n;
+	f->pipe->held += (size_t)n;
 	return pipe_empty(f, to);
 }
 
@@ -194,7 +204,7 @@ static enum step send_held(struct flow *f, int to)
 {
 	if (f->left)
 		return send_left(f, to);
-	if (f->in_pipe)
+	if (f->pipe)
 		return pipe_empty(f, to);
 	return STEP_MOVED;
 }
@@ -204,7 +214,7 @@ static enum step move(struct pair *p, struct end *from, int to)
 	struct relay_source *s = p->owner;
 	struct flow *f = &from->flow;
 	enum step step = send_held(f, to);
-	bool full = f->pipe.read_end >= 0, watched = p->limits || s->dump.source;
+	bool full = f->pipe, watched = p->limits || s->dump.source;
 
 	/* A few rounds: the other connections want their turn, and the level stays. */
 	for (int i = 0; i < ROUNDS && step == STEP_MOVED && !f->ended; i++) {
@@ -212,7 +222,7 @@ static enum step move(struct pair *p, struct end *from, int to)
 
 		if (!most)
 			return STEP_DRY;
-		if (full && !watched && (f->pipe.read_end >= 0 || pipe_take(s, f)))
+		if (full && !watched && (f->pipe || pipe_take(s, f)))
 			step = splice_some(f, from->io.fd, to);
 		else
 			step = copy(p, from, to, most, &full);
@@ -222,12 +232,13 @@ static enum step move(struct pair *p, struct end *from, int to)
 	return step;
 }
 
-/* A FIN is passed on when everything before it is. */
-static void pass_on_end(struct flow *f, int to)
+/* A FIN is passed on when everything before it is; the second one by close(2). */
+static void pass_on_end(struct flow *f, const struct end *to)
 {
 	if (!f->ended || f->shut || flow_is_blocked(f))
 		return;
-	shutdown(to, SHUT_WR);
+	if (!to->flow.shut)
+		shutdown(to->io.fd, SHUT_WR);
 	f->shut = true;
 }
 
@@ -244,6 +255,6 @@ enum flow_result flow_run(struct pair *p, struct end *from)
 		return FLOW_READ_FAILED;
 	if (step == STEP_WRITE_FAILED)
 		return FLOW_WRITE_FAILED;
-	pass_on_end(f, to->io.fd);
+	pass_on_end(f, to);
 	return FLOW_FINE;
 }

@@ -1,53 +1,42 @@
 /*
- * A pair: a client's connection and its counterpart to a target.
+ * A pair that carries: a client's connection and its counterpart to a target, until both are over.
  *
- *	CONNECTING --a target took it--> OPEN --both directions ended, or reset--> (over)
- *	     \--all refused, or the time is over--> reset --> (over)
+ *	NEW --its client is known--> CONNECTING --a target took it--> OPEN --> (over)
+ *	 |                               |                             when both directions ended,
+ *	 |                               |                             or an end was reset
+ *	 |                               +--all refused, or late--> reset --> (over)
+ *	 +--no PROXY header, or too many of its address--> (over)
  *
  * The hard part is what to wait for. An end is read while its flow is not blocked, and waited for
  * to become writable while the flow towards it is. One that has nothing to be waited for is not
- * watched at all: its hang-up would be told in every turn.
+ * watched at all: its hang-up would be told in every turn. The end of its input is told twice,
+ * though: most pairs are over by then, and a change of what is watched costs more than a turn.
  */
 #include "source/relay/relay.h"
 #include "source/relay/report.h"
 
-#include "base/buf.h"
-#include "base/error.h"
 #include "base/fd.h"
-#include "base/log.h"
-#include "base/units.h"
+#include "net/proxy_header.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
-
-static void try_target(struct pair *p);
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-static struct address remote_of(const struct pair *p)
+struct address pair_remote(const struct pair *p)
 {
 	struct address a = {.length = p->remote_length};
 
+	if (p->header)
+		return p->header->source;
 	memcpy(&a.storage, p->remote, p->remote_length);
 	return a;
 }
 
-/* A Unix client's name, if it has one, is left out. */
-static void remote_keep(struct pair *p, const struct address *remote)
-{
-	bool fits = remote->length <= sizeof p->remote;
-
-	p->remote_length = fits ? (uint8_t)remote->length : sizeof remote->any.sa_family;
-	memcpy(p->remote, &remote->storage, p->remote_length);
-}
-
-static struct carried carried_by(const struct pair *p, const struct address *remote)
+struct carried pair_carried(const struct pair *p, const struct address *remote)
 {
 	return (struct carried){
 	    .remote = remote,
@@ -61,7 +50,7 @@ static struct carried carried_by(const struct pair *p, const struct address *rem
 void pair_dump(const struct pair *p, const struct end *from, const void *bytes, size_t length)
 {
 	const struct relay_config *c = p->owner->base.config;
-	struct address remote = remote_of(p);
+	struct address remote = pair_remote(p);
 	struct dump_place at = {
 	    .connection = p->number,
 	    .offset = from->flow.bytes,
@@ -74,7 +63,7 @@ void pair_dump(const struct pair *p, const struct end *from, const void *bytes, 
 }
 
 /* close(2) then sends a reset instead of a FIN (socket(7), SO_LINGER). */
-static void close_with_reset(int fd)
+void socket_reset_on_close(int fd)
 {
 	struct linger at_once = {.l_onoff = 1, .l_linger = 0};
 
@@ -85,29 +74,31 @@ void pair_close(struct pair *p, const char *why, bool reset)
 {
 	struct relay_source *s = p->owner;
 	struct reactor *r = s->base.reactor;
-	struct address remote = remote_of(p);
-	struct carried carried = carried_by(p, &remote);
+	struct address remote = pair_remote(p);
+	struct carried carried = pair_carried(p, &remote);
 
 	if (p->connector)
 		connector_stop(p->connector);
 	if (p->resolving)
 		resolver_forget(s->resolver, p);
 	for (int i = CLIENT; i <= TARGET; i++) {
-		int fd = p->ends[i].io.fd;
+		struct io_watcher *w = &p->ends[i].io;
 
-		io_stop(r, &p->ends[i].io);
 		flow_close(s, &p->ends[i].flow);
-		if (fd >= 0 && reset)
-			close_with_reset(fd);
-		fd_close(&fd);
+		if (w->fd >= 0 && reset)
+			socket_reset_on_close(w->fd);
+		io_stop_close(r, w);
 	}
-	timer_stop(r, &p->idle);
+	if (pair_is_timed(s))
+		timer_stop(r, p->timer);
 	limits_close(p);
-	report_over(s, &carried, why);
+	if (p->state != PAIR_NEW)
+		report_over(s, &carried, why);
 	if (p->state == PAIR_OPEN)
 		report_event(s, "close", &carried);
 	list_remove(&p->link);
 	relay_pair_over(s, p);
+	free(p->header);
 	free(p);
 }
 
@@ -118,7 +109,7 @@ static unsigned interest_of(struct pair *p, const struct end *e)
 {
 	const struct flow *out = &e->flow, *in = &end_other(p, e)->flow;
 
-	return (!out->ended && !flow_is_blocked(out) && !limit_holds(p, e) ? IO_READ : 0u) |
+	return (!out->told && !flow_is_blocked(out) && !limit_holds(p, e) ? IO_READ : 0u) |
 	       (flow_is_blocked(in) ? IO_WRITE : 0u);
 }
 
@@ -145,13 +136,13 @@ static void touch(struct pair *p)
 	int64_t idle = ((const struct relay_config *)p->owner->base.config)->idle;
 
 	if (idle)
-		timer_start_in(p->owner->base.reactor, &p->idle, idle);
+		timer_start_in(p->owner->base.reactor, p->timer, idle);
 }
 
 static void on_idle(struct reactor *r, struct timer *t)
 {
 	(void)r;
-	pair_close(CONTAINER_OF(t, struct pair, idle), "idle", false);
+	pair_close(CONTAINER_OF(t, struct pair, timer), "idle", false);
 }
 
 /* This end is gone, and so both go. */
@@ -192,7 +183,9 @@ static void pair_run(struct pair *p, struct end *e, unsigned ready)
 
 	if (ready & ~(unsigned)IO_READ && flow_is_blocked(&other->flow) && !carry(p, other))
 		return;
-	if (ready & ~(unsigned)IO_WRITE && !carry(p, e))
+	if (ready & ~(unsigned)IO_WRITE && e->flow.ended)
+		e->flow.told = true;
+	else if (ready & ~(unsigned)IO_WRITE && !carry(p, e))
 		return;
 	touch(p);
 	if (p->ends[CLIENT].flow.shut && p->ends[TARGET].flow.shut)
@@ -217,8 +210,9 @@ static int failure_of(int fd)
 
 static void end_ready(struct pair *p, struct end *e, unsigned ready)
 {
-	/* An error that no read will tell, because reading waits for the other side. */
-	bool untold = ready & IO_ERROR && !(e->io.interest & IO_READ);
+	/* An error that no read will tell, because reading waits for the other side, or is over. */
+	bool is_read = e->io.interest & IO_READ && !e->flow.ended;
+	bool untold = ready & IO_ERROR && !is_read;
 	int error = untold ? failure_of(e->io.fd) : 0;
 
 	if (error)
@@ -243,121 +237,30 @@ static void on_target(struct reactor *r, struct io_watcher *w, unsigned ready)
 	end_ready(p, &p->ends[TARGET], ready);
 }
 
-/* ---- connecting ------------------------------------------------------------------------------ */
-
-static void without_delay(int fd)
+/* What came with the client's PROXY header. */
+static void account_early(struct pair *p)
 {
-	int on = 1;
+	struct end *client = &p->ends[CLIENT];
+	const struct left *left = client->flow.left;
 
-	/* Not for Unix sockets: that fails, and does no harm. */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	limit_take(p, client, left->length);
+	if (p->owner->dump.source)
+		pair_dump(p, client, left->bytes, left->length);
 }
 
-/* One target did not work: the next one, or the client is told. */
-static void target_failed(struct pair *p, const char *why)
+void pair_start(struct pair *p, int fd)
 {
-	struct relay_source *s = p->owner;
-	const struct relay_config *c = s->base.config;
-	bool last = ++p->attempts >= c->n_targets * (c->retry + 1);
+	static io_call *const calls[] = {on_client, on_target};
 
-	report_target_failed(s, p->target, why, last);
-	if (last) {
-		pair_close(p, "no target", true);
-		return;
-	}
-	targets_leave(&s->targets, p->target);
-	p->target = (p->target + 1) % c->n_targets;
-	try_target(p);
-}
-
-static void on_connected(void *context, int fd, int error)
-{
-	struct pair *p = context;
-	struct address remote = remote_of(p);
-	struct carried carried = carried_by(p, &remote);
-
-	p->connector = NULL;
-	if (fd < 0) {
-		target_failed(p, strerror(error));
-		return;
-	}
-	without_delay(fd);
 	p->state = PAIR_OPEN;
-	p->owner->told_no_target = false;
-	io_init(&p->ends[TARGET].io, fd, 0, on_target);
-	p->ends[TARGET].io.priority = p->owner->base.priority;
-	report_event(p->owner, "open", &carried);
+	p->ends[TARGET].io.fd = fd;
+	for (int i = CLIENT; i <= TARGET; i++) {
+		io_init(&p->ends[i].io, p->ends[i].io.fd, 0, calls[i]);
+		p->ends[i].io.priority = p->owner->base.priority;
+	}
+	if (pair_is_timed(p->owner))
+		timer_init(p->timer, CLOCK_OF_LOOP, on_idle);
+	if (p->ends[CLIENT].flow.left)
+		account_early(p);
 	pair_run(p, &p->ends[CLIENT], IO_READ); /* what it sent meanwhile */
-}
-
-static void on_resolved(void *context, const struct address *addresses, int n, const char *why)
-{
-	struct pair *p = context;
-	const struct relay_config *c = p->owner->base.config;
-
-	p->resolving = false;
-	if (why) {
-		target_failed(p, why);
-		return;
-	}
-	p->connector = connector_start(p->owner->base.reactor, addresses, n, c->connect_timeout,
-				       on_connected, p);
-	if (!p->connector)
-		target_failed(p, "out of memory");
-}
-
-static void try_target(struct pair *p)
-{
-	const struct relay_config *c = p->owner->base.config;
-
-	targets_enter(&p->owner->targets, p->target);
-	p->resolving = true;
-	if (resolver_ask(p->owner->resolver, &c->targets[p->target], on_resolved, p) < 0) {
-		p->resolving = false;
-		target_failed(p, strerror(errno));
-	}
-}
-
-static struct pair *pair_new(struct relay_source *s)
-{
-	struct pair *p = calloc(1, sizeof *p);
-
-	if (!p)
-		return NULL;
-	p->owner = s;
-	p->number = s->n_accepted;
-	if (limits_open(p) == 0)
-		return p;
-	free(p);
-	return NULL;
-}
-
-int pair_open(struct relay_source *s, int fd, const struct address *remote, struct peer *peer)
-{
-	struct pair *p = pair_new(s);
-
-	if (!p) {
-		log_error(s->base.rule, "out of memory: a connection is refused");
-		peer_leave(&s->peers, peer);
-		close_with_reset(fd);
-		close(fd);
-		return -1;
-	}
-	remote_keep(p, remote);
-	p->peer = peer;
-	p->started = clock_read(CLOCK_OF_LOOP);
-	p->ends[CLIENT].flow.pipe = p->ends[TARGET].flow.pipe = (struct pipe){-1, -1};
-	timer_init(&p->idle, CLOCK_OF_LOOP, on_idle);
-	without_delay(fd);
-	/* splice(2) asks the descriptor whether it may wait, not its flags. */
-	fd_set_nonblocking(fd, true);
-	io_init(&p->ends[CLIENT].io, fd, 0, on_client);
-	p->ends[CLIENT].io.priority = s->base.priority;
-	io_init(&p->ends[TARGET].io, -1, 0, on_target);
-	list_append(&s->pairs, &p->link);
-	s->n_pairs++;
-	p->target = targets_choose(&s->targets, remote);
-	try_target(p);
-	return 0;
 }

@@ -55,6 +55,20 @@ void relay_room(struct relay_source *s)
 	carry(s, fd, &s->place->parked_remote, s->place->parked_peer);
 }
 
+struct peer *relay_admit(struct relay_source *s, const struct address *remote, const char **why)
+{
+	uint64_t most = ((const struct relay_config *)s->base.config)->max_per_ip;
+	struct peer *peer;
+
+	if (!most || !address_is_ip(remote))
+		return NULL;
+	peer = peer_enter(&s->peers, remote, most);
+	if (!peer)
+		*why = errno == EUSERS ? "too many connections from there (--max-per-ip)"
+				       : strerror(errno);
+	return peer;
+}
+
 static void on_accepted(void *owner, int fd, const struct address *remote)
 {
 	struct relay_source *s = owner;
@@ -63,16 +77,12 @@ static void on_accepted(void *owner, int fd, const struct address *remote)
 	const char *why = NULL;
 
 	s->n_accepted++;
-	if (!cidr_list_permits(&c->access, remote)) {
+	if (!cidr_list_permits(&c->access, remote))
 		why = "not allowed";
-	} else if (address_is_ip(remote)) {
-		peer = peer_enter(&s->peers, remote, c->max_per_ip ? c->max_per_ip : UINT64_MAX);
-		if (!peer)
-			why = errno == EUSERS ? "too many connections from there (--max-per-ip)"
-					      : strerror(errno);
-	}
+	else if (!c->proxy_accept)
+		peer = relay_admit(s, remote, &why);
 	if (why) {
-		report_refused(s, remote, why);
+		report_refused(s, remote, why, NULL);
 		shutdown(fd, SHUT_RDWR);
 		close(fd);
 		return;
@@ -97,7 +107,8 @@ void relay_check_ended(struct relay_source *s)
 
 void relay_pair_over(struct relay_source *s, const struct pair *p)
 {
-	targets_leave(&s->targets, p->target);
+	if (p->state != PAIR_NEW)
+		targets_leave(&s->targets, p->target);
 	peer_leave(&s->peers, p->peer);
 	s->n_pairs--;
 	acceptor_retry(&s->acceptor);
@@ -188,6 +199,9 @@ int relay_carrier_open(struct relay_source *s, struct error *e)
 		s->udp = udp_open(s, e);
 		return s->udp ? 0 : -1;
 	}
+	for (int i = 0; i < s->listener.count; i++)
+		set_without_delay(s->listener.fds[i]);
+	s->acceptor.nonblocking = true;
 	s->buffer = malloc(BUFFER);
 	if (!s->buffer)
 		return error_errno(e, "cannot relay");

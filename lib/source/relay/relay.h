@@ -2,9 +2,10 @@
  * relay: what the files of this folder share.
  *
  * config.c owns what the rule says; targets.c the choice among targets; relay.c the listener and
- * the life of the whole; pair.c a connection and its counterpart, from accept to the end of both;
+ * the life of the whole; opening.c a connection until a target took it, pair.c until it is over;
  * flow.c moves the bytes of one direction, as fast as limit.c lets it. Both directions are the same
- * code. udp.c and udp_session.c carry datagrams instead (udp.h).
+ * code. proxy.c is the header in front of it. udp.c and udp_session.c carry datagrams instead
+ * (udp.h); workers.c has it all done by several processes (workers.h).
  */
 #ifndef EVWATCH_SOURCE_RELAY_H
 #define EVWATCH_SOURCE_RELAY_H
@@ -21,9 +22,19 @@
 #include "source/relay/targets.h"
 #include "source/source.h"
 
+struct carried;
+struct proxy_header;
+
 /* A pipe that splice(2) moves bytes through; lent to a flow while it is busy. */
 struct pipe {
 	int read_end, write_end;
+	size_t held; /* bytes in it, which the destination did not take yet */
+};
+
+/* What was read, and the destination did not take yet. */
+struct left {
+	uint32_t length, sent;
+	char bytes[];
 };
 
 enum { BUFFER = 64 * 1024, PIPES_KEPT = 64 };
@@ -38,27 +49,28 @@ struct relay_source {
 	size_t n_pairs;
 	uint64_t n_accepted, n_refused; /* since the start */
 	bool told_no_target;            /* since one worked */
+	bool told_header;               /* that one is wrong, since one was right */
 	struct peer_table peers;
 	struct timer drain;
 	bool stopped, ended;
 	struct dump dump;
-	char *buffer; /* one for all flows: empty between two callbacks */
-	struct pipe pipes[PIPES_KEPT];
+	char *buffer;                   /* one for all flows: empty between two callbacks */
+	struct pipe *pipes[PIPES_KEPT]; /* owned; empty ones */
 	size_t n_pipes;
 	struct udp_relay *udp;      /* owned; NULL: it carries streams */
 	struct workers *workers;    /* owned; NULL: this process carries */
 	struct worker_place *place; /* of a worker; NULL: it is none */
 };
 
-/* One direction: from end `from` of its pair to the other one. */
+/* One direction: from end `from` of its pair to the other one. While it is idle it holds nothing.
+ */
 struct flow {
-	uint64_t bytes; /* moved */
-	char *left;     /* owned: what the destination did not take; NULL: nothing */
-	uint32_t left_length, left_sent;
-	struct pipe pipe; /* -1, -1: none */
-	size_t in_pipe;
-	bool ended; /* the source sent FIN */
-	bool shut;  /* and it was passed on */
+	uint64_t bytes;    /* moved */
+	struct left *left; /* owned */
+	struct pipe *pipe; /* owned */
+	bool ended;        /* the source sent FIN */
+	bool told; /* and the loop told it once more: it is not watched for reading any more */
+	bool shut; /* and it was passed on */
 };
 
 struct end {
@@ -73,24 +85,26 @@ struct limit {
 	struct pair *pair;
 };
 
-enum pair_state { PAIR_CONNECTING, PAIR_OPEN };
+enum pair_state { PAIR_NEW, PAIR_CONNECTING, PAIR_OPEN };
 
+/* Thousands may be idle: what only an option needs is allocated with that option. */
 struct pair {
 	struct link link;
 	struct relay_source *owner;
 	struct end ends[2]; /* the client, the target */
-	enum pair_state state;
 	struct connector *connector;
-	bool resolving;
 	struct peer *peer;
-	struct limit *limits; /* owned, one each end; NULL: as fast as it goes */
-	size_t target, attempts;
-	uint64_t number; /* of the connections accepted; from 1 */
+	struct limit *limits;        /* owned, one each end; NULL: as fast as it goes */
+	struct proxy_header *header; /* owned: whom the client is for; NULL: for itself */
+	uint64_t number;             /* of the connections accepted; from 1 */
 	int64_t started;
-	struct timer idle;
+	uint32_t target, attempts;
 	/* The client's address, as short as it is: struct address has room for a Unix path. */
-	uint8_t remote_length;
 	unsigned char remote[sizeof(struct sockaddr_in6)];
+	uint8_t remote_length;
+	uint8_t state; /* enum pair_state */
+	bool resolving;
+	struct timer timer[]; /* one, with --idle or --proxy accept */
 };
 
 enum { CLIENT, TARGET };
@@ -109,21 +123,48 @@ enum flow_result {
 
 /* Moves what can be moved from `from` to its counterpart. */
 enum flow_result flow_run(struct pair *p, struct end *from);
+/* Holds these bytes instead of what it held, to be passed on first. Returns 0, or -1 with ENOMEM.
+ */
+int flow_hold(struct flow *f, const char *bytes, size_t length);
 /* Something is held back because the destination does not take it. */
 bool flow_is_blocked(const struct flow *f);
 void flow_close(struct relay_source *s, struct flow *f);
 void pipes_close(struct relay_source *s);
 
-/* ---- pair.c ---- */
+/* ---- opening.c ---- */
+/* Do its pairs have a timer each? */
+bool pair_is_timed(const struct relay_source *s);
+/* Of a stream, or of a listening socket: what is accepted from it inherits both. */
+void set_without_delay(int fd);
 /* Returns 0, or -1 when there is no memory: refused, told, everything closed. */
 int pair_open(struct relay_source *s, int fd, const struct address *remote, struct peer *peer);
-/* Ends it at once; `why` is for the log. With `reset` both sides are reset. */
+/* The client is known: a target is chosen. */
+void pair_serve(struct pair *p);
+
+/* ---- pair.c ---- */
+/* A target took it, by this connection: it carries from now on. */
+void pair_start(struct pair *p, int fd);
+/* Whom it is from: what its PROXY header told, or its own address. */
+struct address pair_remote(const struct pair *p);
+struct carried pair_carried(const struct pair *p, const struct address *remote);
+/* Closing it will send a reset instead of a FIN. */
+void socket_reset_on_close(int fd);
+/*
+ * Ends it at once; `why` is for the log, and NULL while it is PAIR_NEW. With `reset` both sides are
+ * reset.
+ */
 void pair_close(struct pair *p, const char *why, bool reset);
 /* What comes from this end may be read (again). */
 void pair_readable(struct pair *p, struct end *from);
 
 /* Dumps what was read from this end and is not counted yet. */
 void pair_dump(const struct pair *p, const struct end *from, const void *bytes, size_t length);
+
+/* ---- proxy.c ---- */
+/* Reads the client's PROXY header, then calls pair_serve. */
+void header_await(struct pair *p);
+/* Sends one to the target. Returns 0, or -1 with errno. */
+int header_send(const struct pair *p, int fd);
 
 /* ---- limit.c ---- */
 /* Returns 0, or -1 with ENOMEM. */
@@ -137,6 +178,9 @@ void limit_take(struct pair *p, const struct end *from, size_t bytes);
 bool limit_holds(struct pair *p, const struct end *from);
 
 /* ---- relay.c ---- */
+/* Counts one more connection of this address. With *why, which is NULL before: it is one too many.
+ */
+struct peer *relay_admit(struct relay_source *s, const struct address *remote, const char **why);
 /* Opens all that carries, besides the listener, which is bound. -1 with `e`. */
 int relay_carrier_open(struct relay_source *s, struct error *e);
 /* A connection of some worker is over: may the one that waits here begin? */

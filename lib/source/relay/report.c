@@ -31,15 +31,20 @@ void report_target_failed(struct relay_source *s, size_t target, const char *why
 	buf_free(&name);
 }
 
-void report_refused(struct relay_source *s, const struct address *remote, const char *why)
+void report_refused(struct relay_source *s, const struct address *remote, const char *why,
+		    bool *told)
 {
+	bool loud = told && !*told;
 	struct buf name = {0};
 
 	s->n_refused++;
-	if (!log_wants(LOG_INFO))
+	if (loud)
+		*told = true;
+	if (!log_wants(loud ? LOG_WARN : LOG_INFO))
 		return;
 	address_add(&name, remote);
-	log_info(s->base.rule, "%s is refused: %s", name.data ? name.data : "a client", why);
+	(loud ? log_warn : log_info)(s->base.rule, "%s is refused: %s",
+				     name.data ? name.data : "a client", why);
 	buf_free(&name);
 }
 

@@ -23,8 +23,12 @@ struct carried {
 /* A target could not be connected to; `last`: nor could the others, and the client is told. */
 void report_target_failed(struct relay_source *s, size_t target, const char *why, bool last);
 
-/* A client is refused. */
-void report_refused(struct relay_source *s, const struct address *remote, const char *why);
+/*
+ * A client is refused. With `told` (may be NULL) that is told without -v as well, the first time
+ * that *told is false; it is true then.
+ */
+void report_refused(struct relay_source *s, const struct address *remote, const char *why,
+		    bool *told);
 
 /* Emits the event "open" or "close", where events are printed. */
 void report_event(struct relay_source *s, const char *name, const struct carried *c);

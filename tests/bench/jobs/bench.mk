@@ -1,5 +1,5 @@
 # bench-jobs: what running commands costs, beside the hand-written floor and the peers installed.
-BENCH_JOBS = $(patsubst %,$(BUILD)/bench/jobs/%,floor true emit ballast.so) $(BUILD)/bench/files/latency \
+BENCH_JOBS = $(patsubst %,$(BUILD)/bench/jobs/%,floor floor_group true emit ballast.so) $(BUILD)/bench/files/latency \
 	     $(BUILD)/bench/files/stamp
 
 $(BUILD)/bench/jobs/true: tests/bench/jobs/true.c

@@ -1,8 +1,9 @@
 /*
  * The least that running commands costs: vfork, exec and wait, one after the other.
  *
- * usage: floor N MEBIBYTES vfork|fork COMMAND [ARG]...
+ * usage: floor N MEBIBYTES vfork|fork|lines COMMAND [ARG]...
  * It runs the command N times from a process of so much touched memory and prints runs a second.
+ * With `lines` it runs the command whenever something can be read, until nothing comes any more.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,16 @@ static int run(char **command, int copy)
 	return pid < 0 || waitpid(pid, &status, 0) < 0 ? -1 : status;
 }
 
+static int run_lines(char **command)
+{
+	char text[4096];
+
+	while (read(0, text, sizeof text) > 0)
+		if (run(command, 0) != 0)
+			return 1;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	long n = argc > 4 ? atol(argv[1]) : 0;
@@ -42,6 +53,8 @@ int main(int argc, char **argv)
 		return 2;
 	if (ballast)
 		memset(ballast, 1, size);
+	if (strcmp(argv[3], "lines") == 0)
+		return run_lines(argv + 4);
 	began = now();
 	for (long i = 0; i < n; i++)
 		if (run(argv + 4, strcmp(argv[3], "fork") == 0) != 0)

@@ -1,0 +1,92 @@
+#!/usr/bin/env bats
+# file: what is mounted over a watched tree, and unmounted again. In a mount namespace of its own.
+load trees
+
+# within TEXT: runs it with a new mount namespace, in $dir; `steps` is its standard output.
+within() {
+	[ "$(id -u)" = 0 ] || skip "mounting needs root"
+	unshare -m true 2>/dev/null || skip "no mount namespace to be had here"
+	unshare -m bash -euc "$(declare -f watch until_true has_line lacks_line told lines_are)
+		evwatch=$evwatch dir=$dir pids=()
+		trap 'kill \${pids[@]}; cat out err' EXIT
+		fresh() { : >\$dir/out; }
+		$1" 3>&-
+}
+
+@test "what is mounted over a watched directory is watched, and what is below it again afterwards" {
+	mkdir -p src/a/b
+	: >src/a/below
+	within '
+		watch file src
+		mount -t tmpfs none src/a
+		until_true has_line "delete src/a/below"
+		mkdir src/a/d
+		: >src/a/d/f
+		until_true has_line "create src/a/d/f"
+		fresh
+		umount src/a
+		until_true has_line "create src/a/below"
+		has_line "unmount src/a"
+		has_line "delete src/a/d/f"
+		[ "$(grep -c unmount out)" = 1 ]
+		: >src/a/b/f
+		until_true has_line "create src/a/b/f"'
+}
+
+@test "a bind mount shows what is behind it, and a part of the same tree is told of once" {
+	mkdir -p src/a src/plain other
+	: >other/there
+	within '
+		watch file src
+		mount --bind other src/plain
+		until_true has_line "create src/plain/there"
+		: >other/f
+		until_true has_line "create src/plain/f"
+		umount -l src/plain
+		until_true has_line "unmount src/plain"
+		: >other/not
+		mount --bind src/a src/plain
+		: >src/plain/g
+		until_true has_line "create src/a/g"
+		umount src/plain
+		: >src/plain/h
+		until_true has_line "create src/plain/h"
+		! grep -e src/plain/g -e not out'
+}
+
+@test "mounts on a watched path and above it are seen" {
+	mkdir -p up/src
+	: >up/src/below
+	within '
+		watch file up/src
+		mount -t tmpfs none up/src
+		until_true has_line "delete up/src/below"
+		: >up/src/f
+		until_true has_line "create up/src/f"
+		umount up/src
+		until_true has_line "create up/src/below"
+		fresh
+		mount -t tmpfs none up
+		until_true has_line "delete up/src"
+		mkdir up/src
+		until_true has_line "create up/src"
+		: >up/src/g
+		until_true has_line "create up/src/g"
+		umount up
+		until_true has_line "create up/src/below"'
+}
+
+@test "with --one-file-system what is mounted is left out" {
+	mkdir -p src/a
+	: >src/a/below
+	within '
+		watch file src --one-file-system
+		mount -t tmpfs none src/a
+		until_true has_line "delete src/a/below"
+		: >src/a/not
+		: >src/last
+		until_true has_line "create src/last"
+		umount src/a
+		until_true has_line "create src/a/below"
+		! grep not out'
+}

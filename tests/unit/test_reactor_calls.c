@@ -1,0 +1,194 @@
+/* lib/reactor: how many system calls its work takes, and that none of it allocates. */
+#include "reactor_work.h"
+
+#include "../shim/calls.h"
+
+/* ---- system calls ---------------------------------------------------------------------------- */
+
+enum { DESCRIPTORS = 500 };
+
+static struct probe probes[DESCRIPTORS];
+
+static void start_all(struct reactor *r)
+{
+	for (int i = 0; i < DESCRIPTORS; i++)
+		io_start(r, &probes[i].io);
+}
+
+static void stop_all(struct reactor *r)
+{
+	for (int i = 0; i < DESCRIPTORS; i++)
+		io_stop(r, &probes[i].io);
+}
+
+/* What the turn needed, of the calls that tell the kernel about descriptors. */
+static long told_in_a_turn(struct reactor *r)
+{
+	calls_reset();
+	turns(r, 1);
+	return calls_count("epoll_ctl");
+}
+
+static void test_registrations(void)
+{
+	bool epoll = backend_is("epoll");
+	struct reactor *r = reactor_here();
+	int fds[2];
+
+	stream_open(fds);
+	for (int i = 0; i < DESCRIPTORS; i++)
+		probes[i] = probe_of(dup(fds[0]), IO_READ);
+	start_all(r);
+	EQUAL(told_in_a_turn(r), epoll ? DESCRIPTORS : 0, "one epoll_ctl a descriptor");
+	EQUAL(told_in_a_turn(r), 0, "and none when nothing changes");
+	stop_all(r);
+	start_all(r);
+	EQUAL(told_in_a_turn(r), 0, "a stop and a start in one turn cost none");
+	for (int i = 0; i < DESCRIPTORS; i++) {
+		io_change(r, &probes[i].io, IO_READ | IO_WRITE);
+		io_change(r, &probes[i].io, IO_READ);
+	}
+	EQUAL(told_in_a_turn(r), 0, "nor an interest that is changed there and back");
+	for (int i = 0; i < DESCRIPTORS; i++)
+		io_change(r, &probes[i].io, IO_READ | IO_WRITE);
+	EQUAL(told_in_a_turn(r), epoll ? DESCRIPTORS : 0, "one that stays changed costs one");
+	stop_all(r);
+	EQUAL(told_in_a_turn(r), epoll ? DESCRIPTORS : 0, "so does a stop");
+	for (int i = 0; i < DESCRIPTORS; i++)
+		close(probes[i].io.fd);
+	reactor_free(r);
+	close_both(fds);
+}
+
+/* The calls of the whole turn, whichever: all that is counted but the allocator's. */
+static long calls_in_all(void)
+{
+	long n = 0;
+
+	for (const char *const *name = calls_names(); *name; name++)
+		n += calls_count(*name);
+	return n - calls_of_the_allocator();
+}
+
+static void test_turns(void)
+{
+	struct reactor *r = reactor_here();
+	long per_turn = backend_is("select") ? 2 : 1; /* what select finds is asked for again */
+	struct probe p;
+	int fds[2];
+
+	stream_open(fds);
+	probe_start(r, &p, fds[0], IO_WRITE);
+	turns(r, 2);
+	calls_reset();
+	turns(r, 100);
+	EQUAL(p.calls, 102, "a ready descriptor is told in every turn");
+	EQUAL(calls_in_all(), 100 * per_turn, "for one system call a turn");
+	reactor_free(r);
+	close_both(fds);
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static void start_work(struct work *w)
+{
+	work_init(w);
+	w->reactor = reactor_here();
+	io_start(w->reactor, &w->reader.io);
+	io_set_timeout(w->reactor, &w->reader.io, &w->idle, INT64_C(3600000000000));
+	signal_start(w->reactor, &w->signal);
+	waker_start(w->reactor, &w->waker);
+}
+
+/* Everything that a busy loop does over and over. */
+static void work_once(struct work *w)
+{
+	struct reactor *r = w->reactor;
+
+	work_put(w->fds[1]);
+	io_start(r, &w->writer.io);
+	for (int i = 0; i < CLOCKS_OF_WORK; i++)
+		timer_start_in(r, &w->timers[i], 0);
+	deferred_start(r, &w->deferred);
+	waker_wake(&w->waker);
+	raise(SIGUSR1);
+	io_change(r, &w->reader.io, IO_READ | IO_HALF_CLOSE);
+	turns(r, 1);
+	io_change(r, &w->reader.io, IO_READ);
+	io_stop(r, &w->reader.io);
+	io_start(r, &w->reader.io);
+	io_set_timeout(r, &w->reader.io, &w->idle, INT64_C(3600000000000));
+	turns(r, 2);
+}
+
+static void finish_work(struct work *w)
+{
+	waker_stop(w->reactor, &w->waker);
+	reactor_free(w->reactor);
+	close_both(w->fds);
+}
+
+static void test_steady_state(void)
+{
+	enum { ROUNDS = 300 };
+	struct work w;
+
+	start_work(&w);
+	for (int i = 0; i < 3; i++)
+		work_once(&w);
+	calls_reset();
+	for (int i = 0; i < ROUNDS; i++)
+		work_once(&w);
+	EQUAL(calls_of_the_allocator(), 0, "nothing allocates in the steady state");
+	HOLDS(w.reader.calls >= ROUNDS && w.writer.calls >= ROUNDS, "while descriptors are told");
+	HOLDS(w.timed[0] >= ROUNDS && w.timed[1] >= ROUNDS && w.timed[2] >= ROUNDS,
+	      "timers of every clock fire");
+	HOLDS(w.signalled == ROUNDS + 3 && w.woken >= ROUNDS, "signals and wake-ups are told");
+	EQUAL(w.deferred_calls, ROUNDS + 3, "and deferred calls are called");
+	finish_work(&w);
+}
+
+/* Watchers come and go, as connections and commands do: the tables have their size by then. */
+static void test_coming_and_going(void)
+{
+	struct reactor *r = reactor_here();
+	long allocations = 0;
+
+	for (int round = 0; round < 20; round++) {
+		struct timer timers[100];
+		struct probe p[100];
+		int fds[2];
+
+		stream_open(fds);
+		if (round == 3)
+			calls_reset();
+		for (int i = 0; i < 100; i++) {
+			probe_start(r, &p[i], dup(fds[0]), IO_WRITE);
+			timer_init(&timers[i], CLOCK_OF_LOOP, stop_loop);
+			timer_start_in(r, &timers[i], INT64_MAX);
+		}
+		turns(r, 2);
+		for (int i = 0; i < 100; i++) {
+			io_stop(r, &p[i].io);
+			close(p[i].io.fd);
+			timer_stop(r, &timers[i]);
+		}
+		close_both(fds);
+		allocations = calls_of_the_allocator();
+	}
+	EQUAL(allocations, 0, "nothing allocates when watchers come and go");
+	reactor_free(r);
+}
+
+static const struct conformance cases[] = {
+    {"registrations", test_registrations},
+    {"turns", test_turns},
+    {"steady state", test_steady_state},
+    {"coming and going", test_coming_and_going},
+    {0},
+};
+
+int main(void)
+{
+	return conformance_run(cases);
+}
