@@ -11,7 +11,8 @@
 
 enum { ROUND = 64 }; /* connections a turn: others want their turn, too */
 
-#define PAUSE (100 * NS_PER_MS) /* without free descriptors */
+#define PAUSE      (100 * NS_PER_MS) /* without free descriptors */
+#define TOLD_AGAIN (60 * NS_PER_S)   /* it comes and goes, and is told now and then */
 
 static void watch(struct acceptor *a)
 {
@@ -40,10 +41,14 @@ static bool is_shortage(int why)
 
 static void pause_accepting(struct acceptor *a)
 {
-	if (!a->told)
+	int why = errno;
+	int64_t now = reactor_now(a->reactor, CLOCK_OF_LOOP);
+
+	if (!a->told || now - a->told >= TOLD_AGAIN) {
 		log_warn(a->rule, "cannot accept: %s; others wait until one is free (ulimit -n)",
-			 strerror(errno));
-	a->told = true;
+			 strerror(why));
+		a->told = now;
+	}
 	a->is_short = true;
 	timer_start_in(a->reactor, &a->again, PAUSE);
 	watch(a);
@@ -62,7 +67,6 @@ static void on_acceptable(struct reactor *r, struct io_watcher *w, unsigned read
 		int fd = accept4(w->fd, &remote.any, &remote.length, flags);
 
 		if (fd >= 0) {
-			a->told = false;
 			address_unmap(&remote);
 			a->call(a->owner, fd, &remote);
 		} else if (is_shortage(errno)) {

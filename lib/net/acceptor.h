@@ -28,7 +28,8 @@ struct acceptor {
 	void *owner;
 	const char *rule; /* for the log */
 	bool nonblocking; /* public, false: how descriptors are accepted */
-	bool wanted, is_short, told;
+	bool wanted, is_short;
+	int64_t told; /* when the shortage was told last; 0: never */
 	struct timer again;
 };
 
