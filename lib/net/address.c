@@ -191,7 +191,10 @@ uint32_t address_add_host(struct buf *out, const struct address *a)
 		unix_path_add(out, a);
 		return 0;
 	case AF_VSOCK:
-		buf_printf(out, "%u", a->vsock.cid);
+		if (a->vsock.cid == UINT32_MAX)
+			buf_add_char(out, '*');
+		else
+			buf_printf(out, "%u", a->vsock.cid);
 		return a->vsock.port;
 	default:
 		buf_add_char(out, '?');

@@ -246,6 +246,8 @@ static int open_vsock(struct listener *l, const struct endpoint *ep, const struc
 	struct address a = {0};
 
 	endpoint_addresses(ep, &a, 1);
+	if (a.vsock.port == 0)
+		a.vsock.port = UINT32_MAX; /* a free one, as port 0 is elsewhere (vsock(7)) */
 	if (bind_together(l, &a, 1, false, false, c, e) == 0)
 		return 0;
 	if (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL || errno == ENODEV)

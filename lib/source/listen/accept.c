@@ -36,14 +36,14 @@ static void on_run_over(struct token *t, const struct run_outcome *outcome)
 
 /* ---- what is told ---------------------------------------------------------------------------- */
 
-enum { MOST_DETAILS = 16, TEXT = 112 };
+enum { MOST_DETAILS = 16, TEXT = 112, PORT_TEXT = 16 };
 
 /* The details of a connection, with room for their texts. */
 struct told {
 	struct detail details[MOST_DETAILS];
 	size_t n;
-	char remote_host[TEXT], local_host[TEXT], remote_port[8], local_port[8];
-	char connections[24], number[24], uid[16], gid[16];
+	char remote_host[TEXT], local_host[TEXT], remote_port[PORT_TEXT], local_port[PORT_TEXT];
+	char connections[24], number[24], pid[16], uid[16], gid[16];
 };
 
 static void tell(struct told *t, const char *name, const char *value)
@@ -51,20 +51,25 @@ static void tell(struct told *t, const char *name, const char *value)
 	t->details[t->n++] = (struct detail){name, value};
 }
 
-static void host_text(const struct address *a, char host[TEXT], char port[8])
+static void host_text(const struct address *a, char host[TEXT], char port[PORT_TEXT])
 {
 	struct buf b = {0};
 	uint32_t number = address_add_host(&b, a);
 
 	snprintf(host, TEXT, "%s", b.data ? b.data : "");
-	snprintf(port, 8, "%u", (unsigned)number);
+	snprintf(port, PORT_TEXT, "%u", (unsigned)number);
 	buf_free(&b);
+}
+
+static void tell_ports(struct told *t)
+{
+	tell(t, "EVWATCH_REMOTE_PORT", t->remote_port);
+	tell(t, "EVWATCH_LOCAL_PORT", t->local_port);
 }
 
 static void tell_ip(struct told *t)
 {
-	tell(t, "EVWATCH_REMOTE_PORT", t->remote_port);
-	tell(t, "EVWATCH_LOCAL_PORT", t->local_port);
+	tell_ports(t);
 	/* UCSPI-TCP's names (ucspi-tcp, s6-networking); names are not looked up. */
 	tell(t, "PROTO", "TCP");
 	tell(t, "TCPREMOTEIP", t->remote_host);
@@ -89,8 +94,10 @@ static void tell_unix(struct told *t, int fd)
 	tell(t, "IPCCONNNUM", t->number);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
 		return;
+	snprintf(t->pid, sizeof t->pid, "%d", (int)peer.pid);
 	snprintf(t->uid, sizeof t->uid, "%u", (unsigned)peer.uid);
 	snprintf(t->gid, sizeof t->gid, "%u", (unsigned)peer.gid);
+	tell(t, "IPCREMOTEPID", t->pid);
 	tell(t, "IPCREMOTEEUID", t->uid);
 	tell(t, "IPCREMOTEEGID", t->gid);
 }
@@ -115,15 +122,15 @@ static void describe(struct told *t, struct connection *c, int fd, const struct 
 	tell(t, "EVWATCH_CONNECTIONS", t->connections);
 	if (address_is_ip(remote))
 		tell_ip(t);
-	else
+	else if (remote->any.sa_family == AF_UNIX)
 		tell_unix(t, fd);
+	else
+		tell_ports(t); /* vsock: the "host" is a context id */
 }
 
 /* ---- accepting ------------------------------------------------------------------------------- */
 
-/* Why this peer may not come in, or NULL. Counts it when it may. */
-static const char *refusal(struct listen_source *s, const struct address *remote,
-			   struct peer **peer)
+const char *refusal(struct listen_source *s, const struct address *remote, struct peer **peer)
 {
 	const struct listen_settings *c = s->base.config;
 
