@@ -4,6 +4,7 @@
 #   make demo         ten seconds that show what it does
 #   make test         all tests; the last line is "N passed, N failed"
 #   make check        lint, and the tests again under ASan and UBSan
+#   make soak-sockets  18,000 connections held, 10,000 one after the other
 #   make valgrind     the tests under memcheck
 #   make inject       every system call fails in turn
 #   make fuzz-file    random disturbance of trees; SECONDS_OF=60
@@ -93,6 +94,11 @@ asan:
 # Minutes; not a part of check.
 valgrind: all units
 	@tests/valgrind $(BUILD)
+
+soak-sockets: all
+	@tests/soak/held $(BUILD)/evwatch 9500
+	@tests/soak/held $(BUILD)/evwatch 18000 --workers 2
+	@CONNECTIONS=10000 FILES=tests/listen-limits.bats tests/run $(BUILD)
 
 # Each round is random, and repeated by its seed: see tests/fuzz/file.
 SECONDS_OF ?= 60
