@@ -202,3 +202,15 @@ const char *nearest_word(const char *typed, const char *const *words)
 	}
 	return nearest;
 }
+
+void text_remove_nuls(char *text, size_t length)
+{
+	char *to = text;
+
+	if (!memchr(text, '\0', length))
+		return;
+	for (size_t i = 0; i < length; i++)
+		if (text[i])
+			*to++ = text[i];
+	*to = '\0';
+}

@@ -35,4 +35,8 @@ void shell_quote(struct buf *out, const char *word);
  */
 const char *nearest_word(const char *typed, const char *const *words);
 
+/* Takes the NUL bytes out, in place, and ends it with one: no argument of a command can hold any.
+ */
+void text_remove_nuls(char *text, size_t length);
+
 #endif

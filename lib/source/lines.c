@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "source/kinds.h"
 
 #include <errno.h>
@@ -121,19 +122,6 @@ static void take_line(struct lines_source *s, const char *line)
 		emit_line(s, line, groups, c->invert ? 0 : n);
 }
 
-/* No argument can hold a NUL byte: those within a line are taken out. */
-static void remove_nuls(char *line, size_t length)
-{
-	char *to = line;
-
-	if (!memchr(line, '\0', length))
-		return;
-	for (size_t i = 0; i < length; i++)
-		if (line[i])
-			*to++ = line[i];
-	*to = '\0';
-}
-
 static void tell_too_long(struct line_input *in)
 {
 	if (in->owner->told_too_long)
@@ -161,7 +149,7 @@ static void cut_line(struct line_input *in, size_t length, size_t skip)
 		length = most;
 	}
 	line[length] = '\0';
-	remove_nuls(line, length);
+	text_remove_nuls(line, length);
 	take_line(s, line);
 }
 

@@ -8,88 +8,135 @@
 
 #include "base/array.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "net/packets.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-enum { LARGEST = 65536, ROUND = 64, CONTROL = 128 };
+enum { ROUND = 64 };
 
 /* Where the reply goes, and from where. */
 struct answer {
 	struct token token; /* first: the token of its event */
+	struct link link;
 	struct listen_source *owner;
 	int fd;
 	struct address remote;
-	size_t control_length;
-	_Alignas(struct cmsghdr) char control[CONTROL];
+	struct own_address own;
+	struct peer *peer; /* of the count per address, or NULL */
 };
 
-/* Keeps of the control messages the one that says which of our addresses was meant. */
-static void keep_local(struct answer *a, struct msghdr *m)
+static void answer_free(struct answer *a)
 {
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO;
-		bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO;
+	peer_leave(&a->owner->peers, a->peer);
+	a->owner->n_connections--;
+	list_remove(&a->link);
+	free(a);
+}
 
-		if ((!v4 && !v6) || c->cmsg_len > CONTROL)
-			continue;
-		memcpy(a->control, c, c->cmsg_len);
-		a->control_length =
-		    CMSG_SPACE(v4 ? sizeof(struct in_pktinfo) : sizeof(struct in6_pktinfo));
-		if (v4) {
-			struct in_pktinfo *info = (void *)CMSG_DATA((struct cmsghdr *)a->control);
-
-			info->ipi_ifindex = 0; /* the route may lead elsewhere */
-		}
-	}
+void answers_drop(struct listen_source *s)
+{
+	LIST_EACH(at, after, &s->answers)
+	answer_free(CONTAINER_OF(at, struct answer, link));
 }
 
 /* Sends what the command wrote back to where the datagram came from. */
 static void answer(struct token *t, const struct run_outcome *outcome)
 {
 	struct answer *a = CONTAINER_OF(t, struct answer, token);
+	_Alignas(struct cmsghdr) char control[PACKET_CONTROL] = {0};
 	struct iovec part = {(void *)(uintptr_t)outcome->output, outcome->output_length};
 	struct msghdr m = {
 	    .msg_name = &a->remote.any,
 	    .msg_namelen = a->remote.length,
 	    .msg_iov = &part,
 	    .msg_iovlen = 1,
-	    .msg_control = a->control_length ? a->control : NULL,
-	    .msg_controllen = a->control_length,
 	};
 
+	own_address_put(&a->own, &m, control);
 	if (outcome->output_length && !a->owner->stopped &&
 	    sendmsg(a->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		log_warn(a->owner->base.rule, "a reply is lost: %s", strerror(errno));
-	free(a);
+	answer_free(a);
 }
 
-static void emit_datagram(struct datagram_socket *socket, struct answer *a, const char *bytes,
-			  size_t length)
-{
-	struct listen_source *s = socket->owner;
-	struct event event = event_make("datagram");
-	struct buf remote = {0}, host = {0}, text = {0};
-	char port[8];
-	const char *subject;
-	struct detail details[4];
+/* ---- events ---------------------------------------------------------------------------------- */
 
-	address_add(&remote, &a->remote);
-	snprintf(port, sizeof port, "%u", (unsigned)address_add_host(&host, &a->remote));
-	buf_add(&text, bytes, length);
-	subject = s->base.has_command ? remote.data : text.data;
-	details[0] = (struct detail){"EVWATCH_REMOTE_ADDR", host.data};
-	details[1] = (struct detail){"EVWATCH_REMOTE_PORT", port};
-	details[2] = (struct detail){"PROTO", "UDP"};
-	event.subjects = &subject;
+/* The texts of an event's details. */
+struct datagram_texts {
+	struct buf subject, remote_host, local_host;
+	char remote_port[8], local_port[8], connections[24];
+};
+
+/* Our address that it came to; the port is the socket's. */
+static struct address local_of(const struct answer *a)
+{
+	struct address local = {.length = sizeof local.storage};
+
+	if (getsockname(a->fd, &local.any, &local.length) < 0)
+		local.length = 0;
+	if (a->own.family == AF_INET)
+		memcpy(&local.v4.sin_addr, a->own.ip, sizeof local.v4.sin_addr);
+	else if (a->own.family == AF_INET6)
+		memcpy(&local.v6.sin6_addr, a->own.ip, sizeof local.v6.sin6_addr);
+	address_unmap(&local);
+	return local;
+}
+
+static void texts_make(struct datagram_texts *t, const struct answer *a)
+{
+	struct address local = local_of(a), remote = a->remote;
+
+	address_unmap(&remote);
+	snprintf(t->remote_port, sizeof t->remote_port, "%u",
+		 (unsigned)address_add_host(&t->remote_host, &remote));
+	snprintf(t->local_port, sizeof t->local_port, "%u",
+		 (unsigned)address_add_host(&t->local_host, &local));
+	snprintf(t->connections, sizeof t->connections, "%llu",
+		 (unsigned long long)a->owner->n_connections);
+}
+
+static void texts_free(struct datagram_texts *t)
+{
+	buf_free(&t->subject);
+	buf_free(&t->remote_host);
+	buf_free(&t->local_host);
+}
+
+/* The sender for a command, whose input the datagram is; else the text of the datagram itself. */
+static void make_subject(struct buf *out, const struct answer *a, const char *bytes, size_t length)
+{
+	if (a->owner->base.has_command) {
+		address_add(out, &a->remote);
+		return;
+	}
+	buf_add(out, bytes, length);
+	if (out->data)
+		text_remove_nuls(out->data, length);
+}
+
+static void emit_datagram(struct answer *a, const char *bytes, size_t length)
+{
+	struct listen_source *s = a->owner;
+	struct event event = event_make("datagram");
+	struct datagram_texts t = {0};
+
+	make_subject(&t.subject, a, bytes, length);
+	texts_make(&t, a);
+	const struct detail details[] = {
+	    {"EVWATCH_REMOTE_ADDR", t.remote_host.data}, {"EVWATCH_REMOTE_PORT", t.remote_port},
+	    {"EVWATCH_LOCAL_ADDR", t.local_host.data},   {"EVWATCH_LOCAL_PORT", t.local_port},
+	    {"EVWATCH_CONNECTIONS", t.connections},      {"PROTO", "UDP"},
+	};
+	event.subjects = (const char *const *)&t.subject.data;
 	event.n_subjects = 1;
 	event.details = details;
-	event.n_details = 3;
+	event.n_details = ARRAY_LENGTH(details);
 	if (s->base.has_command) {
 		event.payload = bytes;
 		event.payload_length = length;
@@ -97,31 +144,54 @@ static void emit_datagram(struct datagram_socket *socket, struct answer *a, cons
 		a->token.over = answer;
 		event.token = &a->token;
 	}
-	if (!remote.failed && !host.failed && !text.failed)
+	if (!t.subject.failed && !t.remote_host.failed && !t.local_host.failed)
 		s->base.host->emit(&s->base, &event, 1);
+	else
+		event.token = NULL;
 	if (!event.token)
-		free(a);
-	buf_free(&remote);
-	buf_free(&host);
-	buf_free(&text);
+		answer_free(a);
+	texts_free(&t);
+}
+
+/* ---- receiving ------------------------------------------------------------------------------- */
+
+/* One that may not come is dropped: there is nobody to be told. */
+static bool admit(struct answer *a)
+{
+	struct address remote = a->remote;
+	struct buf name = {0};
+	const char *why;
+
+	address_unmap(&remote);
+	why = refusal(a->owner, &remote, &a->peer);
+	if (!why) {
+		a->owner->n_connections++;
+		list_append(&a->owner->answers, &a->link);
+		return true;
+	}
+	address_add(&name, &remote);
+	log_info(a->owner->base.rule, "a datagram of %s is refused: %s",
+		 name.data ? name.data : "a peer", why);
+	buf_free(&name);
+	return false;
 }
 
 /* One datagram. False when there is none. */
 static bool receive(struct datagram_socket *socket, char *room)
 {
-	const struct listen_settings *c = socket->owner->base.config;
 	struct answer *a = calloc(1, sizeof *a);
-	_Alignas(struct cmsghdr) char control[CONTROL];
-	struct iovec part = {room, LARGEST - 1};
-	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+	_Alignas(struct cmsghdr) char control[PACKET_CONTROL];
+	struct iovec part = {room, PACKET_ROOM};
+	struct msghdr m = {.msg_iov = &part,
+			   .msg_iovlen = 1,
+			   .msg_control = control,
+			   .msg_controllen = sizeof control};
 	ssize_t n;
 
 	if (!a)
 		return false;
 	m.msg_name = &a->remote.any;
 	m.msg_namelen = sizeof a->remote.storage;
-	m.msg_control = control;
-	m.msg_controllen = sizeof control;
 	n = recvmsg(socket->io.fd, &m, MSG_DONTWAIT);
 	a->remote.length = m.msg_namelen;
 	a->owner = socket->owner;
@@ -130,19 +200,18 @@ static bool receive(struct datagram_socket *socket, char *room)
 		free(a);
 		return errno != EAGAIN; /* an ICMP error of an earlier reply, say */
 	}
-	keep_local(a, &m);
-	if (!cidr_list_permits(&c->access, &a->remote)) {
+	own_address_take(&a->own, &m);
+	if (admit(a))
+		emit_datagram(a, room, (size_t)n);
+	else
 		free(a);
-		return true;
-	}
-	emit_datagram(socket, a, room, (size_t)n);
 	return true;
 }
 
 void on_datagram(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
 	struct datagram_socket *s = CONTAINER_OF(w, struct datagram_socket, io);
-	char room[LARGEST];
+	char room[PACKET_ROOM];
 
 	(void)r;
 	(void)ready;

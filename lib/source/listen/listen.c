@@ -87,6 +87,7 @@ static void listen_close(struct source *base)
 		acceptor_close(&s->acceptors[i]);
 	LIST_EACH(at, after, &s->connections)
 	connection_over(CONTAINER_OF(at, struct connection, link));
+	answers_drop(s);
 	for (size_t i = 0; i < s->n_listeners; i++)
 		listener_close(&s->listeners[i]);
 	peer_table_free(&s->peers);
@@ -129,6 +130,7 @@ static int listen_open(struct source *base, struct error *e)
 	const struct listen_settings *c = base->config;
 
 	list_init(&s->connections);
+	list_init(&s->answers);
 	peer_table_init(&s->peers);
 	s->listeners = calloc(c->count, sizeof *s->listeners);
 	s->acceptors = calloc(c->count, sizeof *s->acceptors);
@@ -163,8 +165,11 @@ static void review(struct listen_source *s)
 		else
 			io_stop(s->base.reactor, &s->datagrams[i].io);
 	}
-	if (result == 0)
+	if (result == 0) {
+		LIST_EACH(at, after, &s->connections)
+		reader_review(CONTAINER_OF(at, struct connection, link));
 		return;
+	}
 	error_errno(&e, "cannot accept");
 	s->base.host->failed(&s->base, &e);
 }

@@ -42,6 +42,7 @@ struct listen_source {
 	struct datagram_socket *datagrams; /* owned */
 	size_t n_listeners, n_datagrams;
 	struct link connections;
+	struct link answers; /* that datagrams wait for */
 	uint64_t n_connections, n_accepted;
 	struct peer_table peers;
 	bool stopped;
@@ -56,18 +57,25 @@ struct connection {
 	/* Without a command its lines are read here. */
 	struct io_watcher io;
 	struct buf line;
+	bool ended; /* it sends no more */
 	char remote[128];
 };
 
 /* ---- accept.c ---- */
+/* Why this peer may not come in, or NULL. Counts it when it may (peer_leave, one less). */
+const char *refusal(struct listen_source *s, const struct address *remote, struct peer **peer);
 void on_accepted(void *owner, int fd, const struct address *remote);
 void connection_over(struct connection *c);
 
 /* ---- reader.c ---- */
 /* Reads lines from the connection; takes `fd` over. */
 void reader_open(struct connection *c, int fd);
+/* Hands on what may be, and reads on or stops by whether the source is paused; may end it. */
+void reader_review(struct connection *c);
 
 /* ---- datagram.c ---- */
+/* Nobody waits for a reply any more. */
+void answers_drop(struct listen_source *s);
 void on_datagram(struct reactor *r, struct io_watcher *w, unsigned ready);
 
 #endif

@@ -2,6 +2,7 @@
 #include "source/listen/listen.h"
 
 #include "base/fd.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,6 +20,7 @@ static void emit_line(struct connection *c, char *line, size_t length)
 	if (length && line[length - 1] == '\r')
 		length--;
 	line[length] = '\0';
+	text_remove_nuls(line, length);
 	event.subjects = &subject;
 	event.n_subjects = 1;
 	event.details = &detail;
@@ -26,17 +28,18 @@ static void emit_line(struct connection *c, char *line, size_t length)
 	s->base.host->emit(&s->base, &event, 1);
 }
 
-/* Whole lines; with `all` also what has no end. */
-static void cut_lines(struct connection *c, bool all)
+/* Whole lines, and at the end what has none; as long as somebody takes them. */
+static void cut_lines(struct connection *c)
 {
+	const struct source *s = &c->owner->base;
 	size_t done = 0;
 
-	while (done < c->line.length) {
+	while (done < c->line.length && !s->paused) {
 		char *start = c->line.data + done;
 		size_t left = c->line.length - done;
 		char *end = memchr(start, '\n', left);
 
-		if (!end && !all && left < LONGEST)
+		if (!end && !c->ended && left < LONGEST)
 			break;
 		emit_line(c, start, end ? (size_t)(end - start) : left);
 		done += end ? (size_t)(end - start) + 1 : left;
@@ -57,14 +60,26 @@ static void on_readable(struct reactor *r, struct io_watcher *w, unsigned ready)
 		return;
 	if (n > 0)
 		c->line.length += (size_t)n;
-	cut_lines(c, n <= 0);
-	if (n <= 0)
+	else
+		c->ended = true;
+	reader_review(c);
+}
+
+void reader_review(struct connection *c)
+{
+	struct listen_source *s = c->owner;
+
+	if (c->io.fd < 0)
+		return;
+	cut_lines(c);
+	if (s->base.paused)
+		io_stop(s->base.reactor, &c->io);
+	else if (c->ended || io_start(s->base.reactor, &c->io) < 0)
 		connection_over(c);
 }
 
 void reader_open(struct connection *c, int fd)
 {
 	io_init(&c->io, fd, IO_READ, on_readable);
-	if (io_start(c->owner->base.reactor, &c->io) < 0)
-		connection_over(c);
+	reader_review(c);
 }

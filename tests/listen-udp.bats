@@ -1,0 +1,105 @@
+#!/usr/bin/env bats
+# listen udp:…: datagrams, their answers and their limits.
+load helper
+
+udp_port() {
+  sed -n 's/^.* udp:[^ ]*:\([0-9]*\)$/\1/p' ready | head -1
+}
+
+# client CODE: python; c(host) is a connected socket, ask(s, bytes) gets the answer.
+client() {
+  timeout 60 python3 -c "
+import socket, sys, time
+PORT = int(sys.argv[1])
+def c(host='127.0.0.1'):
+    s = socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(10)
+    s.connect((host, PORT))
+    return s
+def ask(s, what):
+    s.send(what)
+    return s.recv(70000)
+$1" "$(udp_port)"
+}
+
+@test "an answer leaves from the address that was asked" {
+  start listen 'udp:*:0' -- cat
+  # A connected socket takes datagrams from that address alone.
+  client '
+for host in "127.0.0.1", "127.0.0.2", "127.3.3.3", "::1", "::ffff:127.0.0.4":
+    assert ask(c(host), b"x") == b"x", host'
+}
+
+@test "a command gets sender and own address, the datagram as input, and answers with all its output" {
+  start listen 'udp:*:0' -- 'echo "$EVWATCH_EVENT $PROTO $1 $EVWATCH_REMOTE_ADDR:$EVWATCH_REMOTE_PORT $EVWATCH_LOCAL_ADDR:$EVWATCH_LOCAL_PORT $EVWATCH_CONNECTIONS"; cat'
+  client '
+s = c("127.0.0.2"); me = "%s:%d" % s.getsockname()
+want = "datagram UDP %s %s 127.0.0.2:%d 1\nhello" % (me, me, PORT)
+assert ask(s, b"hello").decode() == want'
+}
+
+@test "empty datagrams, and the largest, pass both ways" {
+  start listen udp:127.0.0.1:0 -- 'wc -c'
+  client 'assert int(ask(c(), b"")) == 0; assert int(ask(c(), bytes(65507))) == 65507'
+  stop
+  start listen udp:127.0.0.1:0 -- cat
+  client 'assert ask(c(), b"z" * 65507) == b"z" * 65507'
+}
+
+@test "a command without output answers nothing" {
+  start listen udp:127.0.0.1:0 -- 'cat >>got'
+  client 'c().send(b"one")'
+  until_ok '[ "$(cat got 2>/dev/null)" = one ]'
+  ! grep -q reply err
+}
+
+@test "an answer that is too long is told" {
+  start listen udp:127.0.0.1:0 -- 'head -c 70000 /dev/zero'
+  client 'c().send(b"x")'
+  until_ok 'grep -q "a reply is lost: Message too long" err'
+}
+
+@test "--jobs datagrams are worked on at once, the others wait" {
+  start listen udp:127.0.0.1:0 -j 3 -- 'echo + >>log; cat; until [ -e go ]; do sleep 0.02; done'
+  client '
+s = c()
+for i in range(20): s.send(b"%d" % i)
+time.sleep(0.3)
+assert len(open("log").readlines()) == 3
+open("go", "w")
+assert sorted(int(s.recv(9)) for _ in range(20)) == list(range(20))'
+}
+
+@test "--deny, --max-conns and --max-per-ip drop datagrams, and say so" {
+  start -v -e "a: listen udp:127.0.0.1:0 --deny 127.0.0.0/8 -- echo in"
+  client 'c().send(b"x")'
+  until_ok 'grep -q "a datagram of 127.0.0.1:[0-9]* is refused: not allowed" err'
+  stop
+  for limit in max-conns max-per-ip; do
+    rm -f go
+    start -v listen udp:127.0.0.1:0 "--$limit" 2 -- 'cat; until [ -e go ]; do sleep 0.02; done'
+    client '
+s = c()
+for i in range(3): s.send(b"%d" % i)'
+    until_ok "grep -q 'a datagram of 127.0.0.1:[0-9]* is refused: too many .*--$limit' err"
+    touch go
+    client 'assert ask(c(), b"again") == b"again"' # once the others are answered
+    stop
+  done
+}
+
+@test "without a command the text of datagrams is printed, without what no line can hold" {
+  start --json listen udp:127.0.0.1:0
+  client '
+s = c()
+for d in b"one", b"", b"a\0b": s.send(d)'
+  until_ok '[ "$(wc -l <out)" = 3 ]'
+  [ "$(python3 -c 'import json; print([json.loads(l)["subjects"][0] for l in open("out")])')" = "['one', '', 'ab']" ]
+  grep -q '"local_addr":"127.0.0.1"' out
+}
+
+@test "one rule may listen to streams and datagrams alike" {
+  start listen 127.0.0.1:0 udp:127.0.0.1:0 -- cat
+  [ "$(echo tcp | tcp "$(port)")" = tcp ]
+  client 'assert ask(c(), b"udp") == b"udp"'
+}
