@@ -36,3 +36,56 @@ load helper
   run_ev --once --within 300ms probe udp:127.0.0.1:1 --timeout 100ms --interval 50ms
   [ "$status" = 124 ]
 }
+
+@test "several endpoints: each of them is told" {
+  start -e 'a: listen unix:a -- true' -e 'b: probe unix:b unix:a unix:c --interval 20ms'
+  until_ok 'grep -q "^up unix:a" out'
+  "$EV" listen unix:c -- true 3>&- &
+  STARTED+=($!)
+  until_ok 'grep -q "^up unix:c" out'
+  [ "$(cat out)" = $'up unix:a\nup unix:c' ]
+}
+
+@test "TCP: --timeout tells a port that does not answer, and the end of that" {
+  cat >server.py <<'P'
+import os, select, signal, socket
+l = socket.socket(); l.bind(("127.0.0.1", 0)); l.listen(0)
+open("port.tmp", "w").write(str(l.getsockname()[1])); os.rename("port.tmp", "port")
+deaf = False
+def turn(*_):
+    global deaf
+    deaf = not deaf
+signal.signal(signal.SIGUSR1, turn)
+while True:
+    # While it is deaf its backlog fills, and the kernel answers no more.
+    if deaf: select.select([], [], [], 0.01)
+    elif select.select([l], [], [], 0.01)[0]: l.accept()[0].close()
+P
+  python3 server.py 3>&- &
+  local server=$!
+  STARTED+=("$server")
+  until_ok '[ -e port ]'
+  start -v probe "127.0.0.1:$(cat port)" --interval 20ms --timeout 50ms --fall 2
+  until_ok 'grep -q "^up" out'
+  kill -USR1 "$server"
+  until_ok 'grep -q "^down" out' 20
+  grep -q 'Connection timed out' err
+  kill -USR1 "$server"
+  until_ok '[ "$(lines_of out)" = 3 ]' 20
+  [ "$(cut -d" " -f1 out | tr "\n" " ")" = 'up down up ' ]
+}
+
+@test "a command gets the endpoint and the event's name" {
+  start -e 'a: listen unix:a -- true' -e 'p: probe unix:a --interval 20ms -- echo "$EVWATCH_EVENT $1" >got'
+  until_ok '[ "$(cat got 2>/dev/null)" = "up unix:a" ]'
+}
+
+@test "what cannot be probed, or not so, is refused" {
+  run_ev probe 7000 '*:7000'
+  [ "$status" = 2 ]
+  run_ev probe 7000 --interval 0
+  [ "$status" = 2 ]
+  [[ $output == *'--interval must be more than nothing'* ]]
+  run_ev probe 7000 --rise 0
+  [ "$status" = 2 ]
+}

@@ -1,44 +1,43 @@
 /*
- * probe: is an endpoint up? A connection is tried now and then; changes are told, and the first
- * answer when it is `up`, so that `--once` waits for a service to come.
- *
- * A datagram socket that is connected to a closed port is told by ICMP, when that is let through:
- * UDP counts as up when a datagram could be sent and nobody refused it within the timeout.
+ * probe: is an endpoint up? Changes of its health are told, and the first answer when it is `up`,
+ * so that `--once` waits for a service to come. net/health.h does the looking.
  */
 #include "source/kinds.h"
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "base/fd.h"
-#include "base/list.h"
+#include "base/log.h"
 #include "base/units.h"
-#include "net/connect.h"
-#include "net/resolver.h"
-#include "reactor/reactor.h"
+#include "net/health.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+
+struct probe_target {
+	struct endpoint endpoint;
+	char *word; /* owned: as the user wrote it */
+};
 
 struct probe_config {
-	struct endpoint target;
-	char *word; /* owned: as the user wrote it */
+	struct probe_target *targets; /* owned */
+	size_t n_targets;
 	int64_t interval, timeout;
 	uint64_t rise, fall;
 };
 
-enum health { UNKNOWN, UP, DOWN };
+/* A target that is looked at. */
+struct probed {
+	struct probe_source *owner;
+	const char *word;
+	struct health_config config;
+	struct health health;
+	bool told; /* the first answer has come */
+};
 
 struct probe_source {
 	struct source base;
 	struct resolver *resolver;
-	struct connector *connector;
-	struct io_watcher udp; /* a datagram was sent: is it refused? */
-	struct timer next, patience;
-	enum health health;
-	uint64_t in_a_row; /* answers that differ from `health` */
+	struct probed *probed; /* owned; one each target */
 };
 
 static void probe_init(void *config)
@@ -49,167 +48,88 @@ static void probe_init(void *config)
 	c->rise = c->fall = 1;
 }
 
+static int add_target(struct probe_config *c, const char *word, int place, struct error *e)
+{
+	struct probe_target *t = &c->targets[c->n_targets];
+
+	e->column = 0;
+	if (endpoint_parse(&t->endpoint, word, e) < 0)
+		return error_at(e, place, e->column);
+	if (endpoint_check_target(&t->endpoint, word, e) < 0) {
+		endpoint_release(&t->endpoint);
+		return error_at(e, place, 0);
+	}
+	t->word = strdup(word);
+	if (!t->word) {
+		endpoint_release(&t->endpoint);
+		return error_errno(e, "out of memory");
+	}
+	c->n_targets++;
+	return 0;
+}
+
 static int probe_arguments(void *config, char *const *words, size_t n, struct error *e)
 {
 	struct probe_config *c = config;
 
-	(void)n;
-	e->column = 0;
-	if (endpoint_parse(&c->target, words[0], e) < 0)
-		return error_at(e, 0, e->column);
-	if (endpoint_check_target(&c->target, words[0], e) < 0)
-		return error_at(e, 0, 0);
-	if (!c->interval)
-		return error_set(e, "--interval must be more than nothing");
-	c->word = strdup(words[0]);
-	return c->word ? 0 : error_errno(e, "out of memory");
+	if (!c->interval || !c->timeout)
+		return error_set(e, "--%s must be more than nothing",
+				 c->interval ? "timeout" : "interval");
+	c->targets = calloc(n, sizeof *c->targets);
+	if (!c->targets)
+		return error_errno(e, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		if (add_target(c, words[i], (int)i, e) < 0)
+			return -1;
+	return 0;
 }
 
 static void probe_release(void *config)
 {
 	struct probe_config *c = config;
 
-	endpoint_release(&c->target);
-	free(c->word);
+	for (size_t i = 0; i < c->n_targets; i++) {
+		endpoint_release(&c->targets[i].endpoint);
+		free(c->targets[i].word);
+	}
+	free(c->targets);
 }
 
 static void probe_describe(const void *config, struct buf *out)
 {
-	buf_printf(out, "%s going up or down", ((const struct probe_config *)config)->word);
-}
+	const struct probe_config *c = config;
 
-/* ---- answers --------------------------------------------------------------------------------- */
-
-static void emit_change(struct probe_source *s)
-{
-	const struct probe_config *c = s->base.config;
-	struct event event = event_make(s->health == UP ? "up" : "down");
-	const char *subject = c->word;
-
-	event.subjects = &subject;
-	event.n_subjects = 1;
-	s->base.host->emit(&s->base, &event, 1);
-}
-
-static void take_answer(struct probe_source *s, enum health answer)
-{
-	const struct probe_config *c = s->base.config;
-	bool first = s->health == UNKNOWN;
-
-	if (answer == s->health) {
-		s->in_a_row = 0;
-		return;
-	}
-	if (++s->in_a_row < (answer == UP ? c->rise : c->fall))
-		return;
-	s->in_a_row = 0;
-	s->health = answer;
-	if (answer == UP || !first)
-		emit_change(s);
-}
-
-static void on_connected(void *context, int fd, int error)
-{
-	struct probe_source *s = context;
-
-	(void)error;
-	s->connector = NULL;
-	if (fd >= 0)
-		close(fd);
-	take_answer(s, fd >= 0 ? UP : DOWN);
-}
-
-/* ---- UDP ------------------------------------------------------------------------------------- */
-
-static void udp_over(struct probe_source *s, enum health answer)
-{
-	int fd = s->udp.fd;
-
-	io_stop(s->base.reactor, &s->udp);
-	timer_stop(s->base.reactor, &s->patience);
-	fd_close(&fd);
-	s->udp.fd = -1;
-	take_answer(s, answer);
-}
-
-/* A reply, or the error that an ICMP message became. */
-static void on_udp(struct reactor *r, struct io_watcher *w, unsigned ready)
-{
-	struct probe_source *s = CONTAINER_OF(w, struct probe_source, udp);
-	char byte;
-
-	(void)r;
-	(void)ready;
-	udp_over(s, recv(w->fd, &byte, 1, MSG_DONTWAIT) < 0 && errno != EAGAIN ? DOWN : UP);
-}
-
-static void on_patience(struct reactor *r, struct timer *t)
-{
-	(void)r;
-	udp_over(CONTAINER_OF(t, struct probe_source, patience), UP);
-}
-
-static void probe_udp(struct probe_source *s, const struct address *to)
-{
-	const struct probe_config *c = s->base.config;
-	int fd = socket(to->any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	io_init(&s->udp, fd, IO_READ, on_udp);
-	if (fd < 0 || connect(fd, &to->any, to->length) < 0 || send(fd, "", 0, MSG_NOSIGNAL) < 0 ||
-	    io_start(s->base.reactor, &s->udp) < 0 ||
-	    timer_start_in(s->base.reactor, &s->patience, c->timeout) < 0)
-		udp_over(s, DOWN);
-}
-
-/* ---- probing --------------------------------------------------------------------------------- */
-
-static void on_resolved(void *context, const struct address *addresses, int n, const char *why)
-{
-	struct probe_source *s = context;
-	const struct probe_config *c = s->base.config;
-
-	if (why || n == 0) {
-		take_answer(s, DOWN);
-		return;
-	}
-	if (c->target.kind == ENDPOINT_UDP) {
-		probe_udp(s, &addresses[0]);
-		return;
-	}
-	s->connector = connector_start(s->base.reactor, addresses, n, c->timeout, on_connected, s);
-	if (!s->connector)
-		take_answer(s, DOWN);
-}
-
-static void on_next(struct reactor *r, struct timer *t)
-{
-	struct probe_source *s = CONTAINER_OF(t, struct probe_source, next);
-	const struct probe_config *c = s->base.config;
-
-	timer_start_in(r, t, c->interval);
-	if (s->connector || s->udp.fd >= 0)
-		return; /* the last one is still under way */
-	resolver_forget(s->resolver, s);
-	if (resolver_ask(s->resolver, &c->target, on_resolved, s) < 0)
-		take_answer(s, DOWN);
+	for (size_t i = 0; i < c->n_targets; i++)
+		buf_printf(out, "%s%s", i ? " or " : "", c->targets[i].word);
+	buf_add_text(out, " going up or down");
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+static void on_change(void *context, enum health_state state, const char *why)
+{
+	struct probed *p = context;
+	struct source *base = &p->owner->base;
+	struct event event = event_make(state == HEALTH_UP ? "up" : "down");
+	bool first = !p->told;
+
+	p->told = true;
+	if (why)
+		log_info(base->rule, "%s: %s", p->word, why);
+	if (first && state == HEALTH_DOWN)
+		return;
+	event.subjects = &p->word;
+	event.n_subjects = 1;
+	base->host->emit(base, &event, 1);
+}
+
 static void probe_stop(struct source *base)
 {
 	struct probe_source *s = (struct probe_source *)base;
-	int fd = s->udp.fd;
+	const struct probe_config *c = base->config;
 
-	timer_stop(base->reactor, &s->next);
-	timer_stop(base->reactor, &s->patience);
-	if (s->connector)
-		connector_stop(s->connector);
-	s->connector = NULL;
-	io_stop(base->reactor, &s->udp);
-	fd_close(&fd);
-	s->udp.fd = -1;
-	resolver_forget(s->resolver, s);
+	for (size_t i = 0; s->probed && i < c->n_targets; i++)
+		health_stop(&s->probed[i].health);
 }
 
 static void probe_close(struct source *base)
@@ -217,32 +137,61 @@ static void probe_close(struct source *base)
 	struct probe_source *s = (struct probe_source *)base;
 
 	probe_stop(base);
-	resolver_free(s->resolver);
+	free(s->probed);
+	s->probed = NULL;
+	if (s->resolver)
+		resolver_free(s->resolver);
 	s->resolver = NULL;
+}
+
+static void probed_init(struct probed *p, struct probe_source *s, const struct probe_target *t)
+{
+	const struct probe_config *c = s->base.config;
+
+	p->owner = s;
+	p->word = t->word;
+	p->config = (struct health_config){.endpoint = &t->endpoint,
+					   .interval = c->interval,
+					   .timeout = c->timeout,
+					   .rise = c->rise,
+					   .fall = c->fall};
+	health_init(&p->health, s->base.reactor, s->resolver, &p->config, on_change, p);
+	p->health.next.priority = s->base.priority;
 }
 
 static int probe_open(struct source *base, struct error *e)
 {
 	struct probe_source *s = (struct probe_source *)base;
+	const struct probe_config *c = base->config;
 
-	io_init(&s->udp, -1, IO_READ, on_udp);
-	timer_init(&s->next, CLOCK_OF_LOOP, on_next);
-	timer_init(&s->patience, CLOCK_OF_LOOP, on_patience);
-	s->next.priority = base->priority;
 	s->resolver = resolver_new(base->reactor, 0);
-	return s->resolver ? 0 : error_errno(e, "cannot probe");
+	s->probed = calloc(c->n_targets, sizeof *s->probed);
+	if (!s->resolver || !s->probed) {
+		error_errno(e, "cannot probe");
+		probe_close(base);
+		return -1;
+	}
+	for (size_t i = 0; i < c->n_targets; i++)
+		probed_init(&s->probed[i], s, &c->targets[i]);
+	return 0;
 }
 
 static void probe_start(struct source *base)
 {
 	struct probe_source *s = (struct probe_source *)base;
+	const struct probe_config *c = base->config;
 	struct error e;
 
-	if (timer_start_in(base->reactor, &s->next, 0) == 0)
+	for (size_t i = 0; i < c->n_targets; i++) {
+		if (health_start(&s->probed[i].health) == 0)
+			continue;
+		error_errno(&e, "cannot probe");
+		base->host->failed(base, &e);
 		return;
-	error_errno(&e, "cannot probe");
-	base->host->failed(base, &e);
+	}
 }
+
+/* ---- the kind -------------------------------------------------------------------------------- */
 
 static const struct event_name probe_events[] = {
     {"up", "it can be connected to; subject: the endpoint"},
@@ -281,9 +230,9 @@ static const struct option probe_options[] = {
 const struct source_type source_probe = {
     .name = "probe",
     .summary = "when a service goes up or down",
-    .arguments = "ENDPOINT",
+    .arguments = "ENDPOINT...",
     .least_arguments = 1,
-    .most_arguments = 1,
+    .most_arguments = -1,
     .examples = {"evwatch probe db:5432 --once --within 60s",
 		 "evwatch probe 443 --fall 3 -- 'echo \"$EVWATCH_EVENT: $1\"'"},
     .events = probe_events,
