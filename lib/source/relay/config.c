@@ -15,6 +15,8 @@ void relay_config_init(void *config)
 	c->connect_timeout = 5 * NS_PER_S;
 	c->dns_ttl = 5 * NS_PER_S;
 	c->drain = 2 * NS_PER_S;
+	c->rise = 2;
+	c->fall = 3;
 }
 
 static int parse_allow(void *config, const char *word, struct error *e)
@@ -208,9 +210,21 @@ const struct option relay_options[] = {
      .help = "PROXY header: accept, send-v1, send-v2; repeat"},
     {.name = "check",
      .type = OPTION_DURATION,
+     .offset = FIELD(check),
      .value = "DUR",
-     .help = "look every DUR whether targets work",
-     .not_yet = true},
+     .help = "look every DUR whether targets work"},
+    {.name = "rise",
+     .type = OPTION_COUNT,
+     .offset = FIELD(rise),
+     .value = "N",
+     .least = 1,
+     .help = "so many good looks in a row: it is up (2)"},
+    {.name = "fall",
+     .type = OPTION_COUNT,
+     .offset = FIELD(fall),
+     .value = "N",
+     .least = 1,
+     .help = "so many bad ones: it is down (3)"},
     {.name = "workers",
      .type = OPTION_COUNT,
      .offset = FIELD(workers),

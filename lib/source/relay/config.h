@@ -24,12 +24,14 @@ struct relay_config {
 	struct cidr_list access;
 	int balance;                                   /* enum relay_balance */
 	int64_t connect_timeout, idle, drain, dns_ttl; /* ns; idle 0: for ever */
-	uint64_t retry, max_conns, max_per_ip;         /* max_ 0: no limit */
-	char *dump;                                    /* a path, `-`, or NULL */
-	bool proxy_accept;                             /* clients begin with a PROXY header */
-	int proxy_send;                                /* of this version, to targets; 0: none */
-	uint64_t rate;                                 /* bytes a second each way; 0: no limit */
-	uint64_t workers;                              /* below 2: none */
+	int64_t check;                                 /* ns between looks at a target; 0: none */
+	uint64_t rise, fall;                   /* so many answers in a row make it up, down */
+	uint64_t retry, max_conns, max_per_ip; /* max_ 0: no limit */
+	char *dump;                            /* a path, `-`, or NULL */
+	bool proxy_accept;                     /* clients begin with a PROXY header */
+	int proxy_send;                        /* of this version, to targets; 0: none */
+	uint64_t rate;                         /* bytes a second each way; 0: no limit */
+	uint64_t workers;                      /* below 2: none */
 };
 
 /* The table of --help, the parser and the manual; ends with a NULL name. */

@@ -44,7 +44,7 @@ static void target_failed(struct pair *p, const char *why)
 		return;
 	}
 	targets_leave(&s->targets, p->target);
-	p->target = (uint32_t)((p->target + 1) % c->n_targets);
+	p->target = (uint32_t)targets_next(&s->targets, p->target);
 	try_target(p);
 }
 

@@ -151,12 +151,12 @@ static void relay_close(struct source *base)
 	s->workers = NULL;
 	timer_stop(base->reactor, &s->drain);
 	listener_close(&s->listener);
+	targets_close(&s->targets);
 	if (s->resolver)
 		resolver_free(s->resolver);
 	pipes_close(s);
 	dump_close(&s->dump);
 	peer_table_free(&s->peers);
-	targets_close(&s->targets);
 	free(s->buffer);
 }
 
@@ -193,7 +193,9 @@ int relay_carrier_open(struct relay_source *s, struct error *e)
 	acceptor_init(&s->acceptor, s->base.reactor, &s->listener, s->base.priority, on_accepted, s,
 		      s->base.rule);
 	s->resolver = resolver_new(s->base.reactor, c->dns_ttl);
-	if (targets_open(&s->targets, c) < 0 || !s->resolver)
+	if (!s->resolver || targets_open(&s->targets, c) < 0 ||
+	    targets_watch(&s->targets, s->base.reactor, s->resolver, s->base.priority,
+			  s->base.rule) < 0)
 		return error_errno(e, "cannot relay");
 	if (c->datagrams) {
 		s->udp = udp_open(s, e);
@@ -270,6 +272,7 @@ static void relay_stop(struct source *base)
 	const struct relay_config *c = base->config;
 
 	s->stopped = true;
+	targets_unwatch(&s->targets);
 	if (s->workers || s->udp) {
 		if (s->workers)
 			workers_stop(s->workers);

@@ -2,6 +2,7 @@
 #include "source/relay/targets.h"
 
 #include "base/buf.h"
+#include "base/log.h"
 
 #include <stdlib.h>
 
@@ -13,6 +14,7 @@ int targets_open(struct targets *t, const struct relay_config *c)
 
 void targets_close(struct targets *t)
 {
+	targets_unwatch(t);
 	free(t->all);
 	t->all = NULL;
 }
@@ -28,15 +30,101 @@ void targets_leave(struct targets *t, size_t target)
 	t->all[target].connections--;
 }
 
+/* ---- health ---------------------------------------------------------------------------------- */
+
+static void on_change(void *context, enum health_state state, const char *why)
+{
+	struct target *target = context;
+	const struct targets *t = target->owner;
+	struct buf name = {0};
+	const char *word;
+
+	endpoint_add(&name, target->look.endpoint);
+	word = name.data ? name.data : "a target";
+	if (state == HEALTH_DOWN)
+		log_warn(t->rule, "%s is down: %s", word, why);
+	else if (target->told_down)
+		log_warn(t->rule, "%s is up again", word);
+	else
+		log_info(t->rule, "%s is up", word);
+	target->told_down = state == HEALTH_DOWN;
+	buf_free(&name);
+}
+
+/* A look begins as a connection does: a target that waits for a PROXY header gets one. */
+static size_t make_greeting(struct targets *t)
+{
+	int version = t->config->proxy_send;
+
+	return version ? proxy_header_write(version, NULL, NULL, t->greeting) : 0;
+}
+
+int targets_watch(struct targets *t, struct reactor *r, struct resolver *v, uint8_t priority,
+		  const char *rule)
+{
+	const struct relay_config *c = t->config;
+	size_t greeting = make_greeting(t);
+
+	t->rule = rule;
+	for (size_t i = 0; c->check && i < c->n_targets; i++) {
+		struct target *target = &t->all[i];
+
+		target->owner = t;
+		target->look = (struct health_config){
+		    .endpoint = &c->targets[i],
+		    .interval = c->check,
+		    .timeout = c->connect_timeout,
+		    .rise = c->rise,
+		    .fall = c->fall,
+		    .greeting = greeting ? t->greeting : NULL,
+		    .greeting_length = greeting,
+		};
+		health_init(&target->health, r, v, &target->look, on_change, target);
+		target->health.next.priority = priority;
+		if (health_start(&target->health) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+void targets_unwatch(struct targets *t)
+{
+	for (size_t i = 0; t->all && i < t->config->n_targets; i++)
+		health_stop(&t->all[i].health);
+}
+
 /* ---- choosing -------------------------------------------------------------------------------- */
 
-static size_t least_used(const struct targets *t)
+static bool is_down(const struct targets *t, size_t i)
 {
-	size_t best = 0;
+	return t->all[i].health.state == HEALTH_DOWN;
+}
 
-	for (size_t i = 1; i < t->config->n_targets; i++)
-		if (t->all[i].connections < t->all[best].connections)
-			best = i;
+/* From this place on, the first one that is not down; this one when all are. */
+static size_t from_place(const struct targets *t, size_t place)
+{
+	size_t n = t->config->n_targets, first = place % n, at = first;
+
+	do {
+		if (!is_down(t, at))
+			return at;
+		at = (at + 1) % n;
+	} while (at != first);
+	return first;
+}
+
+/* Equals take turns. */
+static size_t least_used(struct targets *t)
+{
+	size_t n = t->config->n_targets, first = from_place(t, t->turn), best = first;
+
+	for (size_t i = 1; i < n; i++) {
+		size_t at = (first + i) % n;
+
+		if (!is_down(t, at) && t->all[at].connections < t->all[best].connections)
+			best = at;
+	}
+	t->turn = best + 1;
 	return best;
 }
 
@@ -56,16 +144,23 @@ static size_t by_source(const struct address *remote)
 
 size_t targets_choose(struct targets *t, const struct address *remote)
 {
-	size_t n = t->config->n_targets;
-
 	switch (t->config->balance) {
 	case BALANCE_FIRST:
-		return 0;
+		return from_place(t, 0);
 	case BALANCE_SOURCE:
-		return by_source(remote) % n;
+		return from_place(t, by_source(remote) % t->config->n_targets);
 	case BALANCE_LEAST_CONN:
 		return least_used(t);
 	default:
-		return t->turn++ % n;
+		t->turn = from_place(t, t->turn) + 1;
+		return t->turn - 1;
 	}
+}
+
+size_t targets_next(const struct targets *t, size_t failed)
+{
+	size_t next = from_place(t, failed + 1);
+
+	/* The others are down; but this one is no better. */
+	return next == failed ? (failed + 1) % t->config->n_targets : next;
 }

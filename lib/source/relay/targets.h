@@ -1,33 +1,52 @@
 /*
  * The targets of a relay: which one is a connection's, and what each of them carries.
  *
+ * With --check each of them is looked at (net/health.h). One that is down is not chosen while
+ * another is not; when all are down, they are chosen as if all were up.
+ *
  * A target is named by its place in the configuration. Who takes one (targets_enter) leaves it
  * again exactly once.
  */
 #ifndef EVWATCH_SOURCE_RELAY_TARGETS_H
 #define EVWATCH_SOURCE_RELAY_TARGETS_H
 
+#include "net/health.h"
+#include "net/proxy_header.h"
 #include "source/relay/config.h"
 
 struct target {
+	struct targets *owner;
 	size_t connections; /* that chose it and are not over */
 	/* Since the start. */
 	uint64_t chosen, failed; /* how often; failed: it could not be connected to */
 	uint64_t to, from;       /* bytes, of connections that are over */
+	struct health_config look;
+	struct health health; /* HEALTH_UNKNOWN without --check */
+	bool told_down;
 };
 
 struct targets {
 	const struct relay_config *config;
 	struct target *all; /* owned; config->n_targets of them */
-	size_t turn;        /* round-robin: the next one's */
+	size_t turn;        /* whose it is: round-robin, and least-conn between equals */
+	const char *rule;   /* for the log */
+	char greeting[PROXY_HEADER_ROOM]; /* of a look, with --proxy send */
 };
 
 /* Returns 0, or -1 with ENOMEM. */
 int targets_open(struct targets *t, const struct relay_config *c);
 void targets_close(struct targets *t);
 
-/* Which one is this client's? Those that fail are followed by the ones behind them, in order. */
+/* Looks at them from now on, where there is --check. Returns 0, or -1 with ENOMEM. */
+int targets_watch(struct targets *t, struct reactor *r, struct resolver *v, uint8_t priority,
+		  const char *rule);
+/* No more. */
+void targets_unwatch(struct targets *t);
+
+/* Which one is this client's? */
 size_t targets_choose(struct targets *t, const struct address *remote);
+/* The one to try after one that failed: those behind it, in order, and then from the start. */
+size_t targets_next(const struct targets *t, size_t failed);
 
 /* One connection more, or less, on this target. */
 void targets_enter(struct targets *t, size_t target);

@@ -171,7 +171,6 @@ static size_t most_attempts(const struct session *s)
 /* This target did not work: the next one, or the end. */
 static void next_target(struct session *s, const char *why)
 {
-	const struct relay_config *c = config_of(s);
 	struct targets *targets = &s->owner->source->targets;
 	bool last = ++s->attempts >= most_attempts(s);
 
@@ -182,7 +181,7 @@ static void next_target(struct session *s, const char *why)
 		return;
 	}
 	targets_leave(targets, s->target);
-	s->target = (s->target + 1) % c->n_targets;
+	s->target = targets_next(targets, s->target);
 	s->address = 0;
 	targets_enter(targets, s->target);
 	ask(s);
