@@ -188,7 +188,8 @@ static int use_in_child(struct reactor *r, struct heard *h, struct timer *wall)
 		return 99;
 	raise(SIGUSR1);
 	turns(r, 3);
-	reactor_run(r); /* until the timer */
+	while (wall->deadline) /* a slow machine may have had its time already */
+		turns(r, 1);
 	return h->calls + (wall->deadline == 0 ? 10 : 0);
 }
 
