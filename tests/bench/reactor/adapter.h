@@ -88,8 +88,15 @@ extern const struct verbs floor_verbs, evwatch_verbs, libevent_verbs, libev_verb
 pid_t start_program(const char *path);
 /* calloc that ends the process instead of failing. */
 void *take(size_t count, size_t size);
+/* Tells what failed, by errno, and ends the process. */
+_Noreturn void fail(const char *what);
 /* Ends the process unless `result` is 0 or more; returns it. */
-int must(int result, const char *what);
+static inline int must(int result, const char *what)
+{
+	if (result < 0)
+		fail(what);
+	return result;
+}
 int64_t nanoseconds_now(void);
 
 #endif

@@ -46,10 +46,8 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 
 /* ---- what adapters share --------------------------------------------------------------------- */
 
-int must(int result, const char *what)
+void fail(const char *what)
 {
-	if (result >= 0)
-		return result;
 	perror(what);
 	exit(1);
 }

@@ -158,7 +158,7 @@ static void run_flips(struct bench *b, double *figures)
 
 /* ---- timers ---------------------------------------------------------------------------------- */
 
-enum { MOST_AT_ONCE = 200000, SECOND = 1000000000 };
+enum { MOST_AT_ONCE = 200000, MOST_REPEATS = 101, SECOND = 1000000000 };
 
 /* What a batch of timers works on; it runs in a callback, where loops know what time it is. */
 static struct {
@@ -167,7 +167,8 @@ static struct {
 	int64_t *after;
 	int ops; /* timers that each step is done to */
 	void (*step)(void);
-	int64_t spent[FIGURES];
+	double spent[FIGURES][MOST_REPEATS]; /* ns a timer */
+	int repeats[FIGURES];
 } timing;
 
 static uint64_t next_random(void)
@@ -220,12 +221,34 @@ static void stop_some(int n)
 	timing.bench->verbs->timer_stop(timing.bench->loop, timing.order, n);
 }
 
+static void note_spent(int figure, int64_t ns)
+{
+	if (timing.repeats[figure] < MOST_REPEATS)
+		timing.spent[figure][timing.repeats[figure]++] = (double)ns / timing.ops;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Of the repeats: a neighbour that empties the caches spoils some, not all. */
+static double typically_spent(int figure)
+{
+	int n = timing.repeats[figure];
+
+	qsort(timing.spent[figure], (size_t)n, sizeof(double), by_value);
+	return n ? timing.spent[figure][n / 2] : 0;
+}
+
 static void timed(int figure, void (*some)(int n))
 {
 	int64_t began = nanoseconds_now();
 
 	some(timing.ops);
-	timing.spent[figure] += nanoseconds_now() - began;
+	note_spent(figure, nanoseconds_now() - began);
 }
 
 /* All but `ops` are armed already. */
@@ -252,7 +275,7 @@ static void stop_those(void)
 /* Late enough for the batch to end before. */
 static void start_soon(void)
 {
-	new_deadlines(timing.ops, SECOND / 1000 + timing.ops * 200, SECOND / 1000);
+	new_deadlines(timing.ops, SECOND / 1000 + timing.ops * 600, SECOND / 1000);
 	start_some(timing.ops);
 }
 
@@ -273,36 +296,40 @@ static void prepare_timers(struct bench *b, int ops)
 	in_callback(start_all); /* tables have grown, and memory was touched, when it is measured */
 }
 
-static void run_timers(struct bench *b, double *figures)
+static void fire_all(struct bench *b)
 {
-	int ops = b->n < MOST_AT_ONCE ? b->n : MOST_AT_ONCE;
-	long repeat = MOST_AT_ONCE / ops, fires = repeat < 10 ? repeat : 10;
+	unsigned long all = tally.calls + (unsigned long)timing.ops + 1;
+	int64_t due;
 
-	prepare_timers(b, ops);
-	in_callback(stop_those);
-	for (long i = 0; i < repeat; i++)
-		in_callback(insert_rearm_cancel);
+	b->verbs->io_start(b->loop, 0, 1);
+	in_callback(start_soon);
 	b->verbs->io_stop(b->loop, 0, 1);
-	for (long i = 0; i < fires; i++) {
-		unsigned long all = tally.calls + (unsigned long)ops + 1;
-		int64_t due;
-
-		b->verbs->io_start(b->loop, 0, 1);
-		in_callback(start_soon);
-		b->verbs->io_stop(b->loop, 0, 1);
-		due = nanoseconds_now() + 3 * (int64_t)SECOND / 1000 + ops * 200;
-		while (nanoseconds_now() < due)
-			;
-		timing.spent[3] += turns_for(b, all - tally.calls);
-	}
-	for (int i = 0; i < FIGURES; i++)
-		figures[i] = (double)timing.spent[i] / (double)(ops * (i == 3 ? fires : repeat));
+	due = nanoseconds_now() + 3 * (int64_t)SECOND / 1000 + timing.ops * 600;
+	while (nanoseconds_now() < due)
+		;
+	note_spent(3, turns_for(b, all - tally.calls));
 }
 
+static void run_timers(struct bench *b, double *figures)
+{
+	prepare_timers(b, b->n < MOST_AT_ONCE ? b->n : MOST_AT_ONCE);
+	in_callback(stop_those);
+	for (long i = 0; i < b->repeat; i++)
+		in_callback(insert_rearm_cancel);
+	b->verbs->io_stop(b->loop, 0, 1);
+	for (long i = 0; i < b->active; i++)
+		fire_all(b);
+	for (int i = 0; i < FIGURES; i++)
+		figures[i] = typically_spent(i);
+}
+
+/* Each is put off to later than all others, as when connections are used one after the other. */
 static void put_all_off(void)
 {
+	static int64_t latest = 60 * (int64_t)SECOND;
+
 	for (int i = 0; i < timing.bench->n; i++)
-		timing.after[i] += SECOND / 1000;
+		timing.after[i] = latest += 1000;
 	timed(0, start_some);
 }
 
@@ -310,13 +337,10 @@ static void put_all_off(void)
 static void run_idle(struct bench *b, double *figures)
 {
 	prepare_timers(b, b->n);
-	for (int i = 0; i < b->n; i++)
-		timing.after[i] = 60 * (int64_t)SECOND;
 	in_callback(put_all_off);
-	timing.spent[0] = 0;
 	for (long i = 0; i < b->repeat; i++)
 		in_callback(put_all_off);
-	figures[0] = (double)timing.spent[0] / (double)(b->repeat * b->n);
+	figures[0] = typically_spent(0);
 }
 
 /* One timer of 5.3 ms and nothing else; the second figure counts those that came early. */
@@ -430,9 +454,9 @@ const struct row rows[] = {
     {"flips-1k", run_flips, 1000, 0, 10, false, {{"flip", "ns", NO_LIMIT, 0}}},
     {"restart", run_restart, 64, 0, 2000, false, {{"stop and start", "ns", IN_UNITS, 15}}},
     {"priorities", run_priorities, 64, 0, 3000, false, {{"callback", "ns", OF_FLOOR, 1.05}}},
-    {"timers-1k", run_timers, 1000, 0, 0, true, TIMER_FIGURES},
-    {"timers-100k", run_timers, 100000, 0, 0, true, TIMER_FIGURES},
-    {"timers-1M", run_timers, 1000000, 0, 0, true, TIMER_FIGURES},
+    {"timers-1k", run_timers, 1000, 9, 100, true, TIMER_FIGURES},
+    {"timers-100k", run_timers, 100000, 3, 7, true, TIMER_FIGURES},
+    {"timers-1M", run_timers, 1000000, 1, 5, true, TIMER_FIGURES},
     {"idle-100k", run_idle, 100000, 0, 5, true, {{"re-arm", "ns", OF_FLOOR, 0.3}}},
     {"lone-timer",
      run_lone_timer,

@@ -11,7 +11,7 @@ struct bench {
 	const struct verbs *verbs;
 	struct loop *loop;
 	int n;               /* descriptors, timers */
-	int active;          /* chain: how many at once */
+	int active;          /* chain: how many at once; timers: how often they fire */
 	long repeat;         /* how often, in the unit of the case */
 	const char *program; /* that children run */
 };
