@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { ROUND = 256 }; /* events a wait: more are told in the next turn, fairly */
@@ -96,7 +95,7 @@ static int wait_in_milliseconds(struct epoll_state *s, int64_t wait)
 
 static __attribute__((noinline)) int wait_exactly(struct epoll_state *s, int64_t wait)
 {
-	struct timespec ts = {.tv_sec = (time_t)(wait / 1000000000), .tv_nsec = wait % 1000000000};
+	struct timespec ts = to_timespec(wait);
 	long n;
 
 	if (s->milliseconds_only)

@@ -4,6 +4,8 @@
  * The array that the kernel reads is kept dense: each descriptor knows its place in it, and the
  * last one fills the gap of one that goes.
  */
+#include "reactor/backend_poll.h"
+
 #include "reactor/ready.h"
 
 #include "base/array.h"
@@ -11,15 +13,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
-
-struct poll_state {
-	struct pollfd *fds;
-	uint32_t *generations; /* beside each of `fds` */
-	size_t count, capacity, generations_capacity;
-	size_t *places; /* by descriptor: place + 1, 0: none */
-	size_t n_places;
-};
 
 static void *poll_init(struct error *e)
 {
@@ -30,7 +23,7 @@ static void *poll_init(struct error *e)
 	return s;
 }
 
-static void poll_dealloc(void *state)
+void poll_dealloc(void *state)
 {
 	struct poll_state *s = state;
 
@@ -40,8 +33,8 @@ static void poll_dealloc(void *state)
 	free(s);
 }
 
-static enum backend_answer poll_add(void *state, int fd, unsigned before, unsigned interest,
-				    uint32_t generation, bool unsure)
+enum backend_answer poll_add(void *state, int fd, unsigned before, unsigned interest,
+			     uint32_t generation, bool unsure)
 {
 	struct poll_state *s = state;
 	size_t place;
@@ -62,7 +55,7 @@ static enum backend_answer poll_add(void *state, int fd, unsigned before, unsign
 	return BACKEND_OK;
 }
 
-static int poll_del(void *state, int fd)
+int poll_del(void *state, int fd)
 {
 	struct poll_state *s = state;
 	size_t place = s->places[fd] - 1, last = --s->count;
@@ -74,14 +67,11 @@ static int poll_del(void *state, int fd)
 	return 0;
 }
 
-static int poll_dispatch(void *state, struct reactor *r, int64_t wait)
+int poll_tell(struct poll_state *s, struct reactor *r, int64_t wait)
 {
-	struct poll_state *s = state;
-	struct timespec ts = {.tv_sec = (time_t)(wait / 1000000000), .tv_nsec = wait % 1000000000};
-	int left = ppoll(s->fds, s->count, wait < 0 ? NULL : &ts, NULL);
+	struct timespec ts = to_timespec(wait);
+	int n = ppoll(s->fds, s->count, wait < 0 ? NULL : &ts, NULL), left = n;
 
-	if (left < 0)
-		return errno == EINTR ? 0 : -1;
 	for (size_t i = 0; i < s->count && left > 0; i++) {
 		struct pollfd *p = &s->fds[i];
 
@@ -93,7 +83,12 @@ static int poll_dispatch(void *state, struct reactor *r, int64_t wait)
 		else
 			io_ready(r, p->fd, s->generations[i], (unsigned)p->revents);
 	}
-	return 0;
+	return n;
+}
+
+static int poll_dispatch(void *state, struct reactor *r, int64_t wait)
+{
+	return poll_tell(state, r, wait) < 0 && errno != EINTR ? -1 : 0;
 }
 
 const struct backend backend_poll = {

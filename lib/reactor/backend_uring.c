@@ -321,7 +321,7 @@ static void uring_reap(struct uring_state *s, struct reactor *r)
 static int uring_dispatch(void *state, struct reactor *r, int64_t wait)
 {
 	struct uring_state *s = state;
-	struct timespec ts = {.tv_sec = (time_t)(wait / 1000000000), .tv_nsec = wait % 1000000000};
+	struct timespec ts = to_timespec(wait);
 	long n;
 
 	uring_arm_listed(s);
