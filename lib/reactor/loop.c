@@ -57,7 +57,7 @@ static __attribute__((noinline)) void call_other(struct reactor *r, uintptr_t it
 	struct timer *t = watcher;
 
 	if ((item & KIND_BITS) == ACTIVE_TIMER) {
-		t->pending = 0;
+		timer_forget_due(t);
 		t->call(r, t);
 	} else if ((item & KIND_BITS) == ACTIVE_DEFERRED) {
 		d->pending = 0;
@@ -150,7 +150,7 @@ static void queues_close(struct reactor *r)
 			void *watcher = (void *)(q->items[at] & ~(uintptr_t)KIND_BITS);
 
 			if ((q->items[at] & KIND_BITS) == ACTIVE_TIMER)
-				((struct timer *)watcher)->pending = 0;
+				timer_forget_due(watcher);
 			else if ((q->items[at] & KIND_BITS) == ACTIVE_DEFERRED)
 				((struct deferred *)watcher)->pending = 0;
 		}
@@ -252,7 +252,6 @@ struct reactor *reactor_new(const struct reactor_config *config, struct error *e
 		error_errno(e, "cannot make an event loop");
 		return NULL;
 	}
-	r->signal_pair[0] = r->signal_pair[1] = -1;
 	children_open(r);
 	if (backend_choose(r, config ? config->backend : NULL, e) < 0) {
 		free(r);

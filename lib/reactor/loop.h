@@ -82,8 +82,7 @@ struct reactor {
 	clock_step_call *on_step;
 	void *on_step_context;
 
-	int signal_pair[2];
-	struct io_watcher signal_io;
+	struct waker signal_waker;
 	struct signal_watcher *signals[SIGNALS];
 	struct signal_watcher *signal_next; /* cursor of a delivery, moved by signal_stop */
 	struct sigaction former[SIGNALS];
@@ -149,16 +148,23 @@ int64_t timers_wait(struct reactor *r, int64_t wait);
 int alarms_reinit(struct reactor *r);
 void timers_close(struct reactor *r);
 
-/* ---- timer_heap.c: pure ---- */
-int heap_push(struct heap *h, struct timer *t);
-void heap_remove(struct heap *h, size_t at);
-/* The entry's key was raised or lowered to its timer's deadline. */
-void heap_adjust(struct heap *h, size_t at);
+/* It is in no queue any more. */
+static inline void timer_forget_due(struct timer *t)
+{
+	t->due = false;
+	t->place = 0;
+}
 
 /* The time is read anew when it is asked for next. */
 static inline void clock_forget(struct reactor *r)
 {
 	r->now_known = 0;
+}
+
+/* reactor_now, for those who ask often. */
+static inline int64_t clock_of_turn(struct reactor *r, enum reactor_clock clock)
+{
+	return r->now_known & 1 << clock ? r->now[clock] : reactor_now(r, clock);
 }
 
 /* ---- signals.c, children.c ---- */

@@ -144,10 +144,10 @@ typedef void timer_call(struct reactor *r, struct timer *t);
 struct timer {
 	timer_call *call;
 	int64_t deadline; /* on its clock */
-	uint32_t place;   /* private: in the heap + 1; 0: not armed */
-	uint32_t pending;
+	uint32_t place;   /* private: in the heap, or in the queue of its priority, + 1; 0: none */
 	uint8_t clock;
-	uint8_t priority;
+	uint8_t priority; /* public, before it is started */
+	bool due;         /* private: it is in the queue */
 };
 
 /* An armed timer that is given a later deadline costs one store: it is sifted when it comes up. */
@@ -195,8 +195,8 @@ typedef void signal_call(struct reactor *r, struct signal_watcher *w,
 			 const struct signal_info *info);
 
 /*
- * The handler writes to a socket pair that the loop reads: no signal is lost while a callback runs
- * (more than the pair holds are counted and told as such). Several may watch one signal.
+ * The handler notes it in a ring that the loop reads: no signal is lost while a callback runs (more
+ * than 1,024 are counted, and told without their sender). Several may watch one signal.
  */
 struct signal_watcher {
 	signal_call *call;
@@ -269,7 +269,7 @@ typedef void waker_call(struct reactor *r, struct waker *w);
 /* Wake-ups from other threads; several before the loop looks become one call. */
 struct waker {
 	waker_call *call;
-	struct io_watcher io; /* private: of an eventfd */
+	struct io_watcher io; /* private, but for its priority: of an eventfd */
 };
 
 void waker_init(struct waker *w, waker_call *call);

@@ -1,26 +1,65 @@
 /*
- * Signals: a handler that writes what it is told to a socket pair, and a watcher that reads it.
+ * Signals: a handler that notes what it is told in a ring and wakes the loop, which reads the ring.
  *
  * The handler does nothing else, so that it is safe at any point; the rest happens in the loop. A
- * pair that is full loses nothing silently: the handler counts, and the loop tells what was counted
- * without the sender. A handler needs a global: the pair of the one reactor that watches signals.
+ * ring that is full loses nothing silently: the handler counts, and the loop tells what was counted
+ * without the sender. A handler needs globals: the ring is that of the one reactor that watches
+ * signals.
  */
 #include "reactor/loop.h"
 
-#include "base/fd.h"
-
 #include <errno.h>
 #include <stdatomic.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-static atomic_int handler_fd = -1;
-static atomic_uint overflow[SIGNALS]; /* signals that found the pair full */
+/* ---- the ring -------------------------------------------------------------------------------- */
+
+enum { RING = 1024 };
+
+/*
+ * Handlers of several threads may write at once, and each may be interrupted at any point: a writer
+ * first takes its place, and then says by `lap` that it is filled. A place is free in lap n when
+ * `lap` is 2n, and filled when it is 2n + 1.
+ */
+static struct {
+	atomic_uint head;
+	unsigned tail; /* the loop's */
+	struct {
+		atomic_uint lap;
+		struct signal_info info;
+	} places[RING];
+} ring;
+
+static atomic_uint overflow[SIGNALS]; /* signals that found the ring full */
+static _Atomic(const struct waker *) handler_waker;
+
+static bool ring_put(const struct signal_info *info)
+{
+	unsigned at = atomic_load(&ring.head);
+
+	while (atomic_load(&ring.places[at % RING].lap) == at / RING * 2)
+		if (atomic_compare_exchange_weak(&ring.head, &at, at + 1)) {
+			ring.places[at % RING].info = *info;
+			atomic_store(&ring.places[at % RING].lap, at / RING * 2 + 1);
+			return true;
+		}
+	return false;
+}
+
+static bool ring_take(struct signal_info *info)
+{
+	unsigned at = ring.tail;
+
+	if (atomic_load(&ring.places[at % RING].lap) != at / RING * 2 + 1)
+		return false;
+	*info = ring.places[at % RING].info;
+	atomic_store(&ring.places[at % RING].lap, (at / RING + 1) * 2);
+	ring.tail = at + 1;
+	return true;
+}
 
 static void on_signal(int number, siginfo_t *si, void *context)
 {
-	int saved = errno, fd = atomic_load(&handler_fd);
+	const struct waker *waker = atomic_load(&handler_waker);
 	struct signal_info info = {
 	    .number = number,
 	    .code = si->si_code,
@@ -30,13 +69,13 @@ static void on_signal(int number, siginfo_t *si, void *context)
 	};
 
 	(void)context;
-	if (send(fd, &info, sizeof info, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)sizeof info) {
+	if (!ring_put(&info))
 		atomic_fetch_add(&overflow[number], 1);
-		if (errno != EAGAIN)
-			shutdown(fd, SHUT_WR); /* wakes the loop without any memory */
-	}
-	errno = saved;
+	if (waker)
+		waker_wake(waker);
 }
+
+/* ---- telling --------------------------------------------------------------------------------- */
 
 void signal_init(struct signal_watcher *w, int number, signal_call *call)
 {
@@ -87,52 +126,49 @@ static void deliver_overflow(struct reactor *r)
 enum { BATCH = 64 };
 
 /* One batch a turn: a storm of signals must not starve descriptors. */
-static void on_pair(struct reactor *r, struct io_watcher *w, unsigned ready)
+static void on_signals(struct reactor *r, struct waker *w)
 {
-	struct signal_info batch[BATCH];
-	ssize_t n = recv(w->fd, batch, sizeof batch, MSG_DONTWAIT);
+	struct signal_info info;
+	int n = 0;
 
-	(void)ready;
-	if (n == 0) /* shut by the handler, which had no memory for a message */
-		signals_reinit(r);
-	for (ssize_t i = 0; i < n / (ssize_t)sizeof *batch; i++) {
-		tidy(&batch[i]);
-		if (!r->filter || r->filter(r->filter_context, &batch[i]))
-			reactor_signal_deliver(r, &batch[i]);
+	while (n < BATCH && ring_take(&info)) {
+		n++;
+		tidy(&info);
+		if (!r->filter || r->filter(r->filter_context, &info))
+			reactor_signal_deliver(r, &info);
 	}
-	if (n < (ssize_t)sizeof batch)
+	if (n == BATCH)
+		waker_wake(w); /* the next turn goes on */
+	else
 		deliver_overflow(r);
 }
 
-static int pair_open(struct reactor *r)
-{
-	int room = 1 << 20;
+/* ---- watching -------------------------------------------------------------------------------- */
 
-	if (r->signal_pair[0] >= 0)
+static int ring_open(struct reactor *r)
+{
+	struct signal_info ignored;
+
+	if (r->signal_waker.io.started)
 		return 0;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, r->signal_pair) < 0)
+	waker_init(&r->signal_waker, on_signals);
+	r->signal_waker.io.priority = PRIORITY_FIRST;
+	if (waker_start(r, &r->signal_waker) < 0)
 		return -1;
-	setsockopt(r->signal_pair[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-	io_init(&r->signal_io, r->signal_pair[0], IO_READ, on_pair);
-	r->signal_io.priority = PRIORITY_FIRST;
-	if (io_start_internal(r, &r->signal_io) < 0) {
-		fd_close(&r->signal_pair[0]);
-		fd_close(&r->signal_pair[1]);
-		return -1;
-	}
-	atomic_store(&handler_fd, r->signal_pair[1]);
+	while (ring_take(&ignored))
+		; /* another reactor's, or the parent's */
+	atomic_store(&handler_waker, &r->signal_waker);
 	return 0;
 }
 
-static void pair_close(struct reactor *r)
+static void ring_close(struct reactor *r)
 {
-	if (r->signal_pair[0] < 0)
+	const struct waker *mine = &r->signal_waker;
+
+	if (!mine->io.started)
 		return;
-	if (atomic_load(&handler_fd) == r->signal_pair[1])
-		atomic_store(&handler_fd, -1);
-	io_stop_internal(r, &r->signal_io);
-	fd_close(&r->signal_pair[0]);
-	fd_close(&r->signal_pair[1]);
+	atomic_compare_exchange_strong(&handler_waker, &mine, NULL);
+	waker_stop(r, &r->signal_waker);
 }
 
 static int catch_signal(struct reactor *r, int number)
@@ -151,7 +187,7 @@ int signal_start(struct reactor *r, struct signal_watcher *w)
 		errno = EINVAL;
 		return -1;
 	}
-	if (pair_open(r) < 0)
+	if (ring_open(r) < 0)
 		return -1;
 	if (!r->signals[w->number] && catch_signal(r, w->number) < 0)
 		return -1;
@@ -179,13 +215,13 @@ void signal_stop(struct reactor *r, struct signal_watcher *w)
 		sigaction(w->number, &r->former[w->number], NULL);
 }
 
-/* After fork the pair is the parent's too: what arrives there must not be read here. */
+/* After fork the eventfd is the parent's too. */
 int signals_reinit(struct reactor *r)
 {
-	if (r->signal_pair[0] < 0)
+	if (!r->signal_waker.io.started)
 		return 0;
-	pair_close(r);
-	return pair_open(r);
+	ring_close(r);
+	return ring_open(r);
 }
 
 void signals_close(struct reactor *r)
@@ -193,5 +229,5 @@ void signals_close(struct reactor *r)
 	for (int number = 1; number < SIGNALS; number++)
 		while (r->signals[number])
 			signal_stop(r, r->signals[number]);
-	pair_close(r);
+	ring_close(r);
 }

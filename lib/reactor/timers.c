@@ -5,7 +5,7 @@
  * in suspend, so each of them gets a timerfd that the kernel keeps right; the wall one is cancelled
  * when the clock is set (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET).
  */
-#include "reactor/loop.h"
+#include "reactor/timer_heap.h"
 
 #include "base/fd.h"
 #include "base/list.h"
@@ -133,44 +133,70 @@ int reactor_on_clock_step(struct reactor *r, clock_step_call *call, void *contex
 
 /* ---- arming ---------------------------------------------------------------------------------- */
 
-static struct heap *timer_heap(struct reactor *r, const struct timer *t)
-{
-	return &r->heaps[t->clock];
-}
-
 static void timer_forget_pending(struct reactor *r, struct timer *t)
 {
-	if (!t->pending)
+	if (!t->due)
 		return;
-	queue_remove(r, t->priority, t->pending);
-	t->pending = 0;
+	queue_remove(r, t->priority, t->place);
+	timer_forget_due(t);
 }
 
-int timer_start_at(struct reactor *r, struct timer *t, int64_t deadline)
+static inline int heap_arm(struct reactor *r, struct heap *h, struct timer *t, int64_t deadline)
 {
-	struct heap *h = timer_heap(r, t);
+	int64_t former = t->deadline;
 
 	timer_forget_pending(r, t);
 	t->deadline = deadline;
 	if (t->place) {
-		if (deadline < h->entries[t->place - 1].key)
-			heap_adjust(h, t->place - 1);
+		/* Later than before is later than the key: the heap need not even be looked at. */
+		if (deadline < former && deadline < h->entries[t->place - 1].key)
+			heap_up(h, t->place - 1, (struct heap_entry){deadline, t});
 		return 0;
 	}
-	if (alarm_open(r, (enum reactor_clock)t->clock) < 0 || heap_push(h, t) < 0)
+	if (heap_push(h, t) < 0)
 		return -1;
 	r->started++;
 	r->timing++;
 	return 0;
 }
 
-int timer_start_in(struct reactor *r, struct timer *t, int64_t delay)
+static __attribute__((noinline)) int arm_with_alarm(struct reactor *r, struct timer *t,
+						    int64_t deadline)
+{
+	if (alarm_open(r, (enum reactor_clock)t->clock) < 0)
+		return -1;
+	return heap_arm(r, &r->heaps[t->clock], t, deadline);
+}
+
+static inline int64_t deadline_in(struct reactor *r, enum reactor_clock clock, int64_t delay)
 {
 	int64_t deadline;
 
-	if (__builtin_add_overflow(reactor_now(r, (enum reactor_clock)t->clock), delay, &deadline))
-		deadline = INT64_MAX - 2;
-	return timer_start_at(r, t, deadline);
+	if (__builtin_add_overflow(clock_of_turn(r, clock), delay, &deadline))
+		return INT64_MAX - 2;
+	return deadline;
+}
+
+/* The loop's own clock has a branch of its own: which heap it is need not wait for the timer. */
+int timer_start_at(struct reactor *r, struct timer *t, int64_t deadline)
+{
+	if (t->clock == CLOCK_OF_LOOP)
+		return heap_arm(r, &r->heaps[CLOCK_OF_LOOP], t, deadline);
+	return arm_with_alarm(r, t, deadline);
+}
+
+int timer_start_in(struct reactor *r, struct timer *t, int64_t delay)
+{
+	if (t->clock == CLOCK_OF_LOOP)
+		return timer_start_at(r, t, deadline_in(r, CLOCK_OF_LOOP, delay));
+	return timer_start_at(r, t, deadline_in(r, (enum reactor_clock)t->clock, delay));
+}
+
+static inline void heap_disarm(struct reactor *r, struct heap *h, struct timer *t)
+{
+	heap_remove(h, t->place - 1);
+	r->started--;
+	r->timing--;
 }
 
 void timer_stop(struct reactor *r, struct timer *t)
@@ -178,41 +204,35 @@ void timer_stop(struct reactor *r, struct timer *t)
 	timer_forget_pending(r, t);
 	if (!t->place)
 		return;
-	heap_remove(timer_heap(r, t), t->place - 1);
-	r->started--;
-	r->timing--;
+	if (t->clock == CLOCK_OF_LOOP)
+		heap_disarm(r, &r->heaps[CLOCK_OF_LOOP], t);
+	else
+		heap_disarm(r, &r->heaps[t->clock], t);
 }
 
 bool timer_active(const struct timer *t)
 {
-	return t->place || t->pending;
+	return t->place != 0;
 }
 
 /* ---- expiry ---------------------------------------------------------------------------------- */
-
-/* Sifts timers that were put off since, until the top is one that is really due next. */
-static bool heap_settle_top(struct heap *h)
-{
-	while (h->count && h->entries[0].key < h->entries[0].timer->deadline)
-		heap_adjust(h, 0);
-	return h->count > 0;
-}
 
 static void heap_activate_expired(struct reactor *r, struct heap *h, int64_t now)
 {
 	while (h->count && h->entries[0].key <= now) {
 		struct timer *t = h->entries[0].timer;
+		uint32_t place;
 
-		if (t->deadline > now) {
-			heap_adjust(h, 0);
+		if (t->deadline > now) { /* it was put off since */
+			heap_down(h, 0, (struct heap_entry){t->deadline, t});
 			continue;
 		}
-		t->pending = queue_add(r, t->priority, t, ACTIVE_TIMER);
-		if (!t->pending)
-			return; /* no memory: it stays armed, and due */
-		heap_remove(h, 0);
-		r->started--;
-		r->timing--;
+		place = queue_add(r, t->priority, t, ACTIVE_TIMER);
+		if (!place)
+			return; /* no memory: it stays armed, and is tried again */
+		heap_disarm(r, h, t);
+		t->place = place;
+		t->due = true;
 	}
 }
 
@@ -229,13 +249,9 @@ int64_t timers_wait(struct reactor *r, int64_t wait)
 	struct heap *h = &r->heaps[CLOCK_OF_LOOP];
 	int64_t due;
 
-	if (r->alarms[CLOCK_OF_BOOT].io.started || r->alarms[CLOCK_OF_WALL].io.started) {
-		for (int clock = CLOCK_OF_BOOT; clock < CLOCKS; clock++)
-			heap_settle_top(&r->heaps[clock]);
-		if (!alarms_set(r) && (wait < 0 || wait > RETRY))
-			wait = RETRY;
-	}
-	if (wait == 0 || !heap_settle_top(h))
+	if (!alarms_set(r) && (wait < 0 || wait > RETRY))
+		wait = RETRY;
+	if (wait == 0 || !h->count)
 		return wait;
 	due = h->entries[0].key - clock_read(CLOCK_OF_LOOP);
 	if (due < 0)

@@ -26,25 +26,18 @@ void waker_init(struct waker *w, waker_call *call)
 
 int waker_start(struct reactor *r, struct waker *w)
 {
-	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-
-	if (fd < 0)
-		return -1;
-	io_init(&w->io, fd, IO_READ, on_eventfd);
-	if (io_start_internal(r, &w->io) == 0)
+	w->io.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	w->io.fresh = true;
+	if (w->io.fd >= 0 && io_start_internal(r, &w->io) == 0)
 		return 0;
-	fd_close(&fd);
-	w->io.fd = -1;
+	fd_close(&w->io.fd);
 	return -1;
 }
 
 void waker_stop(struct reactor *r, struct waker *w)
 {
-	int fd = w->io.fd;
-
 	io_stop_internal(r, &w->io);
-	fd_close(&fd);
-	w->io.fd = -1;
+	fd_close(&w->io.fd);
 }
 
 void waker_wake(const struct waker *w)

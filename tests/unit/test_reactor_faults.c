@@ -31,7 +31,6 @@ static const struct fault {
     {"timerfd_create", {EMFILE, ENOMEM}, 4},
     {"timerfd_settime", {ENOMEM, EINVAL}, 10},
     {"signalfd", {EMFILE, ENOMEM}, 2},
-    {"socketpair", {EMFILE, ENOMEM}, 2},
     {"sigaction", {EINVAL, ENOMEM}, 2},
     {"pidfd_open", {ENOSYS, EMFILE, EPERM}, 2},
     {"waitpid", {EINTR}, 5},
