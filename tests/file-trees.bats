@@ -68,3 +68,12 @@ storm() {
 	for i in {1..40}; do : >"src/$i/sub/f"; done
 	for i in {1..40}; do until_true has_line "create src/$i/sub/f"; done
 }
+
+@test "where inotify instances run out the limit is named, with its value and the cure" {
+	limit max_user_instances 0
+	mkdir src
+	run "$evwatch" -w 10ms file src
+	[ "$status" = 1 ]
+	[[ $output == *"the limit of inotify instances of this user is reached"* ]]
+	[[ $output == *"fs.inotify.max_user_instances is 0"*"sysctl fs.inotify.max_user_instances="* ]]
+}

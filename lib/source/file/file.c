@@ -8,10 +8,6 @@
 #include "base/log.h"
 #include "source/kinds.h"
 
-#include <errno.h>
-#include <sys/inotify.h>
-#include <unistd.h>
-
 static void on_ready(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
 	struct file_source *s = CONTAINER_OF(w, struct file_source, io);
@@ -54,25 +50,13 @@ static void file_close(struct source *base)
 	buf_free(&s->path);
 }
 
-static int open_inotify(struct file_source *s, struct error *e)
-{
-	s->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (s->inotify >= 0)
-		return 0;
-	error_errno(e, "cannot watch files");
-	if (errno == EMFILE)
-		error_hint(e, "too many inotify instances or open files: see sysctl "
-			      "fs.inotify.max_user_instances, and ulimit -n");
-	return -1;
-}
-
 static int open_watches(struct file_source *s, struct error *e)
 {
 	const struct file_config *c = s->base.config;
 
 	if (c->fanotify)
 		return roots_open(s, e) < 0 ? -1 : fan_open(s, e);
-	if (!c->poll && open_inotify(s, e) < 0)
+	if (!c->poll && watch_open(s, e) < 0)
 		return -1;
 	mounts_open(s);
 	return roots_open(s, e);

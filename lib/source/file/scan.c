@@ -38,8 +38,9 @@ struct walk {
 	const struct scan_how *how;
 	struct dir **items; /* to be read; owned */
 	size_t count, capacity;
-	bool first;  /* the directory at hand is read for the first time */
-	bool polled; /* it had no watch until now */
+	bool first;            /* the directory at hand is read for the first time */
+	bool polled;           /* it had no watch until now */
+	struct table children; /* of the directory at hand, by name; read again, it may have many */
 };
 
 static void report(struct file_source *s, const struct dir *d, const char *name, unsigned event,
@@ -168,7 +169,7 @@ static void enter_known(struct walk *w, struct dir *d, const char *name)
 {
 	struct dir *child;
 
-	if (tree_child(d, name))
+	if (table_find(&w->children, name))
 		return;
 	child = enter(w->s, d, name, 'd');
 	if (child && child->wd >= 0)
@@ -187,11 +188,13 @@ static void take_entry(struct walk *w, struct dir *d, int folder, const char *na
 			enter_known(w, d, name);
 		return;
 	}
-	child = w->first ? NULL : tree_child(d, name);
+	child = table_find(&w->children, name);
 	if (child && type == 'd')
 		return; /* its own turn comes */
-	if (child)
+	if (child) {
+		table_remove(&w->children, name);
 		scan_gone(s, child);
+	}
 	if (scan_take(s, d, name, type, &child) <= 0)
 		return;
 	stamp_new(w, d, folder, name);
@@ -212,9 +215,12 @@ static void report_content_gone(struct file_source *s, const struct dir *d)
 	for (const struct dir *c = d->first_child; c; c = c->next) {
 		report_content_gone(s, c);
 		report(s, c, NULL, FILE_DELETE, 'd');
+		e = names_find(d->names, c->name); /* it is polled, and has both */
+		if (e)
+			e->seen = true;
 	}
-	for (uint32_t at = 0; (e = names_next(d->names, &at));)
-		if (e->type == 'f' || !tree_child(d, e->name))
+	for (uint32_t at = 0; (e = names_next(d->names, &at)); e->seen = false)
+		if (!e->seen)
 			report(s, d, e->name, FILE_DELETE, e->type);
 }
 
@@ -242,7 +248,7 @@ static void sweep(struct walk *w, struct dir *d)
 	for (size_t at = 0; at < gone.length; at += strlen(gone.data + at) + 1) {
 		char type = gone.data[at++];
 
-		child = type == 'f' ? NULL : tree_child(d, gone.data + at);
+		child = table_find(&w->children, gone.data + at);
 		names_remove(&d->names, gone.data + at);
 		if (child)
 			scan_gone(w->s, child);
@@ -367,7 +373,10 @@ static void read_directory(struct walk *w, struct dir *d)
 		directory_failed(w, d);
 		return;
 	}
-	if (read_entries(w, d, folder) == 0 && !w->first)
+	table_free(&w->children);
+	if (!w->first && tree_index(d, &w->children) < 0)
+		log_error(s->base.rule, "out of memory: %s is not read", tree_path(s, d, NULL));
+	else if (read_entries(w, d, folder) == 0 && !w->first)
 		sweep(w, d);
 	close(folder);
 	push_children(w, d);
@@ -381,6 +390,7 @@ void scan(struct file_source *s, struct dir *d, const struct scan_how *how)
 	while (w.count)
 		read_directory(&w, w.items[--w.count]);
 	free(w.items);
+	table_free(&w.children);
 	watch_tell_limit(s);
 	rescan_poll(s);
 }

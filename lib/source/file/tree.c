@@ -63,6 +63,32 @@ struct dir *tree_child(const struct dir *d, const char *name)
 	return NULL;
 }
 
+static uint64_t name_hash(const void *name)
+{
+	return hash_bytes(name, strlen(name));
+}
+
+static uint64_t dir_name_hash(const void *dir)
+{
+	return name_hash(((const struct dir *)dir)->name);
+}
+
+static bool dir_has_name(const void *dir, const void *name)
+{
+	return strcmp(((const struct dir *)dir)->name, name) == 0;
+}
+
+int tree_index(const struct dir *d, struct table *children)
+{
+	static const struct table_type by_name = {dir_name_hash, name_hash, dir_has_name};
+
+	table_init(children, &by_name);
+	for (struct dir *c = d->first_child; c; c = c->next)
+		if (table_add(children, c) < 0)
+			return -1;
+	return 0;
+}
+
 struct root *dir_root(const struct dir *d)
 {
 	while (d->parent)

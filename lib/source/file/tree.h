@@ -10,8 +10,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct error;
 struct file_source;
 struct root;
+struct table;
 
 /*
  * A watched directory. Its path is its name behind its parent's. About 80 bytes with its place in
@@ -33,6 +35,8 @@ struct dir {
 
 void tree_free(struct file_source *s);
 struct dir *tree_child(const struct dir *d, const char *name);
+/* The children by name, in a table to be freed: where many are looked for. Returns 0 or -1. */
+int tree_index(const struct dir *d, struct table *children);
 struct root *dir_root(const struct dir *d);
 unsigned dir_depth(const struct dir *d);
 /* The path of an entry (NULL: of the directory itself) in s->path. */
@@ -53,6 +57,8 @@ void tree_remove(struct file_source *s, struct dir *d);
 
 /* ---- watch.c ---- */
 uint32_t watch_mask(const struct file_source *s);
+/* Opens inotify. Returns 0, or -1 with `e` that names the limit if it is one. */
+int watch_open(struct file_source *s, struct error *e);
 /* The table of directories by watch. */
 void watch_init(struct file_source *s);
 /* The directory that has this watch, or NULL. */

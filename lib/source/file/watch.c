@@ -7,6 +7,7 @@
  */
 #include "source/file/tree.h"
 
+#include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "source/file/file.h"
@@ -61,10 +62,11 @@ struct dir *tree_find(const struct file_source *s, int wd)
 
 /* ---- the limit ------------------------------------------------------------------------------- */
 
-static long limit_read(void)
+/* The value of a sysctl below fs.inotify; -1: it is not to be had. */
+static long limit_read(const char *path)
 {
 	char text[32];
-	int fd = open("/proc/sys/fs/inotify/max_user_watches", O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
 
 	fd_close(&fd);
@@ -81,13 +83,35 @@ void watch_tell_limit(struct file_source *s)
 	if (c->poll || !s->limit_path || !s->n_polled || s->told_limit)
 		return;
 	s->told_limit = true;
-	limit = limit_read();
+	limit = limit_read("/proc/sys/fs/inotify/max_user_watches");
 	log_warn(s->base.rule,
 		 "the limit of inotify watches is reached at %s: fs.inotify.max_user_watches is "
 		 "%ld; %zu directories are watched, %zu more are polled every 2s; this rule "
 		 "alone needs %zu: sysctl fs.inotify.max_user_watches=%ld",
 		 s->limit_path, limit, s->dirs.count, s->n_polled, s->dirs.count + s->n_polled,
 		 (limit + (long)(s->n_polled + s->n_polled / 4)) | 1023);
+}
+
+int watch_open(struct file_source *s, struct error *e)
+{
+	long limit;
+
+	s->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (s->inotify >= 0)
+		return 0;
+	error_errno(e, "cannot watch files");
+	if (errno != EMFILE)
+		return -1;
+	/* inotify_init(2) has one word for two limits; the file can be opened only if it is not the
+	 * limit of descriptors. */
+	limit = limit_read("/proc/sys/fs/inotify/max_user_instances");
+	if (limit < 0)
+		return error_hint(e, "see ulimit -n");
+	error_set(e, "cannot watch files: the limit of inotify instances of this user is reached");
+	return error_hint(e,
+			  "fs.inotify.max_user_instances is %ld, and each rule of kind file "
+			  "needs one: sysctl fs.inotify.max_user_instances=%ld",
+			  limit, limit * 2 > 128 ? limit * 2 : 128);
 }
 
 /* ---- watches --------------------------------------------------------------------------------- */
