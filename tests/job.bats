@@ -91,6 +91,9 @@ load helper
   [ "$output" = l1 ]
   run_ev lines f --stdin json -- cat
   python3 -c 'import json,sys; assert json.loads(sys.argv[1])["subjects"]==["l1"]' "$output"
+  seq 3 >three
+  run_ev lines three --debounce 50ms --stdin json -- 'grep -o "\"count\":[0-9]*"; echo $EVWATCH_COUNT'
+  [ "$output" = $'"count":1\n"count":1\n"count":1\n1' ]
   run_ev lines f -- 'cat; echo end'
   [ "$output" = end ]
   run bash -c "echo in | '$EV' -1 after 1ms --stdin inherit -- cat"

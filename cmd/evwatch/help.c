@@ -5,6 +5,7 @@
 #include "tools.h"
 
 #include "reactor/reactor.h"
+#include "rule/parser.h"
 #include "source/source.h"
 
 #include <stdio.h>
@@ -102,6 +103,8 @@ void version_print(void)
 
 int tool_help(int argc, char **argv)
 {
+	const char *near;
+
 	if (argc < 2) {
 		help_print();
 		return 0;
@@ -109,5 +112,8 @@ int tool_help(int argc, char **argv)
 	if (help_print_of(argv[1]))
 		return 0;
 	fprintf(stderr, "evwatch: help: there is no kind or tool \"%s\"\n", argv[1]);
+	near = kind_near(argv[1], tool_names());
+	if (near)
+		fprintf(stderr, "  did you mean %s?\n", near);
 	return 2;
 }

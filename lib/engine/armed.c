@@ -213,11 +213,12 @@ static void on_room(void *owner)
 	ending_review(a->engine);
 }
 
-static void on_event_json(void *owner, struct buf *out, const struct event *event)
+/* Its count is that of the command's environment. */
+static void on_event_json(void *owner, struct buf *out, const struct event *event, uint64_t ordinal)
 {
 	static const struct print_config json = {.json = true};
-	struct armed_rule *a = owner;
-	struct print_context context = {a->rule->name, a->rule->type->name, a->events, NULL};
+	const struct armed_rule *a = owner;
+	struct print_context context = {a->rule->name, a->rule->type->name, ordinal, NULL};
 
 	event_print(out, &json, &context, event);
 }

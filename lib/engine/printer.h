@@ -16,7 +16,7 @@ struct zone;
 /* What is printed beside the event itself. */
 struct print_context {
 	const char *rule, *kind;
-	uint64_t count;          /* this event's ordinal in its rule, from 1 */
+	uint64_t count;          /* this event's ordinal in its rule, or its run's, from 1 */
 	const struct zone *zone; /* what %t is told in; NULL: the local one */
 };
 

@@ -84,8 +84,9 @@ struct job_host {
 	void (*dropped)(void *owner, void *token);
 	/* job_has_room may have changed to true, or job_idle to true. */
 	void (*room)(void *owner);
-	/* Appends the event as one line of JSON, for --stdin json. */
-	void (*event_json)(void *owner, struct buf *out, const struct event *event);
+	/* Appends an event of this run as one line of JSON, for --stdin json. */
+	void (*event_json)(void *owner, struct buf *out, const struct event *event,
+			   uint64_t ordinal);
 };
 
 struct job_setup {

@@ -73,7 +73,8 @@ static int input_of_text(struct run *run, bool json)
 
 	if (json && j->setup.host->event_json) {
 		for (size_t i = 0; i < run->batch->n; i++)
-			j->setup.host->event_json(j->setup.owner, &b, run->batch->events[i]);
+			j->setup.host->event_json(j->setup.owner, &b, run->batch->events[i],
+						  run->ordinal);
 	} else {
 		for (size_t i = run->from; i < run->to; i++)
 			buf_printf(&b, "%s\n", run->batch->subjects[i]);

@@ -13,22 +13,29 @@
 
 enum { PARALLEL_JOBS = 40 }; /* --on-busy parallel without --jobs */
 
+const char *kind_near(const char *word, const char *const *tools)
+{
+	const char *words[64];
+	size_t n = 0;
+
+	for (size_t i = 0; source_types[i] && n < 40; i++)
+		words[n++] = source_types[i]->name;
+	for (; tools && *tools && n < 63; tools++)
+		words[n++] = *tools;
+	words[n] = NULL;
+	return nearest_word(word, words);
+}
+
 static const struct source_type *read_kind(struct reading *r, const struct word *word)
 {
 	const struct source_type *type = source_type_find(word->text);
-	const char *words[64], *near;
+	const char *near;
 	struct error e;
-	size_t n = 0;
 
 	if (type)
 		return type;
-	for (size_t i = 0; source_types[i] && n < 40; i++)
-		words[n++] = source_types[i]->name;
-	for (const char *const *t = r->process ? r->process->tools : NULL; t && *t && n < 63; t++)
-		words[n++] = *t;
-	words[n] = NULL;
 	error_set(&e, "there is no kind \"%s\"", word->text);
-	near = nearest_word(word->text, words);
+	near = kind_near(word->text, r->process ? r->process->tools : NULL);
 	if (near)
 		error_hint(&e, "did you mean %s?", near);
 	else

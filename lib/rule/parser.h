@@ -42,4 +42,7 @@ int rules_parse_text(struct rules *rules, const struct script *script,
 /* Gives every rule a name and checks that names are unique. Returns 0 or -1 as above. */
 int rules_finish(struct rules *rules);
 
+/* The kind, or one of `tools` (may be NULL), that a mistyped word may have meant; or NULL. */
+const char *kind_near(const char *word, const char *const *tools);
+
 #endif
