@@ -239,3 +239,22 @@ END
     [ "$status" = 0 ]
   done
 }
+
+@test "a long queue of commands that cannot be started neither nests nor stops the loop" {
+  printf '#!/bin/sh\nuntil [ -e go ]; do sleep 0.01; done\n' >command
+  chmod +x command
+  ulimit -S -s 256
+  start -e 'c: signal USR1 -- ./command x' -e 'q: signal USR2 -- echo here >>seen'
+  python3 -c '
+import os, sys
+for i in range(3000):
+    os.kill(int(sys.argv[1]), 10)
+    os.sched_yield()' "$P"
+  rm command
+  touch go
+  until_ok '[ "$(lines_of err)" -ge 200 ]'
+  kill -USR2 "$P"
+  until_ok '[ -s seen ]'
+  stop
+  [ "$STATUS" = 143 ]
+}

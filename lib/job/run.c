@@ -22,6 +22,7 @@ enum { STATUS_TIMEOUT = 124, STATUS_NOT_EXECUTED = 126, STATUS_NOT_FOUND = 127 }
 
 static void on_timeout(struct reactor *r, struct timer *t);
 static void on_again(struct reactor *r, struct timer *t);
+static void on_over(struct reactor *r, struct deferred *d);
 
 struct run *run_new(struct job *j, struct batch *b, size_t from, size_t to)
 {
@@ -38,6 +39,7 @@ struct run *run_new(struct job *j, struct batch *b, size_t from, size_t to)
 	list_init(&run->link);
 	timer_init(&run->timeout, CLOCK_OF_LOOP, on_timeout);
 	timer_init(&run->again, CLOCK_OF_LOOP, on_again);
+	deferred_init(&run->over, on_over);
 	return run;
 }
 
@@ -47,6 +49,7 @@ void run_free(struct run *run)
 
 	timer_stop(r, &run->timeout);
 	timer_stop(r, &run->again);
+	deferred_stop(r, &run->over);
 	child_stop(r, &run->child);
 	terminal_take_back(&run->terminal, r);
 	list_remove(&run->link);
@@ -277,7 +280,17 @@ static void start_failed(struct run *run, const char *step, int why)
 	run->pid = 0;
 	run->status = why == ENOENT && strcmp(step, STEP_EXECUTE) == 0 ? STATUS_NOT_FOUND
 								       : STATUS_NOT_EXECUTED;
-	run_end(run);
+	run->state = RUN_FAILED;
+	/* In the next turn: a queue of commands that all fail must neither nest nor starve the
+	 * rest. */
+	if (deferred_start(j->setup.reactor, &run->over) < 0)
+		run_end(run);
+}
+
+static void on_over(struct reactor *r, struct deferred *d)
+{
+	(void)r;
+	run_end(CONTAINER_OF(d, struct run, over));
 }
 
 static int watch_child(struct run *run)

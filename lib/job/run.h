@@ -2,8 +2,11 @@
  * A run: one execution of the rule's command, from its launch to its end.
  *
  *	WAITING --launch--> RUNNING --ended--> (over)
- *	   ^                   |  \--stop, timeout--> STOPPING --ended, group gone--> (over)
- *	   +---- BACKOFF <-----+  failed, retries left; or it could not be forked
+ *	 ^    |                |  \--stop, timeout--> STOPPING --ended, group gone--> (over)
+ *	 |    |                |
+ *	 |    |                |  failed, retries left; or it could not be forked
+ *	 +----|--- BACKOFF <---+
+ *	      +--- it cannot be executed --> FAILED --next turn--> (over)
  *
  * Its owner, the job, is told when it is over.
  */
@@ -19,7 +22,7 @@
 
 struct job;
 
-enum run_state { RUN_WAITING, RUN_RUNNING, RUN_STOPPING, RUN_BACKOFF };
+enum run_state { RUN_WAITING, RUN_RUNNING, RUN_STOPPING, RUN_BACKOFF, RUN_FAILED };
 
 struct run {
 	struct link link; /* in the job's queue, or among its runs */
@@ -38,6 +41,7 @@ struct run {
 	struct child_watcher child;
 	struct timer timeout; /* --timeout, then --stop-timeout, then glances at the group */
 	struct timer again;   /* the end of a backoff */
+	struct deferred over; /* the end of one that could not be started */
 	int64_t kill_at;
 	struct output output;
 	struct terminal terminal;
@@ -47,7 +51,7 @@ struct run {
 struct run *run_new(struct job *j, struct batch *b, size_t from, size_t to);
 void run_free(struct run *run);
 
-/* Starts it. Whatever happens, run_over of the job is called in the end (perhaps at once). */
+/* Starts it. Whatever happens, job_run_over is called in the end, in a later turn. */
 void run_launch(struct run *run);
 
 /* Stop signal to its group, KILL after --stop-timeout. */
