@@ -12,7 +12,7 @@ setup() {
 }
 
 # Ends what the test started, by pid; the guardian ends the rest.
-teardown() {
+end_started() {
   local p
   for p in "${STARTED[@]:-}"; do
     [ -n "$p" ] || continue
@@ -21,6 +21,10 @@ teardown() {
     wait "$p" 2>/dev/null
   done
   return 0
+}
+
+teardown() {
+  end_started
 }
 
 # until_ok CONDITION [SECONDS]: waits until the shell text is true, 10 s at most.
