@@ -1,9 +1,9 @@
 /*
- * Children: each ends through its pidfd (pidfd_open(2), Linux 5.3), or through SIGCHLD where the
- * kernel has none. A process that adopts orphans must reap those too: then SIGCHLD looks at every
- * child that ended, and hands the watched ones to their watchers.
+ * Children: each ends through its pidfd (pidfd_open(2), Linux 5.3), or through SIGCHLD where there
+ * is none. A process that adopts orphans must reap those too: then SIGCHLD looks at every child
+ * that ended, and hands the watched ones to their watchers.
  *
- * There SIGCHLD is blocked and read from a signalfd(2). With a handler, as for other signals, a
+ * SIGCHLD is blocked then, and read from a signalfd(2). With a handler, as for other signals, a
  * child's end costs three system calls more, and the handler's: 2 to 3 % of a short command.
  */
 #include "reactor/loop.h"
@@ -101,27 +101,7 @@ static void reap_watched(struct reactor *r)
 	}
 }
 
-static void on_sigchld(struct reactor *r, struct signal_watcher *w, const struct signal_info *info)
-{
-	(void)w;
-	(void)info;
-	reap_watched(r);
-}
-
-static int watch_sigchld(struct reactor *r)
-{
-	if (r->child_signal.started || r->child_io.started)
-		return 0;
-	signal_init(&r->child_signal, SIGCHLD, on_sigchld);
-	if (signal_start(r, &r->child_signal) < 0)
-		return -1;
-	r->started--;
-	return 0;
-}
-
-/* ---- adopted children ------------------------------------------------------------------------ */
-
-static void block_sigchld(int how)
+static void mask_sigchld(int how)
 {
 	sigset_t set;
 
@@ -131,7 +111,7 @@ static void block_sigchld(int how)
 }
 
 /* Others may watch SIGCHLD as well; their handler cannot run while it is blocked. */
-static void on_child_io(struct reactor *r, struct io_watcher *w, unsigned ready)
+static void on_sigchld(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
 	struct signalfd_siginfo si;
 	struct signal_info info = {.number = SIGCHLD};
@@ -142,42 +122,36 @@ static void on_child_io(struct reactor *r, struct io_watcher *w, unsigned ready)
 	info.code = si.ssi_code;
 	info.pid = (pid_t)si.ssi_pid;
 	info.uid = si.ssi_uid;
-	reap_all(r);
+	if (r->reaps_orphans)
+		reap_all(r);
+	else
+		reap_watched(r);
 	reactor_signal_deliver(r, &info);
 }
 
-int reactor_reap_orphans(struct reactor *r)
+static int watch_sigchld(struct reactor *r)
 {
 	sigset_t set;
-	int fd;
 
 	if (r->child_io.started)
 		return 0;
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
-	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	io_init(&r->child_io, fd, IO_READ, on_child_io);
+	io_init(&r->child_io, -1, IO_READ, on_sigchld);
 	r->child_io.priority = PRIORITY_FIRST;
-	if (io_start_internal(r, &r->child_io) < 0) {
-		fd_close(&fd);
+	if (io_open_internal(r, &r->child_io, signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
 		return -1;
-	}
-	block_sigchld(SIG_BLOCK);
-	raise(SIGCHLD); /* what ended before that */
+	mask_sigchld(SIG_BLOCK);
 	return 0;
 }
 
-static void orphans_close(struct reactor *r)
+int reactor_reap_orphans(struct reactor *r)
 {
-	int fd = r->child_io.fd;
-
-	if (!r->child_io.started)
-		return;
-	io_stop_internal(r, &r->child_io);
-	fd_close(&fd);
-	block_sigchld(SIG_UNBLOCK);
+	if (watch_sigchld(r) < 0)
+		return -1;
+	r->reaps_orphans = true;
+	raise(SIGCHLD); /* what ended before that */
+	return 0;
 }
 
 /* ---- watching -------------------------------------------------------------------------------- */
@@ -190,18 +164,19 @@ void child_init(struct child_watcher *w, pid_t pid, child_call *call)
 
 static int watch_pidfd(struct reactor *r, struct child_watcher *w, int pidfd)
 {
-	if (pidfd < 0 && r->child_io.started)
+	if (pidfd < 0 && r->reaps_orphans)
 		return 0; /* SIGCHLD comes in any case: a pidfd would only cost more */
 	if (pidfd < 0)
 		pidfd = (int)syscall(SYS_pidfd_open, w->pid, 0);
-	if (pidfd < 0)
-		return errno == ESRCH ? -1 : watch_sigchld(r);
-	io_init(&w->io, pidfd, IO_READ, on_pidfd);
-	if (io_start_internal(r, &w->io) == 0)
+	if (pidfd < 0 && errno == ESRCH)
+		return -1;
+	io_init(&w->io, -1, IO_READ, on_pidfd);
+	if (io_open_internal(r, &w->io, pidfd) == 0)
 		return 0;
-	fd_close(&pidfd);
-	w->io.fd = -1;
-	return watch_sigchld(r);
+	if (watch_sigchld(r) < 0)
+		return -1;
+	raise(SIGCHLD); /* it may have ended before anybody watched */
+	return 0;
 }
 
 int child_start(struct reactor *r, struct child_watcher *w, int pidfd)
@@ -216,23 +191,14 @@ int child_start(struct reactor *r, struct child_watcher *w, int pidfd)
 	}
 	w->started = true;
 	r->started++;
-	/* By SIGCHLD: it may have ended before anybody watched. */
-	if (!w->io.started && !r->child_io.started)
-		raise(SIGCHLD);
 	return 0;
 }
 
 void child_stop(struct reactor *r, struct child_watcher *w)
 {
-	int fd = w->io.fd;
-
 	if (!w->started)
 		return;
-	if (w->io.started) {
-		io_stop_internal(r, &w->io);
-		fd_close(&fd);
-		w->io.fd = -1;
-	}
+	io_close_internal(r, &w->io);
 	table_remove(&r->children, &w->pid);
 	w->started = false;
 	r->started--;
@@ -253,9 +219,7 @@ void children_close(struct reactor *r)
 		at = 0;
 	}
 	table_free(&r->children);
-	orphans_close(r);
-	if (r->child_signal.started) {
-		r->started++;
-		signal_stop(r, &r->child_signal);
-	}
+	if (r->child_io.started)
+		mask_sigchld(SIG_UNBLOCK);
+	io_close_internal(r, &r->child_io);
 }

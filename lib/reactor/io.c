@@ -99,11 +99,6 @@ void io_stop(struct reactor *r, struct io_watcher *w)
 	io_unlink(slot, w);
 	w->started = false;
 	r->started--;
-	if (w->timeout) {
-		timer_stop(r, &w->timeout->timer);
-		w->timeout = NULL;
-		w->interest &= (uint16_t)~IO_TIMEOUT;
-	}
 	/* Without memory for the note the backend goes on reporting it: that is stale then. */
 	if (io_note_change(r, slot, w->fd) < 0 && !slot->first)
 		slot->generation++;
@@ -132,7 +127,7 @@ void io_stop_close(struct reactor *r, struct io_watcher *w)
 
 void io_change(struct reactor *r, struct io_watcher *w, unsigned interest)
 {
-	w->interest = (uint16_t)(interest | ALWAYS_TOLD | (w->timeout ? IO_TIMEOUT : 0));
+	w->interest = (uint16_t)(interest | ALWAYS_TOLD);
 	/* What was ready but is not asked for any more must not be told. */
 	w->ready &= w->interest;
 	if (!w->ready)
@@ -148,47 +143,6 @@ void io_close(struct reactor *r)
 			io_stop(r, r->slots[fd].first);
 }
 
-/* ---- inactivity ------------------------------------------------------------------------------ */
-
-static void on_io_timeout(struct reactor *r, struct timer *t)
-{
-	struct io_timeout *timeout = CONTAINER_OF(t, struct io_timeout, timer);
-	struct io_watcher *w = timeout->watcher;
-
-	timer_start_in(r, t, timeout->after);
-	if (w->interest & IO_ONCE)
-		io_stop(r, w);
-	w->call(r, w, IO_TIMEOUT);
-}
-
-int io_set_timeout(struct reactor *r, struct io_watcher *w, struct io_timeout *t, int64_t after)
-{
-	if (w->timeout)
-		timer_stop(r, &w->timeout->timer);
-	w->timeout = NULL;
-	w->interest &= (uint16_t)~IO_TIMEOUT;
-	if (!after || !w->started)
-		return 0;
-	timer_init(&t->timer, CLOCK_OF_LOOP, on_io_timeout);
-	t->timer.priority = w->priority;
-	t->watcher = w;
-	t->reactor = r;
-	t->after = after;
-	if (timer_start_in(r, &t->timer, after) < 0)
-		return -1;
-	w->timeout = t;
-	w->interest |= IO_TIMEOUT;
-	return 0;
-}
-
-void io_prepare_call(struct reactor *r, struct io_watcher *w)
-{
-	if (w->timeout) /* its time begins anew: one store, mostly */
-		timer_start_in(r, &w->timeout->timer, w->timeout->after);
-	if (w->interest & IO_ONCE)
-		io_stop(r, w);
-}
-
 /* ---- the backend ----------------------------------------------------------------------------- */
 
 static unsigned io_union(const struct io_slot *slot)
@@ -197,7 +151,7 @@ static unsigned io_union(const struct io_slot *slot)
 	bool level = false;
 
 	for (const struct io_watcher *w = slot->first; w; w = w->next) {
-		interest |= w->interest & (unsigned)~(IO_ONCE | IO_TIMEOUT);
+		interest |= w->interest & (unsigned)~IO_ONCE;
 		level |= !(w->interest & IO_EDGE);
 	}
 	/* One that wants levels gets levels; for the others that is more, not less. */
@@ -320,16 +274,30 @@ void io_flush_changes(struct reactor *r)
 	r->n_changes = kept;
 }
 
-int io_install_now(struct reactor *r, struct io_watcher *w)
+int io_open_internal(struct reactor *r, struct io_watcher *w, int fd)
 {
 	int why;
 
-	if (io_flush_change(r, w->fd) == 0)
+	w->fd = fd;
+	w->fresh = true;
+	if (fd < 0)
+		return -1;
+	if (io_start(r, w) == 0 && io_flush_change(r, fd) == 0) {
+		r->started--;
 		return 0;
+	}
 	why = errno;
-	io_stop(r, w);
+	io_stop_close(r, w);
 	errno = why;
 	return -1;
+}
+
+void io_close_internal(struct reactor *r, struct io_watcher *w)
+{
+	if (!w->started)
+		return;
+	r->started++;
+	io_stop_close(r, w);
 }
 
 void io_reinstall_all(struct reactor *r)

@@ -45,24 +45,19 @@ void queue_remove(struct reactor *r, unsigned priority, uint32_t place)
 static void call_io(struct reactor *r, struct io_watcher *w)
 {
 	w->pending = 0;
-	if (__builtin_expect(w->interest & (IO_ONCE | IO_TIMEOUT), 0))
-		io_prepare_call(r, w);
+	if (__builtin_expect(w->interest & IO_ONCE, 0))
+		io_stop(r, w);
 	w->call(r, w, w->ready);
 }
 
 static __attribute__((noinline)) void call_other(struct reactor *r, uintptr_t item)
 {
 	void *watcher = (void *)(item & ~(uintptr_t)KIND_BITS);
-	struct deferred *d = watcher;
 	struct timer *t = watcher;
 
 	if ((item & KIND_BITS) == ACTIVE_TIMER) {
 		timer_forget_due(t);
 		t->call(r, t);
-	} else if ((item & KIND_BITS) == ACTIVE_DEFERRED) {
-		d->pending = 0;
-		r->started--;
-		d->call(r, d);
 	}
 }
 
@@ -88,59 +83,6 @@ static void run_first_queue(struct reactor *r)
 	r->nonempty &= ~bit;
 }
 
-/* ---- deferred calls -------------------------------------------------------------------------- */
-
-/* `pending` of one that waits for the next turn: its place among `later`, beyond all queues. */
-enum { LATER = 0x40000000 };
-
-void deferred_init(struct deferred *d, deferred_call *call)
-{
-	*d = (struct deferred){.call = call, .priority = PRIORITY_DEFAULT};
-}
-
-int deferred_start(struct reactor *r, struct deferred *d)
-{
-	if (d->pending)
-		return 0;
-	/* Always the next turn: one that starts itself again must not starve the descriptors. */
-	if (ARRAY_GROW(r->later, r->later_capacity, r->n_later + 1) < 0)
-		return -1;
-	r->later[r->n_later++] = d;
-	d->pending = LATER + (uint32_t)r->n_later;
-	r->started++;
-	return 0;
-}
-
-void deferred_stop(struct reactor *r, struct deferred *d)
-{
-	if (!d->pending)
-		return;
-	if (d->pending > LATER)
-		r->later[d->pending - LATER - 1] = NULL;
-	else
-		queue_remove(r, d->priority, d->pending);
-	d->pending = 0;
-	r->started--;
-}
-
-static void activate_deferred(struct reactor *r)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < r->n_later; i++) {
-		struct deferred *d = r->later[i];
-
-		if (!d)
-			continue;
-		d->pending = queue_add(r, d->priority, d, ACTIVE_DEFERRED);
-		if (!d->pending) { /* no memory: it waits for another turn */
-			r->later[kept++] = d;
-			d->pending = LATER + (uint32_t)kept;
-		}
-	}
-	r->n_later = kept;
-}
-
 static void queues_close(struct reactor *r)
 {
 	for (int i = 0; i < PRIORITIES; i++) {
@@ -151,15 +93,9 @@ static void queues_close(struct reactor *r)
 
 			if ((q->items[at] & KIND_BITS) == ACTIVE_TIMER)
 				timer_forget_due(watcher);
-			else if ((q->items[at] & KIND_BITS) == ACTIVE_DEFERRED)
-				((struct deferred *)watcher)->pending = 0;
 		}
 		free(q->items);
 	}
-	for (size_t i = 0; i < r->n_later; i++)
-		if (r->later[i])
-			r->later[i]->pending = 0;
-	free(r->later);
 }
 
 /* ---- one iteration --------------------------------------------------------------------------- */
@@ -167,7 +103,7 @@ static void queues_close(struct reactor *r)
 /* Is there more to a turn than descriptors? */
 static bool has_extras(const struct reactor *r)
 {
-	return r->timing | r->n_always | r->n_later;
+	return r->timing | r->n_always;
 }
 
 /* Steps 2 and 3: how long may the wait last? */
@@ -175,7 +111,7 @@ static int64_t longest_wait(struct reactor *r, int64_t wait)
 {
 	if ((r->rebuild || r->n_changes) && (wait < 0 || wait > RETRY))
 		wait = RETRY;
-	if (r->nonempty || r->n_later || r->n_always)
+	if (r->nonempty || r->n_always)
 		wait = 0;
 	return r->timing ? timers_wait(r, wait) : wait;
 }
@@ -184,7 +120,6 @@ static void activate_extras(struct reactor *r)
 {
 	io_activate_always_ready(r);
 	timers_activate_expired(r);
-	activate_deferred(r);
 }
 
 int reactor_turn(struct reactor *r, int64_t wait)
@@ -227,22 +162,6 @@ void reactor_stop(struct reactor *r)
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
-
-int io_start_internal(struct reactor *r, struct io_watcher *w)
-{
-	if (io_start(r, w) < 0 || io_install_now(r, w) < 0)
-		return -1;
-	r->started--;
-	return 0;
-}
-
-void io_stop_internal(struct reactor *r, struct io_watcher *w)
-{
-	if (!w->started)
-		return;
-	r->started++;
-	io_stop(r, w);
-}
 
 struct reactor *reactor_new(const struct reactor_config *config, struct error *e)
 {

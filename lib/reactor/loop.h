@@ -29,7 +29,7 @@ struct io_slot {
 };
 
 /* Watchers that are to be called: pointers with their kind in the low bits. */
-enum active_kind { ACTIVE_IO, ACTIVE_TIMER, ACTIVE_DEFERRED, ACTIVE_NONE /* stopped since */ };
+enum active_kind { ACTIVE_IO, ACTIVE_TIMER, ACTIVE_NONE /* stopped since */ };
 
 struct queue {
 	uintptr_t *items;
@@ -71,8 +71,6 @@ struct reactor {
 
 	uint32_t nonempty; /* a bit for each priority, and STOPPING */
 	struct queue queues[PRIORITIES];
-	struct deferred **later; /* started while queues run: for the next turn */
-	size_t n_later, later_capacity;
 
 	struct heap heaps[CLOCKS];
 	size_t timing; /* timers armed and alarms open; 0: no clock needs a look */
@@ -89,9 +87,9 @@ struct reactor {
 	signal_filter *filter;
 	void *filter_context;
 
-	struct table children; /* by pid */
-	struct signal_watcher child_signal;
-	struct io_watcher child_io; /* of a signalfd, where orphans are reaped */
+	struct table children;      /* by pid */
+	struct io_watcher child_io; /* of a signalfd: for orphans, and children without a pidfd */
+	bool reaps_orphans;
 
 	struct reactor_stats stats;
 };
@@ -120,21 +118,20 @@ static inline uint32_t queue_add(struct reactor *r, unsigned priority, void *wat
 void queue_remove(struct reactor *r, unsigned priority, uint32_t place);
 /* A new backend with all that is watched. Returns 0, or -1 with the old one still there. */
 int backend_rebuild(struct reactor *r);
-/* Starts and stops what the loop itself needs: it does not keep reactor_run running, and what the
- * backend refuses is an error of the start, for nobody would look at it later. */
-int io_start_internal(struct reactor *r, struct io_watcher *w);
-void io_stop_internal(struct reactor *r, struct io_watcher *w);
+/*
+ * For what the loop itself needs, which does not keep reactor_run running: starts `w` (initialised)
+ * on `fd`, which is taken over; what the backend refuses is an error here. -1 with errno, and also
+ * where `fd` is -1: then `fd` is closed. io_close_internal closes it too.
+ */
+int io_open_internal(struct reactor *r, struct io_watcher *w, int fd);
+void io_close_internal(struct reactor *r, struct io_watcher *w);
 
 /* ---- io.c ---- */
 void io_flush_changes(struct reactor *r);
-/* Hands a started watcher to the backend at once. -1 with errno: refused, and stopped. */
-int io_install_now(struct reactor *r, struct io_watcher *w);
 void io_activate_always_ready(struct reactor *r);
 void io_reinstall_all(struct reactor *r);
 /* Stops every watcher that is left. */
 void io_close(struct reactor *r);
-/* A watcher with a timeout, or for one call only, is about to be called. */
-void io_prepare_call(struct reactor *r, struct io_watcher *w);
 /* Readiness of a registration that is gone. */
 void io_stale(struct reactor *r, const struct io_slot *slot);
 

@@ -96,13 +96,11 @@ enum {
 	IO_ERROR = 0x008,       /* reported always: EPOLLERR, or the backend refused it */
 	IO_HANGUP = 0x010,      /* reported always: EPOLLHUP */
 	IO_HALF_CLOSE = 0x2000, /* the peer will send no more: EPOLLRDHUP; only when asked for */
-	IO_TIMEOUT = 0x040,     /* reported when the watcher's own timeout ran out */
 	IO_EDGE = 0x080,        /* interest: tell changes only, on epoll; the others tell levels */
 	IO_ONCE = 0x100,        /* interest: stop before the callback */
 };
 
 struct io_watcher;
-struct io_timeout;
 typedef void io_call(struct reactor *r, struct io_watcher *w, unsigned ready);
 
 /*
@@ -113,7 +111,6 @@ typedef void io_call(struct reactor *r, struct io_watcher *w, unsigned ready);
 struct io_watcher {
 	io_call *call;
 	struct io_watcher *next; /* private from here on: others of this descriptor */
-	struct io_timeout *timeout;
 	int fd;
 	uint32_t pending; /* place in an active queue + 1; 0: none */
 	uint16_t interest;
@@ -158,20 +155,6 @@ int timer_start_at(struct reactor *r, struct timer *t, int64_t deadline);
 int timer_start_in(struct reactor *r, struct timer *t, int64_t delay);
 void timer_stop(struct reactor *r, struct timer *t);
 bool timer_active(const struct timer *t);
-
-/* An inactivity timeout of a descriptor: embedded in the watcher's owner like the watcher. */
-struct io_timeout {
-	struct timer timer; /* private */
-	struct io_watcher *watcher;
-	struct reactor *reactor;
-	int64_t after;
-};
-
-/*
- * Calls `w` with IO_TIMEOUT when it was not called for `after` ns; each call begins the time anew.
- * Ends with io_stop, or with `after` 0. Start the watcher first. Returns 0, or -1 with ENOMEM.
- */
-int io_set_timeout(struct reactor *r, struct io_watcher *w, struct io_timeout *t, int64_t after);
 
 /*
  * Is told when the wall clock was set (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET); wall timers
@@ -236,14 +219,14 @@ struct child_watcher {
 void child_init(struct child_watcher *w, pid_t pid, child_call *call);
 /*
  * Watches a child of this process. `pidfd` (from clone3(2), CLONE_PIDFD) is taken over, in failure
- * too; with -1 one is opened where the kernel has them, and SIGCHLD serves elsewhere. -1 with
- * ESRCH: no such child.
+ * too; with -1 one is opened. Where there is none SIGCHLD serves, and is blocked until the reactor
+ * is freed (commands must be started with an empty mask). -1 with ESRCH: no such child.
  */
 int child_start(struct reactor *r, struct child_watcher *w, int pidfd);
 void child_stop(struct reactor *r, struct child_watcher *w);
 /*
- * Also reaps children that nobody watches: for a subreaper (prctl(2)) or PID 1. Blocks SIGCHLD
- * until the reactor is freed (commands must be started with an empty mask). Returns 0 or -1.
+ * Also reaps children that nobody watches: for a subreaper (prctl(2)) or PID 1. Blocks SIGCHLD as
+ * said above. Returns 0 or -1.
  */
 int reactor_reap_orphans(struct reactor *r);
 
@@ -255,7 +238,7 @@ typedef void deferred_call(struct reactor *r, struct deferred *d);
 /* Called once, in the next turn. */
 struct deferred {
 	deferred_call *call;
-	uint32_t pending; /* private */
+	struct timer timer; /* private */
 	uint8_t priority;
 };
 

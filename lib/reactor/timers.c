@@ -7,7 +7,6 @@
  */
 #include "reactor/timer_heap.h"
 
-#include "base/fd.h"
 #include "base/list.h"
 
 #include <errno.h>
@@ -39,21 +38,17 @@ static void on_alarm(struct reactor *r, struct io_watcher *w, unsigned ready)
 static int alarm_open(struct reactor *r, enum reactor_clock clock)
 {
 	struct alarm_clock *alarm = &r->alarms[clock];
-	int fd;
 
 	if (clock == CLOCK_OF_LOOP || alarm->io.started)
 		return 0;
-	fd = timerfd_create(clock == CLOCK_OF_WALL ? CLOCK_REALTIME : CLOCK_BOOTTIME,
-			    TFD_NONBLOCK | TFD_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	io_init(&alarm->io, fd, IO_READ, on_alarm);
+	io_init(&alarm->io, -1, IO_READ, on_alarm);
 	alarm->io.priority = PRIORITY_FIRST;
 	alarm->armed = INT64_MAX;
-	if (io_start_internal(r, &alarm->io) < 0) {
-		fd_close(&fd);
+	if (io_open_internal(
+		r, &alarm->io,
+		timerfd_create(clock == CLOCK_OF_WALL ? CLOCK_REALTIME : CLOCK_BOOTTIME,
+			       TFD_NONBLOCK | TFD_CLOEXEC)) < 0)
 		return -1;
-	}
 	r->timing++;
 	return 0;
 }
@@ -101,12 +96,9 @@ static bool alarms_set(struct reactor *r)
 
 static void alarm_close(struct reactor *r, struct alarm_clock *alarm)
 {
-	int fd = alarm->io.fd;
-
 	if (!alarm->io.started)
 		return;
-	io_stop_internal(r, &alarm->io);
-	fd_close(&fd);
+	io_close_internal(r, &alarm->io);
 	r->timing--;
 }
 
@@ -213,6 +205,36 @@ void timer_stop(struct reactor *r, struct timer *t)
 bool timer_active(const struct timer *t)
 {
 	return t->place != 0;
+}
+
+/* ---- deferred calls: timers that are due ------------------------------------------------------
+ */
+
+static void on_deferred(struct reactor *r, struct timer *t)
+{
+	struct deferred *d = CONTAINER_OF(t, struct deferred, timer);
+
+	d->call(r, d);
+}
+
+void deferred_init(struct deferred *d, deferred_call *call)
+{
+	*d = (struct deferred){.call = call, .priority = PRIORITY_DEFAULT};
+	timer_init(&d->timer, CLOCK_OF_LOOP, on_deferred);
+}
+
+/* One that starts itself again is served in the next turn: it must not starve the descriptors. */
+int deferred_start(struct reactor *r, struct deferred *d)
+{
+	if (timer_active(&d->timer))
+		return 0;
+	d->timer.priority = d->priority;
+	return timer_start_at(r, &d->timer, 0);
+}
+
+void deferred_stop(struct reactor *r, struct deferred *d)
+{
+	timer_stop(r, &d->timer);
 }
 
 /* ---- expiry ---------------------------------------------------------------------------------- */

@@ -1,7 +1,6 @@
 /* Wake-ups from other threads: an eventfd that the loop watches. */
 #include "reactor/loop.h"
 
-#include "base/fd.h"
 #include "base/list.h"
 
 #include <errno.h>
@@ -26,18 +25,12 @@ void waker_init(struct waker *w, waker_call *call)
 
 int waker_start(struct reactor *r, struct waker *w)
 {
-	w->io.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	w->io.fresh = true;
-	if (w->io.fd >= 0 && io_start_internal(r, &w->io) == 0)
-		return 0;
-	fd_close(&w->io.fd);
-	return -1;
+	return io_open_internal(r, &w->io, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
 }
 
 void waker_stop(struct reactor *r, struct waker *w)
 {
-	io_stop_internal(r, &w->io);
-	fd_close(&w->io.fd);
+	io_close_internal(r, &w->io);
 }
 
 void waker_wake(const struct waker *w)

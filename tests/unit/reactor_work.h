@@ -17,7 +17,6 @@ enum { CLOCKS_OF_WORK = 3 };
 struct work {
 	struct reactor *reactor;
 	struct probe reader, writer;
-	struct io_timeout idle;
 	struct timer timers[CLOCKS_OF_WORK];
 	struct signal_watcher signal;
 	struct deferred deferred;

@@ -288,14 +288,12 @@ static void test_free(void)
 {
 	struct reactor *r = reactor_here();
 	struct call c = call_of();
-	struct io_timeout timeout;
 	struct timer t;
 	struct probe p;
 	int fds[2];
 
 	stream_open(fds);
 	probe_start(r, &p, fds[0], IO_WRITE);
-	io_set_timeout(r, &p.io, &timeout, INT64_MAX);
 	timer_init(&t, CLOCK_OF_LOOP, stop_loop);
 	timer_start_in(r, &t, 0);
 	deferred_start(r, &c.deferred);

@@ -95,7 +95,6 @@ static void start_work(struct work *w)
 	work_init(w);
 	w->reactor = reactor_here();
 	io_start(w->reactor, &w->reader.io);
-	io_set_timeout(w->reactor, &w->reader.io, &w->idle, INT64_C(3600000000000));
 	signal_start(w->reactor, &w->signal);
 	waker_start(w->reactor, &w->waker);
 }
@@ -117,7 +116,6 @@ static void work_once(struct work *w)
 	io_change(r, &w->reader.io, IO_READ);
 	io_stop(r, &w->reader.io);
 	io_start(r, &w->reader.io);
-	io_set_timeout(r, &w->reader.io, &w->idle, INT64_C(3600000000000));
 	turns(r, 2);
 }
 

@@ -35,8 +35,6 @@ static const struct fault {
     {"pidfd_open", {ENOSYS, EMFILE, EPERM}, 2},
     {"waitpid", {EINTR}, 5},
     {"read", {EINTR, EAGAIN}, 8},
-    {"recv", {EINTR, EAGAIN, ENOMEM}, 5},
-    {"send", {ENOMEM, ENOBUFS, EINTR}, 5},
     {"write", {EINTR}, 5},
 };
 
@@ -69,8 +67,7 @@ static bool start_all(struct work *w)
 	r = w->reactor;
 	if (reaps_orphans && !OR_AGAIN(reactor_reap_orphans(r)))
 		return false;
-	if (!OR_AGAIN(io_start(r, &w->reader.io)) || !OR_AGAIN(io_start(r, &w->writer.io)) ||
-	    !OR_AGAIN(io_set_timeout(r, &w->reader.io, &w->idle, INT64_C(3600000000000))))
+	if (!OR_AGAIN(io_start(r, &w->reader.io)) || !OR_AGAIN(io_start(r, &w->writer.io)))
 		return false;
 	for (int i = 0; i < CLOCKS_OF_WORK; i++)
 		if (!OR_AGAIN(timer_start_in(r, &w->timers[i], 100000)))

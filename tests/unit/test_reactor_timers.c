@@ -240,74 +240,6 @@ static void test_model(void)
 	reactor_free(r);
 }
 
-/* ---- inactivity ------------------------------------------------------------------------------ */
-
-static void on_timeout(struct reactor *r, struct probe *p)
-{
-	if (p->last & IO_TIMEOUT)
-		reactor_stop(r);
-}
-
-static void test_io_timeout(void)
-{
-	struct reactor *r = reactor_here();
-	struct io_timeout t;
-	struct probe p;
-	int fds[2];
-
-	pipe_open(fds);
-	probe_start(r, &p, fds[0], IO_READ);
-	p.act = on_timeout;
-	io_set_timeout(r, &p.io, &t, 3 * MS);
-	reactor_run(r);
-	EQUAL(p.last, IO_TIMEOUT, "an idle descriptor times out");
-	reactor_run(r);
-	EQUAL(p.calls, 2, "and again when it stays idle");
-	io_change(r, &p.io, IO_READ | IO_HALF_CLOSE);
-	reactor_run(r);
-	EQUAL(p.calls, 3, "a changed interest keeps the timeout");
-	io_set_timeout(r, &p.io, &t, 0);
-	turns_within(r, 10 * MS);
-	EQUAL(p.calls, 3, "0 ends it");
-	io_set_timeout(r, &p.io, &t, 1 * MS);
-	io_stop(r, &p.io);
-	reactor_run(r);
-	EQUAL(p.calls, 3, "so does stopping the watcher; with nothing started the loop ends");
-	p = probe_of(fds[0], IO_READ | IO_ONCE);
-	io_start(r, &p.io);
-	io_set_timeout(r, &p.io, &t, 1 * MS);
-	reactor_run(r);
-	HOLDS(p.calls == 1 && p.last == IO_TIMEOUT && !p.io.started, "a timeout counts as once");
-	reactor_free(r);
-	close_both(fds);
-}
-
-/* Bytes and the timeout come to light in one turn: the bytes count. */
-static void test_io_timeout_beside_readiness(void)
-{
-	struct reactor *r = reactor_here();
-	struct io_timeout t;
-	struct probe p;
-	int fds[2];
-
-	pipe_open(fds);
-	put(fds[1], "x");
-	probe_start(r, &p, fds[0], IO_READ);
-	io_set_timeout(r, &p.io, &t, 1);
-	for (int64_t end = clock_read(CLOCK_OF_LOOP) + 2 * MS; clock_read(CLOCK_OF_LOOP) < end;)
-		;
-	turns(r, 1);
-	HOLDS(p.calls == 1 && p.last == IO_READ, "what is ready has not timed out");
-	take(fds[0], 1);
-	io_set_timeout(r, &p.io, &t, (int64_t)3600 * 1000 * MS);
-	turns(r, 3);
-	EQUAL(p.all, IO_READ, "activity begins the time anew");
-	io_stop(r, &p.io);
-	HOLDS(!timer_active(&t.timer), "and stopping ends it");
-	reactor_free(r);
-	close_both(fds);
-}
-
 static const struct conformance cases[] = {
     {"clocks", test_clocks},
     {"far deadlines", test_far},
@@ -315,8 +247,6 @@ static const struct conformance cases[] = {
     {"stopped by another", test_others},
     {"order", test_order},
     {"model", test_model},
-    {"io timeout", test_io_timeout},
-    {"io timeout beside readiness", test_io_timeout_beside_readiness},
     {0},
 };
 
