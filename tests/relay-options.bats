@@ -98,3 +98,61 @@ P
   for _ in 1 2; do [ "$(echo hi | tcp "$(port)")" = hi ]; done
   [ "$(grep -c 'relay1: --dump ends: No space left on device' err)" = 1 ]
 }
+
+# A server that says where a connection comes from.
+whence='
+while True:
+    c, a = l.accept()
+    c.sendall(("%s\n" % a[0]).encode()); c.close()'
+
+@test "--bind: connections to targets come from this address, and many may" {
+  server "$whence"
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --bind 127.0.0.3
+  for _ in 1 2 3; do [ "$(tcp "$(port)" </dev/null)" = 127.0.0.3 ]; done
+  stop
+  # Also where names are raced, and of the looks of --check.
+  start relay 127.0.0.1:0 "localhost:$SERVER" --bind 127.0.0.4 --check 10ms
+  [ "$(tcp "$(port)" </dev/null)" = 127.0.0.4 ]
+}
+
+@test "--bind: IPv6, with and without brackets" {
+  "$EV" --ready-file r2 listen '[::1]:0' -- 'echo "$EVWATCH_REMOTE_ADDR"' 3>&- &
+  STARTED+=($!)
+  until_ok '[ -e r2 ]'
+  local to
+  to=$(sed 's/.*\[/[/' r2)
+  for from in ::1 '[::1]'; do
+    start relay 127.0.0.1:0 "$to" --bind "$from"
+    [ "$(tcp "$(port)" </dev/null)" = ::1 ]
+    stop
+  done
+}
+
+@test "--bind: an address that is not ours, no address, or of the other family is told at start" {
+  run_ev relay 127.0.0.1:0 127.0.0.1:1 --bind 203.0.113.9
+  [ "$status" = 1 ]
+  [[ $output == *'relay1: cannot connect from 203.0.113.9: Cannot assign requested address'*'--bind takes an address of this machine'* ]]
+  for wrong in example.org '*' '' 1.2.3 7000; do
+    run_ev relay 127.0.0.1:0 127.0.0.1:1 --bind "$wrong"
+    [ "$status" = 2 ]
+    [[ $output == *'is not an address'* ]]
+  done
+  run_ev relay 127.0.0.1:0 '[::1]:1' --bind 127.0.0.1
+  [ "$status" = 2 ]
+  [[ $output == *'[::1]:1 cannot be connected to from the address of --bind'*'one is IPv4, the other IPv6'* ]]
+}
+
+@test "--bind: datagrams go to targets from this address as well" {
+  server '
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("127.0.0.1", 0))
+open("udp.tmp", "w").write(str(u.getsockname()[1])); os.rename("udp.tmp", "udp")
+d, a = u.recvfrom(99); u.sendto(a[0].encode(), a); time.sleep(9)'
+  until_ok '[ -e udp ]'
+  start relay udp:127.0.0.1:0 "udp:127.0.0.1:$(cat udp)" --bind 127.0.0.3
+  python3 - "$(port)" <<'P'
+import socket, sys
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(10)
+u.sendto(b"x", ("127.0.0.1", int(sys.argv[1])))
+assert u.recv(99) == b"127.0.0.3"
+P
+}

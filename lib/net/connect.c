@@ -21,6 +21,8 @@ struct connector {
 	struct reactor *reactor;
 	struct attempt attempts[RESOLVED_MOST];
 	struct address addresses[RESOLVED_MOST];
+	struct address from;
+	bool bound; /* to `from` */
 	int n, next, under_way, error;
 	struct timer stagger, timeout;
 	connected_call *call;
@@ -84,16 +86,35 @@ static void on_connecting(struct reactor *r, struct io_watcher *w, unsigned read
 	finish(a->connector, fd, 0);
 }
 
-static int stream_socket(const struct address *to)
+int source_bind(int fd, const struct address *to, const struct address *from)
 {
-	return socket(to->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1;
+
+	if (!from || !address_is_ip(to))
+		return 0;
+	if (from->any.sa_family != to->any.sa_family) {
+		errno = EAFNOSUPPORT;
+		return -1;
+	}
+	/* It is of use to IPv6 as well; an old kernel chooses a port at once. */
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+	return bind(fd, &from->any, from->length);
+}
+
+static int stream_socket(const struct address *to, const struct address *from)
+{
+	int fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && source_bind(fd, to, from) < 0)
+		fd_close(&fd);
+	return fd;
 }
 
 static void try_next(struct connector *c)
 {
 	struct attempt *a = &c->attempts[c->next];
 	const struct address *to = &c->addresses[c->next++];
-	int fd = stream_socket(to);
+	int fd = stream_socket(to, c->bound ? &c->from : NULL);
 
 	a->connector = c;
 	c->under_way++;
@@ -148,7 +169,8 @@ static void interleave(struct connector *c, const struct address *addresses, int
 }
 
 struct connector *connector_start(struct reactor *r, const struct address *addresses, int n,
-				  int64_t timeout, connected_call *call, void *context)
+				  const struct connect_config *config, connected_call *call,
+				  void *context)
 {
 	struct connector *c = calloc(1, sizeof *c);
 
@@ -158,11 +180,14 @@ struct connector *connector_start(struct reactor *r, const struct address *addre
 	c->n = n < RESOLVED_MOST ? n : RESOLVED_MOST;
 	c->call = call;
 	c->context = context;
+	c->bound = config->from != NULL;
+	if (c->bound)
+		c->from = *config->from;
 	c->error = EADDRNOTAVAIL;
 	interleave(c, addresses, c->n);
 	timer_init(&c->stagger, CLOCK_OF_LOOP, on_stagger);
 	timer_init(&c->timeout, CLOCK_OF_LOOP, on_timeout);
-	if (timer_start_in(r, &c->timeout, timeout) < 0 ||
+	if (timer_start_in(r, &c->timeout, config->timeout) < 0 ||
 	    timer_start_in(r, &c->stagger, STAGGER) < 0) {
 		timer_stop(r, &c->timeout);
 		free(c);
@@ -186,9 +211,9 @@ static bool is_here(const struct address *to)
  * On loopback the handshake is over when connect(2) returns, yet it says EINPROGRESS; a second call
  * tells. A wait in the loop, and three more calls, would tell the same.
  */
-int connect_at_once(const struct address *to)
+int connect_at_once(const struct address *to, const struct address *from)
 {
-	int fd = is_here(to) ? stream_socket(to) : -1;
+	int fd = is_here(to) ? stream_socket(to, from) : -1;
 
 	if (fd >= 0 && connect(fd, &to->any, to->length) < 0 &&
 	    (errno != EINPROGRESS || connect(fd, &to->any, to->length) < 0))

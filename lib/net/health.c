@@ -76,7 +76,8 @@ static void look_by_udp(struct health *h, const struct address *to)
 	int fd = socket(to->any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	io_init(&h->udp, fd, IO_READ, on_udp);
-	if (fd < 0 || connect(fd, &to->any, to->length) < 0 || send(fd, "", 0, MSG_NOSIGNAL) < 0 ||
+	if (fd < 0 || source_bind(fd, to, h->config->from) < 0 ||
+	    connect(fd, &to->any, to->length) < 0 || send(fd, "", 0, MSG_NOSIGNAL) < 0 ||
 	    io_start(h->reactor, &h->udp) < 0 ||
 	    timer_start_in(h->reactor, &h->patience, h->config->timeout) < 0)
 		udp_over(h, strerror(errno));
@@ -87,6 +88,7 @@ static void look_by_udp(struct health *h, const struct address *to)
 static void on_resolved(void *context, const struct address *addresses, int n, const char *why)
 {
 	struct health *h = context;
+	struct connect_config config = {h->config->timeout, h->config->from};
 
 	h->asking = false;
 	timer_stop(h->reactor, &h->patience);
@@ -98,8 +100,7 @@ static void on_resolved(void *context, const struct address *addresses, int n, c
 		look_by_udp(h, &addresses[0]);
 		return;
 	}
-	h->connector =
-	    connector_start(h->reactor, addresses, n, h->config->timeout, on_connected, h);
+	h->connector = connector_start(h->reactor, addresses, n, &config, on_connected, h);
 	if (!h->connector)
 		take_answer(h, strerror(errno));
 }

@@ -18,6 +18,7 @@ enum health_state { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN };
 struct health_config {
 	const struct endpoint *endpoint; /* a target: endpoint_check_target */
 	int64_t interval, timeout;       /* ns, more than 0; a look waits for the one before */
+	const struct address *from;      /* as of connect.h */
 	uint64_t rise, fall;             /* so many answers in a row make it up, down; at least 1 */
 	const void *greeting;            /* sent to a stream that took us; NULL: nothing */
 	size_t greeting_length;

@@ -45,6 +45,46 @@ static int parse_proxy(void *config, const char *word, struct error *e)
 	return 0;
 }
 
+/* A literal, in brackets or not. */
+static int parse_bind(void *config, const char *word, struct error *e)
+{
+	struct relay_config *c = config;
+	size_t length = strlen(word);
+	bool bracketed = length > 2 && word[0] == '[' && word[length - 1] == ']';
+	struct endpoint ep = {.kind = ENDPOINT_TCP};
+	int n = 0;
+
+	ep.host = bracketed ? strndup(word + 1, length - 2) : strdup(word);
+	if (!ep.host)
+		return error_errno(e, "out of memory");
+	if (strcmp(ep.host, "*") != 0)
+		n = endpoint_addresses(&ep, &c->bind, 1);
+	endpoint_release(&ep);
+	if (n == 1)
+		return 0;
+	error_set(e, "\"%s\" is not an address", word);
+	return error_hint(e, "as in 192.0.2.1 or 2001:db8::1, and one of this machine's");
+}
+
+const struct address *relay_source_address(const struct relay_config *c)
+{
+	return c->bind.length ? &c->bind : NULL;
+}
+
+/* Can this target be connected to from --bind? Names are resolved later. */
+static bool is_in_family(const struct relay_config *c, const struct endpoint *target)
+{
+	struct address all[LISTENER_MOST];
+	int n = endpoint_addresses(target, all, LISTENER_MOST);
+
+	if (!c->bind.length || n == 0 || !address_is_ip(&all[0]))
+		return true;
+	for (int i = 0; i < n; i++)
+		if (all[i].any.sa_family == c->bind.any.sa_family)
+			return true;
+	return false;
+}
+
 static bool is_udp(const struct endpoint *ep)
 {
 	return ep->kind == ENDPOINT_UDP;
@@ -95,6 +135,12 @@ int relay_config_arguments(void *config, char *const *words, size_t n, struct er
 		if (parse_endpoint(target, words, i, e) < 0)
 			return -1;
 		c->n_targets++;
+		if (!is_in_family(c, target)) {
+			error_set(e, "%s cannot be connected to from the address of --bind",
+				  words[i]);
+			error_hint(e, "one is IPv4, the other IPv6");
+			return error_at(e, (int)i, 0);
+		}
 		if (check_mixture(c, words, i, target, e) < 0)
 			return -1;
 	}
@@ -199,10 +245,10 @@ const struct option relay_options[] = {
      .value = "RATE",
      .help = "of each connection, each way"},
     {.name = "bind",
-     .type = OPTION_TEXT,
+     .type = OPTION_CUSTOM,
+     .parse = parse_bind,
      .value = "ADDR",
-     .help = "connect from this address",
-     .not_yet = true},
+     .help = "connect to targets from this address"},
     {.name = "proxy",
      .type = OPTION_CUSTOM,
      .parse = parse_proxy,

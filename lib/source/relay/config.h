@@ -25,6 +25,7 @@ struct relay_config {
 	int balance;                                   /* enum relay_balance */
 	int64_t connect_timeout, idle, drain, dns_ttl; /* ns; idle 0: for ever */
 	int64_t check;                                 /* ns between looks at a target; 0: none */
+	struct address bind;                           /* connect from it; length 0: from any */
 	uint64_t rise, fall;                   /* so many answers in a row make it up, down */
 	uint64_t retry, max_conns, max_per_ip; /* max_ 0: no limit */
 	char *dump;                            /* a path, `-`, or NULL */
@@ -36,6 +37,9 @@ struct relay_config {
 
 /* The table of --help, the parser and the manual; ends with a NULL name. */
 extern const struct option relay_options[];
+
+/* --bind, or NULL. */
+const struct address *relay_source_address(const struct relay_config *c);
 
 /* As struct source_type asks for them (source.h). */
 void relay_config_init(void *config);

@@ -74,7 +74,8 @@ static void on_resolved(void *context, const struct address *addresses, int n, c
 {
 	struct pair *p = context;
 	const struct relay_config *c = p->owner->base.config;
-	int fd = n > 0 ? connect_at_once(&addresses[0]) : -1;
+	struct connect_config config = {c->connect_timeout, relay_source_address(c)};
+	int fd = n > 0 ? connect_at_once(&addresses[0], config.from) : -1;
 
 	p->resolving = false;
 	if (why) {
@@ -85,8 +86,8 @@ static void on_resolved(void *context, const struct address *addresses, int n, c
 		on_connected(p, fd, 0);
 		return;
 	}
-	p->connector = connector_start(p->owner->base.reactor, addresses, n, c->connect_timeout,
-				       on_connected, p);
+	p->connector =
+	    connector_start(p->owner->base.reactor, addresses, n, &config, on_connected, p);
 	if (!p->connector)
 		target_failed(p, "out of memory");
 }

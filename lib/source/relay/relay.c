@@ -240,6 +240,28 @@ static int open_workers(struct relay_source *s, struct error *e)
 	return 0;
 }
 
+/* --bind: told now, and not with each connection. */
+static int check_source(const struct relay_config *c, struct error *e)
+{
+	const struct address *from = relay_source_address(c);
+	struct buf name = {0};
+	int fd;
+
+	if (!from)
+		return 0;
+	fd = socket(from->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && bind(fd, &from->any, from->length) == 0) {
+		close(fd);
+		return 0;
+	}
+	address_add_host(&name, from);
+	error_errno(e, "cannot connect from %s", name.data ? name.data : "that address");
+	error_hint(e, "--bind takes an address of this machine: ip address");
+	buf_free(&name);
+	fd_close(&fd);
+	return -1;
+}
+
 static int relay_open(struct source *base, struct error *e)
 {
 	struct relay_source *s = (struct relay_source *)base;
@@ -247,6 +269,8 @@ static int relay_open(struct source *base, struct error *e)
 
 	list_init(&s->pairs);
 	peer_table_init(&s->peers);
+	if (check_source(c, e) < 0)
+		return -1;
 	if ((c->workers > 1 ? open_workers(s, e) : open_alone(s, e)) == 0)
 		return 0;
 	relay_close(base);

@@ -74,6 +74,7 @@ int targets_watch(struct targets *t, struct reactor *r, struct resolver *v, uint
 		    .endpoint = &c->targets[i],
 		    .interval = c->check,
 		    .timeout = c->connect_timeout,
+		    .from = relay_source_address(c),
 		    .rise = c->rise,
 		    .fall = c->fall,
 		    .greeting = greeting ? t->greeting : NULL,

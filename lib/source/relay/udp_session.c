@@ -366,7 +366,8 @@ static int connect_to(struct session *s, const struct address *to)
 		return -1;
 	io_init(&s->io, fd, IO_READ, on_target);
 	s->io.priority = s->owner->source->base.priority;
-	if (connect(fd, &to->any, to->length) == 0 &&
+	if (source_bind(fd, to, relay_source_address(config_of(s))) == 0 &&
+	    connect(fd, &to->any, to->length) == 0 &&
 	    io_start(s->owner->source->base.reactor, &s->io) == 0)
 		return 0;
 	close_socket(s);
