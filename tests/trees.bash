@@ -46,9 +46,28 @@ lines_are() { [ "$(wc -l <"$dir/out")" -ge "$1" ]; }
 
 # The paths that are there after all events of $dir/out (made by --format '%e %s %o').
 replay() {
-	awk '$1 == "create" || $1 == "modify" || $1 == "close_write" { there[$2] = 1 }
-	     $1 == "move" { delete there[$3]; there[$2] = 1 }
-	     $1 == "delete" { delete there[$2] }
+	awk 'function forget(path, p) {
+	             delete there[path]
+	             if (path in parents)
+	                     for (p in there)
+	                             if (index(p, path "/") == 1) delete there[p]
+	     }
+	     function put(path) {
+	             there[path] = 1
+	             while (sub("/[^/]*$", "", path)) parents[path] = 1
+	     }
+	     $1 == "create" || $1 == "modify" || $1 == "close_write" { put($2) }
+	     $1 == "move" {
+	             n = 0
+	             if ($3 in parents)
+	                     for (p in there)
+	                             if (index(p, $3 "/") == 1) moved[n++] = $2 substr(p, length($3) + 1)
+	             forget($3)
+	             forget($2)
+	             put($2)
+	             while (n > 0) put(moved[--n])
+	     }
+	     $1 == "delete" { forget($2) }
 	     END { for (p in there) print p }' "$dir/out" | sort
 }
 state_is_told() { [ "$(replay)" = "$(find "$1" -mindepth 1 | sort)" ]; }

@@ -273,6 +273,9 @@ static void take(struct file_source *s, const struct happening *h)
 	bool open = h->open || (h->event == FILE_MODIFY && h->type != 'd');
 
 	s->changes.last_change = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
+	/* What --existing found, or what came during a pause, goes first. */
+	if (!s->base.has_command && s->started && !s->base.paused && s->changes.count)
+		changes_emit(s, s->changes.last_change);
 	if (!s->base.has_command && !s->arming && !s->base.paused) {
 		change_emit(s, h);
 	} else if (h->event == FILE_MOVE) {

@@ -40,6 +40,7 @@ static void file_close(struct source *base)
 	file_stop(base);
 	changes_free(s);
 	reader_close(s);
+	doubt_free(s);
 	fan_close(s);
 	mounts_close(s);
 	fd_close(&s->inotify);

@@ -83,6 +83,7 @@ struct root {
 	bool unlinked;    /* its directory went with its watch: that is still to be told */
 	int anchor;       /* watch descriptor of the deepest directory above it that is there */
 	bool anchor_is_parent;
+	bool came_last;     /* the last word of it was that it moved here */
 	bool polled;        /* there was no watch to be had for it */
 	uint32_t stamp;     /* of a polled file */
 	struct step *steps; /* links on the way to it, and where it really is; owned */
@@ -142,6 +143,12 @@ struct own_output {
 	char name[256]; /* its last component; "": it is no regular file */
 };
 
+/* Watches that may be another directory's; see doubt.c. */
+struct doubts {
+	int *items;
+	size_t count, capacity;
+};
+
 struct file_source {
 	struct source base;
 	struct io_watcher io; /* inotify, or fanotify */
@@ -163,6 +170,13 @@ struct file_source {
 	int64_t rescan_wait;
 	struct timespec synced; /* when the kernel's queue was last seen empty */
 	struct timer rescan_timer;
+	struct doubts doubts;
+	/* The last MOVED_TO: a MOVED_FROM of the same name may be the other half of an exchange. */
+	struct {
+		int wd;
+		bool directory;
+		uint64_t name; /* its hash */
+	} last_to;
 	/* MOVED_FROMs that wait for their MOVED_TO. */
 	struct link moves;
 	struct timer move_timer;
@@ -198,6 +212,8 @@ void scan(struct file_source *s, struct dir *d, const struct scan_how *how);
  */
 int scan_take(struct file_source *s, struct dir *d, const char *name, char type,
 	      struct dir **child);
+/* Directories in it could not be entered, being watched where they were before: now they may be. */
+void scan_enter_late(struct file_source *s, struct dir *d);
 /* Reports the directory and all that was known below it as deleted, and forgets it. */
 void scan_gone(struct file_source *s, struct dir *d);
 /* A hash of what changes when a file does. */
@@ -213,6 +229,17 @@ void rescan_overflowed(struct file_source *s);
 void rescan_soon(struct file_source *s);
 /* Arms the next poll if anything needs it. */
 void rescan_poll(struct file_source *s);
+
+/* ---- doubt.c ---- */
+/* Does the path of this directory lead to its own watch? Polled ones are never sure. */
+bool doubt_is_here(struct file_source *s, const struct dir *d);
+/* Is it the one that was opened by its path? */
+bool doubt_is_folder(struct file_source *s, const struct dir *d, int folder);
+/* It is looked at once the kernel's queue is empty. */
+void doubt_add(struct file_source *s, const struct dir *d);
+/* The queue is empty. Returns true when it is to be read once more: there are new doubts. */
+bool doubt_settle(struct file_source *s);
+void doubt_free(struct file_source *s);
 
 /* ---- root.c ---- */
 int roots_open(struct file_source *s, struct error *e);
@@ -253,6 +280,8 @@ void mounts_close(struct file_source *s);
 void reader_init(struct file_source *s);
 void reader_close(struct file_source *s);
 void reader_read(struct file_source *s);
+/* Is it a directory that moves, and was not seen to arrive? Then it has left, and is forgotten. */
+bool reader_moved_out(struct file_source *s, const struct dir *d);
 
 /* ---- changes.c ---- */
 void changes_init(struct file_source *s);

@@ -59,6 +59,20 @@ static void move_out(struct file_source *s, struct half_move *m)
 	half_free(m);
 }
 
+bool reader_moved_out(struct file_source *s, const struct dir *d)
+{
+	LIST_EACH(at, after, &s->moves)
+	{
+		struct half_move *m = CONTAINER_OF(at, struct half_move, link);
+
+		if (m->wd != d->wd || d->wd < 0)
+			continue;
+		move_out(s, m);
+		return true;
+	}
+	return false;
+}
+
 static void on_move_timer(struct reactor *r, struct timer *t)
 {
 	struct file_source *s = CONTAINER_OF(t, struct file_source, move_timer);
@@ -67,7 +81,7 @@ static void on_move_timer(struct reactor *r, struct timer *t)
 	reader_read(s); /* the other half may be there already */
 	LIST_EACH(at, after, &s->moves)
 	move_out(s, CONTAINER_OF(at, struct half_move, link));
-	batch_review(s);
+	reader_read(s); /* nothing is moving: what is in doubt can be settled */
 }
 
 static char type_of(const struct dir *d, const struct inotify_event *ev)
@@ -77,13 +91,42 @@ static char type_of(const struct dir *d, const struct inotify_event *ev)
 	return ev->mask & IN_ISDIR ? 'd' : e ? e->type : 'f';
 }
 
+/*
+ * Is something else there by that name? An exchange comes as two renames, a to b and b to a, the
+ * second of which speaks of what was at b before the first. And a directory that was made or moved
+ * here later may be known already.
+ */
+static bool is_of_the_past(struct file_source *s, struct dir *d, const struct inotify_event *ev)
+{
+	struct dir *child = ev->mask & IN_ISDIR ? tree_child(d, ev->name) : NULL;
+	char type = type_of(d, ev);
+	struct stat st;
+
+	if (child)
+		return doubt_is_here(s, child);
+	if (s->last_to.wd != ev->wd || s->last_to.name != hash_bytes(ev->name, strlen(ev->name)) ||
+	    lstat(tree_path(s, d, ev->name), &st) < 0 ||
+	    s->last_to.directory != S_ISDIR(st.st_mode))
+		return false;
+	/* Or else it moved on, and there is a newer one. */
+	if (!S_ISDIR(st.st_mode)) {
+		report(s, d, ev->name, FILE_MODIFY, type);
+		report(s, d, ev->name, FILE_CLOSE_WRITE, type);
+	}
+	return true;
+}
+
 static void moved_from(struct file_source *s, struct dir *d, const struct inotify_event *ev)
 {
 	struct dir *child = ev->mask & IN_ISDIR ? tree_child(d, ev->name) : NULL;
-	const char *path = tree_path(s, d, ev->name);
-	struct half_move *m = calloc(1, sizeof *m + strlen(path) + 1);
+	const char *path;
+	struct half_move *m;
 	char type = type_of(d, ev);
 
+	if (is_of_the_past(s, d, ev))
+		return;
+	path = tree_path(s, d, ev->name);
+	m = calloc(1, sizeof *m + strlen(path) + 1);
 	names_remove(&d->names, ev->name);
 	if (!m) {
 		report(s, d, ev->name, FILE_DELETE, type);
@@ -117,14 +160,32 @@ static void settle(struct file_source *s, const char *path)
 		move_out(s, CONTAINER_OF(at, struct half_move, link));
 }
 
+/* What is moving out of a directory that moves has left by its old path. */
+static void settle_below(struct file_source *s, const char *path)
+{
+	size_t n = strlen(path);
+
+	LIST_EACH(at, after, &s->moves)
+	{
+		struct half_move *m = CONTAINER_OF(at, struct half_move, link);
+
+		if (strncmp(m->path, path, n) == 0 && m->path[n] == '/')
+			move_out(s, m);
+	}
+}
+
 /* A directory that moved within the tree keeps its watches; its new place decides if it stays. */
 static bool follow_move(struct file_source *s, struct dir *moving, struct dir *d, const char *name)
 {
 	for (const struct dir *up = d; up; up = up->parent)
 		if (up == moving)
 			return false; /* events were lost */
-	if (filter_enters(s, d, tree_path(s, d, name)))
-		return tree_move(s, moving, d, name) != NULL;
+	if (filter_enters(s, d, tree_path(s, d, name))) {
+		moving = tree_move(s, moving, d, name);
+		if (moving)
+			doubt_add(s, moving);
+		return moving != NULL;
+	}
 	tree_remove(s, moving);
 	return names_add(&d->names, name, 'd') >= 0;
 }
@@ -162,6 +223,27 @@ static char new_type(struct file_source *s, const struct dir *d, const struct in
 	return S_ISLNK(st.st_mode) ? 'l' : 'f';
 }
 
+/*
+ * A directory of that name was there: replaced, or exchanged with the one that moves; or it is
+ * there now, since a later rename, and the one that moves is somewhere else already. Returns the
+ * one that moves, if it is here.
+ */
+static struct dir *make_way(struct file_source *s, const struct dir *d, const char *name,
+			    struct dir *moving)
+{
+	struct dir *there = tree_child(d, name);
+
+	if (!there || there == moving)
+		return moving;
+	if (!doubt_is_here(s, there)) {
+		scan_gone(s, there);
+		return moving;
+	}
+	if (moving)
+		scan_gone(s, moving);
+	return NULL;
+}
+
 static void moved_to(struct file_source *s, struct dir *d, const struct inotify_event *ev)
 {
 	struct half_move *m = half_find(s, ev->cookie);
@@ -174,10 +256,15 @@ static void moved_to(struct file_source *s, struct dir *d, const struct inotify_
 			      .type = type,
 			      .replaced = known && type != 'd'};
 
-	if (!m)
-		settle(s, tree_path(s, d, ev->name));
+	s->last_to.wd = ev->wd;
+	s->last_to.directory = ev->mask & IN_ISDIR;
+	s->last_to.name = hash_bytes(ev->name, strlen(ev->name));
+	settle(s, tree_path(s, d, ev->name));
 	if (known)
 		names_remove(&d->names, ev->name);
+	moving = make_way(s, d, ev->name, moving);
+	if (moving)
+		settle_below(s, m->path);
 	if (moving && follow_move(s, moving, d, ev->name)) {
 		h.path = tree_path(s, d, ev->name);
 		changes_add(s, &h);
@@ -209,8 +296,11 @@ static void deleted(struct file_source *s, struct dir *d, const struct inotify_e
 	const struct file_config *c = s->base.config;
 	bool directory = ev->mask & IN_ISDIR;
 	char type = type_of(d, ev);
+	struct dir *child = directory ? tree_child(d, ev->name) : NULL;
 	struct dir *link = type == 'l' && c->follow ? tree_child(d, ev->name) : NULL;
 
+	if (child && doubt_is_here(s, child))
+		return; /* one of the same name that was there before */
 	/* A watched directory goes with its IN_IGNORED; its name is free from now on. */
 	if (!names_remove(&d->names, ev->name) && !directory)
 		return; /* never told of, so nothing is gone */
@@ -313,9 +403,12 @@ void reader_read(struct file_source *s)
 	for (int i = 0; i < ROUNDS && n > 0; i++) {
 		clock_gettime(CLOCK_REALTIME_COARSE, &now);
 		n = read_round(s);
+		if (n >= 0 || errno != EAGAIN)
+			continue;
+		if (!s->overflowed)
+			s->synced = now; /* all that happened before is told */
+		n = doubt_settle(s);
 	}
-	if (n < 0 && errno == EAGAIN && !s->overflowed)
-		s->synced = now; /* all that happened before is told */
 	batch_review(s);
 }
 

@@ -267,17 +267,19 @@ static void root_came(struct file_source *s, struct root *r, bool moved)
 	bool was_file = r->is_file, there;
 	struct stat st;
 
-	if (r->dir && r->dir->wd >= 0 &&
-	    inotify_add_watch(s->inotify, r->path, watch_mask(s)) == r->dir->wd)
+	if (r->dir && doubt_is_here(s, r->dir))
 		return; /* it was found before this was told */
 	there = stat(r->path, &st) == 0;
 	if (r->dir || !there)
 		root_gone(s, r);
 	/* The root first, then what is in it. */
-	if (there && S_ISDIR(st.st_mode))
+	r->unlinked = there && S_ISDIR(st.st_mode);
+	if (r->unlinked)
 		root_report(s, r, FILE_CREATE, false);
 	if (root_arm(s, r) < 0)
 		log_error(s->base.rule, "cannot watch %s: %s", r->path, strerror(errno));
+	if (r->dir)
+		r->unlinked = false; /* or else it is gone already */
 	if (!r->is_file)
 		way_watch(s, r, anchor_mask(s, r)); /* it may lead elsewhere */
 	if (!r->is_file)
@@ -285,6 +287,19 @@ static void root_came(struct file_source *s, struct root *r, bool moved)
 	root_report(s, r, FILE_CREATE, was_file && moved);
 	if (moved && !was_file)
 		root_report(s, r, FILE_CLOSE_WRITE, false);
+}
+
+/* Is another one there by now? Of two that were exchanged the kernel says first that one came, and
+ * then that the other is gone. */
+static bool is_of_the_past(struct file_source *s, const struct root *r, uint32_t mask)
+{
+	if (r->dir)
+		return doubt_is_here(s, r->dir);
+	if (!r->is_file || !r->came_last || !(mask & IN_MOVED_FROM) || access(r->path, F_OK) < 0)
+		return false;
+	root_report(s, r, FILE_MODIFY, false);
+	root_report(s, r, FILE_CLOSE_WRITE, false);
+	return true;
 }
 
 static void root_happened(struct file_source *s, struct root *r, uint32_t mask)
@@ -300,8 +315,9 @@ static void root_happened(struct file_source *s, struct root *r, uint32_t mask)
 
 	if (mask & (IN_CREATE | IN_MOVED_TO))
 		root_came(s, r, mask & IN_MOVED_TO);
-	if (mask & (IN_DELETE | IN_MOVED_FROM))
+	else if (mask & (IN_DELETE | IN_MOVED_FROM) && !is_of_the_past(s, r, mask))
 		root_gone(s, r);
+	r->came_last = mask & IN_MOVED_TO;
 	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
 		if (r->is_file && mask & plain[i].mask)
 			root_report(s, r, plain[i].event, false);

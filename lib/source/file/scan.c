@@ -61,18 +61,16 @@ static bool leads_to_directory(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* Is the directory that tree_watch refused with EEXIST this very entry? */
-static bool is_watched_here(struct file_source *s, const struct dir *d, const char *name)
+/* The directory that tree_watch refused with EEXIST. */
+static struct dir *watched_at(struct file_source *s, const struct dir *d, const char *name)
 {
 	const struct file_config *c = s->base.config;
-	const struct dir *other;
 	int wd;
 
 	if (c->poll)
-		return tree_child(d, name) != NULL;
+		return tree_child(d, name);
 	wd = inotify_add_watch(s->inotify, tree_path(s, d, name), watch_mask(s));
-	other = wd >= 0 ? tree_find(s, wd) : NULL;
-	return other && other->parent == d && strcmp(other->name, name) == 0;
+	return wd >= 0 ? tree_find(s, wd) : NULL;
 }
 
 static struct dir *enter(struct file_source *s, struct dir *d, const char *name, char type)
@@ -82,9 +80,10 @@ static struct dir *enter(struct file_source *s, struct dir *d, const char *name,
 	bool link = type == 'l' && c->follow && leads_to_directory(path);
 	struct dir *child;
 
-	errno = 0;
-	if ((type != 'd' && !link) || !filter_enters(s, d, path))
+	if ((type != 'd' && !link) || !filter_enters(s, d, path)) {
+		errno = 0;
 		return NULL;
+	}
 	child = tree_watch(s, NULL, d, name, link);
 	if (child)
 		child->fresh = true;
@@ -94,20 +93,70 @@ static struct dir *enter(struct file_source *s, struct dir *d, const char *name,
 	return child;
 }
 
+/* Something in d is to be entered later; `other` may be in the wrong place of the tree. */
+static void suspect(struct file_source *s, struct dir *d, const struct dir *other)
+{
+	d->unentered = true;
+	doubt_add(s, d);
+	if (other)
+		doubt_add(s, other);
+}
+
+static void enter_late(struct file_source *s, struct dir *d, const char *name)
+{
+	static const struct scan_how how = {.report = true};
+	struct dir *child = enter(s, d, name, 'd'), *other;
+
+	if (child) {
+		if (child->wd >= 0)
+			names_remove(&d->names, name);
+		doubt_add(s, child);
+		scan(s, child, &how);
+	} else if (errno == EEXIST) {
+		other = watched_at(s, d, name);
+		if (other && !doubt_is_here(s, other))
+			rescan_soon(s);
+	}
+}
+
+void scan_enter_late(struct file_source *s, struct dir *d)
+{
+	struct buf names = {0};
+	const struct entry *e;
+
+	d->unentered = false;
+	for (uint32_t at = 0; (e = names_next(d->names, &at));)
+		if (e->type == 'd' && !tree_child(d, e->name))
+			buf_add(&names, e->name, strlen(e->name) + 1);
+	for (size_t at = 0; at < names.length; at += strlen(names.data + at) + 1)
+		enter_late(s, d, names.data + at);
+	buf_free(&names);
+}
+
 int scan_take(struct file_source *s, struct dir *d, const char *name, char type, struct dir **child)
 {
+	struct dir *other;
+
 	*child = NULL;
 	if (names_find(d->names, name))
 		return 0;
 	*child = enter(s, d, name, type);
+	if (!*child && errno == EEXIST) {
+		other = watched_at(s, d, name);
+		if (other && reader_moved_out(s, other))
+			*child = enter(s, d, name, type); /* it left, and came back here */
+		else if (other && type == 'd' && other->parent == d && !strcmp(other->name, name))
+			return 0;
+		else if (other)
+			suspect(s, d, other); /* it may have moved here */
+		s->rescan_again |= !*child;
+	}
+	if (!*child && (errno == ENOENT || errno == ENOTDIR))
+		suspect(s, d, NULL); /* it is gone, or d has another path by now */
+	if (*child)
+		doubt_add(s, *child);
 	if (*child && (*child)->wd >= 0 && type == 'd')
 		return 1;
-	if (!*child && errno == EEXIST) {
-		if (type == 'd' && is_watched_here(s, d, name))
-			return 0;
-		s->rescan_again =
-		    true; /* it may have moved here: its old place is looked at first */
-	}
 	return names_add(&d->names, name, type);
 }
 
@@ -144,7 +193,7 @@ static void look_at_known(struct walk *w, struct dir *d, int folder, struct entr
 		changed = e->stamp != stat_stamp(&st);
 		e->stamp = stat_stamp(&st);
 	} else {
-		changed = w->how->lost && stat_changed_since(&st, &s->synced);
+		changed = d->anew || (w->how->lost && stat_changed_since(&st, &s->synced));
 	}
 	if (changed) {
 		report(s, d, e->name, FILE_MODIFY, type);
@@ -342,6 +391,17 @@ static void push_children(struct walk *w, const struct dir *d)
 	}
 }
 
+/* Something else stands at its path: the kernel will say where it is. */
+static void read_later(struct walk *w, struct dir *d)
+{
+	if (!w->first) {
+		rescan_soon(w->s);
+		return;
+	}
+	d->fresh = d->unentered = true;
+	doubt_add(w->s, d);
+}
+
 static void directory_failed(struct walk *w, struct dir *d)
 {
 	struct file_source *s = w->s;
@@ -351,7 +411,8 @@ static void directory_failed(struct walk *w, struct dir *d)
 			 strerror(errno));
 	else if (!w->first || d->wd < 0)
 		scan_gone(s, d);
-	/* A new one that is gone already: the kernel's IN_IGNORED ends it. */
+	else
+		read_later(w, d); /* it moved, or the kernel's IN_IGNORED ends it */
 }
 
 static void read_directory(struct walk *w, struct dir *d)
@@ -373,11 +434,17 @@ static void read_directory(struct walk *w, struct dir *d)
 		directory_failed(w, d);
 		return;
 	}
+	if (!doubt_is_folder(s, d, folder)) {
+		close(folder);
+		read_later(w, d);
+		return;
+	}
 	table_free(&w->children);
 	if (!w->first && tree_index(d, &w->children) < 0)
 		log_error(s->base.rule, "out of memory: %s is not read", tree_path(s, d, NULL));
 	else if (read_entries(w, d, folder) == 0 && !w->first)
 		sweep(w, d);
+	d->anew = false;
 	close(folder);
 	push_children(w, d);
 }

@@ -29,6 +29,8 @@ struct dir {
 	struct names *names; /* all entries but the watched directories among them */
 	int wd;              /* -1: no watch was to be had, it is polled */
 	bool fresh;          /* it was not read yet */
+	bool anew;           /* another one stands at its path; it was not read since */
+	bool unentered;      /* a directory in it has a watch by another path */
 	bool through_link;   /* --follow: a symbolic link leads here */
 	char name[];         /* of a root's: the user's word */
 };
@@ -69,6 +71,8 @@ struct dir *tree_find(const struct file_source *s, int wd);
  */
 int watch_start(struct file_source *s, struct dir *d);
 void watch_stop(struct file_source *s, struct dir *d);
+/* This watch is no directory's, and goes unless a root leans on it. */
+void watch_drop(struct file_source *s, int wd);
 /* The kernel took the watch: it is polled until it is looked at again. */
 void watch_forget(struct file_source *s, struct dir *d);
 

@@ -138,9 +138,9 @@ static int add_watch(struct file_source *s, const struct dir *d)
 }
 
 /* Roots lean on watches, too: see root.c. */
-static void remove_watch(struct file_source *s, int wd)
+void watch_drop(struct file_source *s, int wd)
 {
-	if (!roots_lean_on(s, wd))
+	if (s->inotify >= 0 && !roots_lean_on(s, wd))
 		inotify_rm_watch(s->inotify, wd); /* EINVAL: the kernel was first */
 }
 
@@ -156,7 +156,7 @@ int watch_start(struct file_source *s, struct dir *d)
 	}
 	d->wd = wd;
 	if (wd >= 0 && table_add(&s->dirs, d) < 0) {
-		remove_watch(s, wd);
+		watch_drop(s, wd);
 		return -1;
 	}
 	s->n_polled += wd < 0;
@@ -178,13 +178,14 @@ void watch_stop(struct file_source *s, struct dir *d)
 
 	watch_forget(s, d);
 	if (wd >= 0)
-		remove_watch(s, wd);
+		watch_drop(s, wd);
 	s->n_polled--;
 }
 
 /* d has this watch from now on. */
 static void watch_become(struct file_source *s, struct dir *d, int wd)
 {
+	d->anew = d->wd >= 0;
 	watch_stop(s, d);
 	d->wd = wd;
 	if (wd >= 0 && table_add(&s->dirs, d) == 0)

@@ -1,0 +1,108 @@
+#!/usr/bin/env bats
+# file: what happened before evwatch could look. It is stopped meanwhile, so that all of it is in the
+# kernel's queue at once, and paths lead elsewhere by the time an event is read.
+load trees
+
+missed() { # SHELL TEXT: is run while evwatch is stopped
+	kill -STOP "${pids[0]}"
+	until_true grep -q '^State:.T' "/proc/${pids[0]}/status"
+	bash -c "$1" 3>&-
+	kill -CONT "${pids[0]}"
+}
+
+exchange() {
+	python3 -c 'import ctypes, sys
+sys.exit(ctypes.CDLL(None).renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2) != 0)' "$1" "$2"
+}
+export -f exchange
+
+# The files below src are told of, at the paths they have: what was, and what comes from now on.
+paths_are_right() {
+	local d
+	until_true state_is_told src
+	calls=$((calls + 1))
+	find src -type d | while read -r d; do
+		: >"$d/now$calls"
+		until_true has_line "create $d/now$calls "
+	done
+	until_true state_is_told src
+}
+
+@test "directories that change names before their watch stands are not mistaken for each other" {
+	mkdir src q
+	: >q/old
+	watch --no-guard file src --format '%e %s %o'
+	missed 'mkdir src/x && : >src/x/new && mv src/x src/z && mv q src/x'
+	paths_are_right
+}
+
+@test "a new tree that moves before it is read is read where it is" {
+	mkdir src
+	watch --no-guard file src --format '%e %s %o'
+	missed 'mkdir -p src/n/a/b && : >src/n/a/b/f && mv src/n src/m && mkdir src/n && mv src/m/a src/n/c'
+	paths_are_right
+}
+
+@test "a directory that is removed and made again is told once, and stays" {
+	mkdir src
+	watch --no-guard file src --format '%e %s %o'
+	missed 'mkdir src/x && rmdir src/x && mkdir src/x && : >src/x/f'
+	paths_are_right
+	[ "$(grep -c '^create src/x $' out)" = 1 ]
+}
+
+@test "a directory that moves out and comes back by another name is watched there" {
+	mkdir -p src/a/b
+	watch --no-guard file src --format '%e %s %o'
+	missed 'mv src/a away && mv away src/c'
+	paths_are_right
+	missed 'mkdir src/new && mv src/c src/new/c'
+	paths_are_right
+}
+
+@test "a file that leaves a directory that moves is gone at both of its paths" {
+	mkdir -p src/a
+	: >src/a/f
+	watch --no-guard file src --existing --format '%e %s %o'
+	missed 'mv src/a/f away && mv src/a src/b'
+	paths_are_right
+}
+
+@test "two that are exchanged are told at both paths: files, directories, and one of each" {
+	mkdir -p src/{a,b,c}/in
+	: >src/a/in/of_a
+	: >src/b/in/of_b
+	: >src/f
+	: >src/g
+	watch --no-guard file src --existing --format '%e %s %o'
+	until_true has_line "create src/g "
+	exchange src/f src/g
+	until_true has_line "move src/g src/f"
+	paths_are_right
+	exchange src/a src/b
+	paths_are_right
+	missed 'exchange src/c src/f; exchange src/b src/a'
+	paths_are_right
+}
+
+@test "a root that is exchanged for another goes on being watched" {
+	mkdir -p src/a other/b
+	: >src/a/f
+	: >other/b/g
+	watch --no-guard file src --existing --format '%e %s %o'
+	exchange other src
+	until_true has_line "create src/b/g "
+	has_line "delete src/a/f "
+	: >src/b/now
+	until_true has_line "create src/b/now "
+}
+
+@test "what --existing found is told before what happened since" {
+	mkdir -p src/{1..60}
+	touch src/{1..60}/{1..20}
+	"$evwatch" --no-guard --ready-file ready file src --existing --format '%e %s %o' >out 2>err 3>&- &
+	pids+=($!)
+	until_true grep -q inotify <(ls -l "/proc/${pids[0]}/fd" 2>/dev/null)
+	for i in {1..60}; do rm "src/$i/20"; done
+	until_true state_is_told src
+}
