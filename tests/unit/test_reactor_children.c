@@ -93,6 +93,27 @@ static void test_with_sigchld(void)
 	test_many(true);
 }
 
+/* More than one turn tells, all of them gone before the first. */
+static void test_at_once(void)
+{
+	enum { CHILDREN = 150 };
+	static struct child children[CHILDREN];
+	struct reactor *r = reactor_here();
+	siginfo_t si;
+	int told = 0;
+
+	reactor_reap_orphans(r);
+	for (int i = 0; i < CHILDREN; i++)
+		start_child(r, &children[i], spawn(0));
+	for (int i = 0; i < CHILDREN; i++)
+		waitid(P_PID, (id_t)children[i].watcher.pid, &si, WEXITED | WNOWAIT);
+	reactor_run(r);
+	for (int i = 0; i < CHILDREN; i++)
+		told += children[i].calls == 1;
+	EQUAL(told, CHILDREN, "150 that ended at once are told");
+	reactor_free(r);
+}
+
 static void test_signalled(void)
 {
 	struct reactor *r = reactor_here();
@@ -213,6 +234,7 @@ static void test_nobody(void)
 static const struct conformance cases[] = {
     {"by pidfd", test_with_pidfds},
     {"by SIGCHLD", test_with_sigchld},
+    {"at once", test_at_once},
     {"signalled", test_signalled},
     {"stopped", test_stopped},
     {"freed in its callback", test_freed_inside},

@@ -115,8 +115,25 @@ static void test_backward(void)
 	reactor_free(r);
 }
 
+/* Nobody but the timer's own alarm wakes the loop when it is due. */
+static void test_nearer(void)
+{
+	struct reactor *r = reactor_here();
+	struct timer wall;
+
+	set_clock(0);
+	timer_init(&wall, CLOCK_OF_WALL, on_tick);
+	timer_start_in(r, &wall, 5 * SECONDS + SECONDS / 20);
+	turns(r, 1);
+	set_clock(5);
+	run_until_told(r);
+	EQUAL(wall.deadline, 0, "a step that brings a deadline near is waited for anew");
+	reactor_free(r);
+}
+
 static const struct conformance cases[] = {
     {"step forward", test_forward},
+    {"step near", test_nearer},
     {"step back", test_backward},
     {0},
 };

@@ -82,15 +82,6 @@ static bool is_done(const struct work *w)
 	       w->timed[2] && w->signalled && w->deferred_calls && w->woken && w->children;
 }
 
-/* A watcher that was told of an error was stopped by it: the owner tries once more. */
-static void start_refused(struct work *w)
-{
-	if (w->reader.all & IO_ERROR && !w->reader.io.started)
-		io_start(w->reactor, &w->reader.io);
-	if (w->writer.last & IO_ERROR && !(w->writer.all & IO_WRITE))
-		io_start(w->reactor, &w->writer.io);
-}
-
 /* Runs until everything was told; not for ever, and it must not spin either. */
 static const char *run_all(struct work *w)
 {
@@ -103,7 +94,6 @@ static const char *run_all(struct work *w)
 	while (!is_done(w)) {
 		if (reactor_turn(w->reactor, 20000000) < 0 && (errno != injected || errors++))
 			return "the loop fails with another error";
-		start_refused(w);
 		if (clock_read(CLOCK_OF_LOOP) > end)
 			return "something is not told";
 		if (--turns_left == 0)

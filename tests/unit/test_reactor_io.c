@@ -203,6 +203,7 @@ static void test_hangup(void)
 	reader.calls = 0;
 	turns(r, 3);
 	EQUAL(reader.calls, 3, "a hang-up is a level too");
+	EQUAL(reader.last, IO_READ | IO_HANGUP, "and readable though no byte is left");
 	reactor_free(r);
 	close(a[0]);
 	close(b[1]);

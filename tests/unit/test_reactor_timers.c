@@ -63,8 +63,10 @@ static void test_clock(enum reactor_clock clock, const char *name)
 	reactor_run(r);
 	HOLDS(tick.calls == 3 && tick.late >= 0, "one brought forward fires sooner");
 	timer_start_at(r, &tick.timer, clock_read(clock) - 5 * MS);
-	turns(r, 2);
-	EQUAL(tick.calls, 4, "a deadline that has passed fires at once");
+	reactor_run(r);
+	timer_start_at(r, &tick.timer, 0);
+	reactor_run(r);
+	EQUAL(tick.calls, 5, "a deadline that has passed fires at once");
 	reactor_free(r);
 }
 
