@@ -8,7 +8,7 @@ within() {
 	unshare -m true 2>/dev/null || skip "no mount namespace to be had here"
 	unshare -m bash -euc "$(declare -f watch until_true has_line lacks_line told lines_are)
 		evwatch=$evwatch dir=$dir pids=()
-		trap 'kill \${pids[@]}; cat out err' EXIT
+		trap 'kill \${pids[@]} 2>/dev/null || :; cat out err' EXIT
 		fresh() { : >\$dir/out; }
 		$1" 3>&-
 }
@@ -74,6 +74,23 @@ within() {
 		until_true has_line "create up/src/g"
 		umount up
 		until_true has_line "create up/src/below"'
+}
+
+@test "with --fanotify mounts that are not seen are told of, and are seen as paths of their own" {
+	mkdir -p src/a src/b
+	within '
+		mount -t tmpfs none src/a
+		"$evwatch" -w 10ms file src --fanotify 2>why || { cat why; exit 0; }
+		watch file src --fanotify
+		told "does not see what happens in src/a, where something is mounted"
+		mount -t tmpfs none src/b
+		until_true told "does not see what happens in src/b"
+		umount src/b
+		kill $pids
+		watch file src src/a --fanotify
+		: >src/a/f
+		until_true has_line "create src/a/f"
+		! told src/a'
 }
 
 @test "with --one-file-system what is mounted is left out" {

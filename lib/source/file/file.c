@@ -55,11 +55,15 @@ static int open_watches(struct file_source *s, struct error *e)
 {
 	const struct file_config *c = s->base.config;
 
-	if (c->fanotify)
-		return roots_open(s, e) < 0 ? -1 : fan_open(s, e);
+	mounts_open(s);
+	if (c->fanotify) {
+		if (roots_open(s, e) < 0 || fan_open(s, e) < 0)
+			return -1;
+		mounts_tell_unseen(s);
+		return 0;
+	}
 	if (!c->poll && watch_open(s, e) < 0)
 		return -1;
-	mounts_open(s);
 	return roots_open(s, e);
 }
 

@@ -272,6 +272,8 @@ enum way_word way_tells(const struct root *r, const struct inotify_event *ev);
 /* ---- mounts.c ---- */
 /* Without /proc nothing is noticed, and nothing is said. */
 void mounts_open(struct file_source *s);
+/* --fanotify: says which mounts in the roots are not seen. */
+void mounts_tell_unseen(struct file_source *s);
 void mounts_start(struct file_source *s);
 void mounts_stop(struct file_source *s);
 void mounts_close(struct file_source *s);

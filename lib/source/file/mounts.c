@@ -141,12 +141,20 @@ static struct dir *nearest(struct dir *d, const char *relative)
 	return child ? child : d;
 }
 
-static void report_unmount(struct file_source *s, const struct root *r, const char *relative)
+/* The path as the user would write it. */
+static struct buf users_path(const struct root *r, const char *relative)
 {
 	struct buf path = {0};
 
 	buf_printf(&path, "%s%s%s", r->path,
 		   *relative && r->path[strlen(r->path) - 1] != '/' ? "/" : "", relative);
+	return path;
+}
+
+static void report_unmount(struct file_source *s, const struct root *r, const char *relative)
+{
+	struct buf path = users_path(r, relative);
+
 	if (!path.failed)
 		changes_add(s,
 			    &(struct happening){
@@ -171,10 +179,57 @@ static void changed_at(struct file_source *s, struct root *r, const char *point,
 	free(real);
 }
 
+static bool is_root(const struct file_source *s, const char *point)
+{
+	bool is = false;
+
+	LIST_EACH(at, after, &s->roots)
+	{
+		char *real = root_real(CONTAINER_OF(at, struct root, link)->path);
+
+		is |= real && strcmp(real, point) == 0;
+		free(real);
+	}
+	return is;
+}
+
+/* The marks of fanotify are on the file systems of the roots, and see no other. */
+static void tell_unseen(struct file_source *s, const struct root *r, const char *point)
+{
+	const struct file_config *c = s->base.config;
+	char *real = root_real(r->path);
+	const char *relative = real ? within(real, point) : NULL;
+	struct buf path = {0};
+
+	if (relative && *relative && !c->one_file_system && !is_root(s, point)) {
+		path = users_path(r, relative);
+		if (!path.failed && filter_passes(s, r, path.data))
+			log_warn(s->base.rule,
+				 "--fanotify does not see what happens in %s, where something is "
+				 "mounted: name it as a path, too",
+				 path.data);
+	}
+	buf_free(&path);
+	free(real);
+}
+
 static void changed(struct file_source *s, const char *point, bool gone)
 {
 	LIST_EACH(at, after, &s->roots)
-	changed_at(s, CONTAINER_OF(at, struct root, link), point, gone);
+	{
+		struct root *r = CONTAINER_OF(at, struct root, link);
+
+		if (!s->fan)
+			changed_at(s, r, point, gone);
+		else if (!gone)
+			tell_unseen(s, r, point);
+	}
+}
+
+void mounts_tell_unseen(struct file_source *s)
+{
+	for (size_t i = 0; s->mounts && i < s->mounts->count; i++)
+		changed(s, s->mounts->items[i].path, false);
 }
 
 /* Tells of the mounts in `of` that are not in `other`. */
@@ -208,7 +263,8 @@ static void on_change(struct reactor *r, struct io_watcher *w, unsigned ready)
 		log_error(s->base.rule, "cannot read /proc/self/mountinfo: %s", strerror(errno));
 		return;
 	}
-	reader_read(s);
+	if (!s->fan)
+		reader_read(s);
 	s->rescan_again = false;
 	compare(s, &before, m, true);
 	compare(s, m, &before, false);
@@ -223,7 +279,7 @@ static void on_change(struct reactor *r, struct io_watcher *w, unsigned ready)
 void mounts_open(struct file_source *s)
 {
 	const struct file_config *c = s->base.config;
-	struct mounts *m = c->poll || c->fanotify ? NULL : calloc(1, sizeof *m);
+	struct mounts *m = c->poll ? NULL : calloc(1, sizeof *m);
 
 	if (!m)
 		return;
