@@ -237,6 +237,34 @@ for i, s in enumerate(cs): assert ask(s, b"%d" % i) == b"%d" % i'
   [ "$(grep -c 'no descriptor is left' err)" = 1 ]
 }
 
+@test "--rate drops what is too much, whole datagrams each way, and counts them" {
+  server
+  start -v relay udp:127.0.0.1:0 "udp:127.0.0.1:$SERVER" --rate 20k/s --idle 300ms
+  client '
+s = c()
+began = time.monotonic()
+n = 0
+for i in range(300):
+    s.send(b"%06d" % i + bytes(994)); time.sleep(0.002)
+s.settimeout(1)
+try:
+    while s.recv(2000): n += 1
+except TimeoutError: pass
+# A burst of a tenth of a second, and what came while it lasted: no more than that.
+assert 2 <= n <= 4 + 21 * (time.monotonic() - began), n'
+  until_ok 'grep -q "[1-9][0-9]* datagrams lost, .*idle" err'
+}
+
+@test "--dump shows each datagram, its session and its way" {
+  server 127.0.0.1 's.sendto(d.upper(), a)'
+  start relay udp:127.0.0.1:0 "udp:127.0.0.1:$SERVER" --dump dump
+  client 'a, b = c(), c(); ask(a, b"one"); ask(b, b"two"); ask(a, b"more")'
+  for word in one ONE two TWO more MORE; do grep -q "|$word|" dump; done
+  grep -q " relay1 1: 127.0.0.1:[0-9]* > udp:127.0.0.1:$SERVER" dump
+  grep -q " relay1 2: 127.0.0.1:[0-9]* < udp:127.0.0.1:$SERVER" dump
+  grep -q '^00000003  6d 6f 72 65' dump
+}
+
 @test "TERM: a question that is under way gets its answer; nothing else is waited for" {
   server 127.0.0.1 'time.sleep(0.5); s.sendto(d, a)'
   start relay -v udp:127.0.0.1:0 "udp:127.0.0.1:$SERVER" --drain 60s

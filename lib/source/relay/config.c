@@ -147,9 +147,6 @@ int relay_config_arguments(void *config, char *const *words, size_t n, struct er
 	c->datagrams = is_udp(&c->targets[0]);
 	if (c->datagrams && (c->proxy_accept || c->proxy_send))
 		return error_set(e, "--proxy is for streams: a datagram has no beginning");
-	if (c->datagrams && (c->rate || c->dump))
-		return error_set(e, "--%s is not there yet for datagrams (udp:)",
-				 c->rate ? "rate" : "dump");
 	return 0;
 }
 

@@ -197,6 +197,8 @@ int relay_carrier_open(struct relay_source *s, struct error *e)
 	    targets_watch(&s->targets, s->base.reactor, s->resolver, s->base.priority,
 			  s->base.rule) < 0)
 		return error_errno(e, "cannot relay");
+	if (c->dump && dump_open(&s->dump, &s->base, c->dump, e) < 0)
+		return -1;
 	if (c->datagrams) {
 		s->udp = udp_open(s, e);
 		return s->udp ? 0 : -1;
@@ -205,9 +207,7 @@ int relay_carrier_open(struct relay_source *s, struct error *e)
 		set_without_delay(s->listener.fds[i]);
 	s->acceptor.nonblocking = true;
 	s->buffer = malloc(BUFFER);
-	if (!s->buffer)
-		return error_errno(e, "cannot relay");
-	return c->dump ? dump_open(&s->dump, &s->base, c->dump, e) : 0;
+	return s->buffer ? 0 : error_errno(e, "cannot relay");
 }
 
 /* This process carries. */

@@ -89,7 +89,7 @@ static void tell_refused(struct udp_relay *u, const struct address *remote, cons
 	u->told = now;
 	address_add(&name, remote);
 	log_info(u->source->base.rule, "%s is refused: %s (%llu datagrams so far)",
-		 name.data ? name.data : "a client", why, (unsigned long long)u->refused);
+		 name.data ? name.data : "a client", why, (unsigned long long)u->source->n_refused);
 	buf_free(&name);
 }
 
@@ -103,13 +103,13 @@ static struct session *admit(struct udp_socket *socket, const struct session_key
 	if (u->source->stopped)
 		return NULL;
 	if (!cidr_list_permits(&config_of(u)->access, &remote)) {
-		u->refused++;
+		u->source->n_refused++;
 		tell_refused(u, &remote, "not allowed");
 		return NULL;
 	}
 	s = session_open(socket, key, &remote);
 	if (!s) {
-		u->refused++;
+		u->source->n_refused++;
 		tell_refused(u, &remote,
 			     errno == EUSERS ? "too many sessions from this address (--max-per-ip)"
 					     : strerror(errno));

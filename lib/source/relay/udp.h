@@ -12,6 +12,7 @@
 #ifndef EVWATCH_SOURCE_RELAY_UDP_H
 #define EVWATCH_SOURCE_RELAY_UDP_H
 
+#include "base/bucket.h"
 #include "base/list.h"
 #include "base/table.h"
 #include "base/units.h"
@@ -55,9 +56,8 @@ struct udp_relay {
 	int64_t idle;
 	struct timer sweep; /* looks for silent ones */
 	int64_t drain_end;
-	uint64_t refused; /* datagrams of those that may not */
-	int64_t told;     /* when that was told last */
-	bool short_told;  /* of descriptors */
+	int64_t told;    /* when that was told last */
+	bool short_told; /* of descriptors */
 
 	struct packets *in; /* owned: empty between two callbacks */
 	/* Owned: replies of this turn's sessions leave together, all by one socket. */
@@ -88,6 +88,8 @@ struct held {
 	char bytes[];
 };
 
+enum way { WAY_TO, WAY_FROM }; /* the target, and from it */
+
 enum session_state { SESSION_NEW, SESSION_RESOLVING, SESSION_OPEN };
 
 struct session {
@@ -108,7 +110,9 @@ struct session {
 	bool holds;      /* until the first answer: there is another target, or address, to try */
 	bool unanswered; /* the last datagram was the client's */
 	bool told_open;
+	uint64_t number; /* of the sessions; from 1 */
 	uint64_t to, from, lost;
+	struct bucket buckets[2]; /* --rate, each way */
 	int64_t started, last;
 };
 

@@ -72,6 +72,48 @@ static struct carried carried_by(const struct session *s, const struct address *
 	};
 }
 
+/* ---- --rate and --dump ----------------------------------------------------------------------- */
+
+/*
+ * How many of these datagrams may pass: a whole datagram, or none of it. The others are lost, since
+ * nothing waits.
+ */
+static int limit(struct session *s, enum way way, const struct packets *p, int first, int n)
+{
+	uint64_t rate = config_of(s)->rate;
+	int64_t now;
+
+	if (!rate)
+		return n;
+	now = reactor_now(s->owner->source->base.reactor, CLOCK_OF_LOOP);
+	for (int i = 0; i < n; i++) {
+		if (bucket_allows(&s->buckets[way], rate, now) == 0) {
+			s->lost += (uint64_t)(n - i);
+			return i;
+		}
+		bucket_take(&s->buckets[way], rate, now, p->headers[first + i].msg_len);
+	}
+	return n;
+}
+
+static void dump(struct session *s, enum way way, struct packets *p, int i)
+{
+	struct dump *d = &s->owner->source->dump;
+	struct address remote;
+	struct dump_place at = {
+	    .connection = s->number,
+	    .offset = way == WAY_TO ? s->to : s->from,
+	    .remote = &remote,
+	    .target = &config_of(s)->targets[s->target],
+	    .back = way == WAY_FROM,
+	};
+
+	if (!d->source)
+		return;
+	remote = remote_of(s);
+	dump_add(d, &at, packets_bytes(p, i), p->headers[i].msg_len);
+}
+
 /* ---- datagrams that wait --------------------------------------------------------------------- */
 
 static void held_drop(struct session *s)
@@ -219,6 +261,7 @@ static void address_reply(struct session *s, int i)
 	m->msg_namelen = s->client_length;
 	own_address_put(&s->own, m, out->controls[i].bytes);
 	s->owner->senders[i] = s;
+	dump(s, WAY_FROM, out, i);
 	s->from += out->headers[i].msg_len;
 }
 
@@ -251,6 +294,7 @@ static void on_target(struct reactor *r, struct io_watcher *w, unsigned ready)
 	}
 	if (n == 0)
 		return;
+	n = limit(s, WAY_FROM, u->out, u->n_out, n);
 	for (int i = u->n_out; i < u->n_out + n; i++)
 		address_reply(s, i);
 	u->out_socket = s->socket;
@@ -314,8 +358,11 @@ void session_send(struct session *s, int first, int n)
 {
 	struct packets *in = s->owner->in;
 
-	for (int i = first; i < first + n; i++)
+	n = limit(s, WAY_TO, in, first, n);
+	for (int i = first; i < first + n; i++) {
+		dump(s, WAY_TO, in, i);
 		s->to += in->headers[i].msg_len;
+	}
 	s->unanswered = true;
 	touch(s);
 	if (s->state != SESSION_OPEN || s->holds)
@@ -431,6 +478,7 @@ static struct session *session_new(struct udp_socket *socket, const struct sessi
 	s->peer = peer;
 	s->held_end = &s->held;
 	s->started = clock_read(CLOCK_OF_LOOP);
+	s->number = ++s->owner->source->n_accepted;
 	io_init(&s->io, -1, IO_READ, on_target);
 	list_append(&s->owner->by_use, &s->link);
 	return s;
