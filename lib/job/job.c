@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "job/state.h"
 
 #include <errno.h>
@@ -18,6 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define SHORTAGE_FIRST (50 * NS_PER_MS) /* waits where no process can be made, doubling */
+#define SHORTAGE_MOST  (2 * NS_PER_S)
 
 static void on_gather(struct reactor *r, struct timer *t);
 
@@ -31,15 +35,43 @@ static void start_next(struct job *j)
 	j->n_queued--;
 	list_append(&j->runs, &run->link);
 	j->n_running++;
-	run->ordinal = ++j->last_ordinal;
+	if (!run->ordinal) /* it was not put back */
+		run->ordinal = ++j->last_ordinal;
 	j->last_start = reactor_now(j->setup.reactor, CLOCK_OF_LOOP);
 	run_launch(run);
 }
 
 static void pump(struct job *j)
 {
-	while (!j->stopping && j->n_queued && j->n_running < j->setup.config->jobs)
+	while (!j->stopping && !timer_active(&j->shortage) && j->n_queued &&
+	       j->n_running < j->setup.config->jobs)
 		start_next(j);
+}
+
+static void on_shortage(struct reactor *r, struct timer *t)
+{
+	(void)r;
+	pump(CONTAINER_OF(t, struct job, shortage));
+}
+
+int job_run_postponed(struct job *j, struct run *run, const char *step, int why)
+{
+	j->shortage_wait = j->shortage_wait ? j->shortage_wait * 2 : SHORTAGE_FIRST;
+	if (j->shortage_wait > SHORTAGE_MOST)
+		j->shortage_wait = SHORTAGE_MOST;
+	if (timer_start_in(j->setup.reactor, &j->shortage, j->shortage_wait) < 0)
+		return -1;
+	if (!j->told_shortage)
+		log_warn(j->setup.rule, "cannot %s: %s; trying again until it works", step,
+			 strerror(why));
+	j->told_shortage = true;
+	run->attempts--;
+	run->state = RUN_WAITING;
+	list_remove(&run->link);
+	j->n_running--;
+	list_prepend(&j->queue, &run->link);
+	j->n_queued++;
+	return 0;
 }
 
 static void drop_batch(struct job *j, struct batch *b)
@@ -109,7 +141,10 @@ void job_run_over(struct job *j, struct run *run)
 	run_free(run);
 	j->setup.host->ended(j->setup.owner, &result);
 	buf_free(&captured);
+	timer_stop(j->setup.reactor, &j->shortage); /* what it held is free now */
 	pump(j);
+	if (job_idle(j))
+		j->told_shortage = false;
 	j->setup.host->room(j->setup.owner);
 }
 
@@ -134,7 +169,7 @@ static void submit_batch(struct job *j, struct batch *b)
 {
 	bool busy = j->n_running >= j->setup.config->jobs;
 
-	if (busy && j->setup.config->on_busy == BUSY_SKIP) {
+	if ((busy || j->n_queued) && j->setup.config->on_busy == BUSY_SKIP) {
 		j->stats.skipped++;
 		log_info(j->setup.rule, "skipped: the command still runs");
 		drop_batch(j, b);
@@ -191,6 +226,21 @@ static void on_gather(struct reactor *r, struct timer *t)
 	j->setup.host->room(j->setup.owner);
 }
 
+static void refuse(struct job *j, const struct event *events, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (events[i].connection >= 0)
+			close(events[i].connection);
+		j->setup.host->dropped(j->setup.owner, events[i].token);
+	}
+}
+
+static void lose(struct job *j, const struct event *events, size_t n)
+{
+	log_error(j->setup.rule, "out of memory: %zu events are lost", n);
+	refuse(j, events, n);
+}
+
 static void gather(struct job *j, const struct event *events, size_t n)
 {
 	int64_t now = reactor_now(j->setup.reactor, CLOCK_OF_LOOP), due;
@@ -199,24 +249,15 @@ static void gather(struct job *j, const struct event *events, size_t n)
 		j->gathered = batch_new(events, n);
 		j->gathered_since = now;
 	} else if (batch_add(j->gathered, events, n) < 0) {
-		log_error(j->setup.rule, "out of memory: %zu events are lost", n);
+		lose(j, events, n);
 	}
 	if (!j->gathered) {
-		log_error(j->setup.rule, "out of memory: %zu events are lost", n);
+		lose(j, events, n);
 		return;
 	}
 	due = gather_due(j, now);
 	if (due <= now || timer_start_at(j->setup.reactor, &j->gather, due) < 0)
 		hand_on_gathered(j);
-}
-
-static void refuse(struct job *j, const struct event *events, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (events[i].connection >= 0)
-			close(events[i].connection);
-		j->setup.host->dropped(j->setup.owner, events[i].token);
-	}
 }
 
 void job_submit(struct job *j, const struct event *events, size_t n)
@@ -234,8 +275,7 @@ void job_submit(struct job *j, const struct event *events, size_t n)
 	}
 	b = batch_new(events, n);
 	if (!b) {
-		log_error(j->setup.rule, "out of memory: %zu events are lost", n);
-		refuse(j, events, n);
+		lose(j, events, n);
 		return;
 	}
 	submit_batch(j, b);
@@ -277,6 +317,7 @@ void job_stop(struct job *j)
 {
 	j->stopping = true;
 	timer_stop(j->setup.reactor, &j->gather);
+	timer_stop(j->setup.reactor, &j->shortage);
 	if (j->gathered)
 		drop_batch(j, j->gathered);
 	j->gathered = NULL;
@@ -303,6 +344,7 @@ static void job_close(struct job *j)
 void job_free(struct job *j)
 {
 	timer_stop(j->setup.reactor, &j->gather);
+	timer_stop(j->setup.reactor, &j->shortage);
 	drop_queue(j);
 	LIST_EACH(at, after, &j->runs)
 	run_free(CONTAINER_OF(at, struct run, link));
@@ -327,6 +369,7 @@ struct job *job_new(const struct job_setup *setup, struct error *e)
 	list_init(&j->runs);
 	list_init(&j->output.streams);
 	timer_init(&j->gather, CLOCK_OF_LOOP, on_gather);
+	timer_init(&j->shortage, CLOCK_OF_LOOP, on_shortage);
 	j->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (j->null < 0)
 		error_errno(e, "cannot open /dev/null");

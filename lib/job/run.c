@@ -17,8 +17,7 @@
 
 enum { STATUS_TIMEOUT = 124, STATUS_NOT_EXECUTED = 126, STATUS_NOT_FOUND = 127 };
 
-#define GLANCE       (5 * NS_PER_MS)  /* between two looks whether a stopped group is gone */
-#define FORK_BACKOFF (50 * NS_PER_MS) /* first wait after a failed fork */
+#define GLANCE (5 * NS_PER_MS) /* between two looks whether a stopped group is gone */
 
 static void on_timeout(struct reactor *r, struct timer *t);
 static void on_again(struct reactor *r, struct timer *t);
@@ -68,20 +67,30 @@ static int memory_file(const void *bytes, size_t length)
 	return fd;
 }
 
-static int input_of_text(struct run *run, bool json)
+/* The events whose first subject is of this run's share; those without one go with the first. */
+static void add_events(const struct run *run, struct buf *b)
 {
 	const struct job *j = run->job;
+	size_t at = 0;
+
+	for (size_t i = 0; i < run->batch->n; i++) {
+		const struct event *event = run->batch->events[i];
+
+		if (at >= run->from && (at < run->to || run->last_share))
+			j->setup.host->event_json(j->setup.owner, b, event, run->ordinal);
+		at += event->n_subjects;
+	}
+}
+
+static int input_of_text(const struct run *run, bool json)
+{
 	struct buf b = {0};
 	int fd = -1;
 
-	if (json && j->setup.host->event_json) {
-		for (size_t i = 0; i < run->batch->n; i++)
-			j->setup.host->event_json(j->setup.owner, &b, run->batch->events[i],
-						  run->ordinal);
-	} else {
-		for (size_t i = run->from; i < run->to; i++)
-			buf_printf(&b, "%s\n", run->batch->subjects[i]);
-	}
+	if (json)
+		add_events(run, &b);
+	for (size_t i = run->from; i < run->to && !json; i++)
+		buf_printf(&b, "%s\n", run->batch->subjects[i]);
 	if (b.failed)
 		errno = ENOMEM;
 	else
@@ -127,12 +136,12 @@ static bool group_is_gone(const struct run *run)
 }
 
 /* The wait before the next attempt, doubling up to --backoff's MAX. */
-static bool back_off(struct run *run, int64_t first)
+static bool back_off(struct run *run)
 {
 	struct job *j = run->job;
 	int64_t most = j->setup.config->backoff_max;
 
-	run->backoff = run->backoff ? run->backoff * 2 : first;
+	run->backoff = run->backoff ? run->backoff * 2 : j->setup.config->backoff;
 	if (run->backoff > most)
 		run->backoff = most;
 	if (timer_start_in(j->setup.reactor, &run->again, run->backoff) < 0)
@@ -155,7 +164,7 @@ static void run_end(struct run *run)
 			 (unsigned long long)run->ordinal, (unsigned long long)run->attempts,
 			 run->status);
 		output_finish(&run->output, NULL);
-		if (back_off(run, j->setup.config->backoff))
+		if (back_off(run))
 			return;
 	}
 	job_run_over(j, run);
@@ -269,15 +278,10 @@ static void start_failed(struct run *run, const char *step, int why)
 	struct job *j = run->job;
 
 	terminal_take_back(&run->terminal, j->setup.reactor);
-	if (is_shortage(why) && !j->stopping && back_off(run, FORK_BACKOFF)) {
-		if (!j->told_fork_failure)
-			log_warn(j->setup.rule, "cannot %s: %s; trying again until it works", step,
-				 strerror(why));
-		j->told_fork_failure = true;
-		return;
-	}
-	tell_start_failure(run, step, why);
 	run->pid = 0;
+	if (is_shortage(why) && !j->stopping && job_run_postponed(j, run, step, why) == 0)
+		return;
+	tell_start_failure(run, step, why);
 	run->status = why == ENOENT && strcmp(step, STEP_EXECUTE) == 0 ? STATUS_NOT_FOUND
 								       : STATUS_NOT_EXECUTED;
 	run->state = RUN_FAILED;
@@ -312,7 +316,7 @@ static void run_started(struct run *run)
 
 	run->state = RUN_RUNNING;
 	run->started = clock_read(CLOCK_OF_LOOP);
-	j->told_fork_failure = false;
+	j->shortage_wait = 0;
 	if (watch_child(run) < 0) {
 		kill(-run->pid, SIGKILL);
 		start_failed(run, "watch the command", errno);

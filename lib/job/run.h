@@ -3,9 +3,10 @@
  *
  *	WAITING --launch--> RUNNING --ended--> (over)
  *	 ^    |                |  \--stop, timeout--> STOPPING --ended, group gone--> (over)
- *	 |    |                |
- *	 |    |                |  failed, retries left; or it could not be forked
+ *	 |    |                |  failed, retries left
  *	 +----|--- BACKOFF <---+
+ *	 |    |
+ *	 +----+--- no means for a process: the job puts it back into its queue
  *	      +--- it cannot be executed --> FAILED --next turn--> (over)
  *
  * Its owner, the job, is told when it is over.

@@ -26,9 +26,18 @@ struct job {
 	int64_t gathered_since, last_start;
 	struct timer gather;
 
-	bool told_fork_failure;
+	struct timer shortage; /* armed: no means for another process, none is started */
+	int64_t shortage_wait;
+	bool told_shortage;
+
 	struct job_stats stats;
 };
+
+/*
+ * A run found no means to start (memory, processes, descriptors): it is put back in front of the
+ * queue, until another run ends or some time has passed. -1: it cannot be put off.
+ */
+int job_run_postponed(struct job *j, struct run *run, const char *step, int why);
 
 /* A run is over: its result is told, and the next one starts. Frees the run. */
 void job_run_over(struct job *j, struct run *run);
