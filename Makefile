@@ -9,6 +9,7 @@
 #   make inject       every system call fails in turn
 #   make fuzz-file    random disturbance of trees; SECONDS_OF=60
 #   make fuzz-proxy   random PROXY headers; SECONDS_OF=60 SEED=
+#   make fuzz-rules   random texts of rules; SECONDS_OF=60 SEED=
 #   make bench        what it costs, beside peers and hand-written floors
 #   make static       a static binary with musl: build/static/evwatch
 #   make install      DESTDIR= PREFIX=
@@ -107,6 +108,9 @@ fuzz-file: all
 fuzz-proxy:
 	$(MAKE) $(SANITIZED) build/asan/fuzz/proxy_header
 	@build/asan/fuzz/proxy_header $(SECONDS_OF) $(SEED)
+fuzz-rules:
+	$(MAKE) $(SANITIZED) build/asan/fuzz/rules
+	@build/asan/fuzz/rules $(SECONDS_OF) $(SEED)
 
 # Minutes: every system call fails, many times, with each errno; a part of it is in the suite.
 inject: all
@@ -140,5 +144,5 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all units test demo house lint check asan valgrind fuzz-file fuzz-proxy bench coverage static install uninstall clean
+.PHONY: all units test demo house lint check asan valgrind fuzz-file fuzz-proxy fuzz-rules bench coverage static install uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:=.d)

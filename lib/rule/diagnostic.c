@@ -65,7 +65,7 @@ static void print_line(const struct spot *spot, struct buf *out)
 	for (size_t i = from; i < to; i++) {
 		unsigned char c = (unsigned char)spot->line[i];
 
-		buf_add_char(out, c < 0x20 && c != '\t' ? '?' : (char)c);
+		buf_add_char(out, (c < 0x20 && c != '\t') || c == 0x7f ? '?' : (char)c);
 	}
 	buf_add_text(out, "\n  ");
 	/* Tabs are kept, so that the caret stands below its column at any tab width. */
