@@ -78,6 +78,15 @@ static void print_line(const struct spot *spot, struct buf *out)
 	buf_add_char(out, '^');
 }
 
+/* It may hold words of the user, as the error may. */
+static void print_hint(const struct error *e, const char *before, struct buf *out)
+{
+	if (*e->hint)
+		buf_add_text(out, before);
+	escape_control(out, e->hint, strlen(e->hint));
+	buf_add_char(out, '\n');
+}
+
 void diagnostic_print(const struct diagnostic *d, struct buf *out)
 {
 	struct spot spot;
@@ -85,7 +94,7 @@ void diagnostic_print(const struct diagnostic *d, struct buf *out)
 	buf_add_text(out, "evwatch: ");
 	if (!d->script) {
 		escape_control(out, d->error.what, strlen(d->error.what));
-		buf_printf(out, "%s%s\n", *d->error.hint ? "\n  " : "", d->error.hint);
+		print_hint(&d->error, "\n  ", out);
 		return;
 	}
 	spot = spot_find(d->script, d->offset);
@@ -93,5 +102,5 @@ void diagnostic_print(const struct diagnostic *d, struct buf *out)
 	escape_control(out, d->error.what, strlen(d->error.what));
 	buf_add_char(out, '\n');
 	print_line(&spot, out);
-	buf_printf(out, "%s%s\n", *d->error.hint ? " " : "", d->error.hint);
+	print_hint(&d->error, " ", out);
 }
