@@ -92,7 +92,7 @@ static void describe_limits(const struct rule *r, struct buf *out)
 	}
 }
 
-void rule_describe(const struct rule *r, struct buf *out)
+static void describe(const struct rule *r, struct buf *out)
 {
 	buf_printf(out, "%s: on ", r->name);
 	if (r->type->describe)
@@ -105,4 +105,16 @@ void rule_describe(const struct rule *r, struct buf *out)
 	describe_command(r, out);
 	if (r->command.count)
 		describe_limits(r, out);
+}
+
+void rule_describe(const struct rule *r, struct buf *out)
+{
+	struct buf line = {0};
+
+	describe(r, &line);
+	if (line.failed)
+		out->failed = true;
+	else
+		escape_control(out, line.data, line.length);
+	buf_free(&line);
 }
