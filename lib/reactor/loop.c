@@ -23,13 +23,20 @@ int queue_reserve(struct reactor *r, unsigned priority)
 	return -1;
 }
 
+/* Apart, so that the first of a turn has no registers to save for it. */
+static __attribute__((noinline)) uint32_t queue_grow(struct reactor *r, unsigned priority,
+						     uintptr_t item)
+{
+	return queue_reserve(r, priority) < 0 ? 0 : queue_add_slowly(r, priority, item);
+}
+
 uint32_t queue_add_slowly(struct reactor *r, unsigned priority, uintptr_t item)
 {
 	struct queue *q = &r->queues[priority];
 	uint32_t place = q->count;
 
-	if (place == q->capacity && queue_reserve(r, priority) < 0)
-		return 0;
+	if (place == q->capacity)
+		return queue_grow(r, priority, item);
 	q->room = (uint32_t)q->capacity;
 	r->nonempty |= 1u << priority;
 	q->items[place] = item;
@@ -100,15 +107,12 @@ static void queues_close(struct reactor *r)
 
 /* ---- one iteration --------------------------------------------------------------------------- */
 
-/* Is there more to a turn than descriptors? */
-static bool has_extras(const struct reactor *r)
+/* Steps 2, 3 and the first half of 5: how long may the wait last? Step 1, a clock that was stepped,
+ * comes with the wall clock's alarm. */
+static int64_t prepare_wait(struct reactor *r, int64_t wait)
 {
-	return r->timing | r->n_always;
-}
-
-/* Steps 2 and 3: how long may the wait last? */
-static int64_t longest_wait(struct reactor *r, int64_t wait)
-{
+	if (r->n_changes | r->rebuild)
+		io_flush_changes(r); /* first: what is refused now must not be waited for */
 	if ((r->rebuild || r->n_changes) && (wait < 0 || wait > RETRY))
 		wait = RETRY;
 	if (r->nonempty || r->n_always)
@@ -124,25 +128,18 @@ static void activate_extras(struct reactor *r)
 
 int reactor_turn(struct reactor *r, int64_t wait)
 {
-	int result, why;
-
-	/* 1: steps of the clock arrive through the wall clock's alarm. */
-	if (r->n_changes || r->rebuild)
-		io_flush_changes(r); /* of 5: what is refused now must not be waited for */
-	if (r->nonempty || r->rebuild || r->n_changes || has_extras(r))
-		wait = longest_wait(r, wait);                     /* 2, 3 */
-	clock_forget(r);                                          /* 4 */
-	result = r->backend->dispatch(r->backend_state, r, wait); /* 5, and 8 as it comes in */
-	why = errno;
+	if (r->timing | r->n_always | r->n_changes | r->rebuild | r->nonempty)
+		wait = prepare_wait(r, wait); /* 1 to 3 */
+	clock_forget(r);                      /* 4 */
+	/* 5, and 7 and 8 as it comes in: signals are readiness of a waker, before all others. */
+	if (r->backend->dispatch(r->backend_state, r, wait) < 0)
+		return -1;
 	r->stats.turns++;
-	/* 7: signals come as readiness of their pair, before all others by its priority. */
-	if (has_extras(r))
+	if (r->timing | r->n_always)
 		activate_extras(r); /* 6, 8, 9 */
 	while (r->nonempty && r->nonempty < STOPPING)
 		run_first_queue(r); /* 10 */
-	if (result < 0)
-		errno = why;
-	return result;
+	return 0;
 }
 
 int reactor_run(struct reactor *r)
