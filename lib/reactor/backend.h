@@ -8,6 +8,7 @@
 #define EVWATCH_REACTOR_BACKEND_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct error;
@@ -21,19 +22,20 @@ enum backend_answer {
 
 struct backend {
 	const char *name;
-	/* The state, or NULL with `e` filled. */
-	void *(*init)(struct error *e);
+	size_t size; /* of its state, which comes zeroed */
+	/* NULL when zeroes will do. Returns 0, or -1 with `e` filled and nothing held. */
+	int (*open)(void *state, struct error *e);
 	/*
-	 * Sets the interest in a descriptor (never 0); `before` is what was set so far, 0 for none.
-	 * `generation` comes back with its readiness. An `unsure` one may be another file by now.
+	 * Sets the interest in a descriptor (never 0); `before` is what was set so far: 0 for none,
+	 * or when it may be another file by now. `generation` comes back with its readiness.
 	 */
 	enum backend_answer (*add)(void *state, int fd, unsigned before, unsigned interest,
-				   uint32_t generation, bool unsure);
-	/* Forgets a descriptor, which may be closed already. -1: it may go on being reported. */
-	int (*del)(void *state, int fd);
+				   uint32_t generation);
+	/* Forgets a descriptor, which may be closed already: it may go on being reported. */
+	void (*del)(void *state, int fd);
 	/* Waits at most `wait` ns (-1: for ever) and calls io_ready (ready.h). Returns 0 or -1. */
 	int (*dispatch)(void *state, struct reactor *r, int64_t wait);
-	void (*dealloc)(void *state);
+	void (*close)(void *state);
 	bool need_reinit;    /* after fork, or it would share its state with the parent */
 	bool forgets_closed; /* the last close(2) of a file ends its registration */
 };

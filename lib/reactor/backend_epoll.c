@@ -33,41 +33,30 @@ struct epoll_state {
 	struct epoll_event events[ROUND];
 };
 
-static void *epoll_init(struct error *e)
+static int epoll_open(void *state, struct error *e)
 {
-	struct epoll_state *s = malloc(sizeof *s);
+	struct epoll_state *s = state;
 
-	if (!s) {
-		error_errno(e, "epoll");
-		return NULL;
-	}
-	s->milliseconds_only = false;
 	s->fd = epoll_create1(EPOLL_CLOEXEC);
-	if (s->fd < 0) {
-		error_errno(e, "epoll");
-		free(s);
-		return NULL;
-	}
-	return s;
+	return s->fd < 0 ? error_errno(e, "epoll") : 0;
 }
 
-static void epoll_dealloc(void *state)
+static void epoll_close(void *state)
 {
 	struct epoll_state *s = state;
 
 	fd_close(&s->fd);
-	free(s);
 }
 
 static enum backend_answer epoll_add(void *state, int fd, unsigned before, unsigned interest,
-				     uint32_t generation, bool unsure)
+				     uint32_t generation)
 {
 	struct epoll_state *s = state;
 	struct epoll_event event = {
 	    .events = to_kernel(interest) | (interest & IO_EDGE ? EPOLLET : 0u),
 	};
 	struct name name = {(uint32_t)fd, generation};
-	int first = before && !unsure ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	int first = before ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 	int second = first == EPOLL_CTL_ADD ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
 	memcpy(&event.data, &name, sizeof name);
@@ -79,11 +68,11 @@ static enum backend_answer epoll_add(void *state, int fd, unsigned before, unsig
 	return errno == EPERM ? BACKEND_ALWAYS_READY : BACKEND_FAILED;
 }
 
-static int epoll_del(void *state, int fd)
+static void epoll_del(void *state, int fd)
 {
 	struct epoll_state *s = state;
 
-	return epoll_ctl(s->fd, EPOLL_CTL_DEL, fd, NULL);
+	epoll_ctl(s->fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
 static int wait_in_milliseconds(struct epoll_state *s, int64_t wait)
@@ -126,11 +115,12 @@ static int epoll_dispatch(void *state, struct reactor *r, int64_t wait)
 
 const struct backend backend_epoll = {
     .name = "epoll",
-    .init = epoll_init,
+    .size = sizeof(struct epoll_state),
+    .open = epoll_open,
     .add = epoll_add,
     .del = epoll_del,
     .dispatch = epoll_dispatch,
-    .dealloc = epoll_dealloc,
+    .close = epoll_close,
     .need_reinit = true,
     .forgets_closed = true,
 };

@@ -9,38 +9,26 @@
 #include "reactor/ready.h"
 
 #include "base/array.h"
-#include "base/error.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-static void *poll_init(struct error *e)
-{
-	struct poll_state *s = calloc(1, sizeof *s);
-
-	if (!s)
-		error_errno(e, "poll");
-	return s;
-}
-
-void poll_dealloc(void *state)
+void poll_close(void *state)
 {
 	struct poll_state *s = state;
 
 	free(s->fds);
 	free(s->generations);
 	free(s->places);
-	free(s);
 }
 
 enum backend_answer poll_add(void *state, int fd, unsigned before, unsigned interest,
-			     uint32_t generation, bool unsure)
+			     uint32_t generation)
 {
 	struct poll_state *s = state;
 	size_t place;
 
 	(void)before;
-	(void)unsure;
 	if (ARRAY_GROW(s->places, s->n_places, (size_t)fd + 1) < 0)
 		return BACKEND_FAILED;
 	if (!s->places[fd]) {
@@ -55,7 +43,7 @@ enum backend_answer poll_add(void *state, int fd, unsigned before, unsigned inte
 	return BACKEND_OK;
 }
 
-int poll_del(void *state, int fd)
+void poll_del(void *state, int fd)
 {
 	struct poll_state *s = state;
 	size_t place = s->places[fd] - 1, last = --s->count;
@@ -64,7 +52,6 @@ int poll_del(void *state, int fd)
 	s->generations[place] = s->generations[last];
 	s->places[s->fds[place].fd] = place + 1;
 	s->places[fd] = 0;
-	return 0;
 }
 
 int poll_tell(struct poll_state *s, struct reactor *r, int64_t wait)
@@ -93,9 +80,9 @@ static int poll_dispatch(void *state, struct reactor *r, int64_t wait)
 
 const struct backend backend_poll = {
     .name = "poll",
-    .init = poll_init,
+    .size = sizeof(struct poll_state),
     .add = poll_add,
     .del = poll_del,
     .dispatch = poll_dispatch,
-    .dealloc = poll_dealloc,
+    .close = poll_close,
 };

@@ -28,29 +28,24 @@ struct select_state {
 	bool false_alarm; /* the last wait ended for something that nobody asked for */
 };
 
-static void *select_init(struct error *e)
+static int select_open(void *state, struct error *e)
 {
-	struct select_state *s = calloc(1, sizeof *s);
+	struct select_state *s = state;
 
-	if (!s || ARRAY_GROW(s->bits, s->capacity, SETS) < 0) {
-		error_errno(e, "select");
-		free(s);
-		return NULL;
-	}
 	s->words = 1;
-	return s;
+	return ARRAY_GROW(s->bits, s->capacity, SETS) < 0 ? error_errno(e, "select") : 0;
 }
 
-static void select_dealloc(void *state)
+static void select_close(void *state)
 {
 	struct select_state *s = state;
 
 	free(s->bits);
-	poll_dealloc(s);
+	poll_close(s);
 }
 
 static enum backend_answer select_add(void *state, int fd, unsigned before, unsigned interest,
-				      uint32_t generation, bool unsure)
+				      uint32_t generation)
 {
 	struct select_state *s = state;
 	size_t need = (size_t)fd / WORD + 1;
@@ -59,7 +54,7 @@ static enum backend_answer select_add(void *state, int fd, unsigned before, unsi
 		return BACKEND_FAILED;
 	if (need > s->words)
 		s->words = need;
-	return poll_add(state, fd, before, interest, generation, unsure);
+	return poll_add(state, fd, before, interest, generation);
 }
 
 static unsigned long *word_of(const struct select_state *s, int set, int fd)
@@ -143,9 +138,10 @@ static int select_dispatch(void *state, struct reactor *r, int64_t wait)
 
 const struct backend backend_select = {
     .name = "select",
-    .init = select_init,
+    .size = sizeof(struct select_state),
+    .open = select_open,
     .add = select_add,
     .del = poll_del,
     .dispatch = select_dispatch,
-    .dealloc = select_dealloc,
+    .close = select_close,
 };

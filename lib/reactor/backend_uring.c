@@ -40,9 +40,8 @@ struct uring_state {
 	size_t rings_size, sqes_size;
 	struct io_uring_sqe *sqes;
 	struct io_uring_cqe *cqes;
-	uint32_t *sq_head, *sq_tail, *sq_array, *cq_head, *cq_tail, *sq_flags;
+	uint32_t *sq_head, *sq_tail, *cq_head, *cq_tail;
 	uint32_t sq_mask, cq_mask, sq_entries;
-	uint32_t unsubmitted;
 	struct uring_slot *slots; /* by descriptor */
 	size_t n_slots;
 	int *to_arm;
@@ -51,7 +50,7 @@ struct uring_state {
 
 /* ---- the rings ------------------------------------------------------------------------------- */
 
-static void uring_dealloc(void *state)
+static void uring_close(void *state)
 {
 	struct uring_state *s = state;
 
@@ -62,7 +61,6 @@ static void uring_dealloc(void *state)
 	fd_close(&s->fd);
 	free(s->slots);
 	free(s->to_arm);
-	free(s);
 }
 
 static void *ring_map(int fd, size_t size, off_t what)
@@ -90,18 +88,18 @@ static int uring_map(struct uring_state *s, const struct io_uring_params *p)
 		return -1;
 	s->sq_head = ring_field(s, p->sq_off.head);
 	s->sq_tail = ring_field(s, p->sq_off.tail);
-	s->sq_flags = ring_field(s, p->sq_off.flags);
-	s->sq_array = ring_field(s, p->sq_off.array);
 	s->cq_head = ring_field(s, p->cq_off.head);
 	s->cq_tail = ring_field(s, p->cq_off.tail);
 	s->cqes = (struct io_uring_cqe *)(void *)((char *)s->rings + p->cq_off.cqes);
 	s->sq_mask = *ring_field(s, p->sq_off.ring_mask);
 	s->cq_mask = *ring_field(s, p->cq_off.ring_mask);
 	s->sq_entries = p->sq_entries;
+	for (uint32_t i = 0; i < p->sq_entries; i++) /* the ring of entries, in their order */
+		ring_field(s, p->sq_off.array)[i] = i;
 	return 0;
 }
 
-static int uring_open(struct uring_state *s, struct error *e)
+static int uring_setup(struct uring_state *s, struct error *e)
 {
 	struct io_uring_params p = {.flags = IORING_SETUP_CLAMP};
 	const uint32_t needed = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;
@@ -121,72 +119,51 @@ static int uring_open(struct uring_state *s, struct error *e)
 	return 0;
 }
 
-static void *uring_init(struct error *e)
+static int uring_open(void *state, struct error *e)
 {
-	struct uring_state *s = calloc(1, sizeof *s);
-
-	if (!s) {
-		error_errno(e, "io_uring");
-		return NULL;
-	}
-	if (uring_open(s, e) < 0) {
-		uring_dealloc(s);
-		return NULL;
-	}
-	return s;
+	if (uring_setup(state, e) == 0)
+		return 0;
+	uring_close(state);
+	return -1;
 }
 
 /* ---- submitting ------------------------------------------------------------------------------ */
 
-static long uring_enter(struct uring_state *s, uint32_t wait_for, const struct timespec *timeout)
+/* What the kernel has not taken yet: it moves the head. */
+static uint32_t uring_unsubmitted(const struct uring_state *s)
+{
+	return *s->sq_tail - __atomic_load_n(s->sq_head, __ATOMIC_ACQUIRE);
+}
+
+static long uring_enter(struct uring_state *s, uint32_t wait_for, int64_t wait)
 {
 	/* The kernel's own shape of a timespec (two 64-bit fields). */
-	int64_t ts[2] = {0, 0};
-	struct io_uring_getevents_arg arg = {.sigmask_sz = _NSIG / 8};
-	unsigned flags = IORING_ENTER_EXT_ARG | IORING_ENTER_GETEVENTS;
-	long n;
+	int64_t ts[2] = {wait / 1000000000, wait % 1000000000};
+	struct io_uring_getevents_arg arg = {
+	    .sigmask_sz = _NSIG / 8,
+	    .ts = wait > 0 ? (uint64_t)(uintptr_t)ts : 0,
+	};
 
-	if (timeout) {
-		ts[0] = timeout->tv_sec;
-		ts[1] = timeout->tv_nsec;
-		arg.ts = (uint64_t)(uintptr_t)ts;
-	}
-	n = syscall(SYS_io_uring_enter, s->fd, s->unsubmitted, wait_for, flags, &arg, sizeof arg);
-	if (n > 0)
-		s->unsubmitted -= (uint32_t)n;
-	return n;
+	return syscall(SYS_io_uring_enter, s->fd, uring_unsubmitted(s), wait_for,
+		       IORING_ENTER_EXT_ARG | IORING_ENTER_GETEVENTS, &arg, sizeof arg);
 }
 
-/* The kernel reads what it takes at submission: an interrupted one is counted by the ring's head.
- */
-static void uring_count_submitted(struct uring_state *s)
-{
-	uint32_t head = __atomic_load_n(s->sq_head, __ATOMIC_ACQUIRE);
-
-	s->unsubmitted = *s->sq_tail - head;
-}
-
+/* The next entry, for uring_push; NULL: the ring is full, and the kernel takes nothing. */
 static struct io_uring_sqe *uring_sqe(struct uring_state *s)
 {
-	uint32_t tail = *s->sq_tail;
-	struct io_uring_sqe *sqe;
+	struct io_uring_sqe *sqe = &s->sqes[*s->sq_tail & s->sq_mask];
 
-	if (tail - __atomic_load_n(s->sq_head, __ATOMIC_ACQUIRE) >= s->sq_entries) {
-		uring_enter(s, 0, NULL);
-		uring_count_submitted(s);
-		if (tail - __atomic_load_n(s->sq_head, __ATOMIC_ACQUIRE) >= s->sq_entries)
-			return NULL;
-	}
-	sqe = &s->sqes[tail & s->sq_mask];
+	if (uring_unsubmitted(s) >= s->sq_entries)
+		uring_enter(s, 0, 0);
+	if (uring_unsubmitted(s) >= s->sq_entries)
+		return NULL;
 	memset(sqe, 0, sizeof *sqe);
-	s->sq_array[tail & s->sq_mask] = tail & s->sq_mask;
 	return sqe;
 }
 
 static void uring_push(struct uring_state *s)
 {
 	__atomic_store_n(s->sq_tail, *s->sq_tail + 1, __ATOMIC_RELEASE);
-	s->unsubmitted++;
 }
 
 static uint64_t poll_name(int fd, uint32_t number)
@@ -244,12 +221,11 @@ static int list_to_arm(struct uring_state *s, int fd)
 }
 
 static enum backend_answer uring_add(void *state, int fd, unsigned before, unsigned interest,
-				     uint32_t generation, bool unsure)
+				     uint32_t generation)
 {
 	struct uring_state *s = state;
 
 	(void)before;
-	(void)unsure;
 	if (ARRAY_GROW(s->slots, s->n_slots, (size_t)fd + 1) < 0 || list_to_arm(s, fd) < 0)
 		return BACKEND_FAILED;
 	uring_disarm(s, fd);
@@ -258,13 +234,12 @@ static enum backend_answer uring_add(void *state, int fd, unsigned before, unsig
 	return BACKEND_OK;
 }
 
-static int uring_del(void *state, int fd)
+static void uring_del(void *state, int fd)
 {
 	struct uring_state *s = state;
 
 	uring_disarm(s, fd);
 	s->slots[fd].interest = 0;
-	return 0;
 }
 
 /* ---- waiting --------------------------------------------------------------------------------- */
@@ -321,31 +296,23 @@ static void uring_reap(struct uring_state *s, struct reactor *r)
 static int uring_dispatch(void *state, struct reactor *r, int64_t wait)
 {
 	struct uring_state *s = state;
-	struct timespec ts = to_timespec(wait);
-	long n;
 
 	uring_arm_listed(s);
-	n = uring_enter(s, wait == 0 ? 0 : 1, wait > 0 ? &ts : NULL);
-	if (n < 0) {
-		int why = errno;
-
-		uring_count_submitted(s);
-		/* EBUSY, EAGAIN: completions wait to be read first (io_uring_enter(2)). */
-		if (why != EINTR && why != ETIME && why != EBUSY && why != EAGAIN) {
-			errno = why;
-			return -1;
-		}
-	}
+	/* EBUSY, EAGAIN: completions wait to be read first (io_uring_enter(2)). */
+	if (uring_enter(s, wait == 0 ? 0 : 1, wait) < 0 && errno != EINTR && errno != ETIME &&
+	    errno != EBUSY && errno != EAGAIN)
+		return -1;
 	uring_reap(s, r);
 	return 0;
 }
 
 const struct backend backend_uring = {
     .name = "io_uring",
-    .init = uring_init,
+    .size = sizeof(struct uring_state),
+    .open = uring_open,
     .add = uring_add,
     .del = uring_del,
     .dispatch = uring_dispatch,
-    .dealloc = uring_dealloc,
+    .close = uring_close,
     .need_reinit = true,
 };

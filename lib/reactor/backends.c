@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* In the order of `auto`: measured, epoll wins on level-ready descriptors. */
@@ -40,6 +41,26 @@ static const struct backend *backend_find(const char *name)
 	return NULL;
 }
 
+void *backend_new(const struct backend *b, struct error *e)
+{
+	void *state = calloc(1, b->size);
+
+	if (!state) {
+		error_errno(e, "%s", b->name);
+		return NULL;
+	}
+	if (!b->open || b->open(state, e) == 0)
+		return state;
+	free(state);
+	return NULL;
+}
+
+void backend_free(const struct backend *b, void *state)
+{
+	b->close(state);
+	free(state);
+}
+
 bool reactor_backend_works(const char *name, struct error *why)
 {
 	const struct backend *b = backend_find(name);
@@ -49,9 +70,9 @@ bool reactor_backend_works(const char *name, struct error *why)
 		error_set(why, "there is no backend \"%s\"", name);
 		return false;
 	}
-	state = b->init(why);
+	state = backend_new(b, why);
 	if (state)
-		b->dealloc(state);
+		backend_free(b, state);
 	return state != NULL;
 }
 
@@ -70,7 +91,7 @@ static void hint_working(struct error *e)
 
 static int backend_open(struct reactor *r, const struct backend *b, struct error *e)
 {
-	r->backend_state = b->init(e);
+	r->backend_state = backend_new(b, e);
 	r->backend = b;
 	return r->backend_state ? 0 : -1;
 }

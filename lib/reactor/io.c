@@ -210,8 +210,8 @@ static int io_install(struct reactor *r, int fd, unsigned interest)
 
 	if (!slot->installed || slot->unsure)
 		slot->generation++;
-	answer = r->backend->add(r->backend_state, fd, slot->installed, interest, slot->generation,
-				 slot->unsure);
+	answer = r->backend->add(r->backend_state, fd, slot->unsure ? 0 : slot->installed, interest,
+				 slot->generation);
 	if (answer == BACKEND_ALWAYS_READY && always_ready_add(r, fd) < 0)
 		answer = BACKEND_FAILED;
 	if (answer != BACKEND_ALWAYS_READY && slot->always_ready)

@@ -183,7 +183,7 @@ void reactor_free(struct reactor *r)
 	signals_close(r);
 	io_close(r);
 	queues_close(r);
-	r->backend->dealloc(r->backend_state);
+	backend_free(r->backend, r->backend_state);
 	free(r->slots);
 	free(r->changes);
 	free(r->always);
@@ -193,11 +193,11 @@ void reactor_free(struct reactor *r)
 int backend_rebuild(struct reactor *r)
 {
 	struct error e;
-	void *state = r->backend->init(&e);
+	void *state = backend_new(r->backend, &e);
 
 	if (!state)
 		return -1;
-	r->backend->dealloc(r->backend_state);
+	backend_free(r->backend, r->backend_state);
 	r->backend_state = state;
 	r->rebuild = false;
 	io_reinstall_all(r);

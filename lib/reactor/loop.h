@@ -136,6 +136,9 @@ void io_close(struct reactor *r);
 void io_stale(struct reactor *r, const struct io_slot *slot);
 
 /* ---- backends.c ---- */
+/* A state of `b`; NULL with `e` filled. */
+void *backend_new(const struct backend *b, struct error *e);
+void backend_free(const struct backend *b, void *state);
 int backend_choose(struct reactor *r, const char *name, struct error *e);
 
 /* ---- timers.c ---- */
