@@ -60,8 +60,6 @@ static void pipe_drop(struct pipe *p)
 
 static void pipe_give_back(struct relay_source *s, struct flow *f)
 {
-	if (!f->pipe)
-		return;
 	/* One with bytes in it is of no use to another flow. */
 	if (f->pipe->held || s->n_pipes == PIPES_KEPT)
 		pipe_drop(f->pipe);
@@ -80,12 +78,8 @@ void flow_close(struct relay_source *s, struct flow *f)
 {
 	free(f->left);
 	f->left = NULL;
-	pipe_give_back(s, f);
-}
-
-bool flow_is_blocked(const struct flow *f)
-{
-	return f->left || (f->pipe && f->pipe->held);
+	if (f->pipe)
+		pipe_give_back(s, f);
 }
 
 /* ---- copying --------------------------------------------------------------------------------- */
@@ -149,7 +143,8 @@ static enum step copy(struct pair *p, struct end *from, int to, size_t most, boo
 		f->ended = true;
 		return STEP_DRY;
 	}
-	limit_take(p, from, (size_t)n);
+	if (p->limits)
+		limit_take(p, from, (size_t)n);
 	if (s->dump.source)
 		pair_dump(p, from, s->buffer, (size_t)n);
 	sent = send_some(to, s->buffer, (size_t)n);
@@ -218,7 +213,7 @@ static enum step move(struct pair *p, struct end *from, int to)
 
 	/* A few rounds: the other connections want their turn, and the level stays. */
 	for (int i = 0; i < ROUNDS && step == STEP_MOVED && !f->ended; i++) {
-		size_t most = limit_allows(p, from, BUFFER);
+		size_t most = p->limits ? limit_allows(p, from, BUFFER) : BUFFER;
 
 		if (!most)
 			return STEP_DRY;
@@ -227,7 +222,7 @@ static enum step move(struct pair *p, struct end *from, int to)
 		else
 			step = copy(p, from, to, most, &full);
 	}
-	if (step == STEP_DRY)
+	if (step == STEP_DRY && f->pipe)
 		pipe_give_back(s, f);
 	return step;
 }

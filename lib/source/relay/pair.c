@@ -109,8 +109,9 @@ static unsigned interest_of(struct pair *p, const struct end *e)
 {
 	const struct flow *out = &e->flow, *in = &end_other(p, e)->flow;
 
-	return (!out->told && !flow_is_blocked(out) && !limit_holds(p, e) ? IO_READ : 0u) |
-	       (flow_is_blocked(in) ? IO_WRITE : 0u);
+	bool reads = !out->told && !flow_is_blocked(out) && !(p->limits && limit_holds(p, e));
+
+	return (reads ? IO_READ : 0u) | (flow_is_blocked(in) ? IO_WRITE : 0u);
 }
 
 static int watch_ends(struct pair *p)
@@ -119,12 +120,14 @@ static int watch_ends(struct pair *p)
 		struct end *e = &p->ends[i];
 		unsigned wanted = interest_of(p, e);
 
+		/* Mostly nothing changed: then the loop is not bothered. */
+		if (wanted == (e->io.started ? e->io.interest & (IO_READ | IO_WRITE) : 0u))
+			continue;
 		if (!wanted) {
 			io_stop(p->owner->base.reactor, &e->io);
 			continue;
 		}
-		if (wanted != e->io.interest)
-			io_change(p->owner->base.reactor, &e->io, wanted);
+		io_change(p->owner->base.reactor, &e->io, wanted);
 		if (io_start(p->owner->base.reactor, &e->io) < 0)
 			return -1;
 	}
@@ -163,10 +166,11 @@ static bool carry(struct pair *p, struct end *from)
 {
 	enum flow_result result = flow_run(p, from);
 	struct end *other = end_other(p, from);
-	int error = errno;
+	int error;
 
 	if (result == FLOW_FINE)
 		return true;
+	error = errno;
 	/* The other direction's last bytes may have come before the reset: an early answer. */
 	flow_run(p, other);
 	end_failed(p, result == FLOW_READ_FAILED ? from : other, error);

@@ -114,6 +114,12 @@ static inline struct end *end_other(struct pair *p, const struct end *e)
 	return e == &p->ends[CLIENT] ? &p->ends[TARGET] : &p->ends[CLIENT];
 }
 
+/* Something is held back because the destination does not take it. */
+static inline bool flow_is_blocked(const struct flow *f)
+{
+	return f->left || (f->pipe && f->pipe->held);
+}
+
 /* ---- flow.c ---- */
 enum flow_result {
 	FLOW_FINE,
@@ -126,8 +132,6 @@ enum flow_result flow_run(struct pair *p, struct end *from);
 /* Holds these bytes instead of what it held, to be passed on first. Returns 0, or -1 with ENOMEM.
  */
 int flow_hold(struct flow *f, const char *bytes, size_t length);
-/* Something is held back because the destination does not take it. */
-bool flow_is_blocked(const struct flow *f);
 void flow_close(struct relay_source *s, struct flow *f);
 void pipes_close(struct relay_source *s);
 

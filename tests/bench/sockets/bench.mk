@@ -9,10 +9,4 @@ bench-sockets: all $(BENCH_SOCKETS)
 	@tests/bench/sockets/run $(BUILD)
 
 
-# A storm of 100,000 connections on each backend: minutes, so no part of the tests, which have a smaller one.
-soak-sockets: all
-	@for b in epoll io_uring poll select; do \
-		echo "# $$b"; EVWATCH=$$PWD/$(BUILD)/evwatch EVWATCH_BACKEND=$$b STORM=100000 PATIENCE=600 \
-		bats tests/relay-many.bats || exit 1; done
-
-.PHONY: bench-sockets soak-sockets
+.PHONY: bench-sockets
