@@ -282,6 +282,8 @@ void mounts_close(struct file_source *s);
 void reader_init(struct file_source *s);
 void reader_close(struct file_source *s);
 void reader_read(struct file_source *s);
+/* What moves and was not seen to arrive has left. */
+void reader_settle(struct file_source *s);
 /* Is it a directory that moves, and was not seen to arrive? Then it has left, and is forgotten. */
 bool reader_moved_out(struct file_source *s, const struct dir *d);
 

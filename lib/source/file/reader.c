@@ -73,14 +73,19 @@ bool reader_moved_out(struct file_source *s, const struct dir *d)
 	return false;
 }
 
+void reader_settle(struct file_source *s)
+{
+	LIST_EACH(at, after, &s->moves)
+	move_out(s, CONTAINER_OF(at, struct half_move, link));
+}
+
 static void on_move_timer(struct reactor *r, struct timer *t)
 {
 	struct file_source *s = CONTAINER_OF(t, struct file_source, move_timer);
 
 	(void)r;
 	reader_read(s); /* the other half may be there already */
-	LIST_EACH(at, after, &s->moves)
-	move_out(s, CONTAINER_OF(at, struct half_move, link));
+	reader_settle(s);
 	reader_read(s); /* nothing is moving: what is in doubt can be settled */
 }
 

@@ -404,6 +404,7 @@ void root_look(struct file_source *s, struct root *r, const struct scan_how *how
 
 void roots_rescan(struct file_source *s, const struct scan_how *how)
 {
+	reader_settle(s); /* so that no directory vanishes while it is read */
 	LIST_EACH(at, after, &s->roots)
 	root_rescan(s, CONTAINER_OF(at, struct root, link), how);
 }
