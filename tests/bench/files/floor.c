@@ -2,6 +2,7 @@
  * The floor: what raw inotify and vfork cost, without any of the promises.
  *
  *	floor arm DIR            watches a tree, prints "armed MS RSS_KB"
+ *	floor mark DIR           the same by one fanotify mark; prints nothing where it may not
  *	floor run DIR COMMAND    runs COMMAND at each IN_CLOSE_WRITE in DIR (not below)
  */
 #include <dirent.h>
@@ -9,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
+#include <sys/fanotify.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -53,6 +56,18 @@ static void add(char *path)
 		closedir(d);
 }
 
+/* One mark for the file system, names with each event: 0x0c00 is FAN_REPORT_DFID_NAME. */
+static int mark(const char *path)
+{
+	int fan = fanotify_init(FAN_CLASS_NOTIF | FAN_UNLIMITED_QUEUE | 0x0c00, O_RDONLY);
+
+	return fan < 0 ? -1
+		       : fanotify_mark(fan, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
+				       FAN_CREATE | FAN_MODIFY | FAN_CLOSE_WRITE | FAN_DELETE |
+					   FAN_MOVED_FROM | FAN_MOVED_TO | FAN_ONDIR,
+				       AT_FDCWD, path);
+}
+
 static void run(char *const *command)
 {
 	pid_t pid = vfork();
@@ -74,8 +89,11 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return 2;
 	fd = inotify_init1(IN_CLOEXEC);
-	if (strcmp(argv[1], "arm") == 0) {
-		add(argv[2]);
+	if (strcmp(argv[1], "arm") == 0 || strcmp(argv[1], "mark") == 0) {
+		if (argv[1][0] == 'a')
+			add(argv[2]);
+		else if (mark(argv[2]) < 0)
+			return 1;
 		getrusage(RUSAGE_SELF, &usage);
 		printf("armed %.1f %ld\n", now() - began, usage.ru_maxrss);
 		return 0;
