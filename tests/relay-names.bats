@@ -1,0 +1,101 @@
+#!/usr/bin/env bats
+# relay: names of targets, with a resolver that does what the test says (shim/names.c).
+load helper
+load servers
+
+prepare() {
+  cc -shared -fPIC -D_GNU_SOURCE -o names.so "$BATS_TEST_DIRNAME/shim/names.c" -ldl
+  printf '#!/bin/sh\nLD_PRELOAD=%s ASAN_OPTIONS=verify_asan_link_order=0:$ASAN_OPTIONS exec "%s" "$@"\n' \
+    "$PWD/names.so" "$EV" >evwatch
+  chmod +x evwatch
+  EV=$PWD/evwatch
+  # The same port at several addresses, each of which says its own.
+  server '
+P = l.getsockname()[1]
+def says(host):
+    s = socket.socket(); s.bind((host, P)); s.listen(100)
+    while True:
+        c = s.accept()[0]; c.sendall(host.encode()); c.close()
+def hangs(host):
+    s = socket.socket(); s.bind((host, P)); s.listen(0)
+    full = [socket.socket() for _ in range(4)]
+    for c in full:
+        c.setblocking(False)
+        try: c.connect((host, P))
+        except BlockingIOError: pass
+    time.sleep(1000)
+for f, h in (says, "127.0.0.2"), (says, "127.0.0.3"), (hangs, "127.0.0.4"):
+    threading.Thread(target=f, args=(h,), daemon=True).start()
+l.close(); time.sleep(1000)'
+  until_ok 'nc -z 127.0.0.2 "$SERVER" && nc -z 127.0.0.3 "$SERVER"'
+}
+
+asked() {
+  lines_of ASKED
+}
+
+ask() {
+  tcp "$(port "$@")" </dev/null
+}
+
+@test "a name is resolved when a connection comes, and not before" {
+  start relay 127.0.0.1:0 "db.test:$SERVER"
+  [ "$(asked)" = 0 ]
+  echo 'db.test 127.0.0.2' >NAMES
+  [ "$(ask)" = 127.0.0.2 ]
+  [ "$(asked)" = 1 ]
+}
+
+@test "--dns-ttl: an answer is kept so long, and asked for again then" {
+  echo 'db.test 127.0.0.2' >NAMES
+  start relay 127.0.0.1:0 "db.test:$SERVER" --dns-ttl 1h
+  [ "$(ask)" = 127.0.0.2 ]
+  echo 'db.test 127.0.0.3' >NAMES
+  [ "$(ask)" = 127.0.0.2 ]
+  [ "$(asked)" = 1 ]
+  stop
+  start relay 127.0.0.1:0 "db.test:$SERVER" --dns-ttl 0
+  [ "$(ask)" = 127.0.0.3 ]
+  echo 'db.test 127.0.0.2' >NAMES
+  [ "$(ask)" = 127.0.0.2 ]
+  [ "$(asked)" = 3 ]
+}
+
+@test "a name that has no address is told, and asked for again by the next connection" {
+  start relay 127.0.0.1:0 "db.test:$SERVER"
+  ask || true
+  until_ok 'grep -q "no target can be reached: db.test:$SERVER: Name or service not known" err'
+  echo 'db.test 127.0.0.2' >NAMES
+  [ "$(ask)" = 127.0.0.2 ]
+}
+
+@test "all addresses of a name are tried: one that refuses, one that hangs" {
+  echo 'db.test 127.0.0.9 127.0.0.4 127.0.0.3' >NAMES
+  start relay 127.0.0.1:0 "db.test:$SERVER"
+  [ "$(ask)" = 127.0.0.3 ]
+}
+
+@test "a slow resolver holds up nobody else; those who wait share its answer" {
+  echo 'db.test 127.0.0.2' >NAMES
+  touch SLOW
+  start -e "a: relay 127.0.0.1:0 db.test:$SERVER" -e "b: relay 127.0.0.1:0 127.0.0.3:$SERVER"
+  local i
+  for i in 1 2 3; do
+    ask a >"got$i" 3>&- &
+    STARTED+=($!)
+  done
+  until_ok '[ "$(asked)" = 1 ]'
+  [ "$(ask b)" = 127.0.0.3 ]
+  rm SLOW
+  until_ok '[ "$(cat got1 got2 got3)" = 127.0.0.2127.0.0.2127.0.0.2 ]'
+  [ "$(asked)" = 1 ]
+}
+
+@test "--check: a name that is not resolved in time is a bad look" {
+  touch SLOW
+  start relay 127.0.0.1:0 "db.test:$SERVER" --check 20ms --fall 1 --connect-timeout 100ms
+  until_ok 'grep -q "db.test:$SERVER is down: its name is not resolved in time" err'
+  echo 'db.test 127.0.0.2' >NAMES
+  rm SLOW
+  until_ok 'grep -q "db.test:$SERVER is up again" err'
+}
