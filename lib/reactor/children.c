@@ -168,7 +168,7 @@ static int watch_pidfd(struct reactor *r, struct child_watcher *w, int pidfd)
 		return 0; /* SIGCHLD comes in any case: a pidfd would only cost more */
 	if (pidfd < 0)
 		pidfd = (int)syscall(SYS_pidfd_open, w->pid, 0);
-	if (pidfd < 0 && errno == ESRCH)
+	if (pidfd < 0 && (errno == ESRCH || kill(w->pid, 0) < 0))
 		return -1;
 	io_init(&w->io, -1, IO_READ, on_pidfd);
 	if (io_open_internal(r, &w->io, pidfd) == 0)

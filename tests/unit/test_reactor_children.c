@@ -220,12 +220,13 @@ static void test_orphans(void)
 static void test_nobody(void)
 {
 	struct reactor *r = reactor_here();
-	struct child_watcher w;
+	struct child c = {0};
 	pid_t pid = spawn(0);
 
 	waitpid(pid, NULL, 0);
-	child_init(&w, pid, on_child);
-	HOLDS(child_start(r, &w, -1) == -1 && errno == ESRCH, "a child that is gone is refused");
+	child_init(&c.watcher, pid, on_child);
+	HOLDS(child_start(r, &c.watcher, -1) == -1 && errno == ESRCH,
+	      "a child that is gone is refused");
 	reactor_run(r);
 	HOLDS(true, "and does not keep the loop running");
 	reactor_free(r);
