@@ -1,10 +1,11 @@
 /*
- * UDP relays: what udp.c and udp_session.c share.
+ * UDP relays: what the files of UDP share.
  *
  * udp.c owns the sockets that clients speak to, the batches and the life of the whole;
- * udp_session.c the sessions. A session stands for one client that speaks to one address of ours:
- * its datagrams go out by a socket of its own, connected to the target, and what comes back on that
- * one leaves from the address that the client knows.
+ * udp_session.c the sessions, from the first datagram to the end; udp_flow.c what they carry. A
+ * session stands for one client that speaks to one address of ours: its datagrams go out by a
+ * socket of its own, connected to the target, and what comes back on that one leaves from the
+ * address that the client knows.
  *
  * Nothing ever waits for room: a datagram that a socket does not take is lost, counted and told, as
  * it would be in a router.
@@ -124,8 +125,23 @@ extern const struct table_type session_table;
  */
 struct session *session_open(struct udp_socket *socket, const struct session_key *key,
 			     const struct address *remote);
+void session_close(struct session *s, const char *why);
+
+/* The client, as the log and the rules see it. */
+struct address session_remote(const struct session *s);
+/* Asks for the target's address, and goes on from there. The session may be over then. */
+void session_ask(struct session *s);
+/* The target refused, with this errno: the next address, or target. It may be over then. */
+void session_refused(struct session *s, int error);
+
+/* ---- udp_flow.c ------------------------------------------------------------------------------ */
+
 /* Carries `n` datagrams of the batch from `first` on. The session may be over then. */
 void session_send(struct session *s, int first, int n);
-void session_close(struct session *s, const char *why);
+/* Sends those that waited for the target's address. The session may be over then. */
+void session_send_held(struct session *s);
+void session_drop_held(struct session *s);
+/* The socket to the target is readable. */
+io_call session_on_target;
 
 #endif

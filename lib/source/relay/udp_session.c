@@ -21,10 +21,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { HELD_MOST = 16, BURST = 8 };
-
-static void ask(struct session *s);
-
 static const struct relay_config *config_of(const struct session *s)
 {
 	return s->owner->source->base.config;
@@ -51,7 +47,7 @@ const struct table_type session_table = {hash_session, hash_key, is_of_key};
 
 /* ---- what is told ---------------------------------------------------------------------------- */
 
-static struct address remote_of(const struct session *s)
+struct address session_remote(const struct session *s)
 {
 	struct address a = {.length = s->client_length};
 
@@ -72,96 +68,6 @@ static struct carried carried_by(const struct session *s, const struct address *
 	};
 }
 
-/* ---- --rate and --dump ----------------------------------------------------------------------- */
-
-/*
- * How many of these datagrams may pass: a whole datagram, or none of it. The others are lost, since
- * nothing waits.
- */
-static int limit(struct session *s, enum way way, const struct packets *p, int first, int n)
-{
-	uint64_t rate = config_of(s)->rate;
-	int64_t now;
-
-	if (!rate)
-		return n;
-	now = reactor_now(s->owner->source->base.reactor, CLOCK_OF_LOOP);
-	for (int i = 0; i < n; i++) {
-		if (bucket_allows(&s->buckets[way], rate, now) == 0) {
-			s->lost += (uint64_t)(n - i);
-			return i;
-		}
-		bucket_take(&s->buckets[way], rate, now, p->headers[first + i].msg_len);
-	}
-	return n;
-}
-
-static void dump(struct session *s, enum way way, struct packets *p, int i)
-{
-	struct dump *d = &s->owner->source->dump;
-	struct address remote;
-	struct dump_place at = {
-	    .connection = s->number,
-	    .offset = way == WAY_TO ? s->to : s->from,
-	    .remote = &remote,
-	    .target = &config_of(s)->targets[s->target],
-	    .back = way == WAY_FROM,
-	};
-
-	if (!d->source)
-		return;
-	remote = remote_of(s);
-	dump_add(d, &at, packets_bytes(p, i), p->headers[i].msg_len);
-}
-
-/* ---- datagrams that wait --------------------------------------------------------------------- */
-
-static void held_drop(struct session *s)
-{
-	while (s->held) {
-		struct held *h = s->held;
-
-		s->held = h->next;
-		free(h);
-	}
-	s->held_end = &s->held;
-	s->n_held = 0;
-}
-
-/* False when there is no room for it. */
-static bool hold(struct session *s, const char *bytes, size_t length)
-{
-	struct held *h = s->n_held < HELD_MOST ? malloc(sizeof *h + length) : NULL;
-
-	if (!h)
-		return false;
-	h->next = NULL;
-	h->length = length;
-	memcpy(h->bytes, bytes, length);
-	*s->held_end = h;
-	s->held_end = &h->next;
-	s->n_held++;
-	return true;
-}
-
-/* What does not fit is lost while there is no address yet; later it only ends the holding. */
-static void hold_batch(struct session *s, int first, int n)
-{
-	struct packets *in = s->owner->in;
-
-	for (int i = first; i < first + n; i++) {
-		if (hold(s, packets_bytes(in, i), in->headers[i].msg_len))
-			continue;
-		if (s->state != SESSION_OPEN) {
-			s->lost++;
-			continue;
-		}
-		s->holds = false;
-		held_drop(s);
-		return;
-	}
-}
-
 /* ---- the end --------------------------------------------------------------------------------- */
 
 /* The target it had is no longer its own; a socket is of one target. */
@@ -177,7 +83,7 @@ static void close_socket(struct session *s)
 void session_close(struct session *s, const char *why)
 {
 	struct udp_relay *u = s->owner;
-	struct address remote = remote_of(s);
+	struct address remote = session_remote(s);
 	struct carried carried;
 
 	for (int i = 0; i < u->n_out; i++)
@@ -194,7 +100,7 @@ void session_close(struct session *s, const char *why)
 		report_event(u->source, "close", &carried);
 	targets_leave(&u->source->targets, s->target);
 	peer_leave(&u->source->peers, s->peer);
-	held_drop(s);
+	session_drop_held(s);
 	table_remove(&u->sessions, &s->key);
 	list_remove(&s->link);
 	free(s);
@@ -226,11 +132,11 @@ static void next_target(struct session *s, const char *why)
 	s->target = targets_next(targets, s->target);
 	s->address = 0;
 	targets_enter(targets, s->target);
-	ask(s);
+	session_ask(s);
 }
 
 /* An ICMP error came back: the target has other addresses, perhaps. */
-static void refused(struct session *s, int error)
+void session_refused(struct session *s, int error)
 {
 	close_socket(s);
 	if (!s->holds) {
@@ -238,139 +144,7 @@ static void refused(struct session *s, int error)
 		return;
 	}
 	s->address++;
-	ask(s);
-}
-
-static void touch(struct session *s)
-{
-	s->last = reactor_now(s->owner->source->base.reactor, CLOCK_OF_LOOP);
-	list_remove(&s->link);
-	list_append(&s->owner->by_use, &s->link);
-}
-
-/* ---- from the target ------------------------------------------------------------------------- */
-
-/* Addresses a reply to the client. */
-static void address_reply(struct session *s, int i)
-{
-	struct packets *out = s->owner->out;
-	struct msghdr *m = &out->headers[i].msg_hdr;
-
-	out->names[i] = s->client;
-	m->msg_name = &out->names[i];
-	m->msg_namelen = s->client_length;
-	own_address_put(&s->own, m, out->controls[i].bytes);
-	s->owner->senders[i] = s;
-	dump(s, WAY_FROM, out, i);
-	s->from += out->headers[i].msg_len;
-}
-
-static void answered(struct session *s)
-{
-	s->unanswered = false;
-	s->attempts = 0;
-	s->holds = false;
-	s->owner->source->told_no_target = false;
-	if (s->held)
-		held_drop(s);
-	touch(s);
-}
-
-static void on_target(struct reactor *r, struct io_watcher *w, unsigned ready)
-{
-	struct session *s = CONTAINER_OF(w, struct session, io);
-	struct udp_relay *u = s->owner;
-	int room = PACKETS_MOST - u->n_out, n;
-
-	(void)ready;
-	if (room == 0 || (u->n_out && u->out_socket != s->socket)) {
-		udp_flush(u);
-		room = PACKETS_MOST;
-	}
-	n = packets_receive(u->out, w->fd, u->n_out, room < BURST ? room : BURST, false);
-	if (n < 0) {
-		refused(s, errno);
-		return;
-	}
-	if (n == 0)
-		return;
-	n = limit(s, WAY_FROM, u->out, u->n_out, n);
-	for (int i = u->n_out; i < u->n_out + n; i++)
-		address_reply(s, i);
-	u->out_socket = s->socket;
-	u->n_out += n;
-	answered(s);
-	if (u->n_out == PACKETS_MOST || deferred_start(r, &u->flush) < 0)
-		udp_flush(u);
-}
-
-/* ---- to the target --------------------------------------------------------------------------- */
-
-/* What became of a batch that was sent. */
-struct sending {
-	struct session *session;
-	int refusal; /* the ICMP error that an earlier datagram brought back, or 0 */
-};
-
-static void on_lost(void *context, int i, int error)
-{
-	struct sending *sending = context;
-
-	(void)i;
-	if (error == ECONNREFUSED)
-		sending->refusal = error;
-	if (error != ECONNREFUSED || !sending->session->holds)
-		sending->session->lost++;
-}
-
-static void transmit(struct session *s, int first, int n)
-{
-	struct packets *in = s->owner->in;
-	struct sending sending = {.session = s};
-
-	/* The socket is connected: names and controls were those of the client. */
-	for (int i = first; i < first + n; i++) {
-		struct msghdr *m = &in->headers[i].msg_hdr;
-
-		m->msg_name = m->msg_control = NULL;
-		m->msg_namelen = 0;
-		m->msg_controllen = 0;
-	}
-	packets_send(in, s->io.fd, first, n, on_lost, &sending);
-	if (sending.refusal)
-		refused(s, sending.refusal);
-}
-
-static void send_held(struct session *s)
-{
-	struct sending sending = {.session = s};
-
-	for (struct held *h = s->held; h; h = h->next)
-		if (send(s->io.fd, h->bytes, h->length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-			on_lost(&sending, 0, errno);
-	if (!s->holds)
-		held_drop(s);
-	if (sending.refusal)
-		refused(s, sending.refusal);
-}
-
-void session_send(struct session *s, int first, int n)
-{
-	struct packets *in = s->owner->in;
-
-	n = limit(s, WAY_TO, in, first, n);
-	for (int i = first; i < first + n; i++) {
-		dump(s, WAY_TO, in, i);
-		s->to += in->headers[i].msg_len;
-	}
-	s->unanswered = true;
-	touch(s);
-	if (s->state != SESSION_OPEN || s->holds)
-		hold_batch(s, first, n);
-	if (s->state == SESSION_NEW)
-		ask(s);
-	else if (s->state == SESSION_OPEN)
-		transmit(s, first, n);
+	session_ask(s);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -411,7 +185,7 @@ static int connect_to(struct session *s, const struct address *to)
 
 	if (fd < 0)
 		return -1;
-	io_init(&s->io, fd, IO_READ, on_target);
+	io_init(&s->io, fd, IO_READ, session_on_target);
 	s->io.priority = s->owner->source->base.priority;
 	if (source_bind(fd, to, relay_source_address(config_of(s))) == 0 &&
 	    connect(fd, &to->any, to->length) == 0 &&
@@ -423,7 +197,7 @@ static int connect_to(struct session *s, const struct address *to)
 
 static void tell_open(struct session *s)
 {
-	struct address remote = remote_of(s);
+	struct address remote = session_remote(s);
 	struct carried carried = carried_by(s, &remote);
 
 	if (!s->told_open)
@@ -448,11 +222,11 @@ static void on_resolved(void *context, const struct address *addresses, int n, c
 	}
 	s->holds = s->address + 1 < n || s->attempts + 1 < most_attempts(s);
 	tell_open(s);
-	send_held(s);
+	session_send_held(s);
 }
 
 /* Names are asked for again for each session; the answer may come at once. */
-static void ask(struct session *s)
+void session_ask(struct session *s)
 {
 	const struct endpoint *target = &config_of(s)->targets[s->target];
 
@@ -479,7 +253,7 @@ static struct session *session_new(struct udp_socket *socket, const struct sessi
 	s->held_end = &s->held;
 	s->started = clock_read(CLOCK_OF_LOOP);
 	s->number = ++s->owner->source->n_accepted;
-	io_init(&s->io, -1, IO_READ, on_target);
+	io_init(&s->io, -1, IO_READ, session_on_target);
 	list_append(&s->owner->by_use, &s->link);
 	return s;
 }
