@@ -95,6 +95,7 @@ class Mirror:
 
 def differences(mirror, tree, contents=True):
     """What the mirror has wrong, a line each."""
+    mirror = dict(mirror)  # it goes on meanwhile
     wrong = []
     for path in sorted(set(mirror) | set(tree)):
         told, true = mirror.get(path), tree.get(path)
