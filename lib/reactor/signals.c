@@ -30,6 +30,7 @@ static struct {
 } ring;
 
 static atomic_uint overflow[SIGNALS]; /* signals that found the ring full */
+static atomic_bool overflowed; /* one of them is not 0: looking at all costs a tenth of a signal */
 static _Atomic(const struct waker *) handler_waker;
 
 static bool ring_put(const struct signal_info *info)
@@ -69,8 +70,10 @@ static void on_signal(int number, siginfo_t *si, void *context)
 	};
 
 	(void)context;
-	if (!ring_put(&info))
+	if (!ring_put(&info)) {
 		atomic_fetch_add(&overflow[number], 1);
+		atomic_store(&overflowed, true);
+	}
 	if (waker)
 		waker_wake(waker);
 }
@@ -115,6 +118,9 @@ static void tidy(struct signal_info *info)
 
 static void deliver_overflow(struct reactor *r)
 {
+	if (!atomic_load(&overflowed))
+		return;
+	atomic_store(&overflowed, false); /* before they are counted: later ones set it again */
 	for (int number = 1; number < SIGNALS; number++) {
 		struct signal_info info = {.number = number, .code = SI_USER};
 
