@@ -4,12 +4,10 @@
 #   make demo         ten seconds that show what it does
 #   make test         all tests; the last line is "N passed, N failed"
 #   make check        lint, and the tests again under ASan and UBSan
-#   make soak-sockets  18,000 connections held, 10,000 one after the other
 #   make valgrind     the tests under memcheck
 #   make inject       every system call fails in turn
-#   make fuzz-file    random disturbance of trees; SECONDS_OF=60
-#   make fuzz-proxy   random PROXY headers; SECONDS_OF=60 SEED=
-#   make fuzz-rules   random texts of rules; SECONDS_OF=60 SEED=
+#   make fuzz-X       random input, SECONDS_OF=60: file, proxy, rules
+#   make soak-sockets 100,000 connections in a storm, 18,000 held
 #   make bench        what it costs, beside peers and hand-written floors
 #   make static       a static binary with musl: build/static/evwatch
 #   make install      DESTDIR= PREFIX=
@@ -59,19 +57,6 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libevwatch.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(BUILD)/libevwatch.a $(LDLIBS)
 
-$(BUILD)/unit/test_reactor_clock: tests/shim/clock.c
-
-# These count what the library calls, and let it fail.
-COUNTED = malloc calloc realloc syscall epoll_create1 epoll_ctl epoll_wait ppoll poll mmap eventfd \
-	  timerfd_create timerfd_settime signalfd socketpair sigaction waitpid read recv send write
-COUNTING = $(addprefix $(BUILD)/unit/test_reactor_,calls faults shortage)
-$(COUNTING): tests/shim/calls.c
-$(COUNTING): LDFLAGS += $(COUNTED:%=-Wl,--wrap=%)
-
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libevwatch.a
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libevwatch.a $(LDLIBS)
-
 units: $(UNIT_BIN)
 
 test: all units
@@ -96,31 +81,15 @@ asan:
 valgrind: all units
 	@tests/valgrind $(BUILD)
 
-soak-sockets: all
-	@tests/soak/held $(BUILD)/evwatch 9500
-	@tests/soak/held $(BUILD)/evwatch 18000 --workers 2
-	@CONNECTIONS=10000 FILES=tests/listen-limits.bats tests/run $(BUILD)
-	@STORM=100000 PATIENCE=800 BATS_TEST_TIMEOUT=900 FILES=tests/relay-many.bats tests/run $(BUILD)
-
-# Each round is random, and repeated by its seed: see tests/fuzz/file.
-SECONDS_OF ?= 60
-fuzz-file: all
-	@PYTHONDONTWRITEBYTECODE=1 tests/fuzz/file $(BUILD)/evwatch --seconds $(SECONDS_OF) $(FUZZ)
-fuzz-proxy:
-	$(MAKE) $(SANITIZED) build/asan/fuzz/proxy_header
-	@build/asan/fuzz/proxy_header $(SECONDS_OF) $(SEED)
-fuzz-rules:
-	$(MAKE) $(SANITIZED) build/asan/fuzz/rules
-	@build/asan/fuzz/rules $(SECONDS_OF) $(SEED)
-
 # Minutes: every system call fails, many times, with each errno; a part of it is in the suite.
 inject: all
 	@tests/inject $(BUILD)/evwatch
 
-# A folder tests/bench/X with a bench.mk adds its own target.
 bench: all
 	@tests/bench/size $(BUILD)/evwatch
--include $(wildcard tests/bench/*/bench.mk)
+
+# A folder of tests adds its own targets.
+-include $(wildcard tests/*/*.mk tests/bench/*/bench.mk)
 
 coverage:
 	$(MAKE) BUILD=build/coverage OPT="-O0 -g --coverage" HARDEN= \
@@ -145,5 +114,5 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all units test demo house lint check asan valgrind fuzz-file fuzz-proxy fuzz-rules bench coverage static install uninstall clean
+.PHONY: all units test demo house lint check asan valgrind inject bench coverage static install uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:=.d)

@@ -8,5 +8,4 @@ $(BUILD)/bench/sockets/%: tests/bench/sockets/%.c
 bench-sockets: all $(BENCH_SOCKETS)
 	@tests/bench/sockets/run $(BUILD)
 
-
 .PHONY: bench-sockets
