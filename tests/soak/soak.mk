@@ -5,4 +5,11 @@ soak-sockets: all
 	@CONNECTIONS=10000 FILES=tests/listen-limits.bats tests/run $(BUILD)
 	@STORM=100000 PATIENCE=800 BATS_TEST_TIMEOUT=900 FILES=tests/relay-many.bats tests/run $(BUILD)
 
-.PHONY: soak-sockets
+soak-jobs: all $(BUILD)/soak/mark $(BUILD)/bench/jobs/emit
+	@tests/soak/jobs $(BUILD)
+
+$(BUILD)/soak/%: tests/soak/%.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -std=c11 -D_GNU_SOURCE -Wall -Wextra -static -o $@ $<
+
+.PHONY: soak-sockets soak-jobs

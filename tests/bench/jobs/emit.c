@@ -1,8 +1,9 @@
 /*
  * A command with output: 1 to 100 kB of lines, all of them `NUMBER COUNT`, the last `NUMBER end`.
- * usage: emit NUMBER. With -c it checks a stream of such outputs: each whole, none mixed; it prints
- * how many there were.
+ * usage: emit NUMBER. With -c it checks a stream of such outputs: each whole, none mixed, none
+ * twice; it prints how many there were.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,16 @@ static int emit(long number)
 	return write(1, text, (size_t)(at - text)) != at - text;
 }
 
+static bool is_new(long number)
+{
+	static bool seen[1 << 20];
+	bool is = number >= 0 && number < 1 << 20 && !seen[number];
+
+	if (is)
+		seen[number] = true;
+	return is;
+}
+
 static int check(void)
 {
 	char line[128], wanted[128];
@@ -52,6 +63,10 @@ static int check(void)
 		if (number < 0) {
 			number = strtol(line, NULL, 10);
 			next = 0;
+			if (!is_new(number)) {
+				printf("again, or no number: %s", line);
+				return 1;
+			}
 		}
 		if (next == lines_of(number))
 			snprintf(wanted, sizeof wanted, "%ld end\n", number);
