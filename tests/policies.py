@@ -108,7 +108,7 @@ class Case:
             return
         s = socket.socket(socket.AF_UNIX)
         s.bind(self.path("service"))
-        s.listen(100)
+        s.listen(4096)  # nobody accepts: a full backlog would be "down"
         self.sockets.append(s)
 
     # ---- what was seen
