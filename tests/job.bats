@@ -207,6 +207,18 @@ for i in range(10000): print("x" * 245 + "%05d" % i)' >long
   [ "$(lines_of log.1)" = 2 ]
 }
 
+@test "--output to a FIFO waits for no reader, and what one missed the next one gets" {
+  mkfifo log
+  : >input
+  start -v -e 'a: lines input --follow --output log -- echo "$1"' -e 'b: lines input --follow --output log --tag -- echo "$1"'
+  for i in 1 2; do
+    echo $i >>input
+    until_ok '[ "$(grep -c "run '$i' ended" err)" = 2 ]'
+    [ "$(timeout 10 head -n 2 log | sort)" = "$i
+b: $i" ]
+  done
+}
+
 @test "what cannot be started counts as a run with status 127 or 126, and the message says why" {
   printf '#!/nonesuch/interpreter\n' >script
   : >text

@@ -51,9 +51,20 @@ static int make_prefixes(struct output_plan *p, const char *rule)
 	return 0;
 }
 
+/*
+ * Without waiting for anything. A FIFO is opened for reading too, as Linux allows (fifo(7)): so it
+ * needs no reader, and what is written while there is none waits in it for the next one.
+ */
 static int open_log(const char *path)
 {
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+	struct stat st;
+	int way = stat(path, &st) == 0 && S_ISFIFO(st.st_mode) ? O_RDWR : O_WRONLY;
+	int fd = open(path, way | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+
+	/* Commands get it as their standard output, and expect it to block. */
+	if (fd >= 0 && fd_set_nonblocking(fd, false) < 0)
+		fd_close(&fd);
+	return fd;
 }
 
 static void on_file(void *plan, int error)
@@ -125,7 +136,7 @@ int output_plan_reopen(struct output_plan *p)
 	int fd, result;
 
 	if (p->way != OUTPUT_FILE || (stat(p->path, &st) == 0 && !S_ISREG(st.st_mode)))
-		return 0; /* devices are not rotated, and to open a FIFO may block */
+		return 0; /* what is no file is not rotated */
 	fd = open_log(p->path);
 	if (fd < 0)
 		return -1;
