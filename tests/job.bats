@@ -219,6 +219,18 @@ b: $i" ]
   done
 }
 
+@test "--count N starts no more than N runs, however many may run at once" {
+  seq 20 >numbers
+  run_ev -v -c 6 lines numbers -j 8 -- 'sleep 0.1'
+  [ "$status" = 0 ]
+  [ "$(grep -c 'run [0-9]* started' <<<"$output")" = 6 ]
+  run_ev -v -c 3 -e 'a: lines numbers -j 4 -- sleep 0.1' -e 'b: lines numbers -j 4 -- sleep 0.1'
+  [ "$status" = 0 ]
+  [ "$(grep -c 'run [0-9]* started' <<<"$output")" = 3 ]
+  run_ev -v -c 3 every 1ms --on-busy parallel -- 'sleep 0.1'
+  [ "$(grep -c 'run [0-9]* started' <<<"$output")" = 3 ]
+}
+
 @test "what cannot be started counts as a run with status 127 or 126, and the message says why" {
   printf '#!/nonesuch/interpreter\n' >script
   : >text

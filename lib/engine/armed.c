@@ -157,6 +157,13 @@ static const struct source_host source_host = {
 
 /* ---- what the job says ----------------------------------------------------------------------- */
 
+static bool on_may_start(void *owner)
+{
+	const struct armed_rule *a = owner;
+
+	return engine_may_start(a->engine);
+}
+
 static void on_run_began(void *owner, uint64_t ordinal, pid_t pid, void *token)
 {
 	struct armed_rule *a = owner;
@@ -224,6 +231,7 @@ static void on_event_json(void *owner, struct buf *out, const struct event *even
 }
 
 static const struct job_host job_host = {
+    .may_start = on_may_start,
     .began = on_run_began,
     .ended = on_run_ended,
     .dropped = on_dropped,

@@ -150,6 +150,21 @@ void engine_count(struct engine *e, int status)
 		engine_finish(e, status, 0);
 }
 
+/* A run that was started and put off again is not running: it asks anew. */
+bool engine_may_start(const struct engine *e)
+{
+	uint64_t started = e->runs;
+
+	for (size_t i = 0; i < e->n_rules && e->config->count; i++) {
+		struct job_stats stats = {0};
+
+		if (e->rules[i].job)
+			job_stats(e->rules[i].job, &stats);
+		started += stats.running;
+	}
+	return !e->config->count || started < e->config->count;
+}
+
 void engine_rule_over(struct engine *e, struct armed_rule *a)
 {
 	log_debug(a->rule->name, "the rule has ended");

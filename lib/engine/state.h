@@ -78,6 +78,8 @@ void armed_close(struct armed_rule *a);
 void engine_rule_over(struct engine *e, struct armed_rule *a);
 /* A run ended, or an event was printed: limits are looked at. */
 void engine_count(struct engine *e, int status);
+/* Is a further run within --count, once all that go on have ended? */
+bool engine_may_start(const struct engine *e);
 
 /* ---- ending.c: how it ends ---- */
 int ending_open(struct engine *e, struct error *error);

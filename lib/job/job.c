@@ -41,10 +41,14 @@ static void start_next(struct job *j)
 	run_launch(run);
 }
 
+static bool may_start(const struct job *j)
+{
+	return j->n_running < j->setup.config->jobs && j->setup.host->may_start(j->setup.owner);
+}
+
 static void pump(struct job *j)
 {
-	while (!j->stopping && !timer_active(&j->shortage) && j->n_queued &&
-	       j->n_running < j->setup.config->jobs)
+	while (!j->stopping && !timer_active(&j->shortage) && j->n_queued && may_start(j))
 		start_next(j);
 }
 
@@ -289,7 +293,7 @@ bool job_has_room(const struct job *j)
 
 	if (c->on_busy != BUSY_QUEUE && c->on_busy != BUSY_PARALLEL)
 		return true;
-	return j->n_running < c->jobs && j->n_queued == 0;
+	return j->n_queued == 0 && may_start(j);
 }
 
 bool job_idle(const struct job *j)

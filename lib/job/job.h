@@ -76,8 +76,11 @@ struct run_result {
 	size_t output_length;
 };
 
-/* What a job says to its owner. Any of them may be followed by job_free in a later turn only. */
+/* What a job asks and tells its owner. Any of them may be followed by job_free in a later turn
+ * only. */
 struct job_host {
+	/* May a further run start? It is asked again when one has ended. */
+	bool (*may_start)(void *owner);
 	void (*began)(void *owner, uint64_t ordinal, pid_t pid, void *token);
 	void (*ended)(void *owner, const struct run_result *result);
 	/* Events that led to no run (skipped, stopped): the source gets its tokens back. */
