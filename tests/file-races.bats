@@ -102,7 +102,8 @@ paths_are_right() {
 	touch src/{1..60}/{1..20}
 	"$evwatch" --no-guard --ready-file ready file src --existing --format '%e %s %o' >out 2>err 3>&- &
 	pids+=($!)
-	until_true grep -q inotify <(ls -l "/proc/${pids[0]}/fd" 2>/dev/null)
+	has_begun() { [[ $(ls -l "/proc/${pids[0]}/fd" 2>/dev/null) == *inotify* ]]; }
+	until_true has_begun
 	for i in {1..60}; do rm "src/$i/20"; done
 	until_true state_is_told src
 }
