@@ -101,7 +101,7 @@ static bool wants_live_line(const struct process_options *o)
 
 static struct engine_end run_engine(struct reactor *r, const struct process_options *o,
 				    const struct rules *rules, struct guard *guard,
-				    struct sink *errors)
+				    struct sink *errors, const struct inherited *inherited)
 {
 	struct engine_config config = {
 	    .count = o->count,
@@ -111,6 +111,7 @@ static struct engine_end run_engine(struct reactor *r, const struct process_opti
 	    .live_line = wants_live_line(o),
 	    .guard = guard,
 	    .errors = errors,
+	    .inherited = inherited,
 	};
 	struct engine_end end = {.status = 1};
 	struct engine *engine;
@@ -133,11 +134,12 @@ static struct engine_end run_loop(const struct process_options *o, const struct 
 {
 	struct reactor_config config = {o->backend ? o->backend : getenv("EVWATCH_BACKEND")};
 	struct engine_end end = {.status = 2};
+	struct inherited inherited;
 	struct reactor *r;
 	struct sink *log;
 	struct error e;
 
-	launch_exact_timers();
+	inherited_take(&inherited);
 	r = reactor_new(&config, &e);
 	if (!r) {
 		tell_error(&e);
@@ -149,7 +151,7 @@ static struct engine_end run_loop(const struct process_options *o, const struct 
 		tell_error(&e);
 	} else {
 		log_set_writer(write_log, log);
-		end = run_engine(r, o, rules, guard, log);
+		end = run_engine(r, o, rules, guard, log, &inherited);
 		log_set_writer(NULL, NULL);
 		sink_flush(log, 1000000000);
 		sink_close(log);

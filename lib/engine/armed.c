@@ -271,6 +271,7 @@ static int open_job(struct armed_rule *a, struct error *e)
 	    .command = &rule->command,
 	    .rule = rule->name,
 	    .kind = rule->type->name,
+	    .inherited = a->engine->config->inherited,
 	    .out = a->engine->output,
 	    .err = a->engine->config->errors,
 	    .host = &job_host,

@@ -15,6 +15,7 @@
 struct engine;
 struct error;
 struct guard;
+struct inherited;
 struct reactor;
 struct rules;
 struct sink;
@@ -28,6 +29,7 @@ struct engine_config {
 	bool live_line;         /* standard error is a terminal for a live line about schedules */
 	struct guard *guard;    /* NULL: --no-guard */
 	struct sink *errors;    /* standard error, shared with the log */
+	const struct inherited *inherited;
 };
 
 /* How evwatch is to end: by this signal, or when it is 0 with this status. */

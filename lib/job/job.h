@@ -16,6 +16,7 @@
 
 struct buf;
 struct error;
+struct inherited;
 struct job;
 struct reactor;
 struct sink;
@@ -94,10 +95,11 @@ struct job_host {
 
 struct job_setup {
 	struct reactor *reactor;
-	const struct job_config *config; /* outlives the job */
-	const struct command *command;   /* outlives the job */
-	const char *rule, *kind;         /* EVWATCH_RULE, EVWATCH_SOURCE */
-	struct sink *out, *err;          /* where --tag and --output group write; outlive the job */
+	const struct job_config *config;   /* outlives the job */
+	const struct command *command;     /* outlives the job */
+	const char *rule, *kind;           /* EVWATCH_RULE, EVWATCH_SOURCE */
+	const struct inherited *inherited; /* outlives the job */
+	struct sink *out, *err; /* where --tag and --output group write; outlive the job */
 	const struct job_host *host;
 	void *owner;
 };

@@ -19,6 +19,18 @@ struct event;
 struct job_config;
 struct reactor;
 
+/* What commands must not have from evwatch, but as it was when evwatch itself was started. */
+struct inherited {
+	unsigned long slack; /* ns, of timers; 0: it was not changed */
+	uint64_t signals;    /* that are not at their default, a bit each from signal 1 on */
+};
+
+/*
+ * Before any signal is watched. Makes this process' own waits exact: the kernel puts the timeouts
+ * of poll, select and epoll_wait off by up to 50 µs (prctl(2), PR_SET_TIMERSLACK).
+ */
+void inherited_take(struct inherited *i);
+
 /* What the options say of a command's surroundings, with names resolved once. */
 struct surroundings {
 	const char *cwd; /* NULL: as it is */
@@ -59,6 +71,7 @@ struct launch {
 	const struct reactor *reactor; /* whose signals are caught here */
 	bool foreground;               /* its process group gets the terminal on descriptor 0 */
 	const struct surroundings *around;
+	const struct inherited *inherited;
 };
 
 /* The details that every run has, beside those of its event. */
@@ -87,13 +100,6 @@ void launch_release(struct launch *l);
  * failed (STEP_EXECUTE, STEP_CHDIR, or words for a message).
  */
 pid_t launch_start(struct launch *l, const char **step);
-
-/*
- * Makes this process' own waits exact: the kernel puts the timeouts of poll, select and epoll_wait
- * off by up to 50 µs (prctl(2), PR_SET_TIMERSLACK). Commands keep the slack that it was started
- * with. Once, before the first launch.
- */
-void launch_exact_timers(void);
 
 /* Does a shell do more with this text than split it at blanks? (make's rule) */
 bool text_needs_shell(const char *text);

@@ -341,6 +341,7 @@ static pid_t start_process(struct run *run, struct launch *l, const char **step)
 		return -1;
 	l->fds[0] = input;
 	l->reactor = j->setup.reactor;
+	l->inherited = j->setup.inherited;
 	if (batch_first(run->batch)->connection >= 0 && !batch_first(run->batch)->payload)
 		l->fds[1] = input;
 	l->foreground = input == 0 && terminal_is_ours();

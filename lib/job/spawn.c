@@ -28,8 +28,6 @@
 
 enum { STACK = 64 * 1024, FIRST_SIGNAL = 1, LAST_SIGNAL = 64, EXACT = 1 };
 
-static unsigned long commands_slack; /* ns; 0: none of its own */
-
 /* Shared by parent and child: the same memory. */
 struct birth {
 	struct launch *launch;
@@ -58,27 +56,20 @@ IN_CHILD static void reset_signals(uint64_t changed)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/*
- * The signals that are not at their default, a bit each: what this process got from its parent or
- * set when it started, and what is watched. To reset all 64 costs 4 % of a short command.
- */
-static uint64_t changed_signals(const struct reactor *r)
+static uint64_t bit_of(int signal)
 {
-	static uint64_t at_start;
-	static bool known;
-	uint64_t changed = 0;
+	return UINT64_C(1) << (signal - FIRST_SIGNAL);
+}
 
-	for (int s = FIRST_SIGNAL; s <= LAST_SIGNAL; s++) {
-		uint64_t bit = UINT64_C(1) << (s - FIRST_SIGNAL);
-		unsigned long now[8] = {0};
+/* All that are not at their default. To reset all 64 costs 4 % of a short command. */
+static uint64_t changed_signals(const struct launch *l)
+{
+	uint64_t changed = l->inherited->signals;
 
-		if (!known && syscall(SYS_rt_sigaction, s, NULL, now, 8) == 0 && now[0])
-			at_start |= bit;
-		if (reactor_signal_watched(r, s))
-			changed |= bit;
-	}
-	known = true;
-	return at_start | changed;
+	for (int s = FIRST_SIGNAL; s <= LAST_SIGNAL; s++)
+		if (reactor_signal_watched(l->reactor, s))
+			changed |= bit_of(s);
+	return changed;
 }
 
 /* Puts the three descriptors to 0, 1, 2. They may stand in each other's place. */
@@ -128,8 +119,6 @@ IN_CHILD static int change_user(const struct surroundings *s)
 /* Returns NULL, or the name of the step that failed. */
 IN_CHILD static const char *enter_surroundings(const struct surroundings *s)
 {
-	if (commands_slack)
-		prctl(PR_SET_TIMERSLACK, commands_slack, 0L, 0L, 0L);
 	if (s->nice) {
 		int now;
 
@@ -200,6 +189,8 @@ IN_CHILD static int child_main(void *argument)
 			tcsetpgrp(0, self);
 		reset_signals(b->changed_signals);
 		if (place_descriptors(l->fds) == 0) {
+			if (l->inherited->slack)
+				prctl(PR_SET_TIMERSLACK, l->inherited->slack, 0L, 0L, 0L);
 			b->step = enter_surroundings(l->around);
 			if (!b->step) {
 				close_others();
@@ -215,12 +206,19 @@ IN_CHILD static int child_main(void *argument)
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-void launch_exact_timers(void)
+void inherited_take(struct inherited *i)
 {
 	int slack = prctl(PR_GET_TIMERSLACK, 0L, 0L, 0L, 0L);
 
+	*i = (struct inherited){0};
+	for (int s = FIRST_SIGNAL; s <= LAST_SIGNAL; s++) {
+		unsigned long now[8] = {0};
+
+		if (syscall(SYS_rt_sigaction, s, NULL, now, 8) == 0 && now[0])
+			i->signals |= bit_of(s);
+	}
 	if (slack > EXACT && prctl(PR_SET_TIMERSLACK, (unsigned long)EXACT, 0L, 0L, 0L) == 0)
-		commands_slack = (unsigned long)slack;
+		i->slack = (unsigned long)slack;
 }
 
 static const char *path_of(char *const *envp)
@@ -252,7 +250,7 @@ pid_t launch_start(struct launch *l, const char **step)
 {
 	_Alignas(16) char stack[STACK];
 	struct birth b = {
-	    .launch = l, .path = path_of(l->envp), .changed_signals = changed_signals(l->reactor)};
+	    .launch = l, .path = path_of(l->envp), .changed_signals = changed_signals(l)};
 	sigset_t all, before;
 	int saved;
 	pid_t pid;
