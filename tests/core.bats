@@ -97,7 +97,7 @@ R
   start -e 'file d -- true' -e 'signal USR1 -- true' -e 'listen 0 -- cat' -e 'after 1h -- true' \
     -e 'lines log --follow -- true' -e 'relay 0 127.0.0.1:1'
   local loop
-  loop=$(pgrep -P "$P")
+  loop=$(loop_pid)
   timeout 2 strace -f -qq -o "$BATS_TEST_TMPDIR.trace" -p "$loop" -p "$P" || true
   # One wait that goes on in each of the two, which attaching and detaching interrupt.
   [ "$(grep -c . "$BATS_TEST_TMPDIR.trace")" -le 6 ]

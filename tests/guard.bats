@@ -36,7 +36,7 @@ gone() {
 @test "KILL of the process that runs the loop leaves none of them" {
   start after 1ms -- ./job
   started
-  kill -KILL "$(pgrep -P "$P" | head -1)"
+  kill -KILL "$(loop_pid)"
   gone
   ended
   [ "$STATUS" = 137 ]

@@ -49,6 +49,12 @@ start() {
   [ -e ready ] || { cat err; return 1; }
 }
 
+# loop_pid: the process that watches and carries, of the last one that was started: P is the
+# guardian above it (with --no-guard, P itself).
+loop_pid() {
+  pgrep -o -P "$P"
+}
+
 # run_ev ARGS...: evwatch in the foreground, 20 s at most; sets $status and $output (bats' run).
 run_ev() {
   run timeout 20 "$EV" "$@"

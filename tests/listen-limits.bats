@@ -107,7 +107,7 @@ for i, c in enumerate(cs):
 
 @test "with no descriptors left accepting stops, without spinning, and goes on when there are some" {
   start listen 127.0.0.1:0
-  loop=$(pgrep -P "$P")
+  loop=$(loop_pid)
   prlimit --nofile=24:24 --pid "$loop"
   client '
 cs = [connect() for _ in range(60)] # more than there are descriptors for
@@ -135,7 +135,7 @@ for i, c in enumerate(cs): c.sendall(b"%d\n" % i); c.close()' &
 
 @test "connections one after the other: none refused, no process and no descriptor left" {
   start listen 127.0.0.1:0 -- cat
-  loop=$(pgrep -P "$P")
+  loop=$(loop_pid)
   echo warm | tcp "$(port)"
   before=$(find "/proc/$loop/fd" -mindepth 1 | wc -l)
   N=${CONNECTIONS:-1000} client '
@@ -154,7 +154,7 @@ cs = [connect() for _ in range(500)]
 for i, c in enumerate(cs): c.sendall(b"%d" % i)
 for i, c in enumerate(cs): c.shutdown(1)
 for i, c in enumerate(cs): assert read(c) == b"%d" % i'
-  loop=$(pgrep -P "$P")
+  loop=$(loop_pid)
   until_ok '[ -z "$(pgrep -P "$loop")" ]'
   [ ! -s err ]
 }
@@ -174,7 +174,7 @@ for i in range(4):
   c=$!
   command sleep 0.5
   # What waits is bounded: the peers wait, not the memory of evwatch.
-  rss=$(awk '/VmRSS/ { print $2 }' "/proc/$(pgrep -P "$P")/status")
+  rss=$(awk '/VmRSS/ { print $2 }' "/proc/$(loop_pid)/status")
   head -10000 <&8 | cut -c 6-13 | sort | uniq -c | awk '{ n++ } END { print n }' >count
   wait "$c"
   [ "$(cat count)" = 10000 ]

@@ -61,7 +61,7 @@ ask_unix() {
 @test "kill -9 leaves a stale socket, and the next start takes it over" {
   start listen unix:s -- echo ok
   # One of the two processes alone would tidy up.
-  kill -9 "$(pgrep -P "$P")" "$P"
+  kill -9 "$(loop_pid)" "$P"
   ended
   [ -S s ]
   start listen unix:s -- echo again

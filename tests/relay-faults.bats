@@ -25,9 +25,9 @@ threading.stack_size(65536)
 while True: threading.Thread(target=serve, args=(l.accept()[0],), daemon=True).start()'
 
 # The sockets of evwatch, its pipes, and its memory in kB.
-sockets_of() { find "/proc/$P/fd" -mindepth 1 -lname 'socket:*' | wc -l; }
-pipes_of() { find "/proc/$P/fd" -mindepth 1 -lname 'pipe:*' | wc -l; }
-memory_of() { awk '/^RssAnon/ { print $2 }' "/proc/$P/status"; }
+sockets_of() { find "/proc/$(loop_pid)/fd" -mindepth 1 -lname 'socket:*' | wc -l; }
+pipes_of() { find "/proc/$(loop_pid)/fd" -mindepth 1 -lname 'pipe:*' | wc -l; }
+memory_of() { awk '/^RssAnon/ { print $2 }' "/proc/$(loop_pid)/status"; }
 
 # One round of every kind of trouble beside connections that work.
 trouble() {

@@ -17,7 +17,7 @@ memory() { awk '/^RssAnon/ { print $2 }' "/proc/$R/status"; }
 # relay TARGET: starts one; R is the process that carries, not its guardian.
 relay() {
   start relay 127.0.0.1:0 "127.0.0.1:$1"
-  R=$(pgrep -P "$P")
+  R=$(loop_pid)
 }
 
 @test "a storm of short connections, with every ending, loses none and leaves no descriptor and no memory" {

@@ -3,9 +3,9 @@
 load helper
 load servers
 
-# The time that a process has worked, in ticks (proc_pid_stat(5)).
+# The time that evwatch has worked, in ticks (proc_pid_stat(5)).
 worked() {
-  awk '{print $14 + $15}' "/proc/$P/stat"
+  awk '{print $14 + $15}' "/proc/$(loop_pid)/stat"
 }
 
 @test "--rate: each way of a connection is held back, and nobody spins meanwhile" {

@@ -229,7 +229,7 @@ assert dropped(f)'
 @test "with no descriptors left new sessions replace old ones" {
   server
   start relay udp:127.0.0.1:0 "udp:127.0.0.1:$SERVER" --max-conns 1000
-  prlimit --nofile=30:30 --pid "$(pgrep -P "$P")"
+  prlimit --nofile=30:30 --pid "$(loop_pid)"
   client '
 cs = [c() for _ in range(100)]
 for i, s in enumerate(cs): assert ask(s, b"%d" % i) == b"%d" % i

@@ -19,7 +19,7 @@ while True: threading.Thread(target=serve, args=(l.accept()[0],), daemon=True).s
 
 # workers: the pids of the workers; the loop's process is the guardian's child.
 workers() {
-  pgrep -P "$(pgrep -P "$P")"
+  pgrep -P "$(loop_pid)"
 }
 
 # client CODE: python with N connections cs to the relay; ask(c, bytes) gets them back.
@@ -97,7 +97,7 @@ for i, c in enumerate(cs): ask(c, b"%d" % i)'
 @test "TERM drains all workers, and no process is left" {
   start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 3 --drain 20s
   until_ok '[ "$(workers | wc -l)" = 3 ]'
-  all="$(workers | xargs) $(pgrep -P "$P")"
+  all="$(workers | xargs) $(loop_pid)"
   mkfifo go
   client '
 cs = [connect() for _ in range(30)]
@@ -124,7 +124,7 @@ for c in cs: ask(c, b"late")' &
     start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 3
     until_ok '[ "$(workers | wc -l)" = 3 ]'
     all=$(workers)
-    if [ "$victim" = guardian ]; then kill -9 "$P"; else kill -9 "$(pgrep -P "$P")"; fi
+    if [ "$victim" = guardian ]; then kill -9 "$P"; else kill -9 "$(loop_pid)"; fi
     for p in $all; do until_ok "! kill -0 $p 2>/dev/null"; done
     ended
   done
@@ -250,7 +250,7 @@ for i in range(30): ask(connect(), b"dump %02d" % i)'
   inode=$(awk -v p="$(printf ':%04X' "$(port a)")" '$2 ~ p && $4 == "0A" { print $10 }' /proc/net/tcp)
   [ -n "$inode" ]
   holders=0
-  for p in $(pgrep -P "$P") $(workers); do
+  for p in $(loop_pid) $(workers); do
     if find "/proc/$p/fd" -lname "socket:\[$inode\]" 2>/dev/null | grep -q .; then holders=$((holders + 1)); fi
   done
   [ "$holders" = 1 ]

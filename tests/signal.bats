@@ -47,7 +47,7 @@ for v in range(100): libc.sigqueue(int(sys.argv[1]), signal.SIGRTMIN + 1, ctypes
 @test "a signal to every process called evwatch counts once" {
   start signal USR1 -- 'echo x >>seen'
   local loop
-  loop=$(pgrep -P "$P")
+  loop=$(loop_pid)
   kill -USR1 "$P" "$loop"
   until_ok '[ -s seen ]'
   sleep 0.2

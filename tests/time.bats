@@ -405,6 +405,6 @@ PY
   start every 20ms -- 'cat /proc/self/timerslack_ns >>slack'
   until_ok '[ "$(lines_of slack)" -ge 2 ]'
   [ "$(sort -u slack)" = "$own" ]
-  loop=$(pgrep -P "$P" | head -1)
+  loop=$(loop_pid)
   [ "$(cat "/proc/$loop/timerslack_ns")" -lt "$own" ]
 }
