@@ -20,6 +20,15 @@ P
   [ "$output" = tick ]
 }
 
+@test "after nothing at all is at once, not never" {
+  for when in 'after 0' 'at now+0s'; do
+    # shellcheck disable=SC2086 # two words
+    run_ev -1 $when -- echo hi
+    [ "$status" = 0 ]
+    [ "$output" = hi ]
+  done
+}
+
 @test "at takes now+DUR, a time of the day and a date" {
   run_ev at now+10ms
   [ "$output" = tick ]

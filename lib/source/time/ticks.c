@@ -269,7 +269,8 @@ void time_start(struct source *base)
 	int64_t now = clock_read(series_clock(c)), from = now;
 
 	s->start = now;
-	if (c->calendar && calendar_is_reboot(c->calendar))
+	/* What is due at the start itself is still to come: @reboot, and `after 0`. */
+	if (c->calendar ? calendar_is_reboot(c->calendar) : c->once)
 		from = now - 1;
 	else if (s->record.path)
 		from = resume_from(s, now);
