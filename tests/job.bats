@@ -249,6 +249,15 @@ b: $i" ]
 END
 }
 
+@test "a command that cannot be started is told once, and then how often" {
+  seq 5000 >numbers
+  run_ev lines numbers -- nonesuch x
+  [ "${lines[0]}" = "evwatch: lines1: nonesuch: command not found" ]
+  [[ ${lines[1]} = "evwatch: lines1: nonesuch: command not found ("*" more)" ]]
+  told=$(awk '{ n += gsub(/.*\(| more\)$/, "") ? $0 : 1 } END { print n }' <<<"$output")
+  [ "$told" = 5000 ]
+}
+
 @test "a full disk is told once, with its file, and HUP goes on" {
   ln -s /dev/full log
   echo 'lines input --follow --tag --output log -- echo' >rules
@@ -278,7 +287,7 @@ END
   printf '#!/bin/sh\nuntil [ -e go ]; do sleep 0.01; done\n' >command
   chmod +x command
   ulimit -S -s 256
-  start -e 'c: signal USR1 -- ./command x' -e 'q: signal USR2 -- echo here >>seen'
+  start -v -e 'c: signal USR1 -- ./command x' -e 'q: signal USR2 -- echo here >>seen'
   python3 -c '
 import os, sys
 for i in range(3000):
@@ -286,7 +295,7 @@ for i in range(3000):
     os.sched_yield()' "$P"
   rm command
   touch go
-  until_ok '[ "$(lines_of err)" -ge 200 ]'
+  until_ok '[ "$(grep -c "run .* ended" err)" -ge 200 ]'
   kill -USR2 "$P"
   until_ok '[ -s seen ]'
   stop

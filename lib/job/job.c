@@ -349,6 +349,7 @@ void job_free(struct job *j)
 {
 	timer_stop(j->setup.reactor, &j->gather);
 	timer_stop(j->setup.reactor, &j->shortage);
+	failures_close(&j->failures);
 	drop_queue(j);
 	LIST_EACH(at, after, &j->runs)
 	run_free(CONTAINER_OF(at, struct run, link));
@@ -369,6 +370,7 @@ struct job *job_new(const struct job_setup *setup, struct error *e)
 	j->setup = *setup;
 	j->stats.last_status = -1;
 	j->output.file = -1;
+	failures_init(&j->failures, j);
 	list_init(&j->queue);
 	list_init(&j->runs);
 	list_init(&j->output.streams);

@@ -248,31 +248,6 @@ static bool is_shortage(int why)
 	return why == EAGAIN || why == ENOMEM || why == EMFILE || why == ENFILE;
 }
 
-/* A file that is there but "not found" when it is executed: what its first line names is not. */
-static bool lacks_interpreter(const char *file, const char *cwd)
-{
-	return (*file == '/' || (!cwd && strchr(file, '/'))) && access(file, F_OK) == 0;
-}
-
-static void tell_start_failure(struct run *run, const char *step, int why)
-{
-	const struct job *j = run->job;
-	const char *what = j->program.text ? j->program.shell : j->program.words[0];
-	bool executed = strcmp(step, STEP_EXECUTE) == 0;
-
-	if (executed && why == ENOENT && lacks_interpreter(what, j->around.cwd))
-		log_error(j->setup.rule, "%s: its interpreter (#! in its first line) is not there",
-			  what);
-	else if (executed && why == ENOENT)
-		log_error(j->setup.rule, "%s: command not found", what);
-	else if (executed && why == E2BIG)
-		log_error(j->setup.rule, "%s: a subject is too long for an argument", what);
-	else if (strcmp(step, STEP_CHDIR) == 0)
-		log_error(j->setup.rule, "--cwd %s: %s", j->around.cwd, strerror(why));
-	else
-		log_error(j->setup.rule, "%s: cannot %s: %s", what, step, strerror(why));
-}
-
 static void start_failed(struct run *run, const char *step, int why)
 {
 	struct job *j = run->job;
@@ -281,7 +256,7 @@ static void start_failed(struct run *run, const char *step, int why)
 	run->pid = 0;
 	if (is_shortage(why) && !j->stopping && job_run_postponed(j, run, step, why) == 0)
 		return;
-	tell_start_failure(run, step, why);
+	failures_tell(&j->failures, step, why);
 	run->status = why == ENOENT && strcmp(step, STEP_EXECUTE) == 0 ? STATUS_NOT_FOUND
 								       : STATUS_NOT_EXECUTED;
 	run->state = RUN_FAILED;

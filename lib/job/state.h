@@ -3,6 +3,7 @@
 #define EVWATCH_JOB_STATE_H
 
 #include "base/list.h"
+#include "job/failure.h"
 #include "job/job.h"
 #include "job/launch.h"
 #include "job/output.h"
@@ -29,6 +30,8 @@ struct job {
 	struct timer shortage; /* armed: no means for another process, none is started */
 	int64_t shortage_wait;
 	bool told_shortage;
+
+	struct failures failures;
 
 	struct job_stats stats;
 };

@@ -1,0 +1,91 @@
+/* See failure.h. */
+#include "job/failure.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "job/state.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A file that is there but "not found" when it is executed: what its first line names is not. */
+static bool lacks_interpreter(const char *file, const char *cwd)
+{
+	return (*file == '/' || (!cwd && strchr(file, '/'))) && access(file, F_OK) == 0;
+}
+
+static void describe(struct buf *b, const struct failures *f)
+{
+	const struct job *j = f->job;
+	const char *what = j->program.text ? j->program.shell : j->program.words[0];
+	bool executed = strcmp(f->step, STEP_EXECUTE) == 0;
+
+	if (executed && f->why == ENOENT && lacks_interpreter(what, j->around.cwd))
+		buf_printf(b, "%s: its interpreter (#! in its first line) is not there", what);
+	else if (executed && f->why == ENOENT)
+		buf_printf(b, "%s: command not found", what);
+	else if (executed && f->why == E2BIG)
+		buf_printf(b, "%s: a subject is too long for an argument", what);
+	else if (strcmp(f->step, STEP_CHDIR) == 0)
+		buf_printf(b, "--cwd %s: %s", j->around.cwd, strerror(f->why));
+	else
+		buf_printf(b, "%s: cannot %s: %s", what, f->step, strerror(f->why));
+}
+
+/* The one that is remembered: itself, or how many like it came after. */
+static void tell(struct failures *f)
+{
+	struct buf b = {0};
+
+	describe(&b, f);
+	if (f->untold)
+		buf_printf(&b, " (%llu more)", (unsigned long long)f->untold);
+	log_error(f->job->setup.rule, "%s", b.failed ? "out of memory" : b.data);
+	buf_free(&b);
+	f->untold = 0;
+}
+
+/* Without the timer nothing is held back. */
+static void wait_a_second(struct failures *f)
+{
+	timer_start_in(f->job->setup.reactor, &f->second, NS_PER_S);
+}
+
+static void on_second(struct reactor *r, struct timer *t)
+{
+	struct failures *f = CONTAINER_OF(t, struct failures, second);
+
+	(void)r;
+	if (!f->untold)
+		return;
+	tell(f);
+	wait_a_second(f);
+}
+
+void failures_init(struct failures *f, const struct job *j)
+{
+	*f = (struct failures){.job = j};
+	timer_init(&f->second, CLOCK_OF_LOOP, on_second);
+}
+
+void failures_tell(struct failures *f, const char *step, int why)
+{
+	if (timer_active(&f->second) && f->why == why && strcmp(f->step, step) == 0) {
+		f->untold++;
+		return;
+	}
+	failures_close(f);
+	f->step = step;
+	f->why = why;
+	tell(f);
+	wait_a_second(f);
+}
+
+void failures_close(struct failures *f)
+{
+	timer_stop(f->job->setup.reactor, &f->second);
+	if (f->untold)
+		tell(f);
+}

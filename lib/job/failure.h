@@ -1,0 +1,30 @@
+/*
+ * What a job says of commands that cannot be started. The first failure is told at once; equal ones
+ * are counted, and told as a number once a second: a queue of 100,000 is no log of 100,000 lines.
+ */
+#ifndef EVWATCH_JOB_FAILURE_H
+#define EVWATCH_JOB_FAILURE_H
+
+#include "reactor/reactor.h"
+
+#include <stdint.h>
+
+struct job;
+
+struct failures {
+	const struct job *job;
+	struct timer second; /* active: the last one was told less than a second ago */
+	const char *step;    /* that one; a literal */
+	int why;
+	uint64_t untold; /* equal ones since */
+};
+
+void failures_init(struct failures *f, const struct job *j);
+
+/* The command could not be started: this step (launch_start) failed with this errno. */
+void failures_tell(struct failures *f, const char *step, int why);
+
+/* Tells what was only counted. */
+void failures_close(struct failures *f);
+
+#endif
