@@ -23,7 +23,7 @@ enum backend_answer {
 struct backend {
 	const char *name;
 	size_t size; /* of its state, which comes zeroed */
-	/* NULL when zeroes will do. Returns 0, or -1 with `e` filled and nothing held. */
+	/* NULL when zeroes will do. Returns 0, or -1 with `e` filled, and is closed then too. */
 	int (*open)(void *state, struct error *e);
 	/*
 	 * Sets the interest in a descriptor (never 0); `before` is what was set so far: 0 for none,

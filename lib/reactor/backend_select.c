@@ -10,7 +10,6 @@
 #include "reactor/ready.h"
 
 #include "base/array.h"
-#include "base/error.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -24,17 +23,9 @@ enum { READABLE, WRITABLE, URGENT, SETS, WORD = sizeof(unsigned long) * CHAR_BIT
 struct select_state {
 	struct poll_state poll; /* the descriptors, and what is wanted of each */
 	unsigned long *bits;    /* the three sets, `words` each */
-	size_t words, capacity;
-	bool false_alarm; /* the last wait ended for something that nobody asked for */
+	size_t words, capacity; /* as many words as have a bit for each of the descriptors */
+	bool false_alarm;       /* the last wait ended for something that nobody asked for */
 };
-
-static int select_open(void *state, struct error *e)
-{
-	struct select_state *s = state;
-
-	s->words = 1;
-	return ARRAY_GROW(s->bits, s->capacity, SETS) < 0 ? error_errno(e, "select") : 0;
-}
 
 static void select_close(void *state)
 {
@@ -42,19 +33,6 @@ static void select_close(void *state)
 
 	free(s->bits);
 	poll_close(s);
-}
-
-static enum backend_answer select_add(void *state, int fd, unsigned before, unsigned interest,
-				      uint32_t generation)
-{
-	struct select_state *s = state;
-	size_t need = (size_t)fd / WORD + 1;
-
-	if (need > s->words && ARRAY_GROW(s->bits, s->capacity, need * SETS) < 0)
-		return BACKEND_FAILED;
-	if (need > s->words)
-		s->words = need;
-	return poll_add(state, fd, before, interest, generation);
 }
 
 static unsigned long *word_of(const struct select_state *s, int set, int fd)
@@ -78,8 +56,11 @@ static bool waits_for_hangup(const struct pollfd *p)
  * Bytes that wait at a descriptor whose reader pauses would end every wait: those descriptors are
  * left out after a false alarm, for a wait that is short then.
  */
-static void fill_sets(struct select_state *s)
+static int fill_sets(struct select_state *s)
 {
+	s->words = s->poll.n_places / WORD + 1;
+	if (ARRAY_GROW(s->bits, s->capacity, SETS * s->words) < 0)
+		return -1;
 	memset(s->bits, 0, SETS * s->words * sizeof *s->bits);
 	for (size_t i = 0; i < s->poll.count; i++) {
 		const struct pollfd *p = &s->poll.fds[i];
@@ -92,6 +73,7 @@ static void fill_sets(struct select_state *s)
 		if (p->events & POLLPRI)
 			*word_of(s, URGENT, p->fd) |= bit_of(p->fd);
 	}
+	return 0;
 }
 
 /* Files of proc(5) tell but once that they changed: poll does not hear of it any more. */
@@ -118,7 +100,8 @@ static int select_dispatch(void *state, struct reactor *r, int64_t wait)
 	struct timespec ts;
 	long n;
 
-	fill_sets(s);
+	if (fill_sets(s) < 0) /* no memory: poll needs none */
+		return poll_tell(&s->poll, r, wait) < 0 && errno != EINTR ? -1 : 0;
 	if (s->false_alarm && (wait < 0 || wait > NAP))
 		wait = NAP;
 	s->false_alarm = false;
@@ -139,8 +122,7 @@ static int select_dispatch(void *state, struct reactor *r, int64_t wait)
 const struct backend backend_select = {
     .name = "select",
     .size = sizeof(struct select_state),
-    .open = select_open,
-    .add = select_add,
+    .add = poll_add,
     .del = poll_del,
     .dispatch = select_dispatch,
     .close = select_close,

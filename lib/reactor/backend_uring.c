@@ -99,8 +99,9 @@ static int uring_map(struct uring_state *s, const struct io_uring_params *p)
 	return 0;
 }
 
-static int uring_setup(struct uring_state *s, struct error *e)
+static int uring_open(void *state, struct error *e)
 {
+	struct uring_state *s = state;
 	struct io_uring_params p = {.flags = IORING_SETUP_CLAMP};
 	const uint32_t needed = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;
 
@@ -117,14 +118,6 @@ static int uring_setup(struct uring_state *s, struct error *e)
 	if (uring_map(s, &p) < 0)
 		return error_errno(e, "io_uring");
 	return 0;
-}
-
-static int uring_open(void *state, struct error *e)
-{
-	if (uring_setup(state, e) == 0)
-		return 0;
-	uring_close(state);
-	return -1;
 }
 
 /* ---- submitting ------------------------------------------------------------------------------ */

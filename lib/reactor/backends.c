@@ -41,6 +41,12 @@ static const struct backend *backend_find(const char *name)
 	return NULL;
 }
 
+void backend_free(const struct backend *b, void *state)
+{
+	b->close(state);
+	free(state);
+}
+
 void *backend_new(const struct backend *b, struct error *e)
 {
 	void *state = calloc(1, b->size);
@@ -51,14 +57,8 @@ void *backend_new(const struct backend *b, struct error *e)
 	}
 	if (!b->open || b->open(state, e) == 0)
 		return state;
-	free(state);
+	backend_free(b, state);
 	return NULL;
-}
-
-void backend_free(const struct backend *b, void *state)
-{
-	b->close(state);
-	free(state);
 }
 
 bool reactor_backend_works(const char *name, struct error *why)

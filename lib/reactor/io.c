@@ -26,22 +26,23 @@ void io_init(struct io_watcher *w, int fd, unsigned interest, io_call *call)
 	};
 }
 
+/* A descriptor is in each list once at most: with room for all of them, notes never fail. */
 static int slots_grow(struct reactor *r, int fd)
 {
-	return ARRAY_GROW(r->slots, r->n_slots, (size_t)fd + 1);
+	size_t need = (size_t)fd + 1;
+
+	if (ARRAY_GROW(r->changes, r->changes_capacity, need) < 0 ||
+	    ARRAY_GROW(r->always, r->always_capacity, need) < 0)
+		return -1;
+	return ARRAY_GROW(r->slots, r->n_slots, need);
 }
 
-static int io_note_change(struct reactor *r, struct io_slot *slot, int fd)
+static void io_note_change(struct reactor *r, struct io_slot *slot, int fd)
 {
 	if (slot->changed)
-		return 0;
-	if (ARRAY_GROW(r->changes, r->changes_capacity, r->n_changes + 1) < 0) {
-		r->rebuild = true; /* which looks at every descriptor */
-		return -1;
-	}
+		return;
 	r->changes[r->n_changes++] = fd;
 	slot->changed = true;
-	return 0;
 }
 
 int io_start(struct reactor *r, struct io_watcher *w)
@@ -57,8 +58,7 @@ int io_start(struct reactor *r, struct io_watcher *w)
 	if (slots_grow(r, w->fd) < 0)
 		return -1;
 	slot = &r->slots[w->fd];
-	if (io_note_change(r, slot, w->fd) < 0)
-		return -1;
+	io_note_change(r, slot, w->fd);
 	if (w->fresh) {
 		slot->unsure = slot->installed != 0;
 		w->fresh = false;
@@ -99,9 +99,7 @@ void io_stop(struct reactor *r, struct io_watcher *w)
 	io_unlink(slot, w);
 	w->started = false;
 	r->started--;
-	/* Without memory for the note the backend goes on reporting it: that is stale then. */
-	if (io_note_change(r, slot, w->fd) < 0 && !slot->first)
-		slot->generation++;
+	io_note_change(r, slot, w->fd);
 }
 
 /*
@@ -158,17 +156,10 @@ static unsigned io_union(const struct io_slot *slot)
 	return level ? interest & (unsigned)~IO_EDGE : interest;
 }
 
-static int always_ready_add(struct reactor *r, int fd)
+static void always_ready_add(struct reactor *r, int fd)
 {
-	struct io_slot *slot = &r->slots[fd];
-
-	if (slot->always_ready)
-		return 0;
-	if (ARRAY_GROW(r->always, r->always_capacity, r->n_always + 1) < 0)
-		return -1;
-	slot->always_ready = true;
+	r->slots[fd].always_ready = true;
 	r->always[r->n_always++] = fd;
-	return 0;
 }
 
 static void always_ready_remove(struct reactor *r, int fd)
@@ -212,10 +203,10 @@ static int io_install(struct reactor *r, int fd, unsigned interest)
 		slot->generation++;
 	answer = r->backend->add(r->backend_state, fd, slot->unsure ? 0 : slot->installed, interest,
 				 slot->generation);
-	if (answer == BACKEND_ALWAYS_READY && always_ready_add(r, fd) < 0)
-		answer = BACKEND_FAILED;
-	if (answer != BACKEND_ALWAYS_READY && slot->always_ready)
+	if (slot->always_ready)
 		always_ready_remove(r, fd);
+	if (answer == BACKEND_ALWAYS_READY)
+		always_ready_add(r, fd);
 	slot->unsure = false;
 	slot->installed = answer == BACKEND_FAILED ? 0 : (uint16_t)interest;
 	if (answer != BACKEND_FAILED)
@@ -243,7 +234,6 @@ static int io_flush_change(struct reactor *r, int fd)
 	struct io_slot *slot = &r->slots[fd];
 	unsigned interest = io_union(slot);
 
-	slot->changed = false;
 	if (interest && (interest != slot->installed || slot->unsure))
 		return io_install(r, fd, interest);
 	if (!interest && slot->installed)
@@ -258,18 +248,17 @@ void io_flush_changes(struct reactor *r)
 
 	if (r->rebuild)
 		backend_rebuild(r);
-	/* A refusal stops watchers and may append: the count is read anew each time. */
 	for (size_t i = 0; i < r->n_changes; i++) {
 		int fd = r->changes[i];
+		bool refused = io_flush_change(r, fd) < 0;
 
-		if (io_flush_change(r, fd) == 0)
-			continue;
-		if (is_shortage(errno)) {
-			r->slots[fd].changed = true;
+		if (refused && is_shortage(errno)) {
 			r->changes[kept++] = fd;
-		} else {
-			io_refused(r, fd);
+			continue;
 		}
+		if (refused)
+			io_refused(r, fd);
+		r->slots[fd].changed = false;
 	}
 	r->n_changes = kept;
 }
