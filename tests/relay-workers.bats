@@ -257,6 +257,15 @@ for i in range(30): ask(connect(), b"dump %02d" % i)'
   [ "$(wc -l <once)" = 1 ]
 }
 
+@test "-v: each worker sums up at the end" {
+  start -v relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 3
+  for i in {1..10}; do [ "$(echo "$i" | tcp "$(port)")" = "$i" ]; done
+  stop
+  [ "$STATUS" = 143 ]
+  [ "$(grep -c ' accepted, 0 refused$' err)" = 3 ]
+  [ "$(awk '/ accepted, 0 refused$/ { n += $3 } END { print n }' err)" = 10 ]
+}
+
 @test "--workers is a number from 1 to 256; 1 is no worker at all" {
   run_ev relay 7001 7000 --workers 0
   [ "$status" = 2 ]

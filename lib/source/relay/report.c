@@ -113,8 +113,8 @@ void report_totals(const struct relay_source *s)
 {
 	const struct relay_config *c = s->base.config;
 
-	if (!log_wants(LOG_INFO))
-		return;
+	if (s->workers || !log_wants(LOG_INFO))
+		return; /* each worker tells its own */
 	log_info(s->base.rule, "%llu accepted, %llu refused", (unsigned long long)s->n_accepted,
 		 (unsigned long long)s->n_refused);
 	for (size_t i = 0; i < c->n_targets; i++)
