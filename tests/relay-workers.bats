@@ -266,6 +266,23 @@ for i in range(30): ask(connect(), b"dump %02d" % i)'
   [ "$(awk '/ accepted, 0 refused$/ { n += $3 } END { print n }' err)" = 10 ]
 }
 
+@test "--check: one worker looks, all know what it saw, and another looks when it is dead" {
+  start -v relay 127.0.0.1:0 unix:a "127.0.0.1:$SERVER" --workers 3 --check 20ms --fall 1
+  until_ok '[ "$(workers | wc -l)" = 3 ] && grep -q "unix:a is down: No such file or directory" err'
+  client '
+cs = [connect() for _ in range(60)]
+for i, c in enumerate(cs): ask(c, b"%d" % i)
+for p in PIDS: assert len(os.listdir("/proc/%d/fd" % p)) > 12'
+  [ "$(grep -c 'unix:a: No such file' err)" = 0 ] # nobody tried
+  kill -9 "$(workers | head -1)"
+  until_ok 'grep -q "worker 1, .* another one takes its place" err && [ "$(workers | wc -l)" = 3 ]'
+  "$EV" --ready-file a.ready listen unix:a -- cat 3>&- &
+  STARTED+=($!)
+  until_ok 'grep -q "unix:a is up again" err'
+  [ "$(grep -c 'unix:a is down' err)" = 1 ]
+  [ "$(grep -c "127.0.0.1:$SERVER is up" err)" -le 2 ] # once by each that looked
+}
+
 @test "--workers is a number from 1 to 256; 1 is no worker at all" {
   run_ev relay 7001 7000 --workers 0
   [ "$status" = 2 ]

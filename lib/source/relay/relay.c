@@ -183,6 +183,20 @@ static int check_sockets(const struct relay_config *c, const struct listener *l,
 	return 0;
 }
 
+static int open_targets(struct relay_source *s)
+{
+	const struct relay_config *c = s->base.config;
+	atomic_bool *down = s->place ? s->place->workers->counts->down : NULL;
+
+	if (targets_open(&s->targets, c, down) < 0)
+		return -1;
+	/* The first worker looks for all of them. */
+	if (s->place && s->place->number > 0)
+		return 0;
+	return targets_watch(&s->targets, s->base.reactor, s->resolver, s->base.priority,
+			     s->base.rule);
+}
+
 int relay_carrier_open(struct relay_source *s, struct error *e)
 {
 	const struct relay_config *c = s->base.config;
@@ -193,9 +207,7 @@ int relay_carrier_open(struct relay_source *s, struct error *e)
 	acceptor_init(&s->acceptor, s->base.reactor, &s->listener, s->base.priority, on_accepted, s,
 		      s->base.rule);
 	s->resolver = resolver_new(s->base.reactor, c->dns_ttl);
-	if (!s->resolver || targets_open(&s->targets, c) < 0 ||
-	    targets_watch(&s->targets, s->base.reactor, s->resolver, s->base.priority,
-			  s->base.rule) < 0)
+	if (!s->resolver || open_targets(s) < 0)
 		return error_errno(e, "cannot relay");
 	if (c->dump && dump_open(&s->dump, &s->base, c->dump, e) < 0)
 		return -1;

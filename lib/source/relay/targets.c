@@ -6,9 +6,11 @@
 
 #include <stdlib.h>
 
-int targets_open(struct targets *t, const struct relay_config *c)
+int targets_open(struct targets *t, const struct relay_config *c, atomic_bool *down)
 {
 	*t = (struct targets){.config = c, .all = calloc(c->n_targets, sizeof *t->all)};
+	for (size_t i = 0; t->all && i < c->n_targets; i++)
+		t->all[i].down = down ? &down[i] : &t->all[i].own;
 	return t->all ? 0 : -1;
 }
 
@@ -36,18 +38,20 @@ static void on_change(void *context, enum health_state state, const char *why)
 {
 	struct target *target = context;
 	const struct targets *t = target->owner;
+	bool was_down = atomic_exchange(target->down, state == HEALTH_DOWN);
 	struct buf name = {0};
 	const char *word;
 
+	if (was_down && state == HEALTH_DOWN)
+		return; /* the worker that looked before this one has told it */
 	endpoint_add(&name, target->look.endpoint);
 	word = name.data ? name.data : "a target";
 	if (state == HEALTH_DOWN)
 		log_warn(t->rule, "%s is down: %s", word, why);
-	else if (target->told_down)
+	else if (was_down)
 		log_warn(t->rule, "%s is up again", word);
 	else
 		log_info(t->rule, "%s is up", word);
-	target->told_down = state == HEALTH_DOWN;
 	buf_free(&name);
 }
 
@@ -98,7 +102,7 @@ void targets_unwatch(struct targets *t)
 
 static bool is_down(const struct targets *t, size_t i)
 {
-	return t->all[i].health.state == HEALTH_DOWN;
+	return atomic_load(t->all[i].down);
 }
 
 /* From this place on, the first one that is not down; this one when all are. */

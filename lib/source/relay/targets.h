@@ -2,7 +2,8 @@
  * The targets of a relay: which one is a connection's, and what each of them carries.
  *
  * With --check each of them is looked at (net/health.h). One that is down is not chosen while
- * another is not; when all are down, they are chosen as if all were up.
+ * another is not; when all are down, they are chosen as if all were up. Of several workers one
+ * looks, and all know what it saw.
  *
  * A target is named by its place in the configuration. Who takes one (targets_enter) leaves it
  * again exactly once.
@@ -14,6 +15,8 @@
 #include "net/proxy_header.h"
 #include "source/relay/config.h"
 
+#include <stdatomic.h>
+
 struct target {
 	struct targets *owner;
 	size_t connections; /* that chose it and are not over */
@@ -21,8 +24,8 @@ struct target {
 	uint64_t chosen, failed; /* how often; failed: it could not be connected to */
 	uint64_t to, from;       /* bytes, of connections that are over */
 	struct health_config look;
-	struct health health; /* HEALTH_UNKNOWN without --check */
-	bool told_down;
+	struct health health;
+	atomic_bool *down, own; /* down: own, or one that workers share */
 };
 
 struct targets {
@@ -33,8 +36,8 @@ struct targets {
 	char greeting[PROXY_HEADER_ROOM]; /* of a look, with --proxy send */
 };
 
-/* Returns 0, or -1 with ENOMEM. */
-int targets_open(struct targets *t, const struct relay_config *c);
+/* `down`: a flag a target, which outlive it; NULL: it has its own. Returns 0, or -1 with ENOMEM. */
+int targets_open(struct targets *t, const struct relay_config *c, atomic_bool *down);
 void targets_close(struct targets *t);
 
 /* Looks at them from now on, where there is --check. Returns 0, or -1 with ENOMEM. */

@@ -267,6 +267,13 @@ static void on_patience(struct reactor *r, struct timer *t)
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
+static size_t counts_size(const struct workers *ws)
+{
+	const struct relay_config *c = ws->source->base.config;
+
+	return sizeof *ws->counts + c->n_targets * sizeof *ws->counts->down;
+}
+
 static struct workers *workers_new(struct relay_source *source, size_t n)
 {
 	struct workers *ws = calloc(1, sizeof *ws);
@@ -276,7 +283,7 @@ static struct workers *workers_new(struct relay_source *source, size_t n)
 		return NULL;
 	ws->source = source;
 	ws->all = calloc(n, sizeof *ws->all);
-	ws->counts = mmap(NULL, sizeof *ws->counts, PROT_READ | PROT_WRITE, flags, -1, 0);
+	ws->counts = mmap(NULL, counts_size(ws), PROT_READ | PROT_WRITE, flags, -1, 0);
 	timer_init(&ws->patience, CLOCK_OF_LOOP, on_patience);
 	if (!ws->all || ws->counts == MAP_FAILED) {
 		workers_close(ws);
@@ -339,7 +346,7 @@ void workers_close(struct workers *ws)
 	timer_stop(reactor_of(ws), &ws->patience);
 	close_sockets(ws);
 	if (ws->counts && ws->counts != MAP_FAILED)
-		munmap(ws->counts, sizeof *ws->counts);
+		munmap(ws->counts, counts_size(ws));
 	free(ws->all);
 	free(ws);
 }

@@ -45,6 +45,7 @@ struct worker_counts {
 	atomic_ullong total;
 	atomic_bool waits;                     /* somebody would have one more, were there room */
 	atomic_uint connections[WORKERS_MOST]; /* of each worker */
+	atomic_bool down[];                    /* each target: as the worker that looks saw it */
 };
 
 struct worker {
