@@ -181,6 +181,20 @@ for i in range(4):
   case $EV in *asan*) ;; *) [ "$rss" -lt 8000 ] ;; esac
 }
 
+@test "a line that does not end is not kept for ever" {
+  start listen 127.0.0.1:0
+  python3 - "$(port)" <<'P' &
+import os, socket, sys, time
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+s.sendall(b"a" * 3000000)
+while not os.path.exists("seen"): time.sleep(0.01)
+P
+  local c=$!
+  until_ok '[ "$(wc -c <out)" -ge 2000000 ]' || { touch seen; return 1; }
+  touch seen
+  wait "$c"
+}
+
 @test "NUL bytes in a line are taken out, not its end" {
   start listen 127.0.0.1:0
   printf 'a\0b\r\nc' | tcp "$(port)"

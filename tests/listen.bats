@@ -96,3 +96,16 @@ for i, c in enumerate(cs):
     assert d == b"%d" % i, (i, d)
 P
 }
+
+@test "TCPCONNNUM counts the connections from one address" {
+  start listen 127.0.0.1:0 -- 'echo $TCPCONNNUM; cat'
+  python3 - "$(port)" <<'P'
+import socket, sys
+def number(host):
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 20, (host, 0))
+    open_ones.append(s)
+    return int(s.recv(9))
+open_ones = []
+assert [number(h) for h in ("127.0.0.1", "127.0.0.2", "127.0.0.1")] == [1, 1, 2]
+P
+}

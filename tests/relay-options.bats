@@ -89,6 +89,17 @@ P
   kill "$reader"
 }
 
+@test "--dump: what its reader has not taken at the end is told as lost" {
+  server "$echo_server"
+  mkfifo hex
+  sleep 100 <>hex &
+  STARTED+=($!)
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --dump hex
+  head -c 1000000 /dev/zero | tcp "$(port)" >/dev/null
+  stop
+  grep -q 'the end of the --dump is lost: the reader is slow' err
+}
+
 @test "--dump to a file that cannot be written is told, at start and later" {
   run_ev relay 127.0.0.1:0 127.0.0.1:1 --dump nowhere/hex
   [ "$status" = 1 ]

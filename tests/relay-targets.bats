@@ -104,6 +104,29 @@ P
   [[ $(who 2) == *a* ]]
 }
 
+@test "--check: the first good answer is no return, and no warning" {
+  name a
+  start relay 127.0.0.1:0 unix:a --check 20ms
+  [ "$(who)" = 'a ' ]
+  down a
+  until_ok 'grep -q "unix:a is down" err'
+  [ "$(wc -l <err)" = 1 ]
+  stop
+  name a
+  start -v relay 127.0.0.1:0 unix:a --check 20ms
+  until_ok 'grep -q "unix:a is up" err'
+  ! grep -q 'up again' err
+}
+
+@test "--check: whom a target fails is not given to one that is known to be down" {
+  name a; name c
+  start -v relay 127.0.0.1:0 unix:a unix:b unix:c --balance first --check 1h --rise 1 --fall 1
+  until_ok '[ "$(grep -c "unix:[abc] is " err)" = 3 ]'
+  down a
+  [ "$(who)" = 'c ' ]
+  ! grep -q 'unix:b: No such' err
+}
+
 @test "--check: when all targets are down they are tried all the same" {
   name a
   start relay 127.0.0.1:0 unix:a unix:b --check 20ms --fall 1 --rise 100000

@@ -110,6 +110,18 @@ for host in "127.0.0.1", "127.0.0.2":
   client 'assert ask(c(), b"x") == b"x"; assert ask(c("::1"), b"y") == b"y"'
 }
 
+@test "answers to clients of both families, ready in one turn, each leave from their own socket" {
+  server 127.0.0.1 '
+q = globals().get("q", []) + [(d, a)]
+if len(q) == 40:
+    for d, a in q: s.sendto(d, a)'
+  start relay udp:0 "udp:127.0.0.1:$SERVER"
+  client '
+cs = [c("::1" if i % 2 else "127.0.0.1") for i in range(40)]
+for i, s in enumerate(cs): s.send(b"%d" % i)
+for i, s in enumerate(cs): assert s.recv(9) == b"%d" % i'
+}
+
 @test "a name is a target" {
   server
   start relay udp:127.0.0.1:0 "udp:localhost:$SERVER"
@@ -159,6 +171,38 @@ else: raise SystemExit("no answer")' &
   kill -9 "$first_pid"
   echo >gone
   wait "$c"
+}
+
+@test "targets that die one after the other, and come back, are no end of the session" {
+  server; a=$SERVER a_pid=$SERVER_PID
+  server; b=$SERVER b_pid=$SERVER_PID
+  start relay -v udp:127.0.0.1:0 "udp:127.0.0.1:$a" "udp:127.0.0.1:$b" --balance first
+  mkfifo go
+  client '
+s = c()
+def until_answered():
+    s.settimeout(0.2)
+    for _ in range(50):
+        try: assert ask(s, b"y") == b"y"; return
+        except TimeoutError: pass
+    raise SystemExit("no answer")
+for i in range(4):
+    until_answered()
+    open("answered%d" % i, "w")
+    open("go").read()' &
+  c=$!
+  until_ok '[ -e answered0 ]'
+  kill -9 "$a_pid"; echo >go
+  until_ok '[ -e answered1 ]'
+  server 127.0.0.1 's.sendto(d, a)' "$a"; a_pid=$SERVER_PID
+  kill -9 "$b_pid"; echo >go
+  until_ok '[ -e answered2 ]'
+  server 127.0.0.1 's.sendto(d, a)' "$b"
+  kill -9 "$a_pid"; echo >go
+  until_ok '[ -e answered3 ]'
+  echo >go
+  wait "$c"
+  ! grep -q 'no target' err
 }
 
 @test "when all refuse the session ends, and the next datagram finds the target that came back" {
@@ -226,6 +270,16 @@ assert dropped(f)'
   grep -q '127.0.0.9:[0-9]* is refused: not allowed' err
 }
 
+@test "datagrams that are refused do not fill the log" {
+  start relay -v udp:127.0.0.1:0 udp:127.0.0.1:9 --deny 127.0.0.1
+  client '
+s = c()
+for _ in range(200): s.send(b"x")'
+  stop
+  grep -q '127.0.0.1:[0-9]* is refused: not allowed (1 datagrams so far)' err
+  [ "$(grep -c 'not allowed' err)" -lt 100 ]
+}
+
 @test "with no descriptors left new sessions replace old ones" {
   server
   start relay udp:127.0.0.1:0 "udp:127.0.0.1:$SERVER" --max-conns 1000
@@ -285,6 +339,28 @@ assert s.recv(9) == b"x"' &
   client 'c().send(b"x")'
   stop
   grep -q '1 bytes to, 0 from, .*stopped' err
+}
+
+@test "TERM: while it drains nobody new gets a session" {
+  server 127.0.0.1 '
+if d == b"wait": waits = a
+elif d == b"go": s.sendto(b"gone", waits)
+else: s.sendto(d, a)'
+  start relay udp:127.0.0.1:0 "udp:127.0.0.1:$SERVER" --drain 60s
+  client '
+import os, signal
+s = c()
+assert ask(s, b"x") == b"x"
+s.send(b"wait")
+os.kill(int(sys.argv[2]), signal.SIGTERM)
+for _ in range(300):
+    new = c(); new.settimeout(0.3)
+    try: ask(new, b"new")
+    except (TimeoutError, ConnectionRefusedError): break
+else: raise SystemExit("new ones are served")
+s.send(b"go")
+assert s.recv(9) == b"gone"' "$P"
+  ended
 }
 
 @test "fd:N may be a datagram socket" {

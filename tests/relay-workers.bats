@@ -163,6 +163,57 @@ while left:
     except TimeoutError: left.append(c)'
 }
 
+@test "--max-conns: the connections of a worker that died make room in the others" {
+  # Only where the late one is with the other worker: chance decides.
+  for _ in $(seq 30); do
+    start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 2 --max-conns 1
+    until_ok '[ "$(workers | wc -l)" = 2 ]'
+    client '
+def held(): return [len(os.listdir("/proc/%d/fd" % p)) for p in PIDS]
+before = held()
+c = connect(); ask(c, b"x")
+after = held()
+owner, other = (0, 1) if after[0] > before[0] else (1, 0)
+late = connect(); late.sendall(b"y")
+time.sleep(0.05)
+if held()[other] > after[other]: open("other", "w")
+os.kill(PIDS[owner], 9)
+try: assert late.recv(1) == b"y"
+except ConnectionResetError: assert not os.path.exists("other")'
+    stop
+    [ ! -e other ] || return 0
+  done
+  return 1
+}
+
+@test "UDP: --max-conns counts all workers together" {
+  python3 -c '
+import os, socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 0))
+open("udp.tmp", "w").write(str(s.getsockname()[1])); os.rename("udp.tmp", "udp")
+while True: s.sendto(*s.recvfrom(70000))' 3>&- &
+  STARTED+=($!)
+  until_ok '[ -e udp ]'
+  start relay -v udp:127.0.0.1:0 "udp:127.0.0.1:$(cat udp)" --workers 2 --max-conns 2
+  until_ok '[ "$(workers | wc -l)" = 2 ]'
+  client '
+for _ in range(20):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(10)
+    s.connect(("127.0.0.1", PORT)); s.send(b"x"); assert s.recv(9) == b"x"'
+  # Of twenty at most two are left.
+  until_ok '[ "$(grep -c "replaced by a newer one" err)" -ge 18 ]'
+}
+
+@test "TERM: a worker that hangs is killed when its time is over" {
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 2 --drain 0
+  until_ok '[ "$(workers | wc -l)" = 2 ]'
+  hung=$(workers | head -1)
+  kill -STOP "$hung"
+  kill -TERM "$P"
+  until_ok '! kill -0 "$P" 2>/dev/null' 20 || { kill -KILL "$hung"; return 1; }
+  ! kill -0 "$hung" 2>/dev/null
+}
+
 @test "a port in use is told, as without workers" {
   start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 2
   run_ev relay "127.0.0.1:$(port)" "127.0.0.1:$SERVER" --workers 2
@@ -238,6 +289,12 @@ for i in range(30): ask(connect(), b"dump %02d" % i)'
   stop
   run_ev relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 2 --dump no/such/folder
   [ "$status" = 1 ]
+}
+
+@test "--dump by workers comes to its end by itself, more than a socket takes at once" {
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 2 --dump -
+  head -c 60000 /dev/zero | tcp "$(port)" | cmp - <(head -c 60000 /dev/zero)
+  until_ok '[ "$(grep -c "^0000ea50  00" out)" = 2 ]'
 }
 
 @test "other rules are not multiplied, and workers hold nothing of theirs" {
