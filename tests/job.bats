@@ -24,7 +24,8 @@ load helper
   sleep 0.2
   kill -USR1 "$P"
   until_ok '[ "$(lines_of restart)" = 2 ] && grep -q hup sig'
-  ! kill -0 "$(head -1 restart)" 2>/dev/null
+  run kill -0 "$(head -1 restart)"
+  [ "$status" = 1 ]
   [ "$(lines_of skip)" = 1 ]
   [ "$(grep -c start sig)" = 1 ]
 }

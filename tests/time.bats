@@ -401,10 +401,10 @@ PY
   grep -q 'ESC7ESC\[24;1HESC\[7mnext: backup in .*, 03:00:00; running: workESC\[KESC\[0mESC8' shown
   grep -q 'ESC7ESC\[rESC\[24;1HESC\[KESC8' shown
   NO_COLOR=1 on_terminal 'next: x in' -v -e 'x: every 1h -- true' >shown
-  ! grep -q '\[7m' shown
+  [ "$(grep -c '\[7m' shown)" = 0 ]
   # Not where escape sequences would be litter, and not without being asked.
   TERM=dumb on_terminal 'run 1 ended' -v -e 'x: every 1h --initial -- sleep 1.1' >shown
-  ! grep -q ESC shown
+  [ "$(grep -c ESC shown)" = 0 ]
   on_terminal 'said' -e 'x: every 1h --initial -- sleep 1.1; echo said' >shown
   ! grep -q ESC shown
 }
