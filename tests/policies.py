@@ -114,7 +114,7 @@ class Case:
     # ---- what was seen
 
     def events(self):
-        return len(self.log(rf"^evwatch: {self.kind}1: (?!run |skipped|stopp)\S+"))
+        return len(self.log(rf"^evwatch: {self.kind}1: (?!run |stopp)\w+(?: |$)"))
 
     def begun(self):
         return len(re.findall("^begin", self.text("trace"), re.M))
