@@ -288,18 +288,23 @@ static int watch_child(struct run *run)
 static void run_started(struct run *run)
 {
 	struct job *j = run->job;
+	struct event *first = batch_first(run->batch);
 
 	run->state = RUN_RUNNING;
 	run->started = clock_read(CLOCK_OF_LOOP);
 	j->shortage_wait = 0;
 	if (watch_child(run) < 0) {
+		int why = errno;
+
 		kill(-run->pid, SIGKILL);
-		start_failed(run, "watch the command", errno);
+		child_stop(j->setup.reactor, &run->child);
+		output_finish(&run->output, NULL);
+		start_failed(run, "watch the command", why);
 		return;
 	}
+	fd_close(&first->connection); /* the command's alone now */
 	if (run->attempts == 1)
-		j->setup.host->began(j->setup.owner, run->ordinal, run->pid,
-				     batch_first(run->batch)->token);
+		j->setup.host->began(j->setup.owner, run->ordinal, run->pid, first->token);
 }
 
 /* Starts the process. Returns its pid, or -1 with errno and *step. */
@@ -359,7 +364,6 @@ void run_launch(struct run *run)
 		start_failed(run, step, why);
 		return;
 	}
-	fd_close(&first->connection); /* the command's alone now */
 	run_started(run);
 }
 

@@ -127,10 +127,10 @@ static ssize_t stream_read(struct stream *s)
 
 	if (n > 0 && !held)
 		hand_on_lines(s, chunk, (size_t)n, false);
-	if (n < 0 && errno == ENOMEM)
-		log_error(NULL, "out of memory: output is lost");
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
+	if (n < 0)
+		log_error(NULL, "output is lost: %s", strerror(errno));
 	return n > 0 ? n : -1;
 }
 
