@@ -31,7 +31,7 @@ struct question {
 	struct link askers;
 	struct waker waker;
 	int wake_fd; /* the thread's own: the waker may be stopped before it has its answer */
-	atomic_int holders; /* resolver and thread */
+	atomic_int holders; /* resolver, thread, and who is telling the answer */
 	bool answered;
 	int64_t expires;
 	int error; /* of getaddrinfo */
@@ -68,7 +68,10 @@ static void question_release(struct question *q)
 static void question_drop(struct question *q)
 {
 	LIST_EACH(at, after, &q->askers)
-	free(CONTAINER_OF(at, struct asker, link));
+	{
+		list_remove(at);
+		free(CONTAINER_OF(at, struct asker, link));
+	}
 	list_remove(&q->link);
 	waker_stop(q->resolver->reactor, &q->waker);
 	question_release(q);
@@ -164,6 +167,8 @@ static void on_answer(struct reactor *r, struct waker *w)
 {
 	struct question *q = CONTAINER_OF(w, struct question, waker);
 
+	/* Whom we call may ask for the next name, and so drop this question. */
+	atomic_fetch_add(&q->holders, 1);
 	q->answered = true;
 	/* What failed is asked again by the next one. */
 	q->expires = q->n ? reactor_now(r, CLOCK_OF_LOOP) + q->resolver->ttl : 0;
@@ -175,6 +180,7 @@ static void on_answer(struct reactor *r, struct waker *w)
 		free(a);
 		copy.call(copy.context, q->addresses, q->n, why_not(q));
 	}
+	question_release(q);
 }
 
 static struct question *question_find(struct resolver *v, const struct endpoint *ep)

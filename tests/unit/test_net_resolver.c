@@ -136,6 +136,41 @@ static int threads(void)
 	return n;
 }
 
+/* Somebody who tries the next name when one is not known, as a relay does. */
+struct persistent {
+	struct resolver *resolver;
+	struct heard first, second;
+};
+
+static void on_first(void *context, const struct address *addresses, int n, const char *why)
+{
+	struct persistent *p = context;
+
+	/* The thread has let go of its question: the resolver alone holds it. */
+	for (int i = 0; i < 5000 && threads() > 1; i++)
+		usleep(1000);
+	ask(p->resolver, "known.test:7", &p->second);
+	on_resolved(&p->first, addresses, n, why);
+}
+
+static void test_next_name(struct reactor *r)
+{
+	struct persistent p = {.resolver = resolver_new(r, 0)};
+	struct endpoint ep;
+	struct error e;
+
+	if (!SAME(endpoint_parse(&ep, "nonesuch.invalid:80", &e), 0, "a name"))
+		return;
+	resolver_ask(p.resolver, &ep, on_first, &p);
+	endpoint_release(&ep);
+	wait_for(r, &p.first);
+	OK(p.first.calls == 1 && p.first.n == 0 && *p.first.why, "an unknown name");
+	SAME(p.second.calls, 0, "asking for the next one inside the call is no answer yet");
+	wait_for(r, &p.second);
+	OK(p.second.calls == 1 && p.second.n == 1 && p.second.port == 7, "it has its own answer");
+	resolver_free(p.resolver);
+}
+
 /* The thread is still at it when its asker, and then the resolver, are gone. */
 static void test_gone(struct reactor *r)
 {
@@ -172,6 +207,7 @@ int main(void)
 		test_at_once(r);
 		test_known(r);
 		test_unknown(r);
+		test_next_name(r);
 		test_gone(r);
 		reactor_free(r);
 	}
