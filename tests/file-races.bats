@@ -107,3 +107,73 @@ paths_are_right() {
 	for i in {1..60}; do rm "src/$i/20"; done
 	until_true state_is_told src
 }
+
+takes_along() { # OPTION...
+	mkdir -p src/a/deep
+	touch src/a/{x.c,not} src/a/deep/y.c
+	watch --no-guard file src "$@" --format '%e %s %o'
+	mv src/a src/z
+	until_true has_line "move src/z/x.c src/a/x.c"
+	until_true has_line "move src/z/deep/y.c src/a/deep/y.c"
+	: >src/z/deep/y.c
+	until_true grep -q '^modify src/z/deep/y.c' out
+	[ "$(grep -c '^move.*\.c$' out)" = 2 ]
+	lacks_line "move src/z src/a"
+}
+
+@test "what a directory takes along is told when its own move is filtered out" {
+	takes_along --match '*.c'
+	! grep not out || false
+}
+
+@test "with --type f the files that a directory takes along are told" {
+	takes_along --type f
+	has_line "move src/z/not src/a/not"
+}
+
+@test "with --fanotify, too, what a directory takes along is told" {
+	"$evwatch" -w 10ms file . --fanotify 2>why || skip "$(head -1 why)"
+	takes_along --fanotify --match '*.c'
+}
+
+@test "a directory that moves where it is ignored takes with it what was in it" {
+	mkdir -p src/a
+	touch src/a/f
+	watch --no-guard file src --type f --ignore skip --format '%e %s %o'
+	mv src/a src/skip
+	until_true has_line "delete src/a/f "
+}
+
+# Net effects of one batch, in $dir/out as without a command.
+gathered() { # SHELL TEXT
+	watch --no-guard file src --debounce 20ms --stdin json -- sh -c \
+		'python3 -c "import json, sys
+for line in sys.stdin:
+    e = json.loads(line)
+    print(e[\"event\"], e[\"path\"], e.get(\"old_path\", \"\"))"; echo end'
+	missed "$1"
+	until_true has_line end
+}
+
+@test "files that are exchanged in a batch are both there" {
+	mkdir src
+	touch src/{f,g}
+	gathered 'exchange src/f src/g'
+	has_line "modify src/f "
+	has_line "modify src/g "
+}
+
+@test "what is made where something left in the same batch is told after the move" {
+	mkdir -p src/a
+	touch src/a/f
+	gathered 'mv src/a src/b; mkdir src/a; touch src/a/f'
+	[ "$(grep -n '^move src/b src/a' out | cut -d: -f1)" -lt "$(grep -n '^modify src/a ' out | cut -d: -f1)" ]
+}
+
+@test "what moved to where something was in the same batch is told to have left" {
+	mkdir src
+	touch src/{a,b}
+	gathered 'rm src/a; mv src/b src/a'
+	has_line "modify src/a "
+	has_line "delete src/b "
+}

@@ -121,8 +121,12 @@ static unsigned merge(unsigned before, unsigned event)
 	case FILE_MOVE:
 		return before == FILE_CREATE ? FILE_CREATE : FILE_MODIFY;
 	case FILE_MODIFY:
-		return before == FILE_CLOSE_WRITE || is_lesser(before) ? FILE_MODIFY : before;
+		return before == FILE_DELETE || before == FILE_CLOSE_WRITE || is_lesser(before)
+			   ? FILE_MODIFY
+			   : before;
 	case FILE_CLOSE_WRITE:
+		if (before == FILE_DELETE)
+			return FILE_MODIFY;
 		return is_lesser(before) ? FILE_CLOSE_WRITE : before;
 	default:
 		return before;
@@ -136,6 +140,12 @@ static struct change *change_of(struct file_source *s, const char *path, unsigne
 	struct change *change = table_find(&c->by_path, path);
 
 	if (change) {
+		/* What is there anew came after all that left in the meantime. */
+		if (change->event == FILE_DELETE && event != FILE_DELETE) {
+			list_remove(&change->link);
+			list_append(&c->order, &change->link);
+			change->since = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
+		}
 		change->event = merge(change->event, event);
 		change->seen |= event;
 		change->hidden = false;
@@ -153,14 +163,20 @@ static struct change *change_of(struct file_source *s, const char *path, unsigne
 	return change;
 }
 
-/* What was moved here is deleted: so it is gone from where it was. */
-static void delete_moved(struct file_source *s, struct change *change)
+/* What left this path is not told of by its new place. */
+static void unhide(struct file_source *s, const char *old_path)
 {
-	struct change *old =
-	    change->old_path ? table_find(&s->changes.by_path, change->old_path) : NULL;
+	struct change *old = table_find(&s->changes.by_path, old_path);
 
 	if (old)
 		old->hidden = false;
+}
+
+/* What was moved here is deleted: so it is gone from where it was. */
+static void delete_moved(struct file_source *s, struct change *change)
+{
+	if (change->old_path)
+		unhide(s, change->old_path);
 	change_drop(&s->changes, change);
 }
 
@@ -259,9 +275,11 @@ static void gather_move(struct file_source *s, const struct happening *h)
 	if (change && change->event == FILE_MOVE) {
 		free(change->old_path);
 		change->old_path = from;
-	} else {
-		free(from);
+		from = NULL;
+	} else if (from) {
+		unhide(s, from); /* nobody is told that it moved, but that it is gone */
 	}
+	free(from);
 	if (h->type == 'd')
 		move_below(s, h->path, h->old_path);
 }
@@ -292,24 +310,28 @@ static void take(struct file_source *s, const struct happening *h)
 static void take_move(struct file_source *s, const struct happening *h)
 {
 	struct happening old = *h, new = *h;
+	bool is, was;
 
 	old.path = h->old_path;
 	old.old_path = new.old_path = NULL;
 	old.event = FILE_DELETE;
 	new.event = FILE_CREATE;
-	if (!filter_matches(s, h)) {
-		if (filter_matches(s, &old))
-			take(s, &old);
-		return;
-	}
-	if (filter_matches(s, &old)) {
+	was = filter_matches(s, &old);
+	is = filter_matches(s, h);
+	if (is && was) {
 		take(s, h);
 		return;
 	}
-	take(s, &new);
-	new.event = FILE_CLOSE_WRITE;
-	if (h->type != 'd')
+	if (was)
+		take(s, &old);
+	if (is)
 		take(s, &new);
+	new.event = FILE_CLOSE_WRITE;
+	if (is && h->type != 'd')
+		take(s, &new);
+	/* Nobody is told that it moved: so what is in it is told of. */
+	if (h->type == 'd' && !h->along)
+		below_moved(s, h);
 }
 
 void changes_add(struct file_source *s, const struct happening *h)

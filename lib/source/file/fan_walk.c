@@ -2,7 +2,8 @@
  * --fanotify: what is in a directory that moved in, or is there at start.
  *
  * Without a tree in memory there is nothing to hold it against: it is read once and reported as
- * created. The walk goes by a list, not by recursion, and stays on the file system.
+ * created, or if it was in the tree before, as moved. The walk goes by a list, not by recursion,
+ * and stays on the file system.
  */
 #include "base/array.h"
 #include "base/log.h"
@@ -18,6 +19,7 @@
 struct fan_walk {
 	struct file_source *s;
 	const struct root *root;
+	const char *top, *old_top; /* where it is, and where it was; NULL: outside */
 	dev_t device;
 	char **items; /* directories to be read; owned, and so are their paths */
 	size_t count, capacity;
@@ -35,22 +37,39 @@ static void push(struct fan_walk *w, const char *path)
 	free(copy);
 }
 
+static void report(const struct fan_walk *w, const char *path, char type)
+{
+	struct happening h = {.event = FILE_CREATE, .path = path, .root = w->root, .type = type};
+	struct buf old = {0};
+
+	if (w->old_top) {
+		buf_printf(&old, "%s%s", w->old_top, path + strlen(w->top));
+		h.event = FILE_MOVE;
+		h.along = true;
+		h.old_path = old.data;
+	}
+	if (old.failed)
+		log_error(w->s->base.rule, "out of memory: the move of %s is not told", path);
+	else
+		changes_add(w->s, &h);
+	h.event = FILE_CLOSE_WRITE;
+	if (type != 'd' && !w->old_top)
+		changes_add(w->s, &h);
+	buf_free(&old);
+}
+
 static void found(struct fan_walk *w, const char *path)
 {
-	struct happening h = {.event = FILE_CREATE, .path = path, .root = w->root};
 	struct stat st;
+	char type;
 
 	if (lstat(path, &st) < 0)
 		return;
-	h.type = S_ISDIR(st.st_mode) ? 'd' : S_ISLNK(st.st_mode) ? 'l' : 'f';
-	names_add(&w->s->fan->walked, path, h.type);
-	changes_add(w->s, &h);
-	if (h.type == 'd' && st.st_dev == w->device) {
+	type = S_ISDIR(st.st_mode) ? 'd' : S_ISLNK(st.st_mode) ? 'l' : 'f';
+	names_add(&w->s->fan->walked, path, type);
+	report(w, path, type);
+	if (type == 'd' && st.st_dev == w->device)
 		push(w, path);
-	} else if (h.type != 'd') {
-		h.event = FILE_CLOSE_WRITE;
-		changes_add(w->s, &h);
-	}
 }
 
 static void read_folder(struct fan_walk *w, const char *path)
@@ -75,9 +94,9 @@ static void read_folder(struct fan_walk *w, const char *path)
 	buf_free(&b);
 }
 
-void fan_walk(struct file_source *s, const struct root *r, const char *path)
+void fan_walk(struct file_source *s, const struct root *r, const char *path, const char *old_path)
 {
-	struct fan_walk w = {.s = s, .root = r};
+	struct fan_walk w = {.s = s, .root = r, .top = path, .old_top = old_path};
 	struct stat st;
 
 	if (stat(path, &st) < 0)

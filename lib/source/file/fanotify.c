@@ -75,7 +75,7 @@ static void report_moved_in(struct file_source *s, const struct fan_rename *m, c
 					   .type = type,
 					   .replaced = m->replaced && type != 'd'});
 	if (type == 'd')
-		fan_walk(s, m->to, m->path.data);
+		fan_walk(s, m->to, m->path.data, NULL);
 	else if (!m->replaced)
 		report(s, m->to, FILE_CLOSE_WRITE, m->path.data, NULL, type);
 }
@@ -318,7 +318,7 @@ static int report_existing(struct file_source *s)
 		if (!c->existing || stat(r->path, &st) < 0)
 			continue;
 		if (S_ISDIR(st.st_mode))
-			fan_walk(s, r, r->path);
+			fan_walk(s, r, r->path, NULL);
 		else
 			report(s, r, FILE_CREATE, r->path, NULL, 'f');
 	}

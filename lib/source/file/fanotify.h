@@ -73,7 +73,7 @@ void fan_forget_places(struct fan *f);
 int fan_open_near(const char *path);
 
 /* ---- fan_walk.c ---- */
-/* Reports all below `path` as created: it moved in, or --existing. */
-void fan_walk(struct file_source *s, const struct root *r, const char *path);
+/* Reports all below `path` as created: it moved in, or --existing; or as moved from `old_path`. */
+void fan_walk(struct file_source *s, const struct root *r, const char *path, const char *old_path);
 
 #endif

@@ -99,6 +99,8 @@ struct happening {
 	char type;               /* 'f', 'd', 'l' */
 	bool open;               /* it is being written: its close will be told */
 	bool replaced;           /* of moves, and what moved in: something was there */
+	bool along;              /* it moved with a directory above it */
+	const struct dir *moved; /* of moves: the directory at its new place, if it is watched */
 };
 
 /* What happened to a path since the last batch, merged. */
@@ -216,6 +218,8 @@ int scan_take(struct file_source *s, struct dir *d, const char *name, char type,
 void scan_enter_late(struct file_source *s, struct dir *d);
 /* Reports the directory and all that was known below it as deleted, and forgets it. */
 void scan_gone(struct file_source *s, struct dir *d);
+/* Reports all that was known below it as deleted; it stays. */
+void scan_content_gone(struct file_source *s, const struct dir *d);
 /* A hash of what changes when a file does. */
 uint32_t stat_stamp(const struct stat *st);
 /* May it have changed at this time or later? */
@@ -294,6 +298,10 @@ void changes_add(struct file_source *s, const struct happening *h);
 /* Takes a change out of the books; it is not freed. */
 void change_take(struct changes *c, struct change *change);
 void change_free(struct change *change);
+
+/* ---- below.c ---- */
+/* A directory moved: tells all that is known below it to have moved, one by one. */
+void below_moved(struct file_source *s, const struct happening *h);
 
 /* ---- emit.c ---- */
 /* Hands on this alone, ungathered. */

@@ -191,6 +191,7 @@ static bool follow_move(struct file_source *s, struct dir *moving, struct dir *d
 			doubt_add(s, moving);
 		return moving != NULL;
 	}
+	scan_content_gone(s, moving);
 	tree_remove(s, moving);
 	return names_add(&d->names, name, 'd') >= 0;
 }
@@ -249,6 +250,21 @@ static struct dir *make_way(struct file_source *s, const struct dir *d, const ch
 	return NULL;
 }
 
+/* Those who are told may need the scratch path again: they get a copy. */
+static void told_move(struct file_source *s, const struct dir *d, const char *name,
+		      struct happening *h)
+{
+	char *path = strdup(tree_path(s, d, name));
+
+	if (path) {
+		h->path = path;
+		changes_add(s, h);
+	} else {
+		log_error(s->base.rule, "out of memory: a move of %s is not told", h->old_path);
+	}
+	free(path);
+}
+
 static void moved_to(struct file_source *s, struct dir *d, const struct inotify_event *ev)
 {
 	struct half_move *m = half_find(s, ev->cookie);
@@ -271,8 +287,8 @@ static void moved_to(struct file_source *s, struct dir *d, const struct inotify_
 	if (moving)
 		settle_below(s, m->path);
 	if (moving && follow_move(s, moving, d, ev->name)) {
-		h.path = tree_path(s, d, ev->name);
-		changes_add(s, &h);
+		h.moved = tree_find(s, m->wd);
+		told_move(s, d, ev->name, &h);
 	} else {
 		take(s, d, ev, type, &h);
 	}

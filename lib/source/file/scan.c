@@ -257,12 +257,12 @@ static void take_entry(struct walk *w, struct dir *d, int folder, const char *na
 
 /* ---- what is gone ---------------------------------------------------------------------------- */
 
-static void report_content_gone(struct file_source *s, const struct dir *d)
+void scan_content_gone(struct file_source *s, const struct dir *d)
 {
 	struct entry *e;
 
 	for (const struct dir *c = d->first_child; c; c = c->next) {
-		report_content_gone(s, c);
+		scan_content_gone(s, c);
 		report(s, c, NULL, FILE_DELETE, 'd');
 		e = names_find(d->names, c->name); /* it is polled, and has both */
 		if (e)
@@ -275,7 +275,7 @@ static void report_content_gone(struct file_source *s, const struct dir *d)
 
 void scan_gone(struct file_source *s, struct dir *d)
 {
-	report_content_gone(s, d);
+	scan_content_gone(s, d);
 	report(s, d, NULL, FILE_DELETE, 'd');
 	if (d->parent)
 		names_remove(&d->parent->names, d->name);
@@ -344,7 +344,7 @@ static void leave(struct file_source *s, struct dir *d)
 		scan_gone(s, d);
 		return;
 	}
-	report_content_gone(s, d);
+	scan_content_gone(s, d);
 	if (names_add(&parent->names, d->name, 'd') < 0)
 		log_error(s->base.rule, "out of memory: %s is told of again",
 			  tree_path(s, d, NULL));
