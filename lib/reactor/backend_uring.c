@@ -99,13 +99,32 @@ static int uring_map(struct uring_state *s, const struct io_uring_params *p)
 	return 0;
 }
 
+/*
+ * Completions are worked off in our own wait, by the thread that made the ring (Linux 6.1), or at
+ * least without interrupting it (5.19): a wake-up that comes while we run would stop us for each.
+ */
+static int ring_open(struct io_uring_params *p)
+{
+	static const uint32_t ways[] = {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+					IORING_SETUP_COOP_TASKRUN, 0};
+	int fd = -1;
+
+	for (size_t i = 0; fd < 0 && i < sizeof ways / sizeof *ways; i++) {
+		*p = (struct io_uring_params){.flags = IORING_SETUP_CLAMP | ways[i]};
+		fd = (int)syscall(SYS_io_uring_setup, ENTRIES, p);
+		if (fd < 0 && errno != EINVAL)
+			break;
+	}
+	return fd;
+}
+
 static int uring_open(void *state, struct error *e)
 {
 	struct uring_state *s = state;
-	struct io_uring_params p = {.flags = IORING_SETUP_CLAMP};
+	struct io_uring_params p;
 	const uint32_t needed = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;
 
-	s->fd = (int)syscall(SYS_io_uring_setup, ENTRIES, &p);
+	s->fd = ring_open(&p);
 	if (s->fd < 0) {
 		error_errno(e, "io_uring");
 		if (errno == EPERM)
