@@ -177,3 +177,16 @@ for line in sys.stdin:
 	has_line "modify src/a "
 	has_line "delete src/b "
 }
+
+@test "polling tells of a file and a directory that were exchanged as gone and come" {
+	mkdir -p src/d
+	touch src/f src/d/in
+	watch --no-guard file src --poll 20ms --format '%e %s %o'
+	missed 'exchange src/f src/d'
+	until_true has_line "create src/f/in "
+	has_line "delete src/d/in "
+	has_line "delete src/d "
+	has_line "delete src/f "
+	: >src/f/now
+	until_true has_line "create src/f/now "
+}

@@ -175,7 +175,7 @@ bool stat_changed_since(const struct stat *st, const struct timespec *since)
 	       (st->st_ctim.tv_sec == since->tv_sec && st->st_ctim.tv_nsec >= since->tv_nsec);
 }
 
-/* A known entry: was it replaced by another kind, was it written? */
+/* A known entry of the same kind: was it written? */
 static void look_at_known(struct walk *w, struct dir *d, int folder, struct entry *e, char type)
 {
 	struct file_source *s = w->s;
@@ -183,9 +183,7 @@ static void look_at_known(struct walk *w, struct dir *d, int folder, struct entr
 	bool changed;
 
 	e->seen = true;
-	if (e->type != type)
-		e->type = type;
-	else if (type == 'd')
+	if (type == 'd')
 		return;
 	if (fstatat(folder, e->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
@@ -225,12 +223,30 @@ static void enter_known(struct walk *w, struct dir *d, const char *name)
 		names_remove(&d->names, name);
 }
 
+/* What stood there is gone, and what stands there now has come. */
+static void other_kind(struct walk *w, struct dir *d, const char *name, char old_type)
+{
+	struct dir *child = table_find(&w->children, name);
+
+	if (child) {
+		table_remove(&w->children, name);
+		scan_gone(w->s, child);
+	} else {
+		report(w->s, d, name, FILE_DELETE, old_type);
+	}
+	names_remove(&d->names, name);
+}
+
 static void take_entry(struct walk *w, struct dir *d, int folder, const char *name, char type)
 {
 	struct file_source *s = w->s;
 	struct entry *e = w->first ? NULL : names_find(d->names, name);
 	struct dir *child;
 
+	if (e && e->type != type) {
+		other_kind(w, d, name, e->type);
+		e = NULL;
+	}
 	if (e) {
 		look_at_known(w, d, folder, e, type);
 		if (type == 'd' && w->how->again)
