@@ -93,8 +93,8 @@ static void tell_refused(struct udp_relay *u, const struct address *remote, cons
 	buf_free(&name);
 }
 
-/* A session for one that has none yet, or NULL: its datagrams are dropped. */
-static struct session *admit(struct udp_socket *socket, const struct session_key *key, int i)
+/* A session for one that has none yet, or NULL: its `n` datagrams from `i` on are dropped. */
+static struct session *admit(struct udp_socket *socket, const struct session_key *key, int i, int n)
 {
 	struct udp_relay *u = socket->owner;
 	struct address remote = sender_of(u->in, i);
@@ -103,13 +103,13 @@ static struct session *admit(struct udp_socket *socket, const struct session_key
 	if (u->source->stopped)
 		return NULL;
 	if (!cidr_list_permits(&config_of(u)->access, &remote)) {
-		u->source->n_refused++;
+		u->source->n_refused += (uint64_t)n;
 		tell_refused(u, &remote, "not allowed");
 		return NULL;
 	}
 	s = session_open(socket, key, &remote);
 	if (!s) {
-		u->source->n_refused++;
+		u->source->n_refused += (uint64_t)n;
 		tell_refused(u, &remote,
 			     errno == EUSERS ? "too many sessions from this address (--max-per-ip)"
 					     : strerror(errno));
@@ -129,7 +129,7 @@ static void carry(struct udp_socket *socket, const struct session_key *key, int 
 	struct session *s = table_find(&socket->owner->sessions, key);
 
 	if (!s)
-		s = admit(socket, key, first);
+		s = admit(socket, key, first, n);
 	if (s)
 		session_send(s, first, n);
 }
