@@ -106,6 +106,35 @@ except ConnectionResetError:
 P
 }
 
+@test "an answer sent before a reset arrives, also when the client is looked at first" {
+  server '
+c = l.accept()[0]
+c.recv(1)
+until = time.time() + 20
+while not os.path.exists("sent") and time.time() < until: time.sleep(0.01)
+c.sendall(b"enough")
+c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)); c.close()
+open("reset", "w")
+time.sleep(20)'
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER"
+  timeout 20 python3 - "$(port)" "$(loop_pid)" <<'P'
+import os, signal, socket, sys, time
+loop = int(sys.argv[2])
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+s.settimeout(10)
+s.sendall(b"x")
+time.sleep(0.1)
+os.kill(loop, signal.SIGSTOP)
+try:
+    s.sendall(b"more")
+    open("sent", "w")
+    while not os.path.exists("reset"): time.sleep(0.01)
+finally:
+    os.kill(loop, signal.SIGCONT)
+assert s.recv(100) == b"enough"
+P
+}
+
 @test "a reset is passed on as a reset" {
   server '
 c = l.accept()[0]
