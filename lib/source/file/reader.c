@@ -284,9 +284,9 @@ static void moved_to(struct file_source *s, struct dir *d, const struct inotify_
 	if (known)
 		names_remove(&d->names, ev->name);
 	moving = make_way(s, d, ev->name, moving);
-	if (moving)
+	if (m && moving)
 		settle_below(s, m->path);
-	if (moving && follow_move(s, moving, d, ev->name)) {
+	if (m && moving && follow_move(s, moving, d, ev->name)) {
 		h.moved = tree_find(s, m->wd);
 		told_move(s, d, ev->name, &h);
 	} else {
