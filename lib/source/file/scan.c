@@ -315,10 +315,12 @@ static void sweep(struct walk *w, struct dir *d)
 
 		child = table_find(&w->children, gone.data + at);
 		names_remove(&d->names, gone.data + at);
-		if (child)
+		if (child) {
+			table_remove(&w->children, child->name);
 			scan_gone(w->s, child);
-		else
+		} else {
 			report(w->s, d, gone.data + at, FILE_DELETE, type);
+		}
 	}
 	buf_free(&gone);
 }
