@@ -98,10 +98,11 @@ static void test_at_once(void)
 {
 	enum { CHILDREN = 150 };
 	static struct child children[CHILDREN];
-	struct reactor *r = reactor_here();
+	static struct reactor *r; /* the children's copies are seen by valgrind */
 	siginfo_t si;
 	int told = 0;
 
+	r = reactor_here();
 	reactor_reap_orphans(r);
 	for (int i = 0; i < CHILDREN; i++)
 		start_child(r, &children[i], spawn(0));

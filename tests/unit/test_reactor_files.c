@@ -46,6 +46,28 @@ static void test_always_ready(void)
 	close_both(fds);
 }
 
+/* A backend that is made anew finds it once, not once more each time. */
+static void test_always_ready_rebuilt(void)
+{
+	struct reactor *r = reactor_here();
+	struct probe file;
+
+	probe_start(r, &file, open("/proc/self/exe", O_RDONLY), IO_READ);
+	for (int i = 0; i < 3; i++) {
+		turns(r, 1);
+		reactor_reinit(r);
+	}
+	turns(r, 1);
+	EQUAL(file.calls, 4, "a regular file is told by a backend that was made anew");
+	io_stop(r, &file.io);
+	turns(r, 1);
+	file.calls = 0;
+	HOLDS(turns_within(r, 30000000) < 20, "and keeps no loop awake once it is stopped");
+	EQUAL(file.calls, 0, "nor is it told");
+	reactor_free(r);
+	close(file.io.fd);
+}
+
 /* While a regular file keeps the loop awake, the others are served as well. */
 static void test_beside_always_ready(void)
 {
@@ -359,6 +381,7 @@ static void test_many(void)
 
 static const struct conformance cases[] = {
     {"regular files", test_always_ready},
+    {"regular files after a rebuild", test_always_ready_rebuilt},
     {"beside regular files", test_beside_always_ready},
     {"terminals", test_tty},
     {"FIFOs", test_fifo},

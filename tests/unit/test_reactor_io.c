@@ -103,6 +103,9 @@ static void test_interest(void)
 	probe_start(r, &p, fds[0], IO_READ);
 	turns(r, 2);
 	EQUAL(p.calls, 0, "a watcher hears only what it asked for");
+	io_change(r, &p.io, IO_READ | IO_URGENT);
+	turns(r, 3);
+	EQUAL(p.calls, 0, "while nothing is ready a changed interest tells nothing, nor an error");
 	io_change(r, &p.io, IO_WRITE);
 	turns(r, 1);
 	EQUAL(p.last, IO_WRITE, "a changed interest holds from the next turn");

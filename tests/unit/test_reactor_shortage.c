@@ -203,6 +203,33 @@ static void test_errno(void)
 	reactor_free(r);
 }
 
+/* The kernel took nothing of what the turn asked for: it is asked for again. */
+static void test_passing_errors(void)
+{
+	static const int errors[] = {EINTR, EBUSY, EAGAIN}; /* io_uring_enter(2) */
+	struct reactor *r;
+	struct probe p;
+	int fds[2], result;
+
+	if (!backend_is("io_uring"))
+		return;
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+		r = reactor_here();
+		pipe_open(fds);
+		probe_start(r, &p, fds[0], IO_READ);
+		put(fds[1], "x");
+		calls_fail("io_uring_enter", 1, errors[i], false);
+		result = reactor_turn(r, 0);
+		calls_reset();
+		SAME(result == 0 && p.calls == 0, 1, "%s: a wait survives \"%s\"", backend,
+		     strerror(errors[i]));
+		turns(r, 2);
+		HOLDS(p.all == IO_READ, "and what was asked for with it is told");
+		reactor_free(r);
+		close_both(fds);
+	}
+}
+
 static void on_wake(struct reactor *r, struct waker *w)
 {
 	(void)r;
@@ -337,6 +364,7 @@ static const struct conformance cases[] = {
     {"timers", test_timers},
     {"deferred calls", test_deferred},
     {"errno", test_errno},
+    {"passing errors", test_passing_errors},
     {"waker", test_waker},
     {"milliseconds", test_milliseconds},
     {"signals", test_signals},
