@@ -70,6 +70,23 @@ load helper
   grep -q 'it belongs to file, lines' <<<"$output"
 }
 
+@test "what is wrong with an option's value is shown where that value stands" {
+  local words column what
+  while IFS='|' read -r column what words; do
+    eval "run_ev $words"
+    [ "$status" = 2 ]
+    [ "${lines[0]}" = "evwatch: command line:1:$column: $what" ]
+    [ "${lines[2]:column+1:1}" = '^' ]
+  done <<'T'
+18|--match: "(": Unmatched ( or \(|lines x --match '('
+16|--match: "(": Unmatched ( or \(|lines '--match=(' x
+26|--match: "(": Unmatched ( or \(|lines --match a --match '(' x
+23|--format: there is no %q|every 1s --format 'ab %q' -n
+10|--json and --format exclude each other|every 1s --json --format x
+23|--tz: there is no time zone "Mars/X"|cron '0 0 * * *' --tz Mars/X
+T
+}
+
 @test "an unknown backend is refused with the list of those that work" {
   run_ev --backend nope every 1s
   [ "$status" = 2 ]

@@ -53,6 +53,19 @@ int error_hint(struct error *e, const char *format, ...)
 	return -1;
 }
 
+int error_of_option(struct error *e, const char *name)
+{
+	size_t n = strlen(name) + 4;
+
+	if (strlen(e->what) + n >= sizeof e->what)
+		return -1;
+	memmove(e->what + n, e->what, strlen(e->what) + 1);
+	memcpy(e->what, "--", 2);
+	memcpy(e->what + 2, name, n - 4);
+	memcpy(e->what + n - 2, ": ", 2);
+	return -1;
+}
+
 int error_at(struct error *e, int word, int column)
 {
 	e->word = word;

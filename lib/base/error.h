@@ -27,6 +27,9 @@ int error_errno(struct error *e, const char *format, ...) __attribute__((format(
 /* Adds the cure to an error that is already filled. Returns -1. */
 int error_hint(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Puts "--NAME: " before a text that has room for it. Returns -1. */
+int error_of_option(struct error *e, const char *name);
+
 /* Says which argument, and where in it. Returns -1. */
 int error_at(struct error *e, int word, int column);
 

@@ -64,21 +64,7 @@ static int text_apply(char **field, const char *word, struct error *e)
 
 static int named(const struct option *o, int result, struct error *e)
 {
-	char what[sizeof e->what];
-
-	if (result == 0)
-		return 0;
-	memcpy(what, e->what, sizeof what);
-	/* The option's name leads, unless the text is long enough without. */
-	if (strlen(what) + strlen(o->name) + 5 < sizeof what) {
-		size_t n = strlen(o->name) + 4;
-
-		memmove(e->what + n, what, strlen(what) + 1);
-		memcpy(e->what, "--", 2);
-		memcpy(e->what + 2, o->name, strlen(o->name));
-		memcpy(e->what + n - 2, ": ", 2);
-	}
-	return -1;
+	return result < 0 ? error_of_option(e, o->name) : 0;
 }
 
 static int value_apply(const struct option *o, void *config, const char *word, struct error *e)

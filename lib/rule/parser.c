@@ -108,9 +108,10 @@ static void read_arguments(struct reading *r, struct rule *rule, const struct wo
 		error_hint(&e, "a command goes behind \"--\"");
 		fault(r, args[type->most_arguments], &e);
 	} else if (read_meaning(r, rule, texts, n, &e) < 0) {
-		bool known = e.word >= 0 && (size_t)e.word < n;
-
-		fault(r, known ? args[e.word] : kind, &e);
+		if (e.word >= 0 && (size_t)e.word < n)
+			fault(r, args[e.word], &e);
+		else
+			fault_of_rule(r, kind, &e);
 	}
 	free(texts);
 }
@@ -127,15 +128,13 @@ static void settle(struct reading *r, struct rule *rule, const struct word *kind
 	if (rule->command.count && rule->type->takes_no_command) {
 		error_set(&e, "%s takes no command", rule->type->name);
 		error_hint(&e, "it does its work itself; --json prints its events");
-		error_at(&e, -1, 0);
 		fault(r, kind, &e);
 	}
 	if (rule->print.format && format_check(rule->print.format, &e) < 0)
-		fault(r, kind, &e);
+		fault_of_rule(r, kind, &e);
 	if (rule->print.json && rule->print.format) {
 		error_set(&e, "--json and --format exclude each other");
-		error_at(&e, -1, 0);
-		fault(r, kind, &e);
+		fault_of_rule(r, kind, &e);
 	}
 }
 

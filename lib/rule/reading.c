@@ -125,6 +125,41 @@ void read_option(struct reading *r, size_t *i)
 	} while (word->text[o.length]);
 }
 
+/* Is `name` ("--match") what an error begins with? */
+static bool error_names(const struct error *e, const char *name)
+{
+	size_t n = strlen(name);
+
+	return strncmp(e->what, "--", 2) == 0 && strncmp(e->what + 2, name, n) == 0 &&
+	       (e->what[n + 2] == ':' || e->what[n + 2] == ' ');
+}
+
+void fault_of_rule(struct reading *r, const struct word *kind, const struct error *e)
+{
+	const struct word *at = kind;
+	struct error placed = *e;
+
+	for (size_t i = 0; i < r->count; i++) {
+		struct written_option o = {0};
+		const struct word *word = &r->words[i];
+
+		if (!is_option(word))
+			continue;
+		do
+			written_option_read(&o, &r->scopes, word, o.length);
+		while (word->text[o.length]);
+		if (!o.option)
+			continue;
+		if (option_takes_value(o.option) && !o.inline_value && i + 1 < r->count)
+			i++;
+		if (!error_names(e, o.option->name))
+			continue;
+		at = &r->words[i];
+		placed.column = e->column + (o.inline_value ? (int)(o.inline_value - at->text) : 0);
+	}
+	fault(r, at, &placed);
+}
+
 size_t find_kind(const struct reading *r)
 {
 	for (size_t i = 0; i < r->count; i++) {

@@ -27,6 +27,9 @@ struct reading {
 /* Notes what is wrong at an offset of the script, or at e->column of a word. */
 void fault_at(struct reading *r, size_t offset, const struct error *e);
 void fault(struct reading *r, const struct word *w, const struct error *e);
+/* The same of a rule as a whole: at the last word of the option that the error begins with, if any.
+ */
+void fault_of_rule(struct reading *r, const struct word *kind, const struct error *e);
 void fault_memory(struct reading *r);
 
 /* Reads the option word at *i, a cluster of letters whole; *i moves to its last word. */

@@ -50,7 +50,10 @@ static int calendar_take(struct time_config *c, struct calendar *calendar, const
 		return error_errno(e, "out of memory");
 	zone = calendar_zone(calendar) ? calendar_zone(calendar) : c->tz;
 	c->zone = zone_get(zones, zone, e);
-	return c->zone ? 0 : error_at(e, -1, 0);
+	if (c->zone)
+		return 0;
+	error_at(e, -1, 0);
+	return zone && zone == c->tz ? error_of_option(e, "tz") : -1;
 }
 
 static int every_times(void *config, char *const *words, struct zone_set *zones, struct error *e)
