@@ -112,8 +112,10 @@ prepare() {
   [ "$(cat runs)" = d/stays ]
 }
 
-@test "a path that does not exist yet is watched all the same" {
-  start file later/deep/f
+@test "a path that does not exist yet is watched all the same, and a warning says so" {
+  mkdir there
+  start file there later/deep/f
+  [ "$(<err)" = 'evwatch: file1: later/deep/f is not there: waiting for it' ]
   mkdir -p later/deep
   echo x >later/deep/f
   until_ok 'grep -q "later/deep/f$" out'

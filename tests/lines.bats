@@ -37,6 +37,7 @@ load helper
 
 @test "--follow waits for a file that is not there yet; --from start" {
   start lines log --follow
+  [ "$(<err)" = 'evwatch: lines1: log is not there: waiting for it' ]
   echo first >log
   until_ok 'grep -q "^line first$" out'
   run_ev --within 200ms lines log --follow --from start

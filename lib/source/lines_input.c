@@ -247,6 +247,8 @@ int input_open(struct line_input *in, struct error *e)
 	if (in->followed) {
 		if (open_followed(in, !config_of(in)->from) < 0 || watch_path(in) < 0)
 			return error_errno(e, "cannot follow %s", in->path);
+		if (in->fd < 0)
+			log_warn(in->owner->base.rule, "%s is not there: waiting for it", in->path);
 		return 0;
 	}
 	if (open_plain(in) < 0) {

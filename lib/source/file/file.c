@@ -8,6 +8,9 @@
 #include "base/log.h"
 #include "source/kinds.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 static void on_ready(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
 	struct file_source *s = CONTAINER_OF(w, struct file_source, io);
@@ -67,6 +70,18 @@ static int open_watches(struct file_source *s, struct error *e)
 	return roots_open(s, e);
 }
 
+/* It is watched for all the same; but the name may be mistyped. */
+static void tell_missing(const struct file_source *s)
+{
+	LIST_EACH(at, after, &s->roots)
+	{
+		const struct root *r = CONTAINER_OF(at, struct root, link);
+
+		if (access(r->path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
+			log_warn(s->base.rule, "%s is not there: waiting for it", r->path);
+	}
+}
+
 static int file_open(struct source *base, struct error *e)
 {
 	struct file_source *s = (struct file_source *)base;
@@ -83,6 +98,7 @@ static int file_open(struct source *base, struct error *e)
 		io_init(&s->io, s->inotify, IO_READ, on_ready);
 		s->io.priority = base->priority;
 		s->arming = false;
+		tell_missing(s);
 		return 0;
 	}
 	file_close(base);
