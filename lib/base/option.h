@@ -45,6 +45,11 @@ struct option {
 	/* OPTION_CUSTOM: reads `word` into the configuration; OPTION_LIST: checks it. Returns 0, or
 	 * -1 with `e` filled. */
 	int (*parse)(void *config, const char *word, struct error *e);
+	/*
+	 * Of a kind's option that a rule writes itself, once the rule is read: -1 with `e` (behind
+	 * the option's name) when it has no effect, and what it needs. Optional.
+	 */
+	int (*check)(const void *config, struct error *e);
 	bool not_yet; /* in the contract, not built: refused with "not there yet" */
 };
 

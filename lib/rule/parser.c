@@ -175,6 +175,8 @@ static void read_words(struct reading *r, struct rule *rule, size_t kind)
 	/* Arguments are read with the options: a fault there would only be told twice. */
 	if (!r->failed)
 		read_arguments(r, rule, &r->words[kind], args, n);
+	if (!r->failed)
+		check_options(r, rule);
 	free(args);
 }
 

@@ -2,6 +2,7 @@
 #include "rule/reading.h"
 
 #include "base/option.h"
+#include "source/source.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -134,30 +135,72 @@ static bool error_names(const struct error *e, const char *name)
 	       (e->what[n + 2] == ':' || e->what[n + 2] == ' ');
 }
 
+/* The next option from word *i on, of a cluster of letters the last; *i is its last word then. */
+static bool next_option(const struct reading *r, size_t *i, struct written_option *o)
+{
+	for (; *i < r->count; ++*i) {
+		const struct word *word = &r->words[*i];
+
+		*o = (struct written_option){0};
+		if (!is_option(word))
+			continue;
+		do
+			written_option_read(o, &r->scopes, word, o->length);
+		while (word->text[o->length]);
+		if (!o->option)
+			continue;
+		if (option_takes_value(o->option) && !o->inline_value && *i + 1 < r->count)
+			++*i;
+		return true;
+	}
+	return false;
+}
+
 void fault_of_rule(struct reading *r, const struct word *kind, const struct error *e)
 {
 	const struct word *at = kind;
 	struct error placed = *e;
+	struct written_option o;
 
-	for (size_t i = 0; i < r->count; i++) {
-		struct written_option o = {0};
-		const struct word *word = &r->words[i];
-
-		if (!is_option(word))
-			continue;
-		do
-			written_option_read(&o, &r->scopes, word, o.length);
-		while (word->text[o.length]);
-		if (!o.option)
-			continue;
-		if (option_takes_value(o.option) && !o.inline_value && i + 1 < r->count)
-			i++;
+	for (size_t i = 0; next_option(r, &i, &o); i++) {
 		if (!error_names(e, o.option->name))
 			continue;
 		at = &r->words[i];
 		placed.column = e->column + (o.inline_value ? (int)(o.inline_value - at->text) : 0);
 	}
 	fault(r, at, &placed);
+}
+
+/* A relay has no command, but its events have a priority. */
+static bool is_for_commands(const struct option *o)
+{
+	return option_find(job_options, o->name) == o && strcmp(o->name, "priority") != 0;
+}
+
+static int check_option(const struct option *o, const struct rule *rule, struct error *e)
+{
+	const char *kind = rule->type->name;
+
+	if (o->check)
+		return o->check(rule->source_config, e);
+	if (!rule->type->takes_no_command || !is_for_commands(o))
+		return 0;
+	error_set(e, "has no effect here: %s takes no command", kind);
+	return error_hint(e, "\"evwatch %s --help\" lists its options", kind);
+}
+
+void check_options(struct reading *r, const struct rule *rule)
+{
+	struct written_option o;
+	struct error e;
+
+	for (size_t i = 0; next_option(r, &i, &o); i++) {
+		error_clear(&e);
+		if (check_option(o.option, rule, &e) == 0)
+			continue;
+		error_of_option(&e, o.option->name);
+		fault(r, &r->words[i], &e);
+	}
 }
 
 size_t find_kind(const struct reading *r)

@@ -35,6 +35,9 @@ void fault_memory(struct reading *r);
 /* Reads the option word at *i, a cluster of letters whole; *i moves to its last word. */
 void read_option(struct reading *r, size_t *i);
 
+/* The options that the rule's own words give must have an effect; those of `set` need not. */
+void check_options(struct reading *r, const struct rule *rule);
+
 /* `set`: notes every option of the words in r->collect without applying it. */
 void read_set(struct reading *r);
 
