@@ -213,3 +213,46 @@ T
   run_ev backends --json
   python3 -c 'import json,sys; d=[json.loads(l) for l in sys.argv[1].splitlines()]; assert [x["name"] for x in d]==["epoll","io_uring","poll","select"] and d[0]["available"]' "$output"
 }
+
+@test "an option without an effect in its rule is an error that names the cure; of set it is none" {
+  refused() {
+    run_ev --dry-run "${@:2}"
+    [ "$status" = 2 ] && grep -qF -- "$1" <<<"$output" || { echo "$*: $output"; return 1; }
+  }
+  for o in '--rise 3' '--fall 1'; do
+    # shellcheck disable=SC2086
+    refused "${o% *}: has no effect without --check" relay 1 2 $o
+  done
+  refused '--check DUR looks at the targets' relay 1 2 --rise 3
+  refused '--connect-timeout: has no effect here' relay udp:1 udp:2 --connect-timeout 1s
+  refused '--bind: has no effect here' relay 1 unix:x --bind 127.0.0.1
+  for o in '--allow 10.0.0.0/8' '--deny ::/0' '--max-per-ip 3'; do
+    # shellcheck disable=SC2086
+    refused "${o% *}: has no effect here: these peers have no IP address" relay unix:x 2 $o
+    # shellcheck disable=SC2086
+    refused "${o% *}: has no effect here: these peers have no IP address" listen unix:x vsock:1:5 $o
+  done
+  for o in '--mode 0660' '--owner root'; do
+    # shellcheck disable=SC2086
+    refused "${o% *}: has no effect here: no socket is a file" listen 0 unix:@x fd:3 $o
+  done
+  refused '--reuseport: has no effect here' listen unix:x --reuseport
+  refused '--backlog: has no effect here' listen udp:0 --backlog 3
+  refused '--banner: has no effect here' listen udp:0 --banner hello
+  refused '--timeout: has no effect here: relay takes no command' relay 1 2 --timeout 5s
+  # What has one in any of the sockets, or may have, is none; nor what several rules share.
+  for rule in 'relay 1 2 --rise 3 --check 1s' 'relay unix:x 2 --proxy accept --max-per-ip 3' \
+    'relay fd:3 2 --allow ::1' 'relay 1 unix:x 2 --bind 127.0.0.1' 'relay udp:1 udp:2 --retry 1 --priority 0' \
+    'relay udp:1 udp:2 --connect-timeout 1s --check 1s' 'probe udp:1 --rise 2 --fall 2' \
+    'listen unix:x 0 --allow ::1 --mode 0660 --reuseport --banner x' 'listen systemd:x --max-per-ip 2' \
+    'listen fd:3 --backlog 3 --banner x' 'listen unix:x --max-conns 3 --backlog 4'; do
+    run_ev --dry-run -e "$rule"
+    [ "$status" = 0 ] || { echo "$rule: $output"; return 1; }
+  done
+  printf '%s\n' 'set --rise 3 --owner root --max-per-ip 2 --bind 127.0.0.1' 'relay 1 2' 'listen unix:x' 'listen 0' >rules
+  run_ev --dry-run -f rules
+  [ "$status" = 0 ]
+  # Each at its own place.
+  run_ev check -e 'relay 1 2 --rise 3 --fall=2'
+  [ "$(grep -c 'has no effect without --check' <<<"$output")" = 2 ]
+}

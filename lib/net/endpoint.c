@@ -213,6 +213,14 @@ void endpoint_release(struct endpoint *ep)
 	ep->host = ep->path = NULL;
 }
 
+bool endpoints_include(const struct endpoint *all, size_t n, int kinds)
+{
+	for (size_t i = 0; i < n; i++)
+		if (kinds & 1 << all[i].kind)
+			return true;
+	return false;
+}
+
 static void vsock_add(struct buf *out, uint32_t cid, uint32_t port)
 {
 	buf_add_text(out, "vsock:");

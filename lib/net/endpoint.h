@@ -27,6 +27,12 @@ enum endpoint_kind {
 	ENDPOINT_SYSTEMD, /* systemd:NAME */
 };
 
+/* Sets of kinds; what is inherited may be of any. */
+enum {
+	ENDPOINTS_IP = 1 << ENDPOINT_TCP | 1 << ENDPOINT_UDP,
+	ENDPOINTS_INHERITED = 1 << ENDPOINT_FD | 1 << ENDPOINT_SYSTEMD,
+};
+
 struct endpoint {
 	enum endpoint_kind kind;
 	char *host; /* owned: a name or literal; NULL: loopback (PORT alone); "*": every address */
@@ -39,6 +45,9 @@ struct endpoint {
 /* Reads an endpoint word. -1 with `e`, e->column at the fault. Nothing is allocated then. */
 int endpoint_parse(struct endpoint *ep, const char *word, struct error *e);
 void endpoint_release(struct endpoint *ep);
+
+/* Is the kind of one of these `n` in the set? */
+bool endpoints_include(const struct endpoint *all, size_t n, int kinds);
 
 /* Appends the word that endpoint_parse would read back. */
 void endpoint_add(struct buf *out, const struct endpoint *ep);

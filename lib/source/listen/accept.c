@@ -135,13 +135,14 @@ const char *refusal(struct listen_source *s, const struct address *remote, struc
 	const struct listen_settings *c = s->base.config;
 
 	*peer = NULL;
-	if (!cidr_list_permits(&c->access, remote))
+	if (!cidr_list_permits(&c->access.rules, remote))
 		return "not allowed";
-	if (c->max_conns && s->n_connections >= c->max_conns)
+	if (c->access.max_conns && s->n_connections >= c->access.max_conns)
 		return "too many connections (--max-conns)";
 	if (!address_is_ip(remote))
 		return NULL;
-	*peer = peer_enter(&s->peers, remote, c->max_per_ip ? c->max_per_ip : UINT64_MAX);
+	*peer =
+	    peer_enter(&s->peers, remote, c->access.max_per_ip ? c->access.max_per_ip : UINT64_MAX);
 	return *peer ? NULL : "too many connections from this address (--max-per-ip)";
 }
 

@@ -15,16 +15,6 @@ static void listen_init(void *config)
 	((struct listen_settings *)config)->socket.mode = 0600;
 }
 
-static int parse_allow(void *config, const char *word, struct error *e)
-{
-	return cidr_list_add(&((struct listen_settings *)config)->access, word, true, e);
-}
-
-static int parse_deny(void *config, const char *word, struct error *e)
-{
-	return cidr_list_add(&((struct listen_settings *)config)->access, word, false, e);
-}
-
 static int parse_mode(void *config, const char *word, struct error *e)
 {
 	char *end;
@@ -60,7 +50,7 @@ static void listen_release(void *config)
 	for (size_t i = 0; i < c->count; i++)
 		endpoint_release(&c->endpoints[i]);
 	free(c->endpoints);
-	cidr_list_free(&c->access);
+	cidr_list_free(&c->access.rules);
 }
 
 static void listen_describe(const void *config, struct buf *out)
@@ -205,53 +195,78 @@ static const struct event_name listen_events[] = {
     {0},
 };
 
+static bool includes(const struct listen_settings *c, int kinds)
+{
+	return endpoints_include(c->endpoints, c->count, kinds);
+}
+
+static int check_ip(const void *config, struct error *e)
+{
+	const struct listen_settings *c = config;
+
+	return access_check(c->endpoints, c->count, e);
+}
+
+static int check_stream(const void *config, struct error *e)
+{
+	if (includes(config, ~(1 << ENDPOINT_UDP)))
+		return 0;
+	return error_set(e, "has no effect here: datagrams have no connection");
+}
+
+static int check_port(const void *config, struct error *e)
+{
+	if (includes(config, ENDPOINTS_IP))
+		return 0;
+	error_set(e, "has no effect here: no TCP or UDP port is bound");
+	return error_hint(e, "it is for endpoints like 7000 or udp:7000");
+}
+
+/* An abstract name is no file. */
+static int check_file(const void *config, struct error *e)
+{
+	const struct listen_settings *c = config;
+
+	for (size_t i = 0; i < c->count; i++)
+		if (c->endpoints[i].kind == ENDPOINT_UNIX && c->endpoints[i].path[0] != '@')
+			return 0;
+	error_set(e, "has no effect here: no socket is a file");
+	return error_hint(e, "it is for endpoints like unix:/run/x.sock");
+}
+
 #define FIELD(name) offsetof(struct listen_settings, name)
 
 static const struct option listen_options[] = {
-    {.name = "max-conns",
-     .type = OPTION_COUNT,
-     .offset = FIELD(max_conns),
-     .value = "N",
-     .least = 1,
-     .help = "refuse more connections at once"},
-    {.name = "max-per-ip",
-     .type = OPTION_COUNT,
-     .offset = FIELD(max_per_ip),
-     .value = "N",
-     .least = 1,
-     .help = "refuse more from one address"},
-    {.name = "allow",
-     .type = OPTION_CUSTOM,
-     .parse = parse_allow,
-     .value = "CIDR",
-     .help = "who may connect; the first match wins; repeat"},
-    {.name = "deny",
-     .type = OPTION_CUSTOM,
-     .parse = parse_deny,
-     .value = "CIDR",
-     .help = "who may not; repeat"},
+    ACCESS_OPTIONS("refuse more connections at once", check_ip, check_ip),
     {.name = "backlog",
      .type = OPTION_COUNT,
      .offset = FIELD(backlog),
      .value = "N",
      .least = 1,
      .most = 1 << 20,
+     .check = check_stream,
      .help = "connections that wait in the kernel (4096)"},
     {.name = "mode",
      .type = OPTION_CUSTOM,
      .parse = parse_mode,
      .value = "MODE",
+     .check = check_file,
      .help = "of a Unix socket (0600)"},
     {.name = "owner",
      .type = OPTION_TEXT,
      .offset = FIELD(socket.owner),
      .value = "USER[:GROUP]",
+     .check = check_file,
      .help = "of a Unix socket"},
-    {.name = "reuseport", .offset = FIELD(socket.reuseport), .help = "share the port"},
+    {.name = "reuseport",
+     .offset = FIELD(socket.reuseport),
+     .check = check_port,
+     .help = "share the port"},
     {.name = "banner",
      .type = OPTION_TEXT,
      .offset = FIELD(banner),
      .value = "TEXT",
+     .check = check_stream,
      .help = "sent to each peer first"},
     {0},
 };

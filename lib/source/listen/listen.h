@@ -10,17 +10,17 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "net/acceptor.h"
-#include "net/cidr.h"
 #include "net/endpoint.h"
 #include "reactor/reactor.h"
+#include "source/access.h"
 #include "source/source.h"
 
 struct listen_settings {
+	struct access access;       /* first: ACCESS_OPTIONS */
 	struct endpoint *endpoints; /* owned */
 	size_t count;
 	struct listen_config socket;
-	struct cidr_list access;
-	uint64_t max_conns, max_per_ip, backlog;
+	uint64_t backlog;
 	char *banner;
 };
 

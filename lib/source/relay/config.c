@@ -19,16 +19,6 @@ void relay_config_init(void *config)
 	c->fall = 3;
 }
 
-static int parse_allow(void *config, const char *word, struct error *e)
-{
-	return cidr_list_add(&((struct relay_config *)config)->access, word, true, e);
-}
-
-static int parse_deny(void *config, const char *word, struct error *e)
-{
-	return cidr_list_add(&((struct relay_config *)config)->access, word, false, e);
-}
-
 /* Both ways may be asked for: `--proxy accept --proxy send-v2`. */
 static int parse_proxy(void *config, const char *word, struct error *e)
 {
@@ -158,7 +148,7 @@ void relay_config_release(void *config)
 	for (size_t i = 0; i < c->n_targets; i++)
 		endpoint_release(&c->targets[i]);
 	free(c->targets);
-	cidr_list_free(&c->access);
+	cidr_list_free(&c->access.rules);
 }
 
 void relay_config_describe(const void *config, struct buf *out)
@@ -179,6 +169,45 @@ void relay_config_describe(const void *config, struct buf *out)
 
 static const char *const balances[] = {"round-robin", "least-conn", "source", "first", NULL};
 
+/* The clients themselves are judged. */
+static int check_judged(const void *config, struct error *e)
+{
+	return access_check(&((const struct relay_config *)config)->listen, 1, e);
+}
+
+/* Those that a PROXY header tells of are counted, too. */
+static int check_counted(const void *config, struct error *e)
+{
+	return ((const struct relay_config *)config)->proxy_accept ? 0 : check_judged(config, e);
+}
+
+static int check_looks(const void *config, struct error *e)
+{
+	if (((const struct relay_config *)config)->check)
+		return 0;
+	error_set(e, "has no effect without --check");
+	return error_hint(e, "--check DUR looks at the targets, as in --check 2s");
+}
+
+static int check_connects(const void *config, struct error *e)
+{
+	const struct relay_config *c = config;
+
+	if (!c->datagrams || c->check)
+		return 0;
+	error_set(e, "has no effect here: datagrams need no connection");
+	return error_hint(e, "--idle DUR ends sessions that are silent");
+}
+
+static int check_bind(const void *config, struct error *e)
+{
+	const struct relay_config *c = config;
+
+	if (endpoints_include(c->targets, c->n_targets, ENDPOINTS_IP))
+		return 0;
+	return error_set(e, "has no effect here: no target has an IP address");
+}
+
 #define FIELD(name) offsetof(struct relay_config, name)
 
 const struct option relay_options[] = {
@@ -192,6 +221,7 @@ const struct option relay_options[] = {
      .type = OPTION_DURATION,
      .offset = FIELD(connect_timeout),
      .value = "DUR",
+     .check = check_connects,
      .help = "for each target (5s)"},
     {.name = "retry",
      .type = OPTION_COUNT,
@@ -204,28 +234,7 @@ const struct option relay_options[] = {
      .offset = FIELD(idle),
      .value = "DUR",
      .help = "close what carried nothing for DUR (UDP: 2m)"},
-    {.name = "max-conns",
-     .type = OPTION_COUNT,
-     .offset = FIELD(max_conns),
-     .value = "N",
-     .least = 1,
-     .help = "at once; more wait (UDP: replace the idlest)"},
-    {.name = "max-per-ip",
-     .type = OPTION_COUNT,
-     .offset = FIELD(max_per_ip),
-     .value = "N",
-     .least = 1,
-     .help = "refuse more from one address"},
-    {.name = "allow",
-     .type = OPTION_CUSTOM,
-     .parse = parse_allow,
-     .value = "CIDR",
-     .help = "who may connect; the first match wins; repeat"},
-    {.name = "deny",
-     .type = OPTION_CUSTOM,
-     .parse = parse_deny,
-     .value = "CIDR",
-     .help = "who may not; repeat"},
+    ACCESS_OPTIONS("at once; more wait (UDP: replace the idlest)", check_judged, check_counted),
     {.name = "drain",
      .type = OPTION_DURATION,
      .offset = FIELD(drain),
@@ -245,6 +254,7 @@ const struct option relay_options[] = {
      .type = OPTION_CUSTOM,
      .parse = parse_bind,
      .value = "ADDR",
+     .check = check_bind,
      .help = "connect to targets from this address"},
     {.name = "proxy",
      .type = OPTION_CUSTOM,
@@ -261,12 +271,14 @@ const struct option relay_options[] = {
      .offset = FIELD(rise),
      .value = "N",
      .least = 1,
+     .check = check_looks,
      .help = "so many good looks in a row: it is up (2)"},
     {.name = "fall",
      .type = OPTION_COUNT,
      .offset = FIELD(fall),
      .value = "N",
      .least = 1,
+     .check = check_looks,
      .help = "so many bad ones: it is down (3)"},
     {.name = "workers",
      .type = OPTION_COUNT,

@@ -3,8 +3,8 @@
 #define EVWATCH_SOURCE_RELAY_CONFIG_H
 
 #include "base/option.h"
-#include "net/cidr.h"
 #include "net/endpoint.h"
+#include "source/access.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,22 +17,22 @@ enum { WORKERS_MOST = 256 };
 enum relay_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN, BALANCE_SOURCE, BALANCE_FIRST };
 
 struct relay_config {
+	struct access access; /* first: ACCESS_OPTIONS */
 	struct endpoint listen;
-	struct endpoint *targets; /* owned */
-	size_t n_targets;         /* at least 1 */
-	bool datagrams;           /* udp: on both sides */
-	struct cidr_list access;
+	struct endpoint *targets;                      /* owned */
+	size_t n_targets;                              /* at least 1 */
+	bool datagrams;                                /* udp: on both sides */
 	int balance;                                   /* enum relay_balance */
 	int64_t connect_timeout, idle, drain, dns_ttl; /* ns; idle 0: for ever */
 	int64_t check;                                 /* ns between looks at a target; 0: none */
 	struct address bind;                           /* connect from it; length 0: from any */
-	uint64_t rise, fall;                   /* so many answers in a row make it up, down */
-	uint64_t retry, max_conns, max_per_ip; /* max_ 0: no limit */
-	char *dump;                            /* a path, `-`, or NULL */
-	bool proxy_accept;                     /* clients begin with a PROXY header */
-	int proxy_send;                        /* of this version, to targets; 0: none */
-	uint64_t rate;                         /* bytes a second each way; 0: no limit */
-	uint64_t workers;                      /* below 2: none */
+	uint64_t rise, fall; /* so many answers in a row make it up, down */
+	uint64_t retry;
+	char *dump;        /* a path, `-`, or NULL */
+	bool proxy_accept; /* clients begin with a PROXY header */
+	int proxy_send;    /* of this version, to targets; 0: none */
+	uint64_t rate;     /* bytes a second each way; 0: no limit */
+	uint64_t workers;  /* below 2: none */
 };
 
 /* The table of --help, the parser and the manual; ends with a NULL name. */

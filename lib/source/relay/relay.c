@@ -21,7 +21,8 @@
 static void accept_more(struct relay_source *s)
 {
 	const struct relay_config *c = s->base.config;
-	bool room = s->place ? s->place->parked < 0 : !c->max_conns || s->n_pairs < c->max_conns;
+	bool room = s->place ? s->place->parked < 0
+			     : !c->access.max_conns || s->n_pairs < c->access.max_conns;
 
 	acceptor_want(&s->acceptor, !s->stopped && room);
 }
@@ -57,7 +58,7 @@ void relay_room(struct relay_source *s)
 
 struct peer *relay_admit(struct relay_source *s, const struct address *remote, const char **why)
 {
-	uint64_t most = ((const struct relay_config *)s->base.config)->max_per_ip;
+	uint64_t most = ((const struct relay_config *)s->base.config)->access.max_per_ip;
 	struct peer *peer;
 
 	if (!most || !address_is_ip(remote))
@@ -77,7 +78,7 @@ static void on_accepted(void *owner, int fd, const struct address *remote)
 	const char *why = NULL;
 
 	s->n_accepted++;
-	if (!cidr_list_permits(&c->access, remote))
+	if (!cidr_list_permits(&c->access.rules, remote))
 		why = "not allowed";
 	else if (!c->proxy_accept)
 		peer = relay_admit(s, remote, &why);
@@ -114,7 +115,7 @@ void relay_pair_over(struct relay_source *s, const struct pair *p)
 	acceptor_retry(&s->acceptor);
 	if (s->place)
 		worker_leave(s->place);
-	else if (((const struct relay_config *)s->base.config)->max_conns)
+	else if (((const struct relay_config *)s->base.config)->access.max_conns)
 		accept_more(s);
 	relay_check_ended(s);
 }

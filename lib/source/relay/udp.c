@@ -102,7 +102,7 @@ static struct session *admit(struct udp_socket *socket, const struct session_key
 
 	if (u->source->stopped)
 		return NULL;
-	if (!cidr_list_permits(&config_of(u)->access, &remote)) {
+	if (!cidr_list_permits(&config_of(u)->access.rules, &remote)) {
 		u->source->n_refused += (uint64_t)n;
 		tell_refused(u, &remote, "not allowed");
 		return NULL;
@@ -230,8 +230,9 @@ static size_t sessions_most(const struct relay_config *c)
 	struct rlimit files;
 
 	/* Each worker has a table of its own. */
-	if (c->max_conns)
-		return c->workers > 1 ? (c->max_conns - 1) / c->workers + 1 : c->max_conns;
+	if (c->access.max_conns)
+		return c->workers > 1 ? (c->access.max_conns - 1) / c->workers + 1
+				      : c->access.max_conns;
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
 		return 1 << 15;
 	return files.rlim_cur > 2 ? files.rlim_cur / 2 : 1;

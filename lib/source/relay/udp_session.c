@@ -264,8 +264,8 @@ struct session *session_open(struct udp_socket *socket, const struct session_key
 	struct udp_relay *u = socket->owner;
 	const struct relay_config *c = u->source->base.config;
 	struct session *s;
-	struct peer *peer =
-	    peer_enter(&u->source->peers, remote, c->max_per_ip ? c->max_per_ip : UINT64_MAX);
+	struct peer *peer = peer_enter(&u->source->peers, remote,
+				       c->access.max_per_ip ? c->access.max_per_ip : UINT64_MAX);
 
 	if (!peer)
 		return NULL;

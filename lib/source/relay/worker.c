@@ -164,7 +164,7 @@ static bool take_room(struct worker_counts *counts, uint64_t most)
 bool worker_enter(struct worker_place *place)
 {
 	struct worker_counts *counts = place->workers->counts;
-	uint64_t most = config_of(place)->max_conns;
+	uint64_t most = config_of(place)->access.max_conns;
 
 	if (!take_room(counts, most)) {
 		atomic_store(&counts->waits, true);
