@@ -1,5 +1,5 @@
 # bench-files: what `file` costs, beside the hand-written floor and the peers that are installed.
-BENCH_FILES = $(BUILD)/bench/files/floor $(BUILD)/bench/files/stamp $(BUILD)/bench/files/latency
+BENCH_FILES = $(addprefix $(BUILD)/bench/files/,floor stamp latency armed)
 
 $(BUILD)/bench/files/%: tests/bench/files/%.c
 	@mkdir -p $(@D)

@@ -1,34 +1,27 @@
 /*
  * The floor: what raw inotify and vfork cost, without any of the promises.
  *
- *	floor arm DIR            watches a tree, prints "armed MS RSS_KB"
+ *	floor arm DIR            watches a tree, prints "armed" and waits
  *	floor mark DIR           the same by one fanotify mark; prints nothing where it may not
  *	floor run DIR COMMAND    runs COMMAND at each IN_CLOSE_WRITE in DIR (not below)
+ *	floor markrun DIR COMMAND  the same by one fanotify mark: of all that is closed in the file
+ *system, what is called as a file of DIR is
  */
 #include <dirent.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <fcntl.h>
 #include <sys/fanotify.h>
 #include <sys/inotify.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 static char **names; /* path by watch descriptor */
 static size_t room;
 static int fd;
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
-}
 
 static void add(char *path)
 {
@@ -56,16 +49,18 @@ static void add(char *path)
 		closedir(d);
 }
 
-/* One mark for the file system, names with each event: 0x0c00 is FAN_REPORT_DFID_NAME. */
-static int mark(const char *path)
+/*
+ * One mark for the file system, names with each event: 0x0c00 is FAN_REPORT_DFID_NAME. Returns the
+ * descriptor, or -1.
+ */
+static int mark(const char *path, uint64_t events)
 {
 	int fan = fanotify_init(FAN_CLASS_NOTIF | FAN_UNLIMITED_QUEUE | 0x0c00, O_RDONLY);
 
-	return fan < 0 ? -1
-		       : fanotify_mark(fan, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
-				       FAN_CREATE | FAN_MODIFY | FAN_CLOSE_WRITE | FAN_DELETE |
-					   FAN_MOVED_FROM | FAN_MOVED_TO | FAN_ONDIR,
-				       AT_FDCWD, path);
+	if (fan < 0 ||
+	    fanotify_mark(fan, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, events, AT_FDCWD, path) < 0)
+		return -1;
+	return fan;
 }
 
 static void run(char *const *command)
@@ -80,11 +75,42 @@ static void run(char *const *command)
 	waitpid(pid, &status, 0);
 }
 
+/* The name is behind the handle of its directory (fanotify(7)). */
+static const char *name_of(const struct fanotify_event_metadata *m)
+{
+	const struct fanotify_event_info_fid *fid = (const void *)(m + 1);
+	const struct file_handle *handle = (const void *)fid->handle;
+
+	return (const char *)handle->f_handle + handle->handle_bytes;
+}
+
+static void run_marked(int fan, const char *dir, char *const *command)
+{
+	_Alignas(struct fanotify_event_metadata) char events[65536];
+	char path[4096];
+	ssize_t len;
+
+	while ((len = read(fan, events, sizeof events)) > 0)
+		for (const struct fanotify_event_metadata *m = (const void *)events;
+		     FAN_EVENT_OK(m, len); m = FAN_EVENT_NEXT(m, len)) {
+			snprintf(path, sizeof path, "%s/%s", dir, name_of(m));
+			if (access(path, F_OK) == 0)
+				run(command);
+		}
+}
+
+static int ready(int watched)
+{
+	if (watched < 0)
+		return 0;
+	puts("ready");
+	fflush(stdout);
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	_Alignas(struct inotify_event) char events[65536];
-	double began = now();
-	struct rusage usage;
 
 	if (argc < 3)
 		return 2;
@@ -92,16 +118,25 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "arm") == 0 || strcmp(argv[1], "mark") == 0) {
 		if (argv[1][0] == 'a')
 			add(argv[2]);
-		else if (mark(argv[2]) < 0)
+		else if (mark(argv[2], FAN_CREATE | FAN_MODIFY | FAN_CLOSE_WRITE | FAN_DELETE |
+					   FAN_MOVED_FROM | FAN_MOVED_TO | FAN_ONDIR) < 0)
 			return 1;
-		getrusage(RUSAGE_SELF, &usage);
-		printf("armed %.1f %ld\n", now() - began, usage.ru_maxrss);
+		puts("armed");
+		fflush(stdout);
+		return pause();
+	}
+	if (argc < 4)
+		return 2;
+	if (strcmp(argv[1], "markrun") == 0) {
+		int fan = mark(argv[2], FAN_CLOSE_WRITE);
+
+		if (!ready(fan))
+			return 1;
+		run_marked(fan, argv[2], argv + 3);
 		return 0;
 	}
-	if (argc < 4 || inotify_add_watch(fd, argv[2], IN_CLOSE_WRITE) < 0)
+	if (!ready(inotify_add_watch(fd, argv[2], IN_CLOSE_WRITE)))
 		return 1;
-	puts("ready");
-	fflush(stdout);
 	while (read(fd, events, sizeof events) > 0)
 		run(argv + 3);
 	return 0;
