@@ -1,18 +1,7 @@
 #!/usr/bin/env bats
 # file: the tools people really use; nothing they change goes unreported.
 
-setup() {
-	evwatch="${EVWATCH:-$BATS_TEST_DIRNAME/../build/evwatch}"
-	dir=$(mktemp -d "${BATS_TEST_TMPDIR:-/tmp}/tools.XXXXXX")
-	cd "$dir" || return 1
-	pid=
-	mkdir src
-}
-
-teardown() {
-	[ -z "$pid" ] || { kill "$pid" && wait "$pid"; } 2>/dev/null || true
-	cd / && rm -rf "$dir"
-}
+load trees
 
 need() {
 	local tool
@@ -21,83 +10,106 @@ need() {
 	done
 }
 
-# Each run appends its subjects to `told`, NUL-separated, and a line to `runs`.
-watch() {
+# watch_src OPTIONS...: two rules. The subjects of each run come to `told`, one a line, an empty line
+# behind each run; `out` has every event as it comes.
+watch_src() {
+	mkdir -p src
 	: >told
-	: >runs
-	"$evwatch" --ready-file "$dir/ready" file src "$@" -- \
-		'printf "%s\0" "$@" >>told; echo "$EVWATCH_EVENT $*" >>runs' 2>err 3>&- &
-	pid=$!
-	until_true test -e "$dir/ready"
+	watch -e "runs: file src $* -- printf '%s\n' \"\$@\" '' >>told" -e "all: file src $* --format '%e %s %o'"
 }
 
-until_true() {
-	local deadline=$((SECONDS + 20))
-	while ! "$@"; do
-		((SECONDS <= deadline)) || { echo "never: $*"; return 1; }
-		sleep 0.02
-	done
+paths() { find src -mindepth 1 | sort; }
+told_paths() { grep . told | sort -u; }
+all_told() { [ -z "$(comm -23 <(paths) <(told_paths))" ] && state_is_told src; }
+# Of the paths in the file, each is told of, and no other.
+exactly() { diff "$1" <(told_paths) >differ; }
+# Nothing was told twice in one run; nothing was created that was there.
+no_doubles() {
+	awk '$0 == "" { split("", seen); next } seen[$0]++ { print "twice in a run: " $0; bad = 1 } END { exit bad }' told
+	awk '$1 == "create" && there[$2]++ { print "created twice: " $2; bad = 1 }
+		$1 == "delete" { delete there[$2] }
+		$1 == "move" { delete there[$3]; there[$2] = 1 }
+		END { exit bad }' out
 }
+run_count() { grep -c '^$' told; }
 
-# Every path that is there was told of.
-all_told() { [ -z "$(comm -23 <(find src -mindepth 1 | sort) <(tr '\0' '\n' <told | sort -u))" ]; }
-# And nothing was told twice in one run's window: with one run there are no doubles at all.
-no_doubles() { [ -z "$(tr '\0' '\n' <told | sort | uniq -d)" ]; }
-
-material() { # N files in folders below $1
+material() { # 300 files in ten folders below $1
 	mkdir -p "$1"/{1..10}
 	seq 300 | awk -v d="$1" '{ f = d "/" ($1 % 10 + 1) "/" $1; print $1 > f; close(f) }'
 }
 
-@test "tar x: every path is told" {
+@test "tar x: every path is told, and nothing else or twice" {
 	material made
 	tar cf made.tar made
-	watch
+	watch_src
 	tar xf made.tar -C src
 	until_true all_told
+	paths >changed
+	exactly changed
+	no_doubles
 }
 
-@test "cp -r: every path is told" {
+@test "cp -r: every path is told, and nothing else or twice" {
 	material made
-	watch
+	watch_src
 	cp -r made src/
 	until_true all_told
+	paths >changed
+	exactly changed
+	no_doubles
 }
 
 @test "rsync: every path is told, and no temporary name" {
 	need rsync
 	material made
-	watch --debounce 300ms
+	watch_src --debounce 300ms
 	rsync -a made src/
 	until_true all_told
+	paths >changed
+	exactly changed
 	no_doubles
-	! tr '\0' '\n' <told | grep '/\.'
+	# What is changed by it afterwards is that, and nothing else.
+	: >told
+	echo longer >>made/1/10 && rm made/2/1
+	rsync -a --delete made src/
+	printf 'src/made/%s\n' 1/10 2/1 >changed
+	until_true exactly changed
+	no_doubles
 }
 
-@test "git checkout of 3,000 changed files: every path is told" {
+@test "git checkout of 3,000 changed files: every path is told, and nothing else or twice" {
 	need git
+	mkdir src
 	(
 		cd src && git init -q . && git config user.email a@b && git config user.name n
 		mkdir -p {1..30} && seq 3000 | awk '{ f = ($1 % 30 + 1) "/" $1; print "one" > f; close(f) }'
 		git add . && git commit -qm one && git checkout -qb two
-		seq 3000 | awk '{ f = ($1 % 30 + 1) "/" $1; print "two " $1 > f; close(f) }'
-		git commit -qam two
+		seq 3000 | awk '$1 % 10 { f = ($1 % 30 + 1) "/" $1; print "two " $1 > f; close(f) }'
+		seq 0 10 3000 | awk 'NR > 1 { print ($1 % 30 + 1) "/" $1 }' | xargs rm
+		seq 300 | awk '{ f = ($1 % 30 + 1) "/new" $1; print "new" > f; close(f) }'
+		git add -A && git commit -qm two
 	)
-	watch --ignore .git --type f
-	git -C src checkout -q -
-	all_three_thousand() { [ "$(tr '\0' '\n' <told | grep -c '^src/[0-9]*/[0-9]*$')" -ge 3000 ]; }
-	until_true all_three_thousand
-	[ "$(tr '\0' '\n' <told | sort -u | wc -l)" = 3000 ]
-	# Not one run a file: a loaded machine may pause in the midst of a checkout.
-	[ "$(wc -l <runs)" -le 30 ]
+	git -C src diff --no-renames --name-only HEAD~ | sed 's,^,src/,' | sort >changed
+	[ "$(wc -l <changed)" = 3300 ]
+	for branch in - two; do
+		watch_src --ignore .git --type f
+		git -C src checkout -q $branch
+		until_true exactly changed
+		no_doubles
+		# Not one run a file: a loaded machine may pause in the midst of a checkout.
+		[ "$(run_count)" -le 30 ]
+		kill "${pids[-1]}" && { wait "${pids[-1]}" || true; }
+	done
 }
 
-@test "make -j: every path is told" {
+@test "make -j: every path is told, and nothing twice" {
 	need make
 	printf 'all: $(addprefix src/o/,$(shell seq 60))\nsrc/o/%%:\n\t@mkdir -p src/o && echo x >$@.tmp && mv $@.tmp $@\n' >Makefile
-	watch
+	watch_src
 	make -s -j4
 	until_true all_told
+	no_doubles
+	[ -z "$(comm -13 <(paths) <(told_paths) | grep -v '^src/o/[0-9]*\.tmp$')" ]
 }
 
 # edit N EDITOR...: N saves, each in a session of its own on a terminal of its own, of what both the
@@ -105,12 +117,11 @@ material() { # N files in folders below $1
 edit() {
 	local n=$1 i
 	shift
+	mkdir src
 	echo 0 >src/f
 	: >runs
-	"$evwatch" --ready-file "$dir/ready" -e "dir: file src --ignore '*.sw?' -- echo \"dir \$EVWATCH_EVENT \$*\" >>runs" \
-		-e 'file: file src/f -- echo "file $EVWATCH_EVENT $*" >>runs' 2>err 3>&- &
-	pid=$!
-	until_true test -e "$dir/ready"
+	watch -e "dir: file src --ignore '*.sw?' -- echo \"dir \$EVWATCH_EVENT \$*\" >>runs" \
+		-e 'file: file src/f -- echo "file $EVWATCH_EVENT $*" >>runs'
 	for ((i = 1; i <= n; i++)); do
 		TERM=xterm SAVE=$i timeout 20 script -qec "$*" /dev/null >/dev/null </dev/null 3>&-
 		grep -q "$i" src/f
@@ -135,9 +146,10 @@ edit() {
 
 @test "npm install of a real package: every path is told" {
 	need npm
-	watch
+	watch_src
 	timeout 100 npm install --prefix src --no-audit --no-fund yargs >npm.log 2>&1 ||
 		skip "npm cannot install here: $(head -1 npm.log)"
 	until_true all_told
-	[ "$(wc -l <runs)" -le 30 ]
+	no_doubles
+	[ "$(run_count)" -le 30 ]
 }
