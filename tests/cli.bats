@@ -57,6 +57,8 @@ load helper
   [ "$status" = 2 ]
   [ "${lines[0]}" = 'evwatch: command line:1:1: there is no kind "fiel"' ]
   [ "${lines[2]}" = '  ^ did you mean file?' ]
+  run_ev -q next after 1h
+  [ "${lines[2]}" = '     ^ it is a tool, and goes first: evwatch next ...' ]
   run_ev help fiel
   [ "${lines[1]}" = '  did you mean file?' ]
 }

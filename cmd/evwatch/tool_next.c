@@ -51,7 +51,9 @@ static const struct option next_options[] = {
 
 static int fault(const char *word, const struct error *e)
 {
-	fprintf(stderr, "evwatch: next: %s: %s\n", word, e->what);
+	bool named = strncmp(e->what, "--", 2) == 0; /* it begins with the option already */
+
+	fprintf(stderr, "evwatch: next: %s%s%s\n", named ? "" : word, named ? "" : ": ", e->what);
 	if (*e->hint)
 		fprintf(stderr, "evwatch: next: %s\n", e->hint);
 	return -1;

@@ -185,6 +185,9 @@ int count_parse(const char *word, uint64_t least, uint64_t most, uint64_t *n, st
 		error_set(e, "\"%s\" is not a whole number", word);
 		return error_at(e, -1, (int)(s - word));
 	}
+	if (*n < least && most == UINT64_MAX)
+		return error_set(e, "%s is too small: %llu is the least", word,
+				 (unsigned long long)least);
 	if (*n < least || *n > most)
 		return error_set(e, "%s is out of range: %llu to %llu", word,
 				 (unsigned long long)least, (unsigned long long)most);

@@ -36,7 +36,9 @@ static const struct source_type *read_kind(struct reading *r, const struct word 
 		return type;
 	error_set(&e, "there is no kind \"%s\"", word->text);
 	near = kind_near(word->text, r->process ? r->process->tools : NULL);
-	if (near)
+	if (near && strcmp(near, word->text) == 0)
+		error_hint(&e, "it is a tool, and goes first: evwatch %s ...", near);
+	else if (near)
 		error_hint(&e, "did you mean %s?", near);
 	else
 		error_hint(&e, "\"evwatch --help\" lists the kinds");

@@ -95,6 +95,8 @@ static void sizes(void)
 	SAME(rate_parse("0/s", &n, &e), -1, "nothing is no rate");
 	SAME(count_parse("12", 1, 12, &n, &e), 0, "a count at its bound");
 	SAME(count_parse("13", 1, 12, &n, &e), -1, "a count beyond its bound");
+	SAME(count_parse("0", 1, UINT64_MAX, &n, &e), -1, "a count below its bound");
+	SAME_TEXT(e.what, "0 is too small: 1 is the least", "there is no upper bound to tell");
 	SAME(count_parse("1x", 1, 12, &n, &e), -1, "a count with garbage");
 	SAME(e.column, 1, "the column of the garbage");
 }
