@@ -2,6 +2,7 @@
 #include "calls.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -31,9 +32,8 @@ static const char *const names[NAMES] = {
 
 static atomic_long counts[NAMES];
 static const char *failing;
-static long failing_nth;
+static long failing_from, failing_to;
 static int failing_error;
-static bool failing_for_good;
 static atomic_bool has_failed;
 
 const char *const *calls_names(void)
@@ -72,13 +72,23 @@ long calls_of_the_allocator(void)
 	return n;
 }
 
-void calls_fail(const char *name, long nth, int error, bool for_good)
+static void fail_range(const char *name, long from, long to, int error)
 {
 	calls_reset();
 	failing = name;
-	failing_nth = nth;
+	failing_from = from;
+	failing_to = to;
 	failing_error = error;
-	failing_for_good = for_good;
+}
+
+void calls_fail(const char *name, long nth, int error, bool for_good)
+{
+	fail_range(name, nth, for_good ? LONG_MAX : nth, error);
+}
+
+void calls_fail_first(const char *name, long n, int error)
+{
+	fail_range(name, 1, n, error);
 }
 
 bool calls_failed(void)
@@ -90,8 +100,7 @@ static bool fails(const char *name)
 {
 	long nth = ++counts[find(name)];
 
-	if (!failing || strcmp(failing, name) != 0 ||
-	    (failing_for_good ? nth < failing_nth : nth != failing_nth))
+	if (!failing || strcmp(failing, name) != 0 || nth < failing_from || nth > failing_to)
 		return false;
 	has_failed = true;
 	errno = failing_error;

@@ -21,6 +21,8 @@ long calls_of_the_allocator(void);
 
 /* The `nth` call (from 1) of `name` fails with `error`; `for_good`: and all after it. */
 void calls_fail(const char *name, long nth, int error, bool for_good);
+/* The first `n` calls of `name` fail with `error`. */
+void calls_fail_first(const char *name, long n, int error);
 /* Did it? */
 bool calls_failed(void);
 
