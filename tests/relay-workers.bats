@@ -281,6 +281,25 @@ assert len([e for e in es if e["event"] == "open"]) == 200'
   [ "$STATUS" = 143 ]
 }
 
+@test "a loop that does not take the events in is waited for, and gets them all" {
+  start --json relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 2
+  until_ok '[ "$(workers | wc -l)" = 2 ]'
+  client "
+import signal
+LOOP = $(loop_pid)"'
+os.kill(LOOP, signal.SIGSTOP)
+late = None
+for n in range(1, 6000):
+    c = connect(); c.settimeout(1); c.sendall(b"x")
+    try: assert c.recv(1) == b"x"; c.close()
+    except TimeoutError: late = c; break
+os.kill(LOOP, signal.SIGCONT)
+assert late, "they are accepted for ever"
+late.settimeout(20); assert late.recv(1) == b"x"; late.close()
+open("n", "w").write(str(n))'
+  until_ok '[ "$(wc -l <out)" = $((2 * $(cat n))) ]'
+}
+
 @test "--dump is shown by all workers, whole" {
   start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 3 --dump -
   client '

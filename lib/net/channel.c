@@ -67,7 +67,7 @@ static bool send_waiting(struct channel *c)
 static void on_ready(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
 	struct channel *c = CONTAINER_OF(w, struct channel, io);
-	bool there = true;
+	bool there = true, waits;
 
 	if (ready & ~(unsigned)IO_WRITE) {
 		there = receive(c);
@@ -75,11 +75,14 @@ static void on_ready(struct reactor *r, struct io_watcher *w, unsigned ready)
 	}
 	if (c->io.fd < 0)
 		return;
+	waits = c->out.length > 0;
 	if (!there || !send_waiting(c)) {
 		be_gone(c);
 		return;
 	}
 	io_change(r, w, c->out.length ? IO_READ | IO_WRITE : IO_READ);
+	if (waits && !c->out.length && c->taken)
+		c->taken(c);
 }
 
 int channel_open(struct channel *c, struct reactor *r, int fd, channel_call *call, void *owner)

@@ -16,10 +16,14 @@ struct channel;
  */
 typedef void channel_call(struct channel *c, unsigned char type, const char *bytes, size_t length);
 
+/* The other side has taken all that waited. The call may close the channel. */
+typedef void channel_taken(struct channel *c);
+
 struct channel {
 	struct io_watcher io; /* fd -1: closed */
 	struct reactor *reactor;
 	channel_call *call;
+	channel_taken *taken; /* public; NULL: nobody waits for it */
 	void *owner;
 	struct buf in, out;
 };

@@ -18,20 +18,25 @@
 
 /* ---- connections ----------------------------------------------------------------------------- */
 
-static void accept_more(struct relay_source *s)
+static bool has_room(const struct relay_source *s)
 {
-	const struct relay_config *c = s->base.config;
-	bool room = s->place ? s->place->parked < 0
-			     : !c->access.max_conns || s->n_pairs < c->access.max_conns;
+	uint64_t most = ((const struct relay_config *)s->base.config)->access.max_conns;
 
-	acceptor_want(&s->acceptor, !s->stopped && room);
+	if (s->place)
+		return s->place->parked < 0 && !worker_lags(s->place);
+	return !most || s->n_pairs < most;
+}
+
+void relay_review(struct relay_source *s)
+{
+	acceptor_want(&s->acceptor, !s->stopped && has_room(s));
 }
 
 static void carry(struct relay_source *s, int fd, const struct address *remote, struct peer *peer)
 {
 	if (pair_open(s, fd, remote, peer) < 0 && s->place)
 		worker_leave(s->place);
-	accept_more(s);
+	relay_review(s);
 }
 
 /*
@@ -43,7 +48,7 @@ static void park(struct relay_source *s, int fd, const struct address *remote, s
 	s->place->parked = fd;
 	s->place->parked_remote = *remote;
 	s->place->parked_peer = peer;
-	accept_more(s);
+	relay_review(s);
 }
 
 void relay_room(struct relay_source *s)
@@ -116,7 +121,7 @@ void relay_pair_over(struct relay_source *s, const struct pair *p)
 	if (s->place)
 		worker_leave(s->place);
 	else if (((const struct relay_config *)s->base.config)->access.max_conns)
-		accept_more(s);
+		relay_review(s);
 	relay_check_ended(s);
 }
 
@@ -299,7 +304,7 @@ static void relay_start(struct source *base)
 	else if (s->udp)
 		udp_start(s->udp);
 	else
-		accept_more(s);
+		relay_review(s);
 }
 
 /* No new connections; those that there are get --drain to finish. */

@@ -187,6 +187,8 @@ bool limit_holds(struct pair *p, const struct end *from);
 struct peer *relay_admit(struct relay_source *s, const struct address *remote, const char **why);
 /* Opens all that carries, besides the listener, which is bound. -1 with `e`. */
 int relay_carrier_open(struct relay_source *s, struct error *e);
+/* Accepts, or lets them wait in the backlog, by all that may stand against it. */
+void relay_review(struct relay_source *s);
 /* A connection of some worker is over: may the one that waits here begin? */
 void relay_room(struct relay_source *s);
 /* A pair is gone. */

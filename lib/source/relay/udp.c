@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "source/relay/relay.h"
+#include "source/relay/workers.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -98,21 +99,23 @@ static struct session *admit(struct udp_socket *socket, const struct session_key
 {
 	struct udp_relay *u = socket->owner;
 	struct address remote = sender_of(u->in, i);
-	struct session *s;
+	struct session *s = NULL;
+	const char *why = NULL;
 
 	if (u->source->stopped)
 		return NULL;
-	if (!cidr_list_permits(&config_of(u)->access.rules, &remote)) {
-		u->source->n_refused += (uint64_t)n;
-		tell_refused(u, &remote, "not allowed");
-		return NULL;
-	}
-	s = session_open(socket, key, &remote);
+	if (!cidr_list_permits(&config_of(u)->access.rules, &remote))
+		why = "not allowed";
+	else if (u->source->place && worker_lags(u->source->place))
+		why = "the events of others are not taken yet";
+	else
+		s = session_open(socket, key, &remote);
+	if (!s && !why)
+		why = errno == EUSERS ? "too many sessions from this address (--max-per-ip)"
+				      : strerror(errno);
 	if (!s) {
 		u->source->n_refused += (uint64_t)n;
-		tell_refused(u, &remote,
-			     errno == EUSERS ? "too many sessions from this address (--max-per-ip)"
-					     : strerror(errno));
+		tell_refused(u, &remote, why);
 		return NULL;
 	}
 	s->client = u->in->names[i];

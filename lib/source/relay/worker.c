@@ -17,7 +17,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { WAITING_MOST = 1024 * 1024, MOST_WORDS = 32, LAST_WORDS_MS = 1000 };
+enum {
+	EVENTS_MOST = 128 * 1024,   /* bytes that wait: no connection is accepted beyond */
+	WAITING_MOST = 1024 * 1024, /* no line of the log, nor of --dump, is taken beyond */
+	MOST_WORDS = 32,
+	LAST_WORDS_MS = 1000
+};
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
@@ -99,6 +104,22 @@ static void on_emit(struct source *base, const struct event *events, size_t n)
 			log_error(base->rule, "out of memory: an event is lost");
 		buf_free(&b);
 	}
+	if (worker_lags(s->place))
+		relay_review(s);
+}
+
+/*
+ * No event is lost, and nothing waits for one to be taken: those of the connections that there are
+ * still come, two each at most, but none is accepted meanwhile.
+ */
+bool worker_lags(const struct worker_place *place)
+{
+	return channel_waiting(&place->channel) >= EVENTS_MOST;
+}
+
+static void on_taken(struct channel *c)
+{
+	relay_review(c->owner);
 }
 
 static void on_ended(struct source *base)
@@ -267,6 +288,7 @@ static struct relay_source *open_source(struct worker *w, struct worker_place *p
 		error_errno(e, "cannot start");
 		return NULL;
 	}
+	place->channel.taken = on_taken;
 	log_set_writer(say_line, place);
 	return relay_carrier_open(s, e) < 0 ? NULL : s;
 }

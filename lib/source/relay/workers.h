@@ -106,6 +106,12 @@ struct worker_place {
 /* In the child of a fork, with all signals blocked: works, and ends the process. */
 _Noreturn void worker_run(struct worker *w, int fd, pid_t parent);
 
+/*
+ * The loop's process lags behind: it has many events of this worker to take. Nothing that would
+ * make more of them is begun until relay_review is called.
+ */
+bool worker_lags(const struct worker_place *place);
+
 /* Hands an event on that worker_run packed. */
 void worker_event_emit(struct source *s, const char *bytes, size_t length);
 
