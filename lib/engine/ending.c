@@ -201,7 +201,6 @@ static int open_signals(struct engine *e, struct error *error)
 
 		e->signals[i].engine = e;
 		signal_init(w, stop_signals[i], on_signal);
-		w->priority = PRIORITY_FIRST;
 		if (is_claimed(e, stop_signals[i]) || is_ignored(stop_signals[i]))
 			continue;
 		if (signal_start(e->reactor, w) < 0)

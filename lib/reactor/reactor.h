@@ -43,8 +43,9 @@ int reactor_turn(struct reactor *r, int64_t wait);
 void reactor_stop(struct reactor *r);
 
 /*
- * After fork(2), in the child: builds the backend anew; all watchers stay started. Wakers go on
- * sharing their eventfd with the parent: stop them and start them. Returns 0 or -1.
+ * After fork(2), in the child: builds the backend anew; all watchers stay started, and signals are
+ * told from here on. Wakers go on sharing their eventfd with the parent: stop them and start them.
+ * Returns 0 or -1.
  */
 int reactor_reinit(struct reactor *r);
 
@@ -178,14 +179,15 @@ typedef void signal_call(struct reactor *r, struct signal_watcher *w,
 			 const struct signal_info *info);
 
 /*
- * The handler notes it in a ring that the loop reads: no signal is lost while a callback runs (more
- * than 1,024 are counted, and told without their sender). Several may watch one signal.
+ * Several may watch one signal. None is lost while a callback runs, until more than the kernel
+ * queues for this user (getrlimit(2), RLIMIT_SIGPENDING) or, of one without a queue (signal(7)),
+ * more than about a thousand wait to be told: what comes then is merged. While so many wait the
+ * signal is blocked (commands must be started with an empty mask).
  */
 struct signal_watcher {
 	signal_call *call;
 	struct signal_watcher *next; /* private from here on */
 	int number;
-	uint8_t priority; /* public: the lowest of all signal watchers serves for all of them */
 	bool started;
 };
 

@@ -1,66 +1,79 @@
 /*
  * Signals: a handler that notes what it is told in a ring and wakes the loop, which reads the ring.
  *
- * The handler does nothing else, so that it is safe at any point; the rest happens in the loop. A
- * ring that is full loses nothing silently: the handler counts, and the loop tells what was counted
- * without the sender. A handler needs globals: the ring is that of the one reactor that watches
- * signals.
+ * The handler does nothing else, so that it is safe at any point; the rest happens in the loop.
+ *
+ * Signals that come faster than handlers return would let nothing else run, and fill any ring. So
+ * once many are unread the handler blocks its signal in the thread that it interrupted, by the mask
+ * that is in force when it returns (sigreturn(2)). The kernel queues what comes then, or merges it,
+ * as for any signal that is blocked (signal(7)); a sender hears that the queue is full
+ * (sigqueue(3), EAGAIN). When the loop has read all, it unblocks them.
  */
 #include "reactor/loop.h"
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <ucontext.h>
 
 /* ---- the ring -------------------------------------------------------------------------------- */
 
-enum { RING = 1024 };
-
 /*
- * Handlers of several threads may write at once, and each may be interrupted at any point: a writer
- * first takes its place, and then says by `lap` that it is filled. A place is free in lap n when
- * `lap` is 2n, and filled when it is 2n + 1.
+ * So many are unread when the handler begins to block: a millisecond or two of handlers. Those of
+ * other threads, which nobody unblocks there, may each note one more: as much room is left for
+ * them.
  */
+enum { MOST_UNREAD = 1024, RING = 2 * MOST_UNREAD };
+
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2, "a handler may use them");
+
+/* A handler needs globals: the ring is that of the one reactor that watches signals. */
 static struct {
-	atomic_uint head;
-	unsigned tail; /* the loop's */
+	atomic_uint written, read; /* how many ever were: they wrap around */
 	struct {
-		atomic_uint lap;
 		struct signal_info info;
+		atomic_bool filled; /* a writer may be interrupted once it has its place */
 	} places[RING];
+	_Atomic(uint64_t) blocked; /* signal N, by the handler: bit N - 1 */
+	_Atomic(const struct waker *) waker;
 } ring;
 
-static atomic_uint overflow[SIGNALS]; /* signals that found the ring full */
-static atomic_bool overflowed; /* one of them is not 0: looking at all costs a tenth of a signal */
-static _Atomic(const struct waker *) handler_waker;
-
-static bool ring_put(const struct signal_info *info)
+/* Returns how many are unread now. */
+static unsigned ring_put(const struct signal_info *info)
 {
-	unsigned at = atomic_load(&ring.head);
+	unsigned at = atomic_fetch_add(&ring.written, 1);
 
-	while (atomic_load(&ring.places[at % RING].lap) == at / RING * 2)
-		if (atomic_compare_exchange_weak(&ring.head, &at, at + 1)) {
-			ring.places[at % RING].info = *info;
-			atomic_store(&ring.places[at % RING].lap, at / RING * 2 + 1);
-			return true;
-		}
-	return false;
+	ring.places[at % RING].info = *info;
+	atomic_store(&ring.places[at % RING].filled, true);
+	return at + 1 - atomic_load(&ring.read);
 }
 
 static bool ring_take(struct signal_info *info)
 {
-	unsigned at = ring.tail;
+	unsigned at = atomic_load(&ring.read);
 
-	if (atomic_load(&ring.places[at % RING].lap) != at / RING * 2 + 1)
+	if (!atomic_load(&ring.places[at % RING].filled))
 		return false;
 	*info = ring.places[at % RING].info;
-	atomic_store(&ring.places[at % RING].lap, (at / RING + 1) * 2);
-	ring.tail = at + 1;
+	atomic_store(&ring.places[at % RING].filled, false);
+	atomic_store(&ring.read, at + 1);
 	return true;
+}
+
+static uint64_t bit_of(int number)
+{
+	return UINT64_C(1) << (number - 1);
+}
+
+/* One bit alone: the kernel's set ends before the C library's, and something else lies behind. */
+static void block_on_return(int number, ucontext_t *interrupted)
+{
+	sigaddset(&interrupted->uc_sigmask, number);
+	atomic_fetch_or(&ring.blocked, bit_of(number));
 }
 
 static void on_signal(int number, siginfo_t *si, void *context)
 {
-	const struct waker *waker = atomic_load(&handler_waker);
+	const struct waker *waker = atomic_load(&ring.waker);
 	struct signal_info info = {
 	    .number = number,
 	    .code = si->si_code,
@@ -69,20 +82,31 @@ static void on_signal(int number, siginfo_t *si, void *context)
 	    .value = si->si_value.sival_int,
 	};
 
-	(void)context;
-	if (!ring_put(&info)) {
-		atomic_fetch_add(&overflow[number], 1);
-		atomic_store(&overflowed, true);
-	}
+	if (ring_put(&info) >= MOST_UNREAD)
+		block_on_return(number, context);
 	if (waker)
 		waker_wake(waker);
+}
+
+/* What the handler blocked in this thread. */
+static void unblock(void)
+{
+	uint64_t blocked;
+	sigset_t set;
+
+	if (!atomic_load(&ring.blocked))
+		return;
+	sigemptyset(&set);
+	for (blocked = atomic_exchange(&ring.blocked, 0); blocked; blocked &= blocked - 1)
+		sigaddset(&set, __builtin_ctzll(blocked) + 1);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
 void signal_init(struct signal_watcher *w, int number, signal_call *call)
 {
-	*w = (struct signal_watcher){.call = call, .number = number, .priority = PRIORITY_DEFAULT};
+	*w = (struct signal_watcher){.call = call, .number = number};
 }
 
 void reactor_signal_deliver(struct reactor *r, const struct signal_info *info)
@@ -116,19 +140,6 @@ static void tidy(struct signal_info *info)
 		info->pid = 0, info->uid = 0;
 }
 
-static void deliver_overflow(struct reactor *r)
-{
-	if (!atomic_load(&overflowed))
-		return;
-	atomic_store(&overflowed, false); /* before they are counted: later ones set it again */
-	for (int number = 1; number < SIGNALS; number++) {
-		struct signal_info info = {.number = number, .code = SI_USER};
-
-		for (unsigned n = atomic_exchange(&overflow[number], 0); n > 0; n--)
-			reactor_signal_deliver(r, &info);
-	}
-}
-
 enum { BATCH = 64 };
 
 /* One batch a turn: a storm of signals must not starve descriptors. */
@@ -146,7 +157,7 @@ static void on_signals(struct reactor *r, struct waker *w)
 	if (n == BATCH)
 		waker_wake(w); /* the next turn goes on */
 	else
-		deliver_overflow(r);
+		unblock();
 }
 
 /* ---- watching -------------------------------------------------------------------------------- */
@@ -163,7 +174,8 @@ static int ring_open(struct reactor *r)
 		return -1;
 	while (ring_take(&ignored))
 		; /* another reactor's, or the parent's */
-	atomic_store(&handler_waker, &r->signal_waker);
+	unblock();
+	atomic_store(&ring.waker, &r->signal_waker);
 	return 0;
 }
 
@@ -173,7 +185,7 @@ static void ring_close(struct reactor *r)
 
 	if (!mine->io.started)
 		return;
-	atomic_compare_exchange_strong(&handler_waker, &mine, NULL);
+	atomic_compare_exchange_strong(&ring.waker, &mine, NULL);
 	waker_stop(r, &r->signal_waker);
 }
 
@@ -217,8 +229,13 @@ void signal_stop(struct reactor *r, struct signal_watcher *w)
 		r->signal_next = w->next;
 	w->started = false;
 	r->started--;
-	if (!r->signals[w->number])
-		sigaction(w->number, &r->former[w->number], NULL);
+	if (r->signals[w->number])
+		return;
+	if (atomic_load(&ring.blocked) & bit_of(w->number))
+		signal(w->number,
+		       SIG_IGN); /* what the kernel has queued yet must not act as before */
+	sigaction(w->number, &r->former[w->number], NULL);
+	unblock();
 }
 
 /* After fork the eventfd is the parent's too. */

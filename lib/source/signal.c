@@ -134,7 +134,6 @@ static int signal_open(struct source *base, struct error *e)
 		s->signals[i].owner = s;
 		signal_name(c->numbers[i], s->signals[i].name, sizeof s->signals[i].name);
 		signal_init(w, c->numbers[i], on_signal);
-		w->priority = base->priority;
 		if (signal_start(base->reactor, w) < 0) {
 			error_errno(e, "cannot watch %s", s->signals[i].name);
 			signal_close(base);
