@@ -138,6 +138,51 @@ saves() {
 	until_true has_line "create $path/file"
 }
 
+# passes N: so many passes of polling were made.
+passes() {
+	for ((i = 0; i < $1; i++)); do
+		: >"src/pass$i"
+		until_true has_line "create src/pass$i"
+	done
+}
+
+@test "what is deeper than PATH_MAX is told of once, and cannot be seen" {
+	mkdir src
+	long=$(printf 'd%.0s' {1..250})
+	for mode in --recursive "--poll 20ms"; do
+		watch file src --events create ${mode#--recursive}
+		(cd src && for i in {1..18}; do mkdir -p "$long" && cd -P "$long" || exit 1; done)
+		until_true told "$long: its path is longer than 4095 bytes (PATH_MAX)"
+		passes 3
+		[ "$(wc -l <err)" = 1 ]
+		kill "${pids[-1]}" && { wait "${pids[-1]}" || true; }
+		rm -rf src/*
+	done
+}
+
+@test "a polled directory that cannot be read is told of once, until it can" {
+	local as=()
+	if [ "$(id -u)" = 0 ]; then # to whom everything is readable
+		as=(setpriv --reuid=65534 --clear-groups)
+		"${as[@]}" test -x "$evwatch" || skip "no other user can run $evwatch"
+	fi
+	mkdir -p src/shut
+	chmod 777 . src
+	chmod 755 "$BATS_TEST_TMPDIR"
+	chmod 000 src/shut
+	"${as[@]}" "$evwatch" --no-guard file src --poll 20ms >out 2>err 3>&- &
+	pids+=($!)
+	until_true told "cannot read src/shut: Permission denied"
+	passes 3
+	[ "$(wc -l <err)" = 1 ]
+	chmod 755 src/shut
+	: >src/shut/f
+	until_true has_line "create src/shut/f"
+	chmod 000 src/shut
+	said() { [ "$(grep -c 'cannot read src/shut' err)" = "$1" ]; }
+	until_true said 2
+}
+
 @test "links are followed with --follow, and loops of links end" {
 	mkdir -p src other/in
 	ln -s ../other src/link

@@ -73,6 +73,14 @@ static struct dir *watched_at(struct file_source *s, const struct dir *d, const 
 	return wd >= 0 ? tree_find(s, wd) : NULL;
 }
 
+/* With the cure where the system's own word has none. */
+static const char *why_unseen(int error)
+{
+	return error == ENAMETOOLONG ? "its path is longer than 4095 bytes (PATH_MAX): watch it "
+				       "with evwatch started in a directory nearer to it"
+				     : strerror(error);
+}
+
 static struct dir *enter(struct file_source *s, struct dir *d, const char *name, char type)
 {
 	const struct file_config *c = s->base.config;
@@ -89,7 +97,7 @@ static struct dir *enter(struct file_source *s, struct dir *d, const char *name,
 		child->fresh = true;
 	else if (errno != EEXIST && errno != ENOENT && errno != ENOTDIR)
 		log_error(s->base.rule, "cannot watch %s: %s", tree_path(s, d, name),
-			  strerror(errno));
+			  why_unseen(errno));
 	return child;
 }
 
@@ -420,13 +428,22 @@ static void read_later(struct walk *w, struct dir *d)
 	doubt_add(w->s, d);
 }
 
+/* A polled directory is read again and again: its failure is told once. */
+static void tell_unreadable(struct file_source *s, struct dir *d)
+{
+	const char *why = why_unseen(errno), *path = tree_path(s, d, NULL);
+
+	if (!d->unreadable)
+		log_warn(s->base.rule, "cannot read %s: %s", path, why);
+	d->unreadable = true;
+}
+
 static void directory_failed(struct walk *w, struct dir *d)
 {
 	struct file_source *s = w->s;
 
 	if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
-		log_warn(s->base.rule, "cannot read %s: %s", tree_path(s, d, NULL),
-			 strerror(errno));
+		tell_unreadable(s, d);
 	else if (!w->first || d->wd < 0)
 		scan_gone(s, d);
 	else
@@ -462,7 +479,7 @@ static void read_directory(struct walk *w, struct dir *d)
 		log_error(s->base.rule, "out of memory: %s is not read", tree_path(s, d, NULL));
 	else if (read_entries(w, d, folder) == 0 && !w->first)
 		sweep(w, d);
-	d->anew = false;
+	d->anew = d->unreadable = false;
 	close(folder);
 	push_children(w, d);
 }

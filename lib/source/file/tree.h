@@ -26,13 +26,14 @@ struct dir {
 		struct dir *prev;
 		struct root *root; /* of a root's */
 	};
-	struct names *names; /* all entries but the watched directories among them */
-	int wd;              /* -1: no watch was to be had, it is polled */
-	bool fresh;          /* it was not read yet */
-	bool anew;           /* another one stands at its path; it was not read since */
-	bool unentered;      /* a directory in it has a watch by another path */
-	bool through_link;   /* --follow: a symbolic link leads here */
-	char name[];         /* of a root's: the user's word */
+	struct names *names;   /* all entries but the watched directories among them */
+	int wd;                /* -1: no watch was to be had, it is polled */
+	bool fresh : 1;        /* it was not read yet */
+	bool anew : 1;         /* another one stands at its path; it was not read since */
+	bool unentered : 1;    /* a directory in it has a watch by another path */
+	bool through_link : 1; /* --follow: a symbolic link leads here */
+	bool unreadable : 1;   /* it could not be read the last time, and that was told */
+	char name[];           /* of a root's: the user's word */
 };
 
 void tree_free(struct file_source *s);
