@@ -187,10 +187,18 @@ passes() {
 	mkdir -p src other/in
 	ln -s ../other src/link
 	ln -s ../../src other/in/loop
-	watch file src --follow
-	: >src/link/in/f
-	until_true has_line "create src/link/in/f"
-	[ "$(wc -l <"$dir/out")" -le 2 ]
+	ln -s .. other/in/up
+	ln -s ../../.. other/in/above
+	for mode in "--events create,close_write" "--poll 20ms --events create,close_write"; do
+		watch file src --follow --ignore 'ready*' $mode
+		: >src/link/in/f
+		until_true has_line "close_write src/link/in/f"
+		: >src/last
+		until_true has_line "close_write src/last"
+		[ "$(sort out)" = "$(printf '%s\n' {close_write,create}" src/"{last,link/in/f})" ]
+		rm src/link/in/f src/last
+		kill "${pids[-1]}" && { wait "${pids[-1]}" || true; }
+	done
 }
 
 @test "a moved directory keeps being watched, and its paths are right afterwards" {

@@ -81,6 +81,26 @@ static const char *why_unseen(int error)
 				     : strerror(error);
 }
 
+/*
+ * A link above it leads back: it is what it is in. Watches show that by themselves; a polled tree
+ * would go round until the system has enough of the links (ELOOP), with two loops for ever.
+ */
+static bool is_in_itself(struct file_source *s, const struct dir *d)
+{
+	bool linked = d->through_link;
+	struct stat here, above;
+
+	for (const struct dir *up = d->parent; up; up = up->parent)
+		linked |= up->through_link;
+	if (!linked || stat(tree_path(s, d, NULL), &here) < 0)
+		return false;
+	for (const struct dir *up = d->parent; up; up = up->parent)
+		if (stat(tree_path(s, up, NULL), &above) == 0 && above.st_ino == here.st_ino &&
+		    above.st_dev == here.st_dev)
+			return true;
+	return false;
+}
+
 static struct dir *enter(struct file_source *s, struct dir *d, const char *name, char type)
 {
 	const struct file_config *c = s->base.config;
@@ -93,6 +113,11 @@ static struct dir *enter(struct file_source *s, struct dir *d, const char *name,
 		return NULL;
 	}
 	child = tree_watch(s, NULL, d, name, link);
+	if (child && child->wd < 0 && is_in_itself(s, child)) {
+		tree_remove(s, child);
+		errno = 0;
+		return NULL;
+	}
 	if (child)
 		child->fresh = true;
 	else if (errno != EEXIST && errno != ENOENT && errno != ENOTDIR)
