@@ -132,7 +132,6 @@ static struct engine_end run_engine(struct reactor *r, const struct process_opti
 static struct engine_end run_loop(const struct process_options *o, const struct rules *rules,
 				  struct guard *guard)
 {
-	struct reactor_config config = {o->backend ? o->backend : getenv("EVWATCH_BACKEND")};
 	struct engine_end end = {.status = 2};
 	struct inherited inherited;
 	struct reactor *r;
@@ -140,7 +139,7 @@ static struct engine_end run_loop(const struct process_options *o, const struct 
 	struct error e;
 
 	inherited_take(&inherited);
-	r = reactor_new(&config, &e);
+	r = reactor_new(o->backend ? o->backend : getenv("EVWATCH_BACKEND"), &e);
 	if (!r) {
 		tell_error(&e);
 		return end;

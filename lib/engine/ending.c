@@ -90,7 +90,7 @@ void ending_review(struct engine *e)
 		if (!armed_idle(&e->rules[i]))
 			return;
 	/* In a turn of its own: the caller is inside a job or a source. */
-	if (deferred_start(e->reactor, &e->stopper) < 0)
+	if (timer_start_soon(e->reactor, &e->stopper) < 0)
 		kill_all(e);
 }
 
@@ -104,7 +104,7 @@ static void stop_rules(struct engine *e)
 }
 
 /* First stops every rule; called again when all are idle. */
-static void on_stopper(struct reactor *r, struct deferred *d)
+static void on_stopper(struct reactor *r, struct timer *d)
 {
 	struct engine *e = CONTAINER_OF(d, struct engine, stopper);
 
@@ -126,7 +126,7 @@ void engine_finish(struct engine *e, int status, int signal)
 	e->phase = ENGINE_STOPPING;
 	e->end = (struct engine_end){status, signal};
 	timer_stop(e->reactor, &e->within);
-	if (deferred_start(e->reactor, &e->stopper) < 0)
+	if (timer_start_soon(e->reactor, &e->stopper) < 0)
 		kill_all(e);
 }
 
@@ -213,7 +213,7 @@ int ending_open(struct engine *e, struct error *error)
 {
 	timer_init(&e->within, CLOCK_OF_LOOP, on_within);
 	timer_init(&e->patience, CLOCK_OF_LOOP, on_patience);
-	deferred_init(&e->stopper, on_stopper);
+	timer_init(&e->stopper, CLOCK_OF_LOOP, on_stopper);
 	if (open_signals(e, error) < 0)
 		return -1;
 	if (e->config->within && timer_start_in(e->reactor, &e->within, e->config->within) < 0)

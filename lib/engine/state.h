@@ -56,7 +56,7 @@ struct engine {
 	int last_status;
 	struct timer within, patience; /* --within; leftovers */
 	int64_t patience_end;
-	struct deferred stopper;
+	struct timer stopper;
 	bool stopped; /* the rules were told to */
 	struct stop_signal signals[STOP_SIGNALS];
 	struct zone_set *zones;       /* the rules'; NULL: no schedule */

@@ -21,7 +21,7 @@ enum { STATUS_TIMEOUT = 124, STATUS_NOT_EXECUTED = 126, STATUS_NOT_FOUND = 127 }
 
 static void on_timeout(struct reactor *r, struct timer *t);
 static void on_again(struct reactor *r, struct timer *t);
-static void on_over(struct reactor *r, struct deferred *d);
+static void on_over(struct reactor *r, struct timer *d);
 
 struct run *run_new(struct job *j, struct batch *b, size_t from, size_t to)
 {
@@ -38,7 +38,7 @@ struct run *run_new(struct job *j, struct batch *b, size_t from, size_t to)
 	list_init(&run->link);
 	timer_init(&run->timeout, CLOCK_OF_LOOP, on_timeout);
 	timer_init(&run->again, CLOCK_OF_LOOP, on_again);
-	deferred_init(&run->over, on_over);
+	timer_init(&run->over, CLOCK_OF_LOOP, on_over);
 	return run;
 }
 
@@ -48,7 +48,7 @@ void run_free(struct run *run)
 
 	timer_stop(r, &run->timeout);
 	timer_stop(r, &run->again);
-	deferred_stop(r, &run->over);
+	timer_stop(r, &run->over);
 	child_stop(r, &run->child);
 	terminal_take_back(&run->terminal, r);
 	list_remove(&run->link);
@@ -262,11 +262,11 @@ static void start_failed(struct run *run, const char *step, int why)
 	run->state = RUN_FAILED;
 	/* In the next turn: a queue of commands that all fail must neither nest nor starve the
 	 * rest. */
-	if (deferred_start(j->setup.reactor, &run->over) < 0)
+	if (timer_start_soon(j->setup.reactor, &run->over) < 0)
 		run_end(run);
 }
 
-static void on_over(struct reactor *r, struct deferred *d)
+static void on_over(struct reactor *r, struct timer *d)
 {
 	(void)r;
 	run_end(CONTAINER_OF(d, struct run, over));

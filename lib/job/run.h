@@ -42,7 +42,7 @@ struct run {
 	struct child_watcher child;
 	struct timer timeout; /* --timeout, then --stop-timeout, then glances at the group */
 	struct timer again;   /* the end of a backoff */
-	struct deferred over; /* the end of one that could not be started */
+	struct timer over;    /* the end of one that could not be started */
 	int64_t kill_at;
 	struct output output;
 	struct terminal terminal;

@@ -149,7 +149,7 @@ static unsigned io_union(const struct io_slot *slot)
 	bool level = false;
 
 	for (const struct io_watcher *w = slot->first; w; w = w->next) {
-		interest |= w->interest & (unsigned)~IO_ONCE;
+		interest |= w->interest;
 		level |= !(w->interest & IO_EDGE);
 	}
 	/* One that wants levels gets levels; for the others that is more, not less. */

@@ -52,8 +52,6 @@ void queue_remove(struct reactor *r, unsigned priority, uint32_t place)
 static void call_io(struct reactor *r, struct io_watcher *w)
 {
 	w->pending = 0;
-	if (__builtin_expect(w->interest & IO_ONCE, 0))
-		io_stop(r, w);
 	w->call(r, w, w->ready);
 }
 
@@ -85,7 +83,6 @@ static void run_first_queue(struct reactor *r)
 		if (__builtin_expect(r->nonempty & interrupted, 0))
 			return;
 	}
-	r->stats.callbacks += q->count;
 	q->count = q->room = q->run = 0;
 	r->nonempty &= ~bit;
 }
@@ -134,7 +131,6 @@ int reactor_turn(struct reactor *r, int64_t wait)
 	/* 5, and 7 and 8 as it comes in: signals are readiness of a waker, before all others. */
 	if (r->backend->dispatch(r->backend_state, r, wait) < 0)
 		return -1;
-	r->stats.turns++;
 	if (r->timing | r->n_always)
 		activate_extras(r); /* 6, 8, 9 */
 	while (r->nonempty && r->nonempty < STOPPING)
@@ -160,7 +156,7 @@ void reactor_stop(struct reactor *r)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-struct reactor *reactor_new(const struct reactor_config *config, struct error *e)
+struct reactor *reactor_new(const char *backend, struct error *e)
 {
 	struct reactor *r = calloc(1, sizeof *r);
 
@@ -169,7 +165,7 @@ struct reactor *reactor_new(const struct reactor_config *config, struct error *e
 		return NULL;
 	}
 	children_open(r);
-	if (backend_choose(r, config ? config->backend : NULL, e) < 0) {
+	if (backend_choose(r, backend, e) < 0) {
 		free(r);
 		return NULL;
 	}
@@ -214,9 +210,4 @@ int reactor_reinit(struct reactor *r)
 const char *reactor_backend(const struct reactor *r)
 {
 	return r->backend->name;
-}
-
-void reactor_stats(const struct reactor *r, struct reactor_stats *stats)
-{
-	*stats = r->stats;
 }

@@ -90,8 +90,6 @@ struct reactor {
 	struct table children;      /* by pid */
 	struct io_watcher child_io; /* of a signalfd: for orphans, and children without a pidfd */
 	bool reaps_orphans;
-
-	struct reactor_stats stats;
 };
 
 /* ---- loop.c ---- */

@@ -23,12 +23,11 @@ struct reactor;
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
-struct reactor_config {
-	const char *backend; /* "epoll", "io_uring", "poll", "select", "auto" or NULL for auto */
-};
-
-/* A new reactor, or NULL with `e` filled: unknown or unavailable backend, ENOMEM, EMFILE. */
-struct reactor *reactor_new(const struct reactor_config *config, struct error *e);
+/*
+ * A new reactor on "epoll", "io_uring", "poll", "select", or the best that works here ("auto",
+ * NULL). NULL with `e` filled: unknown or unavailable backend, ENOMEM, EMFILE.
+ */
+struct reactor *reactor_new(const char *backend, struct error *e);
 
 /* Frees the loop and stops what is still started; the watchers' memory stays their owners'. */
 void reactor_free(struct reactor *r);
@@ -50,13 +49,6 @@ void reactor_stop(struct reactor *r);
 int reactor_reinit(struct reactor *r);
 
 const char *reactor_backend(const struct reactor *r);
-
-/* Counters since the start, for `status`. */
-struct reactor_stats {
-	uint64_t turns;     /* waits done */
-	uint64_t callbacks; /* watchers called */
-};
-void reactor_stats(const struct reactor *r, struct reactor_stats *stats);
 
 /* What `evwatch backends` tells; the last has a NULL name. Best first. */
 struct backend_info {
@@ -98,7 +90,6 @@ enum {
 	IO_HANGUP = 0x010,      /* reported always: EPOLLHUP */
 	IO_HALF_CLOSE = 0x2000, /* the peer will send no more: EPOLLRDHUP; only when asked for */
 	IO_EDGE = 0x080,        /* interest: tell changes only, on epoll; the others tell levels */
-	IO_ONCE = 0x100,        /* interest: stop before the callback */
 };
 
 struct io_watcher;
@@ -154,6 +145,8 @@ void timer_init(struct timer *t, enum reactor_clock clock, timer_call *call);
 int timer_start_at(struct reactor *r, struct timer *t, int64_t deadline);
 /* The same, `delay` ns from reactor_now. */
 int timer_start_in(struct reactor *r, struct timer *t, int64_t delay);
+/* In the next turn; nothing changes where it is armed already. */
+int timer_start_soon(struct reactor *r, struct timer *t);
 void timer_stop(struct reactor *r, struct timer *t);
 bool timer_active(const struct timer *t);
 
@@ -232,21 +225,7 @@ void child_stop(struct reactor *r, struct child_watcher *w);
  */
 int reactor_reap_orphans(struct reactor *r);
 
-/* ---- deferred calls and wake-ups ------------------------------------------------------------- */
-
-struct deferred;
-typedef void deferred_call(struct reactor *r, struct deferred *d);
-
-/* Called once, in the next turn. */
-struct deferred {
-	deferred_call *call;
-	struct timer timer; /* private */
-	uint8_t priority;
-};
-
-void deferred_init(struct deferred *d, deferred_call *call);
-int deferred_start(struct reactor *r, struct deferred *d);
-void deferred_stop(struct reactor *r, struct deferred *d);
+/* ---- wake-ups -------------------------------------------------------------------------------- */
 
 struct waker;
 typedef void waker_call(struct reactor *r, struct waker *w);

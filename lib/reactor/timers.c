@@ -184,6 +184,12 @@ int timer_start_in(struct reactor *r, struct timer *t, int64_t delay)
 	return timer_start_at(r, t, deadline_in(r, (enum reactor_clock)t->clock, delay));
 }
 
+/* One that starts itself again is served in the next turn: it must not starve the descriptors. */
+int timer_start_soon(struct reactor *r, struct timer *t)
+{
+	return timer_active(t) ? 0 : timer_start_at(r, t, 0);
+}
+
 static inline void heap_disarm(struct reactor *r, struct heap *h, struct timer *t)
 {
 	heap_remove(h, t->place - 1);
@@ -205,36 +211,6 @@ void timer_stop(struct reactor *r, struct timer *t)
 bool timer_active(const struct timer *t)
 {
 	return t->place != 0;
-}
-
-/* ---- deferred calls: timers that are due ------------------------------------------------------
- */
-
-static void on_deferred(struct reactor *r, struct timer *t)
-{
-	struct deferred *d = CONTAINER_OF(t, struct deferred, timer);
-
-	d->call(r, d);
-}
-
-void deferred_init(struct deferred *d, deferred_call *call)
-{
-	*d = (struct deferred){.call = call, .priority = PRIORITY_DEFAULT};
-	timer_init(&d->timer, CLOCK_OF_LOOP, on_deferred);
-}
-
-/* One that starts itself again is served in the next turn: it must not starve the descriptors. */
-int deferred_start(struct reactor *r, struct deferred *d)
-{
-	if (timer_active(&d->timer))
-		return 0;
-	d->timer.priority = d->priority;
-	return timer_start_at(r, &d->timer, 0);
-}
-
-void deferred_stop(struct reactor *r, struct deferred *d)
-{
-	timer_stop(r, &d->timer);
 }
 
 /* ---- expiry ---------------------------------------------------------------------------------- */

@@ -102,9 +102,8 @@ static inline void bail_out(const char *what)
 
 static inline struct reactor *reactor_here(void)
 {
-	struct reactor_config config = {backend};
 	struct error e;
-	struct reactor *r = reactor_new(&config, &e);
+	struct reactor *r = reactor_new(backend, &e);
 
 	if (!r)
 		bail_out(e.what);
@@ -124,20 +123,30 @@ static inline void stop_loop(struct reactor *r, struct timer *t)
 	reactor_stop(r);
 }
 
-/* Lets the loop run for `ns`. Returns how often it woke up: many times, and something spins. */
+struct lapse {
+	struct timer timer;
+	bool is_over;
+};
+
+static inline void end_lapse(struct reactor *r, struct timer *t)
+{
+	(void)r;
+	CONTAINER_OF(t, struct lapse, timer)->is_over = true;
+}
+
+/* Lets the loop turn for `ns`. Returns how often it woke up: many times, and something spins. */
 static inline int turns_within(struct reactor *r, int64_t ns)
 {
-	struct reactor_stats before, after;
-	struct timer t;
+	struct lapse lapse = {0};
+	int n = 0;
 
-	timer_init(&t, CLOCK_OF_LOOP, stop_loop);
-	if (timer_start_in(r, &t, ns) < 0)
+	timer_init(&lapse.timer, CLOCK_OF_LOOP, end_lapse);
+	if (timer_start_in(r, &lapse.timer, ns) < 0)
 		bail_out("timer");
-	reactor_stats(r, &before);
-	reactor_run(r);
-	reactor_stats(r, &after);
-	timer_stop(r, &t);
-	return (int)(after.turns - before.turns);
+	for (; !lapse.is_over; n++)
+		if (reactor_turn(r, -1) < 0)
+			bail_out("reactor_turn");
+	return n;
 }
 
 static inline void pipe_open(int fds[2])
@@ -221,6 +230,11 @@ static inline void wait_for(struct reactor *r, const struct probe *p, unsigned w
 
 	while (!(p->all & what) && clock_read(CLOCK_OF_LOOP) < end)
 		reactor_turn(r, 10000000);
+}
+
+static inline void stop_own(struct reactor *r, struct probe *p)
+{
+	io_stop(r, &p->io);
 }
 
 static inline void stop_other(struct reactor *r, struct probe *p)

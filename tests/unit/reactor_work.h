@@ -19,7 +19,7 @@ struct work {
 	struct probe reader, writer;
 	struct timer timers[CLOCKS_OF_WORK];
 	struct signal_watcher signal;
-	struct deferred deferred;
+	struct timer deferred;
 	struct waker waker;
 	struct child_watcher child;
 	int fds[2];
@@ -63,7 +63,7 @@ static inline void work_signal(struct reactor *r, struct signal_watcher *s,
 	CONTAINER_OF(s, struct work, signal)->signalled++;
 }
 
-static inline void work_deferred(struct reactor *r, struct deferred *d)
+static inline void work_deferred(struct reactor *r, struct timer *d)
 {
 	(void)r;
 	CONTAINER_OF(d, struct work, deferred)->deferred_calls++;
@@ -91,11 +91,12 @@ static inline void work_init(struct work *w)
 	pipe_open(w->fds);
 	w->reader = probe_of(w->fds[0], IO_READ);
 	w->reader.act = work_take;
-	w->writer = probe_of(w->fds[1], IO_WRITE | IO_ONCE);
+	w->writer = probe_of(w->fds[1], IO_WRITE);
+	w->writer.act = stop_own;
 	for (int i = 0; i < CLOCKS_OF_WORK; i++)
 		timer_init(&w->timers[i], (enum reactor_clock)i, work_timer);
 	signal_init(&w->signal, SIGUSR1, work_signal);
-	deferred_init(&w->deferred, work_deferred);
+	timer_init(&w->deferred, CLOCK_OF_LOOP, work_deferred);
 	waker_init(&w->waker, work_waker);
 }
 

@@ -108,7 +108,7 @@ static void work_once(struct work *w)
 	io_start(r, &w->writer.io);
 	for (int i = 0; i < CLOCKS_OF_WORK; i++)
 		timer_start_in(r, &w->timers[i], 0);
-	deferred_start(r, &w->deferred);
+	timer_start_soon(r, &w->deferred);
 	waker_wake(&w->waker);
 	raise(SIGUSR1);
 	io_change(r, &w->reader.io, IO_READ | IO_HALF_CLOSE);

@@ -46,11 +46,10 @@ static bool reaps_orphans;
 
 static int open_reactor(struct work *w)
 {
-	struct reactor_config config = {backend};
 	struct error e;
 
 	error_clear(&e);
-	w->reactor = reactor_new(&config, &e);
+	w->reactor = reactor_new(backend, &e);
 	if (w->reactor)
 		return 0;
 	/* It says why, in words. */
@@ -73,7 +72,8 @@ static bool start_all(struct work *w)
 		if (!OR_AGAIN(timer_start_in(r, &w->timers[i], 100000)))
 			return false;
 	return OR_AGAIN(signal_start(r, &w->signal)) && OR_AGAIN(waker_start(r, &w->waker)) &&
-	       OR_AGAIN(deferred_start(r, &w->deferred)) && OR_AGAIN(child_start(r, &w->child, -1));
+	       OR_AGAIN(timer_start_soon(r, &w->deferred)) &&
+	       OR_AGAIN(child_start(r, &w->child, -1));
 }
 
 static bool is_done(const struct work *w)

@@ -155,7 +155,7 @@ static void test_timers(void)
 	reactor_free(r);
 }
 
-static void on_deferred(struct reactor *r, struct deferred *d)
+static void on_deferred(struct reactor *r, struct timer *d)
 {
 	(void)r;
 	(void)d;
@@ -165,17 +165,17 @@ static void on_deferred(struct reactor *r, struct deferred *d)
 static void test_deferred(void)
 {
 	struct reactor *r = reactor_here();
-	struct deferred d;
+	struct timer d;
 
 	fired = 0;
-	deferred_init(&d, on_deferred);
-	deferred_start(r, &d);
+	timer_init(&d, CLOCK_OF_LOOP, on_deferred);
+	timer_start_soon(r, &d);
 	turn_without_memory(r);
 	EQUAL(fired, 0, "a deferred call that cannot be queued waits");
-	deferred_stop(r, &d);
+	timer_stop(r, &d);
 	reactor_run(r);
 	EQUAL(fired, 0, "it can be stopped then");
-	deferred_start(r, &d);
+	timer_start_soon(r, &d);
 	turn_without_memory(r);
 	reactor_run(r);
 	HOLDS(fired == 1, "or is called when there is memory");
@@ -262,17 +262,17 @@ static void test_waker(void)
 static void test_milliseconds(void)
 {
 	struct reactor *r = reactor_here();
-	struct reactor_stats stats;
 	struct timer t;
+	int n = 0;
 
 	fired = 0;
 	timer_init(&t, CLOCK_OF_LOOP, on_timer);
 	timer_start_in(r, &t, 4 * MS + 900000);
 	calls_fail("epoll_pwait2", 1, ENOSYS, true);
-	EQUAL(reactor_run(r), 0, "an older kernel's wait serves too");
+	for (; !fired && n < 20; n++)
+		HOLDS(reactor_turn(r, -1) == 0, "an older kernel's wait serves too");
 	calls_reset();
-	reactor_stats(r, &stats);
-	HOLDS(fired == 1 && stats.turns < 20, "and does not spin through the last millisecond");
+	HOLDS(fired == 1, "and does not spin through the last millisecond");
 	reactor_free(r);
 }
 

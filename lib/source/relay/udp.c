@@ -46,7 +46,7 @@ void udp_flush(struct udp_relay *u)
 		packets_send(u->out, u->out_socket->io.fd, 0, n, on_reply_lost, u);
 }
 
-static void on_flush(struct reactor *r, struct deferred *d)
+static void on_flush(struct reactor *r, struct timer *d)
 {
 	(void)r;
 	udp_flush(CONTAINER_OF(d, struct udp_relay, flush));
@@ -271,7 +271,7 @@ struct udp_relay *udp_open(struct relay_source *source, struct error *e)
 	table_init(&u->sessions, &session_table);
 	list_init(&u->by_use);
 	timer_init(&u->sweep, CLOCK_OF_LOOP, on_sweep);
-	deferred_init(&u->flush, on_flush);
+	timer_init(&u->flush, CLOCK_OF_LOOP, on_flush);
 	u->flush.priority = source->base.priority;
 	add_sockets(u);
 	u->in = packets_new();
@@ -307,7 +307,7 @@ void udp_close(struct udp_relay *u)
 	for (int i = 0; i < u->n_sockets; i++)
 		io_stop(r, &u->sockets[i].io);
 	timer_stop(r, &u->sweep);
-	deferred_stop(r, &u->flush);
+	timer_stop(r, &u->flush);
 	table_free(&u->sessions);
 	packets_free(u->in);
 	packets_free(u->out);

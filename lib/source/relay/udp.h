@@ -66,7 +66,7 @@ struct udp_relay {
 	struct session *senders[PACKETS_MOST];
 	struct udp_socket *out_socket;
 	int n_out;
-	struct deferred flush;
+	struct timer flush;
 };
 
 /* Sends the replies that are gathered. */

@@ -169,7 +169,7 @@ void session_on_target(struct reactor *r, struct io_watcher *w, unsigned ready)
 	u->out_socket = s->socket;
 	u->n_out += n;
 	answered(s);
-	if (u->n_out == PACKETS_MOST || deferred_start(r, &u->flush) < 0)
+	if (u->n_out == PACKETS_MOST || timer_start_soon(r, &u->flush) < 0)
 		udp_flush(u);
 }
 

@@ -277,10 +277,9 @@ static void on_message(struct channel *c, unsigned char type, const char *bytes,
 static struct relay_source *open_source(struct worker *w, struct worker_place *place, int fd,
 					struct error *e)
 {
-	struct reactor_config config = {reactor_backend(w->owner->source->base.reactor)};
 	struct relay_source *s;
 
-	place->reactor = reactor_new(&config, e);
+	place->reactor = reactor_new(reactor_backend(w->owner->source->base.reactor), e);
 	if (!place->reactor)
 		return NULL;
 	s = source_new(w, place);

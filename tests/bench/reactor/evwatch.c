@@ -26,7 +26,7 @@ static struct loop *open_loop(const char *backend)
 	struct loop *l = take(1, sizeof *l);
 	struct error e;
 
-	l->reactor = reactor_new(&(struct reactor_config){.backend = backend}, &e);
+	l->reactor = reactor_new(backend, &e);
 	return l->reactor ? l : NULL;
 }
 

@@ -66,9 +66,8 @@ static void fired(struct reactor *r, struct timer *t)
 
 static void lone_in_reactor(int n, const char *backend)
 {
-	struct reactor_config config = {backend};
 	struct lone l = {.wanted = n};
-	struct reactor *r = reactor_new(&config, NULL);
+	struct reactor *r = reactor_new(backend, NULL);
 
 	if (!r)
 		exit(1);
