@@ -278,7 +278,7 @@ static int watch_child(struct run *run)
 	int64_t timeout = j->setup.config->timeout;
 
 	child_init(&run->child, run->pid, on_child);
-	if (child_start(j->setup.reactor, &run->child, -1) < 0)
+	if (child_start(j->setup.reactor, &run->child) < 0)
 		return -1;
 	if (timeout && timer_start_in(j->setup.reactor, &run->timeout, timeout) < 0)
 		return -1;

@@ -1,7 +1,7 @@
 /*
- * Children: each ends through its pidfd (pidfd_open(2), Linux 5.3), or through SIGCHLD where there
- * is none. A process that adopts orphans must reap those too: then SIGCHLD looks at every child
- * that ended, and hands the watched ones to their watchers.
+ * Children: each ends through its pidfd (pidfd_open(2), Linux 5.3). A process that adopts orphans
+ * must reap those too: then SIGCHLD looks at every child that ended, and hands the watched ones to
+ * their watchers.
  *
  * SIGCHLD is blocked then, and read from a signalfd(2). With a handler, as for other signals, a
  * child's end costs three system calls more, and the handler's: 2 to 3 % of a short command.
@@ -44,27 +44,20 @@ static void child_ended(struct reactor *r, struct child_watcher *w, int status)
 	w->call(r, w, status);
 }
 
-/* Reaps it if it ended. Returns whether it did. */
-static bool child_reap(struct reactor *r, struct child_watcher *w)
+static void on_pidfd(struct reactor *r, struct io_watcher *io, unsigned ready)
 {
+	struct child_watcher *w = CONTAINER_OF(io, struct child_watcher, io);
 	int status;
 	pid_t pid;
 
+	(void)ready;
 	do
 		pid = waitpid(w->pid, &status, WNOHANG);
 	while (pid < 0 && errno == EINTR);
-	if (pid == 0)
-		return false;
 	if (pid < 0)
 		status = 0; /* somebody else reaped it: how it ended is not to be known */
-	child_ended(r, w, status);
-	return true;
-}
-
-static void on_pidfd(struct reactor *r, struct io_watcher *io, unsigned ready)
-{
-	(void)ready;
-	child_reap(r, CONTAINER_OF(io, struct child_watcher, io));
+	if (pid != 0)
+		child_ended(r, w, status);
 }
 
 /* So many ends are told in one turn: commands that are short must not starve the rest. */
@@ -86,28 +79,13 @@ static void reap_all(struct reactor *r)
 	raise(SIGCHLD); /* it is blocked: the next turn goes on */
 }
 
-/* Watched children without a pidfd; the table may change with every one that ended. */
-static void reap_watched(struct reactor *r)
-{
-	bool again = true;
-
-	while (again) {
-		struct child_watcher *w;
-		size_t at = 0;
-
-		again = false;
-		while (!again && (w = table_next(&r->children, &at)))
-			again = !w->io.started && child_reap(r, w);
-	}
-}
-
-static void mask_sigchld(int how)
+static sigset_t sigchld_alone(void)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
-	pthread_sigmask(how, &set, NULL);
+	return set;
 }
 
 /* Others may watch SIGCHLD as well; their handler cannot run while it is blocked. */
@@ -122,34 +100,21 @@ static void on_sigchld(struct reactor *r, struct io_watcher *w, unsigned ready)
 	info.code = si.ssi_code;
 	info.pid = (pid_t)si.ssi_pid;
 	info.uid = si.ssi_uid;
-	if (r->reaps_orphans)
-		reap_all(r);
-	else
-		reap_watched(r);
+	reap_all(r);
 	reactor_signal_deliver(r, &info);
-}
-
-static int watch_sigchld(struct reactor *r)
-{
-	sigset_t set;
-
-	if (r->child_io.started)
-		return 0;
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	io_init(&r->child_io, -1, IO_READ, on_sigchld);
-	r->child_io.priority = PRIORITY_FIRST;
-	if (io_open_internal(r, &r->child_io, signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
-		return -1;
-	mask_sigchld(SIG_BLOCK);
-	return 0;
 }
 
 int reactor_reap_orphans(struct reactor *r)
 {
-	if (watch_sigchld(r) < 0)
+	sigset_t set = sigchld_alone();
+
+	if (r->child_io.started)
+		return 0;
+	io_init(&r->child_io, -1, IO_READ, on_sigchld);
+	r->child_io.priority = PRIORITY_FIRST;
+	if (io_open_internal(r, &r->child_io, signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
 		return -1;
-	r->reaps_orphans = true;
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	raise(SIGCHLD); /* what ended before that */
 	return 0;
 }
@@ -162,30 +127,19 @@ void child_init(struct child_watcher *w, pid_t pid, child_call *call)
 	w->io.fd = -1;
 }
 
-static int watch_pidfd(struct reactor *r, struct child_watcher *w, int pidfd)
+static int watch_pidfd(struct reactor *r, struct child_watcher *w)
 {
-	if (pidfd < 0 && r->reaps_orphans)
+	if (r->child_io.started)
 		return 0; /* SIGCHLD comes in any case: a pidfd would only cost more */
-	if (pidfd < 0)
-		pidfd = (int)syscall(SYS_pidfd_open, w->pid, 0);
-	if (pidfd < 0 && (errno == ESRCH || kill(w->pid, 0) < 0))
-		return -1;
 	io_init(&w->io, -1, IO_READ, on_pidfd);
-	if (io_open_internal(r, &w->io, pidfd) == 0)
-		return 0;
-	if (watch_sigchld(r) < 0)
-		return -1;
-	raise(SIGCHLD); /* it may have ended before anybody watched */
-	return 0;
+	return io_open_internal(r, &w->io, (int)syscall(SYS_pidfd_open, w->pid, 0));
 }
 
-int child_start(struct reactor *r, struct child_watcher *w, int pidfd)
+int child_start(struct reactor *r, struct child_watcher *w)
 {
-	if (table_add(&r->children, w) < 0) {
-		fd_close(&pidfd);
+	if (table_add(&r->children, w) < 0)
 		return -1;
-	}
-	if (watch_pidfd(r, w, pidfd) < 0) {
+	if (watch_pidfd(r, w) < 0) {
 		table_remove(&r->children, &w->pid);
 		return -1;
 	}
@@ -213,6 +167,7 @@ void children_close(struct reactor *r)
 {
 	size_t at = 0;
 	struct child_watcher *w;
+	sigset_t set = sigchld_alone();
 
 	while ((w = table_next(&r->children, &at))) {
 		child_stop(r, w);
@@ -220,6 +175,6 @@ void children_close(struct reactor *r)
 	}
 	table_free(&r->children);
 	if (r->child_io.started)
-		mask_sigchld(SIG_UNBLOCK);
+		pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	io_close_internal(r, &r->child_io);
 }

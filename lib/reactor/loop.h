@@ -88,8 +88,7 @@ struct reactor {
 	void *filter_context;
 
 	struct table children;      /* by pid */
-	struct io_watcher child_io; /* of a signalfd: for orphans, and children without a pidfd */
-	bool reaps_orphans;
+	struct io_watcher child_io; /* of a signalfd, when orphans are reaped too */
 };
 
 /* ---- loop.c ---- */

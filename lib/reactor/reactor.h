@@ -212,16 +212,13 @@ struct child_watcher {
 };
 
 void child_init(struct child_watcher *w, pid_t pid, child_call *call);
-/*
- * Watches a child of this process. `pidfd` (from clone3(2), CLONE_PIDFD) is taken over, in failure
- * too; with -1 one is opened. Where there is none SIGCHLD serves, and is blocked until the reactor
- * is freed (commands must be started with an empty mask). -1 with ESRCH: no such child.
- */
-int child_start(struct reactor *r, struct child_watcher *w, int pidfd);
+/* Watches a child of this process. -1 with ESRCH: there is none; ENOSYS: Linux before 5.3. */
+int child_start(struct reactor *r, struct child_watcher *w);
 void child_stop(struct reactor *r, struct child_watcher *w);
 /*
- * Also reaps children that nobody watches: for a subreaper (prctl(2)) or PID 1. Blocks SIGCHLD as
- * said above. Returns 0 or -1.
+ * Also reaps children that nobody watches: for a subreaper (prctl(2)) or PID 1. SIGCHLD serves
+ * then, and is blocked until the reactor is freed (commands must be started with an empty mask).
+ * Returns 0 or -1.
  */
 int reactor_reap_orphans(struct reactor *r);
 

@@ -1,10 +1,8 @@
 /* lib/reactor: the end of each child is told once, whoever reaps, and nobody else's is stolen. */
 #include "reactor_suite.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 struct child {
@@ -53,7 +51,7 @@ static void start_child(struct reactor *r, struct child *c, pid_t pid)
 {
 	*c = (struct child){0};
 	child_init(&c->watcher, pid, on_child);
-	if (child_start(r, &c->watcher, -1) < 0)
+	if (child_start(r, &c->watcher) < 0)
 		bail_out("child_start");
 }
 
@@ -161,21 +159,6 @@ static void test_freed_inside(void)
 	reactor_free(r);
 }
 
-static void test_pidfd_of_the_caller(void)
-{
-	struct reactor *r = reactor_here();
-	struct child c = {0};
-	pid_t pid = spawn(3);
-	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-
-	child_init(&c.watcher, pid, on_child);
-	EQUAL(child_start(r, &c.watcher, pidfd), 0, "a pidfd of the caller's is taken");
-	reactor_run(r);
-	HOLDS(c.calls == 1 && WEXITSTATUS(c.status) == 3, "and tells the end");
-	EQUAL(fcntl(pidfd, F_GETFD), -1, "and is closed then");
-	reactor_free(r);
-}
-
 static void test_of_others(void)
 {
 	struct reactor *r = reactor_here();
@@ -226,7 +209,7 @@ static void test_nobody(void)
 
 	waitpid(pid, NULL, 0);
 	child_init(&c.watcher, pid, on_child);
-	HOLDS(child_start(r, &c.watcher, -1) == -1 && errno == ESRCH,
+	HOLDS(child_start(r, &c.watcher) == -1 && errno == ESRCH,
 	      "a child that is gone is refused");
 	reactor_run(r);
 	HOLDS(true, "and does not keep the loop running");
@@ -234,17 +217,11 @@ static void test_nobody(void)
 }
 
 static const struct conformance cases[] = {
-    {"by pidfd", test_with_pidfds},
-    {"by SIGCHLD", test_with_sigchld},
-    {"at once", test_at_once},
-    {"signalled", test_signalled},
-    {"stopped", test_stopped},
-    {"freed in its callback", test_freed_inside},
-    {"pidfd of the caller", test_pidfd_of_the_caller},
-    {"of others", test_of_others},
-    {"orphans", test_orphans},
-    {"gone", test_nobody},
-    {0},
+    {"by pidfd", test_with_pidfds}, {"by SIGCHLD", test_with_sigchld},
+    {"at once", test_at_once},      {"signalled", test_signalled},
+    {"stopped", test_stopped},      {"freed in its callback", test_freed_inside},
+    {"of others", test_of_others},  {"orphans", test_orphans},
+    {"gone", test_nobody},          {0},
 };
 
 int main(void)

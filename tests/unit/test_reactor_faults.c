@@ -72,8 +72,7 @@ static bool start_all(struct work *w)
 		if (!OR_AGAIN(timer_start_in(r, &w->timers[i], 100000)))
 			return false;
 	return OR_AGAIN(signal_start(r, &w->signal)) && OR_AGAIN(waker_start(r, &w->waker)) &&
-	       OR_AGAIN(timer_start_soon(r, &w->deferred)) &&
-	       OR_AGAIN(child_start(r, &w->child, -1));
+	       OR_AGAIN(timer_start_soon(r, &w->deferred)) && OR_AGAIN(child_start(r, &w->child));
 }
 
 static bool is_done(const struct work *w)

@@ -191,7 +191,7 @@ static int adopt(struct worker *w, pid_t pid, int fd)
 {
 	child_init(&w->child, pid, on_exit_of);
 	if (channel_open(&w->channel, reactor_of(w->owner), fd, on_message, w) == 0 &&
-	    child_start(reactor_of(w->owner), &w->child, -1) == 0) {
+	    child_start(reactor_of(w->owner), &w->child) == 0) {
 		w->started = reactor_now(reactor_of(w->owner), CLOCK_OF_LOOP);
 		w->running = true;
 		w->owner->n_running++;

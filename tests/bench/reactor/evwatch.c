@@ -181,7 +181,7 @@ static void open_children(struct loop *l, int n)
 static void start_child(struct loop *l, int slot, const char *path)
 {
 	child_init(&l->children[slot], start_program(path), on_child);
-	must(child_start(l->reactor, &l->children[slot], -1), "child_start");
+	must(child_start(l->reactor, &l->children[slot]), "child_start");
 }
 
 const struct verbs evwatch_verbs = {
