@@ -14,12 +14,6 @@
 struct error;
 struct reactor;
 
-enum backend_answer {
-	BACKEND_FAILED = -1, /* errno says why */
-	BACKEND_OK = 0,
-	BACKEND_ALWAYS_READY = 1, /* the kernel has nothing to wait for: a regular file */
-};
-
 struct backend {
 	const char *name;
 	size_t size; /* of its state, which comes zeroed */
@@ -28,9 +22,9 @@ struct backend {
 	/*
 	 * Sets the interest in a descriptor (never 0); `before` is what was set so far: 0 for none,
 	 * or when it may be another file by now. `generation` comes back with its readiness.
+	 * Returns 0, or -1 with errno.
 	 */
-	enum backend_answer (*add)(void *state, int fd, unsigned before, unsigned interest,
-				   uint32_t generation);
+	int (*add)(void *state, int fd, unsigned before, unsigned interest, uint32_t generation);
 	/* Forgets a descriptor, which may be closed already: it may go on being reported. */
 	void (*del)(void *state, int fd);
 	/* Waits at most `wait` ns (-1: for ever) and calls io_ready (ready.h). Returns 0 or -1. */

@@ -7,6 +7,7 @@
  */
 #include "reactor/ready.h"
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/fd.h"
 
@@ -27,9 +28,17 @@ struct name {
 
 _Static_assert(sizeof(struct name) == sizeof(epoll_data_t), "it is what epoll_data has room for");
 
+/* Regular files and some devices have nothing to wait for (epoll_ctl(2), EPERM). */
+struct always_ready {
+	struct name name;
+	unsigned events;
+};
+
 struct epoll_state {
 	int fd;
 	bool milliseconds_only;
+	struct always_ready *always;
+	size_t n_always, capacity;
 	struct epoll_event events[ROUND];
 };
 
@@ -46,10 +55,26 @@ static void epoll_close(void *state)
 	struct epoll_state *s = state;
 
 	fd_close(&s->fd);
+	free(s->always);
 }
 
-static enum backend_answer epoll_add(void *state, int fd, unsigned before, unsigned interest,
-				     uint32_t generation)
+static int always_add(struct epoll_state *s, struct name name, unsigned events)
+{
+	if (events && ARRAY_GROW(s->always, s->capacity, s->n_always + 1) < 0)
+		return -1;
+	if (events)
+		s->always[s->n_always++] = (struct always_ready){name, events};
+	return 0;
+}
+
+static void always_remove(struct epoll_state *s, int fd)
+{
+	for (size_t i = 0; i < s->n_always; i++)
+		if (s->always[i].name.fd == (uint32_t)fd)
+			s->always[i] = s->always[--s->n_always];
+}
+
+static int epoll_add(void *state, int fd, unsigned before, unsigned interest, uint32_t generation)
 {
 	struct epoll_state *s = state;
 	struct epoll_event event = {
@@ -60,18 +85,19 @@ static enum backend_answer epoll_add(void *state, int fd, unsigned before, unsig
 	int second = first == EPOLL_CTL_ADD ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
 	memcpy(&event.data, &name, sizeof name);
+	always_remove(s, fd);
 	if (epoll_ctl(s->fd, first, fd, &event) == 0)
-		return BACKEND_OK;
+		return 0;
 	if ((errno == EEXIST || errno == ENOENT) && epoll_ctl(s->fd, second, fd, &event) == 0)
-		return BACKEND_OK;
-	/* Regular files and some devices have nothing to wait for (epoll_ctl(2), EPERM). */
-	return errno == EPERM ? BACKEND_ALWAYS_READY : BACKEND_FAILED;
+		return 0;
+	return errno == EPERM ? always_add(s, name, interest & (IO_READ | IO_WRITE)) : -1;
 }
 
 static void epoll_del(void *state, int fd)
 {
 	struct epoll_state *s = state;
 
+	always_remove(s, fd);
 	epoll_ctl(s->fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
@@ -99,9 +125,12 @@ static __attribute__((noinline)) int wait_exactly(struct epoll_state *s, int64_t
 static int epoll_dispatch(void *state, struct reactor *r, int64_t wait)
 {
 	struct epoll_state *s = state;
-	/* Ready at once or for ever: the older call does as well, and costs less. */
-	int n = wait > 0 ? wait_exactly(s, wait) : epoll_wait(s->fd, s->events, ROUND, (int)wait);
+	int n;
 
+	if (s->n_always)
+		wait = 0;
+	/* Ready at once or for ever: the older call does as well, and costs less. */
+	n = wait > 0 ? wait_exactly(s, wait) : epoll_wait(s->fd, s->events, ROUND, (int)wait);
 	if (n < 0)
 		return errno == EINTR ? 0 : -1;
 	for (int i = 0; i < n; i++) {
@@ -109,6 +138,11 @@ static int epoll_dispatch(void *state, struct reactor *r, int64_t wait)
 
 		memcpy(&name, &s->events[i].data, sizeof name);
 		io_ready(r, (int)name.fd, name.generation, s->events[i].events);
+	}
+	for (size_t i = 0; i < s->n_always; i++) {
+		struct name name = s->always[i].name;
+
+		io_ready(r, (int)name.fd, name.generation, s->always[i].events);
 	}
 	return 0;
 }

@@ -22,25 +22,24 @@ void poll_close(void *state)
 	free(s->places);
 }
 
-enum backend_answer poll_add(void *state, int fd, unsigned before, unsigned interest,
-			     uint32_t generation)
+int poll_add(void *state, int fd, unsigned before, unsigned interest, uint32_t generation)
 {
 	struct poll_state *s = state;
 	size_t place;
 
 	(void)before;
 	if (ARRAY_GROW(s->places, s->n_places, (size_t)fd + 1) < 0)
-		return BACKEND_FAILED;
+		return -1;
 	if (!s->places[fd]) {
 		if (ARRAY_GROW(s->fds, s->capacity, s->count + 1) < 0 ||
 		    ARRAY_GROW(s->generations, s->generations_capacity, s->count + 1) < 0)
-			return BACKEND_FAILED;
+			return -1;
 		s->places[fd] = ++s->count;
 	}
 	place = s->places[fd] - 1;
 	s->fds[place] = (struct pollfd){.fd = fd, .events = (short)to_kernel(interest)};
 	s->generations[place] = generation;
-	return BACKEND_OK;
+	return 0;
 }
 
 void poll_del(void *state, int fd)

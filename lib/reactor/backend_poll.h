@@ -19,8 +19,7 @@ struct poll_state {
 };
 
 /* The verbs of struct backend, on a state that begins with a poll_state. */
-enum backend_answer poll_add(void *state, int fd, unsigned before, unsigned interest,
-			     uint32_t generation);
+int poll_add(void *state, int fd, unsigned before, unsigned interest, uint32_t generation);
 void poll_del(void *state, int fd);
 void poll_close(void *state);
 /* Waits, and tells what is ready. Returns how many are, or -1 with errno. */

@@ -232,18 +232,17 @@ static int list_to_arm(struct uring_state *s, int fd)
 	return 0;
 }
 
-static enum backend_answer uring_add(void *state, int fd, unsigned before, unsigned interest,
-				     uint32_t generation)
+static int uring_add(void *state, int fd, unsigned before, unsigned interest, uint32_t generation)
 {
 	struct uring_state *s = state;
 
 	(void)before;
 	if (ARRAY_GROW(s->slots, s->n_slots, (size_t)fd + 1) < 0 || list_to_arm(s, fd) < 0)
-		return BACKEND_FAILED;
+		return -1;
 	uring_disarm(s, fd);
 	s->slots[fd].generation = generation;
 	s->slots[fd].interest = (uint16_t)(interest | IO_HANGUP);
-	return BACKEND_OK;
+	return 0;
 }
 
 static void uring_del(void *state, int fd)

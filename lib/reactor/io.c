@@ -26,13 +26,12 @@ void io_init(struct io_watcher *w, int fd, unsigned interest, io_call *call)
 	};
 }
 
-/* A descriptor is in each list once at most: with room for all of them, notes never fail. */
+/* A descriptor is in the list once at most: with room for all of them, notes never fail. */
 static int slots_grow(struct reactor *r, int fd)
 {
 	size_t need = (size_t)fd + 1;
 
-	if (ARRAY_GROW(r->changes, r->changes_capacity, need) < 0 ||
-	    ARRAY_GROW(r->always, r->always_capacity, need) < 0)
+	if (ARRAY_GROW(r->changes, r->changes_capacity, need) < 0)
 		return -1;
 	return ARRAY_GROW(r->slots, r->n_slots, need);
 }
@@ -114,8 +113,7 @@ void io_stop_close(struct reactor *r, struct io_watcher *w)
 	if (w->fd < 0)
 		return;
 	slot = (size_t)w->fd < r->n_slots ? &r->slots[w->fd] : NULL;
-	if (r->backend->forgets_closed && slot && slot->installed && !slot->first &&
-	    !slot->always_ready) {
+	if (r->backend->forgets_closed && slot && slot->installed && !slot->first) {
 		slot->installed = 0;
 		slot->unsure = false;
 		slot->generation++;
@@ -156,20 +154,6 @@ static unsigned io_union(const struct io_slot *slot)
 	return level ? interest & (unsigned)~IO_EDGE : interest;
 }
 
-static void always_ready_add(struct reactor *r, int fd)
-{
-	r->slots[fd].always_ready = true;
-	r->always[r->n_always++] = fd;
-}
-
-static void always_ready_remove(struct reactor *r, int fd)
-{
-	for (size_t i = 0; i < r->n_always; i++)
-		if (r->always[i] == fd)
-			r->always[i] = r->always[--r->n_always];
-	r->slots[fd].always_ready = false;
-}
-
 /* Every watcher hears of it once, and is stopped: nothing spins on it. */
 void io_refused(struct reactor *r, int fd)
 {
@@ -197,32 +181,24 @@ static bool is_shortage(int error)
 static int io_install(struct reactor *r, int fd, unsigned interest)
 {
 	struct io_slot *slot = &r->slots[fd];
-	enum backend_answer answer;
+	int result;
 
 	if (!slot->installed || slot->unsure)
 		slot->generation++;
-	answer = r->backend->add(r->backend_state, fd, slot->unsure ? 0 : slot->installed, interest,
+	result = r->backend->add(r->backend_state, fd, slot->unsure ? 0 : slot->installed, interest,
 				 slot->generation);
-	if (slot->always_ready)
-		always_ready_remove(r, fd);
-	if (answer == BACKEND_ALWAYS_READY)
-		always_ready_add(r, fd);
 	slot->unsure = false;
-	slot->installed = answer == BACKEND_FAILED ? 0 : (uint16_t)interest;
-	if (answer != BACKEND_FAILED)
-		return 0;
-	slot->generation++;
-	return -1;
+	slot->installed = result < 0 ? 0 : (uint16_t)interest;
+	if (result < 0)
+		slot->generation++;
+	return result;
 }
 
 static void io_uninstall(struct reactor *r, int fd)
 {
 	struct io_slot *slot = &r->slots[fd];
 
-	if (slot->always_ready)
-		always_ready_remove(r, fd);
-	else
-		r->backend->del(r->backend_state, fd);
+	r->backend->del(r->backend_state, fd);
 	slot->installed = 0;
 	slot->unsure = false;
 	slot->generation++;
@@ -295,22 +271,12 @@ void io_reinstall_all(struct reactor *r)
 		struct io_slot *slot = &r->slots[fd];
 
 		slot->installed = 0;
-		slot->always_ready = false;
 		if (slot->first)
 			io_note_change(r, slot, (int)fd);
 	}
-	r->n_always = 0;
 }
 
 /* ---- readiness ------------------------------------------------------------------------------- */
-
-void io_activate_always_ready(struct reactor *r)
-{
-	for (size_t i = 0; i < r->n_always; i++)
-		for (struct io_watcher *w = r->slots[r->always[i]].first; w; w = w->next)
-			if (w->interest & (IO_READ | IO_WRITE))
-				io_activate(r, w, w->interest & (IO_READ | IO_WRITE));
-}
 
 /*
  * A duplicate keeps a closed file alive in the backend, and no call can name it any more: only a

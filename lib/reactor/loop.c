@@ -112,27 +112,21 @@ static int64_t prepare_wait(struct reactor *r, int64_t wait)
 		io_flush_changes(r); /* first: what is refused now must not be waited for */
 	if ((r->rebuild || r->n_changes) && (wait < 0 || wait > RETRY))
 		wait = RETRY;
-	if (r->nonempty || r->n_always)
+	if (r->nonempty)
 		wait = 0;
 	return r->timing ? timers_wait(r, wait) : wait;
 }
 
-static void activate_extras(struct reactor *r)
-{
-	io_activate_always_ready(r);
-	timers_activate_expired(r);
-}
-
 int reactor_turn(struct reactor *r, int64_t wait)
 {
-	if (r->timing | r->n_always | r->n_changes | r->rebuild | r->nonempty)
+	if (r->timing | r->n_changes | r->rebuild | r->nonempty)
 		wait = prepare_wait(r, wait); /* 1 to 3 */
 	clock_forget(r);                      /* 4 */
 	/* 5, and 7 and 8 as it comes in: signals are readiness of a waker, before all others. */
 	if (r->backend->dispatch(r->backend_state, r, wait) < 0)
 		return -1;
-	if (r->timing | r->n_always)
-		activate_extras(r); /* 6, 8, 9 */
+	if (r->timing)
+		timers_activate_expired(r); /* 6, 9 */
 	while (r->nonempty && r->nonempty < STOPPING)
 		run_first_queue(r); /* 10 */
 	return 0;
@@ -182,7 +176,6 @@ void reactor_free(struct reactor *r)
 	backend_free(r->backend, r->backend_state);
 	free(r->slots);
 	free(r->changes);
-	free(r->always);
 	free(r);
 }
 

@@ -24,8 +24,7 @@ struct io_slot {
 	uint32_t generation; /* of the registration: stale readiness carries an older one */
 	uint16_t installed;  /* what the backend has */
 	bool changed;        /* listed in `changes` */
-	bool always_ready : 1;
-	bool unsure : 1; /* a watcher was initialised anew: the file may be another */
+	bool unsure;         /* a watcher was initialised anew: the file may be another */
 };
 
 /* Watchers that are to be called: pointers with their kind in the low bits. */
@@ -66,8 +65,6 @@ struct reactor {
 	size_t n_slots;
 	int *changes;
 	size_t n_changes, changes_capacity;
-	int *always; /* descriptors that are always ready */
-	size_t n_always, always_capacity;
 
 	uint32_t nonempty; /* a bit for each priority, and STOPPING */
 	struct queue queues[PRIORITIES];
@@ -125,7 +122,6 @@ void io_close_internal(struct reactor *r, struct io_watcher *w);
 
 /* ---- io.c ---- */
 void io_flush_changes(struct reactor *r);
-void io_activate_always_ready(struct reactor *r);
 void io_reinstall_all(struct reactor *r);
 /* Stops every watcher that is left. */
 void io_close(struct reactor *r);

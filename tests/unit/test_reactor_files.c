@@ -30,6 +30,7 @@ static void test_always_ready(void)
 	io_stop(r, &null.io);
 	file.calls = null.calls = 0;
 	turns(r, 2);
+	HOLDS(turns_within(r, 30000000) < 20, "without interest it does not keep the loop awake");
 	EQUAL(file.calls + null.calls, 0, "without interest, or stopped, it is not told");
 	pipe_open(fds);
 	io_stop(r, &file.io);
