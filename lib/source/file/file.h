@@ -120,6 +120,8 @@ struct change {
 /* Does the rule trigger itself? See self.c. */
 struct self_trigger {
 	bool running;
+	int64_t began;        /* loop time: when the last run did */
+	int64_t into;         /* how long after that the last suspect came */
 	char *path, *before;  /* the suspect, and another that was one before it; owned */
 	unsigned times, runs; /* in a row: that path, any path */
 	int64_t spacing;

@@ -5,6 +5,9 @@
  * changes came while the command ran, again and again: with the same path, or for longer with paths
  * that come anew each time. It is named, with the cure, and its runs are spaced out; nothing is
  * dropped, for it may be the user who saves that often.
+ *
+ * A server that is restarted (--on-busy restart) runs whenever its user saves a file. What gives it
+ * away is that it writes as long after each start as the time before: a user does not.
  */
 #include "base/log.h"
 #include "base/text.h"
@@ -17,17 +20,18 @@
 
 #define SPACING_FIRST (50 * NS_PER_MS)
 #define SPACING_MOST  (1 * NS_PER_S)
+#define STEADY        (50 * NS_PER_MS) /* and a tenth of it: that is as long after the start */
 
 /* Runs in a row that triggered themselves. */
 enum { SUSPICIOUS = 4, SUSPICIOUS_ANEW = 8 };
 
 static void acquit(struct self_trigger *self)
 {
-	bool running = self->running;
+	struct self_trigger fresh = {.running = self->running, .began = self->began};
 
 	free(self->path);
 	free(self->before);
-	*self = (struct self_trigger){.running = running};
+	*self = fresh;
 }
 
 void self_free(struct file_source *s)
@@ -145,11 +149,21 @@ static bool count(struct file_source *s, const struct change *change)
 	return self->path;
 }
 
+/* Was it made as long after the start as the one before? */
+static bool is_steady(const struct self_trigger *self, int64_t into)
+{
+	return llabs(into - self->into) <= STEADY + into / 10;
+}
+
 void self_judge(struct file_source *s)
 {
 	struct self_trigger *self = &s->changes.self;
 	const struct change *change = suspect(s);
+	int64_t into = change ? change->since - self->began : 0;
 
+	if (change && self->running && self->runs && !is_steady(self, into))
+		acquit(self);
+	self->into = into;
 	if (!change || !count(s, change)) {
 		acquit(self);
 		return;
@@ -168,8 +182,11 @@ void self_judge(struct file_source *s)
 
 void self_run_began(struct source *base, void *token)
 {
+	struct self_trigger *self = &((struct file_source *)base)->changes.self;
+
 	(void)token;
-	((struct file_source *)base)->changes.self.running = true;
+	self->running = true;
+	self->began = clock_read(CLOCK_OF_LOOP);
 }
 
 void self_run_ended(struct source *base, void *token, const struct run_outcome *outcome)
