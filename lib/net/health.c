@@ -15,11 +15,11 @@ static void take_answer(struct health *h, const char *why)
 {
 	enum health_state answer = why ? HEALTH_DOWN : HEALTH_UP;
 
-	if (answer == h->state) {
+	/* While nothing is known yet, good and bad ones both differ from it, but not in a row. */
+	if (answer != h->last)
 		h->in_a_row = 0;
-		return;
-	}
-	if (++h->in_a_row < (why ? h->config->fall : h->config->rise))
+	h->last = answer;
+	if (answer == h->state || ++h->in_a_row < (why ? h->config->fall : h->config->rise))
 		return;
 	h->in_a_row = 0;
 	h->state = answer;

@@ -38,7 +38,8 @@ struct health {
 	bool asking;           /* for its addresses */
 	struct io_watcher udp; /* a datagram was sent: is it refused? */
 	struct timer next, patience;
-	uint64_t in_a_row; /* answers that differ from `state` */
+	enum health_state last; /* answer */
+	uint64_t in_a_row;      /* such answers, while they differ from `state` */
 	health_call *call;
 	void *context;
 };
