@@ -168,6 +168,46 @@ P
   for _ in 1 2 3 4; do [ "$(echo hi | tcp "$(port)")" = hi ]; done
 }
 
+@test "where a read stops short, what is behind it is carried too: urgent data, descriptors, a FIN" {
+  server "$echo_server"
+  start -e "a: relay unix:s 127.0.0.1:$SERVER" -e "b: relay 127.0.0.1:0 127.0.0.1:$SERVER"
+  timeout 20 python3 - "$(port b)" "$(loop_pid)" <<'P'
+import os, signal, socket, sys
+loop = int(sys.argv[2])
+over_tcp, another = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(2)]
+over_unix = socket.socket(socket.AF_UNIX)
+over_unix.connect("s")
+
+def next_six(c):
+    got = b""
+    while len(got) < 6 and (d := c.recv(6 - len(got))): got += d
+    return got
+
+def urgent():
+    over_tcp.sendall(b"one")
+    over_tcp.send(b"!", socket.MSG_OOB)
+    over_tcp.sendall(b"two")
+
+def descriptors():
+    socket.send_fds(over_unix, [b"one"], [0])
+    over_unix.sendall(b"two")
+
+def end():
+    another.sendall(b"onetwo")
+    another.shutdown(socket.SHUT_WR)
+
+for c, act in (over_tcp, urgent), (over_unix, descriptors), (another, end):
+    c.settimeout(5)
+    c.sendall(b"before") # so that the relay has settled
+    assert next_six(c) == b"before"
+    os.kill(loop, signal.SIGSTOP)
+    try: act()
+    finally: os.kill(loop, signal.SIGCONT)
+    assert next_six(c) == b"onetwo", act
+assert another.recv(1) == b"" # the FIN went there and back
+P
+}
+
 @test "Unix sockets on both sides, and names" {
   server "$echo_server"
   start -e "a: relay unix:s localhost:$SERVER" -e 'b: relay 127.0.0.1:0 unix:s'

@@ -137,10 +137,11 @@ static enum step copy(struct pair *p, struct end *from, int to, size_t most, boo
 	ssize_t n = recv(from->io.fd, s->buffer, most, MSG_DONTWAIT), sent;
 
 	*full = n == (ssize_t)most;
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? STEP_DRY : STEP_READ_FAILED;
-	if (n == 0) {
-		f->ended = true;
+	if (n < 0 && errno != EAGAIN)
+		return errno == EINTR ? STEP_MOVED : STEP_READ_FAILED;
+	if (n <= 0) {
+		f->ended = n == 0;
+		f->drained = f->tcp;
 		return STEP_DRY;
 	}
 	if (p->limits)
@@ -154,7 +155,10 @@ static enum step copy(struct pair *p, struct end *from, int to, size_t most, boo
 	if (sent < n)
 		return flow_hold(f, s->buffer + sent, (size_t)(n - sent)) < 0 ? STEP_WRITE_FAILED
 									      : STEP_BLOCKED;
-	return !*full ? STEP_DRY : STEP_MOVED; /* a short read: there is no more for now */
+	if (*full || f->to_the_end)
+		return STEP_MOVED;
+	f->drained = f->tcp; /* a short read: there is no more for now */
+	return STEP_DRY;
 }
 
 /* ---- splicing -------------------------------------------------------------------------------- */
@@ -211,6 +215,7 @@ static enum step move(struct pair *p, struct end *from, int to)
 	enum step step = send_held(f, to);
 	bool full = f->pipe, watched = p->limits || s->dump.source;
 
+	f->drained = false;
 	/* A few rounds: the other connections want their turn, and the level stays. */
 	for (int i = 0; i < ROUNDS && step == STEP_MOVED && !f->ended; i++) {
 		size_t most = p->limits ? limit_allows(p, from, BUFFER) : BUFFER;

@@ -22,13 +22,12 @@ static void try_target(struct pair *p);
 
 /* ---- targets --------------------------------------------------------------------------------- */
 
-void set_without_delay(int fd)
+bool set_without_delay(int fd)
 {
 	int on = 1;
 
-	/* Not for Unix sockets: that fails, and does no harm. */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0;
 }
 
 /* One target did not work: the next one, or the client is told. */
@@ -64,10 +63,9 @@ static void on_connected(void *context, int fd, int error)
 		target_failed(p, strerror(error));
 		return;
 	}
-	set_without_delay(fd);
 	p->owner->told_no_target = false;
 	report_event(p->owner, "open", &carried);
-	pair_start(p, fd);
+	pair_start(p, fd, set_without_delay(fd));
 }
 
 static void on_resolved(void *context, const struct address *addresses, int n, const char *why)
@@ -157,6 +155,7 @@ int pair_open(struct relay_source *s, int fd, const struct address *remote, stru
 		return -1;
 	}
 	remote_keep(p, remote);
+	p->ends[CLIENT].flow.tcp = address_is_ip(remote);
 	p->peer = peer;
 	p->started = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 	p->ends[CLIENT].io.fd = fd;

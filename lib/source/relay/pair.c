@@ -11,6 +11,11 @@
  * to become writable while the flow towards it is. One that has nothing to be waited for is not
  * watched at all: its hang-up would be told in every turn. The end of its input is told twice,
  * though: most pairs are over by then, and a change of what is watched costs more than a turn.
+ *
+ * While messages are small, each is read whole and nothing is held: then both ends are watched for
+ * changes only (EPOLLET, epoll(7)), which spares the kernel another look at each, and us one at
+ * what is to be watched. A short read has left nothing behind on TCP; a FIN and urgent data, behind
+ * which it stops, are told. Wherever something may be left, levels are watched.
  */
 #include "source/relay/relay.h"
 #include "source/relay/report.h"
@@ -104,24 +109,32 @@ void pair_close(struct pair *p, const char *why, bool reset)
 
 /* ---- carrying -------------------------------------------------------------------------------- */
 
+enum { CHANGES = IO_READ | IO_HALF_CLOSE | IO_URGENT | IO_EDGE };
+
 /* What end `e` is to be watched for now. */
 static unsigned interest_of(struct pair *p, const struct end *e)
 {
 	const struct flow *out = &e->flow, *in = &end_other(p, e)->flow;
-
 	bool reads = !out->told && !flow_is_blocked(out) && !(p->limits && limit_holds(p, e));
 
-	return (reads ? IO_READ : 0u) | (flow_is_blocked(in) ? IO_WRITE : 0u);
+	if (flow_is_blocked(in))
+		return IO_WRITE | (reads ? IO_READ : 0u);
+	if (!reads)
+		return 0;
+	return out->drained ? CHANGES : IO_READ;
 }
 
 static int watch_ends(struct pair *p)
 {
+	p->calm = !p->limits;
 	for (int i = CLIENT; i <= TARGET; i++) {
 		struct end *e = &p->ends[i];
 		unsigned wanted = interest_of(p, e);
+		unsigned before = e->io.interest & ~(unsigned)(IO_ERROR | IO_HANGUP);
 
+		p->calm &= wanted == CHANGES;
 		/* Mostly nothing changed: then the loop is not bothered. */
-		if (wanted == (e->io.started ? e->io.interest & (IO_READ | IO_WRITE) : 0u))
+		if (wanted == (e->io.started ? before : 0))
 			continue;
 		if (!wanted) {
 			io_stop(p->owner->base.reactor, &e->io);
@@ -185,6 +198,8 @@ static void pair_run(struct pair *p, struct end *e, unsigned ready)
 {
 	struct end *other = end_other(p, e);
 
+	if (ready & ~(unsigned)(IO_READ | IO_WRITE))
+		e->flow.to_the_end = true;
 	if (ready & ~(unsigned)IO_READ && flow_is_blocked(&other->flow) && !carry(p, other))
 		return;
 	if (ready & ~(unsigned)IO_WRITE && e->flow.ended)
@@ -192,6 +207,8 @@ static void pair_run(struct pair *p, struct end *e, unsigned ready)
 	else if (ready & ~(unsigned)IO_WRITE && !carry(p, e))
 		return;
 	touch(p);
+	if (p->calm && e->flow.drained && !e->flow.ended)
+		return; /* as before */
 	if (p->ends[CLIENT].flow.shut && p->ends[TARGET].flow.shut)
 		pair_close(p, "done", false);
 	else if (watch_ends(p) < 0)
@@ -214,10 +231,9 @@ static int failure_of(int fd)
 
 static void end_ready(struct pair *p, struct end *e, unsigned ready)
 {
-	/* An error that no read will tell, because reading waits for the other side, or is over. */
 	bool is_read = e->io.interest & IO_READ && !e->flow.ended;
-	bool untold = ready & IO_ERROR && !is_read;
-	int error = untold ? failure_of(e->io.fd) : 0;
+	/* One that no read will tell, because reading waits for the other side, or is over. */
+	int error = ready & IO_ERROR && !is_read ? failure_of(e->io.fd) : 0;
 
 	if (error)
 		end_failed(p, e, error);
@@ -252,12 +268,13 @@ static void account_early(struct pair *p)
 		pair_dump(p, client, left->bytes, left->length);
 }
 
-void pair_start(struct pair *p, int fd)
+void pair_start(struct pair *p, int fd, bool tcp)
 {
 	static io_call *const calls[] = {on_client, on_target};
 
 	p->state = PAIR_OPEN;
 	p->ends[TARGET].io.fd = fd;
+	p->ends[TARGET].flow.tcp = p->ends[TARGET].flow.drained = tcp;
 	for (int i = CLIENT; i <= TARGET; i++) {
 		io_init(&p->ends[i].io, p->ends[i].io.fd, 0, calls[i]);
 		p->ends[i].io.priority = p->owner->base.priority;

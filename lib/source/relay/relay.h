@@ -68,6 +68,9 @@ struct flow {
 	uint64_t bytes;    /* moved */
 	struct left *left; /* owned */
 	struct pipe *pipe; /* owned */
+	bool tcp;          /* a short read leaves nothing, unless there is a FIN or urgent data */
+	bool to_the_end;   /* one of these was told: only EAGAIN says that nothing is left */
+	bool drained;      /* nothing was left: what comes from now on is a change */
 	bool ended;        /* the source sent FIN */
 	bool told; /* and the loop told it once more: it is not watched for reading any more */
 	bool shut; /* and it was passed on */
@@ -104,6 +107,7 @@ struct pair {
 	uint8_t remote_length;
 	uint8_t state; /* enum pair_state */
 	bool resolving;
+	bool calm;            /* both ends are watched for changes, and nothing else */
 	struct timer timer[]; /* one, with --idle or --proxy accept */
 };
 
@@ -138,16 +142,16 @@ void pipes_close(struct relay_source *s);
 /* ---- opening.c ---- */
 /* Do its pairs have a timer each? */
 bool pair_is_timed(const struct relay_source *s);
-/* Of a stream, or of a listening socket: what is accepted from it inherits both. */
-void set_without_delay(int fd);
+/* Of a stream, or of a listening socket: what is accepted inherits both. True: it is TCP. */
+bool set_without_delay(int fd);
 /* Returns 0, or -1 when there is no memory: refused, told, everything closed. */
 int pair_open(struct relay_source *s, int fd, const struct address *remote, struct peer *peer);
 /* The client is known: a target is chosen. */
 void pair_serve(struct pair *p);
 
 /* ---- pair.c ---- */
-/* A target took it, by this connection: it carries from now on. */
-void pair_start(struct pair *p, int fd);
+/* A target took it, by this connection, which may be TCP: it carries from now on. */
+void pair_start(struct pair *p, int fd, bool tcp);
 /* Whom it is from: what its PROXY header told, or its own address. */
 struct address pair_remote(const struct pair *p);
 struct carried pair_carried(const struct pair *p, const struct address *remote);
