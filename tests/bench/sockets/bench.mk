@@ -1,5 +1,5 @@
 # bench-sockets: relays and listeners, beside hand-written floors and the peers that are installed.
-BENCH_SOCKETS = $(patsubst %,$(BUILD)/bench/sockets/%,load floor spawn uring)
+BENCH_SOCKETS = $(patsubst %,$(BUILD)/bench/sockets/%,load paired floor spawn uring)
 
 $(BUILD)/bench/sockets/%: tests/bench/sockets/%.c
 	@mkdir -p $(@D)
