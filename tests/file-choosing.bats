@@ -36,6 +36,21 @@ load trees
 	done
 }
 
+@test "a pattern of another tool is refused with the one to write" {
+	refused() { # PATTERN WHY CURE
+		run "$evwatch" -w 10ms file src --ignore "$1"
+		[ "$status" = 2 ]
+		[[ $output == *"--ignore: \"$1\"$2"*"$3"* ]]
+	}
+	mkdir src
+	refused build/ ' can match nothing: ' '"build" is the directory, "build/**" what is in it'
+	refused /build ' can match nothing: ' 'here with "src/"'
+	refused '*.{c,o}' ': braces are no choice here' 'repeat the option'
+	refused '\.o$' ' looks like a regular expression' '"*.c"'
+	refused '^.*/build' ' looks like a regular expression' '"*.c"'
+	"$evwatch" -w 10ms file "$PWD/src" --ignore '/*/build' --ignore '*\{a,b}' --ignore '*$' --ignore /
+}
+
 @test "what evwatch writes to a file in the tree is no event" {
 	watch file . --events create,modify,close_write -v # both its outputs are in it
 	echo 1 >one

@@ -103,23 +103,82 @@ static int parse_type(void *config, const char *word, struct error *e)
 	return parse_list(word, config, add_type, e);
 }
 
-static int check_patterns(const char *option, const struct text_list *patterns, struct error *e)
+/* ---- patterns -------------------------------------------------------------------------------- */
+
+/* `{a,b}`, which other tools take for a choice. */
+static bool has_braces(const char *pattern)
+{
+	const char *open = strchr(pattern, '{'), *comma = open ? strchr(open, ',') : NULL;
+
+	return comma && strchr(comma, '}') && (open == pattern || open[-1] != '\\');
+}
+
+static bool is_regular_expression(const char *pattern)
+{
+	size_t length = strlen(pattern);
+
+	return (*pattern == '^' || pattern[length - 1] == '$') &&
+	       (strstr(pattern, "\\.") || strstr(pattern, ".*"));
+}
+
+/* A path that may begin with a slash is watched. */
+static bool watches_absolute(const struct file_config *c)
+{
+	for (size_t i = 0; i < c->roots.count; i++)
+		if (*c->roots.items[i] == '/')
+			return true;
+	return c->paths_from;
+}
+
+/* A pattern that does nothing is found out late, and takes long to understand. */
+static int check_pattern(const struct file_config *c, const char *pattern, struct error *e)
+{
+	int length = (int)strlen(pattern);
+
+	if (!length)
+		return error_set(e, "\"\" can match nothing: it is empty");
+	if (!glob_valid(pattern))
+		return error_set(e,
+				 "\"%s\" can match nothing: a bracket is not closed or names no "
+				 "class, or a backslash is at the end",
+				 pattern);
+	if (length > 1 && pattern[length - 1] == '/') {
+		error_set(e, "\"%s\" can match nothing: no path ends with a slash", pattern);
+		return error_hint(e, "\"%.*s\" is the directory, \"%s**\" what is in it",
+				  length - 1, pattern, pattern);
+	}
+	if (*pattern == '/' && !watches_absolute(c)) {
+		error_set(e,
+			  "\"%s\" can match nothing: paths are told as the watched one is written, "
+			  "and begin as it does",
+			  pattern);
+		return error_hint(e, "here with \"%s/\"", c->roots.items[0]);
+	}
+	if (has_braces(pattern)) {
+		error_set(e, "\"%s\": braces are no choice here", pattern);
+		return error_hint(e, "repeat the option; a brace in a name is \"\\{\"");
+	}
+	if (is_regular_expression(pattern)) {
+		error_set(e, "\"%s\" looks like a regular expression", pattern);
+		return error_hint(e, "GLOB is as in a shell: \"*.c\"");
+	}
+	return 0;
+}
+
+static int check_patterns(const struct file_config *c, const char *option,
+			  const struct text_list *patterns, struct error *e)
 {
 	for (size_t i = 0; i < patterns->count; i++)
-		if (!glob_valid(patterns->items[i]))
-			return error_set(
-			    e, "%s: \"%s\" can match nothing: %s", option, patterns->items[i],
-			    *patterns->items[i] ? "a bracket is not closed or names no class, or a "
-						  "backslash is at the end"
-						: "it is empty");
+		if (check_pattern(c, patterns->items[i], e) < 0)
+			return error_of_option(e, option);
 	return 0;
 }
 
 /* What would be ignored otherwise, and noticed too late. */
 static int check_together(const struct file_config *c, struct error *e)
 {
-	if (check_patterns("--match", &c->match, e) < 0 ||
-	    check_patterns("--ignore", &c->ignore, e) < 0)
+	if (check_patterns(c, "match", &c->match, e) < 0 ||
+	    check_patterns(c, "ignore", &c->ignore, e) < 0)
 		return -1;
 	if (!c->fanotify)
 		return 0;
@@ -134,8 +193,6 @@ int file_arguments(void *config, char *const *words, size_t n, struct error *e)
 {
 	struct file_config *c = config;
 
-	if (check_together(c, e) < 0)
-		return -1;
 	if (n == 0 && !c->paths_from) {
 		error_set(e, "file needs PATH...");
 		return error_hint(e, "for example: evwatch file . -- make");
@@ -148,7 +205,7 @@ int file_arguments(void *config, char *const *words, size_t n, struct error *e)
 		if (text_list_add(&c->roots, words[i]) < 0)
 			return error_errno(e, "out of memory");
 	}
-	return 0;
+	return check_together(c, e);
 }
 
 void file_release(void *config)
