@@ -13,6 +13,7 @@
 #ifndef EVWATCH_REACTOR_REACTOR_H
 #define EVWATCH_REACTOR_REACTOR_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -231,6 +232,7 @@ typedef void waker_call(struct reactor *r, struct waker *w);
 struct waker {
 	waker_call *call;
 	struct io_watcher io; /* private, but for its priority: of an eventfd */
+	atomic_bool asked;    /* private: the callback is still to come */
 };
 
 void waker_init(struct waker *w, waker_call *call);
@@ -238,6 +240,6 @@ void waker_init(struct waker *w, waker_call *call);
 int waker_start(struct reactor *r, struct waker *w);
 void waker_stop(struct reactor *r, struct waker *w);
 /* From any thread or signal handler. */
-void waker_wake(const struct waker *w);
+void waker_wake(struct waker *w);
 
 #endif

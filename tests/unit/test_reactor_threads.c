@@ -63,14 +63,20 @@ static void test_waker(void)
 	turns(r, 3);
 	EQUAL(w.calls, 2, "several before the loop looks are one call");
 	timer_stop(r, &forever);
+	reactor_run(r); /* forgets that it was stopped */
 	waker_wake(&w.waker);
 	waker_stop(r, &w.waker);
 	turns(r, 2);
 	EQUAL(w.calls, 2, "a stopped one calls nobody");
+	waker_start(r, &w.waker);
+	waker_wake(&w.waker);
+	turns(r, 2);
+	EQUAL(w.calls, 3, "started again it calls, whatever was asked before");
+	waker_stop(r, &w.waker);
 	reactor_free(r);
 }
 
-enum { THREADS = 4, WAKES = 5000 };
+enum { THREADS = 4, WAKES = 200000 };
 
 static void *wake_often(void *waker)
 {
