@@ -114,18 +114,21 @@ static int64_t prepare_wait(struct reactor *r, int64_t wait)
 		wait = RETRY;
 	if (r->nonempty)
 		wait = 0;
-	return r->timing ? timers_wait(r, wait) : wait;
+	return timing(r) ? timers_wait(r, wait) : wait;
 }
 
 int reactor_turn(struct reactor *r, int64_t wait)
 {
-	if (r->timing | r->n_changes | r->rebuild | r->nonempty)
+	/* Otherwise descriptors are all there is, before the wait and after it. */
+	bool more = timing(r) | r->n_changes | r->rebuild | r->nonempty;
+
+	if (more)
 		wait = prepare_wait(r, wait); /* 1 to 3 */
 	clock_forget(r);                      /* 4 */
 	/* 5, and 7 and 8 as it comes in: signals are readiness of a waker, before all others. */
 	if (r->backend->dispatch(r->backend_state, r, wait) < 0)
 		return -1;
-	if (r->timing)
+	if (more)
 		timers_activate_expired(r); /* 6, 9 */
 	while (r->nonempty && r->nonempty < STOPPING)
 		run_first_queue(r); /* 10 */
@@ -137,7 +140,8 @@ int reactor_run(struct reactor *r)
 	int result = 0;
 
 	r->nonempty &= ~(uint32_t)STOPPING;
-	while (!(r->nonempty & STOPPING) && (r->started || r->nonempty) && result == 0)
+	while (!(r->nonempty & STOPPING) && result == 0 &&
+	       (r->started || r->nonempty || timers_armed(r)))
 		result = reactor_turn(r, -1);
 	r->nonempty &= ~(uint32_t)STOPPING;
 	return result;

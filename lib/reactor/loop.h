@@ -57,7 +57,7 @@ struct alarm_clock {
 struct reactor {
 	const struct backend *backend;
 	void *backend_state;
-	size_t started; /* watchers that keep reactor_run running */
+	size_t started; /* watchers, but for timers, that keep reactor_run running */
 	bool rebuild;   /* the backend is to be made anew: something in it cannot be named any more,
 			   or there was no memory to note what happened */
 
@@ -70,7 +70,7 @@ struct reactor {
 	struct queue queues[PRIORITIES];
 
 	struct heap heaps[CLOCKS];
-	size_t timing; /* timers armed and alarms open; 0: no clock needs a look */
+	size_t alarms_open;
 	int64_t now[CLOCKS];
 	uint8_t now_known; /* a bit for each clock */
 	struct alarm_clock alarms[CLOCKS];
@@ -135,6 +135,7 @@ void backend_free(const struct backend *b, void *state);
 int backend_choose(struct reactor *r, const char *name, struct error *e);
 
 /* ---- timers.c ---- */
+bool timers_armed(const struct reactor *r);
 void timers_activate_expired(struct reactor *r);
 /* `wait`, or less when a timer of the loop's clock is due before. Sets the other clocks' alarms. */
 int64_t timers_wait(struct reactor *r, int64_t wait);
@@ -154,10 +155,10 @@ static inline void clock_forget(struct reactor *r)
 	r->now_known = 0;
 }
 
-/* reactor_now, for those who ask often. */
-static inline int64_t clock_of_turn(struct reactor *r, enum reactor_clock clock)
+/* 0: no clock needs a look. Timers of the other clocks have their alarms open. */
+static inline size_t timing(const struct reactor *r)
 {
-	return r->now_known & 1 << clock ? r->now[clock] : reactor_now(r, clock);
+	return r->heaps[CLOCK_OF_LOOP].count | r->alarms_open;
 }
 
 /* ---- signals.c, children.c ---- */

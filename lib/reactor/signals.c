@@ -34,7 +34,7 @@ static struct {
 		atomic_bool filled; /* a writer may be interrupted once it has its place */
 	} places[RING];
 	_Atomic(uint64_t) blocked; /* signal N, by the handler: bit N - 1 */
-	_Atomic(const struct waker *) waker;
+	_Atomic(struct waker *) waker;
 } ring;
 
 /* Returns how many are unread now. */
@@ -73,7 +73,7 @@ static void block_on_return(int number, ucontext_t *interrupted)
 
 static void on_signal(int number, siginfo_t *si, void *context)
 {
-	const struct waker *waker = atomic_load(&ring.waker);
+	struct waker *waker = atomic_load(&ring.waker);
 	struct signal_info info = {
 	    .number = number,
 	    .code = si->si_code,

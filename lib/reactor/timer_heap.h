@@ -62,20 +62,18 @@ static inline void heap_place(struct heap *h, size_t at, struct heap_entry entry
 		heap_down(h, at, entry);
 }
 
-/* -1 with ENOMEM. */
-static inline int heap_push(struct heap *h, struct timer *t)
+/* Room for one more: -1 with ENOMEM. */
+static inline int heap_reserve(struct heap *h)
 {
-	if (ARRAY_GROW(h->entries, h->capacity, h->count + 1) < 0)
-		return -1;
-	heap_up(h, h->count++, (struct heap_entry){t->deadline, t});
-	return 0;
+	return ARRAY_GROW(h->entries, h->capacity, h->count + 1);
 }
 
-static inline void heap_remove(struct heap *h, size_t at)
+static inline void heap_remove(struct heap *h, struct timer *t)
 {
 	struct heap_entry last = h->entries[--h->count];
+	size_t at = t->place - 1;
 
-	h->entries[at].timer->place = 0;
+	t->place = 0;
 	if (at < h->count)
 		heap_place(h, at, last);
 }

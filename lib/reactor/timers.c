@@ -49,7 +49,7 @@ static int alarm_open(struct reactor *r, enum reactor_clock clock)
 		timerfd_create(clock == CLOCK_OF_WALL ? CLOCK_REALTIME : CLOCK_BOOTTIME,
 			       TFD_NONBLOCK | TFD_CLOEXEC)) < 0)
 		return -1;
-	r->timing++;
+	r->alarms_open++;
 	return 0;
 }
 
@@ -99,7 +99,7 @@ static void alarm_close(struct reactor *r, struct alarm_clock *alarm)
 	if (!alarm->io.started)
 		return;
 	io_close_internal(r, &alarm->io);
-	r->timing--;
+	r->alarms_open--;
 }
 
 int alarms_reinit(struct reactor *r)
@@ -127,61 +127,65 @@ int reactor_on_clock_step(struct reactor *r, clock_step_call *call, void *contex
 
 static void timer_forget_pending(struct reactor *r, struct timer *t)
 {
-	if (!t->due)
-		return;
 	queue_remove(r, t->priority, t->place);
 	timer_forget_due(t);
 }
 
-static inline int heap_arm(struct reactor *r, struct heap *h, struct timer *t, int64_t deadline)
+/* There is room for it. */
+static inline int heap_arm(struct heap *h, struct timer *t, int64_t deadline)
 {
+	struct heap_entry entry = {deadline, t};
 	int64_t former = t->deadline;
 
-	timer_forget_pending(r, t);
 	t->deadline = deadline;
-	if (t->place) {
-		/* Later than before is later than the key: the heap need not even be looked at. */
-		if (deadline < former && deadline < h->entries[t->place - 1].key)
-			heap_up(h, t->place - 1, (struct heap_entry){deadline, t});
-		return 0;
-	}
-	if (heap_push(h, t) < 0)
-		return -1;
-	r->started++;
-	r->timing++;
+	if (!t->place)
+		heap_up(h, h->count++, entry);
+	/* Later than before is later than the key: the heap need not even be looked at. */
+	else if (deadline < former && deadline < h->entries[t->place - 1].key)
+		heap_up(h, t->place - 1, entry);
 	return 0;
 }
 
-static __attribute__((noinline)) int arm_with_alarm(struct reactor *r, struct timer *t,
-						    int64_t deadline)
+/* Apart, so that those that are armed most have no registers to save for it. */
+static __attribute__((noinline)) int arm_slowly(struct reactor *r, struct timer *t,
+						int64_t deadline)
 {
-	if (alarm_open(r, (enum reactor_clock)t->clock) < 0)
+	struct heap *h = &r->heaps[t->clock];
+
+	if (t->due)
+		timer_forget_pending(r, t);
+	if (alarm_open(r, (enum reactor_clock)t->clock) < 0 || (!t->place && heap_reserve(h) < 0))
 		return -1;
-	return heap_arm(r, &r->heaps[t->clock], t, deadline);
-}
-
-static inline int64_t deadline_in(struct reactor *r, enum reactor_clock clock, int64_t delay)
-{
-	int64_t deadline;
-
-	if (__builtin_add_overflow(clock_of_turn(r, clock), delay, &deadline))
-		return INT64_MAX - 2;
-	return deadline;
+	return heap_arm(h, t, deadline);
 }
 
 /* The loop's own clock has a branch of its own: which heap it is need not wait for the timer. */
 int timer_start_at(struct reactor *r, struct timer *t, int64_t deadline)
 {
-	if (t->clock == CLOCK_OF_LOOP)
-		return heap_arm(r, &r->heaps[CLOCK_OF_LOOP], t, deadline);
-	return arm_with_alarm(r, t, deadline);
+	struct heap *h = &r->heaps[CLOCK_OF_LOOP];
+
+	if (t->clock != CLOCK_OF_LOOP || t->due || h->count == h->capacity)
+		return arm_slowly(r, t, deadline);
+	return heap_arm(h, t, deadline);
+}
+static inline int64_t sum(int64_t now, int64_t delay)
+{
+	int64_t deadline;
+
+	return __builtin_add_overflow(now, delay, &deadline) ? INT64_MAX - 2 : deadline;
+}
+
+static __attribute__((noinline)) int start_in_slowly(struct reactor *r, struct timer *t,
+						     int64_t delay)
+{
+	return timer_start_at(r, t, sum(reactor_now(r, (enum reactor_clock)t->clock), delay));
 }
 
 int timer_start_in(struct reactor *r, struct timer *t, int64_t delay)
 {
-	if (t->clock == CLOCK_OF_LOOP)
-		return timer_start_at(r, t, deadline_in(r, CLOCK_OF_LOOP, delay));
-	return timer_start_at(r, t, deadline_in(r, (enum reactor_clock)t->clock, delay));
+	if (t->clock != CLOCK_OF_LOOP || !(r->now_known & 1 << CLOCK_OF_LOOP))
+		return start_in_slowly(r, t, delay);
+	return timer_start_at(r, t, sum(r->now[CLOCK_OF_LOOP], delay));
 }
 
 /* One that starts itself again is served in the next turn: it must not starve the descriptors. */
@@ -190,22 +194,22 @@ int timer_start_soon(struct reactor *r, struct timer *t)
 	return timer_active(t) ? 0 : timer_start_at(r, t, 0);
 }
 
-static inline void heap_disarm(struct reactor *r, struct heap *h, struct timer *t)
-{
-	heap_remove(h, t->place - 1);
-	r->started--;
-	r->timing--;
-}
-
 void timer_stop(struct reactor *r, struct timer *t)
 {
-	timer_forget_pending(r, t);
-	if (!t->place)
-		return;
-	if (t->clock == CLOCK_OF_LOOP)
-		heap_disarm(r, &r->heaps[CLOCK_OF_LOOP], t);
-	else
-		heap_disarm(r, &r->heaps[t->clock], t);
+	if (t->due)
+		timer_forget_pending(r, t);
+	else if (t->place && t->clock == CLOCK_OF_LOOP)
+		heap_remove(&r->heaps[CLOCK_OF_LOOP], t);
+	else if (t->place)
+		heap_remove(&r->heaps[t->clock], t);
+}
+
+bool timers_armed(const struct reactor *r)
+{
+	for (int clock = 0; clock < CLOCKS; clock++)
+		if (r->heaps[clock].count)
+			return true;
+	return false;
 }
 
 bool timer_active(const struct timer *t)
@@ -228,7 +232,7 @@ static void heap_activate_expired(struct reactor *r, struct heap *h, int64_t now
 		place = queue_add(r, t->priority, t, ACTIVE_TIMER);
 		if (!place)
 			return; /* no memory: it stays armed, and is tried again */
-		heap_disarm(r, h, t);
+		heap_remove(h, t);
 		t->place = place;
 		t->due = true;
 	}
