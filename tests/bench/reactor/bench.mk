@@ -1,5 +1,5 @@
 # bench-reactor: our loop on each backend, beside a floor by hand and the peers whose -dev packages
-# are there. What the peers' headers warn of is not ours.
+# are there. STAGES="timers million" does a part of it. What the peers' headers warn of is not ours.
 BENCH_REACTOR = $(BUILD)/bench/reactor
 has = $(shell echo '\#include <$(1)>' | $(CC) -E - >/dev/null 2>&1 && echo yes)
 WITH_libevent := $(if $(call has,event2/event.h),libevent)
@@ -26,6 +26,6 @@ $(BENCH_REACTOR)/true: tests/bench/jobs/true.c
 	$(CC) -O2 -static -o $@ $<
 
 bench-reactor: $(BENCH_REACTOR)/bench $(BENCH_REACTOR)/true
-	@tests/bench/reactor/run $(BENCH_REACTOR)
+	@tests/bench/reactor/run $(BENCH_REACTOR) $(STAGES)
 
 .PHONY: bench-reactor

@@ -21,7 +21,8 @@ enum limit {
 	NO_LIMIT,
 	OF_FLOOR /* times the floor's */,
 	IN_UNITS,
-	OF_EPOLL /* on io_uring, times epoll's */
+	OF_EPOLL /* on io_uring, times epoll's */,
+	OF_PEERS /* times the best peer's */
 };
 
 struct figure {
@@ -35,6 +36,7 @@ struct row {
 	void (*run)(struct bench *b, double *figures);
 	int n, active;
 	long repeat;
+	int rounds;
 	bool any_backend; /* the same on each of ours: measured on epoll alone */
 	struct figure figures[FIGURES];
 };
