@@ -181,7 +181,7 @@ static int ring_open(struct reactor *r)
 
 static void ring_close(struct reactor *r)
 {
-	const struct waker *mine = &r->signal_waker;
+	struct waker *mine = &r->signal_waker;
 
 	if (!mine->io.started)
 		return;

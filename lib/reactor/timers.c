@@ -168,6 +168,7 @@ int timer_start_at(struct reactor *r, struct timer *t, int64_t deadline)
 		return arm_slowly(r, t, deadline);
 	return heap_arm(h, t, deadline);
 }
+
 static inline int64_t sum(int64_t now, int64_t delay)
 {
 	int64_t deadline;
