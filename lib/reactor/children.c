@@ -47,15 +47,14 @@ static void child_ended(struct reactor *r, struct child_watcher *w, int status)
 static void on_pidfd(struct reactor *r, struct io_watcher *io, unsigned ready)
 {
 	struct child_watcher *w = CONTAINER_OF(io, struct child_watcher, io);
-	int status;
+	int status =
+	    0; /* stays so where somebody else reaped it: how it ended is not to be known */
 	pid_t pid;
 
 	(void)ready;
 	do
 		pid = waitpid(w->pid, &status, WNOHANG);
 	while (pid < 0 && errno == EINTR);
-	if (pid < 0)
-		status = 0; /* somebody else reaped it: how it ended is not to be known */
 	if (pid != 0)
 		child_ended(r, w, status);
 }

@@ -58,10 +58,8 @@ int io_start(struct reactor *r, struct io_watcher *w)
 		return -1;
 	slot = &r->slots[w->fd];
 	io_note_change(r, slot, w->fd);
-	if (w->fresh) {
-		slot->unsure = slot->installed != 0;
-		w->fresh = false;
-	}
+	slot->unsure |= w->fresh;
+	w->fresh = false;
 	w->next = slot->first;
 	slot->first = w;
 	w->started = true;
@@ -167,7 +165,7 @@ void io_refused(struct reactor *r, int fd)
 		io_stop(r, w);
 		io_activate(r, w, IO_ERROR);
 	}
-	slot->unsure = slot->installed != 0;
+	slot->unsure = true;
 	slot->generation++;
 }
 

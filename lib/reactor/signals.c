@@ -193,7 +193,7 @@ static int catch_signal(struct reactor *r, int number)
 {
 	struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART};
 
-	sigfillset(&action.sa_mask);
+	sigfillset(&action.sa_mask); /* what a nested one blocks would end with the outer one */
 	return sigaction(number, &action, &r->former[number]);
 }
 
