@@ -107,3 +107,17 @@ within() {
 		until_true has_line "create src/a/below"
 		! grep not out'
 }
+
+@test "where others may change files unseen it is said at the start, and polling sees them" {
+	command -v bindfs >/dev/null && [ -w /dev/fuse ] || skip "no bindfs, or no /dev/fuse"
+	mkdir src behind
+	within '
+		bindfs -f behind src & pids+=($!)
+		until_true mountpoint -q src
+		watch file src
+		told "src is on a file system of type fuse: .*; --poll 2s sees it"
+		watch file src --poll 50ms
+		! told fuse || false
+		: >behind/f
+		until_true has_line "create src/f"'
+}

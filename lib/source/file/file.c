@@ -99,6 +99,7 @@ static int file_open(struct source *base, struct error *e)
 		s->io.priority = base->priority;
 		s->arming = false;
 		tell_missing(s);
+		remote_tell(s);
 		return 0;
 	}
 	file_close(base);

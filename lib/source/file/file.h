@@ -333,6 +333,10 @@ int fan_open(struct file_source *s, struct error *e);
 void fan_read(struct file_source *s);
 void fan_close(struct file_source *s);
 
+/* ---- remote.c ---- */
+/* Says which roots others may change without the kernel's knowing, once, at the start. */
+void remote_tell(const struct file_source *s);
+
 /* ---- gitignore.c ---- */
 /* Is `path` excluded by git's rules? They are read when they are first needed. */
 bool gitignore_excludes(struct file_source *s, const struct root *r, const char *path,
