@@ -45,7 +45,11 @@ static void tell_content(struct file_source *s, const struct happening *top, con
 void below_moved(struct file_source *s, const struct happening *h)
 {
 	if (s->fan)
-		fan_walk(s, h->root, h->path, h->old_path);
+		fan_walk(s, &(struct fan_tale){.root = h->root,
+					       .subject = &s->fan->moving,
+					       .path = h->path,
+					       .old_path = h->old_path,
+					       .event = FILE_MOVE});
 	else if (h->moved)
 		tell_content(s, h, h->moved);
 }

@@ -272,7 +272,7 @@ static void gather_move(struct file_source *s, const struct happening *h)
 	change = change_of(s, h->path, event);
 	if (change)
 		change->seen |= FILE_CLOSE_WRITE;
-	if (change && change->event == FILE_MOVE) {
+	if (change && change->event == FILE_MOVE && from) {
 		free(change->old_path);
 		change->old_path = from;
 		from = NULL;

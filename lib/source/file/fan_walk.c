@@ -1,113 +1,207 @@
 /*
- * --fanotify: what is in a directory that moved in, or is there at start.
+ * --fanotify: what is in a directory that came or left, or is there at start.
  *
- * Without a tree in memory there is nothing to hold it against: it is read once and reported as
- * created, or if it was in the tree before, as moved. The walk goes by a list, not by recursion,
- * and stays on the file system.
+ * Without a tree in memory there is nothing to hold it against: it is read once, wherever it is by
+ * now, and told by the path that it had. The walk goes by a list, not by recursion, and stays on
+ * the file system.
  */
 #include "base/array.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "source/file/fanotify.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct fan_walk {
 	struct file_source *s;
-	const struct root *root;
-	const char *top, *old_top; /* where it is, and where it was; NULL: outside */
+	const struct fan_tale *tale;
+	int top;
 	dev_t device;
-	char **items; /* directories to be read; owned, and so are their paths */
+	char **items; /* directories to be read, from the top; owned, and so are they */
 	size_t count, capacity;
+	struct names *arrivals; /* of events that are still to be told */
+	size_t looked;          /* until there in the queue */
 };
 
-static void push(struct fan_walk *w, const char *path)
+/* ---- what came later ------------------------------------------------------------------------- */
+
+/* What came by an event that is still in the queue is told then. */
+static void look_ahead(struct fan_walk *w)
 {
-	char *copy = strdup(path);
+	struct fan_event ev;
+	char key[FAN_KEY];
+
+	fan_queue_fill(w->s);
+	while (fan_queue_peek(&w->s->fan->queue, &w->looked, &ev))
+		if (fan_arrival(&ev, key))
+			names_add(&w->arrivals, key, 'f');
+}
+
+static bool came_later(const struct fan_walk *w, int folder, const char *name)
+{
+	const struct fan *f = w->s->fan;
+	struct fan_handle dir, target;
+	char key[FAN_KEY];
+
+	for (size_t i = 0; w->arrivals && i < f->n_mounts; i++) {
+		if (fan_handle_of(folder, "", f->mounts[i].fsid, &dir) < 0 ||
+		    fan_handle_of(folder, name, f->mounts[i].fsid, &target) < 0)
+			continue;
+		fan_key(key, &dir, name, &target);
+		if (names_find(w->arrivals, key))
+			return true;
+	}
+	return false;
+}
+
+/* ---- what was found -------------------------------------------------------------------------- */
+
+static void add_joined(struct buf *b, const char *folder, const char *name)
+{
+	size_t n = strlen(folder);
+
+	buf_printf(b, "%s%s%s", folder, n && folder[n - 1] == '/' ? "" : "/", name);
+}
+
+static void report(struct fan_walk *w, const char *name, char type)
+{
+	const struct fan_tale *t = w->tale;
+	struct happening h = {.event = t->event, .root = t->root, .type = type};
+	struct buf path = {0}, old = {0};
+
+	add_joined(&path, t->path, name);
+	if (t->old_path)
+		add_joined(&old, t->old_path, name);
+	h.path = path.data;
+	h.old_path = old.data;
+	h.along = t->event == FILE_MOVE;
+	if (path.failed || old.failed) {
+		log_error(w->s->base.rule, "out of memory: %s in %s is not told of", name, t->path);
+	} else {
+		changes_add(w->s, &h);
+		h.event = FILE_CLOSE_WRITE;
+		if (type != 'd' && t->event == FILE_CREATE)
+			changes_add(w->s, &h);
+	}
+	buf_free(&path);
+	buf_free(&old);
+}
+
+/* ---- directories ----------------------------------------------------------------------------- */
+
+static void push(struct fan_walk *w, const char *name)
+{
+	char *copy = strdup(name);
 
 	if (copy && ARRAY_GROW(w->items, w->capacity, w->count + 1) == 0) {
 		w->items[w->count++] = copy;
 		return;
 	}
-	log_error(w->s->base.rule, "out of memory: %s is not read", path);
+	log_error(w->s->base.rule, "out of memory: %s in %s is not read", name, w->tale->path);
 	free(copy);
 }
 
-static void report(const struct fan_walk *w, const char *path, char type)
+/* Does it lie below an ignored directory, or too deep? */
+static bool passes(const struct fan_walk *w, const char *name)
 {
-	struct happening h = {.event = FILE_CREATE, .path = path, .root = w->root, .type = type};
-	struct buf old = {0};
+	struct buf b = {0};
+	bool is;
 
-	if (w->old_top) {
-		buf_printf(&old, "%s%s", w->old_top, path + strlen(w->top));
-		h.event = FILE_MOVE;
-		h.along = true;
-		h.old_path = old.data;
-	}
-	if (old.failed)
-		log_error(w->s->base.rule, "out of memory: the move of %s is not told", path);
-	else
-		changes_add(w->s, &h);
-	h.event = FILE_CLOSE_WRITE;
-	if (type != 'd' && !w->old_top)
-		changes_add(w->s, &h);
-	buf_free(&old);
+	add_joined(&b, w->tale->path, name);
+	is = !b.failed && filter_passes(w->s, w->tale->root, b.data);
+	buf_free(&b);
+	return is;
 }
 
-static void found(struct fan_walk *w, const char *path)
+static void found(struct fan_walk *w, int folder, const char *base, const char *name)
 {
 	struct stat st;
 	char type;
 
-	if (lstat(path, &st) < 0)
+	if (fstatat(folder, base, &st, AT_SYMLINK_NOFOLLOW) < 0 || came_later(w, folder, base))
 		return;
 	type = S_ISDIR(st.st_mode) ? 'd' : S_ISLNK(st.st_mode) ? 'l' : 'f';
-	names_add(&w->s->fan->walked, path, type);
-	report(w, path, type);
-	if (type == 'd' && st.st_dev == w->device)
-		push(w, path);
+	if (w->tale->event == FILE_DELETE && type == 'd' && st.st_dev == w->device)
+		push(w, name);
+	report(w, name, type);
+	if (w->tale->event != FILE_DELETE && type == 'd' && st.st_dev == w->device)
+		push(w, name);
 }
 
-static void read_folder(struct fan_walk *w, const char *path)
+/* The names in a directory, each with its NUL. */
+static void read_names(const struct fan_walk *w, int folder, const char *name, struct buf *names)
 {
-	DIR *d = opendir(path);
+	DIR *d = fdopendir(folder);
 	const struct dirent *e;
-	struct buf b = {0};
 
-	if (!d && errno != ENOENT && errno != ENOTDIR)
-		log_warn(w->s->base.rule, "cannot read %s: %s", path, strerror(errno));
-	while (d && (e = readdir(d))) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		buf_clear(&b);
-		buf_printf(&b, "%s%s%s", path, path[strlen(path) - 1] == '/' ? "" : "/", e->d_name);
-		/* Does it lie below an ignored directory, or too deep? */
-		if (!b.failed && filter_passes(w->s, w->root, b.data))
-			found(w, b.data);
-	}
+	if (!d)
+		log_error(w->s->base.rule, "cannot read %s/%s: %s", w->tale->path, name,
+			  strerror(errno));
+	while (d && (e = readdir(d)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			buf_add(names, e->d_name, strlen(e->d_name) + 1);
 	if (d)
 		closedir(d);
-	buf_free(&b);
 }
 
-void fan_walk(struct file_source *s, const struct root *r, const char *path, const char *old_path)
+static void read_folder(struct fan_walk *w, const char *name)
 {
-	struct fan_walk w = {.s = s, .root = r, .top = path, .old_top = old_path};
+	int folder =
+	    openat(w->top, *name ? name : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct buf names = {0}, path = {0};
+
+	if (folder < 0) {
+		if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+			log_warn(w->s->base.rule, "cannot read %s/%s: %s", w->tale->path, name,
+				 strerror(errno));
+		return;
+	}
+	read_names(w, dup(folder), name, &names);
+	look_ahead(w);
+	for (size_t at = 0; at < names.length; at += strlen(names.data + at) + 1) {
+		buf_clear(&path);
+		buf_printf(&path, "%s%s%s", name, *name ? "/" : "", names.data + at);
+		if (!path.failed && passes(w, path.data))
+			found(w, folder, names.data + at, path.data);
+	}
+	fd_close(&folder);
+	buf_free(&names);
+	buf_free(&path);
+}
+
+/* A handle is opened wherever its directory is; the path is the user's, and may be a link. */
+static int open_top(const struct file_source *s, const struct fan_tale *t)
+{
+	if (t->subject && t->subject->hash)
+		return fan_handle_open(s->fan, t->subject, O_RDONLY | O_DIRECTORY);
+	return open(t->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+void fan_walk(struct file_source *s, const struct fan_tale *t)
+{
+	struct fan_walk w = {.s = s, .tale = t, .top = open_top(s, t), .looked = s->fan->queue.at};
 	struct stat st;
 
-	if (stat(path, &st) < 0)
+	if (w.top < 0)
 		return;
-	w.device = st.st_dev;
-	push(&w, path);
+	if (fstat(w.top, &st) == 0) {
+		w.device = st.st_dev;
+		push(&w, "");
+	}
 	while (w.count) {
 		char *next = w.items[--w.count];
 
 		read_folder(&w, next);
 		free(next);
 	}
+	fd_close(&w.top);
 	free(w.items);
+	names_free(&w.arrivals);
 }

@@ -1,14 +1,10 @@
 /*
- * --fanotify: one mark a file system instead of a watch a directory.
+ * --fanotify: one mark a file system instead of a watch a directory. Its life.
  *
  * Arming does not depend on the size of the tree: nothing is read, nothing remembered. The kernel
- * tells of everything on the file system, each event with the handle of its directory and a name
- * (Linux 5.17: FAN_RENAME), without a limit of its queue; what is in no root is dropped here.
- *
- * The hard part is to know whether a rename replaced something, for that is a save and not a new
- * file. The kernel tells in the same breath: after the rename it tells the inode that was replaced
- * of its lost link, without a name, then the one that moved. So a rename waits for what its process
- * is told of next.
+ * tells of everything on the file system, each event with the handle of its directory, a name, and
+ * the handle of what it happened to (Linux 5.17), without a limit of its queue; what is in no root
+ * is dropped here.
  */
 #include "source/file/fanotify.h"
 
@@ -32,77 +28,50 @@
 #ifndef FAN_REPORT_DFID_NAME
 #define FAN_REPORT_DFID_NAME 0x00000c00
 #endif
+#ifndef FAN_REPORT_TARGET_FID
+#define FAN_REPORT_TARGET_FID 0x00001000
+#endif
 #ifndef FAN_RENAME
 #define FAN_RENAME 0x10000000
 #endif
 
 #define NEXT_WORD (2 * NS_PER_MS) /* how long a rename waits for the next event of its process */
 
-enum { INFO_DFID_NAME = 2, INFO_OLD = 10, INFO_NEW = 12 }; /* fanotify(7), info types */
-enum { ROOM = 64 * 1024, ROUNDS = 16 };
+enum { ROUNDS = 16 };
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-static char type_of(const char *path, uint64_t mask)
-{
-	struct stat st;
-
-	if (mask & FAN_ONDIR)
-		return 'd';
-	return lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? 'l' : 'f';
-}
-
-static void report(struct file_source *s, const struct root *r, unsigned event, const char *path,
-		   const char *old_path, char type)
-{
-	struct stat st;
-	struct happening h = {.event = event, .path = path, .old_path = old_path, .root = r};
-
-	h.type = type;
-	h.open = event == FILE_CREATE && type == 'f' && s->base.has_command &&
-		 lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1;
-	changes_add(s, &h);
-}
-
-/* ---- renames ----------------------------------------------------------------------------------
+/* Tells what was read. Returns false if the first that is left needs a word that is still to come.
  */
-
-static void report_moved_in(struct file_source *s, const struct fan_rename *m, char type)
+static bool tell(struct file_source *s)
 {
-	changes_add(s, &(struct happening){.event = FILE_CREATE,
-					   .path = m->path.data,
-					   .root = m->to,
-					   .type = type,
-					   .replaced = m->replaced && type != 'd'});
-	if (type == 'd')
-		fan_walk(s, m->to, m->path.data, NULL);
-	else if (!m->replaced)
-		report(s, m->to, FILE_CLOSE_WRITE, m->path.data, NULL, type);
+	struct fan_queue *q = &s->fan->queue;
+	struct fan_event ev;
+
+	for (size_t at = q->at; fan_queue_next(q, &ev); at = q->at) {
+		fan_dirs_trim(s->fan);
+		if (!fan_happened(s, &ev)) {
+			fan_queue_put_back(q, at);
+			s->fan->waited = /* or now, if there is no timer */
+			    timer_start_in(s->base.reactor, &s->move_timer, NEXT_WORD) < 0;
+			return s->fan->waited;
+		}
+		s->fan->waited = false;
+	}
+	return true;
 }
 
-/* Reports the rename that waits. */
-static void settle(struct file_source *s)
+void fan_read(struct file_source *s)
 {
-	struct fan_rename *m = &s->fan->rename;
-	const char *there = m->to ? m->path.data : m->old_path.data;
-	char type;
+	bool more = true;
 
-	if (!m->waits)
-		return;
-	m->waits = false;
-	timer_stop(s->base.reactor, &s->move_timer);
-	type = type_of(there, m->directory ? FAN_ONDIR : 0);
-	if (m->from && m->to)
-		changes_add(s, &(struct happening){.event = FILE_MOVE,
-						   .path = m->path.data,
-						   .old_path = m->old_path.data,
-						   .root = m->to,
-						   .type = type,
-						   .replaced = m->replaced && type != 'd'});
-	else if (m->from)
-		report(s, m->from, FILE_DELETE, m->old_path.data, NULL, type);
-	else
-		report_moved_in(s, m, type);
+	for (int i = 0; i < ROUNDS && more; i++) {
+		fan_queue_forget(&s->fan->queue);
+		more = (fan_queue_fill(s) || i == 0) && tell(s);
+	}
+	if (s->fan->queue.at == s->fan->queue.bytes.length)
+		names_free(&s->fan->untold);
+	batch_review(s);
 }
 
 static void on_move_timer(struct reactor *r, struct timer *t)
@@ -110,140 +79,12 @@ static void on_move_timer(struct reactor *r, struct timer *t)
 	struct file_source *s = CONTAINER_OF(t, struct file_source, move_timer);
 
 	(void)r;
-	fan_read(s); /* the next word may be there already */
-	settle(s);
+	fan_queue_fill(s); /* the next word may be there already */
+	s->fan->waited = true;
 	fan_read(s);
 }
 
-static void renamed(struct file_source *s, const struct info *from, const struct info *to,
-		    const struct fanotify_event_metadata *ev)
-{
-	struct fan_rename *m = &s->fan->rename;
-
-	m->from = fan_locate(s, from, &m->old_path);
-	m->to = fan_locate(s, to, &m->path);
-	m->directory = ev->mask & FAN_ONDIR;
-	m->replaced = false;
-	m->pid = ev->pid;
-	m->waits = m->from || m->to;
-	if (m->directory)
-		fan_forget_places(s->fan);
-	if (m->waits && timer_start_in(s->base.reactor, &s->move_timer, NEXT_WORD) < 0)
-		settle(s);
-}
-
-/* An event without a name: of an inode alone. */
-static void inode_happened(struct file_source *s, const struct fanotify_event_metadata *ev)
-{
-	struct fan_rename *m = &s->fan->rename;
-
-	if (!m->waits || m->pid != ev->pid)
-		return;
-	/* Where both are merged, it is the one that moved that has lost a link since. */
-	if (ev->mask & FAN_ATTRIB && !(ev->mask & FAN_MOVE_SELF))
-		m->replaced = true;
-	settle(s);
-}
-
-/* ---- entries ----------------------------------------------------------------------------------
- */
-
-/* Was it created in a directory whose moving in is still to be reported? That goes first. */
-static bool is_in_what_moved(const struct fan *f, const char *path)
-{
-	const struct fan_rename *m = &f->rename;
-
-	return m->waits && m->directory && m->to &&
-	       strncmp(path, m->path.data, m->path.length) == 0 && path[m->path.length] == '/';
-}
-
-/* The kernel merges what it has not delivered yet: the order is told by what is there now. */
-static void entry_happened(struct file_source *s, const struct info *info, uint64_t mask)
-{
-	static const struct {
-		uint64_t mask;
-		unsigned event;
-	} plain[] = {{FAN_CREATE, FILE_CREATE},           {FAN_OPEN, FILE_OPEN},
-		     {FAN_ACCESS, FILE_ACCESS},           {FAN_MODIFY, FILE_MODIFY},
-		     {FAN_CLOSE_WRITE, FILE_CLOSE_WRITE}, {FAN_ATTRIB, FILE_ATTRIB}};
-	const struct file_config *c = s->base.config;
-	const struct root *r = fan_locate(s, info, &s->fan->path);
-	const char *path = s->fan->path.data;
-	bool last;
-	struct stat st;
-	char type;
-
-	if (!r)
-		return;
-	if (is_in_what_moved(s->fan, path))
-		settle(s);
-	if (mask & FAN_CREATE && names_find(s->fan->walked, path))
-		mask &= ~(uint64_t)FAN_CREATE; /* the walk reported it */
-	type = type_of(path, mask);
-	last = mask & FAN_DELETE && lstat(path, &st) < 0;
-	if (mask & FAN_DELETE && !last)
-		report(s, r, FILE_DELETE, path, NULL, type);
-	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-		if (mask & plain[i].mask &&
-		    (plain[i].event != FILE_ATTRIB || c->events & FILE_ATTRIB))
-			report(s, r, plain[i].event, path, NULL, type);
-	if (last)
-		report(s, r, FILE_DELETE, path, NULL, type);
-}
-
-/* An event with its records; events are not aligned as their head would need. */
-static void happened(struct file_source *s, const char *at,
-		     const struct fanotify_event_metadata *ev)
-{
-	const char *end = at + ev->event_len;
-	const struct info *info, *from = NULL, *to = NULL, *entry = NULL;
-
-	for (at += ev->metadata_len; at + sizeof *info <= end; at += info->length) {
-		info = (const struct info *)(const void *)at;
-		if (!info->length)
-			break;
-		if (info->type == INFO_OLD)
-			from = info;
-		else if (info->type == INFO_NEW)
-			to = info;
-		else if (info->type == INFO_DFID_NAME)
-			entry = info;
-	}
-	if ((from && to) || (entry && s->fan->rename.pid == ev->pid))
-		settle(s);
-	if (from && to)
-		renamed(s, from, to, ev);
-	else if (!entry || ev->mask & FAN_MOVE_SELF)
-		inode_happened(s, ev);
-	else
-		entry_happened(s, entry, ev->mask);
-}
-
-static ssize_t read_round(struct file_source *s)
-{
-	_Alignas(struct fanotify_event_metadata) char room[ROOM];
-	ssize_t n = read(s->inotify, room, sizeof room);
-	struct fanotify_event_metadata ev;
-
-	for (ssize_t at = 0; at < n; at += ev.event_len) {
-		memcpy(&ev, room + at, sizeof ev);
-		if (ev.vers != FANOTIFY_METADATA_VERSION || ev.event_len < sizeof ev)
-			break;
-		happened(s, room + at, &ev);
-	}
-	return n;
-}
-
-void fan_read(struct file_source *s)
-{
-	ssize_t n = 1;
-
-	for (int i = 0; i < ROUNDS && n > 0; i++)
-		n = read_round(s);
-	if (n <= 0)
-		names_free(&s->fan->walked); /* all is read that was created before the walk */
-	batch_review(s);
-}
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static uint64_t fan_mask(const struct file_source *s)
 {
@@ -318,11 +159,11 @@ static int report_existing(struct file_source *s)
 		if (!c->existing || stat(r->path, &st) < 0)
 			continue;
 		if (S_ISDIR(st.st_mode))
-			fan_walk(s, r, r->path, NULL);
+			fan_walk(s, &(struct fan_tale){
+					.root = r, .path = r->path, .event = FILE_CREATE});
 		else
-			report(s, r, FILE_CREATE, r->path, NULL, 'f');
+			fan_report(s, r, FILE_CREATE, r->path, 'f');
 	}
-	fan_read(s); /* what the walk remembers is forgotten with the end of the queue */
 	return 0;
 }
 
@@ -333,11 +174,14 @@ int fan_open(struct file_source *s, struct error *e)
 
 	LIST_EACH(at, after, &s->roots)
 	n++;
+	if (f)
+		fan_dirs_init(f);
 	if (!f || !(f->mounts = calloc(n + 1, sizeof *f->mounts)) ||
 	    !(f->roots = calloc(n + 1, sizeof *f->roots)))
 		return error_errno(e, "cannot watch files");
 	s->inotify = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_REPORT_DFID_NAME |
-				       FAN_UNLIMITED_QUEUE | FAN_NONBLOCK | FAN_CLOEXEC,
+				       FAN_REPORT_TARGET_FID | FAN_UNLIMITED_QUEUE | FAN_NONBLOCK |
+				       FAN_CLOEXEC,
 				   O_RDONLY);
 	if (s->inotify < 0) {
 		error_errno(e, "--fanotify");
@@ -356,8 +200,9 @@ void fan_close(struct file_source *s)
 	if (!f)
 		return;
 	timer_stop(s->base.reactor, &s->move_timer);
-	fan_forget_places(f);
-	names_free(&f->walked);
+	fan_dirs_free(f);
+	fan_queue_free(&f->queue);
+	names_free(&f->untold);
 	for (size_t i = 0; i < f->n_mounts; i++)
 		fd_close(&f->mounts[i].fd);
 	for (size_t i = 0; i < f->n_roots; i++)
@@ -365,8 +210,8 @@ void fan_close(struct file_source *s)
 	free(f->mounts);
 	free(f->roots);
 	buf_free(&f->path);
-	buf_free(&f->rename.path);
-	buf_free(&f->rename.old_path);
+	buf_free(&f->old_path);
+	buf_free(&f->real);
 	free(f);
 	s->fan = NULL;
 }

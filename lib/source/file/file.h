@@ -96,7 +96,7 @@ struct happening {
 	unsigned event; /* enum file_event */
 	const char *path, *old_path;
 	const struct root *root; /* NULL: not known any more */
-	char type;               /* 'f', 'd', 'l' */
+	char type;               /* 'f', 'd', 'l'; 'n': it is gone, and was no directory */
 	bool open;               /* it is being written: its close will be told */
 	bool replaced;           /* of moves, and what moved in: something was there */
 	bool along;              /* it moved with a directory above it */

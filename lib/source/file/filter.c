@@ -40,6 +40,8 @@ static bool type_counts(const struct file_config *c, char type)
 	static const char letters[] = "fdl";
 	const char *at = strchr(letters, type);
 
+	if (type == 'n')
+		return !c->any_type || c->types[0] || c->types[2];
 	return !c->any_type || !at || c->types[at - letters];
 }
 

@@ -1,0 +1,117 @@
+#!/usr/bin/env bats
+# file --fanotify: what happened before evwatch could look. It holds no tree: where a directory was
+# when something happened in it, and what was in it, is found out afterwards.
+load trees
+
+setup_file() {
+	cd "$BATS_FILE_TMPDIR"
+	"${EVWATCH:-$BATS_TEST_DIRNAME/../build/evwatch}" -w 10ms file . --fanotify 2>why || skip "$(head -1 why)"
+}
+
+missed() { # SHELL TEXT: is run while evwatch is stopped
+	kill -STOP "${pids[0]}"
+	until_true grep -q '^State:.T' "/proc/${pids[0]}/status"
+	bash -c "$1" 3>&-
+	kill -CONT "${pids[0]}"
+}
+
+exchange() {
+	python3 -c 'import ctypes, sys
+sys.exit(ctypes.CDLL(None).renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2) != 0)' "$1" "$2"
+}
+export -f exchange
+
+fan() { # OPTION...
+	watch --no-guard file src --fanotify --format '%e %s %o' "$@"
+}
+
+# All that is told, once the last event came: what happens last is this.
+all_told() {
+	: >src/last
+	until_true has_line 'close_write src/last '
+}
+
+@test "--fanotify tells what is deleted in a directory that is gone by then" {
+	mkdir -p src/d/e
+	touch src/d/f src/d/e/g
+	fan
+	missed 'rm -r src/d'
+	until_true has_line 'delete src/d '
+	printf '%s\n' 'delete src/d ' 'delete src/d/e ' 'delete src/d/e/g ' 'delete src/d/f ' | diff - <(sort out)
+}
+
+@test "--fanotify tells what was made and removed with its directory in the same breath" {
+	mkdir src
+	fan
+	missed 'mkdir -p src/a/b; : >src/a/b/f; mv src/a src/z; rm -r src/z'
+	all_told
+	until_true state_is_told src
+	has_line 'create src/a/b/f '
+	has_line 'delete src/z '
+}
+
+@test "--fanotify tells of directories that were renamed by the paths that they had" {
+	mkdir -p src/d/e
+	fan
+	missed ': >src/d/e/f; mv src/d src/q; : >src/q/e/g; mv src/q/e src/r; : >src/r/h'
+	all_told
+	printf '%s\n' 'create src/d/e/f ' 'move src/q src/d' 'create src/q/e/g ' 'move src/r src/q/e' 'create src/r/h ' |
+		diff - <(grep '^create\|^move' out | grep -v last)
+}
+
+@test "--fanotify tells two that are exchanged to be there both" {
+	mkdir -p src/a src/b
+	touch src/a/f src/b/g src/x src/y
+	fan --existing
+	until_true has_line 'create src/b/g '
+	missed 'exchange src/a src/b; exchange src/x src/y; exchange src/a src/x'
+	all_told
+	until_true state_is_told src
+}
+
+@test "--fanotify tells what comes and goes with a directory, where no directories are told" {
+	mkdir -p src/a src/b away
+	touch src/a/f src/a/gone src/b/f away/in
+	fan --existing --type f
+	until_true has_line 'create src/b/f '
+	missed 'mv src/a src/z; rm src/z/gone; : >src/n; mv src/n src/z/n; mv src/b out; mv away src/in'
+	all_told
+	diff <(find src -type f | sort) <(replay)
+	[ "$(grep -c '^create src/n $' out)" = 1 ]
+	lacks_line 'move src/z/n src/a/n'
+}
+
+@test "--fanotify tells what left a directory that came before that was read" {
+	mkdir -p src away/a
+	touch away/a/f
+	fan
+	missed 'mv away src/in; mv src/in/a src/a'
+	all_told
+	until_true state_is_told src
+}
+
+@test "--fanotify tells nothing of who still writes what is deleted" {
+	mkdir src
+	fan
+	missed 'exec 5>src/f; rm src/f; echo x >&5; exec 5>&-; true'
+	all_told
+	[ "$(grep -n 'src/f ' out | tail -1 | cut -d: -f2)" = 'delete src/f ' ]
+}
+
+@test "--fanotify tells a deleted link to who asks for files or links, and to nobody else" {
+	local type
+	for type in f l d; do
+		mkdir "src$type"
+		ln -s nowhere "src$type/link"
+		watch --no-guard file "src$type" --fanotify --format '%e %s' --type "$type"
+		rm "src$type/link"
+		mkdir "src$type/dir"
+		: >"src$type/last"
+		if [ "$type" = d ]; then
+			until_true has_line "create src$type/dir"
+			lacks_line "delete src$type/link"
+		else
+			until_true has_line "delete src$type/link"
+		fi
+	done
+}
