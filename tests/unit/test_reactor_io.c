@@ -318,6 +318,40 @@ static void test_urgent(void)
 	close_both(fds);
 }
 
+static int renewed[2];
+
+/* A pipe takes the number that was closed, and the watcher that heard of it goes on. */
+static void renew(struct reactor *r, struct probe *p)
+{
+	p->act = NULL;
+	pipe_open(renewed);
+	if (dup2(renewed[0], p->io.fd) < 0 || io_start(r, &p->io) < 0)
+		bail_out("renew");
+}
+
+static void test_closed_and_renewed(void)
+{
+	struct reactor *r = reactor_here();
+	struct probe p;
+	int fds[2];
+
+	if (!backend_is("poll") && !backend_is("select"))
+		return; /* the others do not hear that a descriptor is closed */
+	pipe_open(fds);
+	probe_start(r, &p, fds[0], IO_READ);
+	p.act = renew;
+	turns(r, 1);
+	close(fds[0]);
+	turns(r, 2);
+	HOLDS(p.calls == 1 && p.last & IO_ERROR, "a descriptor that is closed while it is watched");
+	put(renewed[1], "x");
+	turns(r, 1);
+	EQUAL(p.last, IO_READ, "is watched again at once when it is started in the callback");
+	reactor_free(r);
+	close_both(renewed);
+	close_both(fds);
+}
+
 static const struct conformance cases[] = {
     {"level", test_level},
     {"edge", test_edge},
@@ -330,6 +364,7 @@ static const struct conformance cases[] = {
     {"error", test_error},
     {"refused connection", test_refused_connection},
     {"priority data", test_urgent},
+    {"closed and renewed", test_closed_and_renewed},
     {0},
 };
 
