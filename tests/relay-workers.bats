@@ -83,6 +83,12 @@ for _ in range(20): ask(connect(), b"y")'
   until_ok '[ "$(workers | wc -l)" = 2 ]'
   [ "$(grep -c "worker 1, pid $victim, ended with signal 9 (Killed); [0-9]* connections are lost; another one takes its place" err)" = 1 ]
   [ "$(wc -l <err)" = 1 ]
+  # One that keeps dying is given more and more time.
+  for pause in 200ms 400ms; do
+    kill -9 "$(workers | tail -1)"
+    until_ok "grep -q 'worker 1, .* takes its place in $pause\$' err && [ \"\$(workers | wc -l)\" = 2 ]"
+  done
+  grep -q "worker 1, pid $victim, .* takes its place in 100ms$" err
 }
 
 @test "who waits in the queue of a dead worker is served by the next one" {
@@ -300,6 +306,21 @@ open("n", "w").write(str(n))'
   until_ok '[ "$(wc -l <out)" = $((2 * $(cat n))) ]'
 }
 
+@test "the last words of a worker that is killed are heard" {
+  start --json relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 2
+  until_ok '[ "$(workers | wc -l)" = 2 ]'
+  client "
+import signal
+LOOP = $(loop_pid)"'
+os.kill(LOOP, signal.SIGSTOP)
+# More than is read at once, less than a socket takes.
+cs = [connect() for _ in range(320)]
+for c in cs: ask(c, b"x")
+for p in PIDS: os.kill(p, 9)
+os.kill(LOOP, signal.SIGCONT)'
+  until_ok '[ "$(grep -c "\"event\":\"open\"" out)" = 320 ]'
+}
+
 @test "--dump is shown by all workers, whole" {
   start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 3 --dump -
   client '
@@ -340,6 +361,22 @@ for i in range(30): ask(connect(), b"dump %02d" % i)'
   [ "$STATUS" = 143 ]
   [ "$(grep -c ' accepted, 0 refused$' err)" = 3 ]
   [ "$(awk '/ accepted, 0 refused$/ { n += $3 } END { print n }' err)" = 10 ]
+  # Also of connections that all end then: more lines than a socket takes.
+  start -v relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 2 --drain 0
+  until_ok '[ "$(workers | wc -l)" = 2 ]'
+  client '
+cs = [connect() for _ in range(900)]
+for c in cs: ask(c, b"x")
+open("connected", "w")
+for c in cs:
+    try: c.recv(1)
+    except ConnectionResetError: pass' &
+  c=$!
+  until_ok '[ -e connected ]' 20
+  stop
+  wait "$c"
+  [ "$(grep -c ' 1 bytes to, 1 from, .*, stopped$' err)" = 900 ]
+  [ "$(grep -c ' accepted, 0 refused$' err)" = 2 ]
 }
 
 @test "--check: one worker looks, all know what it saw, and another looks when it is dead" {

@@ -136,13 +136,19 @@ static void on_message(struct channel *c, unsigned char type, const char *bytes,
 
 /* ---- life and death -------------------------------------------------------------------------- */
 
-static void start_again(struct worker *w)
+/* The pause before the next one doubles, unless the last one lived for long. */
+static void lengthen_pause(struct worker *w)
 {
 	int64_t now = reactor_now(reactor_of(w->owner), CLOCK_OF_LOOP);
 
-	w->pause = !w->pause || now - w->started >= LONGEST ? SHORTEST
-		   : w->pause * 2 < LONGEST                 ? w->pause * 2
-							    : LONGEST;
+	if (!w->pause || now - w->started >= LONGEST)
+		w->pause = SHORTEST;
+	else
+		w->pause = w->pause * 2 < LONGEST ? w->pause * 2 : LONGEST;
+}
+
+static void start_again(struct worker *w)
+{
 	if (timer_start_in(reactor_of(w->owner), &w->again, w->pause) < 0)
 		log_error(w->owner->source->base.rule, "out of memory: worker %zu stays away",
 			  w->number + 1);
@@ -159,8 +165,9 @@ static void tell_death(const struct worker *w, int status)
 		buf_printf(&b, "status %d", WEXITSTATUS(status));
 	if (lost)
 		buf_printf(&b, "; %u connections are lost", lost);
-	log_error(w->owner->source->base.rule,
-		  "worker %zu, pid %d, ended with %s; another one takes its place", w->number + 1,
+	buf_add_text(&b, "; another one takes its place in ");
+	duration_add(&b, w->pause);
+	log_error(w->owner->source->base.rule, "worker %zu, pid %d, ended with %s", w->number + 1,
 		  (int)w->child.pid, b.data ? b.data : "?");
 	buf_free(&b);
 }
@@ -175,8 +182,10 @@ static void on_exit_of(struct reactor *r, struct child_watcher *child, int statu
 	channel_close(&w->channel);
 	w->running = false;
 	ws->n_running--;
-	if (!ws->stopped)
+	if (!ws->stopped) {
+		lengthen_pause(w);
 		tell_death(w, status);
+	}
 	atomic_fetch_sub(&ws->counts->total,
 			 atomic_exchange(&ws->counts->connections[w->number], 0));
 	if (ws->stopped) {
@@ -235,14 +244,15 @@ static bool has_other_threads(void)
 static void spawn_or_wait(struct worker *w)
 {
 	if (has_other_threads()) {
-		if (timer_start_in(reactor_of(w->owner), &w->again, MOMENT) < 0)
-			start_again(w);
+		if (timer_start_in(reactor_of(w->owner), &w->again, MOMENT) == 0)
+			return;
+		errno = ENOMEM;
+	} else if (spawn(w) == 0) {
 		return;
 	}
-	if (spawn(w) == 0)
-		return;
 	log_error(w->owner->source->base.rule, "cannot start worker %zu: %s; it is tried again",
 		  w->number + 1, strerror(errno));
+	lengthen_pause(w);
 	start_again(w);
 }
 
