@@ -176,6 +176,21 @@ assert say(long[:30000], long[30000:] + b"tail") == b"tail"'
   say 'assert say(b"PROXY TCP4 9.8.7.6 1.2.3.4 55 66\r\nhello") == b"hello"'
   until_ok 'grep -q "1: 9.8.7.6:55 < " out'
   [ "$(grep -c '^00000000  68 65 6c 6c 6f  *|hello|$' out)" = 2 ]
+  stop
+  rm server.port
+  server '
+c = l.accept()[0]; n = 0
+while (d := c.recv(65536)):
+    n += len(d)
+    if n >= 20480: c.sendall(b".")'
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --proxy accept --rate 40k/s
+  say '
+import time
+c = connect(); begin = time.monotonic()
+c.sendall(b"PROXY UNKNOWN\r\n" + bytes(20480)); assert c.recv(1) == b"."
+c.sendall(b"y"); assert c.recv(1) == b"."
+# Half a second of the rate, but for the burst, came with the header.
+assert time.monotonic() - begin > 0.3, time.monotonic() - begin'
 }
 
 @test "a client that does not begin with a header is reset, and that is told" {

@@ -173,6 +173,38 @@ else: raise SystemExit("no answer")' &
   wait "$c"
 }
 
+@test "what no answer came for goes to the next target too, up to sixteen datagrams; what was answered does not" {
+  for n in 3 17 0; do
+    rm -f sent gone seen
+    server 127.0.0.1 'd == b"z" or d == b"x" and '"$n"' or s.sendto(d, a)'
+    first=$SERVER first_pid=$SERVER_PID
+    server 127.0.0.1 'open("seen", "ab").write(d); s.sendto(d, a)'
+    start relay -v udp:127.0.0.1:0 "udp:127.0.0.1:$first" "udp:127.0.0.1:$SERVER" --balance first
+    mkfifo gone
+    client '
+s, n = c(), int(sys.argv[2])
+for _ in range(n): s.send(b"x")
+if not n: assert ask(s, b"x") == b"x"; s.send(b"z") # after an answer nothing is kept
+open("sent", "w")
+open("gone").read()
+s.settimeout(0.2)
+for _ in range(50):
+    s.send(b"y")
+    try:
+        while s.recv(9) != b"y": pass
+        break
+    except TimeoutError: pass
+else: raise SystemExit("no answer")' "$n" &
+    c=$!
+    until_ok '[ -e sent ]'
+    kill -9 "$first_pid"
+    echo >gone
+    wait "$c"
+    stop
+    [ "$(tr -dc xz <seen | wc -c)" = $((n == 3 ? 3 : 0)) ] || { echo "$n: $(cat seen)"; return 1; }
+  done
+}
+
 @test "targets that die one after the other, and come back, are no end of the session" {
   server; a=$SERVER a_pid=$SERVER_PID
   server; b=$SERVER b_pid=$SERVER_PID

@@ -214,6 +214,34 @@ P
   [ "$(echo through both | tcp "$(port b)")" = 'through both' ]
 }
 
+@test "small messages are sent at once, and a peer that is gone will be noticed, on both sides" {
+  server "$echo_server"
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER" "localhost:$SERVER"
+  run python3 - "$(port)" "$(loop_pid)" <<'P'
+import ctypes, os, socket, sys
+port, pid = map(int, sys.argv[1:])
+cs = [socket.create_connection(("127.0.0.1", port)) for _ in range(2)]
+for c in cs: c.sendall(b"x"); assert c.recv(1) == b"x"
+libc, found = ctypes.CDLL(None, use_errno=True), 0
+handle = os.pidfd_open(pid)
+for fd in os.listdir("/proc/%d/fd" % pid):
+    if not os.readlink("/proc/%d/fd/%s" % (pid, fd)).startswith("socket:"): continue
+    copy = libc.syscall(438, handle, int(fd), 0) # pidfd_getfd(2)
+    if copy < 0: print("pidfd_getfd:", os.strerror(ctypes.get_errno())); sys.exit(77)
+    s = socket.socket(fileno=copy)
+    try: s.getpeername()
+    except OSError: continue
+    if s.family != socket.AF_INET: continue
+    found += 1
+    assert s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1, s
+    assert s.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1, s
+assert found == 4, found
+P
+  echo "$output"
+  [ "$status" != 77 ] || skip "$output"
+  [ "$status" = 0 ]
+}
+
 @test "-v logs a line a connection, --json prints open and close" {
   server "$echo_server"
   start -v --json relay 127.0.0.1:0 "127.0.0.1:$SERVER"
