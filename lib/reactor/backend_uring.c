@@ -221,15 +221,11 @@ static void uring_disarm(struct uring_state *s, int fd)
 	uring_push(s);
 }
 
-static int list_to_arm(struct uring_state *s, int fd)
+static void list_to_arm(struct uring_state *s, int fd)
 {
-	if (s->slots[fd].listed)
-		return 0;
-	if (ARRAY_GROW(s->to_arm, s->to_arm_capacity, s->n_to_arm + 1) < 0)
-		return -1;
-	s->to_arm[s->n_to_arm++] = fd;
+	if (!s->slots[fd].listed)
+		s->to_arm[s->n_to_arm++] = fd;
 	s->slots[fd].listed = true;
-	return 0;
 }
 
 static int uring_add(void *state, int fd, unsigned before, unsigned interest, uint32_t generation)
@@ -237,8 +233,11 @@ static int uring_add(void *state, int fd, unsigned before, unsigned interest, ui
 	struct uring_state *s = state;
 
 	(void)before;
-	if (ARRAY_GROW(s->slots, s->n_slots, (size_t)fd + 1) < 0 || list_to_arm(s, fd) < 0)
+	/* Each is listed once: with room for all of them no completion fails for want of memory. */
+	if (ARRAY_GROW(s->slots, s->n_slots, (size_t)fd + 1) < 0 ||
+	    ARRAY_GROW(s->to_arm, s->to_arm_capacity, (size_t)fd + 1) < 0)
 		return -1;
+	list_to_arm(s, fd);
 	uring_disarm(s, fd);
 	s->slots[fd].generation = generation;
 	s->slots[fd].interest = (uint16_t)(interest | IO_HANGUP);
@@ -282,12 +281,12 @@ static void uring_complete(struct uring_state *s, struct reactor *r, uint64_t na
 	slot->armed = false;
 	if (result == -EINVAL)
 		return; /* a regular file has none of what was asked for, and no way to wait */
-	if (result == -ECANCELED || list_to_arm(s, fd) < 0)
-		result = -ENOMEM; /* the watchers must hear of it */
-	if (result < 0)
-		io_refused(r, fd);
-	else
-		io_ready(r, fd, slot->generation, (uint32_t)result);
+	if (result < 0) {
+		io_refused(r, fd); /* the watchers must hear of it */
+		return;
+	}
+	list_to_arm(s, fd);
+	io_ready(r, fd, slot->generation, (uint32_t)result);
 }
 
 static void uring_reap(struct uring_state *s, struct reactor *r)
