@@ -1,16 +1,18 @@
 /*
- * Inputs of `lines`: where bytes come from. Private to lines*.c.
+ * What the files of `lines` share: config.c what the user says, input.c where bytes come from,
+ * cut.c how they become lines, lines.c the life of it all.
  *
  * An input fills its buffer while it is wanted; the source cuts lines from it and says when it
  * wants no more.
  */
-#ifndef EVWATCH_SOURCE_LINES_H
-#define EVWATCH_SOURCE_LINES_H
+#ifndef EVWATCH_SOURCE_LINES_LINES_H
+#define EVWATCH_SOURCE_LINES_LINES_H
 
 #include "base/buf.h"
 #include "reactor/reactor.h"
 #include "source/source.h"
 
+#include <regex.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -48,12 +50,23 @@ struct lines_source {
 	struct source base;
 	struct line_input *inputs; /* owned */
 	size_t n_inputs;
-	void *match; /* regex_t *, owned */
+	regex_t *match; /* owned; NULL: every line */
 	bool cutting_lines, told_too_long, stopped;
 	struct io_watcher notify; /* inotify: followed files and their folders */
 	int notify_fd;
 };
 
+/* ---- config.c ---- */
+extern const struct option lines_options[];
+extern const struct event_name lines_events[];
+void lines_init(void *config);
+int lines_arguments(void *config, char *const *words, size_t n, struct error *e);
+void lines_release(void *config);
+void lines_describe(const void *config, struct buf *out);
+/* Makes `re` of an ERE, for regfree. Returns 0, or -1 with `e` filled. */
+int lines_compile(regex_t *re, const char *pattern, struct error *e);
+
+/* ---- input.c ---- */
 /* Opens one input. Returns 0, or -1 with `e`. A followed file may be missing. */
 int input_open(struct line_input *in, struct error *e);
 void input_close(struct line_input *in);
@@ -63,6 +76,10 @@ void input_want(struct line_input *in, bool more);
 
 /* A followed file, or its folder, changed: reads on, or opens what took its place. */
 void input_changed(struct line_input *in);
+
+/* ---- cut.c ---- */
+/* Hands on the lines that are whole, for as long as they are wanted. */
+void lines_cut(struct line_input *in);
 
 /* ---- lines.c, called by inputs ---- */
 /* Bytes came in, or the end of the input. */

@@ -6,7 +6,7 @@
  * followed file at its end is woken by inotify; it was rotated when its path names another file,
  * and truncated when it is shorter than what was read.
  */
-#include "source/lines.h"
+#include "source/lines/lines.h"
 
 #include "base/error.h"
 #include "base/fd.h"
