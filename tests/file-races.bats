@@ -190,3 +190,17 @@ for line in sys.stdin:
 	: >src/f/now
 	until_true has_line "create src/f/now "
 }
+
+@test "what was in directories that got no watch is told to be deleted with them" {
+	mkdir -p src/a/b/c
+	touch src/a/f src/a/b/f src/a/b/c/f
+	unshare -Ur true || skip "no user namespace to be had here"
+	unshare -Ur sh -c 'echo 3 >/proc/sys/user/max_inotify_watches; exec "$@"' sh \
+		"$evwatch" --no-guard --ready-file "$dir/limited" file src --type f --format '%e %s %o' >"$dir/out" 2>"$dir/err" 3>&- &
+	pids+=($!)
+	until_true test -e "$dir/limited"
+	until_true told 'limit of inotify watches'
+	rm -r src/a
+	until_true has_line 'delete src/a/b/c/f '
+	until_true has_line 'delete src/a/b/f '
+}

@@ -97,6 +97,8 @@ class Disturber:
     # ---- what all steps are made of ----
 
     def count(self, path):
+        # By the path that is told, should a link have led there.
+        path = os.path.join(os.path.relpath(os.path.realpath(os.path.dirname(path))), os.path.basename(path))
         self.appeared[path] = self.appeared.get(path, 0) + 1
 
     def put(self, path, mode="wb"):

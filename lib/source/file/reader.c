@@ -327,7 +327,10 @@ static void deleted(struct file_source *s, struct dir *d, const struct inotify_e
 		return; /* never told of, so nothing is gone */
 	if (link)
 		tree_remove(s, link);
-	report(s, d, ev->name, FILE_DELETE, type);
+	if (child && child->wd < 0)
+		scan_gone(s, child); /* nobody told what was in it */
+	else
+		report(s, d, ev->name, FILE_DELETE, type);
 }
 
 /* A scan may have seen that it is gone before its last events are read: they come too late. */
@@ -384,6 +387,7 @@ static void directory_happened(struct file_source *s, struct dir *d, const struc
 		return;
 	if (!d->parent)
 		d->root->unlinked = true;
+	scan_content_gone(s, d); /* of directories without a watch nobody told */
 	tree_remove(s, d);
 }
 
