@@ -285,7 +285,10 @@ static void test_first(void)
 	waitid(P_PID, (id_t)c.watcher.pid, &si, WEXITED | WNOWAIT);
 	probe_start(r, &c.probe, fds[0], IO_WRITE);
 	c.probe.act = note_child;
-	turns(r, 1);
+	for (int i = 0; i < 50 && !c.calls; i++) {
+		c.descriptor_first = false; /* in this turn */
+		turns(r, 1);
+	}
 	HOLDS(c.calls == 1 && !c.descriptor_first, "an end is told before what else is ready");
 	reactor_free(r);
 	close_both(fds);
