@@ -33,15 +33,17 @@ not_of() { awk -v slow="$1" '!index(slow, " " $NF " ")'; }
 saves() {
   local path=$1 n=$2 save=$3 i began slow=' '
   shift 3
-  start file "$path" ${OPTIONS:+"$OPTIONS"} -- 'echo "$EVWATCH_EVENT $* $(cat src/f)" >>runs'
+  # What it saw, and which save that was: in the midst of one there may be nothing to see.
+  start file "$path" ${OPTIONS:+"$OPTIONS"} -- 'echo "$EVWATCH_EVENT $* $(cat src/f) $(cat save)" >>runs'
   for ((i = 1; i <= n; i++)); do
+    echo "$i" >save
     began=${EPOCHREALTIME/./}
     "$save" "$i" "$@"
     [ $((${EPOCHREALTIME/./} - began)) -lt 20000 ] || slow+="$i "
-    until_ok "grep -q ' $i\$' runs"
+    until_ok "grep -q ' $i $i\$' runs"
     sleep "0.0$((35 + i * 7 % 18))"
   done
-  diff <(seq -f 'modify src/f %g' "$n" | not_of "$slow") <(not_of "$slow" <runs)
+  diff <(seq "$n" | sed 's/.*/modify src\/f & &/' | not_of "$slow") <(not_of "$slow" <runs)
 }
 
 @test "a save in place is one run, watching the directory" {
@@ -86,6 +88,31 @@ fanotify() {
 
 @test "the backup of a save may be called as it likes" {
   saves src 10 save_like_vim -kept
+}
+
+# As JetBrains' editors do.
+save_by_exchange() {
+  echo "$1" >src/f___jb_tmp___
+  sleep 0.005
+  mv src/f src/f___jb_old___
+  mv src/f___jb_tmp___ src/f
+  rm src/f___jb_old___
+}
+
+# As Qt's QSaveFile does, and sed: by a name that mkstemp(3) makes.
+save_by_random_name() {
+  echo "$1" >"src/$2"
+  sleep 0.008
+  mv -f "src/$2" src/f
+}
+
+@test "what editors make on the way to a save is no run of its own" {
+  for how in save_by_exchange "save_by_random_name f.qKxWzb" "save_by_random_name sedXy0aZk"; do
+    echo 0 >src/f
+    : >runs
+    saves src 5 $how
+    stop || true
+  done
 }
 
 @test "a first save after a long rest is one run, too" {

@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "source/file/file.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,11 +60,28 @@ void batch_judge(struct file_source *s)
 	c->last_batch = now;
 }
 
+/* As mkstemp(3) ends names, and what is made from it (QSaveFile, sed -i): f.aBcDeF, sedAbCdEf. */
+static bool is_random(const char *base, size_t length)
+{
+	enum { RANDOM = 6 };
+	const char *end = base + length - RANDOM;
+	bool upper = false, lower = false;
+
+	if (length <= RANDOM || (end[-1] != '.' && strncmp(base, "sed", length - RANDOM) != 0))
+		return false;
+	for (; isalnum((unsigned char)*end); end++) {
+		upper |= isupper((unsigned char)*end) != 0;
+		lower |= islower((unsigned char)*end) != 0;
+	}
+	return !*end && upper && lower;
+}
+
 /* Names of what is about to be renamed or removed: .f.swp, f~, f.tmp, #f#, 4913. */
 static bool is_makeshift(const char *path)
 {
-	static const char *const endings[] = {"~",    "#",     ".tmp", ".temp", ".new", ".bak",
-					      ".old", ".orig", ".swp", ".swx",  ".part"};
+	static const char *const endings[] = {
+	    "~",     "#",    ".tmp", ".temp", ".new",         ".bak",        ".old",
+	    ".orig", ".swp", ".swx", ".part", "___jb_tmp___", "___jb_old___"};
 	const char *base = strrchr(path, '/');
 	size_t length, n;
 
@@ -72,7 +90,8 @@ static bool is_makeshift(const char *path)
 	for (size_t i = 0; i < ARRAY_LENGTH(endings); i++)
 		if ((n = strlen(endings[i])) < length && !strcmp(base + length - n, endings[i]))
 			return true;
-	return *base == '.' || strncmp(base, "tmp", 3) == 0 || strspn(base, "0123456789") == length;
+	return *base == '.' || strncmp(base, "tmp", 3) == 0 || is_random(base, length) ||
+	       strspn(base, "0123456789") == length;
 }
 
 /*
