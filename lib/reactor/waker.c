@@ -46,10 +46,11 @@ void waker_stop(struct reactor *r, struct waker *w)
 void waker_wake(struct waker *w)
 {
 	static const uint64_t one = 1;
-	int saved = errno;
+	int saved;
 
 	if (atomic_exchange(&w->asked, true))
 		return;
+	saved = errno;
 	while (write(w->io.fd, &one, sizeof one) < 0 && errno == EINTR)
 		;
 	errno = saved;

@@ -6,7 +6,7 @@ WITH_libevent := $(if $(call has,event2/event.h),libevent)
 WITH_libev := $(if $(call has,ev.h),libev)
 WITH_libuv := $(if $(call has,uv.h),libuv)
 BENCH_PEERS = $(WITH_libevent) $(WITH_libev) $(WITH_libuv)
-BENCH_REACTOR_OBJ = $(patsubst %,$(BENCH_REACTOR)/%.o,bench cases floor floor_heap evwatch $(BENCH_PEERS))
+BENCH_REACTOR_OBJ = $(patsubst %,$(BENCH_REACTOR)/%.o,bench cases timer_cases event_cases floor floor_heap evwatch $(BENCH_PEERS))
 BENCH_REACTOR_LIBS = $(if $(WITH_libevent),-levent_core -levent_pthreads) $(if $(WITH_libev),-lev) \
 		     $(if $(WITH_libuv),-luv)
 

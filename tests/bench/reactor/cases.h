@@ -43,4 +43,18 @@ struct row {
 
 extern const struct row rows[]; /* the last has no name */
 
+/* ---- timer_cases.c, event_cases.c ---- */
+void run_timers(struct bench *b, double *figures);
+void run_idle(struct bench *b, double *figures);
+void run_lone_timer(struct bench *b, double *figures);
+void run_signals(struct bench *b, double *figures);
+void run_wake(struct bench *b, double *figures);
+void run_children(struct bench *b, double *figures);
+
+/* ---- what they share: cases.c ---- */
+/* Eventfds: `n` that never become readable, then `ready` that always are. */
+int *eventfds(int n, int ready);
+/* Turns until `calls` more callbacks ran. Returns how long that took. */
+int64_t turns_for(struct bench *b, unsigned long calls);
+
 #endif
