@@ -132,6 +132,48 @@ assert three.recv(1) == b"x"
 P
 }
 
+# clients CODE: python with 40 clients cs that said x; answer(c) is None when one was reset.
+clients() {
+  timeout 30 python3 -c "
+import socket, sys
+cs = [socket.create_connection(('127.0.0.1', int(sys.argv[1]))) for _ in range(40)]
+for c in cs: c.settimeout(20); c.sendall(b'x')
+def answer(c):
+    try: return c.recv(1)
+    except ConnectionResetError: return None
+$1" "$(port)"
+}
+
+@test "with no descriptors left clients wait and are served, none is reset; with all held by such, not for ever" {
+  server "$echo_server"
+  # Each connection takes two: the client has the last one, or there is none for it.
+  for most in 24 25; do
+    start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --connect-timeout 20s
+    prlimit --nofile="$most:$most" --pid "$(loop_pid)"
+    clients '
+for c in cs: assert answer(c) == b"x"; c.close()'
+    stop
+    ! grep -q 'no target' err
+    cat err >>both
+  done
+  [ "$(grep -c 'no descriptor is left for connections to targets: clients wait until one is free (ulimit -n)' both)" = 1 ]
+  # Those that are served stay.
+  for most in 24 25; do
+    start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --connect-timeout 200ms
+    prlimit --nofile="$most:$most" --pid "$(loop_pid)"
+    clients '
+for c in cs: c.settimeout(0.5)
+def served(c):
+    try: return answer(c)
+    except TimeoutError: return "waits"
+got = [served(c) for c in cs[:9]]
+assert b"x" in got and b"" not in got, got
+print(got)' >>got
+    stop
+  done
+  grep -q None got
+}
+
 @test "--allow and --deny: the first match decides, an --allow makes deny the default" {
   server "$unruly"
   from() { printf 'ehi' | timeout 10 nc -N -s "127.0.0.$1" 127.0.0.1 "$(port)" || true; }

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -19,6 +20,10 @@
 #include <unistd.h>
 
 static void try_target(struct pair *p);
+static void ask_target(struct pair *p);
+
+/* Until a descriptor is free, perhaps, although no pair ended. */
+#define PAUSE (100 * NS_PER_MS)
 
 /* ---- targets --------------------------------------------------------------------------------- */
 
@@ -47,6 +52,47 @@ static void target_failed(struct pair *p, const char *why)
 	try_target(p);
 }
 
+/* ---- want of descriptors --------------------------------------------------------------------- */
+
+/*
+ * There is none for the target's socket, which is not the target's fault: the client waits until
+ * one is free, and nobody is accepted meanwhile. Not for ever: where all descriptors are held by
+ * clients that wait, none would ever be. False: it waited long enough.
+ */
+static bool starve(struct pair *p)
+{
+	struct relay_source *s = p->owner;
+	int64_t left = p->started + ((const struct relay_config *)s->base.config)->connect_timeout -
+		       reactor_now(s->base.reactor, CLOCK_OF_LOOP);
+
+	if (left <= 0 || timer_start_in(s->base.reactor, &s->feed, left < PAUSE ? left : PAUSE) < 0)
+		return false;
+	if (!s->told_starved)
+		log_warn(s->base.rule, "no descriptor is left for connections to targets: clients "
+				       "wait until one is free (ulimit -n)");
+	s->told_starved = true;
+	list_remove(&p->link);
+	list_append(&s->starved, &p->link);
+	relay_review(s);
+	return true;
+}
+
+void starved_feed(struct reactor *r, struct timer *t)
+{
+	struct relay_source *s = CONTAINER_OF(t, struct relay_source, feed);
+
+	(void)r;
+	LIST_EACH(at, after, &s->starved)
+	{
+		list_remove(at);
+		list_append(&s->pairs, at);
+		ask_target(CONTAINER_OF(at, struct pair, link));
+	}
+	relay_review(s);
+}
+
+/* ---- connecting ------------------------------------------------------------------------------ */
+
 static void on_connected(void *context, int fd, int error)
 {
 	struct pair *p = context;
@@ -60,7 +106,8 @@ static void on_connected(void *context, int fd, int error)
 		fd_close(&fd);
 	}
 	if (fd < 0) {
-		target_failed(p, strerror(error));
+		if ((error != EMFILE && error != ENFILE) || !starve(p))
+			target_failed(p, strerror(error));
 		return;
 	}
 	p->owner->told_no_target = false;
@@ -92,9 +139,14 @@ static void on_resolved(void *context, const struct address *addresses, int n, c
 
 static void try_target(struct pair *p)
 {
+	targets_enter(&p->owner->targets, p->target);
+	ask_target(p);
+}
+
+static void ask_target(struct pair *p)
+{
 	const struct relay_config *c = p->owner->base.config;
 
-	targets_enter(&p->owner->targets, p->target);
 	p->resolving = true;
 	if (resolver_ask(p->owner->resolver, &c->targets[p->target], on_resolved, p) < 0) {
 		p->resolving = false;

@@ -22,6 +22,8 @@ static bool has_room(const struct relay_source *s)
 {
 	uint64_t most = ((const struct relay_config *)s->base.config)->access.max_conns;
 
+	if (!list_empty(&s->starved))
+		return false;
 	if (s->place)
 		return s->place->parked < 0 && !worker_lags(s->place);
 	return !most || s->n_pairs < most;
@@ -117,7 +119,10 @@ void relay_pair_over(struct relay_source *s, const struct pair *p)
 		targets_leave(&s->targets, p->target);
 	peer_leave(&s->peers, p->peer);
 	s->n_pairs--;
-	acceptor_retry(&s->acceptor);
+	if (list_empty(&s->starved))
+		acceptor_retry(&s->acceptor);
+	else
+		timer_start_in(s->base.reactor, &s->feed, 0);
 	if (s->place)
 		worker_leave(s->place);
 	else if (((const struct relay_config *)s->base.config)->access.max_conns)
@@ -131,6 +136,8 @@ static void close_pairs(struct relay_source *s, const char *why)
 {
 	LIST_EACH(at, after, &s->pairs)
 	pair_close(CONTAINER_OF(at, struct pair, link), why, false);
+	LIST_EACH(at, after, &s->starved)
+	pair_close(CONTAINER_OF(at, struct pair, link), why, true);
 }
 
 static void on_drained(struct reactor *r, struct timer *t)
@@ -156,6 +163,7 @@ static void relay_close(struct source *base)
 		workers_close(s->workers);
 	s->workers = NULL;
 	timer_stop(base->reactor, &s->drain);
+	timer_stop(base->reactor, &s->feed);
 	listener_close(&s->listener);
 	targets_close(&s->targets);
 	if (s->resolver)
@@ -208,8 +216,10 @@ int relay_carrier_open(struct relay_source *s, struct error *e)
 	const struct relay_config *c = s->base.config;
 
 	list_init(&s->pairs);
+	list_init(&s->starved);
 	peer_table_init(&s->peers);
 	timer_init(&s->drain, CLOCK_OF_LOOP, on_drained);
+	timer_init(&s->feed, CLOCK_OF_LOOP, starved_feed);
 	acceptor_init(&s->acceptor, s->base.reactor, &s->listener, s->base.priority, on_accepted, s,
 		      s->base.rule);
 	s->resolver = resolver_new(s->base.reactor, c->dns_ttl);
@@ -286,6 +296,7 @@ static int relay_open(struct source *base, struct error *e)
 	const struct relay_config *c = base->config;
 
 	list_init(&s->pairs);
+	list_init(&s->starved);
 	peer_table_init(&s->peers);
 	if (check_source(c, e) < 0)
 		return -1;

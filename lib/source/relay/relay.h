@@ -46,10 +46,13 @@ struct relay_source {
 	struct resolver *resolver;
 	struct targets targets;
 	struct link pairs;
+	struct link starved; /* those that wait for a descriptor */
+	struct timer feed;   /* looks after them */
 	size_t n_pairs;
 	uint64_t n_accepted, n_refused; /* since the start */
 	bool told_no_target;            /* since one worked */
-	bool told_header;               /* that one is wrong, since one was right */
+	bool told_starved;
+	bool told_header; /* that one is wrong, since one was right */
 	struct peer_table peers;
 	struct timer drain;
 	bool stopped, ended;
@@ -146,6 +149,8 @@ bool pair_is_timed(const struct relay_source *s);
 bool set_without_delay(int fd);
 /* Returns 0, or -1 when there is no memory: refused, told, everything closed. */
 int pair_open(struct relay_source *s, int fd, const struct address *remote, struct peer *peer);
+/* Those that wait for a descriptor try again. */
+timer_call starved_feed;
 /* The client is known: a target is chosen. */
 void pair_serve(struct pair *p);
 
