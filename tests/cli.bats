@@ -89,6 +89,25 @@ load helper
 T
 }
 
+@test "an option that has no effect in its rule is refused with the cure; as a default it is for others" {
+  run_ev every 1s --tag
+  [ "$status" = 2 ]
+  [ "${lines[0]}" = 'evwatch: command line:1:10: --tag: has no effect without a command' ]
+  [ "${lines[2]}" = '           ^ a command goes behind "--"' ]
+  run_ev relay 0 1 --cwd /
+  [ "$status" = 2 ]
+  grep -q -- '--cwd: has no effect here: relay takes no command' <<<"$output"
+  run_ev -e 'every 1s --format %e -- true'
+  [ "$status" = 2 ]
+  grep -q -- '--format: has no effect here: the events go to the command' <<<"$output"
+  printf 'set --tag --json\nevery 1s\nevery 2s -- true\n' >rules
+  for words in '-n --retry 3 -e every\ 1s' '-n -f rules' '-n every 1s --tag -f rules' '-n probe 1 --timeout 1s' \
+    '-n relay 0 1 --retry 2' '-n every 1s --priority 2'; do
+    eval "run_ev $words"
+    [ "$status" = 0 ]
+  done
+}
+
 @test "an unknown backend is refused with the list of those that work" {
   run_ev --backend nope every 1s
   [ "$status" = 2 ]

@@ -177,26 +177,53 @@ static bool is_for_commands(const struct option *o)
 	return option_find(job_options, o->name) == o && strcmp(o->name, "priority") != 0;
 }
 
+static bool is_for_printing(const struct option *o)
+{
+	return option_find(print_options, o->name) == o && strcmp(o->name, "null") != 0;
+}
+
 static int check_option(const struct option *o, const struct rule *rule, struct error *e)
 {
 	const char *kind = rule->type->name;
 
 	if (o->check)
 		return o->check(rule->source_config, e);
-	if (!rule->type->takes_no_command || !is_for_commands(o))
-		return 0;
-	error_set(e, "has no effect here: %s takes no command", kind);
-	return error_hint(e, "\"evwatch %s --help\" lists its options", kind);
+	if (rule->type->takes_no_command && is_for_commands(o)) {
+		error_set(e, "has no effect here: %s takes no command", kind);
+		return error_hint(e, "\"evwatch %s --help\" lists its options", kind);
+	}
+	if (!rule->command.count && is_for_commands(o)) {
+		error_set(e, "has no effect without a command");
+		return error_hint(e, "a command goes behind \"--\"");
+	}
+	if (rule->command.count && is_for_printing(o)) {
+		error_set(e, "has no effect here: the events go to the command");
+		return error_hint(e, "--stdin json hands them to it as JSON");
+	}
+	return 0;
+}
+
+/* Are there -e or -f beside the rule? Then its options are defaults for the rules there, too. */
+static bool gives_further_rules(const struct reading *r)
+{
+	struct written_option o;
+
+	for (size_t i = 0; r->process && next_option(r, &i, &o); i++)
+		if (option_find(r->process->table, o.option->name) == o.option &&
+		    (o.option->letter == 'e' || o.option->letter == 'f'))
+			return true;
+	return false;
 }
 
 void check_options(struct reading *r, const struct rule *rule)
 {
+	bool shared = gives_further_rules(r);
 	struct written_option o;
 	struct error e;
 
 	for (size_t i = 0; next_option(r, &i, &o); i++) {
 		error_clear(&e);
-		if (check_option(o.option, rule, &e) == 0)
+		if ((shared && !o.option->check) || check_option(o.option, rule, &e) == 0)
 			continue;
 		error_of_option(&e, o.option->name);
 		fault(r, &r->words[i], &e);

@@ -191,7 +191,8 @@ static void test_command_lines(void)
 	SAME(LINE(&b, "every", "1s", "--", "echo $1"), 0, "one word behind --");
 	OK(b.items[0]->command.shell, "is shell text");
 	SAME(LINE(&c, "every", "1s", "--"), -1, "nothing behind -- is an error");
-	SAME(LINE(&d, "lines", "-", "-i0"), 0, "letters cluster; - is an argument");
+	SAME(LINE(&d, "lines", "-", "-i0", "--", "cat", "-"), 0,
+	     "letters cluster; - is an argument");
 	OK(d.count == 1 && d.items[0]->job.initial && d.items[0]->print.nul, "both are set");
 	rules_free(&a);
 	rules_free(&b);
