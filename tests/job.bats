@@ -30,6 +30,21 @@ load helper
   [ "$(grep -c start sig)" = 1 ]
 }
 
+@test "the last run of --count goes on to its end under --on-busy restart" {
+  start -v -c 2 signal USR1 --on-busy restart -- 'echo >>runs; until [ -e go ]; do sleep 0.01; done; exit 7'
+  kill -USR1 "$P"
+  until_ok '[ -s runs ]'
+  kill -USR1 "$P" # stops the first
+  until_ok '[ "$(lines_of runs)" = 2 ]'
+  kill -USR1 "$P"
+  until_ok 'grep -q "too late" err'
+  touch go
+  status=0
+  wait "$P" || status=$?
+  [ "$(lines_of runs)" = 2 ]
+  [ "$status" = 7 ]
+}
+
 @test "--on-busy parallel runs beside it, --jobs at most" {
   start signal USR1 --on-busy parallel -j 2 -- 'echo $$ >>runs; until [ -e go ]; do sleep 0.01; done'
   for _ in 1 2 3; do kill -USR1 "$P"; sleep 0.1; done

@@ -181,6 +181,10 @@ static void submit_batch(struct job *j, struct batch *b)
 		LIST_EACH(at, after, &j->runs)
 		run_signal(CONTAINER_OF(at, struct run, link), j->setup.config->signal);
 		drop_batch(j, b);
+	} else if (busy && j->setup.config->on_busy == BUSY_RESTART &&
+		   !j->setup.host->may_start(j->setup.owner)) {
+		log_info(j->setup.rule, "too late: no other run may follow the one that goes on");
+		drop_batch(j, b);
 	} else if (busy && j->setup.config->on_busy == BUSY_RESTART) {
 		restart(j, b);
 	} else {
