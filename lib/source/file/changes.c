@@ -343,3 +343,12 @@ void changes_add(struct file_source *s, const struct happening *h)
 	else if (h->event & (FILE_OVERFLOW | FILE_UNMOUNT) || filter_matches(s, h))
 		take(s, h);
 }
+
+void changes_report(struct file_source *s, const struct dir *d, const char *name, unsigned event,
+		    char type)
+{
+	struct happening h = {.event = event, .root = dir_root(d), .type = type};
+
+	h.path = tree_path(s, d, name);
+	changes_add(s, &h);
+}

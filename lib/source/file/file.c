@@ -42,7 +42,7 @@ static void file_close(struct source *base)
 
 	file_stop(base);
 	changes_free(s);
-	reader_close(s);
+	moves_close(s);
 	doubt_free(s);
 	fan_close(s);
 	mounts_close(s);
@@ -91,7 +91,7 @@ static int file_open(struct source *base, struct error *e)
 	watch_init(s);
 	filter_init(s);
 	changes_init(s);
-	reader_init(s);
+	moves_init(s);
 	rescan_init(s);
 	s->arming = true;
 	if (file_read_paths(base->config, &s->listed, e) == 0 && open_watches(s, e) == 0) {

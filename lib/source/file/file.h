@@ -2,11 +2,11 @@
  * file: what the files of this folder share.
  *
  * The tree of watched directories (tree.c) turns paths into inotify watches and back; scan.c reads
- * directories, for the first time or again (rescan.c); the reader (reader.c) turns what the kernel
- * tells into happenings; roots (root.c) are the user's PATHs, which may be missing, replaced, or no
- * directories; changes (changes.c) merges happenings to their net effect, batch.c says when they
- * are handed on and emit.c as what; filter.c and gitignore.c say which paths count; fanotify.c does
- * without a tree.
+ * directories, for the first time or again (rescan.c), and enter.c enters what it finds; the reader
+ * (reader.c, and moves.c for what moves) turns what the kernel tells into happenings; roots
+ * (root.c) are the user's PATHs, which may be missing, replaced, or no directories; changes
+ * (changes.c) merges happenings to their net effect, batch.c says when they are handed on and
+ * emit.c as what; filter.c and gitignore.c say which paths count; fanotify.c does without a tree.
  *
  * Paths are reported as the user wrote the root: `src` gives src/a.c.
  */
@@ -210,6 +210,12 @@ struct scan_how {
 };
 /* Reads the directory and all below it. */
 void scan(struct file_source *s, struct dir *d, const struct scan_how *how);
+/* A hash of what changes when a file does. */
+uint32_t stat_stamp(const struct stat *st);
+/* May it have changed at this time or later? */
+bool stat_changed_since(const struct stat *st, const struct timespec *since);
+
+/* ---- enter.c ---- */
 /*
  * An entry was found: is it known? If not it is from now on, and when it is a directory to be
  * entered, it is watched, and in *child to be scanned. Returns 1: new, 0: known, -1: ENOMEM.
@@ -222,10 +228,15 @@ void scan_enter_late(struct file_source *s, struct dir *d);
 void scan_gone(struct file_source *s, struct dir *d);
 /* Reports all that was known below it as deleted; it stays. */
 void scan_content_gone(struct file_source *s, const struct dir *d);
-/* A hash of what changes when a file does. */
-uint32_t stat_stamp(const struct stat *st);
-/* May it have changed at this time or later? */
-bool stat_changed_since(const struct stat *st, const struct timespec *since);
+/* The same, but it stays known by its name: it is not to be entered any more. */
+void scan_leave(struct file_source *s, struct dir *d);
+/*
+ * Watches the directory, or what --follow leads to, if it is one to be entered. NULL with errno:
+ * EEXIST, it is watched by another path; 0, it is not to be entered; others were told.
+ */
+struct dir *scan_enter(struct file_source *s, struct dir *d, const char *name, char type);
+/* Why a path cannot be watched or read, with the cure where the system's own word has none. */
+const char *scan_why_unseen(int error);
 
 /* ---- rescan.c ---- */
 void rescan_init(struct file_source *s);
@@ -285,18 +296,36 @@ void mounts_stop(struct file_source *s);
 void mounts_close(struct file_source *s);
 
 /* ---- reader.c ---- */
-void reader_init(struct file_source *s);
-void reader_close(struct file_source *s);
 void reader_read(struct file_source *s);
+/* The type of the entry that an event speaks of: as it is known. */
+char reader_type_of(const struct dir *d, const struct inotify_event *ev);
+/* The type of one that is new. *open: whoever made it will close it. */
+char reader_new_type(struct file_source *s, const struct dir *d, const struct inotify_event *ev,
+		     bool *open);
+/* An entry came, by the happening `h`: it is known from now on, told, and read if a directory. */
+void reader_take(struct file_source *s, struct dir *d, const struct inotify_event *ev, char type,
+		 struct happening *h);
+
+/* ---- moves.c ---- */
+void moves_init(struct file_source *s);
+void moves_close(struct file_source *s);
+/* IN_MOVED_FROM and IN_MOVED_TO of an entry of d. */
+void moves_from(struct file_source *s, struct dir *d, const struct inotify_event *ev);
+void moves_to(struct file_source *s, struct dir *d, const struct inotify_event *ev);
 /* What moves and was not seen to arrive has left. */
-void reader_settle(struct file_source *s);
+void moves_settle(struct file_source *s);
+/* Something new stands where another is still thought to be moving from: that one first. */
+void moves_settle_at(struct file_source *s, const char *path);
 /* Is it a directory that moves, and was not seen to arrive? Then it has left, and is forgotten. */
-bool reader_moved_out(struct file_source *s, const struct dir *d);
+bool moves_have_out(struct file_source *s, const struct dir *d);
 
 /* ---- changes.c ---- */
 void changes_init(struct file_source *s);
 void changes_free(struct file_source *s);
 void changes_add(struct file_source *s, const struct happening *h);
+/* The same of an entry of d (NULL: d itself). */
+void changes_report(struct file_source *s, const struct dir *d, const char *name, unsigned event,
+		    char type);
 /* Takes a change out of the books; it is not freed. */
 void change_take(struct changes *c, struct change *change);
 void change_free(struct change *change);

@@ -1,202 +1,29 @@
 /*
  * The reader: inotify(7) events to happenings.
  *
- * A rename comes as two events with one cookie, mostly next to each other; a MOVED_FROM whose other
- * half does not come in a moment went out of the tree, and is a delete.
+ * Here is what happens to the entries of a directory and to itself; what moves has a file of its
+ * own, moves.c.
  */
-#include "base/error.h"
-#include "base/log.h"
-#include "base/units.h"
 #include "source/file/file.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define OTHER_HALF (2 * NS_PER_MS) /* how long a MOVED_FROM waits for its MOVED_TO */
-
 enum { ROUND = 32 * 1024, ROUNDS = 16 }; /* bytes a read, reads a turn */
 
-/* A MOVED_FROM that waits. */
-struct half_move {
-	struct link link;
-	uint32_t cookie;
-	int wd; /* of the directory that moves, or -1 */
-	char type;
-	char path[];
-};
+/* ---- entries of a watched directory ---------------------------------------------------------- */
 
-static void report(struct file_source *s, const struct dir *d, const char *name, unsigned event,
-		   char type)
-{
-	struct happening h = {.event = event, .root = dir_root(d), .type = type};
-
-	h.path = tree_path(s, d, name);
-	changes_add(s, &h);
-}
-
-/* ---- moves ----------------------------------------------------------------------------------- */
-
-static void half_free(struct half_move *m)
-{
-	list_remove(&m->link);
-	free(m);
-}
-
-/* It left the tree, with all that was in it. */
-static void move_out(struct file_source *s, struct half_move *m)
-{
-	struct dir *d = m->wd >= 0 ? tree_find(s, m->wd) : NULL;
-
-	if (d)
-		scan_gone(s, d);
-	else
-		changes_add(
-		    s, &(struct happening){.event = FILE_DELETE, .path = m->path, .type = m->type});
-	half_free(m);
-}
-
-bool reader_moved_out(struct file_source *s, const struct dir *d)
-{
-	LIST_EACH(at, after, &s->moves)
-	{
-		struct half_move *m = CONTAINER_OF(at, struct half_move, link);
-
-		if (m->wd != d->wd || d->wd < 0)
-			continue;
-		move_out(s, m);
-		return true;
-	}
-	return false;
-}
-
-void reader_settle(struct file_source *s)
-{
-	LIST_EACH(at, after, &s->moves)
-	move_out(s, CONTAINER_OF(at, struct half_move, link));
-}
-
-static void on_move_timer(struct reactor *r, struct timer *t)
-{
-	struct file_source *s = CONTAINER_OF(t, struct file_source, move_timer);
-
-	(void)r;
-	reader_read(s); /* the other half may be there already */
-	reader_settle(s);
-	reader_read(s); /* nothing is moving: what is in doubt can be settled */
-}
-
-static char type_of(const struct dir *d, const struct inotify_event *ev)
+char reader_type_of(const struct dir *d, const struct inotify_event *ev)
 {
 	const struct entry *e = names_find(d->names, ev->name);
 
 	return ev->mask & IN_ISDIR ? 'd' : e ? e->type : 'f';
 }
 
-/*
- * Is something else there by that name? An exchange comes as two renames, a to b and b to a, the
- * second of which speaks of what was at b before the first. And a directory that was made or moved
- * here later may be known already.
- */
-static bool is_of_the_past(struct file_source *s, struct dir *d, const struct inotify_event *ev)
-{
-	struct dir *child = ev->mask & IN_ISDIR ? tree_child(d, ev->name) : NULL;
-	char type = type_of(d, ev);
-	struct stat st;
-
-	if (child)
-		return doubt_is_here(s, child);
-	if (s->last_to.wd != ev->wd || s->last_to.name != hash_bytes(ev->name, strlen(ev->name)) ||
-	    lstat(tree_path(s, d, ev->name), &st) < 0 ||
-	    s->last_to.directory != S_ISDIR(st.st_mode))
-		return false;
-	/* Or else it moved on, and there is a newer one. */
-	if (!S_ISDIR(st.st_mode)) {
-		report(s, d, ev->name, FILE_MODIFY, type);
-		report(s, d, ev->name, FILE_CLOSE_WRITE, type);
-	}
-	return true;
-}
-
-static void moved_from(struct file_source *s, struct dir *d, const struct inotify_event *ev)
-{
-	struct dir *child = ev->mask & IN_ISDIR ? tree_child(d, ev->name) : NULL;
-	const char *path;
-	struct half_move *m;
-	char type = type_of(d, ev);
-
-	if (is_of_the_past(s, d, ev))
-		return;
-	path = tree_path(s, d, ev->name);
-	m = calloc(1, sizeof *m + strlen(path) + 1);
-	names_remove(&d->names, ev->name);
-	if (!m) {
-		report(s, d, ev->name, FILE_DELETE, type);
-		return;
-	}
-	strcpy(m->path, path);
-	m->cookie = ev->cookie;
-	m->type = type;
-	m->wd = child ? child->wd : -1;
-	list_append(&s->moves, &m->link);
-	if (child && child->wd < 0)
-		scan_gone(s, child);
-	if (!timer_active(&s->move_timer) &&
-	    timer_start_in(s->base.reactor, &s->move_timer, OTHER_HALF) < 0)
-		move_out(s, m);
-}
-
-static struct half_move *half_find(struct file_source *s, uint32_t cookie)
-{
-	LIST_EACH(at, after, &s->moves)
-	if (CONTAINER_OF(at, struct half_move, link)->cookie == cookie)
-		return CONTAINER_OF(at, struct half_move, link);
-	return NULL;
-}
-
-/* Something new stands where another is still thought to be moving from: that one first. */
-static void settle(struct file_source *s, const char *path)
-{
-	LIST_EACH(at, after, &s->moves)
-	if (strcmp(CONTAINER_OF(at, struct half_move, link)->path, path) == 0)
-		move_out(s, CONTAINER_OF(at, struct half_move, link));
-}
-
-/* What is moving out of a directory that moves has left by its old path. */
-static void settle_below(struct file_source *s, const char *path)
-{
-	size_t n = strlen(path);
-
-	LIST_EACH(at, after, &s->moves)
-	{
-		struct half_move *m = CONTAINER_OF(at, struct half_move, link);
-
-		if (strncmp(m->path, path, n) == 0 && m->path[n] == '/')
-			move_out(s, m);
-	}
-}
-
-/* A directory that moved within the tree keeps its watches; its new place decides if it stays. */
-static bool follow_move(struct file_source *s, struct dir *moving, struct dir *d, const char *name)
-{
-	for (const struct dir *up = d; up; up = up->parent)
-		if (up == moving)
-			return false; /* events were lost */
-	if (filter_enters(s, d, tree_path(s, d, name))) {
-		moving = tree_move(s, moving, d, name);
-		if (moving)
-			doubt_add(s, moving);
-		return moving != NULL;
-	}
-	scan_content_gone(s, moving);
-	tree_remove(s, moving);
-	return names_add(&d->names, name, 'd') >= 0;
-}
-
-static void take(struct file_source *s, struct dir *d, const struct inotify_event *ev, char type,
+void reader_take(struct file_source *s, struct dir *d, const struct inotify_event *ev, char type,
 		 struct happening *h)
 {
 	static const struct scan_how how = {.report = true};
@@ -212,7 +39,7 @@ static void take(struct file_source *s, struct dir *d, const struct inotify_even
 		scan(s, child, &how);
 }
 
-static char new_type(struct file_source *s, const struct dir *d, const struct inotify_event *ev,
+char reader_new_type(struct file_source *s, const struct dir *d, const struct inotify_event *ev,
 		     bool *open)
 {
 	const struct file_config *c = s->base.config;
@@ -229,94 +56,22 @@ static char new_type(struct file_source *s, const struct dir *d, const struct in
 	return S_ISLNK(st.st_mode) ? 'l' : 'f';
 }
 
-/*
- * A directory of that name was there: replaced, or exchanged with the one that moves; or it is
- * there now, since a later rename, and the one that moves is somewhere else already. Returns the
- * one that moves, if it is here.
- */
-static struct dir *make_way(struct file_source *s, const struct dir *d, const char *name,
-			    struct dir *moving)
-{
-	struct dir *there = tree_child(d, name);
-
-	if (!there || there == moving)
-		return moving;
-	if (!doubt_is_here(s, there)) {
-		scan_gone(s, there);
-		return moving;
-	}
-	if (moving)
-		scan_gone(s, moving);
-	return NULL;
-}
-
-/* Those who are told may need the scratch path again: they get a copy. */
-static void told_move(struct file_source *s, const struct dir *d, const char *name,
-		      struct happening *h)
-{
-	char *path = strdup(tree_path(s, d, name));
-
-	if (path) {
-		h->path = path;
-		changes_add(s, h);
-	} else {
-		log_error(s->base.rule, "out of memory: a move of %s is not told", h->old_path);
-	}
-	free(path);
-}
-
-static void moved_to(struct file_source *s, struct dir *d, const struct inotify_event *ev)
-{
-	struct half_move *m = half_find(s, ev->cookie);
-	struct dir *moving = m && m->wd >= 0 ? tree_find(s, m->wd) : NULL;
-	bool open, known = names_find(d->names, ev->name) != NULL;
-	char type = m ? m->type : new_type(s, d, ev, &open);
-	struct happening h = {.event = m ? FILE_MOVE : FILE_CREATE,
-			      .old_path = m ? m->path : NULL,
-			      .root = dir_root(d),
-			      .type = type,
-			      .replaced = known && type != 'd'};
-
-	s->last_to.wd = ev->wd;
-	s->last_to.directory = ev->mask & IN_ISDIR;
-	s->last_to.name = hash_bytes(ev->name, strlen(ev->name));
-	settle(s, tree_path(s, d, ev->name));
-	if (known)
-		names_remove(&d->names, ev->name);
-	moving = make_way(s, d, ev->name, moving);
-	if (m && moving)
-		settle_below(s, m->path);
-	if (m && moving && follow_move(s, moving, d, ev->name)) {
-		h.moved = tree_find(s, m->wd);
-		told_move(s, d, ev->name, &h);
-	} else {
-		take(s, d, ev, type, &h);
-	}
-	/* What moved in is complete. */
-	if (!m && type != 'd' && !known)
-		report(s, d, ev->name, FILE_CLOSE_WRITE, type);
-	if (m)
-		half_free(m);
-}
-
-/* ---- entries of a watched directory ---------------------------------------------------------- */
-
 static void created(struct file_source *s, struct dir *d, const struct inotify_event *ev)
 {
 	struct happening h = {.event = FILE_CREATE};
 	char type;
 
 	if (!list_empty(&s->moves))
-		settle(s, tree_path(s, d, ev->name));
-	type = new_type(s, d, ev, &h.open);
-	take(s, d, ev, type, &h);
+		moves_settle_at(s, tree_path(s, d, ev->name));
+	type = reader_new_type(s, d, ev, &h.open);
+	reader_take(s, d, ev, type, &h);
 }
 
 static void deleted(struct file_source *s, struct dir *d, const struct inotify_event *ev)
 {
 	const struct file_config *c = s->base.config;
 	bool directory = ev->mask & IN_ISDIR;
-	char type = type_of(d, ev);
+	char type = reader_type_of(d, ev);
 	struct dir *child = directory ? tree_child(d, ev->name) : NULL;
 	struct dir *link = type == 'l' && c->follow ? tree_child(d, ev->name) : NULL;
 
@@ -330,7 +85,7 @@ static void deleted(struct file_source *s, struct dir *d, const struct inotify_e
 	if (child && child->wd < 0)
 		scan_gone(s, child); /* nobody told what was in it */
 	else
-		report(s, d, ev->name, FILE_DELETE, type);
+		changes_report(s, d, ev->name, FILE_DELETE, type);
 }
 
 /* A scan may have seen that it is gone before its last events are read: they come too late. */
@@ -355,15 +110,15 @@ static void plain_happened(struct file_source *s, const struct dir *d,
 		return;
 	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
 		if (ev->mask & plain[i].mask)
-			report(s, d, ev->name, plain[i].event, type_of(d, ev));
+			changes_report(s, d, ev->name, plain[i].event, reader_type_of(d, ev));
 }
 
 static void entry_happened(struct file_source *s, struct dir *d, const struct inotify_event *ev)
 {
 	if (ev->mask & IN_MOVED_FROM)
-		moved_from(s, d, ev);
+		moves_from(s, d, ev);
 	else if (ev->mask & IN_MOVED_TO)
-		moved_to(s, d, ev);
+		moves_to(s, d, ev);
 	else if (ev->mask & IN_CREATE)
 		created(s, d, ev);
 	else if (ev->mask & IN_DELETE)
@@ -379,7 +134,7 @@ static void directory_happened(struct file_source *s, struct dir *d, const struc
 	if (ev->mask & IN_UNMOUNT) {
 		/* Each of its directories is told: the list of mounts says which was the top. */
 		if (!s->mounts)
-			report(s, d, NULL, FILE_UNMOUNT, 'd');
+			changes_report(s, d, NULL, FILE_UNMOUNT, 'd');
 		watch_forget(s, d);
 		rescan_soon(s);
 	}
@@ -435,19 +190,4 @@ void reader_read(struct file_source *s)
 		n = doubt_settle(s);
 	}
 	batch_review(s);
-}
-
-void reader_init(struct file_source *s)
-{
-	list_init(&s->moves);
-	timer_init(&s->move_timer, CLOCK_OF_LOOP, on_move_timer);
-}
-
-void reader_close(struct file_source *s)
-{
-	if (!s->moves.next)
-		return;
-	timer_stop(s->base.reactor, &s->move_timer);
-	LIST_EACH(at, after, &s->moves)
-	half_free(CONTAINER_OF(at, struct half_move, link));
 }

@@ -7,6 +7,7 @@
  */
 #include "base/error.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "source/file/file.h"
 
 #include <errno.h>
@@ -15,39 +16,6 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* The path of the directory above: "a/b" gives "a", "a" gives ".", "/a" gives "/". Owned. */
-static char *path_above(const char *path)
-{
-	char *copy = strdup(path), *slash;
-	size_t n;
-
-	if (!copy)
-		return NULL;
-	n = strlen(copy);
-	while (n > 1 && copy[n - 1] == '/')
-		copy[--n] = '\0';
-	slash = strrchr(copy, '/');
-	if (!slash)
-		strcpy(copy, "."); /* no path is shorter than that, but the empty one */
-	else if (slash == copy)
-		slash[1] = '\0';
-	else
-		*slash = '\0';
-	return copy;
-}
-
-/* The last component without slashes. Owned. */
-static char *path_base(const char *path)
-{
-	size_t n = strlen(path), start;
-
-	while (n > 1 && path[n - 1] == '/')
-		n--;
-	for (start = n; start > 0 && path[start - 1] != '/'; start--)
-		;
-	return strndup(path + start, n - start);
-}
 
 char *root_real(const char *path)
 {
@@ -404,7 +372,7 @@ void root_look(struct file_source *s, struct root *r, const struct scan_how *how
 
 void roots_rescan(struct file_source *s, const struct scan_how *how)
 {
-	reader_settle(s); /* so that no directory vanishes while it is read */
+	moves_settle(s); /* so that no directory vanishes while it is read */
 	LIST_EACH(at, after, &s->roots)
 	root_rescan(s, CONTAINER_OF(at, struct root, link), how);
 }

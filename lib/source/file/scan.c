@@ -10,7 +10,6 @@
  * when the kernel's queue was empty, or, in polled directories, if what stat(2) says differs.
  */
 #include "base/array.h"
-#include "base/fd.h"
 #include "base/log.h"
 #include "source/file/file.h"
 
@@ -19,7 +18,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -43,155 +41,7 @@ struct walk {
 	struct table children; /* of the directory at hand, by name; read again, it may have many */
 };
 
-static void report(struct file_source *s, const struct dir *d, const char *name, unsigned event,
-		   char type)
-{
-	struct happening h = {.event = event, .root = dir_root(d), .type = type};
-
-	h.path = tree_path(s, d, name);
-	changes_add(s, &h);
-}
-
 /* ---- entries --------------------------------------------------------------------------------- */
-
-static bool leads_to_directory(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* The directory that tree_watch refused with EEXIST. */
-static struct dir *watched_at(struct file_source *s, const struct dir *d, const char *name)
-{
-	const struct file_config *c = s->base.config;
-	int wd;
-
-	if (c->poll)
-		return tree_child(d, name);
-	wd = inotify_add_watch(s->inotify, tree_path(s, d, name), watch_mask(s));
-	return wd >= 0 ? tree_find(s, wd) : NULL;
-}
-
-/* With the cure where the system's own word has none. */
-static const char *why_unseen(int error)
-{
-	return error == ENAMETOOLONG ? "its path is longer than 4095 bytes (PATH_MAX): watch it "
-				       "with evwatch started in a directory nearer to it"
-				     : strerror(error);
-}
-
-/*
- * A link above it leads back: it is what it is in. Watches show that by themselves; a polled tree
- * would go round until the system has enough of the links (ELOOP), with two loops for ever.
- */
-static bool is_in_itself(struct file_source *s, const struct dir *d)
-{
-	bool linked = d->through_link;
-	struct stat here, above;
-
-	for (const struct dir *up = d->parent; up; up = up->parent)
-		linked |= up->through_link;
-	if (!linked || stat(tree_path(s, d, NULL), &here) < 0)
-		return false;
-	for (const struct dir *up = d->parent; up; up = up->parent)
-		if (stat(tree_path(s, up, NULL), &above) == 0 && above.st_ino == here.st_ino &&
-		    above.st_dev == here.st_dev)
-			return true;
-	return false;
-}
-
-static struct dir *enter(struct file_source *s, struct dir *d, const char *name, char type)
-{
-	const struct file_config *c = s->base.config;
-	const char *path = tree_path(s, d, name);
-	bool link = type == 'l' && c->follow && leads_to_directory(path);
-	struct dir *child;
-
-	if ((type != 'd' && !link) || !filter_enters(s, d, path)) {
-		errno = 0;
-		return NULL;
-	}
-	child = tree_watch(s, NULL, d, name, link);
-	if (child && child->wd < 0 && is_in_itself(s, child)) {
-		tree_remove(s, child);
-		errno = 0;
-		return NULL;
-	}
-	if (child)
-		child->fresh = true;
-	else if (errno != EEXIST && errno != ENOENT && errno != ENOTDIR)
-		log_error(s->base.rule, "cannot watch %s: %s", tree_path(s, d, name),
-			  why_unseen(errno));
-	return child;
-}
-
-/* Something in d is to be entered later; `other` may be in the wrong place of the tree. */
-static void suspect(struct file_source *s, struct dir *d, const struct dir *other)
-{
-	d->unentered = true;
-	doubt_add(s, d);
-	if (other)
-		doubt_add(s, other);
-}
-
-static void enter_late(struct file_source *s, struct dir *d, const char *name)
-{
-	static const struct scan_how how = {.report = true};
-	struct dir *child = enter(s, d, name, 'd'), *other;
-
-	if (child) {
-		if (child->wd >= 0)
-			names_remove(&d->names, name);
-		doubt_add(s, child);
-		scan(s, child, &how);
-	} else if (errno == EEXIST) {
-		other = watched_at(s, d, name);
-		if (other && !doubt_is_here(s, other))
-			rescan_soon(s);
-	}
-}
-
-void scan_enter_late(struct file_source *s, struct dir *d)
-{
-	struct buf names = {0};
-	const struct entry *e;
-
-	d->unentered = false;
-	for (uint32_t at = 0; (e = names_next(d->names, &at));)
-		if (e->type == 'd' && !tree_child(d, e->name))
-			buf_add(&names, e->name, strlen(e->name) + 1);
-	for (size_t at = 0; at < names.length; at += strlen(names.data + at) + 1)
-		enter_late(s, d, names.data + at);
-	buf_free(&names);
-}
-
-int scan_take(struct file_source *s, struct dir *d, const char *name, char type, struct dir **child)
-{
-	struct dir *other;
-
-	*child = NULL;
-	if (names_find(d->names, name))
-		return 0;
-	*child = enter(s, d, name, type);
-	if (!*child && errno == EEXIST) {
-		other = watched_at(s, d, name);
-		if (other && reader_moved_out(s, other))
-			*child = enter(s, d, name, type); /* it left, and came back here */
-		else if (other && type == 'd' && other->parent == d && !strcmp(other->name, name))
-			return 0;
-		else if (other)
-			suspect(s, d, other); /* it may have moved here */
-		s->rescan_again |= !*child;
-	}
-	if (!*child && (errno == ENOENT || errno == ENOTDIR))
-		suspect(s, d, NULL); /* it is gone, or d has another path by now */
-	if (*child)
-		doubt_add(s, *child);
-	if (*child && (*child)->wd >= 0 && type == 'd')
-		return 1;
-	return names_add(&d->names, name, type);
-}
 
 uint32_t stat_stamp(const struct stat *st)
 {
@@ -227,8 +77,8 @@ static void look_at_known(struct walk *w, struct dir *d, int folder, struct entr
 		changed = d->anew || (w->how->lost && stat_changed_since(&st, &s->synced));
 	}
 	if (changed) {
-		report(s, d, e->name, FILE_MODIFY, type);
-		report(s, d, e->name, FILE_CLOSE_WRITE, type);
+		changes_report(s, d, e->name, FILE_MODIFY, type);
+		changes_report(s, d, e->name, FILE_CLOSE_WRITE, type);
 	}
 }
 
@@ -251,7 +101,7 @@ static void enter_known(struct walk *w, struct dir *d, const char *name)
 
 	if (table_find(&w->children, name))
 		return;
-	child = enter(w->s, d, name, 'd');
+	child = scan_enter(w->s, d, name, 'd');
 	if (child && child->wd >= 0)
 		names_remove(&d->names, name);
 }
@@ -265,7 +115,7 @@ static void other_kind(struct walk *w, struct dir *d, const char *name, char old
 		table_remove(&w->children, name);
 		scan_gone(w->s, child);
 	} else {
-		report(w->s, d, name, FILE_DELETE, old_type);
+		changes_report(w->s, d, name, FILE_DELETE, old_type);
 	}
 	names_remove(&d->names, name);
 }
@@ -298,38 +148,13 @@ static void take_entry(struct walk *w, struct dir *d, int folder, const char *na
 	stamp_new(w, d, folder, name);
 	if (!w->how->report)
 		return;
-	report(s, d, name, FILE_CREATE, type);
+	changes_report(s, d, name, FILE_CREATE, type);
 	/* It was written before anybody watched: that counts as written. */
 	if (type != 'd')
-		report(s, d, name, FILE_CLOSE_WRITE, type);
+		changes_report(s, d, name, FILE_CLOSE_WRITE, type);
 }
 
 /* ---- what is gone ---------------------------------------------------------------------------- */
-
-void scan_content_gone(struct file_source *s, const struct dir *d)
-{
-	struct entry *e;
-
-	for (const struct dir *c = d->first_child; c; c = c->next) {
-		scan_content_gone(s, c);
-		report(s, c, NULL, FILE_DELETE, 'd');
-		e = names_find(d->names, c->name); /* it is polled, and has both */
-		if (e)
-			e->seen = true;
-	}
-	for (uint32_t at = 0; (e = names_next(d->names, &at)); e->seen = false)
-		if (!e->seen)
-			report(s, d, e->name, FILE_DELETE, e->type);
-}
-
-void scan_gone(struct file_source *s, struct dir *d)
-{
-	scan_content_gone(s, d);
-	report(s, d, NULL, FILE_DELETE, 'd');
-	if (d->parent)
-		names_remove(&d->parent->names, d->name);
-	tree_remove(s, d);
-}
 
 /* Those that were not found by this scan. */
 static void sweep(struct walk *w, struct dir *d)
@@ -352,7 +177,7 @@ static void sweep(struct walk *w, struct dir *d)
 			table_remove(&w->children, child->name);
 			scan_gone(w->s, child);
 		} else {
-			report(w->s, d, gone.data + at, FILE_DELETE, type);
+			changes_report(w->s, d, gone.data + at, FILE_DELETE, type);
 		}
 	}
 	buf_free(&gone);
@@ -385,23 +210,6 @@ static int read_entries(struct walk *w, struct dir *d, int folder)
 	return n < 0 ? -1 : 0;
 }
 
-/* What is in it is not to be seen any more: what stands there is watched elsewhere, or not to be
- * entered. */
-static void leave(struct file_source *s, struct dir *d)
-{
-	struct dir *parent = d->parent;
-
-	if (!parent) {
-		scan_gone(s, d);
-		return;
-	}
-	scan_content_gone(s, d);
-	if (names_add(&parent->names, d->name, 'd') < 0)
-		log_error(s->base.rule, "out of memory: %s is told of again",
-			  tree_path(s, d, NULL));
-	tree_remove(s, d);
-}
-
 /* Has it the watch of what stands at its path, and is it to be read? If not it is gone from the
  * tree. */
 static bool look_again(struct walk *w, struct dir *d)
@@ -413,10 +221,10 @@ static bool look_again(struct walk *w, struct dir *d)
 		if (!w->how->doors || !d->parent ||
 		    filter_enters(s, d->parent, tree_path(s, d, NULL)))
 			return true;
-		leave(s, d);
+		scan_leave(s, d);
 		return false;
 	case WATCH_TWICE:
-		leave(s, d);
+		scan_leave(s, d);
 		return false;
 	case WATCH_MOVED:
 		s->rescan_again = true;
@@ -456,7 +264,7 @@ static void read_later(struct walk *w, struct dir *d)
 /* A polled directory is read again and again: its failure is told once. */
 static void tell_unreadable(struct file_source *s, struct dir *d)
 {
-	const char *why = why_unseen(errno), *path = tree_path(s, d, NULL);
+	const char *why = scan_why_unseen(errno), *path = tree_path(s, d, NULL);
 
 	if (!d->unreadable)
 		log_warn(s->base.rule, "cannot read %s: %s", path, why);

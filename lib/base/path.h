@@ -1,0 +1,14 @@
+/*
+ * Paths as words: what stands before the last slash and behind it. No file is looked at.
+ */
+#ifndef EVWATCH_BASE_PATH_H
+#define EVWATCH_BASE_PATH_H
+
+/* The path of the directory above: "a/b" gives "a", "a" gives ".", "/a" gives "/". Owned; NULL with
+ * ENOMEM. */
+char *path_above(const char *path);
+
+/* The last component without slashes; "/" gives "". Owned; NULL with ENOMEM. */
+char *path_base(const char *path);
+
+#endif
