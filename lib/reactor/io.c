@@ -187,8 +187,6 @@ static int io_install(struct reactor *r, int fd, unsigned interest)
 				 slot->generation);
 	slot->unsure = false;
 	slot->installed = result < 0 ? 0 : (uint16_t)interest;
-	if (result < 0)
-		slot->generation++;
 	return result;
 }
 
