@@ -4,9 +4,10 @@
  * usage: paired echo|open N PAIRS TARGET PORT CPU-FILE PORT CPU-FILE
  *
  * The relays at the two ports lead to 127.0.0.1:TARGET, where a child of this program sends back
- * what comes. They work by turns, in slices of 20 ms that follow one another at once: `echo` has N
- * connections to each with one small message in flight, `open` connects N at once for one round
- * trip. Between slices all comes to rest, so that a relay's CPU time (its cgroup's) is its slice's.
+ * what comes. They work by turns, in slices of 20 ms (`open`: 100) that follow one another: `echo`
+ * has N connections to each with one small message in flight, `open` connects N at once for one
+ * round trip. Between slices all comes to rest, so that a relay's CPU time (its cgroup's) is its
+ * slice's.
  *
  * Prints a line a pair of slices: of each relay COUNT SECONDS CPU-NS.
  */
@@ -28,8 +29,9 @@
 
 enum { MESSAGE = 64, MOST = 1000, EVENTS = 256, WARM_PAIRS = 5 };
 
-#define SLICE 20000000 /* ns */
-#define REST  300000
+#define SLICE      20000000 /* ns */
+#define SLICE_OPEN 100000000
+#define REST       300000
 
 struct side {
 	int port, loop;
@@ -235,7 +237,7 @@ static void slice(struct side *s, int n, const int *fds, char *line, size_t room
 		say(fds[i]);
 		s->under_way++;
 	}
-	run_until(s, began + SLICE);
+	run_until(s, began + (opens ? SLICE_OPEN : SLICE));
 	end = now();
 	nanosleep(&(struct timespec){.tv_nsec = REST}, NULL); /* FINs are under way */
 	snprintf(line, room, "%llu %.6f %lld", (unsigned long long)s->count,
