@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELD(name) offsetof(struct job_config, name)
+#define BACKOFF_MOST (60 * NS_PER_S) /* where no MAX is given */
+#define FIELD(name)  offsetof(struct job_config, name)
 
 static const char *const busy_names[] = {"queue", "skip", "restart", "signal", "parallel", NULL};
 static const char *const stdin_names[] = {"null", "paths", "json", "inherit", NULL};
@@ -45,8 +46,14 @@ static int parse_backoff(void *config, const char *word, struct error *e)
 	const char *colon = strchr(word, ':');
 	char first[64];
 
-	if (!colon)
-		return duration_parse(word, &c->backoff, e);
+	if (!colon) {
+		c->backoff_max = BACKOFF_MOST;
+		if (duration_parse(word, &c->backoff, e) < 0)
+			return -1;
+		if (c->backoff > c->backoff_max) /* as it was asked for, and no longer */
+			c->backoff_max = c->backoff;
+		return 0;
+	}
 	if ((size_t)(colon - word) >= sizeof first)
 		return error_set(e, "not DUR or DUR:MAX");
 	memcpy(first, word, (size_t)(colon - word));
@@ -223,7 +230,7 @@ void job_config_init(struct job_config *c)
 	    .stop_signal = SIGTERM,
 	    .stop_timeout = 10 * NS_PER_S,
 	    .backoff = NS_PER_S,
-	    .backoff_max = 60 * NS_PER_S,
+	    .backoff_max = BACKOFF_MOST,
 	    .priority = 4,
 	    .umask = -1,
 	};

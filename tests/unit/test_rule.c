@@ -181,10 +181,12 @@ static void test_command_lines(void)
 {
 	struct rules a = {0}, b = {0}, c = {0}, d = {0};
 
-	SAME(LINE(&a, "--timeout", "2s", "every", "1s", "-j", "3", "--", "echo", "a b", "--"), 0,
-	     "options stand anywhere before --");
+	SAME(LINE(&a, "--timeout", "2s", "every", "1s", "-j", "3", "--backoff", "2m", "--", "echo",
+		  "a b", "--"),
+	     0, "options stand anywhere before --");
 	SAME(a.items[0]->job.timeout, 2000000000, "before the kind");
 	SAME(a.items[0]->job.jobs, 3, "and behind it");
+	SAME(a.items[0]->job.backoff_max, 120000000000, "a first wait beyond the longest is it");
 	SAME(a.items[0]->command.count, 3, "a command of words");
 	OK(!a.items[0]->command.shell, "needs no shell");
 	SAME_TEXT(a.items[0]->command.words[2], "--", "and may hold -- itself");
