@@ -60,6 +60,19 @@ load helper
   [ "$status" = 124 ]
 }
 
+@test "a dead member of the group that nobody reaps holds nothing up" {
+  cat >leaver.py <<'PY'
+import os, time
+if os.fork() == 0:
+    if os.fork() == 0:
+        os._exit(0)
+    os.setsid()
+time.sleep(1000)
+PY
+  run_ev -1 after 1ms --timeout 300ms --stop-timeout 50ms -- python3 leaver.py
+  [ "$status" = 124 ]
+}
+
 @test "the whole process group is stopped" {
   local n
   n=$(unique)

@@ -18,6 +18,9 @@
 enum { STATUS_TIMEOUT = 124, STATUS_NOT_EXECUTED = 126, STATUS_NOT_FOUND = 127 };
 
 #define GLANCE (5 * NS_PER_MS) /* between two looks whether a stopped group is gone */
+/* After KILL only the dead are left, whom a parent outside the group does not reap: then it ends.
+ */
+#define LAST_GLANCE NS_PER_S
 
 static void on_timeout(struct reactor *r, struct timer *t);
 static void on_again(struct reactor *r, struct timer *t);
@@ -195,6 +198,7 @@ void run_kill(struct run *run)
 	if (run->state == RUN_RUNNING || run->state == RUN_STOPPING) {
 		run->unwanted = true;
 		run->state = RUN_STOPPING;
+		run->kill_at = reactor_now(run->job->setup.reactor, CLOCK_OF_LOOP);
 		run_signal(run, SIGKILL);
 	}
 }
@@ -223,6 +227,7 @@ void run_stop(struct run *run)
 static void on_timeout(struct reactor *r, struct timer *t)
 {
 	struct run *run = CONTAINER_OF(t, struct run, timeout);
+	int64_t now = reactor_now(r, CLOCK_OF_LOOP);
 
 	if (run->state == RUN_RUNNING) {
 		log_info(run->job->setup.rule, "run %llu is stopped: its time is over",
@@ -232,11 +237,12 @@ static void on_timeout(struct reactor *r, struct timer *t)
 		run->unwanted = false;
 		return;
 	}
-	if (reactor_now(r, CLOCK_OF_LOOP) >= run->kill_at)
+	if (now >= run->kill_at)
 		run_signal(run, SIGKILL);
 	if (run->child.started)
 		return; /* KILL was sent: its end comes */
-	if (group_is_gone(run) || timer_start_in(r, t, GLANCE) < 0)
+	if (group_is_gone(run) || now >= run->kill_at + LAST_GLANCE ||
+	    timer_start_in(r, t, GLANCE) < 0)
 		run_end(run);
 }
 
