@@ -73,6 +73,12 @@ PY
   [ "$status" = 124 ]
 }
 
+@test "--clear clears the screen, not the file of --output" {
+  script -qec "$EV -1 after 1ms --clear --output log -- echo hi" /dev/null </dev/null >screen
+  [ "$(cat log)" = hi ]
+  grep -qF $'\033[2J' screen
+}
+
 @test "the whole process group is stopped" {
   local n
   n=$(unique)

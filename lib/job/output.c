@@ -95,8 +95,8 @@ int output_plan_open(struct output_plan *p, struct reactor *r, const struct job_
 {
 	const char *where = c->output ? c->output : "inherit";
 
-	*p = (struct output_plan){
-	    .reactor = r, .rule = rule, .tag = c->tag, .clear = c->clear, .file = -1};
+	*p = (struct output_plan){.reactor = r, .rule = rule, .tag = c->tag, .file = -1};
+	p->screen = c->clear && isatty(1) ? out : NULL;
 	p->sinks[0] = out;
 	p->sinks[1] = err;
 	list_init(&p->streams);
@@ -183,8 +183,8 @@ int output_open(struct output *o, struct output_plan *p, bool capture, int fds[3
 	static const char clear[] = "\033[H\033[2J\033[3J";
 
 	*o = (struct output){.plan = p, .capture = capture};
-	if (p->clear && isatty(1))
-		sink_write(p->sinks[0], clear, sizeof clear - 1);
+	if (p->screen)
+		sink_write(p->screen, clear, sizeof clear - 1);
 	if (open_one(o, 0, &fds[1]) == 0 && open_one(o, 1, &fds[2]) == 0)
 		return 0;
 	output_started(o, fds);

@@ -26,11 +26,12 @@ struct output_plan {
 	struct reactor *reactor;
 	const char *rule, *path; /* borrowed; path: of `file` */
 	enum output_way way;
-	bool tag, clear;
+	bool tag;
 	char *prefixes[2];      /* owned: what --tag puts before each line of either; else "" */
 	int file;               /* OUTPUT_FILE, or /dev/null; else -1 */
 	struct sink *sinks[2];  /* borrowed: standard output and error; FILE: both `file_sink` */
 	struct sink *file_sink; /* owned */
+	struct sink *screen;    /* borrowed: what --clear clears before each run; or NULL */
 	struct link streams;    /* pipes that somebody still holds */
 };
 
