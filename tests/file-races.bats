@@ -204,3 +204,45 @@ for line in sys.stdin:
 	until_true has_line 'delete src/a/b/c/f '
 	until_true has_line 'delete src/a/b/f '
 }
+
+@test "what is in a directory that moved to where another was removed in the same batch is told" {
+	mkdir -p src/x src/q/deep
+	touch src/x/{o,both} src/q/{k,both} src/q/deep/f
+	gathered 'rm -r src/x; mv src/q src/x'
+	has_line "move src/x/k src/q/k"
+	has_line "modify src/x/both "
+	has_line "delete src/q/both "
+	has_line "move src/x/deep src/q/deep"
+	has_line "delete src/x/o "
+	has_line "delete src/q "
+	has_line "modify src/x "
+}
+
+@test "the same of a directory that came there by way of a third name, less by one file" {
+	mkdir -p src/x src/q
+	touch src/x/o src/q/{k,gone,left}
+	gathered 'rm -r src/x; mv src/q src/y; rm src/y/gone; mv src/y/left src/left; mv src/y src/x'
+	has_line "move src/x/k src/q/k"
+	has_line "delete src/q/gone "
+	has_line "move src/left src/q/left"
+	! grep 'src/y' out || false
+}
+
+@test "what is removed from a directory between two of its moves is told where the directory is" {
+	mkdir -p src/a
+	touch src/a/{f,g,k}
+	gathered 'mv src/a src/b; rm src/b/f; mv src/b/g src/g; mv src/b src/c; mkdir src/a; touch src/a/f'
+	[ "$(grep -n '^move src/c src/a' out | cut -d: -f1)" -lt "$(grep -n '^delete src/c/f ' out | cut -d: -f1)" ]
+	[ "$(grep -n '^move src/c src/a' out | cut -d: -f1)" -lt "$(grep -n '^create src/a/f ' out | cut -d: -f1)" ]
+	has_line "move src/g src/c/g"
+	! grep 'src/b' out || false
+}
+
+@test "a directory that moved away and back in one batch is told alone, with what was removed meanwhile" {
+	mkdir -p src/a
+	touch src/a/{f,k}
+	gathered 'mv src/a src/b; rm src/b/f; mv src/b src/a'
+	has_line "modify src/a "
+	has_line "delete src/a/f "
+	! grep -e src/b -e src/a/k out || false
+}

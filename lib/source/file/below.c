@@ -3,41 +3,53 @@
  *
  * As a rule the move of a directory says where all in it is now. But who filters the directory out
  * (--type f, --match '*.c') is not told of its move, and the paths in it have changed all the same.
- * The tree knows what was there; --fanotify has none, and reads the directory.
+ * And a move that a batch cannot tell as one is told by what is in it (gather_move.c). The tree
+ * knows what was there; --fanotify has none, and reads the directory.
  */
 #include "base/log.h"
 #include "source/file/fanotify.h"
 
 #include <string.h>
 
+/* `how` says what else is known of the entry. */
 static void tell(struct file_source *s, const struct happening *top, const struct dir *d,
-		 const char *name, char type)
+		 const char *name, const struct happening *how)
 {
-	struct happening h = {.event = FILE_MOVE, .root = top->root, .type = type, .along = true};
-	struct buf path = {0}, old_path = {0};
+	struct happening h = *how;
+	struct buf path = {0}, old_path = {0}, origin = {0};
+	const char *rest;
 
+	h.event = FILE_MOVE;
+	h.root = top->root;
 	buf_add_text(&path, tree_path(s, d, name));
-	if (!path.failed)
-		buf_printf(&old_path, "%s%s", top->old_path, path.data + strlen(top->path));
+	rest = path.failed ? "" : path.data + strlen(top->path);
+	buf_printf(&old_path, "%s%s", top->old_path, rest);
+	buf_printf(&origin, "%s%s", top->origin ? top->origin : top->old_path, rest);
 	h.path = path.data;
 	h.old_path = old_path.data;
-	if (path.failed || old_path.failed)
+	h.origin = origin.data;
+	if (path.failed || old_path.failed || origin.failed)
 		log_error(s->base.rule, "out of memory: the move of %s is not told", top->path);
 	else
 		changes_add(s, &h);
 	buf_free(&path);
 	buf_free(&old_path);
+	buf_free(&origin);
 }
 
 static void tell_content(struct file_source *s, const struct happening *top, const struct dir *d)
 {
+	struct happening how = {.along = true};
 	const struct entry *e;
 
-	for (uint32_t at = 0; (e = names_next(d->names, &at));)
-		tell(s, top, d, e->name, e->type);
+	for (uint32_t at = 0; (e = names_next(d->names, &at));) {
+		how.type = e->type;
+		tell(s, top, d, e->name, &how);
+	}
+	how.type = 'd';
 	for (const struct dir *c = d->first_child; c; c = c->next) {
 		if (!names_find(d->names, c->name))
-			tell(s, top, c, NULL, 'd');
+			tell(s, top, c, NULL, &how);
 		tell_content(s, top, c);
 	}
 }
@@ -52,4 +64,21 @@ void below_moved(struct file_source *s, const struct happening *h)
 					       .event = FILE_MOVE});
 	else if (h->moved)
 		tell_content(s, h, h->moved);
+}
+
+void below_expand(struct file_source *s, const struct happening *h, const char *origin)
+{
+	struct happening top = *h;
+	const struct entry *e;
+
+	top.origin = origin;
+	if (s->fan || !h->moved) {
+		below_moved(s, &top);
+		return;
+	}
+	for (uint32_t at = 0; (e = names_next(h->moved->names, &at));)
+		if (e->type == 'f' || !tree_child(h->moved, e->name))
+			tell(s, &top, h->moved, e->name, &(struct happening){.type = e->type});
+	for (const struct dir *c = h->moved->first_child; c; c = c->next)
+		tell(s, &top, c, NULL, &(struct happening){.type = 'd', .moved = c});
 }

@@ -10,6 +10,8 @@
  * A move leaves a hidden delete at its old path: what is created there afterwards was modified (an
  * editor's backup), and what is deleted at the new path is gone from the old one.
  *
+ * What moves takes along what is known of it: gather_move.c.
+ *
  * Without a command nothing is gathered: each event is handed on as it comes.
  */
 #include "base/log.h"
@@ -58,7 +60,7 @@ void change_free(struct change *change)
 	free(change);
 }
 
-static void change_drop(struct changes *c, struct change *change)
+void change_drop(struct changes *c, struct change *change)
 {
 	change_take(c, change);
 	change_free(change);
@@ -133,8 +135,7 @@ static unsigned merge(unsigned before, unsigned event)
 	}
 }
 
-/* The change of this path, a new one with `event` if there is none. NULL with ENOMEM. */
-static struct change *change_of(struct file_source *s, const char *path, unsigned event)
+struct change *change_of(struct file_source *s, const char *path, unsigned event)
 {
 	struct changes *c = &s->changes;
 	struct change *change = table_find(&c->by_path, path);
@@ -163,8 +164,7 @@ static struct change *change_of(struct file_source *s, const char *path, unsigne
 	return change;
 }
 
-/* What left this path is not told of by its new place. */
-static void unhide(struct file_source *s, const char *old_path)
+void change_unhide(struct file_source *s, const char *old_path)
 {
 	struct change *old = table_find(&s->changes.by_path, old_path);
 
@@ -176,11 +176,11 @@ static void unhide(struct file_source *s, const char *old_path)
 static void delete_moved(struct file_source *s, struct change *change)
 {
 	if (change->old_path)
-		unhide(s, change->old_path);
+		change_unhide(s, change->old_path);
 	change_drop(&s->changes, change);
 }
 
-static void gather(struct file_source *s, unsigned event, const char *path, bool open)
+void changes_gather(struct file_source *s, unsigned event, const char *path, bool open)
 {
 	struct change *change = table_find(&s->changes.by_path, path);
 
@@ -197,93 +197,6 @@ static void gather(struct file_source *s, unsigned event, const char *path, bool
 		change_drop(&s->changes, change);
 }
 
-/*
- * Takes what is known of a path that is moved away. Returns what its new place is to be: created,
- * when it was created in this batch; else moved, from *from (owned).
- */
-static unsigned move_away(struct file_source *s, const char *old_path, char **from)
-{
-	struct change *old = table_find(&s->changes.by_path, old_path);
-	unsigned before = old ? old->event : FILE_MOVE;
-
-	*from = NULL;
-	if (before == FILE_MOVE && old) {
-		*from = old->old_path;
-		old->old_path = NULL;
-	}
-	if (old)
-		change_drop(&s->changes, old);
-	if (before == FILE_CREATE)
-		return FILE_CREATE;
-	if (*from)
-		return FILE_MOVE;
-	*from = strdup(old_path);
-	old = change_of(s, old_path, FILE_DELETE);
-	if (old)
-		old->hidden = true;
-	return FILE_MOVE;
-}
-
-/* A directory moved: what happened below its old place in this batch is to be found below the new.
- */
-static void move_below(struct file_source *s, const char *path, const char *old_path)
-{
-	struct changes *c = &s->changes;
-	size_t n = strlen(old_path);
-	struct buf b = {0};
-
-	LIST_EACH(at, after, &c->order)
-	{
-		struct change *old = CONTAINER_OF(at, struct change, link), *change;
-
-		if (strncmp(old->path, old_path, n) != 0 || old->path[n] != '/' ||
-		    old->event == FILE_DELETE)
-			continue;
-		buf_clear(&b);
-		buf_printf(&b, "%s%s", path, old->path + n);
-		change = b.failed ? NULL : change_of(s, b.data, old->event);
-		if (!change)
-			continue;
-		change->event = old->event;
-		change->seen |= old->seen;
-		change->since = old->since;
-		free(change->old_path);
-		change->old_path = old->old_path;
-		old->old_path = NULL;
-		change_drop(c, old);
-	}
-	buf_free(&b);
-}
-
-static void gather_move(struct file_source *s, const struct happening *h)
-{
-	char *from;
-	unsigned event = move_away(s, h->old_path, &from);
-	struct change *change;
-
-	if (h->replaced) {
-		if (event == FILE_MOVE)
-			gather(s, FILE_DELETE, h->old_path, false);
-		free(from);
-		gather(s, FILE_MODIFY, h->path, false);
-		gather(s, FILE_CLOSE_WRITE, h->path, false);
-		return;
-	}
-	change = change_of(s, h->path, event);
-	if (change)
-		change->seen |= FILE_CLOSE_WRITE;
-	if (change && change->event == FILE_MOVE && from) {
-		free(change->old_path);
-		change->old_path = from;
-		from = NULL;
-	} else if (from) {
-		unhide(s, from); /* nobody is told that it moved, but that it is gone */
-	}
-	free(from);
-	if (h->type == 'd')
-		move_below(s, h->path, h->old_path);
-}
-
 /* ---- what comes in --------------------------------------------------------------------------- */
 
 static void take(struct file_source *s, const struct happening *h)
@@ -297,12 +210,12 @@ static void take(struct file_source *s, const struct happening *h)
 	if (!s->base.has_command && !s->arming && !s->base.paused) {
 		change_emit(s, h);
 	} else if (h->event == FILE_MOVE) {
-		gather_move(s, h);
+		changes_gather_move(s, h);
 	} else if (h->event == FILE_CREATE && h->replaced) {
-		gather(s, FILE_MODIFY, h->path, false);
-		gather(s, FILE_CLOSE_WRITE, h->path, false);
+		changes_gather(s, FILE_MODIFY, h->path, false);
+		changes_gather(s, FILE_CLOSE_WRITE, h->path, false);
 	} else {
-		gather(s, h->event, h->path, open);
+		changes_gather(s, h->event, h->path, open);
 	}
 }
 
@@ -312,7 +225,7 @@ static void take_move(struct file_source *s, const struct happening *h)
 	struct happening old = *h, new = *h;
 	bool is, was;
 
-	old.path = h->old_path;
+	old.path = h->origin ? h->origin : h->old_path;
 	old.old_path = new.old_path = NULL;
 	old.event = FILE_DELETE;
 	new.event = FILE_CREATE;

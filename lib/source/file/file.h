@@ -100,6 +100,7 @@ struct happening {
 	bool open;               /* it is being written: its close will be told */
 	bool replaced;           /* of moves, and what moved in: something was there */
 	bool along;              /* it moved with a directory above it */
+	const char *origin;      /* of what moved along: where it was when the batch began */
 	const struct dir *moved; /* of moves: the directory at its new place, if it is watched */
 };
 
@@ -329,10 +330,22 @@ void changes_report(struct file_source *s, const struct dir *d, const char *name
 /* Takes a change out of the books; it is not freed. */
 void change_take(struct changes *c, struct change *change);
 void change_free(struct change *change);
+void change_drop(struct changes *c, struct change *change);
+/* The change of this path, a new one with `event` if there is none. NULL with ENOMEM. */
+struct change *change_of(struct file_source *s, const char *path, unsigned event);
+/* What left this path is not told of by its new place. */
+void change_unhide(struct file_source *s, const char *old_path);
+/* One that is no move. */
+void changes_gather(struct file_source *s, unsigned event, const char *path, bool open);
+
+/* ---- gather_move.c ---- */
+void changes_gather_move(struct file_source *s, const struct happening *h);
 
 /* ---- below.c ---- */
 /* A directory moved: tells all that is known below it to have moved, one by one. */
 void below_moved(struct file_source *s, const struct happening *h);
+/* The same of its entries alone, each of which says how it is told; they come from `origin`. */
+void below_expand(struct file_source *s, const struct happening *h, const char *origin);
 
 /* ---- emit.c ---- */
 /* Hands on this alone, ungathered. */
