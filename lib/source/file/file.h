@@ -303,8 +303,9 @@ char reader_type_of(const struct dir *d, const struct inotify_event *ev);
 /* The type of one that is new. *open: whoever made it will close it. */
 char reader_new_type(struct file_source *s, const struct dir *d, const struct inotify_event *ev,
 		     bool *open);
-/* An entry came, by the happening `h`: it is known from now on, told, and read if a directory. */
-void reader_take(struct file_source *s, struct dir *d, const struct inotify_event *ev, char type,
+/* An entry came, by the happening `h`: it is known from now on, told, and read if a directory.
+ * Returns false if it was known, and nothing was told. */
+bool reader_take(struct file_source *s, struct dir *d, const struct inotify_event *ev, char type,
 		 struct happening *h);
 
 /* ---- moves.c ---- */

@@ -22,6 +22,7 @@ struct half_move {
 	uint32_t cookie;
 	int wd; /* of the directory that moves, or -1 */
 	char type;
+	bool known; /* it was told of by this path */
 	char path[];
 };
 
@@ -107,12 +108,13 @@ void moves_from(struct file_source *s, struct dir *d, const struct inotify_event
 	const char *path;
 	struct half_move *m;
 	char type = reader_type_of(d, ev);
+	bool known;
 
 	if (is_of_the_past(s, d, ev))
 		return;
 	path = tree_path(s, d, ev->name);
 	m = calloc(1, sizeof *m + strlen(path) + 1);
-	names_remove(&d->names, ev->name);
+	known = names_remove(&d->names, ev->name) || child;
 	if (!m) {
 		changes_report(s, d, ev->name, FILE_DELETE, type);
 		return;
@@ -120,6 +122,7 @@ void moves_from(struct file_source *s, struct dir *d, const struct inotify_event
 	strcpy(m->path, path);
 	m->cookie = ev->cookie;
 	m->type = type;
+	m->known = known;
 	m->wd = child ? child->wd : -1;
 	list_append(&s->moves, &m->link);
 	if (child && child->wd < 0)
@@ -238,8 +241,10 @@ void moves_to(struct file_source *s, struct dir *d, const struct inotify_event *
 	if (m && moving && follow_move(s, moving, d, ev->name)) {
 		h.moved = tree_find(s, m->wd);
 		told_move(s, d, ev->name, &h);
-	} else {
-		reader_take(s, d, ev, type, &h);
+	} else if (!reader_take(s, d, ev, type, &h) && m && m->known) {
+		/* That it is here is told already; not that it left. */
+		changes_add(
+		    s, &(struct happening){.event = FILE_DELETE, .path = m->path, .type = type});
 	}
 	/* What moved in is complete. */
 	if (!m && type != 'd' && !known)

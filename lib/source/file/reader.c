@@ -23,20 +23,21 @@ char reader_type_of(const struct dir *d, const struct inotify_event *ev)
 	return ev->mask & IN_ISDIR ? 'd' : e ? e->type : 'f';
 }
 
-void reader_take(struct file_source *s, struct dir *d, const struct inotify_event *ev, char type,
+bool reader_take(struct file_source *s, struct dir *d, const struct inotify_event *ev, char type,
 		 struct happening *h)
 {
 	static const struct scan_how how = {.report = true};
 	struct dir *child;
 
 	if (scan_take(s, d, ev->name, type, &child) == 0)
-		return; /* a scan found it before this event was read */
+		return false; /* a scan found it before this event was read */
 	h->root = dir_root(d);
 	h->type = type;
 	h->path = tree_path(s, d, ev->name);
 	changes_add(s, h);
 	if (child)
 		scan(s, child, &how);
+	return true;
 }
 
 char reader_new_type(struct file_source *s, const struct dir *d, const struct inotify_event *ev,
