@@ -1,8 +1,8 @@
 /*
  * A 4-ary min-heap with the keys beside the pointers: a comparison touches no timer.
  *
- * Four children share a cache line, and the tree is half as deep as a binary one. Every timer knows
- * its place, so that it is found at once when it is stopped.
+ * Four children lie side by side, in one cache line or two, and the tree is half as deep as a
+ * binary one. Every timer knows its place, so that it is found at once when it is stopped.
  *
  * Inline, in timers.c alone: calls would be a third of what arming a timer costs.
  */
