@@ -74,7 +74,8 @@ struct verbs {
 	void (*signal_open)(struct loop *l, int number); /* counts */
 	void (*waker_open)(struct loop *l);              /* counts */
 	void (*wake)(struct loop *l);                    /* from another thread */
-	void (*child_open)(struct loop *l, int n);
+	/* `any`: waits for any child, as the peers always do; otherwise each by its pidfd. */
+	void (*child_open)(struct loop *l, int n, bool any);
 	/* Starts `path` and counts its end, once it is reaped. `slot` is below n and free. */
 	void (*child_start)(struct loop *l, int slot, const char *path);
 

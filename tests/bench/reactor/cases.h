@@ -10,9 +10,9 @@ enum { FIGURES = 4 };
 struct bench {
 	const struct verbs *verbs;
 	struct loop *loop;
-	int n;               /* descriptors, timers */
-	int active;          /* chain: how many at once; timers: how often they fire */
-	long repeat;         /* how often, in the unit of the case */
+	int n;       /* descriptors, timers */
+	int active;  /* chain: how many at once; timers: how often they fire; children: any */
+	long repeat; /* how often, in the unit of the case */
 	const char *program; /* that children run */
 };
 

@@ -109,7 +109,7 @@ void run_children(struct bench *b, double *figures)
 {
 	int64_t began;
 
-	b->verbs->child_open(b->loop, b->n);
+	b->verbs->child_open(b->loop, b->n, b->active);
 	began = nanoseconds_now();
 	for (long i = 0; i < b->repeat; i++) {
 		for (int slot = 0; slot < b->n; slot++)

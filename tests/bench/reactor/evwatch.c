@@ -173,9 +173,11 @@ static void on_child(struct reactor *r, struct child_watcher *w, int status)
 	count();
 }
 
-static void open_children(struct loop *l, int n)
+static void open_children(struct loop *l, int n, bool any)
 {
 	l->children = take((size_t)n, sizeof *l->children);
+	if (any)
+		must(reactor_reap_orphans(l->reactor), "reactor_reap_orphans");
 }
 
 static void start_child(struct loop *l, int slot, const char *path)

@@ -284,8 +284,9 @@ static void on_pidfd(struct loop *l, struct watch *w)
 	count();
 }
 
-static void open_children(struct loop *l, int n)
+static void open_children(struct loop *l, int n, bool any)
 {
+	(void)any;
 	l->children = take((size_t)n, sizeof *l->children);
 }
 

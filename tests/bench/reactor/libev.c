@@ -184,8 +184,9 @@ static void on_child(struct ev_loop *loop, ev_child *w, int events)
 	count();
 }
 
-static void open_children(struct loop *l, int n)
+static void open_children(struct loop *l, int n, bool any)
 {
+	(void)any;
 	l->children = take((size_t)n, sizeof *l->children);
 }
 

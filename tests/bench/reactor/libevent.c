@@ -191,8 +191,9 @@ static void on_sigchld(evutil_socket_t fd, short what, void *context)
 		count();
 }
 
-static void open_children(struct loop *l, int n)
+static void open_children(struct loop *l, int n, bool any)
 {
+	(void)any;
 	(void)n;
 	evsignal_assign(&l->child, l->base, SIGCHLD, on_sigchld, NULL);
 	must(evsignal_add(&l->child, NULL), "evsignal_add");

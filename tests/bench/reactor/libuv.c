@@ -174,8 +174,9 @@ static void on_exit_of_child(uv_process_t *w, int64_t status, int signal)
 	count();
 }
 
-static void open_children(struct loop *l, int n)
+static void open_children(struct loop *l, int n, bool any)
 {
+	(void)any;
 	l->children = take((size_t)n, sizeof *l->children);
 }
 
