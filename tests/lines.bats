@@ -35,6 +35,21 @@ load helper
   [ "$(cat out)" = $'line a\nline b\nline ccc\nline d' ]
 }
 
+@test "a last line without its end is not joined with what comes after a rotation" {
+  start lines log --follow --from start --max-line 10
+  printf 'one\ntw' >log
+  until_ok 'grep -q "^line one$" out'
+  mv log log.1
+  echo three >log
+  until_ok 'grep -q "^line three$" out'
+  printf 'a-line-that-is-long' >>log
+  until_ok 'grep -q "^line a-line-tha$" out'
+  : >log
+  echo four >>log
+  until_ok 'grep -q "^line four$" out'
+  [ "$(cat out)" = $'line one\nline tw\nline three\nline a-line-tha\nline four' ]
+}
+
 @test "--follow waits for a file that is not there yet; --from start" {
   start lines log --follow
   [ "$(<err)" = 'evwatch: lines1: log is not there: waiting for it' ]

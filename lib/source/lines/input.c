@@ -89,6 +89,18 @@ static bool was_rotated(const struct line_input *in)
 	return stat(in->path, &st) == 0 && (st.st_dev != in->device || st.st_ino != in->inode);
 }
 
+/* What was read last without its line's end is a line: what comes next is of another file. */
+static void end_line(struct line_input *in)
+{
+	char end = config_of(in)->nul ? '\0' : '\n';
+	bool partial =
+	    in->taken < in->buf.length ? in->buf.data[in->buf.length - 1] != end : in->cutting;
+
+	if (partial)
+		buf_add_char(&in->buf, end);
+	lines_arrived(in);
+}
+
 static void rewind_truncated(struct line_input *in)
 {
 	struct stat st;
@@ -97,6 +109,7 @@ static void rewind_truncated(struct line_input *in)
 		log_info(in->owner->base.rule, "%s was truncated: reading from its start",
 			 in->path);
 		in->offset = lseek(in->fd, 0, SEEK_SET);
+		end_line(in);
 	}
 }
 
@@ -104,6 +117,8 @@ static void reopen_rotated(struct line_input *in)
 {
 	io_stop(reactor_of(in), &in->io);
 	fd_close(&in->fd);
+	in->rotated = false;
+	end_line(in);
 	log_info(in->owner->base.rule, "%s was replaced: reading the new file", in->path);
 	if (open_followed(in, false) < 0 || watch_path(in) < 0)
 		log_error(in->owner->base.rule, "cannot follow %s: %s", in->path, strerror(errno));
@@ -146,9 +161,11 @@ static void reopen_fifo(struct line_input *in)
 static void at_end_of_file(struct line_input *in)
 {
 	if (in->followed && !in->fifo) {
-		if (was_rotated(in)) {
+		if (in->rotated) {
 			reopen_rotated(in);
 			input_want(in, !in->owner->base.paused);
+		} else if (was_rotated(in)) {
+			in->rotated = true; /* it may have been written until then: read on */
 		} else {
 			in->at_end = true;
 			io_stop(reactor_of(in), &in->io);

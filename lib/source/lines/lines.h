@@ -37,6 +37,7 @@ struct line_input {
 	bool at_end;   /* of a followed file: inotify wakes it */
 	bool over;     /* no more bytes will come */
 	bool flushing; /* the last writer of a FIFO went: what has no end is a line, too */
+	bool rotated;  /* its path names another file: it is read to its end, and left */
 	dev_t device;  /* of a followed file, to see it rotated */
 	ino_t inode;
 	off_t offset;
