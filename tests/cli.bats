@@ -102,7 +102,7 @@ T
   grep -q -- '--format: has no effect here: the events go to the command' <<<"$output"
   printf 'set --tag --json\nevery 1s\nevery 2s -- true\n' >rules
   for words in '-n --retry 3 -e every\ 1s' '-n -f rules' '-n every 1s --tag -f rules' '-n probe 1 --timeout 1s' \
-    '-n relay 0 1 --retry 2' '-n every 1s --priority 2'; do
+    '-n relay 0 1 --retry 2' '-n every 1s --priority 2' '-n file . --debounce 1s --max-wait 3s'; do
     eval "run_ev $words"
     [ "$status" = 0 ]
   done

@@ -177,6 +177,13 @@ static bool is_for_commands(const struct option *o)
 	return option_find(job_options, o->name) == o && strcmp(o->name, "priority") != 0;
 }
 
+/* What a kind gathers itself it gathers for printing, too. */
+static bool is_for_gathering(const struct rule *rule, const struct option *o)
+{
+	return rule->type->gathers &&
+	       (strcmp(o->name, "debounce") == 0 || strcmp(o->name, "max-wait") == 0);
+}
+
 static bool is_for_printing(const struct option *o)
 {
 	return option_find(print_options, o->name) == o && strcmp(o->name, "null") != 0;
@@ -192,7 +199,7 @@ static int check_option(const struct option *o, const struct rule *rule, struct 
 		error_set(e, "has no effect here: %s takes no command", kind);
 		return error_hint(e, "\"evwatch %s --help\" lists its options", kind);
 	}
-	if (!rule->command.count && is_for_commands(o)) {
+	if (!rule->command.count && is_for_commands(o) && !is_for_gathering(rule, o)) {
 		error_set(e, "has no effect without a command");
 		return error_hint(e, "a command goes behind \"--\"");
 	}
