@@ -125,7 +125,7 @@ static void start_all(void)
 /* Late enough for the batch to end before. */
 static void start_soon(void)
 {
-	new_deadlines(timing.ops, SECOND / 1000 + timing.ops * 600, SECOND / 1000);
+	new_deadlines(timing.ops, SECOND / 1000 + timing.ops * 1200, SECOND / 1000);
 	start_some(timing.ops);
 }
 
@@ -154,7 +154,7 @@ static void fire_all(struct bench *b)
 	b->verbs->io_start(b->loop, 0, 1);
 	in_callback(start_soon);
 	b->verbs->io_stop(b->loop, 0, 1);
-	due = nanoseconds_now() + 3 * (int64_t)SECOND / 1000 + timing.ops * 600;
+	due = nanoseconds_now() + 3 * (int64_t)SECOND / 1000 + timing.ops * 1200;
 	while (nanoseconds_now() < due)
 		;
 	note_spent(3, turns_for(b, all - tally.calls));
