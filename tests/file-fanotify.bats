@@ -8,19 +8,6 @@ setup_file() {
 	"${EVWATCH:-$BATS_TEST_DIRNAME/../build/evwatch}" -w 10ms file . --fanotify 2>why || skip "$(head -1 why)"
 }
 
-missed() { # SHELL TEXT: is run while evwatch is stopped
-	kill -STOP "${pids[0]}"
-	until_true grep -q '^State:.T' "/proc/${pids[0]}/status"
-	bash -c "$1" 3>&-
-	kill -CONT "${pids[0]}"
-}
-
-exchange() {
-	python3 -c 'import ctypes, sys
-sys.exit(ctypes.CDLL(None).renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2) != 0)' "$1" "$2"
-}
-export -f exchange
-
 fan() { # OPTION...
 	watch --no-guard file src --fanotify --format '%e %s %o' "$@"
 }

@@ -3,19 +3,6 @@
 # kernel's queue at once, and paths lead elsewhere by the time an event is read.
 load trees
 
-missed() { # SHELL TEXT: is run while evwatch is stopped
-	kill -STOP "${pids[0]}"
-	until_true grep -q '^State:.T' "/proc/${pids[0]}/status"
-	bash -c "$1" 3>&-
-	kill -CONT "${pids[0]}"
-}
-
-exchange() {
-	python3 -c 'import ctypes, sys
-sys.exit(ctypes.CDLL(None).renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2) != 0)' "$1" "$2"
-}
-export -f exchange
-
 # The files below src are told of, at the paths they have: what was, and what comes from now on.
 paths_are_right() {
 	local d
