@@ -135,23 +135,28 @@ static bool error_names(const struct error *e, const char *name)
 	       (e->what[n + 2] == ':' || e->what[n + 2] == ' ');
 }
 
-/* The next option from word *i on, of a cluster of letters the last; *i is its last word then. */
+/* Reads the option word at *i, of a cluster of letters the last; *i moves to its last word. */
+static void skip_option(const struct reading *r, size_t *i, struct written_option *o)
+{
+	const struct word *word = &r->words[*i];
+
+	*o = (struct written_option){0};
+	do
+		written_option_read(o, &r->scopes, word, o->length);
+	while (word->text[o->length]);
+	if (o->option && option_takes_value(o->option) && !o->inline_value)
+		++*i;
+}
+
+/* The next option that there is, from word *i on; *i is its last word then. */
 static bool next_option(const struct reading *r, size_t *i, struct written_option *o)
 {
 	for (; *i < r->count; ++*i) {
-		const struct word *word = &r->words[*i];
-
-		*o = (struct written_option){0};
-		if (!is_option(word))
+		if (!is_option(&r->words[*i]))
 			continue;
-		do
-			written_option_read(o, &r->scopes, word, o->length);
-		while (word->text[o->length]);
-		if (!o->option)
-			continue;
-		if (option_takes_value(o->option) && !o->inline_value && *i + 1 < r->count)
-			++*i;
-		return true;
+		skip_option(r, i, o);
+		if (o->option)
+			return *i < r->count;
 	}
 	return false;
 }
@@ -239,16 +244,12 @@ void check_options(struct reading *r, const struct rule *rule)
 
 size_t find_kind(const struct reading *r)
 {
-	for (size_t i = 0; i < r->count; i++) {
-		struct written_option o = {0};
+	struct written_option o;
 
+	for (size_t i = 0; i < r->count; i++) {
 		if (!is_option(&r->words[i]))
 			return i;
-		do
-			written_option_read(&o, &r->scopes, &r->words[i], o.length);
-		while (r->words[i].text[o.length]);
-		if (o.option && option_takes_value(o.option) && !o.inline_value)
-			i++;
+		skip_option(r, &i, &o);
 	}
 	return r->count;
 }
