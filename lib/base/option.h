@@ -27,6 +27,13 @@ enum option_type {
 	OPTION_CUSTOM,   /* `parse` decides */
 };
 
+/* Where an option has an effect; where it has none, a rule that writes it is refused. */
+enum option_reach {
+	REACH_TABLE,    /* where what its table configures is done: running commands, printing */
+	REACH_GATHERED, /* there, and with every kind that gathers its events itself */
+	REACH_RULES,    /* with every rule */
+};
+
 /* Words in the order given. */
 struct text_list {
 	char **items; /* owned, each of them too */
@@ -50,6 +57,7 @@ struct option {
 	 * the option's name) when it has no effect, and what it needs. Optional.
 	 */
 	int (*check)(const void *config, struct error *e);
+	enum option_reach reach;
 	bool not_yet; /* in the contract, not built: refused with "not there yet" */
 };
 

@@ -19,7 +19,8 @@ const struct option print_options[] = {
      .letter = '0',
      .type = OPTION_FLAG,
      .offset = offsetof(struct print_config, nul),
-     .help = "end subjects with NUL, escape nothing"},
+     .help = "end subjects with NUL, escape nothing",
+     .reach = REACH_RULES},
     {0},
 };
 

@@ -176,22 +176,12 @@ void fault_of_rule(struct reading *r, const struct word *kind, const struct erro
 	fault(r, at, &placed);
 }
 
-/* A relay has no command, but its events have a priority. */
-static bool is_for_commands(const struct option *o)
+/* Is it an option of `table` that has no effect unless what the table configures is done? */
+static bool serves_only(const struct option *table, const struct option *o, const struct rule *rule)
 {
-	return option_find(job_options, o->name) == o && strcmp(o->name, "priority") != 0;
-}
-
-/* What a kind gathers itself it gathers for printing, too. */
-static bool is_for_gathering(const struct rule *rule, const struct option *o)
-{
-	return rule->type->gathers &&
-	       (strcmp(o->name, "debounce") == 0 || strcmp(o->name, "max-wait") == 0);
-}
-
-static bool is_for_printing(const struct option *o)
-{
-	return option_find(print_options, o->name) == o && strcmp(o->name, "null") != 0;
+	if (option_find(table, o->name) != o || o->reach == REACH_RULES)
+		return false;
+	return o->reach != REACH_GATHERED || !rule->type->gathers;
 }
 
 static int check_option(const struct option *o, const struct rule *rule, struct error *e)
@@ -200,15 +190,15 @@ static int check_option(const struct option *o, const struct rule *rule, struct 
 
 	if (o->check)
 		return o->check(rule->source_config, e);
-	if (rule->type->takes_no_command && is_for_commands(o)) {
+	if (rule->type->takes_no_command && serves_only(job_options, o, rule)) {
 		error_set(e, "has no effect here: %s takes no command", kind);
 		return error_hint(e, "\"evwatch %s --help\" lists its options", kind);
 	}
-	if (!rule->command.count && is_for_commands(o) && !is_for_gathering(rule, o)) {
+	if (!rule->command.count && serves_only(job_options, o, rule)) {
 		error_set(e, "has no effect without a command");
 		return error_hint(e, "a command goes behind \"--\"");
 	}
-	if (rule->command.count && is_for_printing(o)) {
+	if (rule->command.count && serves_only(print_options, o, rule)) {
 		error_set(e, "has no effect here: the events go to the command");
 		return error_hint(e, "--stdin json hands them to it as JSON");
 	}
