@@ -58,14 +58,16 @@ ask_unix() {
   [ "$(ask_unix s)" = new ]
 }
 
-@test "kill -9 leaves a stale socket, and the next start takes it over" {
-  start listen unix:s -- echo ok
+@test "kill -9 leaves a stale socket, and a start right after it takes over this and its port" {
+  start -e 'a: listen unix:s -- echo ok' -e 'b: listen 127.0.0.1:0 -- echo ok'
+  tcp=$(port b)
   # One of the two processes alone would tidy up.
   kill -9 "$(loop_pid)" "$P"
   ended
   [ -S s ]
-  start listen unix:s -- echo again
+  start -e 'a: listen unix:s -- echo again' -e "b: listen 127.0.0.1:$tcp -- echo again"
   [ "$(ask_unix s)" = again ]
+  [ "$(tcp "$tcp" </dev/null)" = again ]
 }
 
 @test "abstract names serve, and are refused while somebody has them" {

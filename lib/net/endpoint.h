@@ -124,7 +124,8 @@ struct listener {
  * address in use, no permission below 1024, a live socket or a file that is no socket in the way.
  * Descriptors are non-blocking and close-on-exec, streams keep their connections alive
  * (SO_KEEPALIVE is inherited by what is accepted), datagram sockets tell which of our addresses was
- * meant (IP_PKTINFO). Names are resolved here, blocking: only at start.
+ * meant (IP_PKTINFO). Names are resolved here, blocking, and an address in use is waited for, a
+ * second at most: only at start.
  */
 int listener_open(struct listener *l, const struct endpoint *ep, const struct listen_config *c,
 		  struct error *e);

@@ -154,47 +154,62 @@ static int bind_all(struct listener *l, struct address *all, int n, bool datagra
 	return 0;
 }
 
-/* Port 0 on two addresses: what is free on the first may be taken on the second, so try again. */
+/* Port 0 on two addresses: what is free on the first may be taken on the second. */
+static bool try_another_port(struct address *all, int n, int *tries)
+{
+	if (errno != EADDRINUSE || ++*tries == 16)
+		return false;
+	for (int i = 0; i < n; i++)
+		*port_field(&all[i]) = 0;
+	return true;
+}
+
 static int bind_together(struct listener *l, struct address *all, int n, bool datagram,
 			 bool optional, const struct listen_config *c, struct error *e)
 {
 	bool any_port = address_is_ip(all) && *port_field(all) == 0;
 	const struct address *failed = all;
+	int tries = 0;
 
-	for (int tries = 1;; tries++) {
-		if (bind_all(l, all, n, datagram, optional, c, &failed) == 0)
-			return 0;
-		if (!any_port || errno != EADDRINUSE || tries == 16)
-			break;
+	while (bind_all(l, all, n, datagram, optional, c, &failed) < 0) {
 		listener_close(l);
-		for (int i = 0; i < n; i++)
-			*port_field(&all[i]) = 0;
+		if (any_port ? !try_another_port(all, n, &tries) : !listener_try_again(&tries)) {
+			explain(e, failed, datagram);
+			return -1;
+		}
 	}
-	explain(e, failed, datagram);
-	listener_close(l);
-	return -1;
+	return 0;
 }
 
-/* Every address: one dual-stack socket, or an IPv4 one where there is no IPv6. */
+/* Every address: one dual-stack socket, or an IPv4 one where there is no IPv6. As bind_one. */
+static int bind_everywhere(const struct endpoint *ep, const struct listen_config *c,
+			   struct address *a)
+{
+	bool datagram = ep->kind == ENDPOINT_UDP;
+	int fd;
+
+	endpoint_addresses(ep, a, 1);
+	fd = bind_one(a, datagram, true, c);
+	if (fd >= 0 || !family_is_missing(errno))
+		return fd;
+	*a = (struct address){.length = sizeof a->v4};
+	a->v4.sin_family = AF_INET;
+	a->v4.sin_port = htons(ep->port);
+	return bind_one(a, datagram, false, c);
+}
+
 static int open_everywhere(struct listener *l, const struct endpoint *ep,
 			   const struct listen_config *c, struct error *e)
 {
 	bool datagram = ep->kind == ENDPOINT_UDP;
 	struct address a = {0};
-	int fd;
+	int fd, tries = 0;
 
-	endpoint_addresses(ep, &a, 1);
-	fd = bind_one(&a, datagram, true, c);
-	if (fd < 0 && family_is_missing(errno)) {
-		memset(&a, 0, sizeof a);
-		a.v4.sin_family = AF_INET;
-		a.v4.sin_port = htons(ep->port);
-		a.length = sizeof a.v4;
-		fd = bind_one(&a, datagram, false, c);
-	}
-	if (fd < 0) {
-		explain(e, &a, datagram);
-		return -1;
+	while ((fd = bind_everywhere(ep, c, &a)) < 0) {
+		if (!listener_try_again(&tries)) {
+			explain(e, &a, datagram);
+			return -1;
+		}
 	}
 	return listener_add(l, fd, datagram);
 }

@@ -96,8 +96,9 @@ static void directory_of(const char *path, char *out, size_t room)
 }
 
 /*
- * Locks the directory against another evwatch that looks at the same path; at most for a second,
- * since others may lock it for reasons of their own. Returns a descriptor, or -1: not locked.
+ * Locks the directory against another evwatch that looks at the same path; at most for two
+ * seconds, since others may lock it for reasons of their own. Returns a descriptor, or -1: not
+ * locked.
  */
 static int directory_lock(const char *path)
 {
@@ -106,7 +107,7 @@ static int directory_lock(const char *path)
 
 	directory_of(path, directory, sizeof directory);
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	for (int tries = 0; fd >= 0 && tries < 100; tries++) {
+	for (int tries = 0; fd >= 0 && tries < 200; tries++) {
 		const struct timespec pause = {.tv_nsec = 10000000};
 
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR))
@@ -116,17 +117,10 @@ static int directory_lock(const char *path)
 	return fd;
 }
 
-/* Does anybody serve this socket? Only a refused connection says for sure that nobody does. */
-static bool is_dead(const struct address *a)
+static int in_use(struct error *e, const char *path)
 {
-	int fd = listener_socket(a, false);
-	bool dead;
-
-	if (fd < 0)
-		return false;
-	dead = connect(fd, &a->any, a->length) < 0 && errno == ECONNREFUSED;
-	fd_close(&fd);
-	return dead;
+	error_set(e, "cannot listen on unix:%s: Address already in use", path);
+	return error_hint(e, "a process serves this socket: `ss -lxp src %s` shows which", path);
 }
 
 /* Something is there already: removes a dead socket, else says what it is. */
@@ -134,6 +128,8 @@ static int make_way(const char *path, const struct address *a, struct error *e)
 {
 	struct stat st;
 
+	if (*path == '@')
+		return listener_is_dead(a) ? 0 : in_use(e, path);
 	if (lstat(path, &st) < 0)
 		return errno == ENOENT ? 0 : error_errno(e, "cannot listen on unix:%s", path);
 	if (!S_ISSOCK(st.st_mode)) {
@@ -145,11 +141,8 @@ static int make_way(const char *path, const struct address *a, struct error *e)
 		return error_hint(e, "only a socket that nobody serves is ever replaced: remove it "
 				     "yourself, or take another path");
 	}
-	if (!is_dead(a)) {
-		error_set(e, "cannot listen on unix:%s: Address already in use", path);
-		return error_hint(e, "a process serves this socket: `ss -lxp src %s` shows which",
-				  path);
-	}
+	if (!listener_is_dead(a))
+		return in_use(e, path);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return error_errno(e, "cannot replace the stale socket %s", path);
 	return 0;

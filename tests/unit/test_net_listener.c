@@ -7,8 +7,12 @@
 #include "tap.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/evwatch-listener.XXXXXX";
@@ -217,6 +221,108 @@ static void test_in_the_way(void)
 	rmdir(path);
 }
 
+/*
+ * A process listens at `word`, forks, and ends. Its child holds the socket, as the kernel does for
+ * a while with that of an io_uring, until `until` of the socket. Returns the child's id; its end is
+ * for us to see (PR_SET_CHILD_SUBREAPER).
+ */
+static pid_t hold(const char *word, void (*until)(int fd))
+{
+	int told[2];
+	pid_t pid = -1, first;
+
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (pipe2(told, O_CLOEXEC) < 0)
+		abort();
+	first = fork();
+	if (first == 0) {
+		struct listener l;
+
+		if (open_word(&l, word, NULL) < 0)
+			_exit(1);
+		pid = fork();
+		if (pid == 0) {
+			until(l.fds[0]);
+			_exit(0);
+		}
+		if (write(told[1], &pid, sizeof pid) < 0)
+			abort();
+		_exit(0);
+	}
+	waitpid(first, NULL, 0);
+	if (read(told[0], &pid, sizeof pid) != sizeof pid)
+		abort();
+	fd_close(&told[0]);
+	fd_close(&told[1]);
+	return pid;
+}
+
+static void somebody_connects(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	poll(&p, 1, 10000);
+}
+
+static void it_was_refused(int fd)
+{
+	(void)fd;
+	usleep(50000);
+}
+
+static void ever(int fd)
+{
+	(void)fd;
+	pause();
+}
+
+static void test_killed(void)
+{
+	struct listener l;
+	char word[600];
+	pid_t pid;
+
+	snprintf(word, sizeof word, "unix:%s/k", folder);
+	pid = hold(word, somebody_connects);
+	SAME(open_word(&l, word, NULL), 0, "a socket that is let go late is taken over: %s",
+	     e.what);
+	SAME(connect_to(word), 0, "and served");
+	listener_close(&l);
+	waitpid(pid, NULL, 0);
+	snprintf(word, sizeof word, "unix:@evwatch-test-%d", (int)getpid());
+	pid = hold(word, somebody_connects);
+	SAME(open_word(&l, word, NULL), 0, "so is an abstract one: %s", e.what);
+	listener_close(&l);
+	waitpid(pid, NULL, 0);
+	for (int udp = 0; udp <= 1; udp++) {
+		snprintf(word, sizeof word, "%s127.0.0.1:0", udp ? "udp:" : "");
+		open_word(&l, word, NULL);
+		snprintf(word, sizeof word, "%s", bound(&l, 0));
+		listener_close(&l);
+		pid = hold(word, it_was_refused);
+		SAME(open_word(&l, word, NULL), 0, "and %s: %s", word, e.what);
+		listener_close(&l);
+		waitpid(pid, NULL, 0);
+	}
+}
+
+static void test_daemon(void)
+{
+	struct listener l;
+	char word[200];
+	pid_t pid;
+
+	snprintf(word, sizeof word, "unix:%s/d", folder);
+	pid = hold(word, ever);
+	SAME(open_word(&l, word, NULL), -1, "what a child serves, its parent gone, is in use");
+	OK(strstr(e.what, "in use"), "%s", e.what);
+	SAME(connect_to(word), 0, "and served as before");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	SAME(open_word(&l, word, NULL), 0, "until that one is gone");
+	listener_close(&l);
+}
+
 static void test_owner(void)
 {
 	struct listen_config c = {.mode = 0660, .owner = (char *)"1234:5678"};
@@ -298,6 +404,8 @@ int main(void)
 	test_reuseport();
 	test_unix();
 	test_in_the_way();
+	test_killed();
+	test_daemon();
 	test_owner();
 	test_abstract();
 	test_inherited();

@@ -1,0 +1,83 @@
+/*
+ * What stands in a listener's way may be about to go: a process that was killed holds its sockets
+ * for some milliseconds more. Whoever restarts it at once would be told "Address already in use".
+ *
+ * SIGKILL ends a process when it is next scheduled. What an io_uring still waits for is let go even
+ * later, in the background, when the process itself is gone already; a Unix socket of its can be
+ * connected to until then. But a process that is gone proves nothing by itself: the one that
+ * listened may have left the socket to a child, as daemons do.
+ */
+#include "net/listener.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	STEP_MS = 10,   /* between two tries */
+	GONE_MS = 1000, /* for sockets to be let go: 15 are usual, 100 on a busy machine */
+	DYING_MS = 100, /* for a process to end that was killed */
+	LOOKS_MOST = 3, /* at a Unix socket whose process is gone */
+};
+
+bool listener_try_again(int *tries)
+{
+	const struct timespec pause = {.tv_nsec = STEP_MS * 1000000L};
+
+	if (errno != EADDRINUSE || *tries >= GONE_MS / STEP_MS)
+		return false;
+	++*tries;
+	nanosleep(&pause, NULL);
+	return true;
+}
+
+/* Is the process that called listen at the other end (SO_PEERCRED, unix(7)) gone, or going now? */
+static bool server_is_gone(int fd)
+{
+	struct ucred peer;
+	socklen_t size = sizeof peer;
+	struct pollfd process = {.events = POLLIN};
+	bool gone;
+
+	/* Its id is 0 when it is not of our PID namespace: nothing is known of it. */
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0)
+		return false;
+	process.fd = (int)syscall(SYS_pidfd_open, peer.pid, 0);
+	if (process.fd < 0)
+		return errno == ESRCH;
+	gone = poll(&process, 1, DYING_MS) > 0;
+	fd_close(&process.fd);
+	return gone;
+}
+
+/* Is this connection closed by the other end soon? A socket that is let go closes all it had. */
+static bool hangs_up(int fd)
+{
+	struct pollfd connection = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&connection, 1, GONE_MS) > 0;
+}
+
+bool listener_is_dead(const struct address *a)
+{
+	for (int looks = 0; looks < LOOKS_MOST; looks++) {
+		int fd = listener_socket(a, false);
+		bool refused, served = true;
+
+		if (fd < 0)
+			return false;
+		refused = connect(fd, &a->any, a->length) < 0;
+		if (refused)
+			served = errno != ECONNREFUSED;
+		else
+			served = !server_is_gone(fd) || !hangs_up(fd);
+		fd_close(&fd);
+		if (refused || served)
+			return !served;
+	}
+	return false;
+}
