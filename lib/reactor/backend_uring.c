@@ -31,7 +31,7 @@ struct uring_slot {
 	uint32_t number;     /* of the poll in flight: older completions are stale */
 	uint16_t interest;   /* 0: none */
 	bool armed;
-	bool listed; /* among those to arm */
+	bool to_arm;
 };
 
 struct uring_state {
@@ -44,8 +44,8 @@ struct uring_state {
 	uint32_t sq_mask, cq_mask, sq_entries;
 	struct uring_slot *slots; /* by descriptor */
 	size_t n_slots;
-	int *to_arm;
-	size_t n_to_arm, to_arm_capacity;
+	int to_arm[ENTRIES]; /* when there are more: all that are marked so */
+	size_t n_to_arm;
 };
 
 /* ---- the rings ------------------------------------------------------------------------------- */
@@ -60,7 +60,6 @@ static void uring_close(void *state)
 		munmap(s->rings, s->rings_size);
 	fd_close(&s->fd);
 	free(s->slots);
-	free(s->to_arm);
 }
 
 static void *ring_map(int fd, size_t size, off_t what)
@@ -221,11 +220,14 @@ static void uring_disarm(struct uring_state *s, int fd)
 	uring_push(s);
 }
 
-static void list_to_arm(struct uring_state *s, int fd)
+static void note_to_arm(struct uring_state *s, int fd)
 {
-	if (!s->slots[fd].listed)
-		s->to_arm[s->n_to_arm++] = fd;
-	s->slots[fd].listed = true;
+	if (s->slots[fd].to_arm)
+		return;
+	s->slots[fd].to_arm = true;
+	if (s->n_to_arm < ENTRIES)
+		s->to_arm[s->n_to_arm] = fd;
+	s->n_to_arm++;
 }
 
 static int uring_add(void *state, int fd, unsigned before, unsigned interest, uint32_t generation)
@@ -233,11 +235,9 @@ static int uring_add(void *state, int fd, unsigned before, unsigned interest, ui
 	struct uring_state *s = state;
 
 	(void)before;
-	/* Each is listed once: with room for all of them no completion fails for want of memory. */
-	if (ARRAY_GROW(s->slots, s->n_slots, (size_t)fd + 1) < 0 ||
-	    ARRAY_GROW(s->to_arm, s->to_arm_capacity, (size_t)fd + 1) < 0)
+	if (ARRAY_GROW(s->slots, s->n_slots, (size_t)fd + 1) < 0)
 		return -1;
-	list_to_arm(s, fd);
+	note_to_arm(s, fd);
 	uring_disarm(s, fd);
 	s->slots[fd].generation = generation;
 	s->slots[fd].interest = (uint16_t)(interest | IO_HANGUP);
@@ -254,21 +254,21 @@ static void uring_del(void *state, int fd)
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
-static void uring_arm_listed(struct uring_state *s)
+static void uring_arm_noted(struct uring_state *s)
 {
-	size_t kept = 0;
+	bool all = s->n_to_arm > ENTRIES;
+	size_t n = all ? s->n_slots : s->n_to_arm;
 
-	for (size_t i = 0; i < s->n_to_arm; i++) {
-		int fd = s->to_arm[i];
+	s->n_to_arm = 0;
+	for (size_t i = 0; i < n; i++) {
+		int fd = all ? (int)i : s->to_arm[i];
 		struct uring_slot *slot = &s->slots[fd];
+		bool wanted = slot->to_arm && slot->interest && !slot->armed;
 
-		slot->listed = false;
-		if (!slot->interest || slot->armed || uring_arm(s, fd) == 0)
-			continue;
-		slot->listed = true; /* the ring is full: with the next turn */
-		s->to_arm[kept++] = fd;
+		slot->to_arm = false;
+		if (wanted && uring_arm(s, fd) < 0)
+			note_to_arm(s, fd); /* the ring is full: with the next turn */
 	}
-	s->n_to_arm = kept;
 }
 
 static void uring_complete(struct uring_state *s, struct reactor *r, uint64_t name, int32_t result)
@@ -285,7 +285,7 @@ static void uring_complete(struct uring_state *s, struct reactor *r, uint64_t na
 		io_refused(r, fd); /* the watchers must hear of it */
 		return;
 	}
-	list_to_arm(s, fd);
+	note_to_arm(s, fd);
 	io_ready(r, fd, slot->generation, (uint32_t)result);
 }
 
@@ -307,7 +307,7 @@ static int uring_dispatch(void *state, struct reactor *r, int64_t wait)
 {
 	struct uring_state *s = state;
 
-	uring_arm_listed(s);
+	uring_arm_noted(s);
 	/* EBUSY, EAGAIN: completions wait to be read first (io_uring_enter(2)). */
 	if (uring_enter(s, wait == 0 ? 0 : 1, wait) < 0 && errno != EINTR && errno != ETIME &&
 	    errno != EBUSY && errno != EAGAIN)

@@ -372,6 +372,10 @@ static void test_many(void)
 		probes[i].calls = 0;
 	turns(r, 1);
 	EQUAL(count_called(probes, n), 0, "and none when they are not");
+	eventfd_write(ready, 1);
+	for (int t = 0; t < 200 && count_called(probes, n) < n; t++)
+		turns(r, 1);
+	EQUAL(count_called(probes, n), n, "and every one again");
 	for (int i = 0; i < n; i++) {
 		io_stop(r, &probes[i].io);
 		close(probes[i].io.fd);
