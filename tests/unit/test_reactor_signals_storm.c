@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 
 static void check_order(struct reactor *r, struct heard *h)
 {
@@ -212,10 +213,12 @@ static void storm_from_outside(int number, struct heard *a, struct storm *s)
 	pid_t pid;
 
 	hear(r, a, number);
-	bystander_start(r, &b, s);
 	pid = fork();
 	if (pid == 0)
 		send_storm(s, getppid(), number);
+	while (!a->calls) /* what was over before the storm began has stood nothing */
+		reactor_turn(r, -1);
+	bystander_start(r, &b, s);
 	while (!s->over && !s->gave_up)
 		reactor_turn(r, -1);
 	EQUAL(b.probe.calls, ENOUGH,
@@ -257,7 +260,36 @@ static const struct conformance cases[] = {
     {0},
 };
 
+static void block_as_the_loop_does(int number, siginfo_t *si, void *context)
+{
+	ucontext_t *interrupted = context;
+
+	(void)si;
+	sigaddset(&interrupted->uc_sigmask, number);
+}
+
+/* valgrind 3.19 gives back the mask that it took, whatever the handler leaves in its place. */
+static bool mask_of_a_handler_holds(void)
+{
+	struct sigaction action = {.sa_sigaction = block_as_the_loop_does, .sa_flags = SA_SIGINFO};
+	sigset_t set;
+	bool holds;
+
+	sigaction(SIGUSR1, &action, NULL);
+	raise(SIGUSR1);
+	holds = is_blocked(SIGUSR1);
+	signal(SIGUSR1, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	return holds;
+}
+
 int main(void)
 {
-	return conformance_run(cases);
+	if (mask_of_a_handler_holds())
+		return conformance_run(cases);
+	SKIP("what a handler leaves in uc_sigmask is not obeyed here (valgrind)",
+	     "storms are blocked by their handler");
+	return tap_done();
 }
