@@ -113,3 +113,36 @@ assert other.recv(1) == b"" # is one too many'
   grep -q 'relay1: 127.0.0.1:1: chosen 4 times, failed 4 times, 0 bytes to, 0 from' err
   grep -q "relay1: 127.0.0.1:$SERVER: chosen 4 times, failed 0 times, 19 bytes to, 19 from" err
 }
+
+@test "a connection that was seen to open is seen to close, when evwatch stops as well" {
+  server 'u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("127.0.0.1", 0))
+open("silent", "w").write(str(u.getsockname()[1]))
+'"$echo_server"
+  until_ok '[ -s silent ]'
+  # One ends while the relay drains, one is ended by it.
+  start -e "a: relay 127.0.0.1:0 127.0.0.1:$SERVER --json --drain 500ms" \
+    -e "u: relay udp:127.0.0.1:0 udp:127.0.0.1:$(cat silent) --json --drain 0"
+  python3 - "$(port a)" "$(sed -n 's/^u udp:.*://p' ready)" "$P" <<'P'
+import os, signal, socket, sys
+def connect():
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1]))); s.settimeout(10)
+    s.sendall(b"x"); assert s.recv(1) == b"x"
+    return s
+early, late = connect(), connect()
+d = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); d.bind(("127.0.0.1", 0))
+d.sendto(b"x", ("127.0.0.1", int(sys.argv[2])))
+while open("out").read().count('"open"') < 3: pass
+os.kill(int(sys.argv[3]), signal.SIGTERM)
+early.close()
+assert late.recv(1) == b""
+P
+  ended
+  [ "$STATUS" = 143 ]
+  [ "$(grep -c '"rule":"a".*"event":"close"' out)" = 2 ]
+  [ "$(grep -c '"rule":"u".*"event":"close"' out)" = 1 ]
+  # --once is exact.
+  start --once -e "a: relay 127.0.0.1:0 127.0.0.1:$SERVER --json"
+  echo | tcp "$(port)"
+  ended
+  [ "$(lines_of out)" = 1 ]
+}

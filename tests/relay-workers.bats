@@ -405,3 +405,26 @@ for p in PIDS: assert len(os.listdir("/proc/%d/fd" % p)) > 12'
   [ "$(workers | wc -l)" = 0 ]
   [ "$(echo hi | tcp "$(port)")" = hi ]
 }
+
+@test "a worker's last words arrive, however slowly the loop's process takes them" {
+  start -v relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 2 --json --drain 200ms
+  until_ok '[ "$(workers | wc -l)" = 2 ]'
+  client "
+import resource, signal
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+cs = [connect() for _ in range(600)]
+for c in cs: ask(c, b'?')
+while open('out').read().count('open') < 600: time.sleep(0.01)
+os.kill($P, signal.SIGTERM)
+while True:
+    try: connect().close()
+    except (ConnectionRefusedError, ConnectionResetError): break
+# All have closed the port: so they were told to stop. Their channels cannot hold what comes now.
+os.kill($(loop_pid), signal.SIGSTOP)
+for c in cs: assert c.recv(1) == b''
+os.kill($(loop_pid), signal.SIGCONT)"
+  ended
+  [ "$(grep -c ', stopped$' err)" = 600 ]
+  [ "$(grep -c '"open"' out)" = "$(grep -c '"close"' out)" ]
+  [ "$(grep -c ' accepted, 0 refused$' err)" = 2 ]
+}

@@ -55,6 +55,21 @@ static bool is_printed(const struct armed_rule *a)
 	return !rule->type->takes_no_command || rule->print.json || rule->print.format;
 }
 
+/*
+ * While it drains, a relay tells of the connections that it ends: who saw them open is to see them
+ * closed. --count is exact, though.
+ */
+static bool prints_now(const struct armed_rule *a)
+{
+	const struct engine *e = a->engine;
+
+	if (!is_printed(a))
+		return false;
+	if (e->phase == ENGINE_STOPPING)
+		return a->rule->type->drains && !e->config->count;
+	return e->phase == ENGINE_RUNNING;
+}
+
 /* Nobody takes these any more. */
 static void drop_events(const struct event *events, size_t n)
 {
@@ -70,7 +85,7 @@ static void pass_on(struct armed_rule *a, struct event *events, size_t n)
 			clock_gettime(CLOCK_REALTIME, &events[i].time);
 		a->events++;
 		log_event(a, &events[i]);
-		if (!a->job && is_printed(a) && a->engine->phase == ENGINE_RUNNING)
+		if (!a->job && prints_now(a))
 			print_event(a, &events[i]);
 	}
 	if (a->job)

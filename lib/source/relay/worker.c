@@ -310,6 +310,8 @@ _Noreturn void worker_run(struct worker *w, int fd, pid_t parent)
 	s->base.type->start(&s->base);
 	if (!s->ended)
 		reactor_run(place.reactor);
+	/* An io_uring holds on to what was closed in the last turn: the peers are not to wait. */
+	reactor_free(place.reactor);
 	channel_flush(&place.channel, LAST_WORDS_MS);
 	_exit(0);
 }
