@@ -4,6 +4,7 @@
 #ifndef EVWATCH_REACTOR_LOOP_H
 #define EVWATCH_REACTOR_LOOP_H
 
+#include "base/heap.h"
 #include "base/table.h"
 #include "reactor/backend.h"
 #include "reactor/reactor.h"
@@ -38,16 +39,6 @@ struct queue {
 	size_t capacity;
 };
 
-struct heap_entry {
-	int64_t key; /* at most the timer's deadline: later ones are sifted when they come up */
-	struct timer *timer;
-};
-
-struct heap {
-	struct heap_entry *entries;
-	size_t count, capacity;
-};
-
 /* A timerfd for a clock that steps or runs on in suspend: relative waits would be wrong there. */
 struct alarm_clock {
 	struct io_watcher io;
@@ -69,7 +60,8 @@ struct reactor {
 	uint32_t nonempty; /* a bit for each priority, and STOPPING */
 	struct queue queues[PRIORITIES];
 
-	struct heap heaps[CLOCKS];
+	struct heap heaps[CLOCKS]; /* keys are deadlines, or too early: those are sifted when they
+				      come up */
 	size_t alarms_open;
 	int64_t now[CLOCKS];
 	uint8_t now_known; /* a bit for each clock */

@@ -134,7 +134,7 @@ typedef void timer_call(struct reactor *r, struct timer *t);
 struct timer {
 	timer_call *call;
 	int64_t deadline; /* on its clock */
-	uint32_t place;   /* private: in the heap, or in the queue of its priority, + 1; 0: none */
+	uint32_t place;   /* private: in the heap, or in the queue of its priority; 0: none */
 	uint8_t clock;
 	uint8_t priority; /* public, before it is started */
 	bool due;         /* private: it is in the queue */

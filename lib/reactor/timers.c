@@ -5,7 +5,7 @@
  * in suspend, so each of them gets a timerfd that the kernel keeps right; the wall one is cancelled
  * when the clock is set (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET).
  */
-#include "reactor/timer_heap.h"
+#include "reactor/loop.h"
 
 #include "base/list.h"
 
@@ -89,7 +89,7 @@ static bool alarms_set(struct reactor *r)
 		if (r->alarms[clock].io.started)
 			/* Without a timer it still waits for steps of the clock. */
 			all &= alarm_set(r, (enum reactor_clock)clock,
-					 h->count ? h->entries[0].key : INT64_MAX - 1);
+					 h->count ? h->entries[HEAP_ROOT].key : INT64_MAX - 1);
 	}
 	return all;
 }
@@ -134,15 +134,15 @@ static void timer_forget_pending(struct reactor *r, struct timer *t)
 /* There is room for it. */
 static inline int heap_arm(struct heap *h, struct timer *t, int64_t deadline)
 {
-	struct heap_entry entry = {deadline, t};
+	struct heap_entry entry = {deadline, &t->place};
 	int64_t former = t->deadline;
 
 	t->deadline = deadline;
 	if (!t->place)
-		heap_up(h, h->count++, entry);
+		heap_add(h, entry);
 	/* Later than before is later than the key: the heap need not even be looked at. */
-	else if (deadline < former && deadline < h->entries[t->place - 1].key)
-		heap_up(h, t->place - 1, entry);
+	else if (deadline < former && deadline < h->entries[t->place].key)
+		heap_up(h, t->place, entry);
 	return 0;
 }
 
@@ -154,7 +154,8 @@ static __attribute__((noinline)) int arm_slowly(struct reactor *r, struct timer 
 
 	if (t->due)
 		timer_forget_pending(r, t);
-	if (alarm_open(r, (enum reactor_clock)t->clock) < 0 || (!t->place && heap_reserve(h) < 0))
+	if (alarm_open(r, (enum reactor_clock)t->clock) < 0 ||
+	    (!t->place && h->count == h->capacity && heap_grow(h) < 0))
 		return -1;
 	return heap_arm(h, t, deadline);
 }
@@ -200,9 +201,9 @@ void timer_stop(struct reactor *r, struct timer *t)
 	if (t->due)
 		timer_forget_pending(r, t);
 	else if (t->place && t->clock == CLOCK_OF_LOOP)
-		heap_remove(&r->heaps[CLOCK_OF_LOOP], t);
+		heap_remove(&r->heaps[CLOCK_OF_LOOP], &t->place);
 	else if (t->place)
-		heap_remove(&r->heaps[t->clock], t);
+		heap_remove(&r->heaps[t->clock], &t->place);
 }
 
 bool timers_armed(const struct reactor *r)
@@ -222,18 +223,18 @@ bool timer_active(const struct timer *t)
 
 static void heap_activate_expired(struct reactor *r, struct heap *h, int64_t now)
 {
-	while (h->count && h->entries[0].key <= now) {
-		struct timer *t = h->entries[0].timer;
+	while (h->count && h->entries[HEAP_ROOT].key <= now) {
+		struct timer *t = CONTAINER_OF(h->entries[HEAP_ROOT].place, struct timer, place);
 		uint32_t place;
 
 		if (t->deadline > now) { /* it was put off since */
-			heap_down(h, 0, (struct heap_entry){t->deadline, t});
+			heap_down(h, HEAP_ROOT, (struct heap_entry){t->deadline, &t->place});
 			continue;
 		}
 		place = queue_add(r, t->priority, t, ACTIVE_TIMER);
 		if (!place)
 			return; /* no memory: it stays armed, and is tried again */
-		heap_remove(h, t);
+		heap_remove(h, &t->place);
 		t->place = place;
 		t->due = true;
 	}
@@ -256,7 +257,7 @@ int64_t timers_wait(struct reactor *r, int64_t wait)
 		wait = RETRY;
 	if (wait == 0 || !h->count)
 		return wait;
-	due = h->entries[0].key - clock_read(CLOCK_OF_LOOP);
+	due = h->entries[HEAP_ROOT].key - clock_read(CLOCK_OF_LOOP);
 	if (due < 0)
 		due = 0;
 	return wait < 0 || due < wait ? due : wait;
@@ -265,11 +266,7 @@ int64_t timers_wait(struct reactor *r, int64_t wait)
 void timers_close(struct reactor *r)
 {
 	for (int clock = 0; clock < CLOCKS; clock++) {
-		struct heap *h = &r->heaps[clock];
-
-		for (size_t i = 0; i < h->count; i++)
-			h->entries[i].timer->place = 0;
-		free(h->entries);
+		heap_free(&r->heaps[clock]);
 		alarm_close(r, &r->alarms[clock]);
 	}
 }

@@ -19,15 +19,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ALLOCATORS = 3, NAMES = 40 };
+enum { ALLOCATORS = 4, NAMES = 40 };
 
 /* The allocators first. */
 static const char *const names[NAMES] = {
-    "malloc",          "calloc",         "realloc",    "epoll_create1", "epoll_ctl",
-    "epoll_wait",      "epoll_pwait2",   "pselect6",   "ppoll",         "poll",
-    "io_uring_setup",  "io_uring_enter", "mmap",       "eventfd",       "timerfd_create",
-    "timerfd_settime", "signalfd",       "socketpair", "sigaction",     "pidfd_open",
-    "waitpid",         "read",           "recv",       "send",          "write",
+    "malloc",         "calloc",          "realloc",        "aligned_alloc", "epoll_create1",
+    "epoll_ctl",      "epoll_wait",      "epoll_pwait2",   "pselect6",      "ppoll",
+    "poll",           "io_uring_setup",  "io_uring_enter", "mmap",          "eventfd",
+    "timerfd_create", "timerfd_settime", "signalfd",       "socketpair",    "sigaction",
+    "pidfd_open",     "waitpid",         "read",           "recv",          "send",
+    "write",
 };
 
 static atomic_long counts[NAMES];
@@ -120,6 +121,7 @@ static bool fails(const char *name)
 WRAP(void *, malloc, (size_t size), (size), NULL)
 WRAP(void *, calloc, (size_t n, size_t size), (n, size), NULL)
 WRAP(void *, realloc, (void *p, size_t size), (p, size), NULL)
+WRAP(void *, aligned_alloc, (size_t line, size_t size), (line, size), NULL)
 WRAP(void *, mmap, (void *at, size_t n, int prot, int flags, int fd, off_t offset),
      (at, n, prot, flags, fd, offset), MAP_FAILED)
 WRAP(int, epoll_create1, (int flags), (flags), -1)

@@ -17,6 +17,7 @@ static const struct fault {
     {"malloc", {ENOMEM}, 30},
     {"calloc", {ENOMEM}, 30},
     {"realloc", {ENOMEM}, 60},
+    {"aligned_alloc", {ENOMEM}, 4},
     {"epoll_create1", {EMFILE, ENFILE, ENOMEM}, 3},
     {"epoll_ctl", {ENOMEM, ENOSPC}, 20},
     {"epoll_wait", {EINTR, ENOMEM}, 10},
@@ -195,11 +196,11 @@ static void test_faults_with_orphans(void)
 /* From some allocation on there is no memory for a while: nothing crashes, nothing hangs. */
 static void test_no_memory_at_all(void)
 {
-	static const char *const allocators[] = {"malloc", "calloc", "realloc"};
+	static const char *const allocators[] = {"malloc", "calloc", "realloc", "aligned_alloc"};
 	int wrong = 0;
 
 	injected = ENOMEM;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		for (int nth = 1; nth <= 40; nth++) {
 			static struct work w;
 
