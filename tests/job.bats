@@ -322,15 +322,14 @@ END
   printf '#!/bin/sh\nuntil [ -e go ]; do sleep 0.01; done\n' >command
   chmod +x command
   ulimit -S -s 256
-  start -v -e 'c: signal USR1 -- ./command x' -e 'q: signal USR2 -- echo here >>seen'
+  start -v -e 'c: signal RTMIN+1 -- ./command x' -e 'q: signal USR2 -- echo here >>seen'
   python3 -c '
-import os, sys
+import os, signal, sys
 for i in range(3000):
-    os.kill(int(sys.argv[1]), 10)
-    os.sched_yield()' "$P"
+    os.kill(int(sys.argv[1]), signal.SIGRTMIN + 1)' "$P"
   rm command
   touch go
-  until_ok '[ "$(grep -c "run .* ended" err)" -ge 200 ]'
+  until_ok '[ "$(grep -c "run .* ended" err)" = 3000 ]'
   kill -USR2 "$P"
   until_ok '[ -s seen ]'
   stop
