@@ -2,21 +2,30 @@
 # exit: the end of processes.
 load helper
 
+# process_until FILE: a process that ends once the file is there; its pid is PID.
+process_until() {
+  sh -c 'until [ -e "$0" ]; do sleep 0.01; done' "$1" 3>&- &
+  PID=$!
+}
+
 @test "the end of a process is an event, and ends the rule" {
-  sleep 0.2 3>&- &
-  local pid=$!
-  run_ev exit "$pid" -- 'echo "gone $1"'
-  [ "$status" = 0 ]
-  [ "$output" = "gone $pid" ]
+  process_until go
+  start exit "$PID" -- 'echo "gone $1"'
+  touch go
+  wait "$P"
+  [ "$(cat out)" = "gone $PID" ]
 }
 
 @test "several processes, in the order of their ends" {
-  sleep 0.5 3>&- &
-  local slow=$!
-  sleep 0.1 3>&- &
-  local fast=$!
-  run_ev exit "$slow" "$fast"
-  [ "$output" = $'exit '"$fast"$'\nexit '"$slow" ]
+  process_until slow
+  local slow=$PID
+  process_until fast
+  start exit "$slow" "$PID"
+  touch fast
+  until_ok '[ -s out ]'
+  touch slow
+  wait "$P"
+  [ "$(cat out)" = $'exit '"$PID"$'\nexit '"$slow" ]
 }
 
 @test "a process that is gone already is an event at once" {

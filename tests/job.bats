@@ -46,8 +46,8 @@ load helper
 }
 
 @test "--on-busy parallel runs beside it, --jobs at most" {
-  start signal USR1 --on-busy parallel -j 2 -- 'echo $$ >>runs; until [ -e go ]; do sleep 0.01; done'
-  for _ in 1 2 3; do kill -USR1 "$P"; sleep 0.1; done
+  start signal RTMIN+1 --on-busy parallel -j 2 -- 'echo $$ >>runs; until [ -e go ]; do sleep 0.01; done'
+  for _ in 1 2 3; do kill -RTMIN+1 "$P"; done
   until_ok '[ "$(lines_of runs)" = 2 ]'
   touch go
   until_ok '[ "$(lines_of runs)" = 3 ]'
@@ -163,8 +163,8 @@ PY
 }
 
 @test "--debounce gathers, --throttle spaces" {
-  start -e 'd: signal USR1 --debounce 200ms -- echo "$#" >>d'
-  for _ in 1 2 3; do kill -USR1 "$P"; sleep 0.05; done
+  start -e 'd: signal RTMIN+1 --debounce 500ms -- echo "$#" >>d'
+  for _ in 1 2 3; do kill -RTMIN+1 "$P"; done
   until_ok '[ -s d ]'
   [ "$(cat d)" = 3 ]
 }

@@ -312,8 +312,7 @@ open("got", "wb").write(d); time.sleep(5)'
   start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --drain 10s
   head -c 2000000 /dev/urandom >sent
   tcp "$(port)" <sent >/dev/null &
-  until_ok '[ "$(ss -Htn state established 2>/dev/null | wc -l)" -ge 0 ]'
-  sleep 0.2
+  until_ok '[ -n "$(ss -Htn state connected "dport = :$SERVER")" ]'
   stop
   until_ok 'cmp -s sent got' 15
 }

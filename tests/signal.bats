@@ -45,13 +45,15 @@ for v in range(100): libc.sigqueue(int(sys.argv[1]), signal.SIGRTMIN + 1, ctypes
 }
 
 @test "a signal to every process called evwatch counts once" {
-  start signal USR1 -- 'echo x >>seen'
+  start signal USR1 USR2 -- 'echo "$1" >>seen'
   local loop
   loop=$(loop_pid)
   kill -USR1 "$P" "$loop"
   until_ok '[ -s seen ]'
-  sleep 0.2
-  [ "$(lines_of seen)" = 1 ]
+  # What the guardian hands on comes in order: a second USR1 would stand before USR2.
+  kill -USR2 "$P"
+  until_ok 'grep -q USR2 seen'
+  [ "$(cat seen)" = $'USR1\nUSR2' ]
 }
 
 @test "a command can signal its rule through PPID" {
