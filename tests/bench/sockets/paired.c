@@ -1,13 +1,14 @@
 /*
  * Two relays that are nearly alike, side by side: their difference, not how busy the machine was.
  *
- * usage: paired echo|open N PAIRS TARGET PORT CPU-FILE PORT CPU-FILE
+ * usage: paired echo|open|bulk N PAIRS TARGET PORT CPU-FILE PORT CPU-FILE
  *
  * The relays at the two ports lead to 127.0.0.1:TARGET, where a child of this program sends back
- * what comes. They work by turns, in slices of 20 ms (`open`: 100) that follow one another: `echo`
- * has N connections to each with one small message in flight, `open` connects N at once for one
- * round trip. Between slices all comes to rest, so that a relay's CPU time (its cgroup's) is its
- * slice's.
+ * what comes (`bulk`: counts it). They work by turns, in slices of 20 ms (`open`: 100) that follow
+ * one another: `echo` has N connections to each with one small message in flight, `open` connects N
+ * at once for one round trip. `bulk` has N streams to each that are sent what they take; there a
+ * slice is 25 ms, after 10 in which buffers fill, and counts bytes that arrived. Between slices
+ * all comes to rest, so that a relay's CPU time (its cgroup's) is its slice's.
  *
  * Prints a line a pair of slices: of each relay COUNT SECONDS CPU-NS.
  */
@@ -21,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -28,10 +30,16 @@
 #include <unistd.h>
 
 enum { MESSAGE = 64, MOST = 1000, EVENTS = 256, WARM_PAIRS = 5 };
+enum { CHUNK = 128 * 1024, READ = 256 * 1024 }; /* bulk */
+enum work { ECHO, OPEN, BULK, WORKS };
 
-#define SLICE      20000000 /* ns */
-#define SLICE_OPEN 100000000
-#define REST       300000
+static const char *const works[WORKS] = {"echo", "open", "bulk"};
+
+/* ns */
+static const int64_t slice_of[WORKS] = {20000000, 100000000, 25000000};
+
+#define LEAD 10000000
+#define REST 300000
 
 struct side {
 	int port, loop;
@@ -40,8 +48,9 @@ struct side {
 	uint64_t count;
 };
 
-static char message[MESSAGE];
-static bool opens; /* a connection each, instead of a message */
+static char message[MESSAGE], chunk[READ];
+static enum work work;
+static uint64_t sent, *arrived; /* bytes of `bulk`; shared with the server */
 
 static void die(const char *what)
 {
@@ -103,11 +112,12 @@ static int tcp_socket(void)
 
 static void answer(int fd)
 {
-	char bytes[4096];
-	ssize_t n = recv(fd, bytes, sizeof bytes, 0);
+	ssize_t n = recv(fd, chunk, sizeof chunk, 0);
 
-	if (n > 0)
-		send(fd, bytes, (size_t)n, MSG_NOSIGNAL);
+	if (n > 0 && work == BULK)
+		__atomic_fetch_add(arrived, (uint64_t)n, __ATOMIC_RELAXED);
+	else if (n > 0)
+		send(fd, chunk, (size_t)n, MSG_NOSIGNAL);
 	else if (n == 0 || errno != EAGAIN)
 		close(fd);
 }
@@ -162,7 +172,7 @@ static int begin(struct side *s)
 
 	if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS)
 		die("cannot connect");
-	watch(s->loop, fd, EPOLLOUT | EPOLLONESHOT);
+	watch(s->loop, fd, work == BULK ? EPOLLOUT : EPOLLOUT | EPOLLONESHOT);
 	s->under_way++;
 	return fd;
 }
@@ -185,7 +195,7 @@ static void answered(struct side *s, int fd, bool more)
 		die("a connection broke");
 	s->count++;
 	s->under_way--;
-	if (opens) {
+	if (work == OPEN) {
 		close(fd);
 		if (more)
 			begin(s);
@@ -214,14 +224,66 @@ static void run_until(struct side *s, int64_t end)
 	}
 }
 
-/* Its connections for `echo`: all of them said something, and got it back. */
+/* What stays: its connections for `echo` (all of them said something, and got it back) and `bulk`.
+ */
 static void side_open(struct side *s, int n, int *fds)
 {
 	s->loop = epoll_create1(0);
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < n && work != OPEN; i++) {
 		fds[i] = begin(s);
-		run_until(s, 0);
+		if (work == ECHO)
+			run_until(s, 0);
 	}
+}
+
+/* Streams that take something are sent it. */
+static void pour(const struct side *s, int64_t end)
+{
+	struct epoll_event events[EVENTS];
+
+	while (now() < end) {
+		int n = epoll_wait(s->loop, events, EVENTS, 1);
+
+		for (int i = 0; i < n; i++) {
+			ssize_t done = send(events[i].data.fd, chunk, CHUNK, MSG_NOSIGNAL);
+
+			if (done < 0 && errno != EAGAIN)
+				die("a stream broke");
+			sent += done < 0 ? 0 : (uint64_t)done;
+		}
+	}
+}
+
+static uint64_t bytes_arrived(void)
+{
+	return __atomic_load_n(arrived, __ATOMIC_RELAXED);
+}
+
+static void drain(void)
+{
+	int64_t give_up = now() + INT64_C(5000000000);
+
+	while (bytes_arrived() < sent) {
+		if (now() > give_up)
+			die("not all arrives");
+		nanosleep(&(struct timespec){.tv_nsec = REST}, NULL);
+	}
+}
+
+static void slice_of_bulk(struct side *s, char *line, size_t room)
+{
+	int64_t began, end, cpu;
+	uint64_t before;
+
+	pour(s, now() + LEAD);
+	began = now();
+	cpu = cpu_of(s);
+	before = bytes_arrived();
+	pour(s, began + slice_of[BULK]);
+	end = now();
+	snprintf(line, room, "%llu %.6f %lld", (unsigned long long)(bytes_arrived() - before),
+		 (double)(end - began) / 1e9, (long long)(cpu_of(s) - cpu));
+	drain();
 }
 
 static void slice(struct side *s, int n, const int *fds, char *line, size_t room)
@@ -230,18 +292,35 @@ static void slice(struct side *s, int n, const int *fds, char *line, size_t room
 
 	s->count = 0;
 	for (int i = 0; i < n; i++) {
-		if (opens) {
+		if (work == OPEN) {
 			begin(s);
 			continue;
 		}
 		say(fds[i]);
 		s->under_way++;
 	}
-	run_until(s, began + (opens ? SLICE_OPEN : SLICE));
+	run_until(s, began + slice_of[work]);
 	end = now();
 	nanosleep(&(struct timespec){.tv_nsec = REST}, NULL); /* FINs are under way */
 	snprintf(line, room, "%llu %.6f %lld", (unsigned long long)s->count,
 		 (double)(end - began) / 1e9, (long long)(cpu_of(s) - cpu));
+}
+
+/* Returns the server. */
+static pid_t open_all(struct side *sides, int n, int (*fds)[MOST], char **argv)
+{
+	pid_t server;
+
+	arrived = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (arrived == MAP_FAILED)
+		die("mmap");
+	server = start_server(atoi(argv[4]));
+	for (int i = 0; i < 2; i++) {
+		sides[i] =
+		    (struct side){.port = atoi(argv[5 + 2 * i]), .cpu_file = argv[6 + 2 * i]};
+		side_open(&sides[i], n, fds[i]);
+	}
+	return server;
 }
 
 int main(int argc, char **argv)
@@ -252,25 +331,25 @@ int main(int argc, char **argv)
 	int n = argc == 9 ? atoi(argv[2]) : 0, pairs = argc == 9 ? atoi(argv[3]) : 0;
 	pid_t server;
 
-	if (n < 1 || n > MOST || pairs < 1) {
-		fprintf(stderr, "usage: paired echo|open N PAIRS TARGET PORT CPU-FILE PORT "
+	for (work = 0; n > 0 && work < WORKS && strcmp(argv[1], works[work]) != 0;)
+		work++;
+	if (n < 1 || n > MOST || pairs < 1 || work == WORKS) {
+		fprintf(stderr, "usage: paired echo|open|bulk N PAIRS TARGET PORT CPU-FILE PORT "
 				"CPU-FILE\n");
 		return 2;
 	}
-	opens = strcmp(argv[1], "open") == 0;
-	server = start_server(atoi(argv[4]));
-	for (int i = 0; i < 2; i++) {
-		sides[i] =
-		    (struct side){.port = atoi(argv[5 + 2 * i]), .cpu_file = argv[6 + 2 * i]};
-		side_open(&sides[i], opens ? 0 : n, fds[i]);
-	}
+	server = open_all(sides, n, fds, argv);
 	/* In changing order: what the slice before left behind is as often the one's as the
 	 * other's. */
 	for (int k = -WARM_PAIRS; k < pairs; k++) {
 		for (int i = 0; i < 2; i++) {
 			int which = (k & 1) ^ i;
 
-			slice(&sides[which], n, fds[which], lines[which], sizeof lines[which]);
+			if (work == BULK)
+				slice_of_bulk(&sides[which], lines[which], sizeof lines[which]);
+			else
+				slice(&sides[which], n, fds[which], lines[which],
+				      sizeof lines[which]);
 		}
 		if (k >= 0)
 			printf("%s %s\n", lines[0], lines[1]);
