@@ -56,6 +56,16 @@ static uint64_t poll_name(int fd, uint32_t number)
 	return (uint64_t)number << 32 | (uint32_t)fd;
 }
 
+/*
+ * A poll passes on what the wake-up said, and for any data of a socket that is EPOLLPRI as well
+ * (sock_def_readable). Who asks for changes asks for it to learn what a short read left behind;
+ * here the level tells that.
+ */
+static uint32_t asked_for(unsigned interest)
+{
+	return to_kernel(interest & IO_EDGE ? interest & ~(unsigned)IO_URGENT : interest);
+}
+
 static int poll_arm(struct uring_state *s, int fd)
 {
 	struct poll_slot *slot = &s->slots[fd];
@@ -67,7 +77,7 @@ static int poll_arm(struct uring_state *s, int fd)
 	slot->armed = true;
 	sqe->opcode = IORING_OP_POLL_ADD;
 	sqe->fd = fd;
-	sqe->poll32_events = to_kernel(slot->interest);
+	sqe->poll32_events = asked_for(slot->interest);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 	sqe->poll32_events = sqe->poll32_events << 16 | sqe->poll32_events >> 16;
 #endif

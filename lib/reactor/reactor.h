@@ -90,7 +90,8 @@ enum {
 	IO_ERROR = 0x008,       /* reported always: EPOLLERR, or the backend refused it */
 	IO_HANGUP = 0x010,      /* reported always: EPOLLHUP */
 	IO_HALF_CLOSE = 0x2000, /* the peer will send no more: EPOLLRDHUP; only when asked for */
-	IO_EDGE = 0x080,        /* interest: tell changes only, on epoll; the others tell levels */
+	/* Interest: tell changes only. Epoll can; others tell levels, io_uring no IO_URGENT. */
+	IO_EDGE = 0x080,
 };
 
 struct io_watcher;

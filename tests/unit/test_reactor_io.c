@@ -41,8 +41,9 @@ static void test_edge(void)
 	struct probe edge, level;
 	int fds[2];
 
-	pipe_open(fds);
-	probe_start(r, &edge, fds[0], IO_READ | IO_EDGE);
+	stream_open(fds);
+	probe_start(r, &edge, fds[0], IO_READ | IO_URGENT | IO_EDGE);
+	turns(r, 1);
 	put(fds[1], "a");
 	turns(r, 3);
 	HOLDS(exact ? edge.calls == 1 : edge.calls == 3, "an edge is told once, or as a level");
@@ -59,6 +60,7 @@ static void test_edge(void)
 	put(fds[1], "c");
 	turns(r, 3);
 	HOLDS(exact ? edge.calls == 1 : edge.calls == 3, "without it, edges are edges again");
+	HOLDS(!(edge.all & IO_URGENT), "no data was told as urgent");
 	reactor_free(r);
 	close_both(fds);
 }
