@@ -3,9 +3,10 @@
  *
  * Small messages are copied through a buffer that all flows share: they cost two system calls and
  * no memory. When the buffer came full there is more behind it, and the flow goes on by splice(2)
- * through a pipe from a pool, without copying, until the source runs dry. What the destination does
- * not take is held (at most a buffer or a pipe), and reading stops until it is gone. With --rate or
- * --dump everything is copied: pieces are small, or are to be looked at.
+ * through a pipe from a pool, without copying, until the source runs dry. If that was a buffer's
+ * worth, it begins so the next time: of 64 streams that take turns, most have little more. What the
+ * destination does not take is held (at most a buffer or a pipe), and reading stops until it is
+ * gone. With --rate or --dump everything is copied: pieces are small, or are to be looked at.
  */
 #include "source/relay/relay.h"
 
@@ -212,8 +213,9 @@ static enum step move(struct pair *p, struct end *from, int to)
 {
 	struct relay_source *s = p->owner;
 	struct flow *f = &from->flow;
+	uint64_t before = f->bytes;
 	enum step step = send_held(f, to);
-	bool full = f->pipe, watched = p->limits || s->dump.source;
+	bool full = f->pipe || f->bulk, watched = p->limits || s->dump.source;
 
 	f->drained = false;
 	/* A few rounds: the other connections want their turn, and the level stays. */
@@ -229,6 +231,7 @@ static enum step move(struct pair *p, struct end *from, int to)
 	}
 	if (step == STEP_DRY && f->pipe)
 		pipe_give_back(s, f);
+	f->bulk = f->bytes - before >= BUFFER;
 	return step;
 }
 

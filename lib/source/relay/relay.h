@@ -74,6 +74,7 @@ struct flow {
 	bool tcp;          /* a short read leaves nothing, unless there is a FIN or urgent data */
 	bool to_the_end;   /* one of these was told: only EAGAIN says that nothing is left */
 	bool drained;      /* nothing was left: what comes from now on is a change */
+	bool bulk;         /* a buffer's worth at least was moved the last time */
 	bool ended;        /* the source sent FIN */
 	bool told; /* and the loop told it once more: it is not watched for reading any more */
 	bool shut; /* and it was passed on */
