@@ -79,8 +79,9 @@ asan:
 	@tests/run build/asan
 
 # Minutes; not a part of check.
-valgrind: all units
-	@tests/valgrind $(BUILD)
+valgrind:
+	$(MAKE) BUILD=build/memcheck OPT="-O1 -g -DSTARTS_WAIT" all units
+	@tests/valgrind build/memcheck
 
 # Minutes: every system call fails, many times, with each errno; a part of it is in the suite.
 inject: all

@@ -33,6 +33,19 @@ gone() {
   done
 }
 
+@test "TERM and KILL in the midst of a thousand starts leave none of them" {
+  seq 1000 >numbers
+  for s in TERM KILL; do
+    start lines numbers -j 1000 -- sleep "$N"
+    until_ok "[ \$(count_processes '^sleep $N') -ge 20 ]"
+    kill "-$s" "$P"
+    until_ok "[ \$(count_processes '^sleep $N') = 0 ]"
+    wait "$P" || true
+    # Nor does one that was still to execute it, and has evwatch's name.
+    until_ok "[ \$(count_processes 'evwatch.* sleep $N\$') = 0 ]"
+  done
+}
+
 @test "KILL of the process that runs the loop leaves none of them" {
   start after 1ms -- ./job
   started

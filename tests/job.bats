@@ -270,18 +270,51 @@ b: $i" ]
   printf '#!/nonesuch/interpreter\n' >script
   : >text
   chmod +x script
+  long=$(head -c 200000 /dev/zero | tr '\0' x)
   while read -r wanted message words; do
-    # shellcheck disable=SC2086
-    run_ev -1 after 1ms $words
-    [ "$status" = "$wanted" ]
-    grep -q -e "$(tr _ ' ' <<<"$message")" <<<"$output"
+    for many in '' '-j 8'; do
+      # shellcheck disable=SC2086
+      run_ev -1 after 1ms $many ${words/LONG/$long}
+      [ "$status" = "$wanted" ]
+      grep -q -e "$(tr _ ' ' <<<"$message")" <<<"$output"
+    done
   done <<'END'
 127 nonesuch:_command_not_found -- nonesuch x
 127 ./script:_its_interpreter -- ./script x
 126 ./text:_cannot_execute:_Permission_denied -- ./text x
 126 --cwd_/nonesuch:_No_such_file --cwd /nonesuch -- true x
 127 /nonesuch/sh:_command_not_found --shell /nonesuch/sh -- true
+126 Argument_list_too_long --env X=LONG -- true x
 END
+}
+
+@test "of eight that start at once each has its own status, whether it can be started or not" {
+  printf 'exit 3\n' >script
+  : >text
+  chmod +x script
+  for i in {1..60}; do printf '%s\n' true false nonesuch ./script ./text; done >programs
+  timeout 60 "$EV" -v lines programs -j 8 -- '{}' x 2>err
+  awk '/ ended after / { n[($4 - 1) % 5 " " $NF]++ } END { for (i in n) print i, n[i] }' err | sort >got
+  diff - got <<'END'
+0 0 60
+1 1 60
+2 127 60
+3 3 60
+4 126 60
+END
+  run awk '/command not found|cannot execute/ { n += match($0, /\([0-9]+ more\)/) ? substr($0, RSTART + 1) : 1 } END { print n }' err
+  [ "$output" = 120 ]
+}
+
+@test "one that may not be executed for want of processes is started later, and nothing is lost" {
+  [ "$(id -u)" = 0 ] || skip "--run-as takes root"
+  # A user whom nobody else is may have two: execve(2) refuses the others with EAGAIN.
+  local uid=$((200000 + RANDOM))
+  seq 20 >numbers
+  timeout 30 prlimit --nproc=2 "$EV" -v lines numbers -j 8 --run-as $uid:$uid -- sleep 0.03 2>err
+  [ "$(grep -c 'ended after .* status 0' err)" = 20 ]
+  [ "$(grep -c 'trying again until it works' err)" -ge 1 ]
+  [ "$(grep -c 'started, pid' err)" = 20 ]
 }
 
 @test "a command that cannot be started is told once, and then how often" {

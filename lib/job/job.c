@@ -60,7 +60,9 @@ static void on_shortage(struct reactor *r, struct timer *t)
 
 int job_run_postponed(struct job *j, struct run *run, const char *step, int why)
 {
-	j->shortage_wait = j->shortage_wait ? j->shortage_wait * 2 : SHORTAGE_FIRST;
+	/* Several starts may fail at once: that is one shortage. */
+	if (!timer_active(&j->shortage))
+		j->shortage_wait = j->shortage_wait ? j->shortage_wait * 2 : SHORTAGE_FIRST;
 	if (j->shortage_wait > SHORTAGE_MOST)
 		j->shortage_wait = SHORTAGE_MOST;
 	if (timer_start_in(j->setup.reactor, &j->shortage, j->shortage_wait) < 0)
@@ -344,6 +346,7 @@ static void job_close(struct job *j)
 {
 	surroundings_close(&j->around);
 	program_close(&j->program);
+	starts_close(&j->starts);
 	output_plan_close(&j->output);
 	fd_close(&j->null);
 	free(j);

@@ -1,7 +1,7 @@
 /*
  * A launch: everything that a command needs to start, made ready so that the child has nothing to
- * do but system calls. The child shares the parent's memory (clone(2), CLONE_VM | CLONE_VFORK): its
- * cost does not grow with evwatch's own size.
+ * do but system calls. The child shares the parent's memory (clone(2), CLONE_VM): its cost does not
+ * grow with evwatch's own size.
  */
 #ifndef EVWATCH_JOB_LAUNCH_H
 #define EVWATCH_JOB_LAUNCH_H
@@ -100,6 +100,29 @@ void launch_release(struct launch *l);
  * failed (STEP_EXECUTE, STEP_CHDIR, or words for a message).
  */
 pid_t launch_start(struct launch *l, const char **step);
+
+/* Starts that go on while evwatch does: so many at once. All zero to begin with. */
+enum { STARTS = 4 };
+struct start;
+struct starts {
+	struct start *places[STARTS]; /* owned */
+};
+
+/*
+ * The same without waiting for the exec, where a place is free: then *s is set until start_end (or
+ * until the exec is known), and holds what `l` held; the surroundings and subjects must live as
+ * long. Where it had to wait, *s stays NULL.
+ */
+pid_t launch_begin(struct starts *all, struct launch *l, struct start **s, const char **step);
+
+/* The child has ended: 0, or the errno with which it could not be started, and *step. */
+int start_end(struct start **s, const char **step);
+
+/* Nobody waits for its end any more: a child that still starts is killed, and reaped. */
+void start_abandon(struct start **s, pid_t pid);
+
+/* All have ended. */
+void starts_close(struct starts *all);
 
 /* Does a shell do more with this text than split it at blanks? (make's rule) */
 bool text_needs_shell(const char *text);

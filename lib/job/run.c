@@ -5,13 +5,13 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "job/intake.h"
 #include "job/state.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +25,7 @@ enum { STATUS_TIMEOUT = 124, STATUS_NOT_EXECUTED = 126, STATUS_NOT_FOUND = 127 }
 static void on_timeout(struct reactor *r, struct timer *t);
 static void on_again(struct reactor *r, struct timer *t);
 static void on_over(struct reactor *r, struct timer *d);
+static void start_failed(struct run *run, const char *step, int why);
 
 struct run *run_new(struct job *j, struct batch *b, size_t from, size_t to)
 {
@@ -53,77 +54,11 @@ void run_free(struct run *run)
 	timer_stop(r, &run->again);
 	timer_stop(r, &run->over);
 	child_stop(r, &run->child);
+	start_abandon(&run->start, run->pid);
 	terminal_take_back(&run->terminal, r);
 	list_remove(&run->link);
 	batch_release(run->batch);
 	free(run);
-}
-
-/* ---- input ----------------------------------------------------------------------------------- */
-
-static int memory_file(const void *bytes, size_t length)
-{
-	int fd = memfd_create("input", MFD_CLOEXEC);
-
-	if (fd >= 0 && (fd_write_all(fd, bytes, length) < 0 || lseek(fd, 0, SEEK_SET) < 0))
-		fd_close(&fd);
-	return fd;
-}
-
-/* The events whose first subject is of this run's share; those without one go with the first. */
-static void add_events(const struct run *run, struct buf *b)
-{
-	const struct job *j = run->job;
-	size_t at = 0;
-
-	for (size_t i = 0; i < run->batch->n; i++) {
-		const struct event *event = run->batch->events[i];
-
-		if (at >= run->from && (at < run->to || run->last_share))
-			j->setup.host->event_json(j->setup.owner, b, event, run->ordinal);
-		at += event->n_subjects;
-	}
-}
-
-static int input_of_text(const struct run *run, bool json)
-{
-	struct buf b = {0};
-	int fd = -1;
-
-	if (json)
-		add_events(run, &b);
-	for (size_t i = run->from; i < run->to && !json; i++)
-		buf_printf(&b, "%s\n", run->batch->subjects[i]);
-	if (b.failed)
-		errno = ENOMEM;
-	else
-		fd = memory_file(b.data ? b.data : "", b.length);
-	buf_free(&b);
-	return fd;
-}
-
-/* The descriptor of the command's input; *mine: it is closed after the start. -1 with errno. */
-static int open_input(struct run *run, bool *mine)
-{
-	const struct event *first = batch_first(run->batch);
-	const struct job *j = run->job;
-
-	*mine = true;
-	if (first->payload)
-		return memory_file(first->payload, first->payload_length);
-	*mine = false;
-	if (first->connection >= 0)
-		return first->connection;
-	switch (j->setup.config->stdin_mode) {
-	case STDIN_INHERIT:
-		return 0;
-	case STDIN_PATHS:
-	case STDIN_JSON:
-		*mine = true;
-		return input_of_text(run, j->setup.config->stdin_mode == STDIN_JSON);
-	default:
-		return j->null;
-	}
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -176,8 +111,15 @@ static void run_end(struct run *run)
 static void on_child(struct reactor *r, struct child_watcher *w, int status)
 {
 	struct run *run = CONTAINER_OF(w, struct run, child);
+	const char *step;
+	int why = start_end(&run->start, &step);
 
 	run->status = shell_status(status);
+	if (why && run->state == RUN_RUNNING) {
+		start_failed(run, step, why);
+		return;
+	}
+	run->job->shortage_wait = 0;
 	/* What was stopped must be gone whole before something else takes its place. */
 	if (run->state == RUN_STOPPING && !group_is_gone(run) &&
 	    timer_start_in(r, &run->timeout, GLANCE) == 0)
@@ -189,8 +131,8 @@ static void on_child(struct reactor *r, struct child_watcher *w, int status)
 
 void run_signal(const struct run *run, int number)
 {
-	if (run->pid > 0)
-		kill(-run->pid, number);
+	if (run->pid > 0 && kill(-run->pid, number) < 0 && errno == ESRCH && run->start)
+		kill(run->pid, number); /* it has not made its group yet */
 }
 
 void run_kill(struct run *run)
@@ -258,7 +200,9 @@ static void start_failed(struct run *run, const char *step, int why)
 {
 	struct job *j = run->job;
 
+	timer_stop(j->setup.reactor, &run->timeout);
 	terminal_take_back(&run->terminal, j->setup.reactor);
+	output_finish(&run->output, NULL);
 	run->pid = 0;
 	if (is_shortage(why) && !j->stopping && job_run_postponed(j, run, step, why) == 0)
 		return;
@@ -298,19 +242,32 @@ static void run_started(struct run *run)
 
 	run->state = RUN_RUNNING;
 	run->started = clock_read(CLOCK_OF_LOOP);
-	j->shortage_wait = 0;
+	if (!run->start)
+		j->shortage_wait = 0;
 	if (watch_child(run) < 0) {
 		int why = errno;
 
-		kill(-run->pid, SIGKILL);
+		run_signal(run, SIGKILL);
 		child_stop(j->setup.reactor, &run->child);
-		output_finish(&run->output, NULL);
+		start_abandon(&run->start, run->pid);
 		start_failed(run, "watch the command", why);
 		return;
 	}
 	fd_close(&first->connection); /* the command's alone now */
-	if (run->attempts == 1)
+	if (!run->told)
 		j->setup.host->began(j->setup.owner, run->ordinal, run->pid, first->token);
+	run->told = true;
+}
+
+/*
+ * May its exec go on beside the loop? It costs less to wait where one command follows the other. A
+ * connection is held until the exec is known to have worked, and the terminal is lent to who has
+ * it.
+ */
+static bool may_overlap(const struct run *run, const struct launch *l)
+{
+	return run->job->setup.config->jobs > 1 && batch_first(run->batch)->connection < 0 &&
+	       !l->foreground;
 }
 
 /* Starts the process. Returns its pid, or -1 with errno and *step. */
@@ -322,7 +279,7 @@ static pid_t start_process(struct run *run, struct launch *l, const char **step)
 	int input;
 
 	*step = "prepare its input";
-	input = open_input(run, &mine);
+	input = intake_open(run, &mine);
 	if (input < 0)
 		return -1;
 	l->fds[0] = input;
@@ -334,7 +291,8 @@ static pid_t start_process(struct run *run, struct launch *l, const char **step)
 	*step = "prepare its output";
 	pid = -1;
 	if (output_open(&run->output, &j->output, batch_first(run->batch)->capture, l->fds) == 0) {
-		pid = launch_start(l, step);
+		pid = may_overlap(run, l) ? launch_begin(&j->starts, l, &run->start, step)
+					  : launch_start(l, step);
 		output_started(&run->output, l->fds);
 		if (pid < 0 && l->foreground)
 			terminal_reclaim(); /* it may have taken it before it failed */
@@ -364,10 +322,7 @@ void run_launch(struct run *run)
 	run->pid = start_process(run, &l, &step);
 	launch_release(&l);
 	if (run->pid < 0) {
-		int why = errno;
-
-		output_finish(&run->output, NULL);
-		start_failed(run, step, why);
+		start_failed(run, step, errno);
 		return;
 	}
 	run_started(run);

@@ -9,6 +9,9 @@
  *	 +----+--- no means for a process: the job puts it back into its queue
  *	      +--- it cannot be executed --> FAILED --next turn--> (over)
  *
+ * Of a start that was not waited for, both are known when its child ends: it was RUNNING until
+ *then.
+ *
  * Its owner, the job, is told when it is over.
  */
 #ifndef EVWATCH_JOB_RUN_H
@@ -22,6 +25,7 @@
 #include "reactor/reactor.h"
 
 struct job;
+struct start;
 
 enum run_state { RUN_WAITING, RUN_RUNNING, RUN_STOPPING, RUN_BACKOFF, RUN_FAILED };
 
@@ -37,8 +41,10 @@ struct run {
 	int status;        /* as a shell counts it */
 	int forced_status; /* 124 after a timeout; -1: none */
 	bool unwanted;     /* stopped on purpose: no retry */
+	bool told;         /* that it began */
 	uint64_t attempts;
 	int64_t started, backoff;
+	struct start *start; /* that nobody waits for; NULL: its command is known to be executed */
 	struct child_watcher child;
 	struct timer timeout; /* --timeout, then --stop-timeout, then glances at the group */
 	struct timer again;   /* the end of a backoff */

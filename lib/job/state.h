@@ -15,7 +15,8 @@ struct job {
 	struct surroundings around;
 	struct program program;
 	struct output_plan output;
-	int null; /* /dev/null for input */
+	struct starts starts; /* where several may run at once */
+	int null;             /* /dev/null for input */
 
 	struct link queue; /* runs that wait, in order */
 	struct link runs;  /* launched ones */

@@ -1,0 +1,192 @@
+/* The child's side of a start. See birth.h; the parent's is in spawn.c. */
+#include "job/birth.h"
+
+#include "job/bare.h"
+#include "job/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+enum { SIGNAL_SET = _NSIG / 8 /* bytes, as the kernel counts them */, NICENESS_BIAS = 20 };
+
+#define CALL0(name)             bare_call(SYS_##name, 0, 0, 0, 0)
+#define CALL1(name, a)          bare_call(SYS_##name, (long)(a), 0, 0, 0)
+#define CALL2(name, a, b)       bare_call(SYS_##name, (long)(a), (long)(b), 0, 0)
+#define CALL3(name, a, b, c)    bare_call(SYS_##name, (long)(a), (long)(b), (long)(c), 0)
+#define CALL4(name, a, b, c, d) bare_call(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d))
+
+/*
+ * The C library keeps 32 and 33 to itself, and a parent may have ignored them (as GNU make leaves
+ * them). All zero is the default in the kernel's structure, and the empty set.
+ */
+IN_CHILD static void reset_signals(uint64_t changed)
+{
+	static const unsigned long standard[8];
+
+	for (; changed; changed &= changed - 1)
+		CALL4(rt_sigaction, __builtin_ctzll(changed) + 1, standard, NULL, SIGNAL_SET);
+	CALL4(rt_sigprocmask, SIG_SETMASK, standard, NULL, SIGNAL_SET);
+}
+
+/* Puts the three descriptors to 0, 1, 2. They may stand in each other's place. */
+IN_CHILD static long place_descriptors(const int fds[3])
+{
+	long mine[3], failed = 0;
+
+	for (int i = 0; i < 3; i++) {
+		mine[i] = fds[i];
+		if (fds[i] >= 0 && fds[i] < 3 && fds[i] != i)
+			mine[i] = CALL3(fcntl, fds[i], F_DUPFD_CLOEXEC, 3);
+		if (mine[i] < 0 && fds[i] >= 0)
+			return mine[i];
+	}
+	for (int i = 0; i < 3 && failed >= 0; i++) {
+		if (mine[i] == i)
+			failed = CALL3(fcntl, i, F_SETFD, 0);
+		else if (mine[i] >= 0)
+			failed = CALL3(dup3, mine[i], i, 0);
+	}
+	return failed < 0 ? failed : 0;
+}
+
+/* Everything else of ours is close-on-exec; what evwatch itself inherited may not be. */
+IN_CHILD static void close_others(void)
+{
+#ifdef SYS_close_range
+	if (CALL3(close_range, 3, ~0u, 0) == 0)
+		return;
+#endif
+	for (int fd = 3; fd < 1024; fd++)
+		CALL1(close, fd);
+}
+
+IN_CHILD static long change_user(const struct surroundings *s)
+{
+	int n = s->n_groups;
+	/* The order matters: without privileges no group can be changed any more. */
+	long failed = CALL2(setgroups, n ? n : 1, n ? s->groups : &s->gid);
+
+	if (failed >= 0)
+		failed = CALL3(setresgid, s->gid, s->gid, s->gid);
+	if (failed >= 0)
+		failed = CALL3(setresuid, s->uid, s->uid, s->uid);
+	return failed;
+}
+
+IN_CHILD static long add_niceness(int more)
+{
+	long now = CALL2(getpriority, PRIO_PROCESS, 0); /* by the bare call it is 40 to 1 */
+
+	return now < 0 ? now : CALL3(setpriority, PRIO_PROCESS, 0, NICENESS_BIAS - now + more);
+}
+
+/* Returns 0, or -errno with b->step. */
+IN_CHILD static long enter_surroundings(struct birth *b, const struct surroundings *s)
+{
+	long failed = 0;
+
+	if (s->nice) {
+		b->step = "change the niceness";
+		failed = add_niceness(s->nice);
+	}
+	if (s->umask >= 0)
+		CALL1(umask, s->umask);
+	if (failed >= 0 && s->change_user) {
+		b->step = "change to the user";
+		failed = change_user(s);
+	}
+	if (failed >= 0 && s->cwd) {
+		b->step = STEP_CHDIR;
+		failed = CALL1(chdir, s->cwd);
+	}
+	return failed;
+}
+
+/* One candidate. Returns only when it could not be executed: -errno. */
+IN_CHILD static long execute(struct birth *b, const char *file)
+{
+	const struct launch *l = b->launch;
+	long failed = CALL3(execve, file, l->argv, l->envp);
+
+	if (failed != -ENOEXEC)
+		return failed;
+	b->script_argv[1] = (char *)(uintptr_t)file;
+	return CALL3(execve, b->script_argv[0], b->script_argv, l->envp);
+}
+
+/* Along PATH, as execvp(3) does; EACCES is remembered, for it says more than ENOENT. */
+IN_CHILD static long search(struct birth *b, const char *name)
+{
+	char file[PATH_MAX];
+	size_t length = strlen(name);
+	bool denied = false;
+
+	for (const char *dir = b->path;; dir++) {
+		size_t n = strcspn(dir, ":");
+
+		if (n + length + 2 <= sizeof file) {
+			long failed;
+
+			memcpy(file, dir, n);
+			file[n] = '/';
+			memcpy(file + n + (n > 0), name, length + 1);
+			if (n == 0)
+				memcpy(file, name, length + 1);
+			failed = execute(b, file);
+			denied |= failed == -EACCES;
+			if (failed != -ENOENT && failed != -ENOTDIR && failed != -EACCES)
+				return failed;
+		}
+		dir += n;
+		if (!*dir)
+			break;
+	}
+	return denied ? -EACCES : -ENOENT;
+}
+
+/* All of it. Returns -errno of what failed, with b->step. */
+IN_CHILD static long be_born(struct birth *b)
+{
+	const struct launch *l = b->launch;
+	long failed, self = CALL0(getpid);
+
+	b->step = "prepare";
+	failed = CALL2(setpgid, 0, 0);
+	if (failed < 0)
+		return failed;
+	if (l->foreground) { /* signals are still blocked: a background group may take it */
+		int group = (int)self;
+
+		CALL3(ioctl, 0, TIOCSPGRP, &group);
+	}
+	reset_signals(b->changed_signals);
+	failed = place_descriptors(l->fds);
+	if (failed < 0)
+		return failed;
+	if (l->inherited->slack)
+		CALL2(prctl, PR_SET_TIMERSLACK, l->inherited->slack);
+	failed = enter_surroundings(b, l->around);
+	if (failed < 0)
+		return failed;
+	close_others();
+	b->step = STEP_EXECUTE;
+	return strchr(l->argv[0], '/') ? execute(b, l->argv[0]) : search(b, l->argv[0]);
+}
+
+IN_CHILD int birth_child(void *birth)
+{
+	struct birth *b = birth;
+
+	if (b->overlaps)
+		CALL1(set_tid_address, &b->here);
+	b->error = (int)-be_born(b);
+	for (;;)
+		CALL1(exit_group, b->error == ENOENT ? 127 : 126);
+}
