@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # probe: changes of a service's health.
 load helper
+load servers
 
 @test "waits for a service to come" {
   start probe unix:later --interval 20ms --once
@@ -88,4 +89,23 @@ P
   [[ $output == *'--interval must be more than nothing'* ]]
   run_ev probe 7000 --rise 0
   [ "$status" = 2 ]
+}
+
+@test "a look for which no descriptor is left is told, and says nothing of the endpoint" {
+  server 'u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("127.0.0.1", 0))
+open("udp.port", "w").write(str(u.getsockname()[1]))
+while True: l.accept()[0].close()'
+  until_ok '[ -s udp.port ]'
+  tcp=127.0.0.1:$SERVER udp=udp:127.0.0.1:$(cat udp.port)
+  start -e "p: probe $tcp $udp --interval 40ms --timeout 10ms" -e "r: relay 127.0.0.1:0 $tcp --check 40ms --fall 1"
+  until_ok '[ "$(lines_of out)" = 2 ]'
+  for what in "p: cannot look at $tcp" "p: cannot look at $udp" "r: cannot look at $tcp"; do
+    until_ok 'leave "$(loop_pid)" 0; grep -q "$what: Too many open files (ulimit -n)" err'
+  done
+  prlimit --nofile=1024: --pid "$(loop_pid)"
+  # Down only when it is.
+  [ "$(cat out)" = "up $tcp"$'\n'"up $udp" ] || [ "$(cat out)" = "up $udp"$'\n'"up $tcp" ]
+  ! grep 'is down' err
+  kill "${STARTED[0]}"
+  until_ok 'grep -q "^down $tcp" out && grep -q "^down $udp" out && grep -q "r: $tcp is down" err'
 }

@@ -99,3 +99,24 @@ ask() {
   rm SLOW
   until_ok 'grep -q "db.test:$SERVER is up again" err'
 }
+
+@test "with no descriptors left to resolve a name clients wait and are served, by workers as well" {
+  echo 'db.test 127.0.0.2' >NAMES
+  for n in 1 2; do
+    start relay 127.0.0.1:0 "db.test:$SERVER" --dns-ttl 0 --connect-timeout 20s --workers $n
+    carriers=$(loop_pid)
+    [ $n = 1 ] || until_ok 'carriers=$(pgrep -P "$(loop_pid)") && [ "$(wc -w <<<"$carriers")" = 2 ]'
+    [ "$(ask)" = 127.0.0.2 ]
+    # A client, two for its name, and one for the resolver: that is the least.
+    for free in 4 6; do
+      for p in $carriers; do leave "$p" $free; done
+      timeout 60 python3 - "$(port)" <<'P'
+import socket, sys
+cs = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(12)]
+for c in cs: c.settimeout(20); assert c.recv(99) == b"127.0.0.2"; c.close()
+P
+    done
+    ! grep 'no target' err
+    stop
+  done
+}

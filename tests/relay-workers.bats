@@ -428,3 +428,15 @@ os.kill($(loop_pid), signal.SIGCONT)"
   [ "$(grep -c '"open"' out)" = "$(grep -c '"close"' out)" ]
   [ "$(grep -c ' accepted, 0 refused$' err)" = 2 ]
 }
+
+@test "a worker that cannot be started for want of descriptors is tried again" {
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 2
+  until_ok '[ "$(workers | wc -l)" = 2 ]'
+  # The lowest ones are in use for good; poll(2) wants the limit to be no less than what it watches.
+  prlimit --nofile=7: --pid "$(loop_pid)"
+  kill -9 "$(workers | head -1)"
+  until_ok 'grep -q "cannot start worker [12]: Too many open files; it is tried again" err'
+  prlimit --nofile=1024: --pid "$(loop_pid)"
+  until_ok '[ "$(workers | wc -l)" = 2 ]'
+  client 'assert all(lives(connect()) for _ in range(20))'
+}

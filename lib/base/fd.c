@@ -23,6 +23,11 @@ void fd_close(int *fd)
 	errno = saved;
 }
 
+bool fd_is_short(int error)
+{
+	return error == EMFILE || error == ENFILE;
+}
+
 int fd_set_nonblocking(int fd, bool on)
 {
 	int flags = fcntl(fd, F_GETFL);

@@ -10,6 +10,9 @@ struct error;
 /* Closes *fd unless it is -1 and sets it to -1. errno is kept. */
 void fd_close(int *fd);
 
+/* Is this errno a want of descriptors (EMFILE, ENFILE), and so no fault of what was asked for? */
+bool fd_is_short(int error);
+
 /* Sets or clears O_NONBLOCK. Returns 0, or -1 with errno. */
 int fd_set_nonblocking(int fd, bool on);
 

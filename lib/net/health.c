@@ -15,6 +15,7 @@ static void take_answer(struct health *h, const char *why)
 {
 	enum health_state answer = why ? HEALTH_DOWN : HEALTH_UP;
 
+	h->blind = false;
 	/* While nothing is known yet, good and bad ones both differ from it, but not in a row. */
 	if (answer != h->last)
 		h->in_a_row = 0;
@@ -24,6 +25,17 @@ static void take_answer(struct health *h, const char *why)
 	h->in_a_row = 0;
 	h->state = answer;
 	h->call(h->context, answer, why);
+}
+
+/* An errno. What we lack ourselves says nothing of who is looked at. */
+static void look_failed(struct health *h, int error)
+{
+	if (!fd_is_short(error)) {
+		take_answer(h, strerror(error));
+	} else if (!h->blind) {
+		h->blind = true;
+		h->call(h->context, HEALTH_UNKNOWN, strerror(error));
+	}
 }
 
 static void on_connected(void *context, int fd, int error)
@@ -38,7 +50,7 @@ static void on_connected(void *context, int fd, int error)
 		fd_close(&fd);
 	}
 	if (fd < 0) {
-		take_answer(h, strerror(error));
+		look_failed(h, error);
 		return;
 	}
 	fd_close(&fd);
@@ -47,7 +59,8 @@ static void on_connected(void *context, int fd, int error)
 
 /* ---- UDP ------------------------------------------------------------------------------------- */
 
-static void udp_over(struct health *h, const char *why)
+/* With an errno, or 0: nobody refused it. */
+static void udp_over(struct health *h, int error)
 {
 	int fd = h->udp.fd;
 
@@ -55,7 +68,10 @@ static void udp_over(struct health *h, const char *why)
 	timer_stop(h->reactor, &h->patience);
 	fd_close(&fd);
 	h->udp.fd = -1;
-	take_answer(h, why);
+	if (error)
+		look_failed(h, error);
+	else
+		take_answer(h, NULL);
 }
 
 /* A reply, or the error that an ICMP message became. */
@@ -68,7 +84,7 @@ static void on_udp(struct reactor *r, struct io_watcher *w, unsigned ready)
 	(void)r;
 	(void)ready;
 	refused = recv(w->fd, &byte, 1, MSG_DONTWAIT) < 0 && errno != EAGAIN;
-	udp_over(h, refused ? strerror(errno) : NULL);
+	udp_over(h, refused ? errno : 0);
 }
 
 static void look_by_udp(struct health *h, const struct address *to)
@@ -80,7 +96,7 @@ static void look_by_udp(struct health *h, const struct address *to)
 	    connect(fd, &to->any, to->length) < 0 || send(fd, "", 0, MSG_NOSIGNAL) < 0 ||
 	    io_start(h->reactor, &h->udp) < 0 ||
 	    timer_start_in(h->reactor, &h->patience, h->config->timeout) < 0)
-		udp_over(h, strerror(errno));
+		udp_over(h, errno);
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */
@@ -90,8 +106,14 @@ static void on_resolved(void *context, const struct address *addresses, int n, c
 	struct health *h = context;
 	struct connect_config config = {h->config->timeout, h->config->from};
 
+	int error = errno;
+
 	h->asking = false;
 	timer_stop(h->reactor, &h->patience);
+	if (fd_is_short(error)) {
+		look_failed(h, error);
+		return;
+	}
 	if (why || n == 0) {
 		take_answer(h, why ? why : "no address");
 		return;
@@ -102,7 +124,7 @@ static void on_resolved(void *context, const struct address *addresses, int n, c
 	}
 	h->connector = connector_start(h->reactor, addresses, n, &config, on_connected, h);
 	if (!h->connector)
-		take_answer(h, strerror(errno));
+		look_failed(h, errno);
 }
 
 static void stop_asking(struct health *h)
@@ -119,7 +141,7 @@ static void on_patience(struct reactor *r, struct timer *t)
 
 	(void)r;
 	if (!h->asking) {
-		udp_over(h, NULL);
+		udp_over(h, 0);
 		return;
 	}
 	stop_asking(h);
@@ -139,7 +161,7 @@ static void on_next(struct reactor *r, struct timer *t)
 		return;
 	h->asking = false;
 	timer_stop(r, &h->patience);
-	take_answer(h, strerror(errno));
+	look_failed(h, errno);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

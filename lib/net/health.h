@@ -26,7 +26,10 @@ struct health_config {
 
 struct health;
 
-/* The state has changed; `why` it is down, or NULL. It may be stopped from inside. */
+/*
+ * The state has changed; `why` it is down, or NULL. It may be stopped from inside. HEALTH_UNKNOWN:
+ * for want of descriptors it cannot be looked at, which is told once and changes nothing.
+ */
 typedef void health_call(void *context, enum health_state state, const char *why);
 
 struct health {
@@ -36,6 +39,7 @@ struct health {
 	struct resolver *resolver;
 	struct connector *connector;
 	bool asking;           /* for its addresses */
+	bool blind;            /* was told, and could not be looked at since */
 	struct io_watcher udp; /* a datagram was sent: is it refused? */
 	struct timer next, patience;
 	enum health_state last; /* answer */

@@ -35,6 +35,7 @@ struct question {
 	bool answered;
 	int64_t expires;
 	int error; /* of getaddrinfo */
+	int want;  /* of descriptors: an errno, or 0 */
 	int n;
 	struct address addresses[RESOLVED_MOST];
 	uint16_t port;
@@ -108,6 +109,19 @@ static void wake(int fd)
 	fd_close(&fd);
 }
 
+/*
+ * Is there no descriptor to be had? An errno, or 0. What getaddrinfo(3) says without one is not to
+ * be relied upon: that there is no such name, for one.
+ */
+static int want_of_descriptors(const struct question *q)
+{
+	int fd = fcntl(q->wake_fd, F_DUPFD_CLOEXEC, 0);
+	int error = fd < 0 ? errno : 0;
+
+	fd_close(&fd);
+	return error;
+}
+
 static void *ask(void *question)
 {
 	struct question *q = question;
@@ -116,11 +130,14 @@ static void *ask(void *question)
 	char port[8];
 
 	snprintf(port, sizeof port, "%u", q->port);
-	q->error = getaddrinfo(q->host, port, &hints, &list);
-	if (q->error == 0) {
-		take_addresses(q, list);
+	q->want = want_of_descriptors(q);
+	if (!q->want)
+		q->error = getaddrinfo(q->host, port, &hints, &list);
+	if (q->error)
+		q->want = want_of_descriptors(q);
+	take_addresses(q, list);
+	if (list)
 		freeaddrinfo(list);
-	}
 	wake(q->wake_fd);
 	question_release(q);
 	return NULL;
@@ -158,9 +175,17 @@ static int start_thread(struct question *q)
 
 static const char *why_not(const struct question *q)
 {
+	if (q->want)
+		return strerror(q->want);
 	if (q->error)
 		return gai_strerror(q->error);
 	return q->n ? NULL : "no address";
+}
+
+static void tell(const struct question *q, resolved_call *call, void *context)
+{
+	errno = q->want;
+	call(context, q->addresses, q->n, why_not(q));
 }
 
 static void on_answer(struct reactor *r, struct waker *w)
@@ -178,7 +203,7 @@ static void on_answer(struct reactor *r, struct waker *w)
 
 		list_remove(&a->link);
 		free(a);
-		copy.call(copy.context, q->addresses, q->n, why_not(q));
+		tell(q, copy.call, copy.context);
 	}
 	question_release(q);
 }
@@ -227,12 +252,13 @@ int resolver_ask(struct resolver *v, const struct endpoint *ep, resolved_call *c
 	struct asker *a;
 
 	if (n > 0 || !ep->host) {
+		errno = 0;
 		call(context, addresses, n, n > 0 ? NULL : "no address");
 		return 0;
 	}
 	q = question_find(v, ep);
 	if (q && q->answered) {
-		call(context, q->addresses, q->n, why_not(q));
+		tell(q, call, context);
 		return 0;
 	}
 	if (!q)

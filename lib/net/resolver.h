@@ -12,7 +12,10 @@ struct resolver;
 
 enum { RESOLVED_MOST = 8 };
 
-/* In getaddrinfo's order (RFC 6724). `why` is NULL on success, else what went wrong (static). */
+/*
+ * In getaddrinfo's order (RFC 6724). `why` is NULL on success, else what went wrong (static). Where
+ * that was a want of descriptors, errno tells so (fd_is_short), else it is 0.
+ */
 typedef void resolved_call(void *context, const struct address *addresses, int n, const char *why);
 
 /* Answers are kept for `ttl` ns. NULL with ENOMEM. */

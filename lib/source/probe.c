@@ -113,6 +113,10 @@ static void on_change(void *context, enum health_state state, const char *why)
 	struct event event = event_make(state == HEALTH_UP ? "up" : "down");
 	bool first = !p->told;
 
+	if (state == HEALTH_UNKNOWN) {
+		log_warn(base->rule, "cannot look at %s: %s (ulimit -n)", p->word, why);
+		return;
+	}
 	p->told = true;
 	if (why)
 		log_info(base->rule, "%s: %s", p->word, why);

@@ -91,6 +91,14 @@ void starved_feed(struct reactor *r, struct timer *t)
 	relay_review(s);
 }
 
+void pair_resolved(struct pair *p)
+{
+	p->resolving = false;
+	p->owner->n_resolving--;
+	if (!p->owner->acceptor.wanted)
+		relay_review(p->owner);
+}
+
 /* ---- connecting ------------------------------------------------------------------------------ */
 
 static void on_connected(void *context, int fd, int error)
@@ -106,7 +114,7 @@ static void on_connected(void *context, int fd, int error)
 		fd_close(&fd);
 	}
 	if (fd < 0) {
-		if ((error != EMFILE && error != ENFILE) || !starve(p))
+		if (!fd_is_short(error) || !starve(p))
 			target_failed(p, strerror(error));
 		return;
 	}
@@ -120,13 +128,16 @@ static void on_resolved(void *context, const struct address *addresses, int n, c
 	struct pair *p = context;
 	const struct relay_config *c = p->owner->base.config;
 	struct connect_config config = {c->connect_timeout, relay_source_address(c)};
-	int fd = n > 0 ? connect_at_once(&addresses[0], config.from) : -1;
+	int error = errno, fd = -1;
 
-	p->resolving = false;
+	pair_resolved(p);
 	if (why) {
-		target_failed(p, why);
+		if (!fd_is_short(error) || !starve(p))
+			target_failed(p, why);
 		return;
 	}
+	if (n > 0)
+		fd = connect_at_once(&addresses[0], config.from);
 	if (fd >= 0) {
 		on_connected(p, fd, 0);
 		return;
@@ -147,11 +158,16 @@ static void ask_target(struct pair *p)
 {
 	const struct relay_config *c = p->owner->base.config;
 
+	int error;
+
 	p->resolving = true;
-	if (resolver_ask(p->owner->resolver, &c->targets[p->target], on_resolved, p) < 0) {
-		p->resolving = false;
-		target_failed(p, strerror(errno));
-	}
+	p->owner->n_resolving++;
+	if (resolver_ask(p->owner->resolver, &c->targets[p->target], on_resolved, p) == 0)
+		return;
+	error = errno;
+	pair_resolved(p);
+	if (!fd_is_short(error) || !starve(p))
+		target_failed(p, strerror(error));
 }
 
 void pair_serve(struct pair *p)

@@ -84,8 +84,10 @@ void pair_close(struct pair *p, const char *why, bool reset)
 
 	if (p->connector)
 		connector_stop(p->connector);
-	if (p->resolving)
+	if (p->resolving) {
 		resolver_forget(s->resolver, p);
+		pair_resolved(p);
+	}
 	for (int i = CLIENT; i <= TARGET; i++) {
 		struct io_watcher *w = &p->ends[i].io;
 

@@ -13,16 +13,30 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /* ---- connections ----------------------------------------------------------------------------- */
 
+/*
+ * Clients that wait for a name have a descriptor each, and the name and their targets need some,
+ * too: if all were held by such, nobody would be served.
+ */
+static bool too_many_resolve(const struct relay_source *s)
+{
+	struct rlimit files;
+
+	if (!s->n_resolving || getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return false;
+	return s->n_resolving >= files.rlim_cur / 16;
+}
+
 static bool has_room(const struct relay_source *s)
 {
 	uint64_t most = ((const struct relay_config *)s->base.config)->access.max_conns;
 
-	if (!list_empty(&s->starved))
+	if (!list_empty(&s->starved) || too_many_resolve(s))
 		return false;
 	if (s->place)
 		return s->place->parked < 0 && !worker_lags(s->place);

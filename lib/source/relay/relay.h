@@ -46,9 +46,9 @@ struct relay_source {
 	struct resolver *resolver;
 	struct targets targets;
 	struct link pairs;
-	struct link starved; /* those that wait for a descriptor */
-	struct timer feed;   /* looks after them */
-	size_t n_pairs;
+	struct link starved;            /* those that wait for a descriptor */
+	struct timer feed;              /* looks after them */
+	size_t n_pairs, n_resolving;    /* of those that wait for an address */
 	uint64_t n_accepted, n_refused; /* since the start */
 	bool told_no_target;            /* since one worked */
 	bool told_starved;
@@ -152,6 +152,8 @@ bool set_without_delay(int fd);
 int pair_open(struct relay_source *s, int fd, const struct address *remote, struct peer *peer);
 /* Those that wait for a descriptor try again. */
 timer_call starved_feed;
+/* It waits for no address any more. */
+void pair_resolved(struct pair *p);
 /* The client is known: a target is chosen. */
 void pair_serve(struct pair *p);
 

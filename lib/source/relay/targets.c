@@ -38,15 +38,19 @@ static void on_change(void *context, enum health_state state, const char *why)
 {
 	struct target *target = context;
 	const struct targets *t = target->owner;
-	bool was_down = atomic_exchange(target->down, state == HEALTH_DOWN);
+	bool was_down = atomic_load(target->down);
 	struct buf name = {0};
 	const char *word;
 
+	if (state != HEALTH_UNKNOWN)
+		atomic_store(target->down, state == HEALTH_DOWN);
 	if (was_down && state == HEALTH_DOWN)
 		return; /* the worker that looked before this one has told it */
 	endpoint_add(&name, target->look.endpoint);
 	word = name.data ? name.data : "a target";
-	if (state == HEALTH_DOWN)
+	if (state == HEALTH_UNKNOWN)
+		log_warn(t->rule, "cannot look at %s: %s (ulimit -n)", word, why);
+	else if (state == HEALTH_DOWN)
 		log_warn(t->rule, "%s is down: %s", word, why);
 	else if (was_down)
 		log_warn(t->rule, "%s is up again", word);

@@ -162,21 +162,27 @@ static bool make_room(struct udp_relay *u, const struct session *s)
 	return true;
 }
 
-/* A socket for the target's family; without a descriptor left, an older session's. */
-static int socket_for(struct session *s, const struct address *to)
+/* After this failure: is a descriptor free now that was an older session's? */
+static bool find_descriptor(struct session *s, int error)
 {
 	struct udp_relay *u = s->owner;
-	int type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-	int fd = socket(to->any.sa_family, type, 0);
 
-	if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
-		return fd;
+	if (!fd_is_short(error))
+		return false;
 	if (!u->short_told)
 		log_warn(u->source->base.rule,
 			 "no descriptor is left: new sessions replace those that were silent "
 			 "longest (ulimit -n, --max-conns)");
 	u->short_told = true;
-	return make_room(u, s) ? socket(to->any.sa_family, type, 0) : -1;
+	return make_room(u, s);
+}
+
+static int socket_for(struct session *s, const struct address *to)
+{
+	int type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	int fd = socket(to->any.sa_family, type, 0);
+
+	return fd < 0 && find_descriptor(s, errno) ? socket(to->any.sa_family, type, 0) : fd;
 }
 
 static int connect_to(struct session *s, const struct address *to)
@@ -208,9 +214,14 @@ static void tell_open(struct session *s)
 static void on_resolved(void *context, const struct address *addresses, int n, const char *why)
 {
 	struct session *s = context;
-	int error = ECONNREFUSED;
+	int error = errno;
 
 	s->state = SESSION_OPEN;
+	if (find_descriptor(s, error)) {
+		session_ask(s);
+		return;
+	}
+	error = ECONNREFUSED;
 	for (; !why && s->address < n; s->address++) {
 		if (connect_to(s, &addresses[s->address]) == 0)
 			break;
@@ -231,8 +242,14 @@ void session_ask(struct session *s)
 	const struct endpoint *target = &config_of(s)->targets[s->target];
 
 	s->state = SESSION_RESOLVING;
-	if (resolver_ask(s->owner->source->resolver, target, on_resolved, s) < 0)
-		next_target(s, strerror(errno));
+	while (resolver_ask(s->owner->source->resolver, target, on_resolved, s) < 0) {
+		int error = errno;
+
+		if (find_descriptor(s, error))
+			continue;
+		next_target(s, strerror(error));
+		return;
+	}
 }
 
 static struct session *session_new(struct udp_socket *socket, const struct session_key *key,
