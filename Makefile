@@ -6,7 +6,7 @@
 #   make check        lint, and the tests again under ASan and UBSan
 #   make valgrind     the tests under memcheck
 #   make inject       every system call fails in turn
-#   make fuzz-X       random input, SECONDS_OF=60: file, proxy, rules
+#   make fuzz-X       random input, SECONDS_OF=60: file, lines, proxy, rules
 #   make soak-sockets 100,000 connections in a storm, 18,000 held
 #   make soak-jobs    1,000,000 runs, 100,000 grouped outputs: none lost, in bounded memory
 #   make bench        what it costs, beside peers and hand-written floors

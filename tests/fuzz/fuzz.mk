@@ -9,6 +9,9 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libevwatch.a
 fuzz-file: all
 	@PYTHONDONTWRITEBYTECODE=1 tests/fuzz/file $(BUILD)/evwatch --seconds $(SECONDS_OF) $(FUZZ)
 
+fuzz-lines: all
+	@PYTHONDONTWRITEBYTECODE=1 tests/fuzz/lines $(BUILD)/evwatch --seconds $(SECONDS_OF) $(FUZZ)
+
 fuzz-proxy:
 	$(MAKE) $(SANITIZED) build/asan/fuzz/proxy_header
 	@build/asan/fuzz/proxy_header $(SECONDS_OF) $(SEED)
@@ -17,4 +20,4 @@ fuzz-rules:
 	$(MAKE) $(SANITIZED) build/asan/fuzz/rules
 	@build/asan/fuzz/rules $(SECONDS_OF) $(SEED)
 
-.PHONY: fuzz-file fuzz-proxy fuzz-rules
+.PHONY: fuzz-file fuzz-lines fuzz-proxy fuzz-rules
