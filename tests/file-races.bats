@@ -45,6 +45,15 @@ paths_are_right() {
 	paths_are_right
 	missed 'mkdir src/new && mv src/c src/new/c'
 	paths_are_right
+	# It leaves, and what was in it comes back: first to its place, then with all else.
+	mkdir -p src/x/y src/z
+	paths_are_right
+	missed 'mv src/x away; mv away/y src/x'
+	paths_are_right
+	mkdir src/x/in
+	paths_are_right
+	missed 'mv src/x/in away; mv src/z away/in/'
+	paths_are_right
 }
 
 @test "a file that leaves a directory that moves is gone at both of its paths" {
@@ -116,6 +125,42 @@ takes_along() { # OPTION...
 @test "with --type f the files that a directory takes along are told" {
 	takes_along --type f
 	has_line "move src/z/not src/a/not"
+}
+
+@test "with --type f, what is written over or exchanged with another kind of thing is told to be gone" {
+	mkdir -p src/{d,q}
+	touch src/{f,g,h} src/q/k
+	ln -s nowhere src/l
+	watch --no-guard file src --type f --existing --format '%e %s %o'
+	until_true has_line "create src/q/k "
+	files_are_told() { [ "$(replay)" = "$(find src -type f | sort)" ]; }
+	until_true files_are_told
+	exchange src/f src/l
+	until_true files_are_told
+	mv src/f src/g
+	until_true files_are_told
+	missed 'exchange src/h src/d; mv src/q src/h/q'
+	until_true files_are_told
+	missed 'exchange src/d src/h; rm src/h; mv src/d src/h'
+	until_true files_are_told
+}
+
+@test "with --type, what is gone from its path before it is seen is told by the path it has" {
+	mkdir -p src/a
+	watch --no-guard file src --type f --format '%e %s %o'
+	missed 'ln -s nowhere src/a/l; : >src/a/f; mv src/a src/b'
+	until_true has_line "create src/b/f "
+	! grep '/l' out || false
+}
+
+@test "with --depth, what a directory that moves has in it is entered or left by how deep it is now" {
+	mkdir -p src/a/b/c
+	touch src/a/b/c/f
+	watch --no-guard file src --depth 3 --format '%e %s %o'
+	mv src/a/b src/b
+	until_true has_line "create src/b/c/f "
+	mv src/b src/a/b
+	until_true has_line "delete src/a/b/c/f "
 }
 
 @test "with --fanotify, too, what a directory takes along is told" {

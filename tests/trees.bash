@@ -76,8 +76,10 @@ state_is_told() { [ "$(replay)" = "$(find "$1" -mindepth 1 | sort)" ]; }
 missed() { # SHELL TEXT: is run while evwatch is stopped
 	kill -STOP "${pids[0]}"
 	until_true grep -q '^State:.T' "/proc/${pids[0]}/status"
-	bash -c "$1" 3>&-
+	local status=0
+	bash -c "$1" 3>&- || status=$?
 	kill -CONT "${pids[0]}"
+	return $status
 }
 
 exchange() {

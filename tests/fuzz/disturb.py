@@ -98,7 +98,8 @@ class Disturber:
 
     def count(self, path):
         # By the path that is told, should a link have led there.
-        path = os.path.join(os.path.relpath(os.path.realpath(os.path.dirname(path))), os.path.basename(path))
+        folder = os.path.relpath(os.path.realpath(os.path.dirname(path)))
+        path = os.path.normpath(os.path.join(folder, os.path.basename(path)))
         self.appeared[path] = self.appeared.get(path, 0) + 1
 
     def put(self, path, mode="wb"):

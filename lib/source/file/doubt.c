@@ -57,6 +57,15 @@ void doubt_add(struct file_source *s, const struct dir *d)
 		doubts->items[doubts->count++] = d->wd;
 }
 
+/* It moved, and what may be entered in it depends on where it is. */
+static void look_in(struct file_source *s, struct dir *d)
+{
+	static const struct scan_how how = {.report = true, .again = true, .doors = true};
+
+	d->moved = d->unentered = false;
+	scan(s, d, &how);
+}
+
 bool doubt_settle(struct file_source *s)
 {
 	static const struct scan_how how = {.report = true};
@@ -75,6 +84,8 @@ bool doubt_settle(struct file_source *s)
 			rescan_soon(s);
 		else if (d->fresh)
 			scan(s, d, &how);
+		else if (d->moved)
+			look_in(s, d);
 		else if (d->unentered)
 			scan_enter_late(s, d);
 	}

@@ -87,13 +87,33 @@ struct dir *scan_enter(struct file_source *s, struct dir *d, const char *name, c
 	return child;
 }
 
-/* Something in d is to be entered later; `other` may be in the wrong place of the tree. */
-static void suspect(struct file_source *s, struct dir *d, const struct dir *other)
+void scan_suspect(struct file_source *s, struct dir *d)
 {
 	d->unentered = true;
 	doubt_add(s, d);
-	if (other)
-		doubt_add(s, other);
+}
+
+/* An entry whose type was not to be seen. */
+static void see_late(struct file_source *s, struct dir *d, const char *name)
+{
+	static const struct scan_how how = {.report = true};
+	const struct file_config *c = s->base.config;
+	struct dir *child;
+	struct stat st;
+	char type;
+
+	if (lstat(tree_path(s, d, name), &st) < 0 || S_ISDIR(st.st_mode))
+		return; /* the kernel will tell that it is gone */
+	type = S_ISLNK(st.st_mode) ? 'l' : 'f';
+	names_remove(&d->names, name);
+	if (scan_take(s, d, name, type, &child) <= 0)
+		return;
+	if (c->any_type) { /* or else it is told of already */
+		changes_report(s, d, name, FILE_CREATE, type);
+		changes_report(s, d, name, FILE_CLOSE_WRITE, type);
+	}
+	if (child)
+		scan(s, child, &how);
 }
 
 static void enter_late(struct file_source *s, struct dir *d, const char *name)
@@ -120,10 +140,15 @@ void scan_enter_late(struct file_source *s, struct dir *d)
 
 	d->unentered = false;
 	for (uint32_t at = 0; (e = names_next(d->names, &at));)
-		if (e->type == 'd' && !tree_child(d, e->name))
+		if (e->type == '?' || (e->type == 'd' && !tree_child(d, e->name))) {
+			buf_add_char(&names, e->type);
 			buf_add(&names, e->name, strlen(e->name) + 1);
+		}
 	for (size_t at = 0; at < names.length; at += strlen(names.data + at) + 1)
-		enter_late(s, d, names.data + at);
+		if (names.data[at++] == '?')
+			see_late(s, d, names.data + at);
+		else
+			enter_late(s, d, names.data + at);
 	buf_free(&names);
 }
 
@@ -137,16 +162,18 @@ int scan_take(struct file_source *s, struct dir *d, const char *name, char type,
 	*child = scan_enter(s, d, name, type);
 	if (!*child && errno == EEXIST) {
 		other = watched_at(s, d, name);
-		if (other && moves_have_out(s, other))
+		if (other && !dir_is_in(d, other) && moves_have_out(s, other))
 			*child = scan_enter(s, d, name, type); /* it left, and came back here */
 		else if (other && type == 'd' && other->parent == d && !strcmp(other->name, name))
 			return 0;
-		else if (other)
-			suspect(s, d, other); /* it may have moved here */
+		else if (other) {
+			scan_suspect(s, d); /* it may have moved here */
+			doubt_add(s, other);
+		}
 		s->rescan_again |= !*child;
 	}
 	if (!*child && (errno == ENOENT || errno == ENOTDIR))
-		suspect(s, d, NULL); /* it is gone, or d has another path by now */
+		scan_suspect(s, d); /* it is gone, or d has another path by now */
 	if (*child)
 		doubt_add(s, *child);
 	if (*child && (*child)->wd >= 0 && type == 'd')

@@ -96,7 +96,7 @@ struct happening {
 	unsigned event; /* enum file_event */
 	const char *path, *old_path;
 	const struct root *root; /* NULL: not known any more */
-	char type;               /* 'f', 'd', 'l'; 'n': it is gone, and was no directory */
+	char type;               /* 'f', 'd', 'l'; no directory: 'n', gone, '?', not seen yet */
 	bool open;               /* it is being written: its close will be told */
 	bool replaced;           /* of moves, and what moved in: something was there */
 	bool along;              /* it moved with a directory above it */
@@ -174,6 +174,7 @@ struct file_source {
 	bool overflowed, rescan_again;
 	int64_t rescan_wait;
 	struct timespec synced; /* when the kernel's queue was last seen empty */
+	bool ahead;             /* directories were read since: events may speak of the past */
 	struct timer rescan_timer;
 	struct doubts doubts;
 	/* The last MOVED_TO: a MOVED_FROM of the same name may be the other half of an exchange. */
@@ -198,6 +199,8 @@ bool filter_matches(struct file_source *s, const struct happening *h);
 void filter_init(struct file_source *s);
 /* May the directory at `path`, in `parent`, be entered? */
 bool filter_enters(struct file_source *s, const struct dir *parent, const char *path);
+/* May others be entered in a directory when it moves? */
+bool filter_depends_on_place(const struct file_source *s);
 /* Would a walk have come to this path: not below an ignored directory, nor too deep? */
 bool filter_passes(struct file_source *s, const struct root *r, const char *path);
 
@@ -223,7 +226,9 @@ bool stat_changed_since(const struct stat *st, const struct timespec *since);
  */
 int scan_take(struct file_source *s, struct dir *d, const char *name, char type,
 	      struct dir **child);
-/* Directories in it could not be entered, being watched where they were before: now they may be. */
+/* Something in it is to be looked at once the kernel's queue is empty. */
+void scan_suspect(struct file_source *s, struct dir *d);
+/* What could not be seen may be now; and directories that were watched elsewhere may be entered. */
 void scan_enter_late(struct file_source *s, struct dir *d);
 /* Reports the directory and all that was known below it as deleted, and forgets it. */
 void scan_gone(struct file_source *s, struct dir *d);

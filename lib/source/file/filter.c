@@ -40,6 +40,8 @@ static bool type_counts(const struct file_config *c, char type)
 	static const char letters[] = "fdl";
 	const char *at = strchr(letters, type);
 
+	if (type == '?')
+		return !c->any_type; /* it is told of when it is seen */
 	if (type == 'n')
 		return !c->any_type || c->types[0] || c->types[2];
 	return !c->any_type || !at || c->types[at - letters];
@@ -122,6 +124,16 @@ bool filter_enters(struct file_source *s, const struct dir *parent, const char *
 	if (c->gitignore && gitignore_excludes(s, r, path, true))
 		return false;
 	return !c->one_file_system || (stat(path, &st) == 0 && st.st_dev == r->device);
+}
+
+bool filter_depends_on_place(const struct file_source *s)
+{
+	const struct file_config *c = s->base.config;
+
+	for (size_t i = 0; i < c->ignore.count; i++)
+		if (strchr(c->ignore.items[i], '/'))
+			return true;
+	return c->depth || c->gitignore;
 }
 
 bool filter_passes(struct file_source *s, const struct root *r, const char *path)

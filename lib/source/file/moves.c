@@ -77,6 +77,15 @@ static void on_move_timer(struct reactor *r, struct timer *t)
 	reader_read(s); /* nothing is moving: what is in doubt can be settled */
 }
 
+/* What is known to be there is a directory, and it speaks of none, or the other way round. */
+static bool is_of_other_kind(const struct dir *d, const struct inotify_event *ev)
+{
+	const struct entry *e = names_find(d->names, ev->name);
+	bool directory = ev->mask & IN_ISDIR;
+
+	return e ? (e->type == 'd') != directory : !directory && tree_child(d, ev->name);
+}
+
 /*
  * Is something else there by that name? An exchange comes as two renames, a to b and b to a, the
  * second of which speaks of what was at b before the first. And a directory that was made or moved
@@ -88,6 +97,8 @@ static bool is_of_the_past(struct file_source *s, struct dir *d, const struct in
 	char type = reader_type_of(d, ev);
 	struct stat st;
 
+	if (is_of_other_kind(d, ev))
+		return true;
 	if (child)
 		return doubt_is_here(s, child);
 	if (s->last_to.wd != ev->wd || s->last_to.name != hash_bytes(ev->name, strlen(ev->name)) ||
@@ -167,13 +178,14 @@ static void settle_below(struct file_source *s, const char *path)
 /* A directory that moved within the tree keeps its watches; its new place decides if it stays. */
 static bool follow_move(struct file_source *s, struct dir *moving, struct dir *d, const char *name)
 {
-	for (const struct dir *up = d; up; up = up->parent)
-		if (up == moving)
-			return false; /* events were lost */
+	if (dir_is_in(d, moving))
+		return false; /* events were lost */
 	if (filter_enters(s, d, tree_path(s, d, name))) {
 		moving = tree_move(s, moving, d, name);
-		if (moving)
+		if (moving) {
+			moving->moved = filter_depends_on_place(s);
 			doubt_add(s, moving);
+		}
 		return moving != NULL;
 	}
 	scan_content_gone(s, moving);
@@ -190,12 +202,13 @@ static struct dir *make_way(struct file_source *s, const struct dir *d, const ch
 			    struct dir *moving)
 {
 	struct dir *there = tree_child(d, name);
+	int wd = moving ? moving->wd : -1;
 
 	if (!there || there == moving)
 		return moving;
 	if (!doubt_is_here(s, there)) {
 		scan_gone(s, there);
-		return moving;
+		return tree_find(s, wd); /* it may have been in it */
 	}
 	if (moving)
 		scan_gone(s, moving);
@@ -217,38 +230,92 @@ static void told_move(struct file_source *s, const struct dir *d, const char *na
 	free(path);
 }
 
-void moves_to(struct file_source *s, struct dir *d, const struct inotify_event *ev)
+/* The half of this rename that was read before; NULL if it has left since, with what it was in. */
+static struct half_move *other_half(struct file_source *s, uint32_t cookie)
+{
+	struct half_move *m = half_find(s, cookie);
+
+	if (!m || m->wd < 0 || tree_find(s, m->wd))
+		return m;
+	half_free(m);
+	return NULL;
+}
+
+/*
+ * The directory that something moves to is one that left itself, by then; so has what moves there.
+ */
+static bool moves_away(struct file_source *s, const struct inotify_event *ev)
 {
 	struct half_move *m = half_find(s, ev->cookie);
-	struct dir *moving = m && m->wd >= 0 ? tree_find(s, m->wd) : NULL;
-	bool open, known = names_find(d->names, ev->name) != NULL;
-	char type = m ? m->type : reader_new_type(s, d, ev, &open);
-	struct happening h = {.event = m ? FILE_MOVE : FILE_CREATE,
-			      .old_path = m ? m->path : NULL,
-			      .root = dir_root(d),
-			      .type = type,
-			      .replaced = known && type != 'd'};
+
+	if (m && m->wd >= 0)
+		settle_below(s, m->path);
+	if (tree_find(s, ev->wd))
+		return false;
+	m = other_half(s, ev->cookie);
+	if (m)
+		move_out(s, m);
+	return true;
+}
+
+/* What was there is written over; another kind of thing is gone, where --type tells them apart. */
+static bool moves_over(struct file_source *s, struct dir *d, const char *name, char type)
+{
+	const struct file_config *c = s->base.config;
+	const struct entry *old = names_find(d->names, name);
+	char old_type = old ? old->type : type;
+
+	if (!old)
+		return false;
+	names_remove(&d->names, name);
+	if (old_type == type || (type != 'd' && !c->any_type))
+		return type != 'd';
+	changes_report(s, d, name, FILE_DELETE, old_type);
+	return false;
+}
+
+void moves_to(struct file_source *s, struct dir *d, const struct inotify_event *ev)
+{
+	struct half_move *m;
+	struct dir *moving;
+	struct happening h = {.event = FILE_CREATE, .root = dir_root(d)};
+	bool open, known;
 
 	s->last_to.wd = ev->wd;
 	s->last_to.directory = ev->mask & IN_ISDIR;
 	s->last_to.name = hash_bytes(ev->name, strlen(ev->name));
 	moves_settle_at(s, tree_path(s, d, ev->name));
-	if (known)
-		names_remove(&d->names, ev->name);
-	moving = make_way(s, d, ev->name, moving);
-	if (m && moving)
-		settle_below(s, m->path);
+	if (moves_away(s, ev))
+		return;
+	m = other_half(s, ev->cookie);
+	if (m && m->type == '?') { /* nobody was told of it */
+		half_free(m);
+		m = NULL;
+	}
+	if (m) {
+		h.event = FILE_MOVE;
+		h.old_path = m->path;
+	}
+	h.type = m ? m->type : reader_new_type(s, d, ev, &open);
+	known = names_find(d->names, ev->name) != NULL;
+	h.replaced = moves_over(s, d, ev->name, h.type);
+	moving = make_way(s, d, ev->name, m && m->wd >= 0 ? tree_find(s, m->wd) : NULL);
+	if (!(ev->mask & IN_ISDIR) && tree_child(d, ev->name)) {
+		if (m)
+			move_out(s, m); /* a directory is there by now: it is gone from here, too */
+		return;
+	}
 	if (m && moving && follow_move(s, moving, d, ev->name)) {
 		h.moved = tree_find(s, m->wd);
 		told_move(s, d, ev->name, &h);
-	} else if (!reader_take(s, d, ev, type, &h) && m && m->known) {
+	} else if (!reader_take(s, d, ev, h.type, &h) && m && m->known) {
 		/* That it is here is told already; not that it left. */
 		changes_add(
-		    s, &(struct happening){.event = FILE_DELETE, .path = m->path, .type = type});
+		    s, &(struct happening){.event = FILE_DELETE, .path = m->path, .type = m->type});
 	}
 	/* What moved in is complete. */
-	if (!m && type != 'd' && !known)
-		changes_report(s, d, ev->name, FILE_CLOSE_WRITE, type);
+	if (!m && h.type != 'd' && !known)
+		changes_report(s, d, ev->name, FILE_CLOSE_WRITE, h.type);
 	if (m)
 		half_free(m);
 }

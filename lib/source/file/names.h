@@ -10,7 +10,7 @@ struct names;
 
 struct entry {
 	uint32_t stamp; /* of polled directories: a hash of what stat(2) tells */
-	char type;      /* 'f', 'd', 'l' */
+	char type;      /* 'f', 'd', 'l'; '?': no directory, the rest is to be seen */
 	bool seen;      /* by the scan that is under way */
 	char name[];
 };

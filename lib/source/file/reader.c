@@ -37,6 +37,8 @@ bool reader_take(struct file_source *s, struct dir *d, const struct inotify_even
 	changes_add(s, h);
 	if (child)
 		scan(s, child, &how);
+	else if (type == '?')
+		scan_suspect(s, d); /* it is gone, or d has another path by now */
 	return true;
 }
 
@@ -49,9 +51,10 @@ char reader_new_type(struct file_source *s, const struct dir *d, const struct in
 	*open = false;
 	if (ev->mask & IN_ISDIR)
 		return 'd';
-	if ((!s->base.has_command && !c->any_type && !c->follow) ||
-	    lstat(tree_path(s, d, ev->name), &st) < 0)
+	if (!s->base.has_command && !c->any_type && !c->follow)
 		return 'f';
+	if (lstat(tree_path(s, d, ev->name), &st) < 0)
+		return c->any_type || c->follow ? '?' : 'f';
 	/* Whoever opens a new file to write it will close it: its end is worth waiting for. */
 	*open = S_ISREG(st.st_mode) && st.st_nlink == 1;
 	return S_ISLNK(st.st_mode) ? 'l' : 'f';
@@ -60,10 +63,14 @@ char reader_new_type(struct file_source *s, const struct dir *d, const struct in
 static void created(struct file_source *s, struct dir *d, const struct inotify_event *ev)
 {
 	struct happening h = {.event = FILE_CREATE};
+	const struct dir *child;
 	char type;
 
 	if (!list_empty(&s->moves))
 		moves_settle_at(s, tree_path(s, d, ev->name));
+	child = s->ahead && !(ev->mask & IN_ISDIR) ? tree_child(d, ev->name) : NULL;
+	if (child && doubt_is_here(s, child))
+		return; /* gone again: a directory is there by now */
 	type = reader_new_type(s, d, ev, &h.open);
 	reader_take(s, d, ev, type, &h);
 }
@@ -188,6 +195,7 @@ void reader_read(struct file_source *s)
 			continue;
 		if (!s->overflowed)
 			s->synced = now; /* all that happened before is told */
+		s->ahead = false;
 		n = doubt_settle(s);
 	}
 	batch_review(s);

@@ -127,7 +127,7 @@ static void take_entry(struct walk *w, struct dir *d, int folder, const char *na
 	struct dir *child;
 
 	if (e && e->type != type) {
-		other_kind(w, d, name, e->type);
+		other_kind(w, d, name, e->type); /* '?' is told of only now */
 		e = NULL;
 	}
 	if (e) {
@@ -291,6 +291,7 @@ static void read_directory(struct walk *w, struct dir *d)
 	w->first = d->fresh;
 	w->polled = d->wd < 0;
 	d->fresh = false;
+	s->ahead = true;
 	if (w->how->polled_only && d->wd >= 0 && !w->first) {
 		push_children(w, d);
 		return;

@@ -96,6 +96,13 @@ struct root *dir_root(const struct dir *d)
 	return d->root;
 }
 
+bool dir_is_in(const struct dir *d, const struct dir *above)
+{
+	while (d && d != above)
+		d = d->parent;
+	return d;
+}
+
 unsigned dir_depth(const struct dir *d)
 {
 	unsigned depth = 0;

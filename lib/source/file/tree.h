@@ -32,6 +32,7 @@ struct dir {
 	bool anew : 1;         /* another one stands at its path; it was not read since */
 	bool unentered : 1;    /* a directory in it has a watch by another path */
 	bool through_link : 1; /* --follow: a symbolic link leads here */
+	bool moved : 1;        /* what may be entered in it may be others now */
 	bool unreadable : 1;   /* it could not be read the last time, and that was told */
 	char name[];           /* of a root's: the user's word */
 };
@@ -42,6 +43,8 @@ struct dir *tree_child(const struct dir *d, const char *name);
 int tree_index(const struct dir *d, struct table *children);
 struct root *dir_root(const struct dir *d);
 unsigned dir_depth(const struct dir *d);
+/* Is it `above`, or somewhere below that? */
+bool dir_is_in(const struct dir *d, const struct dir *above);
 /* The path of an entry (NULL: of the directory itself) in s->path. */
 const char *tree_path(struct file_source *s, const struct dir *d, const char *name);
 
