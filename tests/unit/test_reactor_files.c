@@ -372,7 +372,7 @@ static void test_many(void)
 		probes[i].calls = 0;
 	turns(r, 1);
 	EQUAL(count_called(probes, n), 0, "and none when they are not");
-	eventfd_write(ready, 1); /* io_uring(7) may tell as few as 20 a turn: Linux 6.13 */
+	eventfd_write(ready, 1); /* io_uring(7) may tell as few as 20 a turn */
 	for (int t = 0; t < 2000 && count_called(probes, n) < n; t++)
 		turns(r, 1);
 	EQUAL(count_called(probes, n), n, "and every one again");
