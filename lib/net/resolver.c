@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 struct asker {
 	struct link link;
@@ -29,8 +30,8 @@ struct question {
 	struct link link;
 	struct resolver *resolver;
 	struct link askers;
-	struct waker waker;
-	int wake_fd; /* the thread's own: the waker may be stopped before it has its answer */
+	struct io_watcher told; /* of an eventfd, until it is answered */
+	int tell_fd; /* the thread's own duplicate: the question may be dropped before the answer */
 	atomic_int holders; /* resolver, thread, and who is telling the answer */
 	bool answered;
 	int64_t expires;
@@ -74,7 +75,7 @@ static void question_drop(struct question *q)
 		free(CONTAINER_OF(at, struct asker, link));
 	}
 	list_remove(&q->link);
-	waker_stop(q->resolver->reactor, &q->waker);
+	io_stop_close(q->resolver->reactor, &q->told);
 	question_release(q);
 }
 
@@ -100,22 +101,13 @@ static void take_addresses(struct question *q, const struct addrinfo *list)
 	}
 }
 
-/* Wakes the loop, as waker_wake would, and lets go of the descriptor. */
-static void wake(int fd)
-{
-	struct waker waker = {.io.fd = fd};
-
-	waker_wake(&waker);
-	fd_close(&fd);
-}
-
 /*
  * Is there no descriptor to be had? An errno, or 0. What getaddrinfo(3) says without one is not to
  * be relied upon: that there is no such name, for one.
  */
 static int want_of_descriptors(const struct question *q)
 {
-	int fd = fcntl(q->wake_fd, F_DUPFD_CLOEXEC, 0);
+	int fd = fcntl(q->tell_fd, F_DUPFD_CLOEXEC, 0);
 	int error = fd < 0 ? errno : 0;
 
 	fd_close(&fd);
@@ -138,7 +130,8 @@ static void *ask(void *question)
 	take_addresses(q, list);
 	if (list)
 		freeaddrinfo(list);
-	wake(q->wake_fd);
+	eventfd_write(q->tell_fd, 1);
+	fd_close(&q->tell_fd);
 	question_release(q);
 	return NULL;
 }
@@ -150,8 +143,8 @@ static int start_thread(struct question *q)
 	pthread_t thread;
 	int error;
 
-	q->wake_fd = fcntl(q->waker.io.fd, F_DUPFD_CLOEXEC, 3);
-	if (q->wake_fd < 0)
+	q->tell_fd = fcntl(q->told.fd, F_DUPFD_CLOEXEC, 3);
+	if (q->tell_fd < 0)
 		return -1;
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
@@ -166,7 +159,7 @@ static int start_thread(struct question *q)
 	if (!error)
 		return 0;
 	atomic_fetch_sub(&q->holders, 1);
-	fd_close(&q->wake_fd);
+	fd_close(&q->tell_fd);
 	errno = error;
 	return -1;
 }
@@ -188,10 +181,12 @@ static void tell(const struct question *q, resolved_call *call, void *context)
 	call(context, q->addresses, q->n, why_not(q));
 }
 
-static void on_answer(struct reactor *r, struct waker *w)
+static void on_answer(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
-	struct question *q = CONTAINER_OF(w, struct question, waker);
+	struct question *q = CONTAINER_OF(w, struct question, told);
 
+	(void)ready;
+	io_stop_close(r, w);
 	/* Whom we call may ask for the next name, and so drop this question. */
 	atomic_fetch_add(&q->holders, 1);
 	q->answered = true;
@@ -237,8 +232,8 @@ static struct question *question_new(struct resolver *v, const struct endpoint *
 	list_init(&q->askers);
 	list_append(&v->questions, &q->link);
 	atomic_init(&q->holders, 1);
-	waker_init(&q->waker, on_answer);
-	if (waker_start(v->reactor, &q->waker) == 0 && start_thread(q) == 0)
+	io_init(&q->told, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), IO_READ, on_answer);
+	if (q->told.fd >= 0 && io_start(v->reactor, &q->told) == 0 && start_thread(q) == 0)
 		return q;
 	question_drop(q);
 	return NULL;

@@ -114,22 +114,26 @@ static int64_t prepare_wait(struct reactor *r, int64_t wait)
 		wait = RETRY;
 	if (r->nonempty)
 		wait = 0;
-	return timing(r) ? timers_wait(r, wait) : wait;
+	if (timing(r))
+		wait = timers_wait(r, wait);
+	return r->wakers ? wakers_wait(r, wait) : wait;
 }
 
 int reactor_turn(struct reactor *r, int64_t wait)
 {
 	/* Otherwise descriptors are all there is, before the wait and after it. */
-	bool more = timing(r) | r->n_changes | r->rebuild | r->nonempty;
+	bool more = timing(r) | r->n_changes | r->rebuild | r->nonempty | (uintptr_t)r->wakers;
 
 	if (more)
 		wait = prepare_wait(r, wait); /* 1 to 3 */
 	clock_forget(r);                      /* 4 */
-	/* 5, and 7 and 8 as it comes in: signals are readiness of a waker, before all others. */
+	/* 5, and 7 and 8 as it comes in: signals are a waker that goes before all others. */
 	if (r->backend->dispatch(r->backend_state, r, wait) < 0)
 		return -1;
-	if (more)
+	if (more) {
+		wakers_activate(r);
 		timers_activate_expired(r); /* 6, 9 */
+	}
 	while (r->nonempty && r->nonempty < STOPPING)
 		run_first_queue(r); /* 10 */
 	return 0;

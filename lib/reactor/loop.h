@@ -69,6 +69,10 @@ struct reactor {
 	clock_step_call *on_step;
 	void *on_step_context;
 
+	struct waker *wakers; /* those that are started */
+	atomic_bool waiting;  /* or about to: wake-ups must write to their eventfd */
+	atomic_bool woken;    /* some waker is asked */
+
 	struct waker signal_waker;
 	struct signal_watcher *signals[SIGNALS];
 	struct signal_watcher *signal_next; /* cursor of a delivery, moved by signal_stop */
@@ -152,6 +156,12 @@ static inline size_t timing(const struct reactor *r)
 {
 	return r->heaps[CLOCK_OF_LOOP].count | r->alarms_open;
 }
+
+/* ---- waker.c ---- */
+/* `wait`, or 0 when somebody is asked to wake us: from here on they write to their eventfd. */
+int64_t wakers_wait(struct reactor *r, int64_t wait);
+/* After the wait: puts those that were asked into the queues. */
+void wakers_activate(struct reactor *r);
 
 /* ---- signals.c, children.c ---- */
 int signals_reinit(struct reactor *r);

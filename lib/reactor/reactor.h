@@ -233,7 +233,9 @@ typedef void waker_call(struct reactor *r, struct waker *w);
 struct waker {
 	waker_call *call;
 	struct io_watcher io; /* private, but for its priority: of an eventfd */
-	atomic_bool asked;    /* private: the callback is still to come */
+	struct reactor *reactor;
+	struct waker *next; /* others of this reactor */
+	atomic_bool asked;  /* the callback is still to come */
 };
 
 void waker_init(struct waker *w, waker_call *call);

@@ -1,12 +1,23 @@
 /*
- * Wake-ups from other threads: an eventfd that the loop watches.
+ * Wake-ups from other threads and from signal handlers: an eventfd that the loop watches, written
+ *to only where the loop waits.
  *
- * `asked` spares the system call while a wake-up is under way. The loop takes it back after the
- * read and before the callback. Whoever finds it set comes before that in the one order of all
- * exchanges, so the callback is still to come, and sees what was written before waker_wake. Taken
- * back before the read, it could be set again with nothing left to read, and silence all others.
+ * Two system calls are spared. `asked` spares the second wake-up all of it: the callback of the
+ * first is still to come. It is taken back right before the callback, so that whoever finds it set
+ * knows that the callback will see what was written before waker_wake.
+ *
+ * `waiting` spares the write. Waker and loop each store, then look at what the other stores:
+ *
+ *	waker: woken = true,   waiting? then write        (after asked = true)
+ *	loop:  waiting = true, woken? then do not wait    (wakers_wait)
+ *
+ * All of it is in the one order of sequentially consistent operations (C11, 7.17.3), so one of them
+ * comes second, and sees the other: either the loop does not wait, or the eventfd ends the wait,
+ * whenever it is written. After the wait, ended by whatever (EINTR too), the loop takes back
+ * `woken` and then looks at each `asked`: who sets `asked` after that look sets `woken` after that
+ * too. A write that comes late, for a wake-up that is done with, costs a turn and calls nobody.
  */
-#include "reactor/loop.h"
+#include "reactor/ready.h"
 
 #include "base/list.h"
 
@@ -14,41 +25,82 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static void on_eventfd(struct reactor *r, struct io_watcher *io, unsigned ready)
+enum { UNWRITTEN = IO_URGENT }; /* as readiness: asked, but there is nothing to read */
+
+static void on_asked(struct reactor *r, struct io_watcher *io, unsigned ready)
 {
 	struct waker *w = CONTAINER_OF(io, struct waker, io);
 	uint64_t count;
 
-	(void)ready;
-	if (read(io->fd, &count, sizeof count) != (ssize_t)sizeof count)
+	if (ready & IO_READ && read(io->fd, &count, sizeof count) < 0 && errno != EAGAIN)
+		return; /* it is told again */
+	if (atomic_exchange(&w->asked, false))
+		w->call(r, w);
+}
+
+int64_t wakers_wait(struct reactor *r, int64_t wait)
+{
+	if (wait == 0)
+		return 0;
+	atomic_store(&r->waiting, true);
+	return atomic_load(&r->woken) ? 0 : wait;
+}
+
+void wakers_activate(struct reactor *r)
+{
+	atomic_store_explicit(&r->waiting, false, memory_order_relaxed); /* late is no harm */
+	if (!atomic_load(&r->woken))
 		return;
-	atomic_exchange(&w->asked, false);
-	w->call(r, w);
+	atomic_store(&r->woken, false);
+	for (struct waker *w = r->wakers; w; w = w->next) {
+		if (!atomic_load(&w->asked))
+			continue;
+		io_activate(r, &w->io, UNWRITTEN);
+		if (!w->io.pending) /* no memory: the next turn tries again */
+			atomic_store(&r->woken, true);
+	}
 }
 
 void waker_init(struct waker *w, waker_call *call)
 {
 	*w = (struct waker){.call = call};
-	io_init(&w->io, -1, IO_READ, on_eventfd);
+	io_init(&w->io, -1, IO_READ, on_asked);
 }
 
 int waker_start(struct reactor *r, struct waker *w)
 {
 	atomic_store(&w->asked, false);
-	return io_open_internal(r, &w->io, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+	if (io_open_internal(r, &w->io, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) < 0)
+		return -1;
+	w->reactor = r;
+	w->next = r->wakers;
+	r->wakers = w;
+	return 0;
 }
 
 void waker_stop(struct reactor *r, struct waker *w)
 {
+	struct waker **at = &r->wakers;
+
+	if (!w->io.started)
+		return;
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+	w->reactor = NULL;
 	io_close_internal(r, &w->io);
 }
 
 void waker_wake(struct waker *w)
 {
 	static const uint64_t one = 1;
+	struct reactor *r = w->reactor;
 	int saved;
 
-	if (atomic_exchange(&w->asked, true))
+	if (!r || atomic_exchange(&w->asked, true))
+		return;
+	atomic_store(&r->woken, true);
+	if (!atomic_load(&r->waiting))
 		return;
 	saved = errno;
 	while (write(w->io.fd, &one, sizeof one) < 0 && errno == EINTR)

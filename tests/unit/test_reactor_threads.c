@@ -3,9 +3,11 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
+#include <time.h>
 
 /* ---- wakers ---------------------------------------------------------------------------------- */
 
@@ -140,6 +142,108 @@ static void test_from_handler(void)
 	reactor_free(r);
 }
 
+/*
+ * One wake-up at a time, by another thread or by a handler, each asked for when the one before was
+ * told, at every distance from the wait: a loop that sleeps over one hangs, for no other comes.
+ */
+#ifndef RALLY
+#define RALLY 500 /* -DRALLY=100000 for a soak: it finds a fence that is missing, too */
+#endif
+
+static atomic_int rally; /* so many were told */
+
+static void on_rally(struct reactor *r, struct waker *w)
+{
+	(void)r;
+	(void)w;
+	atomic_fetch_add(&rally, 1);
+}
+
+static void *rally_from_thread(void *waker)
+{
+	for (int i = 1; i <= RALLY; i++) {
+		for (volatile int pause = i * 7 % 1000; pause > 0; pause--)
+			;
+		waker_wake(waker);
+		while (atomic_load(&rally) < i)
+			sched_yield();
+	}
+	return NULL;
+}
+
+static void rally_turns(struct reactor *r, int64_t wait)
+{
+	struct waker waker;
+	pthread_t thread;
+
+	atomic_store(&rally, 0);
+	waker_init(&waker, on_rally);
+	waker_start(r, &waker);
+	pthread_create(&thread, NULL, rally_from_thread, &waker);
+	while (atomic_load(&rally) < RALLY)
+		reactor_turn(r, wait);
+	pthread_join(thread, NULL);
+	turns(r, 2);
+	EQUAL(atomic_load(&rally), RALLY, "no wake-up, one by one, is slept over");
+	waker_stop(r, &waker);
+}
+
+static timer_t interrupter_start(void (*handler)(int), struct itimerspec when)
+{
+	struct sigaction action = {.sa_handler = handler}; /* no SA_RESTART */
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2};
+	timer_t timer;
+
+	sigaction(SIGUSR2, &action, NULL);
+	if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0)
+		bail_out("timer_create");
+	timer_settime(timer, 0, &when, NULL);
+	return timer;
+}
+
+static void ignore(int number)
+{
+	(void)number;
+}
+
+static void test_one_by_one(void)
+{
+	struct itimerspec often = {{0, 200000}, {0, 200000}};
+	struct reactor *r = reactor_here();
+	timer_t timer;
+
+	rally_turns(r, -1);
+	rally_turns(r, 0);
+	timer = interrupter_start(ignore, often);
+	rally_turns(r, -1); /* waits end by EINTR */
+	timer_delete(timer);
+	signal(SIGUSR2, SIG_DFL);
+	reactor_free(r);
+}
+
+static void test_handler_one_by_one(void)
+{
+	struct reactor *r = reactor_here();
+	timer_t timer;
+
+	atomic_store(&rally, 0);
+	waker_init(&from_handler.waker, on_rally);
+	waker_start(r, &from_handler.waker);
+	timer = interrupter_start(wake_in_handler, (struct itimerspec){{0, 0}, {0, 0}});
+	for (int i = 1; i <= RALLY; i++) {
+		struct itimerspec soon = {.it_value.tv_nsec = 1 + i * 37 % 20000};
+
+		timer_settime(timer, 0, &soon, NULL);
+		while (atomic_load(&rally) < i)
+			reactor_turn(r, -1);
+	}
+	EQUAL(atomic_load(&rally), RALLY, "nor is one by a handler");
+	timer_delete(timer);
+	signal(SIGUSR2, SIG_DFL);
+	waker_stop(r, &from_handler.waker);
+	reactor_free(r);
+}
+
 /* ---- fork ------------------------------------------------------------------------------------ */
 
 static void test_fork(void)
@@ -244,6 +348,8 @@ static const struct conformance cases[] = {
     {"waker", test_waker},
     {"waker of many threads", test_many_threads},
     {"waker in a handler", test_from_handler},
+    {"waker one by one", test_one_by_one},
+    {"waker in a handler one by one", test_handler_one_by_one},
     {"fork", test_fork},
     {"fork with signals and timers", test_fork_with_all},
     {0},
