@@ -34,8 +34,7 @@ struct backend {
 	bool forgets_closed; /* the last close(2) of a file ends its registration */
 };
 
-/* What a backend tells the loop beside readiness: this descriptor was closed while it was watched.
- */
+/* What a backend tells beside readiness: this descriptor was closed while it was watched. */
 void io_refused(struct reactor *r, int fd);
 
 extern const struct backend backend_epoll, backend_uring, backend_poll, backend_select;

@@ -47,8 +47,7 @@ static void child_ended(struct reactor *r, struct child_watcher *w, int status)
 static void on_pidfd(struct reactor *r, struct io_watcher *io, unsigned ready)
 {
 	struct child_watcher *w = CONTAINER_OF(io, struct child_watcher, io);
-	int status =
-	    0; /* stays so where somebody else reaped it: how it ended is not to be known */
+	int status = 0; /* and stays so where somebody else reaped it, who alone knows */
 	pid_t pid;
 
 	(void)ready;

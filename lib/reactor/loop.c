@@ -104,8 +104,7 @@ static void queues_close(struct reactor *r)
 
 /* ---- one iteration --------------------------------------------------------------------------- */
 
-/* Steps 2, 3 and the first half of 5: how long may the wait last? Step 1, a clock that was stepped,
- * comes with the wall clock's alarm. */
+/* Steps 2, 3, half of 5: how long may the wait last? Step 1 comes with the wall clock's alarm. */
 static int64_t prepare_wait(struct reactor *r, int64_t wait)
 {
 	if (r->n_changes | r->rebuild)

@@ -13,6 +13,9 @@
 #ifndef EVWATCH_REACTOR_REACTOR_H
 #define EVWATCH_REACTOR_REACTOR_H
 
+#include "base/clock.h"
+#include "base/signal_ring.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -64,17 +67,8 @@ bool reactor_backend_works(const char *name, struct error *why);
 
 /* ---- clocks ---------------------------------------------------------------------------------- */
 
-enum reactor_clock {
-	CLOCK_OF_LOOP, /* CLOCK_MONOTONIC: stands still while the machine is suspended */
-	CLOCK_OF_BOOT, /* CLOCK_BOOTTIME: runs on in suspend */
-	CLOCK_OF_WALL, /* CLOCK_REALTIME: steps; armed deadlines are looked at again after a step */
-};
-
 /* The time of this iteration, taken once. */
-int64_t reactor_now(struct reactor *r, enum reactor_clock clock);
-
-/* The time now, from the kernel. */
-int64_t clock_read(enum reactor_clock clock);
+int64_t reactor_now(struct reactor *r, enum clock clock);
 
 /* ---- priorities ------------------------------------------------------------------------------ */
 
@@ -142,7 +136,7 @@ struct timer {
 };
 
 /* An armed timer that is given a later deadline costs one store: it is sifted when it comes up. */
-void timer_init(struct timer *t, enum reactor_clock clock, timer_call *call);
+void timer_init(struct timer *t, enum clock clock, timer_call *call);
 /* Arms, or arms again, at an absolute time. -1 with ENOMEM (never when it was armed already). */
 int timer_start_at(struct reactor *r, struct timer *t, int64_t deadline);
 /* The same, `delay` ns from reactor_now. */
@@ -160,14 +154,6 @@ typedef void clock_step_call(struct reactor *r, void *context);
 int reactor_on_clock_step(struct reactor *r, clock_step_call *call, void *context);
 
 /* ---- signals --------------------------------------------------------------------------------- */
-
-struct signal_info {
-	int number;
-	int code;  /* si_code */
-	pid_t pid; /* sender, or 0 */
-	uid_t uid;
-	int value; /* sigqueue(3) */
-};
 
 struct signal_watcher;
 typedef void signal_call(struct reactor *r, struct signal_watcher *w,

@@ -8,7 +8,6 @@
 
 #include <poll.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 /* Nothing is translated: the bits are those of epoll_ctl(2), and of poll(2). */
 #define SAME_BIT(io, epoll, poll)                                                                  \
@@ -25,11 +24,6 @@ SAME_BIT(IO_HALF_CLOSE, EPOLLRDHUP, POLLRDHUP);
 static inline unsigned to_kernel(unsigned interest)
 {
 	return interest & (IO_READ | IO_URGENT | IO_WRITE | IO_HALF_CLOSE);
-}
-
-static inline struct timespec to_timespec(int64_t ns)
-{
-	return (struct timespec){.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = ns % 1000000000};
 }
 
 /* The other watchers of a descriptor. */

@@ -15,56 +15,21 @@
 #include <stdatomic.h>
 #include <ucontext.h>
 
-/* ---- the ring -------------------------------------------------------------------------------- */
+/* ---- the handler ----------------------------------------------------------------------------- */
 
 /*
  * So many are unread when the handler begins to block: a millisecond or two of handlers. Those of
  * other threads, which nobody unblocks there, may each note one more: as much room is left for
- * them.
+ * them. Where the mask is not obeyed (valgrind) what comes then is lost.
  */
-enum { MOST_UNREAD = 1024, RING = 2 * MOST_UNREAD };
+enum { MOST_UNREAD = SIGNAL_RING / 2 };
 
-_Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2, "a handler may use them");
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a handler may use it");
 
-/* A handler needs globals: the ring is that of the one reactor that watches signals. */
-static struct {
-	atomic_uint written, read; /* how many ever were: they wrap around */
-	struct {
-		struct signal_info info;
-		atomic_bool filled; /* a writer may be interrupted once it has its place */
-	} places[RING];
-	_Atomic(uint64_t) blocked; /* signal N, by the handler: bit N - 1 */
-	_Atomic(struct waker *) waker;
-} ring;
-
-/*
- * Returns how many are unread now. One that finds no room all the same is lost, but nothing else:
- * it takes no place. That is where the mask is not obeyed (valgrind).
- */
-static unsigned ring_put(const struct signal_info *info)
-{
-	unsigned at = atomic_load(&ring.written);
-
-	do
-		if (at - atomic_load(&ring.read) >= RING)
-			return RING;
-	while (!atomic_compare_exchange_weak(&ring.written, &at, at + 1));
-	ring.places[at % RING].info = *info;
-	atomic_store(&ring.places[at % RING].filled, true);
-	return at + 1 - atomic_load(&ring.read);
-}
-
-static bool ring_take(struct signal_info *info)
-{
-	unsigned at = atomic_load(&ring.read);
-
-	if (!atomic_load(&ring.places[at % RING].filled))
-		return false;
-	*info = ring.places[at % RING].info;
-	atomic_store(&ring.places[at % RING].filled, false);
-	atomic_store(&ring.read, at + 1);
-	return true;
-}
+/* A handler needs globals: they are of the one reactor that watches signals. */
+static struct signal_ring ring;
+static _Atomic(uint64_t) blocked; /* signal N, by the handler: bit N - 1 */
+static _Atomic(struct waker *) ring_waker;
 
 static uint64_t bit_of(int number)
 {
@@ -75,12 +40,12 @@ static uint64_t bit_of(int number)
 static void block_on_return(int number, ucontext_t *interrupted)
 {
 	sigaddset(&interrupted->uc_sigmask, number);
-	atomic_fetch_or(&ring.blocked, bit_of(number));
+	atomic_fetch_or(&blocked, bit_of(number));
 }
 
 static void on_signal(int number, siginfo_t *si, void *context)
 {
-	struct waker *waker = atomic_load(&ring.waker);
+	struct waker *waker = atomic_load(&ring_waker);
 	struct signal_info info = {
 	    .number = number,
 	    .code = si->si_code,
@@ -89,7 +54,7 @@ static void on_signal(int number, siginfo_t *si, void *context)
 	    .value = si->si_value.sival_int,
 	};
 
-	if (ring_put(&info) >= MOST_UNREAD)
+	if (signal_ring_put(&ring, &info) >= MOST_UNREAD)
 		block_on_return(number, context);
 	if (waker)
 		waker_wake(waker);
@@ -98,14 +63,14 @@ static void on_signal(int number, siginfo_t *si, void *context)
 /* What the handler blocked in this thread. */
 static void unblock(void)
 {
-	uint64_t blocked;
+	uint64_t numbers;
 	sigset_t set;
 
-	if (!atomic_load(&ring.blocked))
+	if (!atomic_load(&blocked))
 		return;
 	sigemptyset(&set);
-	for (blocked = atomic_exchange(&ring.blocked, 0); blocked; blocked &= blocked - 1)
-		sigaddset(&set, __builtin_ctzll(blocked) + 1);
+	for (numbers = atomic_exchange(&blocked, 0); numbers; numbers &= numbers - 1)
+		sigaddset(&set, __builtin_ctzll(numbers) + 1);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
@@ -155,7 +120,7 @@ static void on_signals(struct reactor *r, struct waker *w)
 	struct signal_info info;
 	int n = 0;
 
-	while (n < BATCH && ring_take(&info)) {
+	while (n < BATCH && signal_ring_take(&ring, &info)) {
 		n++;
 		tidy(&info);
 		if (!r->filter || r->filter(r->filter_context, &info))
@@ -179,10 +144,10 @@ static int ring_open(struct reactor *r)
 	r->signal_waker.io.priority = PRIORITY_FIRST;
 	if (waker_start(r, &r->signal_waker) < 0)
 		return -1;
-	while (ring_take(&ignored))
+	while (signal_ring_take(&ring, &ignored))
 		; /* another reactor's, or the parent's */
 	unblock();
-	atomic_store(&ring.waker, &r->signal_waker);
+	atomic_store(&ring_waker, &r->signal_waker);
 	return 0;
 }
 
@@ -192,7 +157,7 @@ static void ring_close(struct reactor *r)
 
 	if (!mine->io.started)
 		return;
-	atomic_compare_exchange_strong(&ring.waker, &mine, NULL);
+	atomic_compare_exchange_strong(&ring_waker, &mine, NULL);
 	waker_stop(r, &r->signal_waker);
 }
 
@@ -238,9 +203,9 @@ void signal_stop(struct reactor *r, struct signal_watcher *w)
 	r->started--;
 	if (r->signals[w->number])
 		return;
-	if (atomic_load(&ring.blocked) & bit_of(w->number))
-		signal(w->number,
-		       SIG_IGN); /* what the kernel has queued yet must not act as before */
+	if (atomic_load(&blocked) &
+	    bit_of(w->number)) /* what is queued yet must not act as before */
+		signal(w->number, SIG_IGN);
 	sigaction(w->number, &r->former[w->number], NULL);
 	unblock();
 }

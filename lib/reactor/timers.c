@@ -14,9 +14,18 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-void timer_init(struct timer *t, enum reactor_clock clock, timer_call *call)
+void timer_init(struct timer *t, enum clock clock, timer_call *call)
 {
 	*t = (struct timer){.call = call, .clock = (uint8_t)clock, .priority = PRIORITY_DEFAULT};
+}
+
+int64_t reactor_now(struct reactor *r, enum clock clock)
+{
+	if (!(r->now_known & 1 << clock)) {
+		r->now[clock] = clock_read(clock);
+		r->now_known |= (uint8_t)(1 << clock);
+	}
+	return r->now[clock];
 }
 
 /* ---- alarms ---------------------------------------------------------------------------------- */
@@ -35,7 +44,7 @@ static void on_alarm(struct reactor *r, struct io_watcher *w, unsigned ready)
 		r->on_step(r, r->on_step_context);
 }
 
-static int alarm_open(struct reactor *r, enum reactor_clock clock)
+static int alarm_open(struct reactor *r, enum clock clock)
 {
 	struct alarm_clock *alarm = &r->alarms[clock];
 
@@ -44,10 +53,9 @@ static int alarm_open(struct reactor *r, enum reactor_clock clock)
 	io_init(&alarm->io, -1, IO_READ, on_alarm);
 	alarm->io.priority = PRIORITY_FIRST;
 	alarm->armed = INT64_MAX;
-	if (io_open_internal(
-		r, &alarm->io,
-		timerfd_create(clock == CLOCK_OF_WALL ? CLOCK_REALTIME : CLOCK_BOOTTIME,
-			       TFD_NONBLOCK | TFD_CLOEXEC)) < 0)
+	if (io_open_internal(r, &alarm->io,
+			     timerfd_create(clock_kernel_id(clock), TFD_NONBLOCK | TFD_CLOEXEC)) <
+	    0)
 		return -1;
 	r->alarms_open++;
 	return 0;
@@ -56,7 +64,7 @@ static int alarm_open(struct reactor *r, enum reactor_clock clock)
 /* Far enough to never come, near enough for the kernel. */
 enum { FAR_SECONDS = 2000000000 };
 
-static bool alarm_set(struct reactor *r, enum reactor_clock clock, int64_t deadline)
+static bool alarm_set(struct reactor *r, enum clock clock, int64_t deadline)
 {
 	struct alarm_clock *alarm = &r->alarms[clock];
 	struct itimerspec when = {.it_value.tv_sec = FAR_SECONDS};
@@ -64,12 +72,8 @@ static bool alarm_set(struct reactor *r, enum reactor_clock clock, int64_t deadl
 
 	if (alarm->armed == deadline)
 		return true;
-	if (deadline < INT64_MAX - 1) {
-		when.it_value.tv_sec = (time_t)(deadline / 1000000000);
-		when.it_value.tv_nsec = deadline % 1000000000;
-		if (deadline <= 0)
-			when.it_value = (struct timespec){0, 1};
-	}
+	if (deadline < INT64_MAX - 1)
+		when.it_value = to_timespec(deadline > 0 ? deadline : 1);
 	if (clock == CLOCK_OF_WALL)
 		flags |= TFD_TIMER_CANCEL_ON_SET;
 	/* ECANCELED: set, but the clock was stepped since; the descriptor tells it as well. */
@@ -88,7 +92,7 @@ static bool alarms_set(struct reactor *r)
 
 		if (r->alarms[clock].io.started)
 			/* Without a timer it still waits for steps of the clock. */
-			all &= alarm_set(r, (enum reactor_clock)clock,
+			all &= alarm_set(r, (enum clock)clock,
 					 h->count ? h->entries[HEAP_ROOT].key : INT64_MAX - 1);
 	}
 	return all;
@@ -108,7 +112,7 @@ int alarms_reinit(struct reactor *r)
 		if (!r->alarms[clock].io.started)
 			continue;
 		alarm_close(r, &r->alarms[clock]);
-		if (alarm_open(r, (enum reactor_clock)clock) < 0)
+		if (alarm_open(r, (enum clock)clock) < 0)
 			return -1;
 	}
 	return 0;
@@ -154,7 +158,7 @@ static __attribute__((noinline)) int arm_slowly(struct reactor *r, struct timer 
 
 	if (t->due)
 		timer_forget_pending(r, t);
-	if (alarm_open(r, (enum reactor_clock)t->clock) < 0 ||
+	if (alarm_open(r, (enum clock)t->clock) < 0 ||
 	    (!t->place && h->count == h->capacity && heap_grow(h) < 0))
 		return -1;
 	return heap_arm(h, t, deadline);
@@ -180,7 +184,7 @@ static inline int64_t sum(int64_t now, int64_t delay)
 static __attribute__((noinline)) int start_in_slowly(struct reactor *r, struct timer *t,
 						     int64_t delay)
 {
-	return timer_start_at(r, t, sum(reactor_now(r, (enum reactor_clock)t->clock), delay));
+	return timer_start_at(r, t, sum(reactor_now(r, (enum clock)t->clock), delay));
 }
 
 int timer_start_in(struct reactor *r, struct timer *t, int64_t delay)
@@ -245,7 +249,7 @@ void timers_activate_expired(struct reactor *r)
 	for (int clock = 0; clock < CLOCKS; clock++)
 		if (r->heaps[clock].count)
 			heap_activate_expired(r, &r->heaps[clock],
-					      reactor_now(r, (enum reactor_clock)clock));
+					      reactor_now(r, (enum clock)clock));
 }
 
 int64_t timers_wait(struct reactor *r, int64_t wait)

@@ -94,7 +94,7 @@ static inline void work_init(struct work *w)
 	w->writer = probe_of(w->fds[1], IO_WRITE);
 	w->writer.act = stop_own;
 	for (int i = 0; i < CLOCKS_OF_WORK; i++)
-		timer_init(&w->timers[i], (enum reactor_clock)i, work_timer);
+		timer_init(&w->timers[i], (enum clock)i, work_timer);
 	signal_init(&w->signal, SIGUSR1, work_signal);
 	timer_init(&w->deferred, CLOCK_OF_LOOP, work_deferred);
 	waker_init(&w->waker, work_waker);

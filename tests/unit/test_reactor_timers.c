@@ -3,7 +3,7 @@
 
 enum { MS = 1000000 };
 
-static const enum reactor_clock clocks[] = {CLOCK_OF_LOOP, CLOCK_OF_BOOT, CLOCK_OF_WALL};
+static const enum clock clocks[] = {CLOCK_OF_LOOP, CLOCK_OF_BOOT, CLOCK_OF_WALL};
 static const char *const clock_names[] = {"loop", "boot", "wall"};
 
 struct tick {
@@ -21,7 +21,7 @@ static void on_tick(struct reactor *r, struct timer *t)
 	struct tick *tick = CONTAINER_OF(t, struct tick, timer);
 
 	tick->calls++;
-	tick->late = t->deadline < 0 ? 0 : clock_read((enum reactor_clock)t->clock) - t->deadline;
+	tick->late = t->deadline < 0 ? 0 : clock_read((enum clock)t->clock) - t->deadline;
 	if (tick->log)
 		strncat(tick->log, &tick->letter, 1);
 	if (tick->again-- > 0)
@@ -30,7 +30,7 @@ static void on_tick(struct reactor *r, struct timer *t)
 		tick->act(r, tick);
 }
 
-static struct tick tick_of(enum reactor_clock clock)
+static struct tick tick_of(enum clock clock)
 {
 	struct tick tick = {0};
 
@@ -40,7 +40,7 @@ static struct tick tick_of(enum reactor_clock clock)
 
 /* ---- one timer ------------------------------------------------------------------------------- */
 
-static void test_clock(enum reactor_clock clock, const char *name)
+static void test_clock(enum clock clock, const char *name)
 {
 	struct reactor *r = reactor_here();
 	struct tick tick = tick_of(clock), never = tick_of(clock);

@@ -7,7 +7,7 @@
 
 #include "base/units.h"
 
-enum reactor_clock series_clock(const struct time_config *c)
+enum clock series_clock(const struct time_config *c)
 {
 	if (c->calendar)
 		return CLOCK_OF_WALL;

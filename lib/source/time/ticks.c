@@ -30,7 +30,7 @@ static const struct time_config *config_of(const struct time_source *s)
 
 static int64_t wall_of(const struct time_source *s, int64_t at)
 {
-	enum reactor_clock clock = series_clock(config_of(s));
+	enum clock clock = series_clock(config_of(s));
 
 	return clock == CLOCK_OF_WALL ? at : clock_read(CLOCK_OF_WALL) - clock_read(clock) + at;
 }

@@ -33,7 +33,7 @@ struct time_config {
 /* ---- series ---------------------------------------------------------------------------------- */
 
 /* The clock that the due times are on. */
-enum reactor_clock series_clock(const struct time_config *c);
+enum clock series_clock(const struct time_config *c);
 
 /*
  * The first due time strictly after `after`, of a rule started at `start` (both on series_clock).
