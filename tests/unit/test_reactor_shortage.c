@@ -3,6 +3,8 @@
 
 #include "../shim/calls.h"
 
+#include "reactor/loop.h" /* a loop that waits, without another thread */
+
 #include <fcntl.h>
 
 enum { MS = 1000000 };
@@ -237,7 +239,7 @@ static void on_wake(struct reactor *r, struct waker *w)
 	fired++;
 }
 
-/* A counter that is full: the loop is awake already. */
+/* The write of one that comes while the loop waits: it alone may tell. */
 static void test_waker(void)
 {
 	struct reactor *r = reactor_here();
@@ -247,18 +249,37 @@ static void test_waker(void)
 	fired = 0;
 	waker_init(&w, on_wake);
 	waker_start(r, &w);
+	atomic_store(&r->waiting, true);
 	calls_fail("write", 1, EINTR, false);
 	errno = 12345;
 	waker_wake(&w);
 	saved = errno;
+	HOLDS(calls_failed() && saved == 12345, "an interrupted wake-up keeps errno");
 	calls_reset();
+	atomic_store(&r->woken, false);
 	turns(r, 2);
-	HOLDS(fired == 1 && saved == 12345, "an interrupted wake-up is told, and errno is kept");
+	EQUAL(fired, 1, "and is told");
 	waker_stop(r, &w);
 	reactor_free(r);
 }
 
-/* Before Linux 5.11: waits in milliseconds, never too short. */
+static void test_waker_without_memory(void)
+{
+	struct reactor *r = reactor_here();
+	struct waker w;
+
+	fired = 0;
+	waker_init(&w, on_wake);
+	waker_start(r, &w);
+	waker_wake(&w);
+	turn_without_memory(r);
+	EQUAL(fired, 0, "without room in the queue a wake-up is not told");
+	turns(r, 1);
+	EQUAL(fired, 1, "but when there is room it is");
+	waker_stop(r, &w);
+	reactor_free(r);
+}
+
 static void test_milliseconds(void)
 {
 	struct reactor *r = reactor_here();
@@ -378,6 +399,7 @@ static const struct conformance cases[] = {
     {"errno", test_errno},
     {"passing errors", test_passing_errors},
     {"waker", test_waker},
+    {"waker without memory", test_waker_without_memory},
     {"milliseconds", test_milliseconds},
     {"signals", test_signals},
     {"no pidfds", test_without_pidfds},
