@@ -6,6 +6,7 @@
 #include "job/guard.h"
 
 #include "base/array.h"
+#include "base/units.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -131,7 +132,7 @@ int descendants_signal(int signal)
 
 void descendants_end(void)
 {
-	struct timespec moment = {0, 1000000};
+	struct timespec moment = {0, NS_PER_MS};
 
 	for (int found = descendants_signal(SIGKILL); found > 0;
 	     found = descendants_signal(SIGKILL)) {

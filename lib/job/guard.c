@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/list.h"
+#include "base/units.h"
 #include "reactor/reactor.h"
 
 #include <errno.h>
@@ -40,7 +41,7 @@ struct arrival {
 
 enum { ARRIVALS = 16 };
 
-#define MOMENT INT64_C(100000000) /* ns: both copies of one kill(1) come closer than that */
+#define MOMENT (100 * NS_PER_MS) /* both copies of one kill(1) come closer than that */
 
 struct guard {
 	struct io_watcher io; /* of the pair's end */

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define DEBOUNCE_AUTO  (2 * NS_PER_MS)
 #define SHORTAGE_FIRST (50 * NS_PER_MS) /* waits where no process can be made, doubling */
 #define SHORTAGE_MOST  (2 * NS_PER_S)
 
@@ -201,7 +202,7 @@ static int64_t debounce_of(const struct job *j)
 	const struct job_config *c = j->setup.config;
 
 	if (c->debounce_auto)
-		return 2000000;
+		return DEBOUNCE_AUTO;
 	return c->debounce > 0 ? c->debounce : 0;
 }
 

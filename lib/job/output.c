@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "job/job.h"
 #include "job/sink.h"
 #include "job/stream.h"
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 enum { FILE_LIMIT = 1024 * 1024 }; /* bytes that wait for a slow log file */
+#define FLUSH NS_PER_S             /* at the end, for it to take them */
 
 /* ---- the plan -------------------------------------------------------------------------------- */
 
@@ -120,7 +122,7 @@ void output_plan_close(struct output_plan *p)
 {
 	streams_close(&p->streams);
 	if (p->file_sink) {
-		sink_flush(p->file_sink, 1000000000);
+		sink_flush(p->file_sink, FLUSH);
 		sink_close(p->file_sink);
 	}
 	fd_close(&p->file);

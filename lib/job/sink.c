@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/list.h"
+#include "base/units.h"
 #include "job/spool.h"
 #include "reactor/reactor.h"
 
@@ -219,11 +220,11 @@ void sink_flush(struct sink *s, long long wait)
 	int64_t end = clock_read(CLOCK_OF_LOOP) + wait;
 
 	while (spool_length(&s->waiting) && !s->error) {
-		int64_t left = wait < 0 ? 1000000000 : end - clock_read(CLOCK_OF_LOOP);
+		int64_t left = wait < 0 ? NS_PER_S : end - clock_read(CLOCK_OF_LOOP);
 
 		if (left <= 0)
 			return;
-		is_writable(s->io.fd, (int)(left / 1000000) + 1);
+		is_writable(s->io.fd, (int)(left / NS_PER_MS) + 1);
 		sink_drain(s);
 	}
 }

@@ -186,6 +186,18 @@ static bool stream_drain(struct stream *s)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* Only our end must not block: the command's is its standard output. */
+static int open_pipe(int pair[2])
+{
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return -1;
+	if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0)
+		return 0;
+	fd_close(&pair[0]);
+	fd_close(&pair[1]);
+	return -1;
+}
+
 struct stream *stream_open(const struct stream_setup *setup, int *fd)
 {
 	struct stream *s = calloc(1, sizeof *s);
@@ -193,11 +205,10 @@ struct stream *stream_open(const struct stream_setup *setup, int *fd)
 
 	if (!s)
 		return NULL;
-	if (pipe2(pair, O_CLOEXEC) < 0) {
+	if (open_pipe(pair) < 0) {
 		free(s);
 		return NULL;
 	}
-	fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	s->setup = *setup;
 	s->held = setup->held;
 	s->owned = true;
