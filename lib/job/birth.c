@@ -155,14 +155,14 @@ IN_CHILD static long search(struct birth *b, const char *name)
 IN_CHILD static long be_born(struct birth *b)
 {
 	const struct launch *l = b->launch;
-	long failed, self = CALL0(getpid);
+	long failed;
 
 	b->step = "prepare";
 	failed = CALL2(setpgid, 0, 0);
 	if (failed < 0)
 		return failed;
 	if (l->foreground) { /* signals are still blocked: a background group may take it */
-		int group = (int)self;
+		int group = (int)CALL0(getpid);
 
 		CALL3(ioctl, 0, TIOCSPGRP, &group);
 	}
