@@ -422,6 +422,8 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$EV" --ready-file ready relay fd:7 "udp:1
   run_ev relay 7001 udp:127.0.0.1:7000
   [ "$status" = 2 ]
   grep -q 'write udp: on both sides: udp:7001' <<<"$output"
+  run_ev relay udp:7001 unix:x
+  grep -q 'write udp: on both sides: udp:HOST:PORT' <<<"$output"
   run_ev relay udp:7001 udp:7002 unix:s
   [ "$status" = 2 ]
   run_ev relay fd:0 udp:7002 </dev/null

@@ -60,19 +60,64 @@ static int port_parse(struct endpoint *ep, const char *word, const char *at, str
 	}
 	if (service_find(at, ep->kind == ENDPOINT_UDP ? "udp" : "tcp", &ep->port))
 		return 0;
-	wrong_at(e, word, at, "neither a port nor a service that /etc/services knows");
+	return wrong_at(e, word, at, "neither a port nor a service that /etc/services knows");
+}
+
+/* A port alone; where it is none, its port may have been forgotten. */
+static int port_alone_parse(struct endpoint *ep, const char *word, const char *at, struct error *e)
+{
+	if (port_parse(ep, word, at, e) == 0)
+		return 0;
 	if (strchr(at, '/'))
-		error_hint(e, "a Unix socket is written unix:%s", at);
-	else if (at == word && strchr(at, '.'))
-		error_hint(e, "a host needs a port: %s:PORT", at);
-	return -1;
+		return error_hint(e, "a Unix socket is written unix:%s", at);
+	if (strcmp(at, "*") == 0)
+		return error_hint(e, "every address needs a port, too: %s:PORT", word);
+	if (!*at || all_digits(at))
+		return -1;
+	return error_hint(e, "a host needs a port: %s:PORT", word);
+}
+
+/* Is this an IPv6 address, whatever its zone? */
+static bool is_v6(const char *text, size_t length)
+{
+	char address[INET6_ADDRSTRLEN];
+	const char *percent = memchr(text, '%', length);
+	struct in6_addr ip;
+
+	if (percent)
+		length = (size_t)(percent - text);
+	if (length >= sizeof address)
+		return false;
+	memcpy(address, text, length);
+	address[length] = '\0';
+	return inet_pton(AF_INET6, address, &ip) == 1;
+}
+
+/* What stands in brackets, as ep->host: `at`. */
+static int literal_check(const struct endpoint *ep, const char *word, const char *at,
+			 struct error *e)
+{
+	const char *percent = strchr(ep->host, '%');
+	struct address a;
+
+	if (!is_v6(ep->host, strlen(ep->host)))
+		return wrong_at(e, word, at, "brackets hold an IPv6 address");
+	if (endpoint_addresses(ep, &a, 1) < 1) {
+		wrong_at(e, word, at + (percent ? percent + 1 - ep->host : 0),
+			 "no interface has this name");
+		return error_hint(e, "`ip link` lists those there are");
+	}
+	if (!IN6_IS_ADDR_LINKLOCAL(&a.v6.sin6_addr) || a.v6.sin6_scope_id)
+		return 0;
+	wrong_at(e, word, at + strlen(ep->host), "a link-local address needs its interface");
+	return error_hint(e, "as in [%s%%eth0]:%u; `ip link` lists those there are", ep->host,
+			  ep->port);
 }
 
 /* `[V6]:PORT`: `at` is the bracket. */
 static int bracket_parse(struct endpoint *ep, const char *word, const char *at, struct error *e)
 {
 	const char *end = strchr(at, ']');
-	struct address ignored;
 
 	if (!end)
 		return wrong_at(e, word, at, "this bracket is never closed");
@@ -83,11 +128,37 @@ static int bracket_parse(struct endpoint *ep, const char *word, const char *at, 
 	ep->host = strndup(at + 1, (size_t)(end - at - 1));
 	if (!ep->host)
 		return error_errno(e, "out of memory");
-	if (strchr(ep->host, ':') && endpoint_addresses(ep, &ignored, 1) == 1)
+	if (literal_check(ep, word, at + 1, e) == 0)
 		return 0;
 	free(ep->host);
 	ep->host = NULL;
-	return wrong_at(e, word, at + 1, "brackets hold an IPv6 address");
+	return -1;
+}
+
+/* More than one colon, and no brackets. */
+static int colons_explain(const char *word, const char *at, const char *last, struct error *e)
+{
+	bool before = is_v6(at, (size_t)(last - at));
+
+	if (!before && !is_v6(at, strlen(at)))
+		return wrong_at(e, word, last, "a colon too many: HOST:PORT has one");
+	wrong_at(e, word, at, "an IPv6 address is written in brackets");
+	if (before)
+		return error_hint(e, "as in [%.*s]:%s", (int)(last - at), at, last + 1);
+	return error_hint(e, "as in [%s]:PORT", at);
+}
+
+/* What others would write. */
+static int foreign_explain(const char *word, const char *at, struct error *e)
+{
+	const char *scheme = strstr(at, "://");
+
+	if (scheme) {
+		wrong_at(e, word, at, "a URL is no endpoint");
+		return error_hint(e, "HOST:PORT, without %.*s", (int)(scheme + 3 - at), at);
+	}
+	wrong_at(e, word, at, "TCP is written without a prefix");
+	return error_hint(e, "as in %s", at[4] ? at + 4 : "HOST:PORT");
 }
 
 /* `PORT`, `HOST:PORT`, `[V6]:PORT`, `*:PORT` at `at`. */
@@ -97,14 +168,16 @@ static int internet_parse(struct endpoint *ep, const char *word, const char *at,
 
 	if (*at == '[')
 		return bracket_parse(ep, word, at, e);
+	if (strstr(at, "://") || strncmp(at, "tcp:", 4) == 0)
+		return foreign_explain(word, at, e);
 	if (!colon)
-		return port_parse(ep, word, at, e);
-	if (strchr(at, ':') != colon) {
-		wrong_at(e, word, at, "an IPv6 address is written in brackets");
-		return error_hint(e, "as in [%.*s]:%s", (int)(colon - at), at, colon + 1);
+		return port_alone_parse(ep, word, at, e);
+	if (strchr(at, ':') != colon)
+		return colons_explain(word, at, colon, e);
+	if (colon == at) {
+		wrong_at(e, word, at, "a host is missing before the colon");
+		return error_hint(e, "%s alone is this machine, *%s every address", at + 1, at);
 	}
-	if (colon == at)
-		return wrong_at(e, word, at, "a host is missing before the colon");
 	for (const char *s = at; s < colon; s++)
 		if (isspace((unsigned char)*s) || iscntrl((unsigned char)*s) || *s == '/')
 			return wrong_at(e, word, s, "a host name cannot hold this character");

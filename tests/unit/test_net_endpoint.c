@@ -82,6 +82,9 @@ static void test_refused(void)
 	    {"::1:80", "error:0", "IPv6 without brackets"},
 	    {"[::1]", "error:5", "brackets without a port"},
 	    {"[::1:80", "error:0", "an open bracket"},
+	    {"a:b:80", "error:3", "a colon too many"},
+	    {"[fe80::1%no-such-one]:80", "error:9", "a zone that is not there"},
+	    {"[fe80::1]:80", "error:8", "a link-local address without its zone"},
 	    {"[db]:80", "error:1", "a name in brackets"},
 	    {"[1.2.3.4]:80", "error:1", "IPv4 in brackets"},
 	    {"[]:80", "error:1", "empty brackets"},
@@ -100,6 +103,38 @@ static void test_refused(void)
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
 		SAME_TEXT(again(wrong[i].word), wrong[i].result, "%s is refused at its place",
 			  wrong[i].why);
+}
+
+/* Words that people do write, and the cure that each is told. */
+static void test_cures(void)
+{
+	static const struct {
+		const char *word, *hint;
+	} cures[] = {
+	    {"localhost", "a host needs a port: localhost:PORT"},
+	    {"127.0.0.1", "a host needs a port: 127.0.0.1:PORT"},
+	    {"udp:db", "a host needs a port: udp:db:PORT"},
+	    {"*", "every address needs a port, too: *:PORT"},
+	    {"70000", ""},
+	    {"/run/x", "a Unix socket is written unix:/run/x"},
+	    {"::1", "as in [::1]:PORT"},
+	    {"fe80::1%eth0", "as in [fe80::1%eth0]:PORT"},
+	    {"::1:80", "as in [::1]:80"},
+	    {"[fe80::1%no-such-one]:80", "`ip link` lists those there are"},
+	    {"[fe80::1]:80", "as in [fe80::1%eth0]:80; `ip link` lists those there are"},
+	    {":80", "80 alone is this machine, *:80 every address"},
+	    {"http://db:80/", "HOST:PORT, without http://"},
+	    {"tcp:db:80", "as in db:80"},
+	};
+
+	for (size_t i = 0; i < sizeof cures / sizeof *cures; i++) {
+		struct endpoint ep;
+		struct error e;
+
+		error_clear(&e);
+		SAME(endpoint_parse(&ep, cures[i].word, &e), -1, "%s is refused", cures[i].word);
+		SAME_TEXT(e.hint, cures[i].hint, "with the cure, or none: %s", e.what);
+	}
 }
 
 static void test_long_path(void)
@@ -183,6 +218,7 @@ int main(void)
 {
 	test_words();
 	test_refused();
+	test_cures();
 	test_long_path();
 	test_addresses();
 	test_parts();

@@ -91,10 +91,10 @@ static int check_mixture(const struct relay_config *c, char *const *words, size_
 		return 0;
 	error_set(e, "%s: datagrams (udp:) cannot be relayed to streams, nor streams to datagrams",
 		  words[i]);
-	if (is_udp(ep))
-		error_hint(e, "write udp: on both sides: udp:%s", words[0]);
+	if ((is_udp(ep) ? &c->listen : ep)->kind != ENDPOINT_TCP)
+		error_hint(e, "write udp: on both sides: udp:HOST:PORT");
 	else
-		error_hint(e, "write udp: on both sides: udp:%s", words[i]);
+		error_hint(e, "write udp: on both sides: udp:%s", words[is_udp(ep) ? 0 : i]);
 	return error_at(e, (int)i, 0);
 }
 
