@@ -115,19 +115,39 @@ C
   cmp sent back
 }
 
-@test "iperf3 counts as many bytes at the other end, in both directions" {
+# With -R the client, which reads, decides when all has come: then every count is the same. The other
+# way it says when it has sent all, and the server stops reading what is still under way. What came is
+# equal to the byte all the same, and the relay, between the two, cannot have carried more than the
+# one sent, nor less than the other got.
+@test "iperf3 sends a file: what came is equal to the byte, both ways, and the relay counted it" {
   need iperf3
   target=$(free_port)
-  serve iperf3 -s -p "$target" -B 127.0.0.1
-  until_ok 'grep -q "Server listening" server.log || [ -n "$(ss -Hltn "sport = :$target")" ]'
-  start relay 127.0.0.1:0 "127.0.0.1:$target"
+  head -c 30M /dev/urandom >sent
+  start -v relay 127.0.0.1:0 "127.0.0.1:$target"
   for how in '' -R; do
-    timeout 30 iperf3 -c 127.0.0.1 -p "$(port)" -n 50M -P 2 -J $how >result
-    python3 - <<'P'
-import json
+    rm -f came
+    told=$(wc -c <err)
+    files=(-F "$PWD/sent" -F "$PWD/came") # the client's, the server's
+    [ -z "$how" ] || files=(-F "$PWD/came" -F "$PWD/sent")
+    serve iperf3 -s -1 -p "$target" -B 127.0.0.1 "${files[@]:2}"
+    until_ok '[ -n "$(ss -Hltn "sport = :$target")" ]'
+    # shellcheck disable=SC2086
+    timeout 30 iperf3 -c 127.0.0.1 -p "$(port)" -n 20M -J "${files[@]:0:2}" $how >result
+    python3 - "$told" "$how" <<'P'
+import json, re, sys, time
 end = json.load(open("result"))["end"]
 sent, received = end["sum_sent"]["bytes"], end["sum_received"]["bytes"]
-assert sent >= 50 << 20 and 0 <= sent - received < 32 << 20, (sent, received) # the end cuts what is under way
+came = open("came", "rb").read()
+assert sent >= 20 << 20 and len(came) > 0, (sent, len(came))
+assert came == open("sent", "rb").read(len(came))
+assert len(came) <= received <= sent, (len(came), received, sent)
+# Two connections, the larger one for the data; a line each when it is over.
+carried = []
+while len(carried) < 2:
+    carried = [max(map(int, n)) for n in re.findall(r": (\d+) bytes to, (\d+) from", open("err").read()[int(sys.argv[1]):])]
+    time.sleep(0.01)
+assert len(came) <= max(carried) <= sent + 37, (len(came), carried, sent) # iperf3's cookie
+if sys.argv[2]: assert len(came) == received == max(carried) == sent == 20 << 20
 P
   done
 }
