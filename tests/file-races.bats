@@ -199,7 +199,7 @@ for line in sys.stdin:
 	mkdir -p src/a
 	touch src/a/f
 	gathered 'mv src/a src/b; mkdir src/a; touch src/a/f'
-	[ "$(grep -n '^move src/b src/a' out | cut -d: -f1)" -lt "$(grep -n '^modify src/a ' out | cut -d: -f1)" ]
+	[ "$(grep -n '^move src/b src/a' out | cut -d: -f1)" -lt "$(grep -n '^create src/a ' out | cut -d: -f1)" ]
 }
 
 @test "what moved to where something was in the same batch is told to have left" {
@@ -268,6 +268,28 @@ for line in sys.stdin:
 	[ "$(grep -n '^move src/c src/a' out | cut -d: -f1)" -lt "$(grep -n '^create src/a/f ' out | cut -d: -f1)" ]
 	has_line "move src/g src/c/g"
 	! grep 'src/b' out || false
+}
+
+@test "a directory that moved and then left in one batch is gone from where it was, with all in it" {
+	mkdir -p src/a/d
+	touch src/a/{f,k} src/a/d/f
+	gathered 'mv src/a src/b; rm src/b/f; : >src/b/new; mv src/b away'
+	for gone in a a/f a/k a/d a/d/f; do has_line "delete src/$gone "; done
+	! grep src/b out || false
+}
+
+@test "what is renamed in a directory before that moves in the same batch is told to be there" {
+	mkdir -p src/a/s src/p/o
+	touch src/a/{s/in,f} src/p/o/f
+	gathered 'mv src/a/s src/a/t; mv src/a/f src/a/g; mkdir src/new; mv src/a src/new/b; mv src/new/b/t src/t
+		mv src/p src/q; mv src/q/o src/p; : >src/p/later'
+	is_replayed() {
+		replay >told
+		# What was there, by its moves, and what was made.
+		diff <(find src -type f | sort) <(grep -e '/in$' -e '/[fg]$' -e later told)
+	}
+	printf 'create src/%s \n' a/s/in a/f p/o/f | cat - out >all && mv all out
+	is_replayed
 }
 
 @test "a directory that moved away and back in one batch is not told to be at the other path" {

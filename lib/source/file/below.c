@@ -3,7 +3,7 @@
  *
  * As a rule the move of a directory says where all in it is now. But who filters the directory out
  * (--type f, --match '*.c') is not told of its move, and the paths in it have changed all the same.
- * And a move that a batch cannot tell as one is told by what is in it (gather_move.c). The tree
+ * And a move that a batch cannot tell as one is told by what is in it (renames.c). The tree
  * knows what was there; --fanotify has none, and reads the directory.
  */
 #include "base/log.h"
@@ -16,7 +16,7 @@ static void tell(struct file_source *s, const struct happening *top, const struc
 		 const char *name, const struct happening *how)
 {
 	struct happening h = *how;
-	struct buf path = {0}, old_path = {0}, origin = {0};
+	struct buf path = {0}, old_path = {0};
 	const char *rest;
 
 	h.event = FILE_MOVE;
@@ -24,17 +24,14 @@ static void tell(struct file_source *s, const struct happening *top, const struc
 	buf_add_text(&path, tree_path(s, d, name));
 	rest = path.failed ? "" : path.data + strlen(top->path);
 	buf_printf(&old_path, "%s%s", top->old_path, rest);
-	buf_printf(&origin, "%s%s", top->origin ? top->origin : top->old_path, rest);
 	h.path = path.data;
 	h.old_path = old_path.data;
-	h.origin = origin.data;
-	if (path.failed || old_path.failed || origin.failed)
+	if (path.failed || old_path.failed)
 		log_error(s->base.rule, "out of memory: the move of %s is not told", top->path);
 	else
 		changes_add(s, &h);
 	buf_free(&path);
 	buf_free(&old_path);
-	buf_free(&origin);
 }
 
 static void tell_content(struct file_source *s, const struct happening *top, const struct dir *d)
@@ -66,12 +63,12 @@ void below_moved(struct file_source *s, const struct happening *h)
 		tell_content(s, h, h->moved);
 }
 
-void below_expand(struct file_source *s, const struct happening *h, const char *origin)
+void below_expand(struct file_source *s, const struct happening *h, const char *from)
 {
 	struct happening top = *h;
 	const struct entry *e;
 
-	top.origin = origin;
+	top.old_path = from;
 	if (s->fan || !h->moved) {
 		below_moved(s, &top);
 		return;

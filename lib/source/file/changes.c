@@ -10,7 +10,7 @@
  * A move leaves a hidden delete at its old path: what is created there afterwards was modified (an
  * editor's backup), and what is deleted at the new path is gone from the old one.
  *
- * What moves takes along what is known of it: gather_move.c.
+ * What moves takes along what is known of it: gather_move.c, and renames.c for directories.
  *
  * Without a command nothing is gathered: each event is handed on as it comes.
  */
@@ -48,7 +48,8 @@ void changes_init(struct file_source *s)
 
 void change_take(struct changes *c, struct change *change)
 {
-	table_remove(&c->by_path, change->path);
+	if (table_find(&c->by_path, change->path) == change)
+		table_remove(&c->by_path, change->path);
 	list_remove(&change->link);
 	c->count--;
 	c->n_open -= change->open;
@@ -78,18 +79,65 @@ void changes_free(struct file_source *s)
 	batch_free(s);
 }
 
-static struct change *change_new(struct changes *c, const char *path)
+static struct change *change_alloc(const char *path)
 {
 	size_t length = strlen(path) + 1;
 	struct change *change = calloc(1, sizeof *change + length);
 
+	if (change)
+		memcpy(change->path, path, length);
+	return change;
+}
+
+static struct change *change_new(struct changes *c, const char *path)
+{
+	struct change *change = change_alloc(path);
+
 	if (!change)
 		return NULL;
-	memcpy(change->path, path, length);
 	if (table_add(&c->by_path, change) < 0) {
 		free(change);
 		return NULL;
 	}
+	list_append(&c->order, &change->link);
+	c->count++;
+	return change;
+}
+
+int change_rename(struct changes *c, struct change *change, const char *path)
+{
+	struct change *anew = change_alloc(path);
+	struct link *before = change->link.prev;
+
+	if (!anew)
+		return -1;
+	memcpy(anew, change, offsetof(struct change, path));
+	if (table_find(&c->by_path, change->path) == change) {
+		table_remove(&c->by_path, change->path);
+		table_add(&c->by_path, anew); /* room was just made */
+	}
+	list_remove(&change->link);
+	list_prepend(before, &anew->link);
+	free(change);
+	return 0;
+}
+
+struct change *change_add_rename(struct file_source *s, const char *path, const char *old_path)
+{
+	struct changes *c = &s->changes;
+	struct change *change = change_alloc(path);
+
+	if (change)
+		change->old_path = strdup(old_path);
+	if (!change || !change->old_path) {
+		free(change);
+		log_error(s->base.rule, "out of memory: a move of %s is not told", old_path);
+		return NULL;
+	}
+	change->event = FILE_MOVE;
+	change->seen = FILE_MOVE | FILE_CLOSE_WRITE;
+	change->in_run = c->self.running;
+	change->since = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 	list_append(&c->order, &change->link);
 	c->count++;
 	return change;
@@ -180,7 +228,7 @@ static void delete_moved(struct file_source *s, struct change *change)
 	change_drop(&s->changes, change);
 }
 
-void changes_gather(struct file_source *s, unsigned event, const char *path, bool open)
+static void gather(struct file_source *s, unsigned event, const char *path, bool open)
 {
 	struct change *change = table_find(&s->changes.by_path, path);
 
@@ -195,6 +243,14 @@ void changes_gather(struct file_source *s, unsigned event, const char *path, boo
 		set_open(&s->changes, change, open);
 	if (!change->event)
 		change_drop(&s->changes, change);
+}
+
+void changes_gather(struct file_source *s, unsigned event, const char *path, bool open)
+{
+	char *origin = event == FILE_DELETE ? renames_undo(s, path) : NULL;
+
+	gather(s, event, origin ? origin : path, open);
+	free(origin);
 }
 
 /* ---- what comes in --------------------------------------------------------------------------- */
@@ -225,7 +281,7 @@ static void take_move(struct file_source *s, const struct happening *h)
 	struct happening old = *h, new = *h;
 	bool is, was;
 
-	old.path = h->origin ? h->origin : h->old_path;
+	old.path = h->old_path;
 	old.old_path = new.old_path = NULL;
 	old.event = FILE_DELETE;
 	new.event = FILE_CREATE;

@@ -79,9 +79,10 @@ static void take_ready(struct file_source *s, struct link *taken, int64_t now)
 /* They are taken out first: emitting may bring us back here. */
 void changes_emit(struct file_source *s, int64_t now)
 {
+	const struct file_config *c = s->base.config;
 	size_t n = s->changes.count, i = 0;
-	struct event *events = calloc(n, sizeof *events);
-	struct material *materials = calloc(n, sizeof *materials);
+	struct event *events = calloc(2 * n, sizeof *events);
+	struct material *materials = calloc(2 * n, sizeof *materials);
 	struct link taken;
 
 	list_init(&taken);
@@ -96,6 +97,12 @@ void changes_emit(struct file_source *s, int64_t now)
 		struct change *change = CONTAINER_OF(at, struct change, link);
 		unsigned event = shown_as(s->base.config, change);
 
+		/* Who does not ask for moves is told of both ends; others have a hidden delete. */
+		if (change->first && change->event == FILE_MOVE && c->events & FILE_DELETE &&
+		    !(c->events & FILE_MOVE)) {
+			make_event(&events[i], &materials[i], FILE_DELETE, change->old_path, NULL);
+			i++;
+		}
 		if (event) {
 			make_event(&events[i], &materials[i], event, change->path,
 				   event == FILE_MOVE ? change->old_path : NULL);

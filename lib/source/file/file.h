@@ -100,7 +100,6 @@ struct happening {
 	bool open;               /* it is being written: its close will be told */
 	bool replaced;           /* of moves, and what moved in: something was there */
 	bool along;              /* it moved with a directory above it */
-	const char *origin;      /* of what moved along: where it was when the batch began */
 	const struct dir *moved; /* of moves: the directory at its new place, if it is watched */
 };
 
@@ -113,6 +112,7 @@ struct change {
 	bool slow;      /* as open, but it was for long: only itself waits */
 	bool hidden;    /* it was moved away: a delete only if its new place is deleted */
 	bool in_run;    /* it came while the rule's own command ran */
+	bool first;     /* a directory's move, or what that needs: told first, see renames.c */
 	int64_t since;  /* loop time */
 	char *old_path; /* owned; of moves */
 	char path[];
@@ -341,17 +341,28 @@ void change_drop(struct changes *c, struct change *change);
 struct change *change_of(struct file_source *s, const char *path, unsigned event);
 /* What left this path is not told of by its new place. */
 void change_unhide(struct file_source *s, const char *old_path);
+/* It is called so from now on; the change moves in memory. Returns 0, or -1: ENOMEM. */
+int change_rename(struct changes *c, struct change *change, const char *path);
+/* A directory's move: it is in the order, and not found by its path. NULL with ENOMEM, and told. */
+struct change *change_add_rename(struct file_source *s, const char *path, const char *old_path);
 /* One that is no move. */
 void changes_gather(struct file_source *s, unsigned event, const char *path, bool open);
 
 /* ---- gather_move.c ---- */
 void changes_gather_move(struct file_source *s, const struct happening *h);
 
+/* ---- renames.c ---- */
+/* A directory moved, and is told of. */
+void renames_add(struct file_source *s, const struct happening *h);
+/* What is here is deleted: if it is a directory that moved here, that is taken back if possible.
+ * Returns the path it had, owned, or NULL. */
+char *renames_undo(struct file_source *s, const char *path);
+
 /* ---- below.c ---- */
 /* A directory moved: tells all that is known below it to have moved, one by one. */
 void below_moved(struct file_source *s, const struct happening *h);
-/* The same of its entries alone, each of which says how it is told; they come from `origin`. */
-void below_expand(struct file_source *s, const struct happening *h, const char *origin);
+/* The same of its entries alone, each of which says how it is told; they come from `from`. */
+void below_expand(struct file_source *s, const struct happening *h, const char *from);
 
 /* ---- emit.c ---- */
 /* Hands on this alone, ungathered. */
