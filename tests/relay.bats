@@ -208,6 +208,18 @@ assert another.recv(1) == b"" # the FIN went there and back
 P
 }
 
+@test "systemd socket activation: the socket that was passed is relayed, by workers as well" {
+  command -v systemd-socket-activate >/dev/null || skip "systemd-socket-activate is not installed"
+  server "$echo_server"
+  for n in 1 2; do
+    listen=127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    systemd-socket-activate -l "$listen" --fdname=web "$EV" relay systemd:web "127.0.0.1:$SERVER" --workers $n 2>err 3>&- &
+    STARTED+=($!)
+    until_ok 'grep -q "Listening on" err'
+    [ "$(echo "$n" | tcp "${listen#*:}")" = "$n" ]
+  done
+}
+
 @test "Unix sockets on both sides, and names" {
   server "$echo_server"
   start -e "a: relay unix:s localhost:$SERVER" -e 'b: relay 127.0.0.1:0 unix:s'
