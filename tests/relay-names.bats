@@ -120,3 +120,31 @@ P
     stop
   done
 }
+
+@test "several clients that lack the descriptors for a name at once are served when there are some" {
+  echo 'db.test 127.0.0.2' >NAMES
+  start relay 127.0.0.1:0 "db.test:$SERVER" --dns-ttl 0 --connect-timeout 20s
+  timeout 60 python3 - "$(port)" "$(loop_pid)" <<'P'
+import os, resource, socket, sys, time
+def connect():
+    c = socket.create_connection(("127.0.0.1", int(sys.argv[1]))); c.settimeout(20)
+    return c
+# They do not close, so each keeps two descriptors: the more there are, the more may wait for a name.
+held = [connect() for _ in range(20)]
+for c in held: assert c.recv(99) == b"127.0.0.2"
+def used(): return {int(n) for n in os.listdir("/proc/%s/fd" % sys.argv[2])}
+limit = [n for n in range(1000) if n not in used()][4]
+assert limit >= 48 # so three may wait for a name: with one for the resolver's thread that is all
+def allow(most): resource.prlimit(int(sys.argv[2]), resource.RLIMIT_NOFILE, (most, 1024))
+allow(limit)
+open("SLOW", "w")
+late = [connect() for _ in range(5)]
+while set(range(limit)) - used(): pass
+os.remove("SLOW")
+while "no descriptor is left" not in open("err").read(): pass
+allow(limit - 2) # as if somebody else had got those of the thread
+time.sleep(0.3) # it looks again meanwhile, every 100 ms, which nothing shows
+for c in held: c.close()
+for c in late: assert c.recv(99) == b"127.0.0.2"; c.close()
+P
+}

@@ -80,13 +80,17 @@ static bool starve(struct pair *p)
 void starved_feed(struct reactor *r, struct timer *t)
 {
 	struct relay_source *s = CONTAINER_OF(t, struct relay_source, feed);
+	struct link *last = s->starved.prev;
 
 	(void)r;
-	LIST_EACH(at, after, &s->starved)
-	{
-		list_remove(at);
-		list_append(&s->pairs, at);
-		ask_target(CONTAINER_OF(at, struct pair, link));
+	/* One that starves again at once comes behind the last: its turn is another time. */
+	for (bool more = !list_empty(&s->starved); more;) {
+		struct link *first = s->starved.next;
+
+		more = first != last;
+		list_remove(first);
+		list_append(&s->pairs, first);
+		ask_target(CONTAINER_OF(first, struct pair, link));
 	}
 	relay_review(s);
 }
