@@ -276,6 +276,12 @@ static void test_waker_without_memory(void)
 	EQUAL(fired, 0, "without room in the queue a wake-up is not told");
 	turns(r, 1);
 	EQUAL(fired, 1, "but when there is room it is");
+	HOLDS(turns_within(r, 30 * MS) < 20, "and the loop sleeps again");
+	calls_reset();
+	waker_wake(&w);
+	turns(r, 2);
+	HOLDS(fired == 2 && calls_count("write") == 0 && calls_count("read") == 0,
+	      "a wake-up that finds the loop at work costs no system call");
 	waker_stop(r, &w);
 	reactor_free(r);
 }

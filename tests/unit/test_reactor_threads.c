@@ -3,7 +3,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
@@ -147,16 +147,18 @@ static void test_from_handler(void)
  * told, at every distance from the wait: a loop that sleeps over one hangs, for no other comes.
  */
 #ifndef RALLY
-#define RALLY 500 /* -DRALLY=100000 for a soak: it finds a fence that is missing, too */
+#define RALLY 300 /* -DRALLY=100000 for a soak: it finds a fence that is missing, too */
 #endif
 
 static atomic_int rally; /* so many were told */
+static sem_t rally_told;
 
 static void on_rally(struct reactor *r, struct waker *w)
 {
 	(void)r;
 	(void)w;
 	atomic_fetch_add(&rally, 1);
+	sem_post(&rally_told);
 }
 
 static void *rally_from_thread(void *waker)
@@ -165,8 +167,8 @@ static void *rally_from_thread(void *waker)
 		for (volatile int pause = i * 7 % 1000; pause > 0; pause--)
 			;
 		waker_wake(waker);
-		while (atomic_load(&rally) < i)
-			sched_yield();
+		while (sem_wait(&rally_told) < 0)
+			;
 	}
 	return NULL;
 }
@@ -177,6 +179,7 @@ static void rally_turns(struct reactor *r, int64_t wait)
 	pthread_t thread;
 
 	atomic_store(&rally, 0);
+	sem_init(&rally_told, 0, 0);
 	waker_init(&waker, on_rally);
 	waker_start(r, &waker);
 	pthread_create(&thread, NULL, rally_from_thread, &waker);
