@@ -57,6 +57,9 @@ storm() {
 	until_true grep -q "src/last$" out
 	until_true grep -q "^overflow src" out
 	[ "$(grep "src/gone$" out)" = "delete src/gone" ]
+	# What the rescan found comes before the word that it was needed.
+	found=$(grep -n '^create src/[0-9]*$' out | tail -1 | cut -d: -f1)
+	[ "$found" -lt "$(grep -n '^overflow src$' out | head -1 | cut -d: -f1)" ]
 }
 
 @test "where watches run out the limit is named, and the rest is polled" {

@@ -315,6 +315,19 @@ passes() {
 	[ "$(grep -vc -e '<unfinished' -e detached -e 'resumed' "$dir/trace")" -le 1 ]
 }
 
+@test "evwatch's own ready file is no event, by whatever path" {
+	mkdir src
+	ln -s src link
+	"$evwatch" -w 200ms --ready-file link/ready file src >told
+	[ -e src/ready ]
+	[ ! -s told ]
+	touch src/ready.other
+	"$evwatch" -w 10s --once --ready-file link/ready file src >told &
+	pids+=($!)
+	until_true eval 'touch src/ready.other; [ -s told ]'
+	[ "$(sort -u told)" = "close_write src/ready.other" ]
+}
+
 @test "a path that is a link, or leads over links, is what they lead to now" {
 	mkdir -p real k/..1 k/..2 one two
 	echo 0 >real/conf

@@ -69,7 +69,8 @@ struct source {
 	const struct source_host *host;
 	void *owner; /* the engine's */
 	struct reactor *reactor;
-	const char *rule; /* its name, for messages and the log */
+	const char *rule;       /* its name, for messages and the log */
+	const char *ready_file; /* evwatch's own, no event to anybody; NULL: none */
 	struct gather gather;
 	bool has_command;
 	bool busy_chosen; /* --on-busy is another than the kind's own */

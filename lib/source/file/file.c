@@ -50,6 +50,7 @@ static void file_close(struct source *base)
 	tree_free(s);
 	roots_close(s);
 	gitignore_free(s);
+	filter_free(s);
 	text_list_free(&s->listed);
 	buf_free(&s->path);
 }

@@ -189,14 +189,16 @@ struct file_source {
 	struct gitignore *gitignore;
 	struct fan *fan;
 	struct mounts *mounts;
-	struct own_output outputs[2]; /* standard output and error */
+	struct own_output outputs[2];    /* standard output and error */
+	char *ready_folder, *ready_base; /* of --ready-file: where it really is; owned */
 };
 
 /* ---- filter.c ---- */
 /* Is this path to be reported? `type` decides with --type. */
 bool filter_matches(struct file_source *s, const struct happening *h);
-/* Remembers what standard output and error are. */
+/* Remembers what standard output and error are, and where the ready file is. */
 void filter_init(struct file_source *s);
+void filter_free(struct file_source *s);
 /* May the directory at `path`, in `parent`, be entered? */
 bool filter_enters(struct file_source *s, const struct dir *parent, const char *path);
 /* May others be entered in a directory when it moves? */

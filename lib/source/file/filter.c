@@ -4,11 +4,13 @@
  * A pattern with a slash in it is held against the path as it is reported and against what follows
  * the root; one without is held against the last component. `*` stops at a slash, `**` does not.
  */
+#include "base/path.h"
 #include "source/file/file.h"
 #include "source/file/glob.h"
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,8 +51,44 @@ static bool type_counts(const struct file_config *c, char type)
 
 /* ---- what evwatch writes itself -------------------------------------------------------------- */
 
+static void find_ready_file(struct file_source *s)
+{
+	char *above = s->base.ready_file ? path_above(s->base.ready_file) : NULL;
+
+	s->ready_folder = above ? root_real(above) : NULL;
+	s->ready_base = above ? path_base(s->base.ready_file) : NULL;
+	free(above);
+}
+
+void filter_free(struct file_source *s)
+{
+	free(s->ready_folder);
+	free(s->ready_base);
+	s->ready_folder = s->ready_base = NULL;
+}
+
+/* Or the one beside it that becomes it (file_replace): its name, and .XXXXXX. */
+static bool is_ready_file(const struct file_source *s, const char *path)
+{
+	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+	size_t n = s->ready_base ? strlen(s->ready_base) : 0;
+	char *above, *folder;
+	bool is;
+
+	if (!n || strncmp(base, s->ready_base, n) != 0 ||
+	    (base[n] && (base[n] != '.' || strlen(base + n) != strlen(".XXXXXX"))))
+		return false;
+	above = path_above(path);
+	folder = above ? root_real(above) : NULL;
+	is = folder && s->ready_folder && strcmp(folder, s->ready_folder) == 0;
+	free(above);
+	free(folder);
+	return is;
+}
+
 void filter_init(struct file_source *s)
 {
+	find_ready_file(s);
 	char path[PATH_MAX], link[32];
 	struct stat st;
 
@@ -98,7 +136,7 @@ bool filter_matches(struct file_source *s, const struct happening *h)
 	const struct file_config *c = s->base.config;
 	const char *relative = h->root ? root_relative(h->root, h->path) : h->path;
 
-	if (!type_counts(c, h->type) || is_own_output(s, h))
+	if (!type_counts(c, h->type) || is_own_output(s, h) || is_ready_file(s, h->path))
 		return false;
 	/* A root was named: only what is below it is filtered. */
 	if (h->root && !*relative)
