@@ -68,6 +68,36 @@ all_told() {
 	lacks_line 'move src/z/n src/a/n'
 }
 
+@test "--fanotify tells what was replaced, in a directory that moved or by what is not asked for" {
+	mkdir -p src/a
+	touch src/a/f src/g
+	ln -s nowhere src/l
+	fan --existing --type f
+	until_true has_line 'create src/a/f '
+	missed 'mv src/a src/z; : >src/n; mv src/n src/z/f; mv src/l src/g'
+	all_told
+	diff <(find src -type f | sort) <(replay)
+}
+
+@test "--fanotify tells in a batch what left, moved on and came anew with directories that moved" {
+	mkdir -p src/s/0 src/s/t/0 src/q src/g src/o
+	touch src/s/0/c src/s/b src/N src/s/t/0/f src/h src/o/f
+	watch --no-guard file src --fanotify --existing --debounce 100ms --stdin json -- python3 -c 'import json, sys
+for line in sys.stdin:
+    e = json.loads(line)
+    print(e["event"], e["path"], e.get("old_path", ""))'
+	until_true state_is_told src
+	missed 'mkdir src/d; : >src/d/x; mv src/d .; rm d/x; : >src/1'
+	until_true state_is_told src
+	missed 'exchange src/s/0 src/N; exchange src/N/c src/s/b'
+	until_true state_is_told src
+	has_line 'delete src/s/0/c '
+	missed 'mv src/s/t src/q/e; exchange src/q/e/0/f src/h; exchange src/q src/g'
+	until_true state_is_told src
+	missed 'mkdir src/new; : >src/new/g; exchange src/o src/new/g; mv src/new src/old'
+	until_true state_is_told src
+}
+
 @test "--fanotify tells what left a directory that came before that was read" {
 	mkdir -p src away/a
 	touch away/a/f

@@ -54,11 +54,7 @@ static void tell_content(struct file_source *s, const struct happening *top, con
 void below_moved(struct file_source *s, const struct happening *h)
 {
 	if (s->fan)
-		fan_walk(s, &(struct fan_tale){.root = h->root,
-					       .subject = &s->fan->moving,
-					       .path = h->path,
-					       .old_path = h->old_path,
-					       .event = FILE_MOVE});
+		fan_moved_below(s, h, false);
 	else if (h->moved)
 		tell_content(s, h, h->moved);
 }
@@ -69,10 +65,10 @@ void below_expand(struct file_source *s, const struct happening *h, const char *
 	const struct entry *e;
 
 	top.old_path = from;
-	if (s->fan || !h->moved) {
-		below_moved(s, &top);
+	if (s->fan)
+		fan_moved_below(s, &top, true);
+	if (!h->moved)
 		return;
-	}
 	for (uint32_t at = 0; (e = names_next(h->moved->names, &at));)
 		if (e->type == 'f' || !tree_child(h->moved, e->name))
 			tell(s, &top, h->moved, e->name, &(struct happening){.type = e->type});

@@ -136,11 +136,10 @@ static void entry_happened(struct file_source *s, const struct fan_event *ev)
 
 enum answer { NO, YES, UNKNOWN };
 
-/* Did the rename at hand replace a file? */
-static enum answer replaces(const struct fan *f, const struct fan_event *ev)
+/* Did the rename replace a file? `at`: behind it in the queue. */
+static enum answer replaces(const struct fan *f, const struct fan_event *ev, size_t at)
 {
 	struct fan_event next;
-	size_t at = f->queue.at;
 
 	for (int i = 0; i < AHEAD && fan_queue_peek(&f->queue, &at, &next); i++)
 		if (next.pid == ev->pid)
@@ -239,6 +238,11 @@ static void tell_rename(struct file_source *s, const struct fan_event *ev, const
 	struct fan *f = s->fan;
 	char type = type_of(s, ev);
 
+	if (replaced &&
+	    !filter_matches(s, &(struct happening){.path = f->path.data, .root = to, .type = type}))
+		fan_report(s, to, FILE_DELETE, f->path.data,
+			   'n'); /* what is there now is not told */
+	f->rename = *ev;
 	f->moving = ev->target;
 	if (from && to && moves_whole(s, ev, from, to)) {
 		changes_add(s, &(struct happening){.event = FILE_MOVE,
@@ -255,12 +259,15 @@ static void tell_rename(struct file_source *s, const struct fan_event *ev, const
 		came(s, ev, to, f->path.data, type, replaced);
 }
 
-/* Is what leaves by an event told one by one? */
+/*
+ * Is what has left a directory that is gone told one by one? It goes without saying, but to those
+ * who are not told of directories, and in a batch, where one that came and went is not told at all.
+ */
 static bool tells_entries(const struct file_source *s)
 {
 	const struct file_config *c = s->base.config;
 
-	return c->any_type || c->match.count;
+	return c->any_type || c->match.count || s->base.has_command;
 }
 
 /*
@@ -268,32 +275,87 @@ static bool tells_entries(const struct file_source *s)
  * told to be gone, if the directory left from where it was seen, and nothing else says so. If it
  * came from elsewhere nobody knows what left it since: so that comes, too, when its turn is.
  */
-static void see_departed(struct file_source *s, const struct fan_event *move, bool seen)
+struct departures {
+	const struct fan_event *move; /* of the directory */
+	bool seen;                    /* where it was */
+	bool whole;                   /* it is told to have moved, with all that is in it */
+	size_t at;                    /* seen to there in the queue */
+	struct names *came;           /* since the move */
+};
+
+/* A file that was replaced by a rename since is not there any more either. */
+static void see_replaced(struct file_source *s, struct departures *d, const struct fan_event *ev)
+{
+	static const struct fan_handle any = {0};
+	const struct root *r;
+	struct buf path = {0};
+	char key[FAN_KEY];
+
+	if (!d->seen || !ev->to_dir.hash || ev->mask & FAN_ONDIR ||
+	    !fan_dir_is_in(s, &ev->to_dir, &d->move->target))
+		return;
+	fan_key(key, &ev->to_dir, ev->to_name, &any);
+	if (names_add(&d->came, key, 'f') == 1 && replaces(s->fan, ev, d->at) != NO &&
+	    (r = fan_locate(s, &ev->to_dir, ev->to_name, &path)))
+		fan_report(s, r, FILE_DELETE, path.data, 'n');
+	buf_free(&path);
+}
+
+static void see_departed(struct file_source *s, struct departures *d)
 {
 	struct fan *f = s->fan;
 	struct fan_event ev;
 	struct buf path = {0};
-	struct names *came = NULL;
 	const struct root *r;
 	char key[FAN_KEY];
 
-	if (!(move->mask & FAN_ONDIR) || (seen && !tells_entries(s)))
+	if (!(d->move->mask & FAN_ONDIR) || d->whole || (d->seen && !tells_entries(s)))
 		return;
-	fan_dir_is(s, &move->target, &move->dir, move->name);
-	for (size_t at = f->queue.at; fan_queue_peek(&f->queue, &at, &ev);) {
+	fan_dir_is(s, &d->move->target, &d->move->dir, d->move->name);
+	while (fan_queue_peek(&f->queue, &d->at, &ev)) {
+		see_replaced(s, d, &ev);
 		if (fan_arrival(&ev, key))
-			names_add(&came, key, 'f');
-		if (!fan_departure(&ev, key) || names_find(came, key) ||
-		    !fan_dir_is_in(s, &ev.dir, &move->target))
+			names_add(&d->came, key, 'f');
+		if (!fan_departure(&ev, key) || names_find(d->came, key) ||
+		    !fan_dir_is_in(s, &ev.dir, &d->move->target))
 			continue;
-		if (!seen && ev.mask & FAN_RENAME)
+		if (!d->seen && ev.mask & FAN_RENAME)
 			names_add(&f->untold, key, 'f');
-		r = seen ? fan_locate(s, &ev.dir, ev.name, &path) : NULL;
+		r = d->seen ? fan_locate(s, &ev.dir, ev.name, &path) : NULL;
 		if (r)
 			left(s, &ev, r, path.data, type_of(s, &ev));
 	}
-	names_free(&came);
 	buf_free(&path);
+}
+
+/* And what has left while it was told. */
+static void see_departed_since(struct file_source *s, struct departures *d)
+{
+	fan_queue_fill(s);
+	see_departed(s, d);
+	names_free(&d->came);
+}
+
+void fan_moved_below(struct file_source *s, const struct happening *h, bool shallow)
+{
+	const struct fan_event move = s->fan->rename;
+	const struct fan_handle subject = s->fan->moving;
+	struct departures d = {.move = &move, .seen = true, .at = s->fan->queue.at};
+	bool along = subject.hash != move.target.hash; /* what left that is told with what moved */
+
+	if (!along)
+		see_departed(s, &d);
+	fan_dir_is(s, &move.target, &move.to_dir, move.to_name);
+	fan_walk(s, &(struct fan_tale){.root = h->root,
+				       .subject = &subject,
+				       .path = h->path,
+				       .old_path = h->old_path,
+				       .shallow = shallow,
+				       .event = FILE_MOVE});
+	if (along)
+		return;
+	see_departed_since(s, &d);
+	fan_dir_is(s, &move.target, &move.to_dir, move.to_name);
 }
 
 /* The other half of an exchange. If that was not seen to be one, what was told is told anew. */
@@ -307,13 +369,24 @@ static void came_back(struct file_source *s, const struct fan_event *ev, const s
 	came(s, &f->last, r, f->old_path.data, type_of(s, &f->last), false);
 }
 
+static void left_by_exchange(struct file_source *s, const struct fan_event *back,
+			     const struct root *r, const char *path)
+{
+	struct departures d = {.move = back, .seen = true, .at = s->fan->queue.at};
+
+	see_departed(s, &d);
+	left(s, back, r, path, back->mask & FAN_ONDIR ? 'd' : 'n');
+	see_departed_since(s, &d);
+}
+
 static bool renamed(struct file_source *s, const struct fan_event *ev)
 {
 	struct fan *f = s->fan;
 	const struct root *from = fan_locate(s, &ev->dir, ev->name, &f->old_path),
 			  *to = fan_locate(s, &ev->to_dir, ev->to_name, &f->path);
 	bool directory = ev->mask & FAN_ONDIR;
-	enum answer replaced = to && !directory ? replaces(f, ev) : NO;
+	enum answer replaced = to && !directory ? replaces(f, ev, f->queue.at) : NO;
+	struct departures out;
 	struct fan_event back;
 
 	if (replaced == UNKNOWN && !f->waited)
@@ -323,14 +396,19 @@ static bool renamed(struct file_source *s, const struct fan_event *ev)
 		from = NULL;
 	}
 	f->last_exchanged = is_exchange(f, ev, &back);
-	if (to && f->last_exchanged) {
-		see_departed(s, &back, true);
-		left(s, &back, to, f->path.data, back.mask & FAN_ONDIR ? 'd' : 'n');
-	}
-	see_departed(s, ev, from);
+	if (to && f->last_exchanged)
+		left_by_exchange(s, &back, to, f->path.data);
+	out = (struct departures){.move = ev,
+				  .seen = from,
+				  .whole = from && to && moves_whole(s, ev, from, to),
+				  .at = f->queue.at};
+	see_departed(s, &out);
 	if (directory)
 		fan_dir_is(s, &ev->target, &ev->to_dir, ev->to_name);
 	tell_rename(s, ev, from, to, replaced == YES);
+	see_departed_since(s, &out);
+	if (directory)
+		fan_dir_is(s, &ev->target, &ev->to_dir, ev->to_name);
 	f->last = *ev;
 	return true;
 }

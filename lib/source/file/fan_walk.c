@@ -81,7 +81,7 @@ static void report(struct fan_walk *w, const char *name, char type)
 		add_joined(&old, t->old_path, name);
 	h.path = path.data;
 	h.old_path = old.data;
-	h.along = t->event == FILE_MOVE;
+	h.along = t->event == FILE_MOVE && !t->shallow;
 	if (path.failed || old.failed) {
 		log_error(w->s->base.rule, "out of memory: %s in %s is not told of", name, t->path);
 	} else {
@@ -92,6 +92,17 @@ static void report(struct fan_walk *w, const char *name, char type)
 	}
 	buf_free(&path);
 	buf_free(&old);
+}
+
+/* A directory that moves as one, with what is in it. */
+static void report_moved(struct fan_walk *w, int folder, const char *base, const char *name)
+{
+	struct fan *f = w->s->fan;
+	const struct fan_handle moving = f->moving;
+
+	if (fan_handle_of(folder, base, moving.fsid, &f->moving) >= 0)
+		report(w, name, 'd');
+	f->moving = moving;
 }
 
 /* ---- directories ----------------------------------------------------------------------------- */
@@ -128,6 +139,10 @@ static void found(struct fan_walk *w, int folder, const char *base, const char *
 	if (fstatat(folder, base, &st, AT_SYMLINK_NOFOLLOW) < 0 || came_later(w, folder, base))
 		return;
 	type = S_ISDIR(st.st_mode) ? 'd' : S_ISLNK(st.st_mode) ? 'l' : 'f';
+	if (w->tale->shallow && type == 'd') {
+		report_moved(w, folder, base, name);
+		return;
+	}
 	if (w->tale->event == FILE_DELETE && type == 'd' && st.st_dev == w->device)
 		push(w, name);
 	report(w, name, type);

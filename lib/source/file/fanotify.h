@@ -78,10 +78,12 @@ struct fan {
 	struct table dirs;               /* by hash */
 	struct buf path, old_path, real; /* scratch */
 	bool waited;                     /* long enough for the word behind the rename at hand */
-	struct names *untold;     /* what is to come when it leaves where it was never told to be */
-	struct fan_handle moving; /* the directory that is being told to have moved */
-	struct fan_event last;    /* the rename before; no pid: none */
-	bool last_exchanged;      /* and it was seen to begin an exchange */
+	struct names *untold;    /* what is to come when it leaves where it was never told to be */
+	struct fan_event rename; /* the one that is being told */
+	struct fan_handle
+	    moving;            /* the directory that is being told to have moved: by it, or along */
+	struct fan_event last; /* the rename before; no pid: none */
+	bool last_exchanged;   /* and it was seen to begin an exchange */
 };
 
 /* Where a directory is. */
@@ -141,6 +143,9 @@ int fan_open_near(const char *path);
 bool fan_happened(struct file_source *s, const struct fan_event *ev);
 void fan_report(struct file_source *s, const struct root *r, unsigned event, const char *path,
 		char type);
+/* The directory at hand moved: tells one by one that what was in it moved, too; `shallow`: but not
+ * what was in directories in it. */
+void fan_moved_below(struct file_source *s, const struct happening *h, bool shallow);
 
 /* ---- fan_walk.c ---- */
 struct fan_tale {
@@ -148,6 +153,7 @@ struct fan_tale {
 	const struct fan_handle *subject; /* the directory; NULL: the one at `path` */
 	const char *path;                 /* by which it is told of */
 	const char *old_path;             /* what is in it moved from there; else NULL */
+	bool shallow;                     /* directories in it are not read: they move as one */
 	unsigned event;                   /* FILE_CREATE, FILE_MOVE or FILE_DELETE */
 };
 /* Reports all that was in a directory at the time of the event at hand and still is, wherever that
