@@ -296,7 +296,8 @@ static void read_directory(struct walk *w, struct dir *d)
 		push_children(w, d);
 		return;
 	}
-	if (!w->first && !look_again(w, d))
+	/* One that could not be read yet may be gone, or elsewhere. */
+	if ((!w->first || w->how->again) && !look_again(w, d))
 		return;
 	folder = open(tree_path(s, d, NULL), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
 	if (folder < 0) {
