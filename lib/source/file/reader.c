@@ -63,14 +63,17 @@ char reader_new_type(struct file_source *s, const struct dir *d, const struct in
 static void created(struct file_source *s, struct dir *d, const struct inotify_event *ev)
 {
 	struct happening h = {.event = FILE_CREATE};
-	const struct dir *child;
+	struct dir *child;
 	char type;
 
 	if (!list_empty(&s->moves))
 		moves_settle_at(s, tree_path(s, d, ev->name));
-	child = s->ahead && !(ev->mask & IN_ISDIR) ? tree_child(d, ev->name) : NULL;
+	child =
+	    (s->ahead || s->overflowed) && !(ev->mask & IN_ISDIR) ? tree_child(d, ev->name) : NULL;
 	if (child && doubt_is_here(s, child))
 		return; /* gone again: a directory is there by now */
+	if (child)
+		scan_gone(s, child); /* the kernel's word of that was lost, or is to come */
 	type = reader_new_type(s, d, ev, &h.open);
 	reader_take(s, d, ev, type, &h);
 }
