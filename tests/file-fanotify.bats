@@ -80,8 +80,8 @@ all_told() {
 }
 
 @test "--fanotify tells in a batch what left, moved on and came anew with directories that moved" {
-	mkdir -p src/s/0 src/s/t/0 src/q src/g src/o
-	touch src/s/0/c src/s/b src/N src/s/t/0/f src/h src/o/f
+	mkdir -p src/s/0 src/s/t/0 src/q src/g src/o src/x/a src/x/d
+	touch src/x/a/f src/s/0/c src/s/b src/N src/s/t/0/f src/h src/o/f
 	watch --no-guard file src --fanotify --existing --debounce 100ms --stdin json -- python3 -c 'import json, sys
 for line in sys.stdin:
     e = json.loads(line)
@@ -93,6 +93,8 @@ for line in sys.stdin:
 	until_true state_is_told src
 	has_line 'delete src/s/0/c '
 	missed 'mv src/s/t src/q/e; exchange src/q/e/0/f src/h; exchange src/q src/g'
+	until_true state_is_told src
+	missed 'mv src/x/a src/x/d/e; mv src/x .; mkdir -p src/x/a'
 	until_true state_is_told src
 	missed 'mkdir src/new; : >src/new/g; exchange src/o src/new/g; mv src/new src/old'
 	until_true state_is_told src

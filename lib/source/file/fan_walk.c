@@ -26,6 +26,8 @@ struct fan_walk {
 	dev_t device;
 	char **items; /* directories to be read, from the top; owned, and so are they */
 	size_t count, capacity;
+	char **gone; /* directories that are told to be gone: behind what is in them; as items */
+	size_t n_gone, gone_capacity;
 	struct names *arrivals; /* of events that are still to be told */
 	size_t looked;          /* until there in the queue */
 };
@@ -119,6 +121,31 @@ static void push(struct fan_walk *w, const char *name)
 	free(copy);
 }
 
+/* It is told to be gone when all that is in it has been. */
+static bool put_off(struct fan_walk *w, const char *name)
+{
+	char *copy = strdup(name);
+
+	if (copy && ARRAY_GROW(w->gone, w->gone_capacity, w->n_gone + 1) == 0) {
+		w->gone[w->n_gone++] = copy;
+		return true;
+	}
+	free(copy);
+	return false;
+}
+
+/* Those were found first in which the others are. */
+static void report_gone(struct fan_walk *w)
+{
+	while (w->n_gone) {
+		char *name = w->gone[--w->n_gone];
+
+		report(w, name, 'd');
+		free(name);
+	}
+	free(w->gone);
+}
+
 /* Does it lie below an ignored directory, or too deep? */
 static bool passes(const struct fan_walk *w, const char *name)
 {
@@ -143,10 +170,9 @@ static void found(struct fan_walk *w, int folder, const char *base, const char *
 		report_moved(w, folder, base, name);
 		return;
 	}
-	if (w->tale->event == FILE_DELETE && type == 'd' && st.st_dev == w->device)
-		push(w, name);
-	report(w, name, type);
-	if (w->tale->event != FILE_DELETE && type == 'd' && st.st_dev == w->device)
+	if (w->tale->event != FILE_DELETE || type != 'd' || !put_off(w, name))
+		report(w, name, type);
+	if (type == 'd' && st.st_dev == w->device)
 		push(w, name);
 }
 
@@ -216,6 +242,7 @@ void fan_walk(struct file_source *s, const struct fan_tale *t)
 		read_folder(&w, next);
 		free(next);
 	}
+	report_gone(&w);
 	fd_close(&w.top);
 	free(w.items);
 	names_free(&w.arrivals);
