@@ -109,6 +109,17 @@ for line in sys.stdin:
 	until_true state_is_told src
 }
 
+@test "--fanotify says once below which directory paths are too long to be known" {
+	mkdir src
+	long=$(printf 'd%.0s' {1..250})
+	(cd src && for i in {1..18}; do mkdir "$long" && cd -P "$long" || exit 1; done)
+	fan
+	(cd src && for i in {1..18}; do cd -P "$long" || exit 1; done && : >f && : >g)
+	all_told
+	told "$long: its path is longer than 4095 bytes (PATH_MAX)"
+	[ "$(wc -l <err)" = 1 ]
+}
+
 @test "--fanotify tells nothing of who still writes what is deleted" {
 	mkdir src
 	fan

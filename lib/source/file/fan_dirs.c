@@ -8,6 +8,7 @@
  */
 #include "base/array.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "source/file/fanotify.h"
 
 #include <errno.h>
@@ -116,7 +117,67 @@ static struct fan_dir *dir_new(struct fan *f, uint64_t hash, struct fan_dir *par
 	return NULL;
 }
 
+/* ---- in which root -------------------------------------------------------------------------- */
+
+/* The path as the user wrote its root, in *out; NULL: in no root. */
+static const struct root *root_of(const struct fan *f, const char *real, struct buf *out)
+{
+	for (size_t i = 0; i < f->n_roots; i++) {
+		const struct fan_root *r = &f->roots[i];
+		const char *rest = real + r->length;
+
+		if (strncmp(real, r->real, r->length) != 0 || (*rest && *rest != '/'))
+			continue;
+		rest += strspn(rest, "/");
+		buf_clear(out);
+		buf_add_text(out, r->root->path);
+		if (*rest && out->length && out->data[out->length - 1] != '/')
+			buf_add_char(out, '/');
+		buf_add_text(out, rest);
+		return out->failed ? NULL : r->root;
+	}
+	return NULL;
+}
+
 /* ---- where it is ----------------------------------------------------------------------------- */
+
+/* The present path of a directory. Returns its length, or -1 with errno. */
+static ssize_t present_path(int folder, char path[PATH_MAX])
+{
+	char link[64];
+	ssize_t n;
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
+	n = readlink(link, path, PATH_MAX - 1);
+	path[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
+/* Its path is too long for the kernel to say: by the nearest above it whose is not, once. */
+static void tell_too_deep(struct file_source *s, int folder)
+{
+	struct fan *f = s->fan;
+	struct buf at = {0};
+	char path[PATH_MAX];
+	int up = f->told_too_deep ? -1 : openat(folder, "..", O_PATH | O_CLOEXEC);
+
+	while (up >= 0 && present_path(up, path) < 0) {
+		int next = errno == ENAMETOOLONG ? openat(up, "..", O_PATH | O_CLOEXEC) : -1;
+
+		fd_close(&up);
+		up = next;
+	}
+	if (up >= 0 && root_of(f, path, &at)) {
+		f->told_too_deep = true;
+		log_warn(s->base.rule,
+			 "cannot see all that is below %s: its path is longer than 4095 bytes "
+			 "(PATH_MAX): without --fanotify it can be watched by evwatch started in a "
+			 "directory nearer to it",
+			 at.data);
+	}
+	fd_close(&up);
+	buf_free(&at);
+}
 
 /* It has another mount above it, or nothing. */
 static bool is_top(const struct fan_handle *h, int mount, const struct fan_spot *spot, int above)
@@ -125,9 +186,10 @@ static bool is_top(const struct fan_handle *h, int mount, const struct fan_spot 
 }
 
 /* Where is it now? */
-static bool look_at(const struct fan_handle *h, int folder, struct fan_spot *spot)
+static bool look_at(struct file_source *s, const struct fan_handle *h, int folder,
+		    struct fan_spot *spot)
 {
-	char link[64], path[PATH_MAX];
+	char path[PATH_MAX];
 	struct fan_handle same;
 	struct stat st;
 	int up = openat(folder, "..", O_PATH | O_CLOEXEC), mount, above;
@@ -136,11 +198,11 @@ static bool look_at(const struct fan_handle *h, int folder, struct fan_spot *spo
 	mount = fan_handle_of(folder, "", h->fsid, &same);
 	above = fan_handle_of(up, "", h->fsid, &spot->parent);
 	fd_close(&up);
-	snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
-	n = readlink(link, path, sizeof path - 1);
+	n = present_path(folder, path);
+	if (n < 0 && errno == ENAMETOOLONG)
+		tell_too_deep(s, folder);
 	if (mount < 0 || above < 0 || n <= 0 || fstat(folder, &st) < 0 || st.st_nlink == 0)
 		return false;
-	path[n] = '\0';
 	if (*path != '/')
 		return false; /* it cannot be reached from here */
 	spot->top = is_top(h, mount, spot, above);
@@ -169,7 +231,7 @@ static bool find_spot(struct file_source *s, const struct fan_handle *h, struct 
 	if (departs(s, h, spot))
 		return true;
 	folder = fan_handle_open(s->fan, h, O_PATH | O_DIRECTORY);
-	there = folder >= 0 && look_at(h, folder, spot);
+	there = folder >= 0 && look_at(s, h, folder, spot);
 	fd_close(&folder);
 	/* It may have gone there just now. */
 	return (fan_queue_fill(s) && departs(s, h, spot)) || there;
@@ -254,26 +316,6 @@ static void add_path(struct buf *out, const struct fan_dir *d)
 		buf_add_char(out, '/');
 	}
 	buf_add_text(out, d->name);
-}
-
-/* The path as the user wrote its root, in *out; NULL: in no root. */
-static const struct root *root_of(const struct fan *f, const char *real, struct buf *out)
-{
-	for (size_t i = 0; i < f->n_roots; i++) {
-		const struct fan_root *r = &f->roots[i];
-		const char *rest = real + r->length;
-
-		if (strncmp(real, r->real, r->length) != 0 || (*rest && *rest != '/'))
-			continue;
-		rest += strspn(rest, "/");
-		buf_clear(out);
-		buf_add_text(out, r->root->path);
-		if (*rest && out->length && out->data[out->length - 1] != '/')
-			buf_add_char(out, '/');
-		buf_add_text(out, rest);
-		return out->failed ? NULL : r->root;
-	}
-	return NULL;
 }
 
 const struct root *fan_locate(struct file_source *s, const struct fan_handle *dir, const char *name,

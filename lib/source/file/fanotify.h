@@ -84,6 +84,7 @@ struct fan {
 	    moving;            /* the directory that is being told to have moved: by it, or along */
 	struct fan_event last; /* the rename before; no pid: none */
 	bool last_exchanged;   /* and it was seen to begin an exchange */
+	bool told_too_deep;    /* that there are paths longer than PATH_MAX */
 };
 
 /* Where a directory is. */
