@@ -136,13 +136,16 @@ class Case:
     # ---- the cases
 
     def run_short(self):
+        timer = self.kind == "every"
+        # On a busy machine a tick may come while a short one still runs, and end it by the policy.
+        cut_short = {"restart": 128 + signal.SIGTERM, "signal": 128 + signal.SIGUSR2}.get(POLICY) if timer else None
+        whole = lambda: [s for s in self.statuses() if s != cut_short]
         for i in range(3):
             self.trigger(i)
-            until(lambda: len(self.statuses()) > i, f"run {i + 1} ends")
+            until(lambda: len(whole()) > i, f"run {i + 1} ends")
         status = 7 if self.command == "failing" else 0
-        timer = self.kind == "every"
-        self.expect("statuses", self.statuses()[:3], [status] * 3)
-        self.expect("runs", len(self.statuses()), lambda n: n == 3 or timer and n > 3)
+        self.expect("statuses", whole()[:3], [status] * 3)
+        self.expect("runs", len(whole()), lambda n: n == 3 or timer and n > 3)
 
     def run_long(self):
         self.trigger(0)
