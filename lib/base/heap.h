@@ -77,8 +77,8 @@ static inline void heap_down(struct heap *h, size_t at, struct heap_entry entry)
 
 		if (first >= after_last)
 			break;
-		for (size_t i = 0; i < 4;
-		     i++) /* whichever is least, its children are on their way */
+		/* Whichever is least, its children are on their way. */
+		for (size_t i = 0; i < 4; i++)
 			__builtin_prefetch(&h->entries[(first - 2 + i) * 4]);
 		least = (size_t)(heap_least(&h->entries[first], after_last - first) - h->entries);
 		if (entry.key <= h->entries[least].key)
