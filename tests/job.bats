@@ -271,20 +271,23 @@ b: $i" ]
   : >text
   chmod +x script
   long=$(head -c 200000 /dev/zero | tr '\0' x)
+  seq 2 >two
   while read -r wanted message words; do
-    for many in '' '-j 8'; do
-      # shellcheck disable=SC2086
-      run_ev -1 after 1ms $many ${words/LONG/$long}
+    # Alone, and one beside the other, whose exec nobody waits for.
+    for n in 1 2; do
+      echo "lines two -j 8 ${words/LONG/$long}" >rules
+      run_ev -c $n -f rules
       [ "$status" = "$wanted" ]
       grep -q -e "$(tr _ ' ' <<<"$message")" <<<"$output"
     done
+    grep -q -e "$(tr _ ' ' <<<"$message").* (1 more)\$" <<<"$output"
   done <<'END'
 127 nonesuch:_command_not_found -- nonesuch x
 127 ./script:_its_interpreter -- ./script x
 126 ./text:_cannot_execute:_Permission_denied -- ./text x
 126 --cwd_/nonesuch:_No_such_file --cwd /nonesuch -- true x
 127 /nonesuch/sh:_command_not_found --shell /nonesuch/sh -- true
-126 Argument_list_too_long --env X=LONG -- true x
+126 true:_an_argument_or_environment_variable_is_too_long --env X=LONG -- true x
 END
 }
 

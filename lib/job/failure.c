@@ -27,7 +27,7 @@ static void describe(struct buf *b, const struct failures *f)
 	else if (executed && f->why == ENOENT)
 		buf_printf(b, "%s: command not found", what);
 	else if (executed && f->why == E2BIG)
-		buf_printf(b, "%s: a subject is too long for an argument", what);
+		buf_printf(b, "%s: an argument or environment variable is too long", what);
 	else if (strcmp(f->step, STEP_CHDIR) == 0)
 		buf_printf(b, "--cwd %s: %s", j->around.cwd, strerror(f->why));
 	else
