@@ -250,6 +250,30 @@ P
   [ "$STATUS" = 143 ]
 }
 
+@test "who was connected when it stops is served, also those that were not accepted yet" {
+  server "$echo_server"
+  for workers in 1 2; do
+    start -v relay 127.0.0.1:0 "127.0.0.1:$SERVER" --drain 60s --workers "$workers"
+    local carriers
+    carriers=$(loop_pid)
+    [ "$workers" = 1 ] || until_ok 'carriers=$(pgrep -P "$(loop_pid)") && [ "$(wc -l <<<"$carriers")" = 2 ]'
+    # More than are accepted in one turn; the signal is there before that.
+    # shellcheck disable=SC2086
+    timeout 60 python3 - "$(port)" "$(loop_pid)" $carriers <<'P'
+import os, signal, socket, sys
+carriers = [int(p) for p in sys.argv[3:]]
+for p in carriers: os.kill(p, signal.SIGSTOP)
+cs = [socket.create_connection(("127.0.0.1", int(sys.argv[1])), 30) for _ in range(400)]
+os.kill(int(sys.argv[2]), signal.SIGTERM)
+for p in carriers: os.kill(p, signal.SIGCONT)
+for c in cs: c.sendall(b"x"); c.shutdown(1)
+for c in cs: assert c.recv(9) == b"x" and c.recv(9) == b""
+P
+    ended
+    [ "$STATUS" = 143 ]
+  done
+}
+
 @test "--idle: what carries bytes is not idle, in either direction" {
   server '
 c = l.accept()[0]

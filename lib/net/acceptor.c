@@ -9,7 +9,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { ROUND = 64 }; /* connections a turn: others want their turn, too */
+enum {
+	ROUND = 64,            /* connections a turn: others want their turn, too */
+	REST = BACKLOG_DEFAULT /* at the end: those that come meanwhile do not keep it going */
+};
 
 #define PAUSE      (100 * NS_PER_MS) /* without free descriptors */
 #define TOLD_AGAIN (60 * NS_PER_S)   /* it comes and goes, and is told now and then */
@@ -54,15 +57,12 @@ static void pause_accepting(struct acceptor *a)
 	watch(a);
 }
 
-static void on_acceptable(struct reactor *r, struct io_watcher *w, unsigned ready)
+static void accept_waiting(struct acceptor *a, struct io_watcher *w, int most)
 {
-	struct acceptor *a = CONTAINER_OF(w, struct accepting_socket, io)->owner;
 	int flags = SOCK_CLOEXEC | (a->nonblocking ? SOCK_NONBLOCK : 0);
 
-	(void)r;
-	(void)ready;
 	/* Each call may stop us. */
-	for (int i = 0; i < ROUND && w->started; i++) {
+	for (int i = 0; i < most && w->started; i++) {
 		struct address remote = {.length = sizeof remote.storage};
 		int fd = accept4(w->fd, &remote.any, &remote.length, flags);
 
@@ -76,6 +76,13 @@ static void on_acceptable(struct reactor *r, struct io_watcher *w, unsigned read
 		}
 		/* Other errors are of a connection that went before it was accepted (accept(2)). */
 	}
+}
+
+static void on_acceptable(struct reactor *r, struct io_watcher *w, unsigned ready)
+{
+	(void)r;
+	(void)ready;
+	accept_waiting(CONTAINER_OF(w, struct accepting_socket, io)->owner, w, ROUND);
 }
 
 void acceptor_init(struct acceptor *a, struct reactor *r, const struct listener *l,
@@ -112,6 +119,13 @@ void acceptor_retry(struct acceptor *a)
 	timer_stop(a->reactor, &a->again);
 	a->is_short = false;
 	watch(a);
+}
+
+void acceptor_finish(struct acceptor *a)
+{
+	for (int i = 0; i < a->count; i++)
+		accept_waiting(a, &a->sockets[i].io, REST);
+	acceptor_close(a);
 }
 
 void acceptor_close(struct acceptor *a)

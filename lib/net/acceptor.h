@@ -43,6 +43,12 @@ int acceptor_want(struct acceptor *a, bool more);
 /* A descriptor was closed: if accepting stopped for want of one, it goes on. */
 void acceptor_retry(struct acceptor *a);
 
+/*
+ * Accepts those that are connected by now, as far as they are wanted, and stops for good: what
+ * still waits in the backlog when the listener is closed is reset by the kernel.
+ */
+void acceptor_finish(struct acceptor *a);
+
 /* Stops for good; the listener is closed by its owner. */
 void acceptor_close(struct acceptor *a);
 

@@ -332,12 +332,14 @@ static void relay_start(struct source *base)
 		relay_review(s);
 }
 
-/* No new connections; those that there are get --drain to finish. */
+/* No new connections; those that there are, accepted or not, get --drain to finish. */
 static void relay_stop(struct source *base)
 {
 	struct relay_source *s = (struct relay_source *)base;
 	const struct relay_config *c = base->config;
 
+	if (c->drain)
+		acceptor_finish(&s->acceptor);
 	s->stopped = true;
 	targets_unwatch(&s->targets);
 	if (s->workers || s->udp) {
