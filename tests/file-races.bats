@@ -93,6 +93,19 @@ paths_are_right() {
 	until_true has_line "create src/b/now "
 }
 
+@test "what was leaving a root that is exchanged for another is told once, before what came" {
+	mkdir -p src/a other/a
+	touch src/{f,a/f} other/{f,a/g}
+	watch --no-guard file src --existing --format '%e %s %o'
+	until_true has_line "create src/a/f "
+	missed 'mv src/a away; mv src/f aside; exchange other src; : >src/last'
+	until_true has_line "create src/last "
+	[ "$(replay | sed 1d)" = "$(find src -mindepth 1 | sort)" ]
+	mkdir src/new
+	until_true has_line "create src/new "
+	[ "$(replay | sed 1d)" = "$(find src -mindepth 1 | sort)" ]
+}
+
 @test "what --existing found is told before what happened since" {
 	mkdir -p src/{1..60}
 	touch src/{1..60}/{1..20}

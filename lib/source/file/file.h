@@ -323,6 +323,8 @@ void moves_from(struct file_source *s, struct dir *d, const struct inotify_event
 void moves_to(struct file_source *s, struct dir *d, const struct inotify_event *ev);
 /* What moves and was not seen to arrive has left. */
 void moves_settle(struct file_source *s);
+/* What is moving out of a directory that moves or goes has left by its old path. */
+void moves_settle_below(struct file_source *s, const char *path);
 /* Something new stands where another is still thought to be moving from: that one first. */
 void moves_settle_at(struct file_source *s, const char *path);
 /* Is it a directory that moves, and was not seen to arrive? Then it has left, and is forgotten. */

@@ -41,7 +41,7 @@ static void move_out(struct file_source *s, struct half_move *m)
 
 	if (d)
 		scan_gone(s, d);
-	else
+	else if (m->wd < 0) /* or else it was told to be gone with what it was in */
 		changes_add(
 		    s, &(struct happening){.event = FILE_DELETE, .path = m->path, .type = m->type});
 	half_free(m);
@@ -161,8 +161,7 @@ void moves_settle_at(struct file_source *s, const char *path)
 		move_out(s, CONTAINER_OF(at, struct half_move, link));
 }
 
-/* What is moving out of a directory that moves has left by its old path. */
-static void settle_below(struct file_source *s, const char *path)
+void moves_settle_below(struct file_source *s, const char *path)
 {
 	size_t n = strlen(path);
 
@@ -249,7 +248,7 @@ static bool moves_away(struct file_source *s, const struct inotify_event *ev)
 	struct half_move *m = half_find(s, ev->cookie);
 
 	if (m && m->wd >= 0)
-		settle_below(s, m->path);
+		moves_settle_below(s, m->path);
 	if (tree_find(s, ev->wd))
 		return false;
 	m = other_half(s, ev->cookie);

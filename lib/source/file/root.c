@@ -222,6 +222,7 @@ void roots_close(struct file_source *s)
 
 static void root_gone(struct file_source *s, struct root *r)
 {
+	moves_settle_below(s, r->path);
 	if (r->dir)
 		scan_gone(s, r->dir);
 	else if (r->is_file || r->unlinked)
