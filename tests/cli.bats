@@ -50,6 +50,21 @@ load helper
   [ "$status" = 2 ]
   grep -q 'there is no rule' <<<"$output"
   grep -q 'for example' <<<"$output"
+  printf '# nothing\nset --tag\n' >empty.rules
+  for words in '-f empty.rules' '-f /dev/null' "-e ''" 'check -f empty.rules'; do
+    eval "run_ev $words"
+    [ "$status" = 2 ]
+    grep -q 'there is no rule' <<<"$output"
+  done
+}
+
+@test "what is printed to a full disk is not told to be printed" {
+  for words in --help --version 'every --help' 'help file' 'next --help' backends 'check every 1s' '-n every 1s' 'next every 1s'; do
+    # shellcheck disable=SC2016
+    run bash -c 'timeout 10 "$0" $1 >/dev/full' "$EV" "$words"
+    [ "$status" = 1 ] && [ "$output" = 'evwatch: cannot write to standard output: No space left on device' ] ||
+      { echo "$words: $status $output"; return 1; }
+  done
 }
 
 @test "an unknown kind is a usage error with the place and a hint" {
@@ -61,6 +76,10 @@ load helper
   [ "${lines[2]}" = '     ^ it is a tool, and goes first: evwatch next ...' ]
   run_ev help fiel
   [ "${lines[1]}" = '  did you mean file?' ]
+  run_ev foo
+  [ "${lines[2]}" = '  ^ "evwatch --help" lists the kinds' ]
+  run_ev next --from foo every 1s
+  [ "${lines[0]}" = 'evwatch: next: --from: "foo" is not a time' ]
 }
 
 @test "an unknown option names a near one, or the kinds that have it" {
@@ -85,6 +104,13 @@ load helper
 26|--match: "(": Unmatched ( or \(|lines --match a --match '(' x
 23|--format: there is no %q|every 1s --format 'ab %q' -n
 10|--json and --format exclude each other|every 1s --json --format x
+20|--output: its value is empty|every 1s --output '' -- true
+20|--max-line must be more than nothing|lines x --max-line 0
+4|--count: 99999999999999999999 is too large|-c 99999999999999999999 every 1s
+10|"x" is not a whole number|lines fd:x
+10|there is no command behind "--"|every 1s -- ''
+10|there is no command behind "--"|every 1s -- ' '
+10|there is no command behind "--"|every 1s -- '' a
 23|--tz: there is no time zone "Mars/X"|cron '0 0 * * *' --tz Mars/X
 T
 }
@@ -261,12 +287,21 @@ T
   refused '--backlog: has no effect here' listen udp:0 --backlog 3
   refused '--banner: has no effect here' listen udp:0 --banner hello
   refused '--timeout: has no effect here: relay takes no command' relay 1 2 --timeout 5s
+  refused '--signal: has no effect without --on-busy signal' every 1s --signal USR1 -- true
+  refused '--backoff: has no effect without --retry' every 1s --backoff 1s -- true
+  refused '--max-wait: has no effect without --debounce' every 1s --max-wait 1s -- true
+  refused '--debounce: "auto" is for file only' every 1s --debounce auto -- true
+  refused '--tz: has no effect without --align' every 1h --tz UTC
+  refused '--from: has no effect without --follow' lines x --from start
+  refused '--stdin: has no effect here: the connection is' listen 0 --stdin null -- cat
   # What has one in any of the sockets, or may have, is none; nor what several rules share.
   for rule in 'relay 1 2 --rise 3 --check 1s' 'relay unix:x 2 --proxy accept --max-per-ip 3' \
     'relay fd:3 2 --allow ::1' 'relay 1 unix:x 2 --bind 127.0.0.1' 'relay udp:1 udp:2 --retry 1 --priority 0' \
     'relay udp:1 udp:2 --connect-timeout 1s --check 1s' 'probe udp:1 --rise 2 --fall 2' \
     'listen unix:x 0 --allow ::1 --mode 0660 --reuseport --banner x' 'listen systemd:x --max-per-ip 2' \
-    'listen fd:3 --backlog 3 --banner x' 'listen unix:x --max-conns 3 --backlog 4'; do
+    'listen fd:3 --backlog 3 --banner x' 'listen unix:x --max-conns 3 --backlog 4' \
+    'every 1s --on-busy signal --signal USR1 --retry 1 --backoff 1s --debounce 1s --max-wait 2s -- true' \
+    'file x --debounce auto --max-wait 1s -- true' 'every 1h --tz UTC --align' 'lines x --from start --follow'; do
     run_ev --dry-run -e "$rule"
     [ "$status" = 0 ] || { echo "$rule: $output"; return 1; }
   done

@@ -214,8 +214,9 @@ class Case:
 
     def start(self):
         # 500 ms: a stubborn one is killed soon, a slow one has the time to end by TERM.
-        words = [EVWATCH, "-v", "--ready-file", "ready", *self.source(), "--on-busy", POLICY,
-                 "--signal", "USR2", "--stop-timeout", "500ms", "--", "sh", "script", self.command, self.mark]
+        signal = ["--signal", "USR2"] if POLICY == "signal" else []
+        words = [EVWATCH, "-v", "--ready-file", "ready", *self.source(), "--on-busy", POLICY, *signal,
+                 "--stop-timeout", "500ms", "--", "sh", "script", self.command, self.mark]
         with open(self.path("script"), "w") as f:
             f.write(SCRIPT)
         with open(self.path("err"), "w") as err:

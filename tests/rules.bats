@@ -27,6 +27,28 @@ load helper
   grep -q '^evwatch: site.rules:1:1: there is no kind "evrey"$' <<<"$output"
   grep -q '^evwatch: site.rules:3:11: ' <<<"$output"
   grep -q '^evwatch: site.rules:4:11: file has no option --mach$' <<<"$output"
+  # The example of evwatch-rules(5).
+  printf "#\n\ncss: file a --mach '*.scss' -- make css\n" >site.rules
+  run_ev check -f site.rules
+  sed -n '/^evwatch: site.rules/,/did you mean/p' "$ROOT/man/evwatch-rules.5" | diff - <(echo "$output")
+}
+
+@test "what has strayed into the text of rules is named, with where it goes" {
+  local place what words
+  while IFS='|' read -r place what words; do
+    printf '%b' "$words" >site.rules
+    run_ev check -f site.rules
+    [ "$status" = 2 ]
+    grep -qF "evwatch: site.rules:$place: $what" <<<"$output" || { echo "$words: $output"; return 1; }
+  done <<'T'
+1:10|--once is an option of the whole process, not of a rule|every 1s --once
+1:5|--quiet is an option of the whole process, not of a rule|set --quiet
+1:1|set takes options of rules, and no command|set --tag -- true\nevery 1s
+1:1|"a/b:" is no name of a rule|a/b: every 1s
+1:1|":" is no name of a rule|: every 1s
+2:4|there is another rule called "a"|a: every 1s\na: every 2s
+T
+  grep -q 'names are unique: call it something else' <<<"$output"
 }
 
 @test "check says in words what each rule will do" {

@@ -33,6 +33,17 @@ static int tell_error(const struct error *e)
 	return 1;
 }
 
+/* What was printed must have been written: the status, or 1 where it was not (disk full). */
+static int printed(int status)
+{
+	struct error e;
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	error_errno(&e, "cannot write to standard output");
+	return tell_error(&e);
+}
+
 /* ---- help, version, tools -------------------------------------------------------------------- */
 
 /* Of the first word that is a kind or a tool, else of everything. */
@@ -50,7 +61,7 @@ static int tell_about(const struct process_options *o, char **argv)
 		print_help(argv);
 	else
 		version_print();
-	return 0;
+	return printed(0);
 }
 
 static int run_tool(const struct tool *tool, int argc, char **argv)
@@ -58,10 +69,10 @@ static int run_tool(const struct tool *tool, int argc, char **argv)
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
 		if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
 			help_print_of(tool->name);
-			return 0;
+			return printed(0);
 		}
 	if (tool->run)
-		return tool->run(argc, argv);
+		return printed(tool->run(argc, argv));
 	fprintf(stderr, "evwatch: %s: not there yet\n", tool->name);
 	return 2;
 }
@@ -193,7 +204,7 @@ static struct engine_end run(const struct process_options *o, const struct rules
 {
 	if (o->dry_run) {
 		rules_tell(rules);
-		return (struct engine_end){0};
+		return (struct engine_end){.status = printed(0)};
 	}
 	log_setup(o->quiet         ? LOG_ERROR
 		  : o->verbose > 1 ? LOG_DEBUG

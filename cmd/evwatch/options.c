@@ -173,6 +173,7 @@ int command_line_read(struct process_options *o, struct rules *rules, char **arg
 	struct error e;
 	int result = -1;
 
+	rules->process = process_options;
 	error_set(&e, "out of memory");
 	script = rules_keep(
 	    rules, script_from_arguments(command_line_name, arguments, (size_t)count, &words), &e);
@@ -183,7 +184,7 @@ int command_line_read(struct process_options *o, struct rules *rules, char **arg
 			result = -1;
 	if (rules_finish(rules) < 0)
 		result = -1;
-	if (result == 0 && rules->count == 0 && o->n_texts == 0)
+	if (result == 0 && rules->count == 0)
 		result = no_rule(rules);
 	if (o->once && !o->count)
 		o->count = 1;

@@ -133,10 +133,10 @@ static int from_read(const struct next_options *o, struct rules *rules, int64_t 
 	if (!zone)
 		zone = zone_get(rules->zones, NULL, &e);
 	if (!zone || moment_parse(o->from, &m, &e) < 0)
-		return fault(o->from, &e);
+		return fault("--from", &e);
 	if (moment_instant(&m, zone, *from, from) < 0) {
 		error_errno(&e, "cannot reckon from there");
-		return fault(o->from, &e);
+		return fault("--from", &e);
 	}
 	return 0;
 }
@@ -221,10 +221,10 @@ static int print_times(const struct next_options *o, struct schedule *schedules,
 	}
 	if (out.length)
 		fwrite(out.data, 1, out.length, stdout);
-	failed = out.failed || fflush(stdout) == EOF || ferror(stdout);
+	failed = out.failed;
 	buf_free(&out);
 	if (failed)
-		perror("evwatch: next: cannot write");
+		fputs("evwatch: next: out of memory\n", stderr);
 	else if (told == 0)
 		fputs("never\n", stderr);
 	return failed ? 1 : 0;

@@ -25,6 +25,11 @@ const struct option *option_find_letter(const struct option *table, char letter)
 	return NULL;
 }
 
+bool option_is_of(const struct option *table, const struct option *o)
+{
+	return option_find(table, o->name) == o;
+}
+
 bool option_takes_value(const struct option *o)
 {
 	return o->type != OPTION_FLAG && o->type != OPTION_TALLY;
@@ -51,10 +56,13 @@ static int choice_apply(const struct option *o, int *field, const char *word, st
 	return -1;
 }
 
-static int text_apply(char **field, const char *word, struct error *e)
+static int text_apply(const struct option *o, char **field, const char *word, struct error *e)
 {
-	char *copy = strdup(word);
+	char *copy;
 
+	if (!*word && !o->may_be_empty)
+		return error_set(e, "--%s: its value is empty", o->name);
+	copy = strdup(word);
 	if (!copy)
 		return error_errno(e, "out of memory");
 	free(*field);
@@ -103,7 +111,7 @@ int option_apply(const struct option *o, void *config, const char *word, struct 
 		++*(int *)field;
 		return 0;
 	case OPTION_TEXT:
-		return text_apply(field, word, e);
+		return text_apply(o, field, word, e);
 	case OPTION_LIST:
 		if (o->parse && o->parse(config, word, e) < 0)
 			return named(o, -1, e);

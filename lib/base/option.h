@@ -31,6 +31,7 @@ enum option_type {
 enum option_reach {
 	REACH_TABLE,    /* where what its table configures is done: running commands, printing */
 	REACH_GATHERED, /* there, and with every kind that gathers its events itself */
+	REACH_INPUT,    /* there, but for kinds whose events are the command's input */
 	REACH_RULES,    /* with every rule */
 };
 
@@ -53,17 +54,22 @@ struct option {
 	 * -1 with `e` filled. */
 	int (*parse)(void *config, const char *word, struct error *e);
 	/*
-	 * Of a kind's option that a rule writes itself, once the rule is read: -1 with `e` (behind
-	 * the option's name) when it has no effect, and what it needs. Optional.
+	 * Of an option that a rule writes itself, once the rule is read: -1 with `e` (behind the
+	 * option's name) when it has no effect, and what it needs. `config` is the table's. Not
+	 * asked of REACH_GATHERED where the kind gathers by itself. Optional.
 	 */
 	int (*check)(const void *config, struct error *e);
 	enum option_reach reach;
-	bool not_yet; /* in the contract, not built: refused with "not there yet" */
+	bool may_be_empty; /* OPTION_TEXT: the empty word means something */
+	bool not_yet;      /* in the contract, not built: refused with "not there yet" */
 };
 
 /* The option called `name` (long), or NULL. A table ends with a NULL name; NULL is no table. */
 const struct option *option_find(const struct option *table, const char *name);
 const struct option *option_find_letter(const struct option *table, char letter);
+
+/* Is it this table's? Tables may have options of the same name. */
+bool option_is_of(const struct option *table, const struct option *o);
 
 bool option_takes_value(const struct option *o);
 

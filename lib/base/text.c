@@ -184,7 +184,7 @@ static size_t typing_distance(const char *a, size_t la, const char *b, size_t lb
 
 const char *nearest_word(const char *typed, const char *const *words)
 {
-	size_t length = strlen(typed), best = length / 3 + 1;
+	size_t length = strlen(typed), best = length > 3 ? length / 3 + 1 : 1;
 	const char *nearest = NULL;
 
 	if (length > LONGEST_WORD)

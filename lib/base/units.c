@@ -181,7 +181,9 @@ int count_parse(const char *word, uint64_t least, uint64_t most, uint64_t *n, st
 {
 	const char *s = word;
 
-	if (!digits_read(&s, n) || *s) {
+	if (!digits_read(&s, n) && s != word)
+		return error_set(e, "%s is too large", word);
+	if (s == word || *s) {
 		error_set(e, "\"%s\" is not a whole number", word);
 		return error_at(e, -1, (int)(s - word));
 	}

@@ -99,6 +99,41 @@ static int parse_nice(void *config, const char *word, struct error *e)
 	return 0;
 }
 
+/* ---- what needs another option ----------------------------------------------------------------
+ */
+
+static int check_signal(const void *config, struct error *e)
+{
+	if (((const struct job_config *)config)->on_busy == BUSY_SIGNAL)
+		return 0;
+	error_set(e, "has no effect without --on-busy signal");
+	return error_hint(e, "--stop-signal is the one that stops the command");
+}
+
+static int check_backoff(const void *config, struct error *e)
+{
+	if (((const struct job_config *)config)->retry)
+		return 0;
+	error_set(e, "has no effect without --retry");
+	return error_hint(e, "--retry N runs a failed command again, N times at most");
+}
+
+static int check_debounce(const void *config, struct error *e)
+{
+	if (!((const struct job_config *)config)->debounce_auto)
+		return 0;
+	error_set(e, "\"auto\" is for file only");
+	return error_hint(e, "a duration is for all kinds, as in --debounce 50ms");
+}
+
+static int check_max_wait(const void *config, struct error *e)
+{
+	if (((const struct job_config *)config)->debounce >= 0)
+		return 0;
+	error_set(e, "has no effect without --debounce");
+	return error_hint(e, "--debounce DUR gathers events, as in --debounce 50ms");
+}
+
 const struct option job_options[] = {
     {.name = "on-busy",
      .type = OPTION_CHOICE,
@@ -110,6 +145,7 @@ const struct option job_options[] = {
      .type = OPTION_CUSTOM,
      .parse = parse_signal,
      .value = "SIG",
+     .check = check_signal,
      .help = "what --on-busy signal sends (HUP)"},
     {.name = "jobs",
      .letter = 'j',
@@ -124,12 +160,14 @@ const struct option job_options[] = {
      .parse = parse_debounce,
      .value = "DUR",
      .help = "gather events until it was quiet for DUR (file: auto)",
+     .check = check_debounce,
      .reach = REACH_GATHERED},
     {.name = "max-wait",
      .type = OPTION_DURATION,
      .offset = FIELD(max_wait),
      .value = "DUR",
      .help = "but no longer than DUR (2s)",
+     .check = check_max_wait,
      .reach = REACH_GATHERED},
     {.name = "throttle",
      .type = OPTION_DURATION,
@@ -165,6 +203,7 @@ const struct option job_options[] = {
      .type = OPTION_CUSTOM,
      .parse = parse_backoff,
      .value = "DUR[:MAX]",
+     .check = check_backoff,
      .help = "wait before that, doubling (1s:1m)"},
     {.name = "priority",
      .type = OPTION_COUNT,
@@ -207,7 +246,8 @@ const struct option job_options[] = {
      .offset = FIELD(stdin_mode),
      .value = "WHAT",
      .choices = stdin_names,
-     .help = "its input: null, paths, json, inherit"},
+     .help = "its input: null, paths, json, inherit",
+     .reach = REACH_INPUT},
     {.name = "output",
      .type = OPTION_TEXT,
      .offset = FIELD(output),

@@ -56,7 +56,10 @@ static int twice(struct rules *rules, const struct rule *r)
 	struct error e;
 
 	error_set(&e, "there is another rule called \"%s\"", r->name);
-	error_hint(&e, "a name in front makes it another: NAME: %s ...", r->type->name);
+	if (r->named)
+		error_hint(&e, "names are unique: call it something else");
+	else
+		error_hint(&e, "a name in front makes it another: NAME: %s ...", r->type->name);
 	return diagnostics_add(&rules->diagnostics, r->script, r->offset, &e);
 }
 

@@ -43,8 +43,16 @@ static size_t name_length(const struct word *w)
 }
 
 /* `set OPTION...`: noted for the rules that follow. */
-static int parse_set(struct reading *r, struct defaults *defaults)
+static int parse_set(struct reading *r, struct command *command, struct defaults *defaults)
 {
+	struct error e;
+
+	if (command->count) {
+		error_set(&e, "set takes options of rules, and no command");
+		fault(r, &r->words[0], &e);
+		command_free(command);
+		return -1;
+	}
 	r->words++;
 	r->count--;
 	r->collect = defaults;
@@ -59,8 +67,8 @@ static int read_text_rule(struct reading *r, struct command *command, struct def
 	struct error e;
 	size_t kind;
 
-	if (r->count && strcmp(r->words[0].text, "set") == 0 && !command->count)
-		return parse_set(r, defaults);
+	if (r->count && strcmp(r->words[0].text, "set") == 0)
+		return parse_set(r, command, defaults);
 	if (r->count && name_length(&r->words[0])) {
 		name = strndup(r->words[0].text, name_length(&r->words[0]));
 		r->words++;

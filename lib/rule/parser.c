@@ -34,6 +34,12 @@ static const struct source_type *read_kind(struct reading *r, const struct word 
 
 	if (type)
 		return type;
+	if (*word->text && word->text[strlen(word->text) - 1] == ':') {
+		error_set(&e, "\"%s\" is no name of a rule", word->text);
+		error_hint(&e, "a name is made of letters, digits, \"_\", \"-\" and \".\"");
+		fault(r, word, &e);
+		return NULL;
+	}
 	error_set(&e, "there is no kind \"%s\"", word->text);
 	near = kind_near(word->text, r->process ? r->process->tools : NULL);
 	if (near && strcmp(near, word->text) == 0)
@@ -196,6 +202,7 @@ int read_rule(struct reading *r, size_t kind, char *name, struct command *comman
 		return -1;
 	}
 	rule->name = name;
+	rule->named = name != NULL;
 	rule->offset = r->words[0].offset;
 	rule->command = *command;
 	rule_scopes(r, rule);
@@ -210,6 +217,17 @@ int read_rule(struct reading *r, size_t kind, char *name, struct command *comman
 }
 
 /* ---- command lines --------------------------------------------------------------------------- */
+
+/* Is nothing behind `--`, or nothing but blanks, as of an empty variable? */
+static bool command_is_blank(const struct words *words, size_t separator)
+{
+	const char *first;
+
+	if (separator + 1 == words->count)
+		return true;
+	first = words->items[separator + 1].text;
+	return !*first || (separator + 2 == words->count && !first[strspn(first, " \t\n")]);
+}
 
 /* The words behind `--`: two or more are executed as they are, one is shell text. */
 static int command_from_words(struct command *c, const struct word *words, size_t n)
@@ -282,7 +300,7 @@ int rules_parse_command_line(struct rules *rules, const struct script *script,
 	}
 	if (kind == r.count)
 		return read_options_only(&r);
-	if (separator + 1 == words->count) {
+	if (separator < words->count && command_is_blank(words, separator)) {
 		error_set(&e, "there is no command behind \"--\"");
 		fault_at(&r, words->items[separator].offset, &e);
 		return -1;

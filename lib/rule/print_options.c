@@ -14,6 +14,7 @@ const struct option print_options[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(struct print_config, format),
      .value = "FMT",
+     .may_be_empty = true,
      .help = "print events as %e %s %S %r %k %t %T %n %o, \\n, \\t, \\0"},
     {.name = "null",
      .letter = '0',

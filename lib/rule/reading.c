@@ -49,7 +49,7 @@ static void collect_option(struct reading *r, const struct option *o, const char
 {
 	char name[64];
 
-	if (!r->collect || (r->process && option_find(r->process->table, o->name) == o))
+	if (!r->collect || (r->process && option_is_of(r->process->table, o)))
 		return;
 	snprintf(name, sizeof name, "--%s", o->name);
 	if (words_add(&r->collect->words, name, offset, false) < 0 ||
@@ -109,20 +109,39 @@ static void apply_option(struct reading *r, const struct written_option *o, size
 	collect_option(r, o->option, value, offset);
 }
 
+/* Is it an option of command lines, in the text of a rule? */
+static bool is_misplaced(const struct reading *r, const char *name)
+{
+	const struct option *table = r->process ? NULL : r->rules->process;
+
+	return name[1] == '-' ? option_find(table, name + 2) != NULL
+			      : option_find_letter(table, name[1]) != NULL;
+}
+
+static void fault_unknown(struct reading *r, const struct word *word, const char *name)
+{
+	struct error e;
+
+	if (is_misplaced(r, name)) {
+		error_set(&e, "%s is an option of the whole process, not of a rule", name);
+		error_hint(&e, "it goes on the command line: evwatch %s ...", name);
+	} else {
+		scopes_explain_unknown(&r->scopes, name, &e);
+	}
+	fault(r, word, &e);
+}
+
 void read_option(struct reading *r, size_t *i)
 {
 	const struct word *word = &r->words[*i];
 	struct written_option o = {0};
-	struct error e;
 
 	do {
 		written_option_read(&o, &r->scopes, word, o.length);
-		if (!o.option) {
-			scopes_explain_unknown(&r->scopes, o.name, &e);
-			fault(r, word, &e);
-		} else {
+		if (!o.option)
+			fault_unknown(r, word, o.name);
+		else
 			apply_option(r, &o, i);
-		}
 	} while (word->text[o.length]);
 }
 
@@ -179,7 +198,7 @@ void fault_of_rule(struct reading *r, const struct word *kind, const struct erro
 /* Is it an option of `table` that has no effect unless what the table configures is done? */
 static bool serves_only(const struct option *table, const struct option *o, const struct rule *rule)
 {
-	if (option_find(table, o->name) != o || o->reach == REACH_RULES)
+	if (!option_is_of(table, o) || o->reach == REACH_RULES)
 		return false;
 	return o->reach != REACH_GATHERED || !rule->type->gathers;
 }
@@ -188,8 +207,6 @@ static int check_option(const struct option *o, const struct rule *rule, struct 
 {
 	const char *kind = rule->type->name;
 
-	if (o->check)
-		return o->check(rule->source_config, e);
 	if (rule->type->takes_no_command && serves_only(job_options, o, rule)) {
 		error_set(e, "has no effect here: %s takes no command", kind);
 		return error_hint(e, "\"evwatch %s --help\" lists its options", kind);
@@ -198,11 +215,16 @@ static int check_option(const struct option *o, const struct rule *rule, struct 
 		error_set(e, "has no effect without a command");
 		return error_hint(e, "a command goes behind \"--\"");
 	}
+	if (o->reach == REACH_INPUT && rule->type->gives_input)
+		return error_set(e, "has no effect here: the connection is the command's input");
 	if (rule->command.count && serves_only(print_options, o, rule)) {
 		error_set(e, "has no effect here: the events go to the command");
 		return error_hint(e, "--stdin json hands them to it as JSON");
 	}
-	return 0;
+	if (!o->check || (o->reach == REACH_GATHERED && rule->type->gathers))
+		return 0;
+	return o->check(
+	    option_is_of(job_options, o) ? (const void *)&rule->job : rule->source_config, e);
 }
 
 /* Are there -e or -f beside the rule? Then its options are defaults for the rules there, too. */
@@ -211,7 +233,7 @@ static bool gives_further_rules(const struct reading *r)
 	struct written_option o;
 
 	for (size_t i = 0; r->process && next_option(r, &i, &o); i++)
-		if (option_find(r->process->table, o.option->name) == o.option &&
+		if (option_is_of(r->process->table, o.option) &&
 		    (o.option->letter == 'e' || o.option->letter == 'f'))
 			return true;
 	return false;
@@ -224,8 +246,10 @@ void check_options(struct reading *r, const struct rule *rule)
 	struct error e;
 
 	for (size_t i = 0; next_option(r, &i, &o); i++) {
+		if (shared && !option_is_of(rule->type->options, o.option))
+			continue;
 		error_clear(&e);
-		if ((shared && !o.option->check) || check_option(o.option, rule, &e) == 0)
+		if (check_option(o.option, rule, &e) == 0)
 			continue;
 		error_of_option(&e, o.option->name);
 		fault(r, &r->words[i], &e);
@@ -280,11 +304,14 @@ void read_set(struct reading *r)
 		const char *value;
 		bool failed;
 
-		if (is_option(at))
-			written_option_read(&o, &r->scopes, at, 0);
-		if (!o.option) {
+		if (!is_option(at)) {
 			error_set(&e, "set takes options of rules, not \"%s\"", at->text);
 			fault(r, at, &e);
+			continue;
+		}
+		written_option_read(&o, &r->scopes, at, 0);
+		if (!o.option) {
+			fault_unknown(r, at, o.name);
 			continue;
 		}
 		value = option_value(r, &o, &i, &at, &failed);

@@ -26,6 +26,7 @@ struct print_config {
 
 struct rule {
 	char *name;
+	bool named; /* by the user */
 	const struct source_type *type;
 	void *source_config; /* of type->config_size */
 	struct job_config job;
@@ -43,6 +44,8 @@ struct rules {
 	size_t n_scripts, scripts_capacity;
 	struct zone_set *zones; /* NULL until a schedule needs one */
 	struct diagnostics diagnostics;
+	/* Options of command lines, to tell them from misspelt ones in a rule; NULL: none. */
+	const struct option *process;
 };
 
 void rule_free(struct rule *r);

@@ -95,8 +95,9 @@ struct source_type {
 	const struct option *options;    /* of this kind alone; ends with a NULL name */
 	bool takes_no_command;           /* relay */
 	bool waits_for_room; /* paused while as many commands run as may (file, listen, lines) */
-	bool drains;  /* after stop it finishes what it carries, and calls ended then (relay) */
-	bool gathers; /* merges its events itself by `struct gather` (file) */
+	bool drains;      /* after stop it finishes what it carries, and calls ended then (relay) */
+	bool gathers;     /* merges its events itself by `struct gather` (file) */
+	bool gives_input; /* a connection or datagram is the command's input (listen) */
 	int default_on_busy; /* enum on_busy of job.h */
 
 	size_t config_size;

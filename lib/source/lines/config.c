@@ -3,7 +3,9 @@
 
 #include "base/error.h"
 #include "base/option.h"
+#include "base/units.h"
 
+#include <limits.h>
 #include <string.h>
 
 void lines_init(void *config)
@@ -23,6 +25,20 @@ int lines_compile(regex_t *re, const char *pattern, struct error *e)
 	return error_hint(e, "an extended regular expression, see regex(7)");
 }
 
+/* PATH, -, or fd:N */
+static int check_input(const char *word, struct error *e)
+{
+	uint64_t fd;
+
+	e->column = 0;
+	if (!*word)
+		return error_set(e, "an empty path");
+	if (strncmp(word, "fd:", 3) != 0 || count_parse(word + 3, 0, INT_MAX, &fd, e) == 0)
+		return 0;
+	e->column = 3;
+	return error_hint(e, "fd:N is an open descriptor; ./%s is a file", word);
+}
+
 int lines_arguments(void *config, char *const *words, size_t n, struct error *e)
 {
 	struct lines_config *c = config;
@@ -35,9 +51,14 @@ int lines_arguments(void *config, char *const *words, size_t n, struct error *e)
 	}
 	if (c->invert && !c->match)
 		return error_set(e, "--invert needs --match");
-	for (size_t i = 0; i < n; i++)
+	if (!c->max_line)
+		return error_set(e, "--max-line must be more than nothing");
+	for (size_t i = 0; i < n; i++) {
+		if (check_input(words[i], e) < 0)
+			return error_at(e, (int)i, e->column);
 		if (text_list_add(&c->paths, words[i]) < 0)
 			return error_errno(e, "out of memory");
+	}
 	if (n == 0 && text_list_add(&c->paths, "-") < 0)
 		return error_errno(e, "out of memory");
 	return 0;
@@ -68,6 +89,14 @@ const struct event_name lines_events[] = {
 
 static const char *const ends[] = {"end", "start", NULL};
 
+static int check_from(const void *config, struct error *e)
+{
+	if (((const struct lines_config *)config)->follow)
+		return 0;
+	error_set(e, "has no effect without --follow");
+	return error_hint(e, "files that are not followed are read from their start");
+}
+
 #define FIELD(name) offsetof(struct lines_config, name)
 
 const struct option lines_options[] = {
@@ -79,11 +108,13 @@ const struct option lines_options[] = {
      .offset = FIELD(from),
      .value = "WHERE",
      .choices = ends,
+     .check = check_from,
      .help = "where --follow begins: end (default) or start"},
     {.name = "match",
      .type = OPTION_TEXT,
      .offset = FIELD(match),
      .value = "ERE",
+     .may_be_empty = true,
      .help = "only lines that match; its groups are $2, $3, ..."},
     {.name = "invert", .offset = FIELD(invert), .help = "only lines that do not match"},
     {.name = "max-line",

@@ -253,10 +253,16 @@ static int descriptor_of(const char *word)
 
 int input_open(struct line_input *in, struct error *e)
 {
+	int flags;
+
 	in->fd = descriptor_of(in->path);
 	if (in->fd >= 0) {
-		if (fcntl(in->fd, F_GETFD) < 0)
+		flags = fcntl(in->fd, F_GETFL);
+		if (flags < 0)
 			return error_errno(e, "cannot read %s", in->path);
+		if ((flags & O_ACCMODE) == O_WRONLY)
+			return error_set(e, "cannot read %s: it is open for writing only",
+					 in->path);
 		watch_descriptor(in);
 		return 0;
 	}

@@ -282,6 +282,7 @@ const struct source_type source_listen = {
     .events = listen_events,
     .options = listen_options,
     .waits_for_room = true,
+    .gives_input = true,
     .default_on_busy = 4 /* BUSY_PARALLEL */,
     .config_size = sizeof(struct listen_settings),
     .config_init = listen_init,

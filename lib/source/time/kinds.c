@@ -68,7 +68,7 @@ static int every_times(void *config, char *const *words, struct zone_set *zones,
 	}
 	if (c->align)
 		return calendar_take(c, calendar_multiples(c->period), words[0], zones, e);
-	return 0; /* --tz means nothing then: it may come from a `set` for other rules */
+	return 0; /* --tz means nothing then, see check_aligned */
 }
 
 static int after_times(void *config, char *const *words, struct zone_set *zones, struct error *e)
@@ -193,6 +193,14 @@ static const char *const missed_words[] = {"one", "all", "none", NULL};
 static const char *const gap_words[] = {"run", "skip", NULL};
 static const char *const fold_words[] = {"once", "twice", NULL};
 
+static int check_aligned(const void *config, struct error *e)
+{
+	if (((const struct time_config *)config)->align)
+		return 0;
+	error_set(e, "has no effect without --align");
+	return error_hint(e, "a period is counted from the start, whatever the clock says");
+}
+
 #define FIELD(name) .offset = offsetof(struct time_config, name)
 
 #define OPTION_ALIGN                                                                               \
@@ -200,9 +208,9 @@ static const char *const fold_words[] = {"once", "twice", NULL};
 		.name = "align", .type = OPTION_FLAG, FIELD(align),                                \
 		.help = "on multiples of wall-clock time"                                          \
 	}
-#define OPTION_TZ                                                                                  \
+#define OPTION_TZ(checked)                                                                         \
 	{                                                                                          \
-		.name = "tz", .type = OPTION_TEXT, FIELD(tz), .value = "ZONE",                     \
+		.name = "tz", .type = OPTION_TEXT, FIELD(tz), .value = "ZONE", .check = checked,   \
 		.help = "time zone (default: the system's)"                                        \
 	}
 #define OPTIONS_JITTER                                                                             \
@@ -240,12 +248,12 @@ static const char *const fold_words[] = {"once", "twice", NULL};
 	}
 
 static const struct option every_options[] = {
-    OPTION_ALIGN, OPTION_TZ, OPTIONS_JITTER, OPTION_MISSED, OPTION_CATCH_UP, {0},
+    OPTION_ALIGN, OPTION_TZ(check_aligned), OPTIONS_JITTER, OPTION_MISSED, OPTION_CATCH_UP, {0},
 };
 static const struct option after_options[] = {OPTIONS_JITTER, OPTION_MISSED, {0}};
-static const struct option at_options[] = {OPTION_TZ, OPTIONS_JITTER, OPTION_MISSED, {0}};
+static const struct option at_options[] = {OPTION_TZ(NULL), OPTIONS_JITTER, OPTION_MISSED, {0}};
 static const struct option schedule_options[] = {
-    OPTION_TZ, OPTIONS_DST, OPTIONS_JITTER, OPTION_MISSED, OPTION_CATCH_UP, {0},
+    OPTION_TZ(NULL), OPTIONS_DST, OPTIONS_JITTER, OPTION_MISSED, OPTION_CATCH_UP, {0},
 };
 
 #define TIME_KIND                                                                                  \
