@@ -12,9 +12,11 @@ load servers
   [ "$(cat out)" = 'up unix:later' ]
 }
 
-@test "a service that is down is no event at first, and 124 in the end" {
+@test "a service that is down is no event at first, but told with the reason, and 124 in the end" {
   run_ev --once --within 200ms probe 127.0.0.1:1 --interval 20ms
   [ "$status" = 124 ]
+  [ "$output" = 'evwatch: probe1: 127.0.0.1:1: Connection refused: waiting for it' ]
+  run_ev -q --once --within 200ms probe 127.0.0.1:1 --interval 20ms
   [ "$output" = '' ]
 }
 

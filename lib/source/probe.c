@@ -118,10 +118,12 @@ static void on_change(void *context, enum health_state state, const char *why)
 		return;
 	}
 	p->told = true;
+	if (first && state == HEALTH_DOWN) {
+		log_warn(base->rule, "%s: %s: waiting for it", p->word, why);
+		return;
+	}
 	if (why)
 		log_info(base->rule, "%s: %s", p->word, why);
-	if (first && state == HEALTH_DOWN)
-		return;
 	event.subjects = &p->word;
 	event.n_subjects = 1;
 	base->host->emit(base, &event, 1);
