@@ -312,3 +312,19 @@ for line in sys.stdin:
 	has_line "delete src/a/f "
 	! grep -e src/b -e src/a/k out || false
 }
+
+@test "a root that comes in the same batch as an overflow is told, and the overflow, too" {
+	mkdir other
+	watch --no-guard -e 'file src other' file src other --stdin json -- \
+		sh -c 'cat >>batches; until [ -e go ]; do sleep 0.01; done'
+	: >other/f
+	until_true test -s batches # what follows is gathered while this run goes on
+	missed 'python3 -c "
+for i in range(9000): open(\"other/f\", \"w\").close(); open(\"other/g\", \"w\").close()"'
+	until_true has_line "overflow src"
+	mkdir src
+	until_true has_line "create src"
+	: >go
+	until_true grep '"event":"create".*"path":"src"' batches
+	grep '"event":"overflow".*"path":"src"' batches
+}

@@ -12,6 +12,8 @@
  *
  * What moves takes along what is known of it: gather_move.c, and renames.c for directories.
  *
+ * What is no change of the path (overflow, unmount) is told beside it.
+ *
  * Without a command nothing is gathered: each event is handed on as it comes.
  */
 #include "base/log.h"
@@ -163,6 +165,8 @@ static bool is_lesser(unsigned event)
 /* The net effect of `event` after `before`; 0: none is left. */
 static unsigned merge(unsigned before, unsigned event)
 {
+	if (before & FILE_NOTICES)
+		return event;
 	switch (event) {
 	case FILE_CREATE:
 		return before == FILE_DELETE ? FILE_MODIFY : before;
@@ -242,6 +246,8 @@ static void gather(struct file_source *s, unsigned event, const char *path, bool
 	if (!is_lesser(event))
 		set_open(&s->changes, change, open);
 	if (!change->event)
+		change->event = change->seen & FILE_NOTICES;
+	if (!change->event)
 		change_drop(&s->changes, change);
 }
 
@@ -309,7 +315,7 @@ void changes_add(struct file_source *s, const struct happening *h)
 		gitignore_notice(s, h->path);
 	if (h->event == FILE_MOVE)
 		take_move(s, h);
-	else if (h->event & (FILE_OVERFLOW | FILE_UNMOUNT) || filter_matches(s, h))
+	else if (h->event & FILE_NOTICES || filter_matches(s, h))
 		take(s, h);
 }
 

@@ -30,17 +30,15 @@ static void make_event(struct event *e, struct material *m, unsigned event, cons
 	e->n_details = 1 + (old_path != NULL);
 }
 
-/* What --events lets through of a change; 0: nothing. */
+/* What --events lets through of a change to its path; 0: nothing. */
 static unsigned shown_as(const struct file_config *c, const struct change *change)
 {
 	static const unsigned telling[] = {FILE_CLOSE_WRITE, FILE_MODIFY, FILE_CREATE, FILE_MOVE,
 					   FILE_ATTRIB,      FILE_OPEN,   FILE_ACCESS};
 	unsigned seen = change->seen;
 
-	if (change->hidden && c->events & FILE_MOVE)
+	if (change->event & FILE_NOTICES || (change->hidden && c->events & FILE_MOVE))
 		return 0;
-	if (change->event == FILE_OVERFLOW || change->event == FILE_UNMOUNT)
-		return change->event;
 	if (c->events & change->event || change->event == FILE_DELETE)
 		return c->events & change->event;
 	if (change->event == FILE_MOVE)
@@ -76,46 +74,61 @@ static void take_ready(struct file_source *s, struct link *taken, int64_t now)
 	}
 }
 
+/* The events of a batch. */
+struct emission {
+	struct event *events;
+	struct material *materials;
+	size_t count;
+};
+
+enum { AT_MOST = 3 /* events of one change */ };
+
+static void add_event(struct emission *out, unsigned event, const char *path, const char *old_path)
+{
+	if (!event)
+		return;
+	make_event(&out->events[out->count], &out->materials[out->count], event, path, old_path);
+	out->count++;
+}
+
+static void add_change(const struct file_config *c, struct emission *out,
+		       const struct change *change)
+{
+	unsigned event = shown_as(c, change);
+
+	/* Who does not ask for moves is told of both ends; others have a hidden delete. */
+	if (change->first && change->event == FILE_MOVE && c->events & FILE_DELETE &&
+	    !(c->events & FILE_MOVE))
+		add_event(out, FILE_DELETE, change->old_path, NULL);
+	add_event(out, event, change->path, event == FILE_MOVE ? change->old_path : NULL);
+	add_event(out, change->seen & FILE_UNMOUNT, change->path, NULL);
+	add_event(out, change->seen & FILE_OVERFLOW, change->path, NULL);
+}
+
 /* They are taken out first: emitting may bring us back here. */
 void changes_emit(struct file_source *s, int64_t now)
 {
-	const struct file_config *c = s->base.config;
-	size_t n = s->changes.count, i = 0;
-	struct event *events = calloc(2 * n, sizeof *events);
-	struct material *materials = calloc(2 * n, sizeof *materials);
+	size_t n = s->changes.count;
+	struct emission out = {.events = calloc(AT_MOST * n, sizeof *out.events),
+			       .materials = calloc(AT_MOST * n, sizeof *out.materials)};
 	struct link taken;
 
 	list_init(&taken);
-	if (!events || !materials) {
+	if (!out.events || !out.materials) {
 		log_error(s->base.rule, "out of memory: %zu changes wait", n);
 		goto end;
 	}
 	batch_judge(s);
 	take_ready(s, &taken, now);
 	LIST_EACH(at, after, &taken)
-	{
-		struct change *change = CONTAINER_OF(at, struct change, link);
-		unsigned event = shown_as(s->base.config, change);
-
-		/* Who does not ask for moves is told of both ends; others have a hidden delete. */
-		if (change->first && change->event == FILE_MOVE && c->events & FILE_DELETE &&
-		    !(c->events & FILE_MOVE)) {
-			make_event(&events[i], &materials[i], FILE_DELETE, change->old_path, NULL);
-			i++;
-		}
-		if (event) {
-			make_event(&events[i], &materials[i], event, change->path,
-				   event == FILE_MOVE ? change->old_path : NULL);
-			i++;
-		}
-	}
-	if (i)
-		s->base.host->emit(&s->base, events, i);
+	add_change(s->base.config, &out, CONTAINER_OF(at, struct change, link));
+	if (out.count)
+		s->base.host->emit(&s->base, out.events, out.count);
 end:
 	LIST_EACH(at, after, &taken)
 	change_free(CONTAINER_OF(at, struct change, link));
-	free(events);
-	free(materials);
+	free(out.events);
+	free(out.materials);
 }
 
 void change_emit(struct file_source *s, const struct happening *h)
@@ -124,7 +137,7 @@ void change_emit(struct file_source *s, const struct happening *h)
 	struct material m;
 	struct event e;
 
-	if (!(c->events & h->event) && !(h->event & (FILE_OVERFLOW | FILE_UNMOUNT)))
+	if (!(c->events & h->event) && !(h->event & FILE_NOTICES))
 		return;
 	make_event(&e, &m, h->event, h->path, h->old_path);
 	s->base.host->emit(&s->base, &e, 1);

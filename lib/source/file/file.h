@@ -43,6 +43,8 @@ enum file_event {
 	FILE_ACCESS = 128,
 	FILE_UNMOUNT = 256,
 	FILE_OVERFLOW = 512,
+	/* Told whatever --events says, and beside what else happened to the path. */
+	FILE_NOTICES = FILE_UNMOUNT | FILE_OVERFLOW,
 };
 
 /* Their names: bit i of enum file_event is called file_events[i]. Ends with a NULL name. */
