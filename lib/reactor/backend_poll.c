@@ -113,11 +113,11 @@ static unsigned long bit_of(int fd)
 	return 1ul << ((size_t)fd % WORD);
 }
 
-/* A hang-up is waited for as readability, but not by those who want priority data alone: files of
- * proc(5), which tell so that they changed, can always be read. */
+/* A hang-up or half-close is waited for as readability, but not by those who want priority data
+ * alone: files of proc(5), which tell so that they changed, can always be read. */
 static bool waits_for_hangup(const struct pollfd *p)
 {
-	return (p->events & (POLLPRI | POLLOUT)) != POLLPRI;
+	return (p->events & (POLLPRI | POLLOUT | POLLRDHUP)) != POLLPRI;
 }
 
 /*
@@ -132,9 +132,8 @@ static int fill_sets(struct poll_state *s)
 	memset(s->bits, 0, SETS * s->words * sizeof *s->bits);
 	for (size_t i = 0; i < s->count; i++) {
 		const struct pollfd *p = &s->fds[i];
-		bool is_read = p->events & (POLLIN | POLLRDHUP);
 
-		if (is_read || (waits_for_hangup(p) && !s->false_alarm))
+		if ((p->events & POLLIN) || (waits_for_hangup(p) && !s->false_alarm))
 			*word_of(s, READABLE, p->fd) |= bit_of(p->fd);
 		if (p->events & POLLOUT)
 			*word_of(s, WRITABLE, p->fd) |= bit_of(p->fd);

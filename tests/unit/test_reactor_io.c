@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 
 /* ---- level, edge, once ----------------------------------------------------------------------- */
 
@@ -150,9 +151,14 @@ static void test_paused(void)
 	p.calls = 0;
 	HOLDS(turns_within(r, 60000000) < 20, "bytes that nobody asks for do not wake the loop");
 	EQUAL(p.calls, 0, "nor the watcher");
+	io_change(r, &p.io, IO_HALF_CLOSE);
+	HOLDS(turns_within(r, 60000000) < 20, "nor those that wait for a half-close alone");
+	io_change(r, &p.io, 0);
+	turns_within(r, 10000000);
 	close(fds[1]);
-	turns_within(r, 60000000);
-	HOLDS(p.calls > 0 && p.last & IO_HANGUP, "a hang-up is told without any interest");
+	while (!p.calls)
+		reactor_turn(r, -1); /* hangs when it is not waited for */
+	HOLDS(p.last & IO_HANGUP, "a hang-up is told without any interest");
 	reactor_free(r);
 	close(fds[0]);
 }
@@ -320,6 +326,30 @@ static void test_urgent(void)
 	close_both(fds);
 }
 
+/* Can always be read; a change is told as urgent, by select(2) once and to nobody else then. */
+static void test_changed_file(void)
+{
+	struct reactor *r;
+	struct probe p;
+
+	if (unshare(CLONE_NEWUTS) < 0) {
+		SKIP(strerror(errno), "%s: a file of proc(5) that changes", backend);
+		return;
+	}
+	r = reactor_here();
+	probe_start(r, &p, open("/proc/sys/kernel/hostname", O_RDONLY), IO_READ | IO_URGENT);
+	turns(r, 2);
+	EQUAL(p.all, IO_READ, "a file of proc(5) can be read");
+	if (sethostname("changed", 7) < 0)
+		bail_out("sethostname");
+	wait_for(r, &p, IO_URGENT);
+	HOLDS(p.last & IO_READ && p.last & IO_URGENT, "that it changed is told beside it");
+	io_change(r, &p.io, IO_URGENT);
+	HOLDS(turns_within(r, 60000000) <= 3, "who waits for changes alone sleeps");
+	io_stop_close(r, &p.io);
+	reactor_free(r);
+}
+
 static int renewed[2];
 
 /* A pipe takes the number that was closed, and the watcher that heard of it goes on. */
@@ -367,6 +397,7 @@ static const struct conformance cases[] = {
     {"error", test_error},
     {"refused connection", test_refused_connection},
     {"priority data", test_urgent},
+    {"changed file", test_changed_file},
     {"closed and renewed", test_closed_and_renewed},
     {0},
 };
