@@ -111,7 +111,9 @@ void io_stop_close(struct reactor *r, struct io_watcher *w)
 	if (w->fd < 0)
 		return;
 	slot = (size_t)w->fd < r->n_slots ? &r->slots[w->fd] : NULL;
-	if (r->backend->forgets_closed && slot && slot->installed && !slot->first) {
+	if (slot && slot->first)
+		io_refused(r, w->fd); /* the others */
+	if (slot && slot->installed && r->backend->forgets_closed) {
 		slot->installed = 0;
 		slot->unsure = false;
 		slot->generation++;
@@ -237,8 +239,6 @@ void io_flush_changes(struct reactor *r)
 
 int io_open_internal(struct reactor *r, struct io_watcher *w, int fd)
 {
-	int why;
-
 	w->fd = fd;
 	w->fresh = true;
 	if (fd < 0)
@@ -247,9 +247,7 @@ int io_open_internal(struct reactor *r, struct io_watcher *w, int fd)
 		r->started--;
 		return 0;
 	}
-	why = errno;
 	io_stop_close(r, w);
-	errno = why;
 	return -1;
 }
 

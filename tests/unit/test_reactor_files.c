@@ -218,6 +218,27 @@ static void test_reused(void)
 	close_both(b);
 }
 
+/* Not what is asked of users; libevent bears it as well. */
+static void test_reused_while_watched(void)
+{
+	struct reactor *r = reactor_here();
+	struct probe p;
+	int a[2], b[2];
+
+	pipe_open(a);
+	pipe_open(b);
+	probe_start(r, &p, a[0], IO_READ);
+	turns(r, 1);
+	HOLDS(dup2(b[0], a[0]) == a[0], "a watched number names another file");
+	io_change(r, &p.io, IO_READ | IO_HALF_CLOSE);
+	put(b[1], "x");
+	turns(r, 2);
+	EQUAL(p.all, IO_READ, "which is watched once its interest is changed");
+	reactor_free(r);
+	close_both(a);
+	close_both(b);
+}
+
 /* What the callback of one does to the other: its descriptor names another file from then on. */
 static int reuse_with, reuse_duplicate;
 
@@ -328,6 +349,25 @@ static void test_io_stop_close(void)
 	close(b[1]);
 }
 
+/* One of two watchers closes the descriptor: the other hears of it, on every backend. */
+static void test_closed_by_another(void)
+{
+	struct reactor *r = reactor_here();
+	struct probe a, b;
+	int fds[2];
+
+	pipe_open(fds);
+	probe_start(r, &a, fds[0], IO_READ);
+	probe_start(r, &b, fds[0], IO_READ);
+	turns(r, 1);
+	io_stop_close(r, &a.io);
+	turns(r, 3);
+	HOLDS(b.calls == 1 && b.last & IO_ERROR, "what another watcher closed is told as an error");
+	HOLDS(!b.io.started && a.calls == 0, "once, and to nobody else");
+	reactor_free(r);
+	close(fds[1]);
+}
+
 /* ---- many ------------------------------------------------------------------------------------ */
 
 enum { MANY = 19000 };
@@ -393,9 +433,11 @@ static const struct conformance cases[] = {
     {"FIFOs", test_fifo},
     {"closed", test_closed},
     {"reused", test_reused},
+    {"reused while it is watched", test_reused_while_watched},
     {"reused in the same round", test_reused_in_the_same_round},
     {"live duplicate", test_live_duplicate},
     {"stopped and closed at once", test_io_stop_close},
+    {"closed by another", test_closed_by_another},
     {"19,000 descriptors", test_many},
     {0},
 };
