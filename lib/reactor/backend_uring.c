@@ -148,9 +148,8 @@ static void arm_noted(struct uring_state *s)
 	for (size_t i = 0; i < n; i++) {
 		int fd = all ? (int)((s->first + i) % n) : s->to_arm[i];
 		struct poll_slot *slot = &s->slots[fd];
-		bool wanted = slot->to_arm && slot->interest && !slot->armed;
 
-		if (wanted && poll_arm(s, fd) < 0) {
+		if (slot->to_arm && slot->interest && poll_arm(s, fd) < 0) {
 			s->first = (size_t)fd;
 			s->n_to_arm = ENTRIES + 1;
 			return;

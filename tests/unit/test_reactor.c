@@ -266,6 +266,33 @@ static void test_stop(void)
 	close_both(fds);
 }
 
+static void stop_after(struct reactor *r, struct call *c)
+{
+	(void)c;
+	reactor_stop(r);
+}
+
+/* Both are due, and out of the heap, when the first of them stops the loop. */
+static void test_stopped_between_timers(void)
+{
+	struct reactor *r = reactor_here();
+	struct call a = call_of(), b = call_of();
+
+	a.act = b.act = stop_after;
+	timer_start_soon(r, &a.deferred);
+	timer_start_soon(r, &b.deferred);
+	reactor_run(r);
+	EQUAL(a.calls + b.calls, 1, "a timer that is due waits while the loop is stopped");
+	reactor_run(r);
+	EQUAL(a.calls + b.calls, 2, "and fires at once when it runs again");
+	timer_start_soon(r, &a.deferred);
+	timer_start_soon(r, &b.deferred);
+	reactor_run(r);
+	reactor_free(r);
+	HOLDS(!timer_active(&a.deferred) && !timer_active(&b.deferred),
+	      "the end of a loop stops one that is due");
+}
+
 static void test_name(void)
 {
 	struct reactor *r = reactor_here();
@@ -312,6 +339,7 @@ static const struct conformance cases[] = {
     {"freed by another", test_freed_by_another},
     {"changed in a callback", test_changed_inside},
     {"stop", test_stop},
+    {"stopped between timers", test_stopped_between_timers},
     {"name", test_name},
     {"free", test_free},
     {0},

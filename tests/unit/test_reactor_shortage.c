@@ -6,6 +6,7 @@
 #include "reactor/loop.h" /* a loop that waits, without another thread */
 
 #include <fcntl.h>
+#include <sys/resource.h>
 
 enum { MS = 1000000 };
 
@@ -47,6 +48,9 @@ static void test_always_ready(void)
 	HOLDS(p.last == IO_READ, "a regular file is told when there is memory for it");
 	HOLDS(turns_within(r, 10 * MS) > 2, "and keeps the loop awake");
 	io_stop(r, &p.io);
+	calls_reset();
+	turns(r, 3);
+	EQUAL(calls_count("epoll_create1"), 0, "until it is stopped, for no new backend");
 	closed = probe_of(40, IO_READ); /* closed; a number that nothing takes meanwhile */
 	closed.io.priority = 2;
 	io_start(r, &closed.io);
@@ -116,7 +120,8 @@ static void test_kernel_memory(void)
 	stream_open(fds);
 	probe_start(r, &p, fds[0], IO_WRITE);
 	calls_fail("epoll_ctl", 1, ENOMEM, false);
-	turns(r, 3);
+	while (!p.calls)
+		reactor_turn(r, -1); /* hangs when nothing looks again */
 	calls_reset();
 	HOLDS(p.all == IO_WRITE, "a descriptor that the kernel had no memory for is watched later");
 	reactor_free(r);
@@ -232,6 +237,39 @@ static void test_passing_errors(void)
 	}
 }
 
+/* In each turn the kernel takes the first thousand questions, and then no more of them. */
+static void test_full_ring(void)
+{
+	enum { READY = 2000 };
+	static struct probe probes[READY];
+	struct rlimit limit;
+	struct reactor *r;
+	int fds[2], told = 0;
+
+	if (!backend_is("io_uring"))
+		return;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	r = reactor_here();
+	stream_open(fds);
+	for (int i = 0; i < READY; i++)
+		probe_start(r, &probes[i], dup(fds[0]), IO_WRITE);
+	for (int t = 0; t < 40; t++) {
+		calls_fail_first("io_uring_enter", 1, EBUSY);
+		turns(r, 1);
+	}
+	HOLDS(calls_failed(), "the ring is full");
+	calls_reset();
+	for (int i = 0; i < READY; i++) {
+		told += probes[i].calls > 0;
+		io_stop_close(r, &probes[i].io);
+	}
+	EQUAL(told, READY, "and each that is ready gets its turn");
+	reactor_free(r);
+	close_both(fds);
+}
+
 static void on_wake(struct reactor *r, struct waker *w)
 {
 	(void)r;
@@ -260,6 +298,13 @@ static void test_waker(void)
 	turns(r, 2);
 	EQUAL(fired, 1, "and is told");
 	waker_stop(r, &w);
+	waker_start(r, &w); /* its eventfd is another, of the same number */
+	atomic_store(&r->waiting, true);
+	waker_wake(&w);
+	atomic_store(&r->woken, false);
+	turns(r, 2);
+	EQUAL(fired, 2, "so is one of a waker that was stopped and started in one turn");
+	waker_stop(r, &w);
 	reactor_free(r);
 }
 
@@ -286,7 +331,7 @@ static void test_waker_without_memory(void)
 	reactor_free(r);
 }
 
-static void test_milliseconds(void)
+static void wait_in_milliseconds(int error)
 {
 	struct reactor *r = reactor_here();
 	struct timer t;
@@ -295,12 +340,37 @@ static void test_milliseconds(void)
 	fired = 0;
 	timer_init(&t, CLOCK_OF_LOOP, on_timer);
 	timer_start_in(r, &t, 4 * MS + 900000);
-	calls_fail("epoll_pwait2", 1, ENOSYS, true);
+	calls_fail("epoll_pwait2", 1, error, true);
 	for (; !fired && n < 20; n++)
 		HOLDS(reactor_turn(r, -1) == 0, "an older kernel's wait serves too");
-	calls_reset();
 	HOLDS(fired == 1, "and does not spin through the last millisecond");
+	timer_start_in(r, &t, MS);
+	reactor_run(r);
+	EQUAL(calls_count("epoll_pwait2"), backend_is("epoll"), "the newer is tried once");
+	calls_reset();
 	reactor_free(r);
+}
+
+static void test_milliseconds(void)
+{
+	wait_in_milliseconds(ENOSYS);
+	wait_in_milliseconds(EPERM); /* of a seccomp filter */
+}
+
+/* The best backend does not work here. */
+static void test_auto(void)
+{
+	struct reactor *r;
+	struct error e;
+
+	if (!backend_is("epoll"))
+		return;
+	calls_fail("epoll_create1", 1, ENOSYS, true);
+	r = reactor_new(NULL, &e);
+	calls_reset();
+	HOLDS(r && strcmp(reactor_backend(r), "epoll") != 0, "where it fails the next best serves");
+	if (r)
+		reactor_free(r);
 }
 
 /* ---- signals and children -------------------------------------------------------------------- */
@@ -404,9 +474,11 @@ static const struct conformance cases[] = {
     {"deferred calls", test_deferred},
     {"errno", test_errno},
     {"passing errors", test_passing_errors},
+    {"full ring", test_full_ring},
     {"waker", test_waker},
     {"waker without memory", test_waker_without_memory},
     {"milliseconds", test_milliseconds},
+    {"auto", test_auto},
     {"signals", test_signals},
     {"no pidfds", test_without_pidfds},
     {0},

@@ -6,6 +6,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -74,8 +75,13 @@ static void test_waker(void)
 	waker_wake(&w.waker);
 	turns(r, 2);
 	EQUAL(w.calls, 3, "started again it calls, whatever was asked before");
+	eventfd_write(w.waker.io.fd, 1);
+	turns(r, 2);
+	EQUAL(w.calls, 3, "a write that comes late, for one that was told, calls nobody");
 	waker_stop(r, &w.waker);
 	reactor_free(r);
+	waker_wake(&w.waker);
+	HOLDS(!atomic_load(&w.waker.asked), "a stopped one may be woken when its loop is gone");
 }
 
 enum { THREADS = 4, WAKES = 200000 };
@@ -329,17 +335,21 @@ static void test_fork_with_all(void)
 		_exit(use_in_child(r, &h, &wall));
 	waitpid(pid, &status, 0);
 	EQUAL(WEXITSTATUS(status), 11, "signals and wall timers work in the child");
+	timer_start_in(r, &wall, 20000000);
+	turns(r, 1);
 	pid = fork();
 	if (pid == 0) {
 		reactor_reinit(r);
 		raise(SIGUSR1); /* and nobody reads it here */
+		timer_start_in(r, &wall, INT64_MAX);
+		turns(r, 1);
 		_exit(0);
 	}
 	waitpid(pid, &status, 0);
 	turns(r, 2);
 	EQUAL(h.calls, 0, "the child's signals are not told in the parent");
 	while (wall.deadline)
-		turns(r, 1);
+		reactor_turn(r, -1); /* hangs when the child put it off */
 	EQUAL(wall.deadline, 0, "whose own timer fires");
 	raise(SIGUSR1);
 	turns(r, 3);
