@@ -1,7 +1,8 @@
 /*
  * --fanotify: what its files share. fanotify.c has its life, fan_queue.c reads the kernel's events
  * ahead, fan_dirs.c knows where directories were when an event happened, fan_events.c turns events
- * into happenings, fan_walk.c reads what comes and goes with a directory.
+ * into happenings, and fan_renames.c renames; fan_walk.c reads what comes and goes with a
+ * directory, and fan_gone.c finds what has left that before.
  */
 #ifndef EVWATCH_SOURCE_FILE_FANOTIFY_H
 #define EVWATCH_SOURCE_FILE_FANOTIFY_H
@@ -139,14 +140,41 @@ void fan_handle_hash(struct fan_handle *h);
 /* Opens `path`, or the nearest directory above it that is there. Returns -1 with errno. */
 int fan_open_near(const char *path);
 
+enum { FAN_AHEAD = 256 /* events that are looked at for the next one of a process */ };
+
 /* ---- fan_events.c ---- */
 /* Tells of one event. Returns false if what comes behind it must be known first. */
 bool fan_happened(struct file_source *s, const struct fan_event *ev);
 void fan_report(struct file_source *s, const struct root *r, unsigned event, const char *path,
 		char type);
+/* 'n': gone, and no directory. Who does not ask for types is spared the look. */
+char fan_type_of(const struct file_source *s, const struct fan_event *ev);
+
+/* ---- fan_renames.c ---- */
+/* As fan_happened. */
+bool fan_renamed(struct file_source *s, const struct fan_event *ev);
+/* Did the rename replace a file? `at`: behind it in the queue. */
+enum fan_answer { FAN_NO, FAN_YES, FAN_UNKNOWN };
+enum fan_answer fan_replaces(const struct fan *f, const struct fan_event *ev, size_t at);
+/* What the event moved has left this path: it is deleted, and so is what is in it. */
+void fan_left(struct file_source *s, const struct fan_event *ev, const struct root *r,
+	      const char *path, char type);
 /* The directory at hand moved: tells one by one that what was in it moved, too; `shallow`: but not
  * what was in directories in it. */
 void fan_moved_below(struct file_source *s, const struct happening *h, bool shallow);
+
+/* ---- fan_gone.c ---- */
+struct fan_gone {
+	const struct fan_event *move; /* of the directory */
+	bool seen;                    /* where it was */
+	bool whole;                   /* it is told to have moved, with all that is in it */
+	size_t at;                    /* seen to there in the queue */
+	struct names *came;           /* since the move */
+};
+/* Tells what has left the directory, before that is read. */
+void fan_gone_until_now(struct file_source *s, struct fan_gone *d);
+/* And what has left while it was read; ends the search. */
+void fan_gone_since(struct file_source *s, struct fan_gone *d);
 
 /* ---- fan_walk.c ---- */
 struct fan_tale {
