@@ -189,15 +189,30 @@ takes_along() { # OPTION...
 	until_true has_line "delete src/a/f "
 }
 
-# Net effects of one batch, in $dir/out as without a command.
-gathered() { # SHELL TEXT
-	watch --no-guard file src --debounce 20ms --stdin json -- sh -c \
+# Net effects, in $dir/out as without a command, and a line `end` behind each batch.
+watch_gathering() { # OPTION...
+	watch --no-guard file src --stdin json "$@" -- sh -c \
 		'python3 -c "import json, sys
 for line in sys.stdin:
     e = json.loads(line)
     print(e[\"event\"], e[\"path\"], e.get(\"old_path\", \"\"))"; echo end'
+}
+
+# Those of one batch.
+gathered() { # SHELL TEXT [OPTION]...
+	watch_gathering --debounce 20ms "${@:2}"
 	missed "$1"
 	until_true has_line end
+}
+
+told_before() { # LINE LINE
+	[ "$(grep -nxF -m1 -e "$1" out | cut -d: -f1)" -lt "$(grep -nxF -m1 -e "$2" out | cut -d: -f1)" ]
+}
+
+unwatch() {
+	kill "${pids[0]}"
+	wait "${pids[0]}" || true
+	pids=()
 }
 
 @test "files that are exchanged in a batch are both there" {
@@ -212,7 +227,7 @@ for line in sys.stdin:
 	mkdir -p src/a
 	touch src/a/f
 	gathered 'mv src/a src/b; mkdir src/a; touch src/a/f'
-	[ "$(grep -n '^move src/b src/a' out | cut -d: -f1)" -lt "$(grep -n '^create src/a ' out | cut -d: -f1)" ]
+	told_before "move src/b src/a" "create src/a "
 }
 
 @test "what moved to where something was in the same batch is told to have left" {
@@ -277,8 +292,8 @@ for line in sys.stdin:
 	mkdir -p src/a
 	touch src/a/{f,g,k}
 	gathered 'mv src/a src/b; rm src/b/f; mv src/b/g src/g; mv src/b src/c; mkdir src/a; touch src/a/f'
-	[ "$(grep -n '^move src/c src/a' out | cut -d: -f1)" -lt "$(grep -n '^delete src/c/f ' out | cut -d: -f1)" ]
-	[ "$(grep -n '^move src/c src/a' out | cut -d: -f1)" -lt "$(grep -n '^create src/a/f ' out | cut -d: -f1)" ]
+	told_before "move src/c src/a" "delete src/c/f "
+	told_before "move src/c src/a" "create src/a/f "
 	has_line "move src/g src/c/g"
 	! grep 'src/b' out || false
 }
@@ -303,6 +318,21 @@ for line in sys.stdin:
 	}
 	printf 'create src/%s \n' a/s/in a/f p/o/f | cat - out >all && mv all out
 	is_replayed
+}
+
+@test "what moves into a directory that took a file's place in the same batch is told to be there" {
+	local mode
+	for mode in '' --fanotify; do
+		"$evwatch" -w 10ms file . $mode 2>why || continue
+		rm -rf src
+		mkdir -p src/e
+		touch src/{b,e/k}
+		gathered 'mkdir -p src/q/a; exchange src/b src/q; mv src/e src/b/a/d' $mode
+		printf 'create src/%s \n' b e/k | cat - out >all && mv all out
+		replay >told
+		diff <(printf '%s\n' src/b src/b/a src/b/a/d src/b/a/d/k src/q) told
+		unwatch
+	done
 }
 
 @test "a directory that moved away and back in one batch is not told to be at the other path" {

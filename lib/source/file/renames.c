@@ -20,9 +20,9 @@
 
 static bool is_in(const char *path, const char *top)
 {
-	size_t n = strlen(top);
+	size_t n = top ? strlen(top) : 0;
 
-	return path && strncmp(path, top, n) == 0 && (!path[n] || path[n] == '/');
+	return path && top && strncmp(path, top, n) == 0 && (!path[n] || path[n] == '/');
 }
 
 static bool is_rename(const struct change *change)
@@ -47,13 +47,15 @@ static struct link *second_part(struct file_source *s)
 	return at;
 }
 
-/* Does anything from `at` on speak of this path, or of what is below it? */
+/* Does anything from `at` on speak of this path, of what is below it, or of having left what is
+ * above it? */
 static bool is_spoken_of(const struct file_source *s, const struct link *at, const char *path)
 {
 	for (; at != &s->changes.order; at = at->next) {
 		const struct change *change = CONTAINER_OF(at, const struct change, link);
 
-		if (is_in(change->path, path) || is_in(change->old_path, path))
+		if (is_in(change->path, path) || is_in(change->old_path, path) ||
+		    is_in(path, change->old_path))
 			return true;
 	}
 	return false;
