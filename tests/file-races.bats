@@ -335,6 +335,22 @@ unwatch() {
 	done
 }
 
+@test "a file that moved and is still written is told to have moved before what is at its old path" {
+	mkdir src
+	touch src/f
+	watch_gathering --max-wait 300ms
+	exec 5>src/open_first
+	echo x >&5
+	sleep 0.1
+	mv src/f src/g
+	exec 6>>src/g
+	echo x >&6
+	: >src/f
+	until_true has_line "modify src/g "
+	exec 5>&- 6>&-
+	told_before "move src/g src/f" "modify src/f "
+}
+
 @test "a directory that moved away and back in one batch is not told to be at the other path" {
 	mkdir -p src/a
 	touch src/a/{f,k}

@@ -54,6 +54,25 @@ bool change_waits(const struct file_source *s, const struct change *change, int6
 	return (change->open || change->slow) && now - change->since < s->base.gather.max_wait;
 }
 
+/*
+ * A file that moved and is still written: that it moved is told now, for what is at its old path
+ * may be told, too; that it was modified waits on. `moved` is out of the books already.
+ */
+static void keep_writing(struct file_source *s, const struct change *moved, struct link *before)
+{
+	struct change *rest = change_of(s, moved->path, FILE_MODIFY);
+
+	if (!rest)
+		return;
+	rest->open = moved->open;
+	rest->slow = moved->slow;
+	rest->in_run = moved->in_run;
+	rest->since = moved->since;
+	s->changes.n_open += rest->open;
+	list_remove(&rest->link);
+	list_prepend(before, &rest->link);
+}
+
 /* Takes out what is ready. What was open for too long is known as slow from now on. */
 static void take_ready(struct file_source *s, struct link *taken, int64_t now)
 {
@@ -62,15 +81,19 @@ static void take_ready(struct file_source *s, struct link *taken, int64_t now)
 	LIST_EACH(at, after, &c->order)
 	{
 		struct change *change = CONTAINER_OF(at, struct change, link);
+		struct link *before = at->prev;
+		bool waits = change_waits(s, change, now);
 
-		if (change_waits(s, change, now))
+		if (waits && change->event != FILE_MOVE)
 			continue;
-		if (change->open) {
+		if (change->open && !waits) {
 			free(c->slow_path);
 			c->slow_path = strdup(change->path);
 		}
 		change_take(c, change);
 		list_append(taken, &change->link);
+		if (waits)
+			keep_writing(s, change, before);
 	}
 }
 
