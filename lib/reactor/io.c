@@ -113,7 +113,7 @@ void io_stop_close(struct reactor *r, struct io_watcher *w)
 	slot = (size_t)w->fd < r->n_slots ? &r->slots[w->fd] : NULL;
 	if (slot && slot->first)
 		io_refused(r, w->fd); /* the others */
-	if (slot && slot->installed && r->backend->forgets_closed) {
+	if (slot && r->backend->forgets_closed) {
 		slot->installed = 0;
 		slot->unsure = false;
 		slot->generation++;

@@ -39,7 +39,6 @@ static void on_alarm(struct reactor *r, struct io_watcher *w, unsigned ready)
 	(void)ready;
 	stepped = read(w->fd, &expirations, sizeof expirations) < 0 && errno == ECANCELED;
 	alarm->armed = INT64_MAX; /* set again before the next wait */
-	clock_forget(r);
 	if (stepped && r->on_step)
 		r->on_step(r, r->on_step_context);
 }

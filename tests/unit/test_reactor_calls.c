@@ -1,8 +1,11 @@
-/* lib/reactor: how many system calls its work takes, and that none of it allocates. */
+/* lib/reactor: how many system calls and descriptors its work takes, and that none of it allocates.
+ */
 #include "reactor_work.h"
 
 #include "../shim/calls.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 
 /* ---- system calls ---------------------------------------------------------------------------- */
@@ -79,11 +82,16 @@ static void test_turns(void)
 {
 	struct reactor *r = reactor_here();
 	long per_turn = backend_is("select") ? 2 : 1; /* what select finds is asked for again */
+	struct timer timers[3];
 	struct probe p;
 	int fds[2];
 
 	stream_open(fds);
 	probe_start(r, &p, fds[0], IO_WRITE);
+	for (int i = 0; i < 3; i++) { /* far, on every clock */
+		timer_init(&timers[i], (enum clock)i, stop_loop);
+		timer_start_in(r, &timers[i], INT64_C(3600000000000));
+	}
 	turns(r, 2);
 	calls_reset();
 	turns(r, 100);
@@ -91,6 +99,49 @@ static void test_turns(void)
 	EQUAL(calls_in_all(), 100 * per_turn, "for one system call a turn");
 	reactor_free(r);
 	close_both(fds);
+}
+
+/* Whatever the loop opens must not be left to commands, nor block it. */
+static void test_descriptors(void)
+{
+	enum { HIGHEST = 64 };
+	bool before[HIGHEST];
+	struct reactor *r;
+	struct signal_watcher s;
+	struct timer timers[3];
+	struct child_watcher w;
+	int opened = 0, kept = 0, blocking = 0;
+
+	for (int fd = 0; fd < HIGHEST; fd++)
+		before[fd] = fcntl(fd, F_GETFD) >= 0;
+	r = reactor_here();
+	signal_init(&s, SIGUSR1, NULL);
+	signal_start(r, &s);
+	for (int i = 0; i < 3; i++) {
+		timer_init(&timers[i], (enum clock)i, stop_loop);
+		timer_start_in(r, &timers[i], INT64_MAX);
+	}
+	child_init(&w, getpid(), NULL);
+	child_start(r, &w);
+	reactor_reap_orphans(r);
+	turns(r, 1);
+	for (int fd = 0; fd < HIGHEST; fd++) {
+		char name[64] = "", path[64];
+
+		if (before[fd] || fcntl(fd, F_GETFD) < 0)
+			continue;
+		opened++;
+		kept += !(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+		if (readlink(path, name, sizeof name - 1) < 0)
+			bail_out("readlink");
+		if (strstr(name, "eventfd") || strstr(name, "timerfd") || strstr(name, "signalfd"))
+			blocking += !(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	}
+	HOLDS(opened >= 4, "a loop opens descriptors");
+	EQUAL(kept, 0, "which all are closed on exec");
+	EQUAL(blocking, 0, "and what it reads of does not block");
+	reactor_free(r);
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -184,11 +235,9 @@ static void test_coming_and_going(void)
 }
 
 static const struct conformance cases[] = {
-    {"registrations", test_registrations},
-    {"turns", test_turns},
-    {"steady state", test_steady_state},
-    {"coming and going", test_coming_and_going},
-    {0},
+    {"registrations", test_registrations},       {"turns", test_turns},
+    {"descriptors", test_descriptors},           {"steady state", test_steady_state},
+    {"coming and going", test_coming_and_going}, {0},
 };
 
 int main(void)

@@ -99,9 +99,17 @@ static void test_backward(void)
 
 	steps = 0;
 	set_clock(0);
-	timer_init(&wall, CLOCK_OF_WALL, on_tick);
-	timer_start_in(r, &wall, SECONDS / 20);
 	reactor_on_clock_step(r, on_step, &steps);
+	turns(r, 1);
+	set_clock(-10);
+	run_until_told(r);
+	EQUAL(steps, 1, "a step is told where no timer is armed");
+	timer_init(&wall, CLOCK_OF_WALL, on_tick);
+	timer_start_in(r, &wall, 0);
+	run_until_told(r);
+	HOLDS(steps == 1 && !wall.deadline, "and a timer that fires is none");
+	timer_start_in(r, &wall, SECONDS / 20);
+	steps = 0;
 	turns(r, 1);
 	set_clock(-3600);
 	while (!steps)

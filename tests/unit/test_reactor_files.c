@@ -1,10 +1,8 @@
-/* lib/reactor: which files can be watched, and descriptors that are closed, reused or many. */
+/* lib/reactor: which files can be watched, and descriptors that are closed or reused. */
 #include "reactor_suite.h"
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 /* ---- kinds of files -------------------------------------------------------------------------- */
@@ -368,63 +366,6 @@ static void test_closed_by_another(void)
 	close(fds[1]);
 }
 
-/* ---- many ------------------------------------------------------------------------------------ */
-
-enum { MANY = 19000 };
-
-static int room_for_many(void)
-{
-	struct rlimit limit;
-
-	getrlimit(RLIMIT_NOFILE, &limit);
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-	getrlimit(RLIMIT_NOFILE, &limit);
-	return limit.rlim_cur > MANY + 100 ? MANY : (int)limit.rlim_cur - 100;
-}
-
-static int count_called(const struct probe *probes, int n)
-{
-	int calls = 0;
-
-	for (int i = 0; i < n; i++)
-		calls += probes[i].calls > 0;
-	return calls;
-}
-
-static void test_many(void)
-{
-	static struct probe probes[MANY];
-	struct reactor *r = reactor_here();
-	int n = room_for_many(), ready = eventfd(1, EFD_NONBLOCK);
-
-	if (n < MANY)
-		printf("# only %d descriptors may be open here\n", n);
-	for (int i = 0; i < n; i++)
-		probe_start(r, &probes[i], dup(ready), IO_READ);
-	HOLDS(probes[n - 1].io.fd > 1024, "descriptors beyond FD_SETSIZE are watched");
-	for (int t = 0; t < 200 && count_called(probes, n) < n; t++)
-		turns(r, 1);
-	SAME(count_called(probes, n), n, "%s: every one of %d ready ones is told", backend, n);
-	take(ready, 8);
-	turns(r, 20); /* io_uring has more to tell than fits into its ring: of then */
-	for (int i = 0; i < n; i++)
-		probes[i].calls = 0;
-	turns(r, 1);
-	EQUAL(count_called(probes, n), 0, "and none when they are not");
-	eventfd_write(ready, 1); /* io_uring(7) may tell as few as 20 a turn */
-	for (int t = 0; t < 2000 && count_called(probes, n) < n; t++)
-		turns(r, 1);
-	EQUAL(count_called(probes, n), n, "and every one again");
-	for (int i = 0; i < n; i++) {
-		io_stop(r, &probes[i].io);
-		close(probes[i].io.fd);
-	}
-	turns(r, 1);
-	reactor_free(r);
-	close(ready);
-}
-
 static const struct conformance cases[] = {
     {"regular files", test_always_ready},
     {"regular files after a rebuild", test_always_ready_rebuilt},
@@ -438,7 +379,6 @@ static const struct conformance cases[] = {
     {"live duplicate", test_live_duplicate},
     {"stopped and closed at once", test_io_stop_close},
     {"closed by another", test_closed_by_another},
-    {"19,000 descriptors", test_many},
     {0},
 };
 

@@ -1,12 +1,9 @@
-/* lib/reactor: single shortages of memory and of the kernel, each at the place where it hurts. */
+/* lib/reactor: single shortages of memory, each at the place where it hurts. */
 #include "reactor_work.h"
 
 #include "../shim/calls.h"
 
-#include "reactor/loop.h" /* a loop that waits, without another thread */
-
 #include <fcntl.h>
-#include <sys/resource.h>
 
 enum { MS = 1000000 };
 
@@ -110,24 +107,6 @@ static void test_changes(void)
 	close_both(fds);
 }
 
-/* The kernel has no memory for a descriptor: its watcher hears nothing of it, only later. */
-static void test_kernel_memory(void)
-{
-	struct reactor *r = reactor_here();
-	struct probe p;
-	int fds[2];
-
-	stream_open(fds);
-	probe_start(r, &p, fds[0], IO_WRITE);
-	calls_fail("epoll_ctl", 1, ENOMEM, false);
-	while (!p.calls)
-		reactor_turn(r, -1); /* hangs when nothing looks again */
-	calls_reset();
-	HOLDS(p.all == IO_WRITE, "a descriptor that the kernel had no memory for is watched later");
-	reactor_free(r);
-	close_both(fds);
-}
-
 /* ---- timers, deferred calls ------------------------------------------------------------------ */
 
 static int fired;
@@ -143,7 +122,7 @@ static void on_timer(struct reactor *r, struct timer *t)
 static void test_timers(void)
 {
 	struct reactor *r = reactor_here();
-	struct timer t, wall;
+	struct timer t, wall, boot;
 
 	fired = 0;
 	timer_init(&t, CLOCK_OF_LOOP, on_timer);
@@ -158,7 +137,36 @@ static void test_timers(void)
 	while (fired < 2)
 		reactor_turn(r, -1); /* hangs when nothing looks again */
 	calls_reset();
+	timer_start_in(r, &wall, INT64_C(3600000000000));
+	timer_init(&boot, CLOCK_OF_BOOT, on_timer);
+	timer_start_in(r, &boot, 5 * MS);
+	calls_fail("timerfd_settime", 1, ENOMEM, false);
+	while (fired < 3)
+		reactor_turn(r, -1);
+	calls_reset();
 	HOLDS(true, "an alarm that cannot be set is looked at all the same");
+	reactor_free(r);
+}
+
+static void test_full_heap(void)
+{
+	enum { TIMERS = 1000 };
+	static struct timer timers[TIMERS];
+	struct reactor *r = reactor_here();
+	int n = 0, again = 0;
+
+	for (int i = 0; i < TIMERS; i++)
+		timer_init(&timers[i], CLOCK_OF_LOOP, on_timer);
+	timer_start_in(r, &timers[n++], 1000 * MS);
+	calls_fail("aligned_alloc", 1, ENOMEM, true);
+	while (n < TIMERS && timer_start_in(r, &timers[n], 1000 * MS) == 0)
+		n++;
+	HOLDS(n < TIMERS && errno == ENOMEM, "a timer that the heap has no room for is refused");
+	for (int i = 0; i < n; i++)
+		again += timer_start_in(r, &timers[i], 2000 * MS) == 0 &&
+			 timer_start_in(r, &timers[i], 500 * MS) == 0;
+	EQUAL(again, n, "but never one that is armed already");
+	calls_reset();
 	reactor_free(r);
 }
 
@@ -189,123 +197,11 @@ static void test_deferred(void)
 	reactor_free(r);
 }
 
-/* The wait fails; in the same turn a callback leaves another errno behind. */
-static void test_errno(void)
-{
-	const char *wait = backend_is("epoll")      ? "epoll_wait"
-			   : backend_is("io_uring") ? "io_uring_enter"
-			   : backend_is("poll")     ? "ppoll"
-						    : "pselect6";
-	struct reactor *r = reactor_here();
-	struct timer t;
-	int result, why;
-
-	timer_init(&t, CLOCK_OF_LOOP, on_timer);
-	timer_start_in(r, &t, 0);
-	calls_fail(wait, 1, ENOMEM, false);
-	result = reactor_turn(r, 0);
-	why = errno;
-	calls_reset();
-	HOLDS(result == -1 && why == ENOMEM, "the errno of a failed wait survives the callbacks");
-	reactor_free(r);
-}
-
-/* The kernel took nothing of what the turn asked for: it is asked for again. */
-static void test_passing_errors(void)
-{
-	static const int errors[] = {EINTR, EBUSY, EAGAIN}; /* io_uring_enter(2) */
-	struct reactor *r;
-	struct probe p;
-	int fds[2], result;
-
-	if (!backend_is("io_uring"))
-		return;
-	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
-		r = reactor_here();
-		pipe_open(fds);
-		probe_start(r, &p, fds[0], IO_READ);
-		put(fds[1], "x");
-		calls_fail("io_uring_enter", 1, errors[i], false);
-		result = reactor_turn(r, 0);
-		calls_reset();
-		SAME(result == 0 && p.calls == 0, 1, "%s: a wait survives \"%s\"", backend,
-		     strerror(errors[i]));
-		turns(r, 2);
-		HOLDS(p.all == IO_READ, "and what was asked for with it is told");
-		reactor_free(r);
-		close_both(fds);
-	}
-}
-
-/* In each turn the kernel takes the first thousand questions, and then no more of them. */
-static void test_full_ring(void)
-{
-	enum { READY = 2000 };
-	static struct probe probes[READY];
-	struct rlimit limit;
-	struct reactor *r;
-	int fds[2], told = 0;
-
-	if (!backend_is("io_uring"))
-		return;
-	getrlimit(RLIMIT_NOFILE, &limit);
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-	r = reactor_here();
-	stream_open(fds);
-	for (int i = 0; i < READY; i++)
-		probe_start(r, &probes[i], dup(fds[0]), IO_WRITE);
-	for (int t = 0; t < 40; t++) {
-		calls_fail_first("io_uring_enter", 1, EBUSY);
-		turns(r, 1);
-	}
-	HOLDS(calls_failed(), "the ring is full");
-	calls_reset();
-	for (int i = 0; i < READY; i++) {
-		told += probes[i].calls > 0;
-		io_stop_close(r, &probes[i].io);
-	}
-	EQUAL(told, READY, "and each that is ready gets its turn");
-	reactor_free(r);
-	close_both(fds);
-}
-
 static void on_wake(struct reactor *r, struct waker *w)
 {
 	(void)r;
 	(void)w;
 	fired++;
-}
-
-/* The write of one that comes while the loop waits: it alone may tell. */
-static void test_waker(void)
-{
-	struct reactor *r = reactor_here();
-	struct waker w;
-	int saved;
-
-	fired = 0;
-	waker_init(&w, on_wake);
-	waker_start(r, &w);
-	atomic_store(&r->waiting, true);
-	calls_fail("write", 1, EINTR, false);
-	errno = 12345;
-	waker_wake(&w);
-	saved = errno;
-	HOLDS(calls_failed() && saved == 12345, "an interrupted wake-up keeps errno");
-	calls_reset();
-	atomic_store(&r->woken, false);
-	turns(r, 2);
-	EQUAL(fired, 1, "and is told");
-	waker_stop(r, &w);
-	waker_start(r, &w); /* its eventfd is another, of the same number */
-	atomic_store(&r->waiting, true);
-	waker_wake(&w);
-	atomic_store(&r->woken, false);
-	turns(r, 2);
-	EQUAL(fired, 2, "so is one of a waker that was stopped and started in one turn");
-	waker_stop(r, &w);
-	reactor_free(r);
 }
 
 static void test_waker_without_memory(void)
@@ -331,156 +227,14 @@ static void test_waker_without_memory(void)
 	reactor_free(r);
 }
 
-static void wait_in_milliseconds(int error)
-{
-	struct reactor *r = reactor_here();
-	struct timer t;
-	int n = 0;
-
-	fired = 0;
-	timer_init(&t, CLOCK_OF_LOOP, on_timer);
-	timer_start_in(r, &t, 4 * MS + 900000);
-	calls_fail("epoll_pwait2", 1, error, true);
-	for (; !fired && n < 20; n++)
-		HOLDS(reactor_turn(r, -1) == 0, "an older kernel's wait serves too");
-	HOLDS(fired == 1, "and does not spin through the last millisecond");
-	timer_start_in(r, &t, MS);
-	reactor_run(r);
-	EQUAL(calls_count("epoll_pwait2"), backend_is("epoll"), "the newer is tried once");
-	calls_reset();
-	reactor_free(r);
-}
-
-static void test_milliseconds(void)
-{
-	wait_in_milliseconds(ENOSYS);
-	wait_in_milliseconds(EPERM); /* of a seccomp filter */
-}
-
-/* The best backend does not work here. */
-static void test_auto(void)
-{
-	struct reactor *r;
-	struct error e;
-
-	if (!backend_is("epoll"))
-		return;
-	calls_fail("epoll_create1", 1, ENOSYS, true);
-	r = reactor_new(NULL, &e);
-	calls_reset();
-	HOLDS(r && strcmp(reactor_backend(r), "epoll") != 0, "where it fails the next best serves");
-	if (r)
-		reactor_free(r);
-}
-
-/* ---- signals and children -------------------------------------------------------------------- */
-
-static int heard;
-static pid_t sender;
-
-static void on_signal(struct reactor *r, struct signal_watcher *w, const struct signal_info *info)
-{
-	(void)r;
-	(void)w;
-	heard++;
-	sender = info->pid;
-}
-
-static void hear_until(struct reactor *r, int n)
-{
-	for (int i = 0; i < 50 && heard < n; i++)
-		reactor_turn(r, 10 * MS);
-}
-
-static void test_signals(void)
-{
-	struct reactor *r = reactor_here();
-	struct signal_watcher w;
-	int saved;
-
-	heard = 0;
-	signal_init(&w, SIGUSR1, on_signal);
-	signal_start(r, &w);
-	calls_fail("write", 1, EINTR, false);
-	errno = 12345;
-	raise(SIGUSR1);
-	saved = errno;
-	EQUAL(saved, 12345, "a signal handler keeps errno");
-	hear_until(r, 1);
-	EQUAL(heard, 1, "a signal whose wake-up was interrupted is told");
-	calls_reset();
-	HOLDS(turns_within(r, 30 * MS) < 20, "nothing spins then");
-	raise(SIGUSR1);
-	hear_until(r, 2);
-	HOLDS(heard == 2 && sender == getpid(), "and the next one has its sender");
-	reactor_free(r);
-}
-
-static int ended, wrong_status;
-
-static void on_child(struct reactor *r, struct child_watcher *w, int status)
-{
-	(void)r;
-	(void)w;
-	ended++;
-	wrong_status += status != 5 << 8;
-}
-
-/* A child that has ended when this returns. */
-static void fork_ended(struct child_watcher *w)
-{
-	siginfo_t si;
-	pid_t pid = fork();
-
-	if (pid == 0)
-		_exit(5);
-	child_init(w, pid, on_child);
-	while (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT) < 0)
-		;
-}
-
-static void test_without_pidfds(void)
-{
-	enum { CHILDREN = 20 };
-	struct child_watcher children[CHILDREN];
-	static struct reactor *r; /* the children's copies are seen by valgrind */
-
-	r = reactor_here();
-	ended = wrong_status = 0;
-	calls_fail("pidfd_open", 1, ENOSYS, true);
-	fork_ended(&children[0]);
-	HOLDS(child_start(r, &children[0]) == -1 && errno == ENOSYS, "without pidfds it says so");
-	reactor_run(r);
-	HOLDS(!ended, "nor does it keep the loop running");
-	HOLDS(reactor_reap_orphans(r) == 0 && child_start(r, &children[0]) == 0,
-	      "but it needs none where all children are reaped");
-	for (int i = 1; i < CHILDREN; i++) {
-		fork_ended(&children[i]);
-		child_start(r, &children[i]);
-		turns(r, i % 3);
-	}
-	reactor_run(r);
-	calls_reset();
-	HOLDS(ended == CHILDREN && !wrong_status, "the ends come by SIGCHLD, then");
-	reactor_free(r);
-}
-
 static const struct conformance cases[] = {
     {"edge", test_edge},
     {"always ready", test_always_ready},
     {"changes", test_changes},
-    {"kernel memory", test_kernel_memory},
     {"timers", test_timers},
+    {"full heap", test_full_heap},
     {"deferred calls", test_deferred},
-    {"errno", test_errno},
-    {"passing errors", test_passing_errors},
-    {"full ring", test_full_ring},
-    {"waker", test_waker},
     {"waker without memory", test_waker_without_memory},
-    {"milliseconds", test_milliseconds},
-    {"auto", test_auto},
-    {"signals", test_signals},
-    {"no pidfds", test_without_pidfds},
     {0},
 };
 

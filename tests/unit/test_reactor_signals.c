@@ -40,7 +40,8 @@ static void test_refused(void)
 		errno = 0;
 		SAME(signal_start(r, &w) == -1 && errno == EINVAL, 1,
 		     "%s: signal %d cannot be watched", backend, not_signals[i]);
-		HOLDS(!w.started, "and is not started");
+		HOLDS(!w.started && !reactor_signal_watched(r, w.number), "and is not watched");
+		reactor_signal_deliver(r, &(struct signal_info){.number = w.number});
 	}
 	reactor_run(r);
 	HOLDS(true, "nor does it keep the loop running");
@@ -70,9 +71,11 @@ static void test_former(void)
 	EQUAL(former_calls, 1, "the last one gives the former handler back");
 	HOLDS(!reactor_signal_watched(r, SIGUSR2), "and it is not watched any more");
 	hear(r, &a, SIGUSR2);
+	hear(r, &b, SIGUSR2);
 	reactor_free(r);
 	raise(SIGUSR2);
-	EQUAL(former_calls, 2, "so does the end of the reactor");
+	HOLDS(former_calls == 2 && !a.watcher.started && !b.watcher.started,
+	      "so does the end of the reactor");
 	signal(SIGUSR2, SIG_DFL);
 }
 
@@ -101,6 +104,23 @@ static void test_no_sender(void)
 	reactor_free(r);
 }
 
+static void test_child(void)
+{
+	struct reactor *r = reactor_here();
+	struct heard a;
+	pid_t pid;
+
+	hear(r, &a, SIGCHLD);
+	pid = fork();
+	if (pid == 0)
+		_exit(0);
+	while (!a.calls)
+		reactor_turn(r, -1);
+	EQUAL(a.last.pid, pid, "SIGCHLD tells which child it is about");
+	waitpid(pid, NULL, 0);
+	reactor_free(r);
+}
+
 /* Signals are for one reactor; what another leaves behind harms nobody. */
 static void test_two_reactors(void)
 {
@@ -113,13 +133,18 @@ static void test_two_reactors(void)
 	errno = 0;
 	raise(SIGUSR1);
 	EQUAL(errno, 0, "a signal after another reactor's end does no harm");
-	signal_stop(r, &a.watcher);
+	other = reactor_here();
+	hear(other, &b, SIGUSR2);
 	reactor_free(r);
+	raise(SIGUSR2);
+	turns(other, 2);
+	EQUAL(b.calls, 1, "nor does the end of one to the next that watches");
+	reactor_free(other);
 	r = reactor_here();
 	hear(r, &a, SIGUSR1);
 	raise(SIGUSR1);
 	turns(r, 2);
-	EQUAL(a.calls, 1, "nor is it told to the next");
+	EQUAL(a.calls, 1, "what came for one is not told to another");
 	reactor_free(r);
 }
 
@@ -324,6 +349,7 @@ static const struct conformance cases[] = {
     {"no signals", test_refused},
     {"former handler", test_former},
     {"no sender", test_no_sender},
+    {"child", test_child},
     {"two reactors", test_two_reactors},
     {"filter", test_filter},
     {"in its own callback", test_in_its_own_callback},
