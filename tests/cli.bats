@@ -200,6 +200,21 @@ T
   grep -q 'listen1: on each connection to' <<<"$output"
 }
 
+# HUP and INT come in one turn: what the first puts off to the next one, the second does at once.
+@test "an INT beside another signal ends it at once, with nothing left armed" {
+  start --no-guard signal USR1 -- 'trap "" TERM; echo $$ >pid; while :; do sleep 1; done'
+  kill -USR1 "$P"
+  until_ok '[ -s pid ]'
+  kill -STOP "$P"
+  kill -HUP "$P"
+  kill -INT "$P"
+  kill -CONT "$P"
+  ended
+  [ "$STATUS" = 129 ]
+  [ ! -s err ]
+  until_ok '! kill -0 "$(cat pid)" 2>/dev/null'
+}
+
 @test "INT, TERM and QUIT end it as these signals" {
   for s in INT:130 TERM:143 QUIT:131; do
     start every 1h

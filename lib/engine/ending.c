@@ -230,8 +230,9 @@ void ending_close(struct engine *e)
 	for (size_t i = 0; i < STOP_SIGNALS; i++)
 		if (e->signals[i].watcher.started)
 			signal_stop(e->reactor, &e->signals[i].watcher);
-	if (e->within.call)
-		timer_stop(e->reactor, &e->within);
+	timer_stop(e->reactor, &e->within);
+	timer_stop(e->reactor, &e->patience);
+	timer_stop(e->reactor, &e->stopper);
 	if (e->config->guard)
 		guard_detach(e->config->guard);
 }
