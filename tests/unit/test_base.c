@@ -6,6 +6,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/option.h"
+#include "base/signal_ring.h"
 #include "base/table.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -316,6 +317,25 @@ static void options(void)
 	OK(!s.text && !s.list.count, "released");
 }
 
+static void rings(void)
+{
+	static struct signal_ring ring;
+	struct signal_info info = {0};
+	unsigned unread = 0;
+	int wrong = 0, n = 0;
+
+	for (int round = 0; round < 3; round++) {
+		for (info.value = 0; info.value < SIGNAL_RING; info.value++)
+			unread = signal_ring_put(&ring, &info);
+		SAME(unread, SIGNAL_RING, "a ring of signals tells how many are unread");
+		SAME(signal_ring_put(&ring, &info), SIGNAL_RING, "one too many is lost");
+		for (n = 0; signal_ring_take(&ring, &info); n++)
+			wrong += info.value != n;
+		SAME(n, SIGNAL_RING, "and none of the others, whose room is there again");
+	}
+	SAME(wrong, 0, "in their order");
+}
+
 int main(void)
 {
 	durations();
@@ -325,5 +345,6 @@ int main(void)
 	heaps();
 	events();
 	options();
+	rings();
 	return tap_done();
 }

@@ -155,6 +155,33 @@ static void test_stopped_inside(void)
 	close_both(fds);
 }
 
+static void start_other_again(struct reactor *r, struct probe *p)
+{
+	p->act = p->other->act = NULL;
+	io_stop(r, &p->other->io);
+	io_start(r, &p->other->io);
+}
+
+static void test_started_again_inside(void)
+{
+	struct reactor *r = reactor_here();
+	struct probe a, b;
+	int fds[2];
+
+	stream_open(fds);
+	probe_start(r, &a, fds[0], IO_WRITE);
+	probe_start(r, &b, fds[1], IO_WRITE);
+	a.act = b.act = start_other_again;
+	a.other = &b;
+	b.other = &a;
+	turns(r, 1);
+	EQUAL(a.calls + b.calls, 1, "one that another stopped and started is not called either");
+	turns(r, 1);
+	EQUAL(a.calls + b.calls, 3, "but in the next turn");
+	reactor_free(r);
+	close_both(fds);
+}
+
 static void free_other(struct reactor *r, struct probe *p)
 {
 	struct probe *other = p->other;
@@ -317,6 +344,7 @@ static const struct conformance cases[] = {
     {"starvation", test_starvation},
     {"deferred calls", test_deferred},
     {"stopped in a callback", test_stopped_inside},
+    {"started again in a callback", test_started_again_inside},
     {"freed by another", test_freed_by_another},
     {"changed in a callback", test_changed_inside},
     {"stop", test_stop},

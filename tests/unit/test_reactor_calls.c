@@ -63,8 +63,11 @@ static void test_registrations(void)
 	EQUAL(told_in_a_turn(r), epoll ? DESCRIPTORS : 0, "so does a number that is reused");
 	stop_all(r);
 	EQUAL(told_in_a_turn(r), epoll ? DESCRIPTORS : 0, "and a stop");
+	start_all(r);
+	turns(r, 1);
 	for (int i = 0; i < DESCRIPTORS; i++)
-		close(probes[i].io.fd);
+		io_stop_close(r, &probes[i].io);
+	EQUAL(told_in_a_turn(r), 0, "but none that closes at once");
 	reactor_free(r);
 }
 
@@ -97,6 +100,12 @@ static void test_turns(void)
 	turns(r, 100);
 	EQUAL(p.calls, 102, "a ready descriptor is told in every turn");
 	EQUAL(calls_in_all(), 100 * per_turn, "for one system call a turn");
+	io_stop(r, &p.io);
+	timer_start_in(r, &timers[0], 50000000);
+	turns(r, 1);
+	calls_reset();
+	reactor_run(r);
+	HOLDS(calls_in_all() <= 5, "while nothing happens the loop sleeps");
 	reactor_free(r);
 	close_both(fds);
 }

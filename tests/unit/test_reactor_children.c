@@ -348,6 +348,24 @@ static void test_left_alone(void)
 	check_nobody();
 }
 
+/* What was not asked for is not undone. */
+static void test_not_started(void)
+{
+	struct reactor *r = reactor_here();
+	struct child c = {0};
+	sigset_t set, after;
+
+	child_init(&c.watcher, getpid(), on_child);
+	child_stop(r, &c.watcher);
+	reactor_run(r); /* hangs when it was counted */
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	reactor_free(r);
+	sigprocmask(SIG_UNBLOCK, &set, &after);
+	HOLDS(sigismember(&after, SIGCHLD), "a loop that reaps nobody leaves SIGCHLD as it is");
+}
+
 static const struct conformance cases[] = {
     {"by pidfd", test_with_pidfds},
     {"by SIGCHLD", test_with_sigchld},
@@ -359,6 +377,7 @@ static const struct conformance cases[] = {
     {"first", test_first},
     {"left", test_many_left},
     {"left alone", test_left_alone},
+    {"not started", test_not_started},
     {0},
 };
 

@@ -216,6 +216,34 @@ static void test_reused(void)
 	close_both(b);
 }
 
+/* Poll keeps its array dense: the last one moves to where another was. */
+static void test_one_of_three(void)
+{
+	struct reactor *r = reactor_here();
+	struct probe probes[3];
+	int fds[3][2];
+
+	for (int i = 0; i < 3; i++) {
+		pipe_open(fds[i]);
+		probe_start(r, &probes[i], fds[i][0], IO_READ);
+	}
+	for (int i = 0; i < 3; i++) { /* the last one's registration is the fourth of its number */
+		io_stop(r, &probes[2].io);
+		turns(r, 1);
+		io_start(r, &probes[2].io);
+		turns(r, 1);
+	}
+	io_stop(r, &probes[0].io);
+	for (int i = 0; i < 3; i++)
+		put(fds[i][1], "x");
+	turns(r, 1);
+	HOLDS(!probes[0].calls && probes[1].calls == 1 && probes[2].calls == 1,
+	      "when one of three is stopped the others are told");
+	reactor_free(r);
+	for (int i = 0; i < 3; i++)
+		close_both(fds[i]);
+}
+
 /* Not what is asked of users; libevent bears it as well. */
 static void test_reused_while_watched(void)
 {
@@ -374,6 +402,7 @@ static const struct conformance cases[] = {
     {"FIFOs", test_fifo},
     {"closed", test_closed},
     {"reused", test_reused},
+    {"one of three", test_one_of_three},
     {"reused while it is watched", test_reused_while_watched},
     {"reused in the same round", test_reused_in_the_same_round},
     {"live duplicate", test_live_duplicate},

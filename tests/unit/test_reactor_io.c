@@ -15,6 +15,7 @@ static void test_level(void)
 
 	pipe_open(fds);
 	probe_start(r, &p, fds[0], IO_READ);
+	EQUAL(io_start(r, &p.io), 0, "starting twice is starting once");
 	turns(r, 2);
 	EQUAL(p.calls, 0, "an empty pipe is not ready");
 	put(fds[1], "ab");
@@ -137,7 +138,7 @@ static void test_interest(void)
 }
 
 /* A reader that pauses while bytes wait: select(2) knows no other way to wait for a hang-up. */
-static void test_paused(void)
+static void pause_for(int turns_taken)
 {
 	struct reactor *r = reactor_here();
 	struct probe p;
@@ -154,13 +155,20 @@ static void test_paused(void)
 	io_change(r, &p.io, IO_HALF_CLOSE);
 	HOLDS(turns_within(r, 60000000) < 20, "nor those that wait for a half-close alone");
 	io_change(r, &p.io, 0);
-	turns_within(r, 10000000);
+	turns(r, turns_taken);
 	close(fds[1]);
 	while (!p.calls)
 		reactor_turn(r, -1); /* hangs when it is not waited for */
 	HOLDS(p.last & IO_HANGUP, "a hang-up is told without any interest");
 	reactor_free(r);
 	close(fds[0]);
+}
+
+/* Select waits for it in every other turn. */
+static void test_paused(void)
+{
+	pause_for(1);
+	pause_for(2);
 }
 
 static void test_shared(void)
@@ -244,6 +252,14 @@ static void test_half_close(void)
 	HOLDS(asks.last & IO_HANGUP && writer.last & IO_HANGUP, "both closed is a hang-up");
 	reactor_free(r);
 	close(fds[0]);
+	r = reactor_here();
+	stream_open(fds);
+	probe_start(r, &asks, fds[0], IO_URGENT | IO_HALF_CLOSE);
+	shutdown(fds[1], SHUT_WR);
+	wait_for(r, &asks, IO_HALF_CLOSE);
+	EQUAL(asks.last, IO_HALF_CLOSE, "it is told beside priority data, too");
+	reactor_free(r);
+	close_both(fds);
 }
 
 /* Two ends of a TCP connection over loopback. */
@@ -317,6 +333,9 @@ static void test_urgent(void)
 	wait_for(r, &urgent, IO_URGENT);
 	EQUAL(urgent.last, IO_URGENT, "priority data is urgent");
 	EQUAL(reader.calls, 0, "and nothing to read for one that did not ask for it");
+	io_change(r, &urgent.io, 0);
+	HOLDS(turns_within(r, 30000000) < 20, "nor does it wake a loop that nobody asked for it");
+	io_change(r, &urgent.io, IO_URGENT);
 	HOLDS(recv(fds[0], &byte, 1, MSG_OOB) == 1 && byte == '!', "it can be read");
 	turns(r, 1);
 	urgent.calls = 0;
@@ -364,24 +383,28 @@ static void renew(struct reactor *r, struct probe *p)
 static void test_closed_and_renewed(void)
 {
 	struct reactor *r;
-	struct probe p;
-	int fds[2];
+	struct probe p, other;
+	int fds[2], quiet[2];
 
 	if (!backend_is("poll") && !backend_is("select"))
 		return; /* the others do not hear that a descriptor is closed */
 	r = reactor_here();
 	pipe_open(fds);
+	stream_open(quiet);
 	probe_start(r, &p, fds[0], IO_READ);
+	probe_start(r, &other, quiet[0], IO_READ | IO_URGENT);
 	p.act = renew;
 	turns(r, 1);
 	close(fds[0]);
 	turns(r, 2);
+	EQUAL(other.calls, 0, "nothing is told of another");
 	HOLDS(p.calls == 1 && p.last & IO_ERROR, "a descriptor that is closed while it is watched");
 	put(renewed[1], "x");
 	turns(r, 1);
 	EQUAL(p.last, IO_READ, "is watched again at once when it is started in the callback");
 	reactor_free(r);
 	close_both(renewed);
+	close_both(quiet);
 	close_both(fds);
 }
 

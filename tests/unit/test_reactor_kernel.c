@@ -58,6 +58,11 @@ static void test_errno(void)
 	why = errno;
 	calls_reset();
 	HOLDS(result == -1 && why == ENOMEM, "the errno of a failed wait survives the callbacks");
+	timer_start_in(r, &t, 0);
+	calls_fail(wait, 1, ENOMEM, false);
+	result = reactor_run(r);
+	calls_reset();
+	HOLDS(result == -1 && timer_active(&t), "and ends the run");
 	reactor_free(r);
 }
 
@@ -150,17 +155,22 @@ static void test_milliseconds(void)
 /* The best backend does not work here. */
 static void test_auto(void)
 {
-	struct reactor *r;
+	static const char *const names[] = {NULL, "", "auto"};
 	struct error e;
 
 	if (!backend_is("epoll"))
 		return;
-	calls_fail("epoll_create1", 1, ENOSYS, true);
-	r = reactor_new(NULL, &e);
-	calls_reset();
-	HOLDS(r && strcmp(reactor_backend(r), "epoll") != 0, "where it fails the next best serves");
-	if (r)
-		reactor_free(r);
+	for (int i = 0; i < 3; i++) {
+		struct reactor *r;
+
+		calls_fail("epoll_create1", 1, ENOSYS, true);
+		r = reactor_new(names[i], &e);
+		calls_reset();
+		HOLDS(r && strcmp(reactor_backend(r), "epoll") != 0,
+		      "where it fails the next best serves");
+		if (r)
+			reactor_free(r);
+	}
 }
 
 /* ---- wakers ------------------------------------------------------------------------------------
