@@ -42,7 +42,7 @@ load helper
   [[ ${lines[0]} = "evwatch "* ]]
   run_ev file --help --nonsense
   [[ ${lines[0]} = "usage: "* ]]
-  [ "$(echo a-h | timeout 10 "$EV" -1 lines - --match -h)" = 'line a-h' ]
+  [ "$(echo a-h | timeout 100 "$EV" -1 lines - --match -h)" = 'line a-h' ]
 }
 
 @test "nothing to do is a usage error that shows an example" {

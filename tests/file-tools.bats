@@ -123,7 +123,7 @@ edit() {
 	watch -e "dir: file src --ignore '*.sw?' -- echo \"dir \$EVWATCH_EVENT \$*\" >>runs" \
 		-e 'file: file src/f -- echo "file $EVWATCH_EVENT $*" >>runs'
 	for ((i = 1; i <= n; i++)); do
-		TERM=xterm SAVE=$i timeout 20 script -qec "$*" /dev/null >/dev/null </dev/null 3>&-
+		TERM=xterm SAVE=$i timeout 100 script -qec "$*" /dev/null >/dev/null </dev/null 3>&-
 		grep -q "$i" src/f
 		ran() { [ "$(grep -c "^$1 .*src/f\b" runs)" -ge "$i" ]; }
 		until_true ran dir

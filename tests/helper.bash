@@ -23,13 +23,23 @@ end_started() {
   return 0
 }
 
-teardown() {
-  end_started
+# tell_more: of a test that failed, what evwatch said last.
+tell_more() {
+  [ -z "${BATS_TEST_COMPLETED:-}" ] || return 0
+  local f
+  for f in err out; do
+    [ ! -s $f ] || { echo "the end of $f:"; tail -n 20 $f | LC_ALL=C tr -c '[:print:]\n' . | cut -c 1-300; }
+  done
 }
 
-# until_ok CONDITION [SECONDS]: waits until the shell text is true, 10 s at most.
+teardown() {
+  end_started
+  tell_more
+}
+
+# until_ok CONDITION [SECONDS]: waits until the shell text is true, a minute at most.
 until_ok() {
-  local end=$((SECONDS + ${2:-10}))
+  local end=$((SECONDS + ${2:-60}))
   while ! eval "$1"; do
     if [ $SECONDS -ge $end ]; then
       echo "still not true: $1"
@@ -55,9 +65,9 @@ loop_pid() {
   pgrep -o -P "$P"
 }
 
-# run_ev ARGS...: evwatch in the foreground, 20 s at most; sets $status and $output (bats' run).
+# run_ev ARGS...: evwatch in the foreground, 100 s at most; sets $status and $output (bats' run).
 run_ev() {
-  run timeout 20 "$EV" "$@"
+  run timeout 100 "$EV" "$@"
 }
 
 # stop [SIGNAL]: ends the last one that was started; its status is STATUS.
@@ -79,7 +89,7 @@ port() {
 
 # tcp PORT: sends standard input, half-closes, prints what comes back.
 tcp() {
-  timeout 20 nc -N 127.0.0.1 "$1"
+  timeout 100 nc -N 127.0.0.1 "$1"
 }
 
 # lines_of FILE: how many lines it has; 0 when it is not there.
@@ -90,6 +100,19 @@ lines_of() {
 # count_processes PATTERN: processes whose command line matches.
 count_processes() {
   pgrep -fc -- "$1" || true
+}
+
+# free_port: one that nobody listens on, for what cannot be told to take any. It is none of those that
+# the kernel gives away meanwhile.
+free_port() {
+  python3 -c '
+import random, socket, sys
+while True:
+    port = random.randrange(10000, 20000)
+    try:
+        for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM: socket.socket(type=kind).bind(("127.0.0.1", port))
+    except OSError: continue
+    print(port); break'
 }
 
 # A number that no other test uses, for command lines to look for.

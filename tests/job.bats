@@ -208,7 +208,7 @@ for i in range(10000): print("x" * 245 + "%05d" % i)' >long
   local uid=$((100000 + RANDOM * 32 + RANDOM % 32))
   exec 9<"$EV"
   seq 8 >numbers
-  (cd / && timeout 30 setpriv --reuid $uid --regid $uid --clear-groups prlimit --nproc=4 \
+  (cd / && timeout 100 setpriv --reuid $uid --regid $uid --clear-groups prlimit --nproc=4 \
     /proc/self/fd/9 -v lines - -j 4 -- /bin/sleep 0.1) <numbers >out 2>err
   [ "$(grep -c 'ended after .* status 0' err)" = 8 ]
   [ "$(grep -c 'trying again until it works' err)" = 1 ]
@@ -217,7 +217,7 @@ for i in range(10000): print("x" * 245 + "%05d" % i)' >long
 @test "where no descriptor is left the rest waits for a run to end, told once, and nothing is lost" {
   seq 100 >numbers
   ulimit -S -n 24
-  timeout 30 "$EV" -v lines numbers -j 40 --output group -- 'echo "$1"; sleep 0.02' 2>err | sort -n >got
+  timeout 100 "$EV" -v lines numbers -j 40 --output group -- 'echo "$1"; sleep 0.02' 2>err | sort -n >got
   cmp got numbers
   [ "$(grep -c 'trying again until it works' err)" = 1 ]
   [ "$(grep -c 'started, pid' err)" = 100 ]
@@ -249,7 +249,7 @@ for i in range(10000): print("x" * 245 + "%05d" % i)' >long
   for i in 1 2; do
     echo $i >>input
     until_ok '[ "$(grep -c "run '$i' ended" err)" = 2 ]'
-    [ "$(timeout 10 head -n 2 log | sort)" = "$i
+    [ "$(timeout 100 head -n 2 log | sort)" = "$i
 b: $i" ]
   done
 }
@@ -296,7 +296,7 @@ END
   : >text
   chmod +x script
   for i in {1..60}; do printf '%s\n' true false nonesuch ./script ./text; done >programs
-  timeout 60 "$EV" -v lines programs -j 8 -- '{}' x 2>err
+  timeout 100 "$EV" -v lines programs -j 8 -- '{}' x 2>err
   awk '/ ended after / { n[($4 - 1) % 5 " " $NF]++ } END { for (i in n) print i, n[i] }' err | sort >got
   diff - got <<'END'
 0 0 60
@@ -314,7 +314,7 @@ END
   # A user whom nobody else is may have two: execve(2) refuses the others with EAGAIN.
   local uid=$((200000 + RANDOM))
   seq 20 >numbers
-  timeout 30 prlimit --nproc=2 "$EV" -v lines numbers -j 8 --run-as $uid:$uid -- sleep 0.03 2>err
+  timeout 100 prlimit --nproc=2 "$EV" -v lines numbers -j 8 --run-as $uid:$uid -- sleep 0.03 2>err
   [ "$(grep -c 'ended after .* status 0' err)" = 20 ]
   [ "$(grep -c 'trying again until it works' err)" -ge 1 ]
   [ "$(grep -c 'started, pid' err)" = 20 ]
@@ -348,7 +348,7 @@ END
 @test "text that is run without a shell has the result that the shell would give it" {
   for seed in 1 2; do
     mkdir $seed
-    run bash -c "cd $seed && timeout 60 python3 '$BATS_TEST_DIRNAME/shell_text.py' '$EV' $seed 300"
+    run bash -c "cd $seed && timeout 100 python3 '$BATS_TEST_DIRNAME/shell_text.py' '$EV' $seed 300"
     echo "$output"
     [ "$status" = 0 ]
   done

@@ -9,7 +9,7 @@ import os, socket, sys, time
 PORT = int(sys.argv[1])
 def connect(host='127.0.0.1', source=None):
     c = socket.create_connection((host, PORT), source_address=(source, 0) if source else None)
-    c.settimeout(20)
+    c.settimeout(60)
     return c
 def read(c):
     d = b''
@@ -31,10 +31,10 @@ for i in range(200):
 @test "the first rule that matches decides; any --allow makes the rest denied" {
   start listen 'unix:s' '*:0' --deny 127.0.0.3 --allow 127.0.0.0/29 --deny 0.0.0.0/0 -- echo in
   PORT=$(sed -n 's/.* \[::\]:\([0-9]*\)$/\1/p' ready)
-  timeout 60 python3 - "$PORT" <<'P'
+  timeout 100 python3 - "$PORT" <<'P'
 import socket, sys
 def ask(source, host="127.0.0.1"):
-    c = socket.create_connection((host, int(sys.argv[1])), source_address=(source, 0)); c.settimeout(20)
+    c = socket.create_connection((host, int(sys.argv[1])), source_address=(source, 0)); c.settimeout(60)
     return c.recv(9)
 assert ask("127.0.0.2") == b"in\n" # IPv4 on a dual-stack socket
 assert ask("127.0.0.3") == b""

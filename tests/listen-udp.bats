@@ -8,12 +8,12 @@ udp_port() {
 
 # client CODE: python; c(host) is a connected socket, ask(s, bytes) gets the answer.
 client() {
-  timeout 60 python3 -c "
+  timeout 100 python3 -c "
 import socket, sys, time
 PORT = int(sys.argv[1])
 def c(host='127.0.0.1'):
     s = socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET, socket.SOCK_DGRAM)
-    s.settimeout(10)
+    s.settimeout(60)
     s.connect((host, PORT))
     return s
 def ask(s, what):

@@ -3,7 +3,7 @@
 load helper
 
 ask_unix() {
-  timeout 20 nc -NU "$1" </dev/null
+  timeout 100 nc -NU "$1" </dev/null
 }
 
 @test "--mode and --owner of a Unix socket hold before anybody can connect" {
@@ -34,7 +34,7 @@ ask_unix() {
     python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.bind("s")'
     local pids=()
     for n in 1 2 3; do
-      timeout 60 "$EV" --ready-file "ready.$n" listen unix:s -- echo ok 2>"err.$n" 3>&- &
+      timeout 100 "$EV" --ready-file "ready.$n" listen unix:s -- echo ok 2>"err.$n" 3>&- &
       pids+=($!)
       STARTED+=($!)
     done
@@ -84,7 +84,7 @@ ask_unix() {
   [ "$(id -u)" = 0 ] || skip "only root can be somebody else"
   start listen unix:s --mode 0666 -- 'echo "$IPCREMOTEPID $IPCREMOTEEUID $IPCREMOTEEGID $IPCLOCALPATH"'
   chmod 755 .
-  timeout 20 python3 - <<'P'
+  timeout 100 python3 - <<'P'
 import os, socket
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 s = socket.socket(socket.AF_UNIX); s.connect("s")
@@ -136,7 +136,7 @@ P
   start listen unix:s --mode 0666 -- "s6-ipcserver-access -v2 -i rules sh -c 'echo \"\$GREETING \$IPCREMOTEEUID\"'"
   [ "$(ask_unix s)" = "hello 0" ]
   chmod 755 .
-  timeout 20 python3 - <<'P'
+  timeout 100 python3 - <<'P'
 import os, socket
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 s = socket.socket(socket.AF_UNIX); s.connect("s")
@@ -164,12 +164,12 @@ P
 s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(5); os.dup2(s.fileno(), 3)
 os.environ.update(LISTEN_FDS="1", LISTEN_FDNAMES="web", LISTEN_PID=str(os.getpid() + int(sys.argv[1])))
 os.execv(sys.argv[2], sys.argv[2:])'
-  run timeout 20 python3 -c "$launch" 0 "$EV" listen systemd:mail -- cat
+  run timeout 100 python3 -c "$launch" 0 "$EV" listen systemd:mail -- cat
   [ "$status" = 1 ]
   grep -q 'systemd passed no socket called "mail"' <<<"$output"
   grep -q 'it passed 1: web' <<<"$output"
   # Meant for another process: not for us.
-  run timeout 20 python3 -c "$launch" 100000 "$EV" listen systemd:web -- cat
+  run timeout 100 python3 -c "$launch" 100000 "$EV" listen systemd:web -- cat
   [ "$status" = 1 ]
   grep -q 'systemd passed no socket to this process' <<<"$output"
 }
@@ -203,7 +203,7 @@ P
   [ "$(cat got)" = "$(printf '1\nhello')" ]
   python3 - "$(sed -n 's/^c vsock:\*:\([0-9]*\)$/\1/p' ready)" <<'P'
 import socket, sys
-c = socket.socket(socket.AF_VSOCK); c.settimeout(10); c.connect((1, int(sys.argv[1])))
+c = socket.socket(socket.AF_VSOCK); c.settimeout(60); c.connect((1, int(sys.argv[1])))
 c.sendall(bytes(1 << 20)); c.shutdown(1)
 n = 0
 while (r := c.recv(65536)): n += len(r)

@@ -56,7 +56,7 @@ load helper
   start listen udp:127.0.0.1:0 -- 'tr a-z A-Z'
   [ "$(python3 -c '
 import socket, sys
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5)
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(60)
 s.sendto(b"hello", ("127.0.0.1", int(sys.argv[1])))
 print(s.recv(100).decode())' "$(port)")" = HELLO ]
 }
@@ -102,7 +102,7 @@ P
   python3 - "$(port)" <<'P'
 import socket, sys
 def number(host):
-    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 20, (host, 0))
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60, (host, 0))
     open_ones.append(s)
     return int(s.recv(9))
 open_ones = []

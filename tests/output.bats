@@ -24,7 +24,7 @@ check_groups() {
 }
 
 @test "groups of eight jobs at once are whole, in order and never mixed" {
-  seq 400 | timeout 60 "$EV" lines - -j 8 --output group -- ./emit '{}' >got 2>err
+  seq 400 | timeout 100 "$EV" lines - -j 8 --output group -- ./emit '{}' >got 2>err
   check_groups got 400
   [ "$(sort -n err | uniq | grep -c 'to stderr')" = 400 ]
 }

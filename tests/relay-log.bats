@@ -8,7 +8,7 @@ client() {
   python3 - "$(port)" <<P
 import socket, struct, sys, time
 s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-s.settimeout(10)
+s.settimeout(60)
 def reset():
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)); s.close()
 $1
@@ -125,7 +125,7 @@ open("silent", "w").write(str(u.getsockname()[1]))
   python3 - "$(port a)" "$(sed -n 's/^u udp:.*://p' ready)" "$P" <<'P'
 import os, signal, socket, sys
 def connect():
-    s = socket.create_connection(("127.0.0.1", int(sys.argv[1]))); s.settimeout(10)
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1]))); s.settimeout(60)
     s.sendall(b"x"); assert s.recv(1) == b"x"
     return s
 early, late = connect(), connect()

@@ -23,11 +23,11 @@ relay() {
 @test "a storm of short connections, with every ending, loses none and leaves no descriptor and no memory" {
   relay "$(cat target.port)"
   before=$(descriptors)
-  timeout "${PATIENCE:-100}" python3 "$ROOT/tests/storm.py" storm "$(port)" 1000
+  timeout "${PATIENCE:-250}" python3 "$ROOT/tests/storm.py" storm "$(port)" 1000
   # What hangs is the target's, and a hundred at most: two descriptors each.
   until_ok '[ "$(descriptors)" -le $((before + 202)) ]'
   memory_before=$(memory)
-  timeout "${PATIENCE:-100}" python3 "$ROOT/tests/storm.py" storm "$(port)" "${STORM:-3000}"
+  timeout "${PATIENCE:-250}" python3 "$ROOT/tests/storm.py" storm "$(port)" "${STORM:-3000}"
   until_ok '[ "$(descriptors)" -le $((before + 202)) ]'
   kill "${STARTED[0]}" # the target dies: nothing hangs any more
   until_ok '[ "$(descriptors)" -le "$before" ]'
@@ -39,8 +39,8 @@ relay() {
   [ "$(ulimit -n)" -ge 19100 ] || skip "only $(ulimit -n) descriptors may be open (ulimit -Hn)"
   relay "$(cat target.port)"
   before=$(descriptors)
-  timeout 200 python3 "$ROOT/tests/storm.py" hold "$(port)" 9500
-  until_ok '[ "$(descriptors)" -le "$before" ]' 30
+  timeout 400 python3 "$ROOT/tests/storm.py" hold "$(port)" 9500
+  until_ok '[ "$(descriptors)" -le "$before" ]'
 }
 
 @test "an idle connection holds no pipe, whatever it carried before" {
@@ -56,7 +56,7 @@ while True: threading.Thread(target=serve, args=(l.accept()[0],), daemon=True).s
   before=$(pipes)
   python3 - "$(port)" "$R" <<'P' 3>&- &
 import os, signal, socket, sys, time
-cs = [socket.create_connection(("127.0.0.1", int(sys.argv[1])), 20) for _ in range(100)]
+cs = [socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60) for _ in range(100)]
 time.sleep(0.2)
 os.kill(int(sys.argv[2]), signal.SIGSTOP) # so that it finds full buffers
 for c in cs: c.sendall(bytes(300000))
@@ -64,7 +64,7 @@ os.kill(int(sys.argv[2]), signal.SIGCONT)
 time.sleep(60)
 P
   STARTED+=($!)
-  until_ok '[ -e carried ]' 40
+  until_ok '[ -e carried ]'
   [ "$(pipes)" -gt "$before" ] # it was spliced, or this shows nothing
   # What is left is the pool: 64 pipes, of two ends, for all that come.
   until_ok '[ "$(pipes)" -le $((before + 128)) ]'

@@ -78,7 +78,7 @@ ask() {
 @test "a slow resolver holds up nobody else; those who wait share its answer" {
   echo 'db.test 127.0.0.2' >NAMES
   touch SLOW
-  start -e "a: relay 127.0.0.1:0 db.test:$SERVER" -e "b: relay 127.0.0.1:0 127.0.0.3:$SERVER"
+  start -e "a: relay 127.0.0.1:0 db.test:$SERVER --dns-ttl 1h --connect-timeout 60s" -e "b: relay 127.0.0.1:0 127.0.0.3:$SERVER"
   local i
   for i in 1 2 3; do
     ask a >"got$i" 3>&- &
@@ -103,17 +103,17 @@ ask() {
 @test "with no descriptors left to resolve a name clients wait and are served, by workers as well" {
   echo 'db.test 127.0.0.2' >NAMES
   for n in 1 2; do
-    start relay 127.0.0.1:0 "db.test:$SERVER" --dns-ttl 0 --connect-timeout 20s --workers $n
+    start relay 127.0.0.1:0 "db.test:$SERVER" --dns-ttl 0 --connect-timeout 60s --workers $n
     carriers=$(loop_pid)
     [ $n = 1 ] || until_ok 'carriers=$(pgrep -P "$(loop_pid)") && [ "$(wc -w <<<"$carriers")" = 2 ]'
     [ "$(ask)" = 127.0.0.2 ]
     # A client, two for its name, and one for the resolver: that is the least.
     for free in 4 6; do
       for p in $carriers; do leave "$p" $free; done
-      timeout 60 python3 - "$(port)" <<'P'
+      timeout 100 python3 - "$(port)" <<'P'
 import socket, sys
 cs = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(12)]
-for c in cs: c.settimeout(20); assert c.recv(99) == b"127.0.0.2"; c.close()
+for c in cs: c.settimeout(60); assert c.recv(99) == b"127.0.0.2"; c.close()
 P
     done
     ! grep 'no target' err
@@ -123,11 +123,11 @@ P
 
 @test "several clients that lack the descriptors for a name at once are served when there are some" {
   echo 'db.test 127.0.0.2' >NAMES
-  start relay 127.0.0.1:0 "db.test:$SERVER" --dns-ttl 0 --connect-timeout 20s
-  timeout 60 python3 - "$(port)" "$(loop_pid)" <<'P'
+  start relay 127.0.0.1:0 "db.test:$SERVER" --dns-ttl 0 --connect-timeout 60s
+  timeout 100 python3 - "$(port)" "$(loop_pid)" <<'P'
 import os, resource, socket, sys, time
 def connect():
-    c = socket.create_connection(("127.0.0.1", int(sys.argv[1]))); c.settimeout(20)
+    c = socket.create_connection(("127.0.0.1", int(sys.argv[1]))); c.settimeout(60)
     return c
 # They do not close, so each keeps two descriptors: the more there are, the more may wait for a name.
 held = [connect() for _ in range(20)]

@@ -82,7 +82,7 @@ P
   start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --dump hex
   head -c 1000000 /dev/urandom >sent
   tcp "$(port)" <sent | cmp - sent
-  timeout 10 cat hex >read 3>&- &
+  timeout 100 cat hex >read 3>&- &
   local reader=$!
   # The pipe takes the rest of what it took a part of, then what is new.
   until_ok 'echo | tcp "$(port)" >/dev/null; grep -q "^# [0-9]* bytes are not shown: the reader is slow" read'
@@ -162,7 +162,7 @@ d, a = u.recvfrom(99); u.sendto(a[0].encode(), a); time.sleep(9)'
   start relay udp:127.0.0.1:0 "udp:127.0.0.1:$(cat udp)" --bind 127.0.0.3
   python3 - "$(port)" <<'P'
 import socket, sys
-u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(10)
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(60)
 u.sendto(b"x", ("127.0.0.1", int(sys.argv[1])))
 assert u.recv(99) == b"127.0.0.3"
 P

