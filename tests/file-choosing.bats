@@ -2,29 +2,52 @@
 # file: which paths count, and how they are told.
 load trees
 
-@test "--match, --ignore, --type and --depth choose, and filters do not keep from entering" {
-	mkdir -p src/skip
-	watch file src --match '*.c' --ignore skip --ignore 'x/**/no.c' --type f --depth 4
+# The three ways to watch, as far as they work here, each with a tree of its own.
+in_each_mode() { # COMMAND that takes the options of the mode
+	local mode
+	for mode in --recursive --fanotify "--poll 20ms"; do
+		mode=${mode#--recursive}
+		"$evwatch" -w 10ms file . $mode 2>why || { cat why; continue; }
+		echo "with: $mode"
+		rm -rf src && mkdir src
+		"$1" $mode
+		kill "${pids[-1]}" && { wait "${pids[-1]}" || true; }
+	done
+}
+
+chooses() { # OPTION...
+	mkdir -p src/skip src/out
+	echo out >src/.gitignore
+	watch file src --match '*.c' --ignore skip --ignore 'x/**/no.c' --type f --depth 4 --gitignore "$@"
 	mkdir -p src/x/y/z/deeper
 	: >src/x/y/yes.c
 	: >src/x/y/no.c
 	: >src/x/y/z/deeper/no.c
 	: >src/skip/no.c
+	: >src/out/no.c
 	: >src/plain.txt
+	ln -s nowhere src/no.c
 	: >src/last.c
 	until_true has_line "create src/last.c"
-	has_line "create src/x/y/yes.c"
+	until_true has_line "create src/x/y/yes.c"
 	! grep -e no.c -e plain -e 'skip$' -e 'src/x$' "$dir/out" || false
 }
 
-@test "what moves out of what is matched is deleted, what moves in is created" {
-	mkdir src
+@test "--match, --ignore, --type, --depth and --gitignore choose, and filters do not keep from entering" {
+	in_each_mode chooses
+}
+
+moves_count() { # OPTION...
 	: >src/a.c
-	watch file src --match '*.c'
+	watch file src --match '*.c' "$@"
 	mv src/a.c src/a.txt
 	until_true has_line "delete src/a.c"
 	mv src/a.txt src/b.c
 	until_true has_line "create src/b.c"
+}
+
+@test "what moves out of what is matched is deleted, what moves in is created" {
+	in_each_mode moves_count
 }
 
 @test "a pattern that can match nothing is refused" {
@@ -60,12 +83,18 @@ load trees
 	! grep -e ./out -e ./err out || false
 }
 
-@test "--existing reports what is there" {
-	mkdir -p src/a
-	: >src/a/f
-	watch file src --existing --type f
-	until_true has_line "create src/a/f"
-	lacks_line "create src/a"
+existing() { # OPTION...
+	mkdir -p src/a/skip src/a/b
+	touch src/a/{f,no} src/a/skip/f src/a/b/deep
+	ln -s f src/a/link
+	watch file src --existing --type f --ignore skip --ignore no --depth 2 "$@"
+	: >src/last
+	until_true has_line "create src/last"
+	[ "$(grep ^create out)" = $'create src/a/f\ncreate src/last' ]
+}
+
+@test "--existing reports what is there and counts" {
+	in_each_mode existing
 }
 
 @test "--paths-from takes a list from standard input" {
@@ -78,17 +107,15 @@ load trees
 	until_true grep -qaF 'a b' out
 }
 
+hostile() { # OPTION...
+	: >told
+	watch -e "all: file src $* --type f --events create --json" \
+		-e "runs: file src $* --type f -- printf '%s\0' \"\$@\" >>told"
+	python3 "$BATS_TEST_DIRNAME/names.py" make src
+	until_true python3 "$BATS_TEST_DIRNAME/names.py" check src out told
+	[ -z "$(find . -name pwned)" ]
+}
+
 @test "names with any byte come whole, in JSON valid, and are never executed" {
-	for mode in --recursive --fanotify "--poll 20ms"; do
-		mode=${mode#--recursive}
-		"$evwatch" -w 10ms file . $mode 2>why || { cat why; continue; }
-		rm -rf src && mkdir src
-		: >told
-		watch -e "all: file src $mode --type f --events create --json" \
-			-e "runs: file src $mode --type f -- printf '%s\0' \"\$@\" >>told"
-		python3 "$BATS_TEST_DIRNAME/names.py" make src
-		until_true python3 "$BATS_TEST_DIRNAME/names.py" check src out told
-		[ -z "$(find . -name pwned)" ]
-		kill "${pids[-1]}" && { wait "${pids[-1]}" || true; }
-	done
+	in_each_mode hostile
 }
