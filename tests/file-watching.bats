@@ -274,6 +274,21 @@ passes() {
 	until_true has_line "delete src/old"
 }
 
+@test "what was in a polled directory is told to be gone, though a look at it was cut short" {
+	command -v strace >/dev/null || skip "no strace"
+	mkdir -p src/d
+	: >src/d/f
+	watch --no-guard file src --poll 20ms --type f
+	: >trace
+	# As if each directory went while it is read: its names come, and then an error.
+	strace -qq -o trace -e trace=getdents64 -e inject=getdents64:error=ENOENT:when=2+2 -p "${pids[0]}" 3>&- &
+	pids+=($!)
+	was_cut_short() { [ "$(grep -c INJECTED trace)" -gt 4 ]; }
+	until_true was_cut_short
+	rm -r src/d
+	until_true has_line "delete src/d/f"
+}
+
 @test "--fanotify tells the same with one mark" {
 	mkdir -p src/old
 	"$evwatch" -w 10ms file src --fanotify 2>err || skip "$(head -1 err)"

@@ -156,15 +156,15 @@ static void take_entry(struct walk *w, struct dir *d, int folder, const char *na
 
 /* ---- what is gone ---------------------------------------------------------------------------- */
 
-/* Those that were not found by this scan. */
-static void sweep(struct walk *w, struct dir *d)
+/* Those that were not found by this scan. If it was cut short, the next one tells. */
+static void sweep(struct walk *w, struct dir *d, bool complete)
 {
 	struct buf gone = {0};
 	struct entry *e;
 	struct dir *child;
 
 	for (uint32_t at = 0; (e = names_next(d->names, &at)); e->seen = false)
-		if (!e->seen) {
+		if (!e->seen && complete) {
 			buf_add_char(&gone, e->type);
 			buf_add(&gone, e->name, strlen(e->name) + 1);
 		}
@@ -283,6 +283,22 @@ static void directory_failed(struct walk *w, struct dir *d)
 		read_later(w, d); /* it moved, or the kernel's IN_IGNORED ends it */
 }
 
+/* Takes the names in it, and looks for those that are gone. */
+static void read_names(struct walk *w, struct dir *d, int folder)
+{
+	bool complete;
+
+	table_free(&w->children);
+	if (!w->first && tree_index(d, &w->children) < 0) {
+		log_error(w->s->base.rule, "out of memory: %s is not read",
+			  tree_path(w->s, d, NULL));
+		return;
+	}
+	complete = read_entries(w, d, folder) == 0;
+	if (!w->first)
+		sweep(w, d, complete);
+}
+
 static void read_directory(struct walk *w, struct dir *d)
 {
 	struct file_source *s = w->s;
@@ -309,11 +325,7 @@ static void read_directory(struct walk *w, struct dir *d)
 		read_later(w, d);
 		return;
 	}
-	table_free(&w->children);
-	if (!w->first && tree_index(d, &w->children) < 0)
-		log_error(s->base.rule, "out of memory: %s is not read", tree_path(s, d, NULL));
-	else if (read_entries(w, d, folder) == 0 && !w->first)
-		sweep(w, d);
+	read_names(w, d, folder);
 	d->anew = d->unreadable = false;
 	close(folder);
 	push_children(w, d);
