@@ -18,7 +18,7 @@
 enum { FDS = 1024 };
 
 static _Atomic long long offset;
-static _Atomic bool is_wall[FDS], is_cancelled[FDS];
+static _Atomic bool is_wall[FDS], hears_steps[FDS], is_cancelled[FDS];
 
 /* Sets a pointer to a function to the C library's own. */
 static void find_real(void *pointer, const char *name)
@@ -84,7 +84,7 @@ static void *watch(void *unused)
 		if (now != offset) {
 			offset = now;
 			for (int fd = 0; fd < FDS; fd++)
-				if (is_wall[fd]) {
+				if (hears_steps[fd]) {
 					is_cancelled[fd] = true;
 					real_settime(fd, 0, &at_once);
 				}
@@ -117,6 +117,7 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *when, struct iti
 
 	(void)old;
 	if (fd < FDS && is_wall[fd] && (flags & TFD_TIMER_ABSTIME)) {
+		hears_steps[fd] = flags & TFD_TIMER_CANCEL_ON_SET;
 		moved.it_value.tv_sec -= offset;
 		if (moved.it_value.tv_sec <= 0)
 			moved.it_value = (struct timespec){0, 1};
@@ -150,6 +151,6 @@ int close(int fd)
 	if (!real)
 		find_real(&real, "close");
 	if (fd >= 0 && fd < FDS)
-		is_wall[fd] = is_cancelled[fd] = false;
+		is_wall[fd] = hears_steps[fd] = is_cancelled[fd] = false;
 	return real(fd);
 }

@@ -203,6 +203,23 @@ static void test_order(void)
 	reactor_free(r);
 }
 
+/* Put off and then brought forward again, a timer must not hide those that are due before it. */
+static void test_put_off(void)
+{
+	struct reactor *r = reactor_here();
+	struct tick a = tick_of(CLOCK_OF_LOOP), b = a;
+
+	timer_start_in(r, &a.timer, 5 * MS);
+	timer_start_in(r, &b.timer, 10 * MS);
+	timer_start_in(r, &a.timer, (int64_t)7200 * 1000 * MS);
+	timer_start_in(r, &a.timer, (int64_t)3600 * 1000 * MS);
+	while (!b.calls)
+		reactor_turn(r, -1); /* hangs when it is hidden */
+	EQUAL(a.calls, 0, "one put off for two hours, then for one, hides no other");
+	timer_stop(r, &a.timer);
+	reactor_free(r);
+}
+
 /* ---- a model --------------------------------------------------------------------------------- */
 
 enum { TIMERS = 500, STEPS = 20000, SPAN = 20 * MS };
@@ -273,6 +290,7 @@ static const struct conformance cases[] = {
     {"armed in its own callback", test_own},
     {"stopped by another", test_others},
     {"order", test_order},
+    {"put off", test_put_off},
     {"model", test_model},
     {0},
 };
