@@ -433,6 +433,7 @@ while True:
 # All have closed the port: so they were told to stop. Their channels cannot hold what comes now.
 os.kill($(loop_pid), signal.SIGSTOP)
 for c in cs: assert c.recv(1) == b''
+time.sleep(1.5)
 os.kill($(loop_pid), signal.SIGCONT)"
   ended
   [ "$(grep -c ': 1 bytes to, 1 from, .*, stopped$' err)" = 600 ]

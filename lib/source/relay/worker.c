@@ -21,7 +21,7 @@ enum {
 	EVENTS_MOST = 128 * 1024,   /* bytes that wait: no connection is accepted beyond */
 	WAITING_MOST = 1024 * 1024, /* no line of the log, nor of --dump, is taken beyond */
 	MOST_WORDS = 32,
-	LAST_WORDS_MS = 1000
+	LAST_WORDS_MS = 10000
 };
 
 /* ---- events ---------------------------------------------------------------------------------- */

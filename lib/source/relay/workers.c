@@ -30,7 +30,7 @@
 #define SHORTEST (100 * NS_PER_MS) /* pause before another one is started */
 #define LONGEST  (10 * NS_PER_S)   /* and the life after which it is short again */
 #define MOMENT   (20 * NS_PER_MS)  /* until a thread is over, perhaps */
-#define PATIENCE NS_PER_S          /* for their end, beyond --drain */
+#define PATIENCE (5 * NS_PER_S)    /* for their end, beyond --drain and while they say nothing */
 
 static void spawn_or_wait(struct worker *w);
 
@@ -115,6 +115,7 @@ static void on_message(struct channel *c, unsigned char type, const char *bytes,
 	struct worker *w = c->owner;
 	struct workers *ws = w->owner;
 
+	ws->heard = true;
 	switch (type) {
 	case WORKER_LINE:
 		log_pass_on(bytes, length);
@@ -269,10 +270,15 @@ static void kill_all(struct workers *ws)
 			kill(ws->all[i].child.pid, SIGKILL);
 }
 
+/* Who still speaks is not hung: the machine is slow, or this process was stopped. */
 static void on_patience(struct reactor *r, struct timer *t)
 {
-	(void)r;
-	kill_all(CONTAINER_OF(t, struct workers, patience));
+	struct workers *ws = CONTAINER_OF(t, struct workers, patience);
+	bool heard = ws->heard;
+
+	ws->heard = false;
+	if (!heard || timer_start_in(r, t, PATIENCE) < 0)
+		kill_all(ws);
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */

@@ -64,6 +64,7 @@ struct workers {
 	struct worker *all; /* owned */
 	size_t n, n_running;
 	bool stopped;
+	bool heard;                   /* something of them, since `patience` was last over */
 	struct timer patience;        /* for those that do not end when told to */
 	struct worker_counts *counts; /* mmap(2) */
 };
