@@ -81,6 +81,12 @@ print(s.recv(100).decode())' "$(port)")" = HELLO ]
   start listen 127.0.0.1:0
   printf 'a\nb\n' | tcp "$(port)"
   until_ok '[ "$(cat out)" = "$(printf "line a\nline b")" ]'
+  stop
+  start --json listen 127.0.0.1:0 unix:s
+  echo a | tcp "$(port)"
+  until_ok 'grep -q "\"remote_addr\":\"127.0.0.1\",\"remote_port\":[0-9]*}" out'
+  echo b | nc -N -U s
+  until_ok 'grep -q "\"b\".*\"remote_addr\":\"\"}" out'
 }
 
 @test "200 connections at once are all served" {

@@ -78,7 +78,7 @@ while True: threading.Thread(target=serve, args=(l.accept()[0],), daemon=True).s
     front haproxy.conf haproxy -db -f haproxy.conf
     [ "$(echo hello | from 127.0.0.2 "$FRONT")" = hello ]
     until_ok 'grep -q "relay1: 127.0.0.2:[0-9]* -> .*: 6 bytes to, 6 from, .*done" err'
-    grep -q '"event":"open".*"remote_addr":"127.0.0.2:' out
+    grep -q '"event":"open".*"remote_addr":"127.0.0.2".*"remote_port":[0-9]' out
     stop
   done
 }

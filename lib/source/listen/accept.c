@@ -36,13 +36,14 @@ static void on_run_over(struct token *t, const struct run_outcome *outcome)
 
 /* ---- what is told ---------------------------------------------------------------------------- */
 
-enum { MOST_DETAILS = 16, TEXT = 112, PORT_TEXT = 16 };
+enum { MOST_DETAILS = 16 };
 
 /* The details of a connection, with room for their texts. */
 struct told {
 	struct detail details[MOST_DETAILS];
 	size_t n;
-	char remote_host[TEXT], local_host[TEXT], remote_port[PORT_TEXT], local_port[PORT_TEXT];
+	const char *remote_host, *remote_port; /* the connection's */
+	char local_host[HOST_TEXT], local_port[PORT_TEXT];
 	char connections[24], number[24], pid[16], uid[16], gid[16];
 };
 
@@ -51,13 +52,15 @@ static void tell(struct told *t, const char *name, const char *value)
 	t->details[t->n++] = (struct detail){name, value};
 }
 
-static void host_text(const struct address *a, char host[TEXT], char port[PORT_TEXT])
+static void host_text(const struct address *a, char host[HOST_TEXT], char port[PORT_TEXT])
 {
 	struct buf b = {0};
 	uint32_t number = address_add_host(&b, a);
 
-	snprintf(host, TEXT, "%s", b.data ? b.data : "");
-	snprintf(port, PORT_TEXT, "%u", (unsigned)number);
+	snprintf(host, HOST_TEXT, "%s", b.data ? b.data : "");
+	*port = '\0';
+	if (a->any.sa_family != AF_UNIX)
+		snprintf(port, PORT_TEXT, "%u", (unsigned)number);
 	buf_free(&b);
 }
 
@@ -111,7 +114,8 @@ static void describe(struct told *t, struct connection *c, int fd, const struct 
 	if (getsockname(fd, &local.any, &local.length) < 0)
 		local.length = 0;
 	address_unmap(&local);
-	host_text(remote, t->remote_host, t->remote_port);
+	t->remote_host = c->host;
+	t->remote_port = c->port;
 	host_text(&local, t->local_host, t->local_port);
 	snprintf(t->connections, sizeof t->connections, "%llu",
 		 (unsigned long long)s->n_connections);
@@ -154,11 +158,11 @@ static void send_banner(const struct listen_source *s, int fd)
 		send(fd, c->banner, strlen(c->banner), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static void emit_connection(struct connection *c, int fd, const struct address *remote)
+static void emit_connection(struct connection *c, int fd, const struct address *remote,
+			    const char *subject)
 {
 	struct listen_source *s = c->owner;
 	struct event event = event_make("connect");
-	const char *subject = c->remote;
 	struct told told;
 
 	describe(&told, c, fd, remote);
@@ -179,9 +183,7 @@ void on_accepted(void *owner, int fd, const struct address *remote)
 	struct buf name = {0};
 
 	address_add(&name, remote);
-	if (c)
-		snprintf(c->remote, sizeof c->remote, "%s", name.data ? name.data : "");
-	why = c ? refusal(s, remote, &c->peer) : "out of memory";
+	why = c && name.data ? refusal(s, remote, &c->peer) : "out of memory";
 	if (why) {
 		log_info(s->base.rule, "%s is refused: %s", name.data ? name.data : "a peer", why);
 		shutdown(fd, SHUT_RDWR);
@@ -190,7 +192,7 @@ void on_accepted(void *owner, int fd, const struct address *remote)
 		buf_free(&name);
 		return;
 	}
-	buf_free(&name);
+	host_text(remote, c->host, c->port);
 	c->token.over = on_run_over;
 	c->owner = s;
 	c->io.fd = -1;
@@ -199,7 +201,8 @@ void on_accepted(void *owner, int fd, const struct address *remote)
 	s->n_accepted++;
 	send_banner(s, fd);
 	if (s->base.has_command)
-		emit_connection(c, fd, remote);
+		emit_connection(c, fd, remote, name.data);
 	else
 		reader_open(c, fd);
+	buf_free(&name);
 }

@@ -48,6 +48,8 @@ struct listen_source {
 	bool stopped;
 };
 
+enum { HOST_TEXT = 112, PORT_TEXT = 16 }; /* bytes: the longest is a Unix path */
+
 /* A connection that was accepted and is not over. */
 struct connection {
 	struct token token; /* first: the token of its event */
@@ -57,8 +59,8 @@ struct connection {
 	/* Without a command its lines are read here. */
 	struct io_watcher io;
 	struct buf line;
-	bool ended; /* it sends no more */
-	char remote[128];
+	bool ended;                            /* it sends no more */
+	char host[HOST_TEXT], port[PORT_TEXT]; /* of the peer; port empty: it has none */
 };
 
 /* ---- accept.c ---- */

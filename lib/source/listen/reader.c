@@ -14,7 +14,8 @@ static void emit_line(struct connection *c, char *line, size_t length)
 {
 	struct listen_source *s = c->owner;
 	struct event event = event_make("line");
-	struct detail detail = {"EVWATCH_REMOTE_ADDR", c->remote};
+	const struct detail details[] = {{"EVWATCH_REMOTE_ADDR", c->host},
+					 {"EVWATCH_REMOTE_PORT", c->port}};
 	const char *subject = line;
 
 	if (length && line[length - 1] == '\r')
@@ -23,8 +24,8 @@ static void emit_line(struct connection *c, char *line, size_t length)
 	text_remove_nuls(line, length);
 	event.subjects = &subject;
 	event.n_subjects = 1;
-	event.details = &detail;
-	event.n_details = 1;
+	event.details = details;
+	event.n_details = *c->port ? 2 : 1;
 	s->base.host->emit(&s->base, &event, 1);
 }
 

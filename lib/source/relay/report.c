@@ -53,22 +53,28 @@ void report_refused(struct relay_source *s, const struct address *remote, const 
 void report_event(struct relay_source *s, const char *name, const struct carried *c)
 {
 	struct event event = event_make(name);
-	struct buf remote = {0}, target = {0};
-	struct detail details[2];
+	struct buf remote = {0}, host = {0}, port = {0}, target = {0};
+	struct detail details[3];
+	uint32_t number;
 
 	if (!s->base.printed)
 		return;
 	address_add(&remote, c->remote);
 	endpoint_add(&target, target_of(s, c));
-	details[0] = (struct detail){"EVWATCH_REMOTE_ADDR", remote.data};
+	number = address_add_host(&host, c->remote);
+	buf_printf(&port, "%u", (unsigned)number);
+	details[0] = (struct detail){"EVWATCH_REMOTE_ADDR", host.data ? host.data : ""};
 	details[1] = (struct detail){"EVWATCH_TARGET", target.data};
+	details[2] = (struct detail){"EVWATCH_REMOTE_PORT", port.data};
 	event.subjects = (const char *const *)&remote.data;
 	event.n_subjects = 1;
 	event.details = details;
-	event.n_details = 2;
-	if (!remote.failed && !target.failed)
+	event.n_details = number ? 3 : 2; /* a Unix client has none */
+	if (!remote.failed && !host.failed && !port.failed && !target.failed)
 		s->base.host->emit(&s->base, &event, 1);
 	buf_free(&remote);
+	buf_free(&host);
+	buf_free(&port);
 	buf_free(&target);
 }
 
