@@ -56,6 +56,16 @@ paths_are_right() {
 	paths_are_right
 }
 
+@test "a directory that leaves and is removed elsewhere before anybody looks is gone" {
+	mkdir -p src/a/deep src/b
+	: >src/a/f
+	watch --no-guard file src --existing --format '%e %s %o'
+	until_true has_line "create src/a/f "
+	missed 'mv src/a away; rm -r away; mkdir src/b/in; mv src/b away; rmdir away/in'
+	for gone in a/f a/deep a b; do until_true has_line "delete src/$gone "; done
+	paths_are_right
+}
+
 @test "a file that leaves a directory that moves is gone at both of its paths" {
 	mkdir -p src/a
 	: >src/a/f
@@ -104,6 +114,18 @@ paths_are_right() {
 	mkdir src/new
 	until_true has_line "create src/new "
 	[ "$(replay | sed 1d)" = "$(find src -mindepth 1 | sort)" ]
+}
+
+@test "with --type f, a root that is a file and then a directory is gone" {
+	: >src
+	watch --no-guard file src --type f --format '%e %s %o'
+	: >other
+	mv other src
+	until_true has_line "create src "
+	missed 'mv src away; mkdir src'
+	until_true has_line "delete src "
+	: >src/f
+	until_true has_line "create src/f "
 }
 
 @test "what --existing found is told before what happened since" {
@@ -251,15 +273,33 @@ unwatch() {
 	until_true has_line "create src/f/now "
 }
 
-@test "what was in directories that got no watch is told to be deleted with them" {
-	mkdir -p src/a/b/c
-	touch src/a/f src/a/b/f src/a/b/c/f
+# As watch, with so few watches.
+watch_limited() { # WATCHES ARG...
+	local watches=$1
+	shift
 	unshare -Ur true || skip "no user namespace to be had here"
-	unshare -Ur sh -c 'echo 3 >/proc/sys/user/max_inotify_watches; exec "$@"' sh \
-		"$evwatch" --no-guard --ready-file "$dir/limited" file src --type f --format '%e %s %o' >"$dir/out" 2>"$dir/err" 3>&- &
+	unshare -Ur sh -c 'echo "$0" >/proc/sys/user/max_inotify_watches; exec "$@"' "$watches" \
+		"$evwatch" --no-guard --ready-file "$dir/limited" file src "$@" --format '%e %s %o' >"$dir/out" 2>"$dir/err" 3>&- &
 	pids+=($!)
 	until_true test -e "$dir/limited"
 	until_true told 'limit of inotify watches'
+}
+
+@test "directories that got no watch are told right when they are exchanged" {
+	mkdir -p src/a src/b
+	touch src/a/f src/b/g
+	watch_limited 2 --existing
+	until_true has_line "create src/b/g "
+	missed 'exchange src/a src/b'
+	until_true state_is_told src
+	missed 'mv src/a src/c; mkdir src/a'
+	until_true state_is_told src
+}
+
+@test "what was in directories that got no watch is told to be deleted with them" {
+	mkdir -p src/a/b/c
+	touch src/a/f src/a/b/f src/a/b/c/f
+	watch_limited 3 --type f
 	rm -r src/a
 	until_true has_line 'delete src/a/b/c/f '
 	until_true has_line 'delete src/a/b/f '
@@ -349,6 +389,13 @@ unwatch() {
 	until_true has_line "modify src/g "
 	exec 5>&- 6>&-
 	told_before "move src/g src/f" "modify src/f "
+}
+
+@test "what is renamed in a directory before that moves in the same batch is told in that order" {
+	mkdir -p src/a/s
+	touch src/a/{s/in,f}
+	gathered 'mv src/a/s src/a/t; mv src/a src/b'
+	[ "$(sed '/^end/d' out)" = "$(printf 'move src/a/t src/a/s\nmove src/b src/a')" ]
 }
 
 @test "a directory that moved away and back in one batch is not told to be at the other path" {

@@ -6,6 +6,10 @@
  * called so before. What is still in the kernel's queue mostly explains it. So each directory that
  * was created or moved is doubted until the queue is empty; whose path then leads to another inode
  * is in the wrong place of the tree, and the tree is read again.
+ *
+ * The kernel's queue is a history, and what is known must end as the tree is. Wherever reading it
+ * came to a guess (the path leads elsewhere by now, its name is another's), the directory is
+ * unsure, and what is known to be in it is held against what is there once the queue is empty.
  */
 #include "base/array.h"
 #include "base/log.h"
@@ -48,7 +52,7 @@ void doubt_add(struct file_source *s, const struct dir *d)
 {
 	struct doubts *doubts = &s->doubts;
 
-	if ((s->arming && !d->unentered) || d->wd < 0)
+	if ((s->arming && !d->unsure) || d->wd < 0)
 		return;
 	if (ARRAY_GROW(doubts->items, doubts->capacity, doubts->count + 1) < 0)
 		log_error(s->base.rule, "out of memory: %s may be mistaken for another directory",
@@ -57,12 +61,13 @@ void doubt_add(struct file_source *s, const struct dir *d)
 		doubts->items[doubts->count++] = d->wd;
 }
 
-/* It moved, and what may be entered in it depends on where it is. */
+/* Is what is known to be in it there? And if it moved, is it still what may be entered? */
 static void look_in(struct file_source *s, struct dir *d)
 {
-	static const struct scan_how how = {.report = true, .again = true, .doors = true};
+	struct scan_how how = {
+	    .report = true, .again = true, .doors = d->moved, .shallow = !d->moved};
 
-	d->moved = d->unentered = false;
+	d->moved = d->unsure = false;
 	scan(s, d, &how);
 }
 
@@ -84,10 +89,8 @@ bool doubt_settle(struct file_source *s)
 			rescan_soon(s);
 		else if (d->fresh)
 			scan(s, d, &how);
-		else if (d->moved)
+		else if (d->moved || d->unsure)
 			look_in(s, d);
-		else if (d->unentered)
-			scan_enter_late(s, d);
 	}
 	free(doubts.items);
 	return s->doubts.count > 0;

@@ -22,8 +22,7 @@ static bool leads_to_directory(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* The directory that tree_watch refused with EEXIST. */
-static struct dir *watched_at(struct file_source *s, const struct dir *d, const char *name)
+struct dir *scan_watched_at(struct file_source *s, const struct dir *d, const char *name)
 {
 	const struct file_config *c = s->base.config;
 	int wd;
@@ -89,67 +88,8 @@ struct dir *scan_enter(struct file_source *s, struct dir *d, const char *name, c
 
 void scan_suspect(struct file_source *s, struct dir *d)
 {
-	d->unentered = true;
+	d->unsure = true;
 	doubt_add(s, d);
-}
-
-/* An entry whose type was not to be seen. */
-static void see_late(struct file_source *s, struct dir *d, const char *name)
-{
-	static const struct scan_how how = {.report = true};
-	const struct file_config *c = s->base.config;
-	struct dir *child;
-	struct stat st;
-	char type;
-
-	if (lstat(tree_path(s, d, name), &st) < 0 || S_ISDIR(st.st_mode))
-		return; /* the kernel will tell that it is gone */
-	type = S_ISLNK(st.st_mode) ? 'l' : 'f';
-	names_remove(&d->names, name);
-	if (scan_take(s, d, name, type, &child) <= 0)
-		return;
-	if (c->any_type) { /* or else it is told of already */
-		changes_report(s, d, name, FILE_CREATE, type);
-		changes_report(s, d, name, FILE_CLOSE_WRITE, type);
-	}
-	if (child)
-		scan(s, child, &how);
-}
-
-static void enter_late(struct file_source *s, struct dir *d, const char *name)
-{
-	static const struct scan_how how = {.report = true};
-	struct dir *child = scan_enter(s, d, name, 'd'), *other;
-
-	if (child) {
-		if (child->wd >= 0)
-			names_remove(&d->names, name);
-		doubt_add(s, child);
-		scan(s, child, &how);
-	} else if (errno == EEXIST) {
-		other = watched_at(s, d, name);
-		if (other && !doubt_is_here(s, other))
-			rescan_soon(s);
-	}
-}
-
-void scan_enter_late(struct file_source *s, struct dir *d)
-{
-	struct buf names = {0};
-	const struct entry *e;
-
-	d->unentered = false;
-	for (uint32_t at = 0; (e = names_next(d->names, &at));)
-		if (e->type == '?' || (e->type == 'd' && !tree_child(d, e->name))) {
-			buf_add_char(&names, e->type);
-			buf_add(&names, e->name, strlen(e->name) + 1);
-		}
-	for (size_t at = 0; at < names.length; at += strlen(names.data + at) + 1)
-		if (names.data[at++] == '?')
-			see_late(s, d, names.data + at);
-		else
-			enter_late(s, d, names.data + at);
-	buf_free(&names);
 }
 
 int scan_take(struct file_source *s, struct dir *d, const char *name, char type, struct dir **child)
@@ -161,7 +101,7 @@ int scan_take(struct file_source *s, struct dir *d, const char *name, char type,
 		return 0;
 	*child = scan_enter(s, d, name, type);
 	if (!*child && errno == EEXIST) {
-		other = watched_at(s, d, name);
+		other = scan_watched_at(s, d, name);
 		if (other && !dir_is_in(d, other) && moves_have_out(s, other))
 			*child = scan_enter(s, d, name, type); /* it left, and came back here */
 		else if (other && type == 'd' && other->parent == d && !strcmp(other->name, name))

@@ -212,6 +212,7 @@ bool filter_passes(struct file_source *s, const struct root *r, const char *path
 struct scan_how {
 	bool report;      /* what is new is reported as created */
 	bool again;       /* what is known is looked for, too: is it gone? */
+	bool shallow;     /* directories that are where they were are not read again */
 	bool lost;        /* and may have changed without a word of the kernel */
 	bool doors;       /* what may be entered may be others now */
 	bool polled_only; /* directories that have a watch are not read again */
@@ -230,10 +231,11 @@ bool stat_changed_since(const struct stat *st, const struct timespec *since);
  */
 int scan_take(struct file_source *s, struct dir *d, const char *name, char type,
 	      struct dir **child);
-/* Something in it is to be looked at once the kernel's queue is empty. */
+/* What is known to be in it may not be what is there: it is read again once the kernel's queue is
+ * empty. */
 void scan_suspect(struct file_source *s, struct dir *d);
-/* What could not be seen may be now; and directories that were watched elsewhere may be entered. */
-void scan_enter_late(struct file_source *s, struct dir *d);
+/* The directory that was not entered with EEXIST; NULL: it is not there any more. */
+struct dir *scan_watched_at(struct file_source *s, const struct dir *d, const char *name);
 /* Reports the directory and all that was known below it as deleted, and forgets it. */
 void scan_gone(struct file_source *s, struct dir *d);
 /* Reports all that was known below it as deleted; it stays. */

@@ -99,7 +99,7 @@ static bool is_of_the_past(struct file_source *s, struct dir *d, const struct in
 
 	if (is_of_other_kind(d, ev))
 		return true;
-	if (child)
+	if (child && child->wd >= 0)
 		return doubt_is_here(s, child);
 	if (s->last_to.wd != ev->wd || s->last_to.name != hash_bytes(ev->name, strlen(ev->name)) ||
 	    lstat(tree_path(s, d, ev->name), &st) < 0 ||
@@ -121,8 +121,10 @@ void moves_from(struct file_source *s, struct dir *d, const struct inotify_event
 	char type = reader_type_of(d, ev);
 	bool known;
 
-	if (is_of_the_past(s, d, ev))
+	if (is_of_the_past(s, d, ev)) {
+		scan_suspect(s, d);
 		return;
+	}
 	path = tree_path(s, d, ev->name);
 	m = calloc(1, sizeof *m + strlen(path) + 1);
 	known = names_remove(&d->names, ev->name) || child;
@@ -302,6 +304,7 @@ void moves_to(struct file_source *s, struct dir *d, const struct inotify_event *
 	if (!(ev->mask & IN_ISDIR) && tree_child(d, ev->name)) {
 		if (m)
 			move_out(s, m); /* a directory is there by now: it is gone from here, too */
+		scan_suspect(s, d);
 		return;
 	}
 	if (m && moving && follow_move(s, moving, d, ev->name)) {

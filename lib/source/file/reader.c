@@ -88,15 +88,15 @@ static void deleted(struct file_source *s, struct dir *d, const struct inotify_e
 
 	if (child && doubt_is_here(s, child))
 		return; /* one of the same name that was there before */
-	/* A watched directory goes with its IN_IGNORED; its name is free from now on. */
-	if (!names_remove(&d->names, ev->name) && !directory)
+	if (child) {
+		scan_gone(s, child);
+		return;
+	}
+	if (!names_remove(&d->names, ev->name))
 		return; /* never told of, so nothing is gone */
 	if (link)
 		tree_remove(s, link);
-	if (child && child->wd < 0)
-		scan_gone(s, child); /* nobody told what was in it */
-	else
-		changes_report(s, d, ev->name, FILE_DELETE, type);
+	changes_report(s, d, ev->name, FILE_DELETE, type);
 }
 
 /* A scan may have seen that it is gone before its last events are read: they come too late. */
@@ -140,6 +140,24 @@ static void entry_happened(struct file_source *s, struct dir *d, const struct in
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+/*
+ * Its inode is gone, and nobody told that it left its place: it did before, or its name is told to
+ * be gone later. Until then that stays known.
+ */
+static void watch_ended(struct file_source *s, struct dir *d)
+{
+	struct dir *parent = d->parent;
+
+	if (!parent) {
+		d->root->unlinked = true;
+		scan_content_gone(s, d);
+		tree_remove(s, d);
+	} else if (!moves_have_out(s, d)) {
+		scan_leave(s, d);
+		scan_suspect(s, parent);
+	}
+}
+
 static void directory_happened(struct file_source *s, struct dir *d, const struct inotify_event *ev)
 {
 	if (ev->mask & IN_UNMOUNT) {
@@ -149,12 +167,8 @@ static void directory_happened(struct file_source *s, struct dir *d, const struc
 		watch_forget(s, d);
 		rescan_soon(s);
 	}
-	if (!(ev->mask & IN_IGNORED))
-		return;
-	if (!d->parent)
-		d->root->unlinked = true;
-	scan_content_gone(s, d); /* of directories without a watch nobody told */
-	tree_remove(s, d);
+	if (ev->mask & IN_IGNORED)
+		watch_ended(s, d);
 }
 
 static void happened(struct file_source *s, const struct inotify_event *ev)

@@ -233,16 +233,17 @@ static void root_gone(struct file_source *s, struct root *r)
 /* Something stands there that did not, or something else. */
 static void root_came(struct file_source *s, struct root *r, bool moved)
 {
-	bool was_file = r->is_file, there;
+	bool was_file = r->is_file, there, directory;
 	struct stat st;
 
 	if (r->dir && doubt_is_here(s, r->dir))
 		return; /* it was found before this was told */
 	there = stat(r->path, &st) == 0;
-	if (r->dir || !there)
+	directory = there && S_ISDIR(st.st_mode);
+	if (r->dir || !there || (r->is_file && directory))
 		root_gone(s, r);
 	/* The root first, then what is in it. */
-	r->unlinked = there && S_ISDIR(st.st_mode);
+	r->unlinked = directory;
 	if (r->unlinked)
 		root_report(s, r, FILE_CREATE, false);
 	if (root_arm(s, r) < 0)
@@ -262,9 +263,12 @@ static void root_came(struct file_source *s, struct root *r, bool moved)
  * then that the other is gone. */
 static bool is_of_the_past(struct file_source *s, const struct root *r, uint32_t mask)
 {
+	struct stat st;
+
 	if (r->dir)
 		return doubt_is_here(s, r->dir);
-	if (!r->is_file || !r->came_last || !(mask & IN_MOVED_FROM) || access(r->path, F_OK) < 0)
+	if (!r->is_file || !r->came_last || !(mask & IN_MOVED_FROM) || stat(r->path, &st) < 0 ||
+	    S_ISDIR(st.st_mode))
 		return false;
 	root_report(s, r, FILE_MODIFY, false);
 	root_report(s, r, FILE_CLOSE_WRITE, false);

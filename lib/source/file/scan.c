@@ -66,7 +66,7 @@ static void look_at_known(struct walk *w, struct dir *d, int folder, struct entr
 	bool changed;
 
 	e->seen = true;
-	if (type == 'd')
+	if (type == 'd' || !(w->polled || w->how->lost || d->anew))
 		return;
 	if (fstatat(folder, e->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
@@ -97,13 +97,21 @@ static void stamp_new(const struct walk *w, const struct dir *d, int folder, con
  */
 static void enter_known(struct walk *w, struct dir *d, const char *name)
 {
-	struct dir *child;
+	struct file_source *s = w->s;
+	struct dir *child, *other;
 
 	if (table_find(&w->children, name))
 		return;
-	child = scan_enter(w->s, d, name, 'd');
-	if (child && child->wd >= 0)
-		names_remove(&d->names, name);
+	child = scan_enter(s, d, name, 'd');
+	if (child) {
+		if (child->wd >= 0)
+			names_remove(&d->names, name);
+		doubt_add(s, child);
+		return;
+	}
+	other = errno == EEXIST ? scan_watched_at(s, d, name) : NULL;
+	if (other && !doubt_is_here(s, other))
+		rescan_soon(s); /* it moved, and nobody told */
 }
 
 /* What stood there is gone, and what stands there now has come. */
@@ -114,7 +122,7 @@ static void other_kind(struct walk *w, struct dir *d, const char *name, char old
 	if (child) {
 		table_remove(&w->children, name);
 		scan_gone(w->s, child);
-	} else {
+	} else if (old_type != '?') {
 		changes_report(w->s, d, name, FILE_DELETE, old_type);
 	}
 	names_remove(&d->names, name);
@@ -123,11 +131,16 @@ static void other_kind(struct walk *w, struct dir *d, const char *name, char old
 static void take_entry(struct walk *w, struct dir *d, int folder, const char *name, char type)
 {
 	struct file_source *s = w->s;
+	const struct file_config *c = s->base.config;
 	struct entry *e = w->first ? NULL : names_find(d->names, name);
-	struct dir *child;
+	struct dir *child = table_find(&w->children, name);
+	/* One whose type could not be seen is told of only now, if types count. */
+	bool told = e && e->type == '?' && type != 'd' && !c->any_type;
 
+	if (child)
+		child->seen = true;
 	if (e && e->type != type) {
-		other_kind(w, d, name, e->type); /* '?' is told of only now */
+		other_kind(w, d, name, e->type);
 		e = NULL;
 	}
 	if (e) {
@@ -146,7 +159,7 @@ static void take_entry(struct walk *w, struct dir *d, int folder, const char *na
 	if (scan_take(s, d, name, type, &child) <= 0)
 		return;
 	stamp_new(w, d, folder, name);
-	if (!w->how->report)
+	if (!w->how->report || told)
 		return;
 	changes_report(s, d, name, FILE_CREATE, type);
 	/* It was written before anybody watched: that counts as written. */
@@ -239,7 +252,10 @@ static bool look_again(struct walk *w, struct dir *d)
 static void push_children(struct walk *w, const struct dir *d)
 {
 	for (struct dir *c = d->first_child; c; c = c->next) {
-		if (!w->how->again && !c->fresh)
+		bool due = c->fresh || (w->how->again && !(w->how->shallow && c->seen));
+
+		c->seen = false;
+		if (!due)
 			continue;
 		if (ARRAY_GROW(w->items, w->capacity, w->count + 1) < 0) {
 			log_error(w->s->base.rule, "out of memory: %s is not read",
@@ -257,7 +273,7 @@ static void read_later(struct walk *w, struct dir *d)
 		rescan_soon(w->s);
 		return;
 	}
-	d->fresh = d->unentered = true;
+	d->fresh = d->unsure = true;
 	doubt_add(w->s, d);
 }
 

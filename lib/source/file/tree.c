@@ -174,7 +174,7 @@ struct dir *tree_move(struct file_source *s, struct dir *d, struct dir *parent, 
 	moved->names = d->names;
 	moved->wd = d->wd;
 	moved->fresh = d->fresh;
-	moved->unentered = d->unentered;
+	moved->unsure = d->unsure;
 	moved->first_child = d->first_child;
 	for (struct dir *c = moved->first_child; c; c = c->next)
 		c->parent = moved;

@@ -30,8 +30,9 @@ struct dir {
 	int wd;                /* -1: no watch was to be had, it is polled */
 	bool fresh : 1;        /* it was not read yet */
 	bool anew : 1;         /* another one stands at its path; it was not read since */
-	bool unentered : 1;    /* a directory in it has a watch by another path */
+	bool unsure : 1;       /* what is known to be in it may not be what is there */
 	bool through_link : 1; /* --follow: a symbolic link leads here */
+	bool seen : 1;         /* by the scan that is under way */
 	bool moved : 1;        /* what may be entered in it may be others now */
 	bool unreadable : 1;   /* it could not be read the last time, and that was told */
 	char name[];           /* of a root's: the user's word */
