@@ -276,33 +276,33 @@ static void ever(int fd)
 	pause();
 }
 
+/* What another process holds `until` then is ours in the end, and served where it is a stream. */
+static void takes_over(const char *word, void (*until)(int fd))
+{
+	struct listener l;
+	pid_t pid = hold(word, until);
+
+	SAME(open_word(&l, word, NULL), 0, "%s, let go late, is taken over: %s", word, e.what);
+	if (strncmp(word, "udp:", 4) != 0)
+		SAME(connect_to(word), 0, "and served");
+	listener_close(&l);
+	waitpid(pid, NULL, 0);
+}
+
 static void test_killed(void)
 {
 	struct listener l;
 	char word[600];
-	pid_t pid;
 
 	snprintf(word, sizeof word, "unix:%s/k", folder);
-	pid = hold(word, somebody_connects);
-	SAME(open_word(&l, word, NULL), 0, "a socket that is let go late is taken over: %s",
-	     e.what);
-	SAME(connect_to(word), 0, "and served");
-	listener_close(&l);
-	waitpid(pid, NULL, 0);
+	takes_over(word, somebody_connects);
 	snprintf(word, sizeof word, "unix:@evwatch-test-%d", (int)getpid());
-	pid = hold(word, somebody_connects);
-	SAME(open_word(&l, word, NULL), 0, "so is an abstract one: %s", e.what);
-	listener_close(&l);
-	waitpid(pid, NULL, 0);
+	takes_over(word, somebody_connects);
 	for (int udp = 0; udp <= 1; udp++) {
-		snprintf(word, sizeof word, "%s127.0.0.1:0", udp ? "udp:" : "");
-		open_word(&l, word, NULL);
+		open_word(&l, udp ? "udp:127.0.0.1:0" : "127.0.0.1:0", NULL);
 		snprintf(word, sizeof word, "%s", bound(&l, 0));
 		listener_close(&l);
-		pid = hold(word, it_was_refused);
-		SAME(open_word(&l, word, NULL), 0, "and %s: %s", word, e.what);
-		listener_close(&l);
-		waitpid(pid, NULL, 0);
+		takes_over(word, it_was_refused);
 	}
 }
 
