@@ -1,7 +1,7 @@
 # evwatch: libc only. Everything that is made goes into build/.
 #
 #   make              build/evwatch and build/libreactor.a
-#   make demo         ten seconds that show what it does
+#   make demo         a few seconds that show what it does
 #   make test         all tests; the last line is "N passed, N failed"
 #   make check        lint, and the tests again under ASan and UBSan
 #   make valgrind     the tests under memcheck

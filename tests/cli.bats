@@ -155,6 +155,9 @@ T
   run_ev --once every 10ms
   [ "$status" = 0 ]
   [ "$output" = tick ]
+  run_ev -vv --once every 10ms
+  [ "${lines[0]}" = "evwatch: 1 rule is armed; the loop waits by $EVWATCH_BACKEND" ]
+  grep -q '^evwatch: the loop has ended after 1 run$' <<<"$output"
 }
 
 @test "--count ends with the last run's status" {

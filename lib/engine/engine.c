@@ -125,6 +125,8 @@ struct engine_end engine_run(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_rules; i++)
 		armed_start(&e->rules[i]);
+	log_debug(NULL, "%zu %s armed; the loop waits by %s", e->n_rules,
+		  e->n_rules == 1 ? "rule is" : "rules are", reactor_backend(e->reactor));
 	if (write_ready_file(e) < 0)
 		engine_finish(e, 1, 0);
 	while (e->phase != ENGINE_DONE) {
@@ -134,6 +136,8 @@ struct engine_end engine_run(struct engine *e)
 		descendants_end();
 		return (struct engine_end){.status = 1};
 	}
+	log_debug(NULL, "the loop has ended after %llu %s", (unsigned long long)e->runs,
+		  e->runs == 1 ? "run" : "runs");
 	/* A reader that is only slow gets everything; after a signal it gets a second. */
 	sink_flush(e->output, e->end.signal ? 1000000000 : -1);
 	return e->end;
