@@ -151,6 +151,15 @@ T
   done
 }
 
+@test "more rules than descriptors is told with the limit that stands in the way" {
+  for i in $(seq 60); do echo "r$i: every 1h -- true"; done >many.rules
+  # shellcheck disable=SC2016
+  run timeout 20 bash -c 'ulimit -n 40; "$0" -f many.rules' "$EV"
+  [ "$status" = 1 ]
+  grep -q 'Too many open files' <<<"$output"
+  grep -q 'raise the limit of open files (ulimit -n)' <<<"$output"
+}
+
 @test "--once without a command prints one event" {
   run_ev --once every 10ms
   [ "$status" = 0 ]

@@ -1,6 +1,8 @@
 /* See error.h. */
 #include "base/error.h"
 
+#include "base/fd.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,6 +39,8 @@ int error_errno(struct error *e, const char *format, ...)
 	va_end(ap);
 	n = strlen(e->what);
 	snprintf(e->what + n, sizeof e->what - n, ": %s", strerror(saved));
+	if (fd_is_short(saved))
+		error_hint(e, "raise the limit of open files (ulimit -n)");
 	errno = saved;
 	return -1;
 }

@@ -21,7 +21,8 @@ void error_clear(struct error *e);
 /* Fills `e` with a formatted text. Returns -1, so that callers can `return error_set(...)`. */
 int error_set(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The same with ": " and the text of errno behind it; errno is kept. Returns -1. */
+/* The same with ": " and the text of errno behind it, which is kept; a hint where descriptors are
+ * short. Returns -1. */
 int error_errno(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Adds the cure to an error that is already filled. Returns -1. */

@@ -118,8 +118,6 @@ static void explain(struct error *e, const struct address *a, bool datagram)
 	else if (why == EADDRNOTAVAIL)
 		error_hint(e, "no interface has this address (`ip addr` lists those there are); "
 			      "*:PORT listens on all");
-	else if (why == EMFILE)
-		error_hint(e, "raise the limit of open files (ulimit -n)");
 }
 
 /*
