@@ -336,12 +336,13 @@ static void test_fork_with_all(void)
 		_exit(use_in_child(r, &h, &wall));
 	waitpid(pid, &status, 0);
 	EQUAL(WEXITSTATUS(status), 11, "signals and wall timers work in the child");
-	timer_start_in(r, &wall, 20000000);
-	turns(r, 1);
+	timer_start_in(r, &wall, 100000000);
+	turns(r, 3); /* its alarm is set */
 	pid = fork();
 	if (pid == 0) {
 		reactor_reinit(r);
-		raise(SIGUSR1); /* and nobody reads it here */
+		raise(SIGUSR1);       /* and nobody reads it here */
+		timer_stop(r, &wall); /* or its old deadline would stay in the heap */
 		timer_start_in(r, &wall, INT64_MAX);
 		turns(r, 1);
 		_exit(0);
