@@ -61,7 +61,7 @@ load helper
 @test "what is printed to a full disk is not told to be printed" {
   for words in --help --version 'every --help' 'help file' 'next --help' backends 'check every 1s' '-n every 1s' 'next every 1s'; do
     # shellcheck disable=SC2016
-    run bash -c 'timeout 10 "$0" $1 >/dev/full' "$EV" "$words"
+    run bash -c 'timeout 100 "$0" $1 >/dev/full' "$EV" "$words"
     [ "$status" = 1 ] && [ "$output" = 'evwatch: cannot write to standard output: No space left on device' ] ||
       { echo "$words: $status $output"; return 1; }
   done
@@ -257,7 +257,7 @@ T
 }
 
 @test "a reader that goes away ends it" {
-  run bash -c "timeout 10 '$EV' every 5ms | head -1; echo \${PIPESTATUS[0]}"
+  run bash -c "timeout 100 '$EV' every 5ms | head -1; echo \${PIPESTATUS[0]}"
   [ "${lines[0]}" = tick ]
   [ "${lines[1]}" = 141 ]
 }

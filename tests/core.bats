@@ -69,7 +69,7 @@ R
   for i in $(seq 1000); do echo "r$i: signal USR1 -- echo $i >>seen"; done >many.rules
   start -f many.rules
   kill -USR1 "$P"
-  until_ok '[ "$(lines_of seen)" = 1000 ]' 60
+  until_ok '[ "$(lines_of seen)" = 1000 ]'
   [ "$(sort -un seen | wc -l)" = 1000 ]
 }
 

@@ -202,6 +202,6 @@ P
 @test "2,000 files written at once are all reported" {
   start file d --events create
   for i in $(seq 2000); do : >"d/$i"; done
-  until_ok '[ "$(lines_of out)" = 2000 ]' 30
+  until_ok '[ "$(lines_of out)" = 2000 ]'
   [ "$(sort -u out | wc -l)" = 2000 ]
 }

@@ -29,7 +29,7 @@ load helper
 }
 
 @test "where epoll is refused, auto serves with the next backend" {
-  run env -u EVWATCH_BACKEND ASAN_OPTIONS=detect_leaks=0 timeout 20 strace -f -qq -o trace -e trace=io_uring_setup,epoll_create1 \
+  run env -u EVWATCH_BACKEND ASAN_OPTIONS=detect_leaks=0 timeout 100 strace -f -qq -o trace -e trace=io_uring_setup,epoll_create1 \
     -e inject=epoll_create1:error=EMFILE "$EV" -1 after 1ms -- true
   [ "$status" = 0 ]
   grep -q 'io_uring_setup.* = [0-9]' trace
@@ -39,6 +39,6 @@ load helper
 run_ev_refused() {
   local error=$1
   shift
-  run env ASAN_OPTIONS=detect_leaks=0 timeout 20 strace -f -qq -o /dev/null -e trace=io_uring_setup \
+  run env ASAN_OPTIONS=detect_leaks=0 timeout 100 strace -f -qq -o /dev/null -e trace=io_uring_setup \
     -e inject=io_uring_setup:error="$error" "$EV" "$@"
 }

@@ -4,7 +4,7 @@
 load helper
 
 table() {
-  run timeout 200 python3 "$BATS_TEST_DIRNAME/policies.py" "$EV" "$1"
+  run timeout 500 python3 "$BATS_TEST_DIRNAME/policies.py" "$EV" "$1"
   echo "$output"
   [ "$status" = 0 ]
   [ "$(grep -c '^ok' <<<"$output")" = 42 ]

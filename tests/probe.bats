@@ -34,7 +34,7 @@ load servers
 
 @test "UDP: a closed port is down, an open one up" {
   start -e 'listen udp:127.0.0.1:0 -- cat'
-  run_ev --once --within 5s probe "udp:127.0.0.1:$(port)" --timeout 100ms
+  run_ev --once --within 60s probe "udp:127.0.0.1:$(port)" --timeout 100ms
   [ "$status" = 0 ]
   run_ev --once --within 300ms probe udp:127.0.0.1:1 --timeout 100ms --interval 50ms
   [ "$status" = 124 ]
@@ -71,11 +71,13 @@ P
   start -v probe "127.0.0.1:$(cat port)" --interval 20ms --timeout 50ms --fall 2
   until_ok 'grep -q "^up" out'
   kill -USR1 "$server"
-  until_ok 'grep -q "^down" out' 20
+  until_ok '[[ $(tail -1 out) == down* ]]'
   grep -q 'Connection timed out' err
   kill -USR1 "$server"
-  until_ok '[ "$(lines_of out)" = 3 ]' 20
-  [ "$(cut -d" " -f1 out | tr "\n" " ")" = 'up down up ' ]
+  until_ok '[[ $(tail -1 out) == up* ]]'
+  # Each is a change. There are more than these where the server itself had no time to answer.
+  [ "$(head -1 out | cut -d" " -f1)" = up ]
+  [ "$(cut -d" " -f1 out | uniq | wc -l)" = "$(wc -l <out)" ]
 }
 
 @test "a command gets the endpoint and the event's name" {

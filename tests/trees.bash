@@ -26,9 +26,9 @@ watch() {
 	until_true test -e "$dir/ready"
 }
 
-# Waits until the command succeeds, 20 s at most.
+# Waits until the command succeeds, a minute at most.
 until_true() {
-	local deadline=$((SECONDS + 20))
+	local deadline=$((SECONDS + 60))
 	while ! "$@"; do
 		if ((SECONDS > deadline)); then
 			echo "never: $*"
