@@ -13,9 +13,9 @@ fan() { # OPTION...
 }
 
 # All that is told, once the last event came: what happens last is this.
-all_told() {
-	: >src/last
-	until_true has_line 'close_write src/last '
+all_told() { # [NAME]
+	: >"src/${1:-last}"
+	until_true has_line "close_write src/${1:-last} "
 }
 
 @test "--fanotify tells what is deleted in a directory that is gone by then" {
@@ -76,6 +76,11 @@ all_told() {
 	until_true has_line 'create src/a/f '
 	missed 'mv src/a src/z; : >src/n; mv src/n src/z/f; mv src/l src/g'
 	all_told
+	diff <(find src -type f | sort) <(replay)
+	# Of one process, so that the word of the second is merged into that of the first.
+	missed "python3 -c 'from os import *
+close(open(\"src/m\", O_CREAT)); rename(\"src/m\", \"src/n\"); symlink(\"nowhere\", \"src/k\"); rename(\"src/k\", \"src/n\")'"
+	all_told really_last
 	diff <(find src -type f | sort) <(replay)
 }
 

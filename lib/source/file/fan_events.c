@@ -103,6 +103,8 @@ static void entry_happened(struct file_source *s, const struct fan_event *ev)
 
 	if (ev->mask & FAN_CREATE && ev->mask & FAN_ONDIR)
 		fan_dir_is(s, &ev->target, &ev->dir, ev->name);
+	if (ev->mask & FAN_DELETE)
+		fan_place_left(s->fan, &ev->dir, ev->name);
 	if (!r || is_of_the_past(s, path, ev))
 		return;
 	again = ev->mask & FAN_DELETE && is_again(path, ev);

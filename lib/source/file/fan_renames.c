@@ -7,7 +7,8 @@
  * The hard part is to know whether a rename replaced a file, for that is a save and not a new file.
  * The kernel tells in the same breath: after the rename it tells the inode that was replaced of its
  * lost link, without a name, then the one that moved. So a rename needs the next word that its
- * process caused.
+ * process caused. But if the replaced file was itself renamed by that process lately, that word is
+ * merged into the one that it moved: so where files were renamed to is known until all is told.
  *
  * A directory takes along what is in it, and that may change before it is read: fan_gone.c.
  */
@@ -34,6 +35,31 @@ enum fan_answer fan_replaces(const struct fan *f, const struct fan_event *ev, si
 				   ? FAN_YES
 				   : FAN_NO;
 	return FAN_UNKNOWN;
+}
+
+static const char *place_key(char key[FAN_KEY], const struct fan_handle *dir, const char *name)
+{
+	static const struct fan_handle any = {0};
+
+	fan_key(key, dir, name, &any);
+	return key;
+}
+
+void fan_place_left(struct fan *f, const struct fan_handle *dir, const char *name)
+{
+	char key[FAN_KEY];
+
+	if (f->arrived)
+		names_remove(&f->arrived, place_key(key, dir, name));
+}
+
+/* Is a file that was renamed lately where this one comes? From now on this one is. */
+static bool takes_place(struct fan *f, const struct fan_event *ev)
+{
+	char key[FAN_KEY];
+
+	fan_place_left(f, &ev->dir, ev->name);
+	return names_add(&f->arrived, place_key(key, &ev->to_dir, ev->to_name), 'f') == 0;
 }
 
 static bool same_place(const struct fan_handle *dir, const char *name,
@@ -197,16 +223,18 @@ bool fan_renamed(struct file_source *s, const struct fan_event *ev)
 			  *to = fan_locate(s, &ev->to_dir, ev->to_name, &f->path);
 	bool directory = ev->mask & FAN_ONDIR;
 	enum fan_answer replaced = to && !directory ? fan_replaces(f, ev, f->queue.at) : FAN_NO;
+	bool taken, swaps_back = f->last.pid && is_back(&f->last, ev);
 	struct fan_gone out;
 	struct fan_event back;
 
 	if (replaced == FAN_UNKNOWN && !f->waited)
 		return false;
-	if (f->last.pid && is_back(&f->last, ev)) {
+	if (swaps_back) {
 		came_back(s, ev, from);
 		from = NULL;
 	}
 	f->last_exchanged = is_exchange(f, ev, &back);
+	taken = !directory && takes_place(f, ev) && !f->last_exchanged && !swaps_back;
 	if (to && f->last_exchanged)
 		left_by_exchange(s, &back, to, f->path.data);
 	out = (struct fan_gone){.move = ev,
@@ -216,7 +244,7 @@ bool fan_renamed(struct file_source *s, const struct fan_event *ev)
 	fan_gone_until_now(s, &out);
 	if (directory)
 		fan_dir_is(s, &ev->target, &ev->to_dir, ev->to_name);
-	tell_rename(s, ev, from, to, replaced == FAN_YES);
+	tell_rename(s, ev, from, to, replaced == FAN_YES || (to && taken));
 	fan_gone_since(s, &out);
 	if (directory)
 		fan_dir_is(s, &ev->target, &ev->to_dir, ev->to_name);

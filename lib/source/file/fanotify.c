@@ -69,8 +69,10 @@ void fan_read(struct file_source *s)
 		fan_queue_forget(&s->fan->queue);
 		more = (fan_queue_fill(s) || i == 0) && tell(s);
 	}
-	if (s->fan->queue.at == s->fan->queue.bytes.length)
+	if (s->fan->queue.at == s->fan->queue.bytes.length) {
 		names_free(&s->fan->untold);
+		names_free(&s->fan->arrived);
+	}
 	batch_review(s);
 }
 
@@ -203,6 +205,7 @@ void fan_close(struct file_source *s)
 	fan_dirs_free(f);
 	fan_queue_free(&f->queue);
 	names_free(&f->untold);
+	names_free(&f->arrived);
 	for (size_t i = 0; i < f->n_mounts; i++)
 		fd_close(&f->mounts[i].fd);
 	for (size_t i = 0; i < f->n_roots; i++)

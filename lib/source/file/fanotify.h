@@ -80,6 +80,7 @@ struct fan {
 	struct buf path, old_path, real; /* scratch */
 	bool waited;                     /* long enough for the word behind the rename at hand */
 	struct names *untold;    /* what is to come when it leaves where it was never told to be */
+	struct names *arrived;   /* places to which files were renamed since the queue was empty */
 	struct fan_event rename; /* the one that is being told */
 	struct fan_handle
 	    moving;            /* the directory that is being told to have moved: by it, or along */
@@ -153,6 +154,8 @@ char fan_type_of(const struct file_source *s, const struct fan_event *ev);
 /* ---- fan_renames.c ---- */
 /* As fan_happened. */
 bool fan_renamed(struct file_source *s, const struct fan_event *ev);
+/* What was at this place is not there any more. */
+void fan_place_left(struct fan *f, const struct fan_handle *dir, const char *name);
 /* Did the rename replace a file? `at`: behind it in the queue. */
 enum fan_answer { FAN_NO, FAN_YES, FAN_UNKNOWN };
 enum fan_answer fan_replaces(const struct fan *f, const struct fan_event *ev, size_t at);
