@@ -90,7 +90,10 @@ class Mirror:
             self.move(text_of(event, "old_path"), path)
         if name == "create":
             self.told[path] = self.told.get(path, 0) + 1
-        self.there[path] = look(path) or ("gone", None)
+        what = look(path) or ("gone", None)
+        if what[0] in "fl":
+            self.forget(path)  # net effects may leave out that it was a directory, and what was in it
+        self.there[path] = what
 
 
 def differences(mirror, tree, contents=True):
