@@ -267,7 +267,7 @@ static void run_started(struct run *run)
 static bool may_overlap(const struct run *run, const struct launch *l)
 {
 	const struct job *j = run->job;
-	bool alone = j->n_running == 1 && (j->n_queued == 0 || j->setup.config->jobs == 1);
+	bool alone = j->setup.config->jobs == 1 || j->n_running + j->n_queued == 1;
 
 	return !alone && batch_first(run->batch)->connection < 0 && !l->foreground;
 }

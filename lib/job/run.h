@@ -9,8 +9,7 @@
  *	 +----+--- no means for a process: the job puts it back into its queue
  *	      +--- it cannot be executed --> FAILED --next turn--> (over)
  *
- * Of a start that was not waited for, both are known when its child ends: it was RUNNING until
- *then.
+ * Of a start that was not waited for, both are known when its child ends; until then it is RUNNING.
  *
  * Its owner, the job, is told when it is over.
  */

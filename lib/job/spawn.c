@@ -1,7 +1,7 @@
 /*
  * Starting a command without copying the parent. See launch.h; what the child does is in birth.c.
  *
- * A start that waits costs the least for one command after the other (vfork(2)). Where several may
+ * A start that waits costs the least for one command after the other (vfork(2)). Where several
  * run, a waiting parent would leave a processor idle: there the child gets a stack that lives on,
  * and the parent goes on at once. Nothing tells it of the exec, and nothing needs to: a child that
  * cannot execute its command ends, and its birth says why.

@@ -1,6 +1,6 @@
 /*
- * Wake-ups from other threads and from signal handlers: an eventfd that the loop watches, written
- *to only where the loop waits.
+ * Wake-ups from other threads and from signal handlers: an eventfd that the loop watches, and that
+ * is written to only where the loop waits.
  *
  * Two system calls are spared. `asked` spares the second wake-up all of it: the callback of the
  * first is still to come. It is taken back right before the callback, so that whoever finds it set

@@ -5,7 +5,7 @@
  *	floor mark DIR           the same by one fanotify mark; prints nothing where it may not
  *	floor run DIR COMMAND    runs COMMAND at each IN_CLOSE_WRITE in DIR (not below)
  *	floor markrun DIR COMMAND  the same by one fanotify mark: of all that is closed in the file
- *system, what is called as a file of DIR is
+ *	                           system, what is called as a file of DIR is
  */
 #include <dirent.h>
 #include <errno.h>

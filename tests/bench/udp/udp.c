@@ -4,9 +4,8 @@
  *	udp echo PORT                     sends back what it gets
  *	udp floor LISTEN TARGET           a relay written by hand: batches on the clients' side
  *	udp plain LISTEN TARGET           the same, one datagram a call
- *	udp load PORT SESSIONS BYTES MS   ping-pong of all sessions at once; prints round trips a
- *second udp flood PORT SESSIONS BYTES MS  16 datagrams under way in each session: what batches are
- *for
+ *	udp load PORT SESSIONS BYTES MS   ping-pong of all sessions; prints round trips a second
+ *	udp flood PORT SESSIONS BYTES MS  16 datagrams under way in each: what batches are for
  */
 #include <arpa/inet.h>
 #include <stdint.h>
