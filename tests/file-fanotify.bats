@@ -79,7 +79,11 @@ all_told() { # [NAME]
 	diff <(find src -type f | sort) <(replay)
 	# Of one process, so that the word of the second is merged into that of the first.
 	missed "python3 -c 'from os import *
-close(open(\"src/m\", O_CREAT)); rename(\"src/m\", \"src/n\"); symlink(\"nowhere\", \"src/k\"); rename(\"src/k\", \"src/n\")'"
+import ctypes
+for n in \"mpq\": close(open(\"src/\" + n, O_CREAT))
+rename(\"src/m\", \"src/n\")
+ctypes.CDLL(None).renameat2(-100, b\"src/p\", -100, b\"src/q\", 2)
+for n in \"nq\": symlink(\"nowhere\", \"src/k\"), rename(\"src/k\", \"src/\" + n)'"
 	all_told really_last
 	diff <(find src -type f | sort) <(replay)
 }

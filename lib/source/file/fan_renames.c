@@ -53,12 +53,14 @@ void fan_place_left(struct fan *f, const struct fan_handle *dir, const char *nam
 		names_remove(&f->arrived, place_key(key, dir, name));
 }
 
-/* Is a file that was renamed lately where this one comes? From now on this one is. */
-static bool takes_place(struct fan *f, const struct fan_event *ev)
+/* Is a file that was renamed lately where this one comes? From now on this one is. Where what
+ * swaps back was is the other one. */
+static bool takes_place(struct fan *f, const struct fan_event *ev, bool swaps_back)
 {
 	char key[FAN_KEY];
 
-	fan_place_left(f, &ev->dir, ev->name);
+	if (!swaps_back)
+		fan_place_left(f, &ev->dir, ev->name);
 	return names_add(&f->arrived, place_key(key, &ev->to_dir, ev->to_name), 'f') == 0;
 }
 
@@ -234,7 +236,7 @@ bool fan_renamed(struct file_source *s, const struct fan_event *ev)
 		from = NULL;
 	}
 	f->last_exchanged = is_exchange(f, ev, &back);
-	taken = !directory && takes_place(f, ev) && !f->last_exchanged && !swaps_back;
+	taken = !directory && takes_place(f, ev, swaps_back) && !f->last_exchanged && !swaps_back;
 	if (to && f->last_exchanged)
 		left_by_exchange(s, &back, to, f->path.data);
 	out = (struct fan_gone){.move = ev,
