@@ -65,6 +65,17 @@ loop_pid() {
   pgrep -o -P "$P"
 }
 
+# missed SHELL-TEXT: is done while the loop of the last one that was started is stopped: it finds all of
+# it at once, however slow this machine is.
+missed() {
+  local loop
+  loop=$(loop_pid)
+  kill -STOP "$loop"
+  until_ok "grep -q '^State:.T' /proc/$loop/status"
+  eval "$1"
+  kill -CONT "$loop"
+}
+
 # run_ev ARGS...: evwatch in the foreground, 100 s at most; sets $status and $output (bats' run).
 run_ev() {
   run timeout 100 "$EV" "$@"

@@ -55,7 +55,7 @@ load helper
   [ "$(<err)" = 'evwatch: lines1: log is not there: waiting for it' ]
   echo first >log
   until_ok 'grep -q "^line first$" out'
-  run_ev --within 200ms lines log --follow --from start
+  run_ev -1 lines log --follow --from start
   [ "$output" = 'line first' ]
 }
 
