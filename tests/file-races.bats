@@ -33,9 +33,12 @@ paths_are_right() {
 @test "a directory that is removed and made again is told once, and stays" {
 	mkdir src
 	watch --no-guard file src --format '%e %s %o'
-	missed 'mkdir src/x && rmdir src/x && mkdir src/x && : >src/x/f'
+	ln -s nowhere src/link
+	until_true has_line "create src/link "
+	missed 'mkdir src/x && rmdir src/x && mkdir src/x && : >src/x/f; mkdir src/y && rmdir src/y'
 	paths_are_right
 	[ "$(grep -c '^create src/x $' out)" = 1 ]
+	[ "$(grep -c ' src/link $' out)" = 1 ]
 }
 
 @test "a directory that moves out and comes back by another name is watched there" {

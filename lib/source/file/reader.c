@@ -146,15 +146,12 @@ static void entry_happened(struct file_source *s, struct dir *d, const struct in
  */
 static void watch_ended(struct file_source *s, struct dir *d)
 {
-	struct dir *parent = d->parent;
-
-	if (!parent) {
+	if (!d->parent) {
 		d->root->unlinked = true;
 		scan_content_gone(s, d);
 		tree_remove(s, d);
 	} else if (!moves_have_out(s, d)) {
 		scan_leave(s, d);
-		scan_suspect(s, parent);
 	}
 }
 

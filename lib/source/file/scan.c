@@ -128,6 +128,12 @@ static void other_kind(struct walk *w, struct dir *d, const char *name, char old
 	names_remove(&d->names, name);
 }
 
+/* A link is told from a file where that counts, and is seen only there when it is made. */
+static bool is_same_kind(const struct file_config *c, char one, char other)
+{
+	return one == other || (one != 'd' && other != 'd' && !c->any_type && !c->follow);
+}
+
 static void take_entry(struct walk *w, struct dir *d, int folder, const char *name, char type)
 {
 	struct file_source *s = w->s;
@@ -139,11 +145,12 @@ static void take_entry(struct walk *w, struct dir *d, int folder, const char *na
 
 	if (child)
 		child->seen = true;
-	if (e && e->type != type) {
+	if (e && !is_same_kind(c, e->type, type)) {
 		other_kind(w, d, name, e->type);
 		e = NULL;
 	}
 	if (e) {
+		e->type = type;
 		look_at_known(w, d, folder, e, type);
 		if (type == 'd' && w->how->again)
 			enter_known(w, d, name);
