@@ -181,8 +181,8 @@ static void test_command_lines(void)
 {
 	struct rules a = {0}, b = {0}, c = {0}, d = {0};
 
-	SAME(LINE(&a, "--timeout", "2s", "every", "1s", "-j", "3", "--backoff", "2m", "--", "echo",
-		  "a b", "--"),
+	SAME(LINE(&a, "--timeout", "2s", "every", "1s", "-j", "3", "--retry", "1", "--backoff",
+		  "2m", "--", "echo", "a b", "--"),
 	     0, "options stand anywhere before --");
 	SAME(a.items[0]->job.timeout, 2000000000, "before the kind");
 	SAME(a.items[0]->job.jobs, 3, "and behind it");
