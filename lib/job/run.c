@@ -260,16 +260,14 @@ static void run_started(struct run *run)
 }
 
 /*
- * May its exec go on beside the loop? It costs less to wait where nothing else of the rule runs or
- * is to start. A connection is held until the exec is known to have worked, and the terminal is
- * lent to who has it.
+ * May its exec go on beside the loop? It costs less to wait where one command follows the other. A
+ * connection is held until the exec is known to have worked, and the terminal is lent to who has
+ * it.
  */
 static bool may_overlap(const struct run *run, const struct launch *l)
 {
-	const struct job *j = run->job;
-	bool alone = j->setup.config->jobs == 1 || j->n_running + j->n_queued == 1;
-
-	return !alone && batch_first(run->batch)->connection < 0 && !l->foreground;
+	return run->job->setup.config->jobs > 1 && batch_first(run->batch)->connection < 0 &&
+	       !l->foreground;
 }
 
 /* Starts the process. Returns its pid, or -1 with errno and *step. */
