@@ -99,8 +99,7 @@ static int parse_nice(void *config, const char *word, struct error *e)
 	return 0;
 }
 
-/* ---- what needs another option ----------------------------------------------------------------
- */
+/* ---- what needs another option --------------------------------------------------------------- */
 
 static int check_signal(const void *config, struct error *e)
 {

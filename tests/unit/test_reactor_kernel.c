@@ -19,8 +19,7 @@ static void on_timer(struct reactor *r, struct timer *t)
 	errno = E2BIG;
 }
 
-/* ---- waits -------------------------------------------------------------------------------------
- */
+/* ---- waits ----------------------------------------------------------------------------------- */
 
 /* The kernel has no memory for a descriptor: its watcher hears nothing of it, only later. */
 static void test_kernel_memory(void)
@@ -173,8 +172,7 @@ static void test_auto(void)
 	}
 }
 
-/* ---- wakers ------------------------------------------------------------------------------------
- */
+/* ---- wakers ---------------------------------------------------------------------------------- */
 
 static void on_wake(struct reactor *r, struct waker *w)
 {

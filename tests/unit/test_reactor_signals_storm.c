@@ -140,8 +140,7 @@ static void test_storm_starves_nobody(void)
 	close_both(fds);
 }
 
-/* ---- a storm from another process: nothing that the loop does can slow it down ------------------
- */
+/* ---- a storm from another process: nothing that the loop does can slow it down --------------- */
 
 /* Shared with the sender. */
 struct storm {

@@ -104,8 +104,7 @@ char *git_repository(const char *directory)
 	return shared;
 }
 
-/* ---- the form of a configuration --------------------------------------------------------------
- */
+/* ---- the form of a configuration ------------------------------------------------------------- */
 
 struct config {
 	const char *at;
@@ -199,8 +198,7 @@ static bool next_entry(struct config *c)
 	}
 }
 
-/* ---- core.excludesFile ------------------------------------------------------------------------
- */
+/* ---- core.excludesFile ----------------------------------------------------------------------- */
 
 static const char *home(void)
 {

@@ -61,8 +61,7 @@ struct gitignore {
 	int64_t looked; /* loop time */
 };
 
-/* ---- files outside of the tree -----------------------------------------------------------------
- */
+/* ---- files outside of the tree --------------------------------------------------------------- */
 
 static uint32_t stamp_of(const char *path)
 {

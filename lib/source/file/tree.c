@@ -137,8 +137,7 @@ const char *tree_path(struct file_source *s, const struct dir *d, const char *na
 	return s->path.failed ? "" : s->path.data;
 }
 
-/* ---- coming and going -------------------------------------------------------------------------
- */
+/* ---- coming and going ------------------------------------------------------------------------ */
 
 struct dir *tree_watch(struct file_source *s, struct root *r, struct dir *parent, const char *name,
 		       bool through_link)
