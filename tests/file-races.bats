@@ -69,6 +69,17 @@ paths_are_right() {
 	paths_are_right
 }
 
+@test "a file that leaves a directory is gone before what stands in the directory's place has one" {
+	mkdir -p src/a src/b new/a new/b
+	touch {src,new}/{a,b}/f
+	watch --no-guard file src --format '%e %s %o'
+	missed 'mv src/a/f away; mv -T new/a src/a; mv src/b/f away; rmdir src/b; mv new/b src/b'
+	until_true has_line "delete src/a/f "
+	until_true has_line "delete src/b/f "
+	[ "$(grep -xF -e 'delete src/b/f ' -e 'delete src/b ' out)" = $'delete src/b/f \ndelete src/b ' ]
+	paths_are_right
+}
+
 @test "a file that leaves a directory that moves is gone at both of its paths" {
 	mkdir -p src/a
 	: >src/a/f

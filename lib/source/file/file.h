@@ -329,8 +329,11 @@ void moves_to(struct file_source *s, struct dir *d, const struct inotify_event *
 void moves_settle(struct file_source *s);
 /* What is moving out of a directory that moves or goes has left by its old path. */
 void moves_settle_below(struct file_source *s, const char *path);
-/* Something new stands where another is still thought to be moving from: that one first. */
-void moves_settle_at(struct file_source *s, const char *path);
+/*
+ * What stood there is another by now, or gone: what is still thought to be moving from there, or
+ * from below it, has left, and is told first.
+ */
+void moves_settle_at(struct file_source *s, const struct dir *d, const char *name);
 /* Is it a directory that moves, and was not seen to arrive? Then it has left, and is forgotten. */
 bool moves_have_out(struct file_source *s, const struct dir *d);
 

@@ -155,23 +155,37 @@ static struct half_move *half_find(struct file_source *s, uint32_t cookie)
 	return NULL;
 }
 
-/* Something new stands where another is still thought to be moving from: that one first. */
-void moves_settle_at(struct file_source *s, const char *path)
+static bool is_below(const char *path, const char *top)
 {
-	LIST_EACH(at, after, &s->moves)
-	if (strcmp(CONTAINER_OF(at, struct half_move, link)->path, path) == 0)
-		move_out(s, CONTAINER_OF(at, struct half_move, link));
+	size_t n = strlen(top);
+
+	return strncmp(path, top, n) == 0 && path[n] == '/';
 }
 
-void moves_settle_below(struct file_source *s, const char *path)
+void moves_settle_at(struct file_source *s, const struct dir *d, const char *name)
 {
-	size_t n = strlen(path);
+	char *path;
 
+	if (list_empty(&s->moves))
+		return;
+	path = strdup(tree_path(s, d, name)); /* telling needs the scratch path again */
 	LIST_EACH(at, after, &s->moves)
 	{
 		struct half_move *m = CONTAINER_OF(at, struct half_move, link);
 
-		if (strncmp(m->path, path, n) == 0 && m->path[n] == '/')
+		if (!path || strcmp(m->path, path) == 0 || is_below(m->path, path))
+			move_out(s, m);
+	}
+	free(path);
+}
+
+void moves_settle_below(struct file_source *s, const char *path)
+{
+	LIST_EACH(at, after, &s->moves)
+	{
+		struct half_move *m = CONTAINER_OF(at, struct half_move, link);
+
+		if (is_below(m->path, path))
 			move_out(s, m);
 	}
 }
@@ -285,7 +299,7 @@ void moves_to(struct file_source *s, struct dir *d, const struct inotify_event *
 	s->last_to.wd = ev->wd;
 	s->last_to.directory = ev->mask & IN_ISDIR;
 	s->last_to.name = hash_bytes(ev->name, strlen(ev->name));
-	moves_settle_at(s, tree_path(s, d, ev->name));
+	moves_settle_at(s, d, ev->name);
 	if (moves_away(s, ev))
 		return;
 	m = other_half(s, ev->cookie);

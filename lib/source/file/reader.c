@@ -66,8 +66,7 @@ static void created(struct file_source *s, struct dir *d, const struct inotify_e
 	struct dir *child;
 	char type;
 
-	if (!list_empty(&s->moves))
-		moves_settle_at(s, tree_path(s, d, ev->name));
+	moves_settle_at(s, d, ev->name);
 	child =
 	    (s->ahead || s->overflowed) && !(ev->mask & IN_ISDIR) ? tree_child(d, ev->name) : NULL;
 	if (child && doubt_is_here(s, child))
@@ -83,15 +82,18 @@ static void deleted(struct file_source *s, struct dir *d, const struct inotify_e
 	const struct file_config *c = s->base.config;
 	bool directory = ev->mask & IN_ISDIR;
 	char type = reader_type_of(d, ev);
-	struct dir *child = directory ? tree_child(d, ev->name) : NULL;
-	struct dir *link = type == 'l' && c->follow ? tree_child(d, ev->name) : NULL;
+	struct dir *child, *link;
 
+	if (directory)
+		moves_settle_at(s, d, ev->name);
+	child = directory ? tree_child(d, ev->name) : NULL;
 	if (child && doubt_is_here(s, child))
 		return; /* one of the same name that was there before */
 	if (child) {
 		scan_gone(s, child);
 		return;
 	}
+	link = type == 'l' && c->follow ? tree_child(d, ev->name) : NULL;
 	if (!names_remove(&d->names, ev->name))
 		return; /* never told of, so nothing is gone */
 	if (link)
