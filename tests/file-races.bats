@@ -270,6 +270,18 @@ watch_limited() { # WATCHES ARG...
 	until_true has_line 'delete src/a/b/f '
 }
 
+@test "a root that got a watch later than others, but none above it, is seen to be replaced" {
+	mkdir -p src/a later/on other
+	touch later/on/f other/g
+	watch_limited 3 later/on
+	rm -r src
+	: >later/on/now
+	until_true has_line "create later/on/now " # by now it has a watch
+	exchange later/on other
+	until_true has_line "create later/on/g "
+	until_true has_line "delete later/on/f "
+}
+
 @test "a root that comes in the same batch as an overflow is told, and the overflow, too" {
 	mkdir other
 	watch --no-guard -e 'file src other' file src other --stdin json -- \

@@ -322,6 +322,12 @@ static void read_names(struct walk *w, struct dir *d, int folder)
 		sweep(w, d, complete);
 }
 
+/* A root whose coming and going nobody tells may be another one by now, with a watch or without. */
+static bool is_polled(const struct dir *d)
+{
+	return d->wd < 0 || (!d->parent && d->root->polled);
+}
+
 static void read_directory(struct walk *w, struct dir *d)
 {
 	struct file_source *s = w->s;
@@ -331,7 +337,7 @@ static void read_directory(struct walk *w, struct dir *d)
 	w->polled = d->wd < 0;
 	d->fresh = false;
 	s->ahead = true;
-	if (w->how->polled_only && d->wd >= 0 && !w->first) {
+	if (w->how->polled_only && !w->first && !is_polled(d)) {
 		push_children(w, d);
 		return;
 	}
