@@ -282,6 +282,23 @@ watch_limited() { # WATCHES ARG...
 	until_true has_line "delete later/on/f "
 }
 
+@test "a root that comes between two looks at it is told, and before what is in it" {
+	command -v strace >/dev/null || skip "no strace"
+	mkdir new
+	: >new/f
+	watch --no-guard file src
+	# As if it were not there yet at the first look.
+	strace -qq -o trace -P src -e trace=newfstatat -e inject=newfstatat:error=ENOENT:when=1 -p "${pids[0]}" 3>&- &
+	pids+=($!)
+	until_true grep -q 'TracerPid:.[1-9]' "/proc/${pids[0]}/status"
+	mv new src
+	until_true grep -q INJECTED trace
+	mv src new
+	mv new src
+	until_true has_line "create src/f"
+	[ "$(head -1 out)" = "create src" ]
+}
+
 @test "a root that comes in the same batch as an overflow is told, and the overflow, too" {
 	mkdir other
 	watch --no-guard -e 'file src other' file src other --stdin json -- \

@@ -135,20 +135,24 @@ static int root_anchor(struct file_source *s, struct root *r)
 	return 0;
 }
 
-/* Looks what the root is now, and watches it if it is a directory. */
-static int root_arm(struct file_source *s, struct root *r)
+/* What is there? 1; 0 if nothing is; -1 with errno. */
+static int root_stat(const struct root *r, struct stat *st)
+{
+	if (stat(r->path, st) == 0)
+		return 1;
+	return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+}
+
+/* Watches what the root is now, if that is a directory. */
+static int root_arm(struct file_source *s, struct root *r, const struct stat *st)
 {
 	const struct file_config *c = s->base.config;
 	struct scan_how how = {.report = !s->arming || c->existing};
-	struct stat st;
 	struct dir *d;
 
-	r->is_file = false;
-	if (stat(r->path, &st) < 0)
-		return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
-	r->device = st.st_dev;
-	r->stamp = stat_stamp(&st);
-	r->is_file = !S_ISDIR(st.st_mode);
+	r->device = st->st_dev;
+	r->stamp = stat_stamp(st);
+	r->is_file = !S_ISDIR(st->st_mode);
 	if (r->is_file)
 		return root_anchor(s, r);
 	d = tree_watch(s, r, NULL, r->path, false);
@@ -172,6 +176,8 @@ static int root_open(struct file_source *s, const char *path, struct error *e)
 {
 	const struct file_config *c = s->base.config;
 	struct root *r = calloc(1, sizeof *r);
+	struct stat st;
+	int there;
 
 	if (!r)
 		return error_errno(e, "cannot watch %s", path);
@@ -184,7 +190,8 @@ static int root_open(struct file_source *s, const char *path, struct error *e)
 	if (c->fanotify)
 		return 0;
 	/* The anchor first: what replaces the root while it is read must not be missed. */
-	if (root_anchor(s, r) < 0 || root_arm(s, r) < 0)
+	if (root_anchor(s, r) < 0 || (there = root_stat(r, &st)) < 0 ||
+	    (there && root_arm(s, r, &st) < 0))
 		return error_errno(e, "cannot watch %s", path);
 	if (r->is_file && c->existing)
 		root_report(s, r, FILE_CREATE, false);
@@ -230,24 +237,33 @@ static void root_gone(struct file_source *s, struct root *r)
 	r->is_file = r->unlinked = false;
 }
 
-/* Something stands there that did not, or something else. */
+static void tell_unwatched(const struct file_source *s, const struct root *r)
+{
+	log_error(s->base.rule, "cannot watch %s: %s", r->path, strerror(errno));
+}
+
+/* Something stands there that did not, or something else. One look decides: what comes later is
+ * told by the watch above. */
 static void root_came(struct file_source *s, struct root *r, bool moved)
 {
-	bool was_file = r->is_file, there, directory;
+	bool was_file = r->is_file, directory;
 	struct stat st;
+	int there;
 
 	if (r->dir && doubt_is_here(s, r->dir))
 		return; /* it was found before this was told */
-	there = stat(r->path, &st) == 0;
-	directory = there && S_ISDIR(st.st_mode);
-	if (r->dir || !there || (r->is_file && directory))
+	there = root_stat(r, &st);
+	if (there < 0)
+		tell_unwatched(s, r);
+	directory = there > 0 && S_ISDIR(st.st_mode);
+	if (r->dir || there <= 0 || (r->is_file && directory))
 		root_gone(s, r);
 	/* The root first, then what is in it. */
 	r->unlinked = directory;
 	if (r->unlinked)
 		root_report(s, r, FILE_CREATE, false);
-	if (root_arm(s, r) < 0)
-		log_error(s->base.rule, "cannot watch %s: %s", r->path, strerror(errno));
+	if (there > 0 && root_arm(s, r, &st) < 0)
+		tell_unwatched(s, r);
 	if (r->dir)
 		r->unlinked = false; /* or else it is gone already */
 	if (!r->is_file)
