@@ -36,3 +36,10 @@ char *path_base(const char *path)
 		;
 	return strndup(path + start, n - start);
 }
+
+bool path_is_in(const char *path, const char *top)
+{
+	size_t n = top ? strlen(top) : 0;
+
+	return path && top && strncmp(path, top, n) == 0 && (!path[n] || path[n] == '/');
+}

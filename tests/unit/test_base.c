@@ -6,6 +6,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/option.h"
+#include "base/path.h"
 #include "base/signal_ring.h"
 #include "base/table.h"
 #include "base/text.h"
@@ -336,6 +337,14 @@ static void rings(void)
 	SAME(wrong, 0, "in their order");
 }
 
+static void paths(void)
+{
+	OK(path_is_in("a/b", "a/b") && path_is_in("a/b/c", "a/b"),
+	   "at a path and below it is in it");
+	OK(!path_is_in("a/bc", "a/b") && !path_is_in("a", "a/b"), "beside it and above it is not");
+	OK(!path_is_in(NULL, "a") && !path_is_in("a", NULL), "nowhere is in nothing");
+}
+
 int main(void)
 {
 	durations();
@@ -346,5 +355,6 @@ int main(void)
 	events();
 	options();
 	rings();
+	paths();
 	return tap_done();
 }

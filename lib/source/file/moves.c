@@ -6,6 +6,7 @@
  * within the tree keeps its watches, and what is known below it.
  */
 #include "base/log.h"
+#include "base/path.h"
 #include "base/units.h"
 #include "source/file/file.h"
 
@@ -155,13 +156,6 @@ static struct half_move *half_find(struct file_source *s, uint32_t cookie)
 	return NULL;
 }
 
-static bool is_below(const char *path, const char *top)
-{
-	size_t n = strlen(top);
-
-	return strncmp(path, top, n) == 0 && path[n] == '/';
-}
-
 void moves_settle_at(struct file_source *s, const struct dir *d, const char *name)
 {
 	char *path;
@@ -173,7 +167,7 @@ void moves_settle_at(struct file_source *s, const struct dir *d, const char *nam
 	{
 		struct half_move *m = CONTAINER_OF(at, struct half_move, link);
 
-		if (!path || strcmp(m->path, path) == 0 || is_below(m->path, path))
+		if (!path || path_is_in(m->path, path))
 			move_out(s, m);
 	}
 	free(path);
@@ -185,7 +179,7 @@ void moves_settle_below(struct file_source *s, const char *path)
 	{
 		struct half_move *m = CONTAINER_OF(at, struct half_move, link);
 
-		if (is_below(m->path, path))
+		if (path_is_in(m->path, path) && strcmp(m->path, path) != 0)
 			move_out(s, m);
 	}
 }

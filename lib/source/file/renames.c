@@ -13,17 +13,11 @@
  * back, and what is gone from it is gone from where it was.
  */
 #include "base/log.h"
+#include "base/path.h"
 #include "source/file/file.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static bool is_in(const char *path, const char *top)
-{
-	size_t n = top ? strlen(top) : 0;
-
-	return path && top && strncmp(path, top, n) == 0 && (!path[n] || path[n] == '/');
-}
 
 static bool is_rename(const struct change *change)
 {
@@ -54,8 +48,8 @@ static bool is_spoken_of(const struct file_source *s, const struct link *at, con
 	for (; at != &s->changes.order; at = at->next) {
 		const struct change *change = CONTAINER_OF(at, const struct change, link);
 
-		if (is_in(change->path, path) || is_in(change->old_path, path) ||
-		    is_in(path, change->old_path))
+		if (path_is_in(change->path, path) || path_is_in(change->old_path, path) ||
+		    path_is_in(path, change->old_path))
 			return true;
 	}
 	return false;
@@ -73,7 +67,7 @@ static char *renamed(const char *path, const char *from, const char *to)
 static void rename_in(struct file_source *s, struct change *change, const char *from,
 		      const char *to)
 {
-	bool here = is_in(change->path, from), was = is_in(change->old_path, from);
+	bool here = path_is_in(change->path, from), was = path_is_in(change->old_path, from);
 	char *path = here ? renamed(change->path, from, to) : NULL;
 	char *old_path = was ? renamed(change->old_path, from, to) : NULL;
 
