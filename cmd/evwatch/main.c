@@ -10,9 +10,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "engine/engine.h"
-#include "job/guard.h"
-#include "job/launch.h"
-#include "job/sink.h"
+#include "output/sink.h"
+#include "process/descendants.h"
+#include "process/guard.h"
+#include "process/launch.h"
 #include "reactor/reactor.h"
 
 #include <locale.h>

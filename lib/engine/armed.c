@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "engine/printer.h"
-#include "job/sink.h"
+#include "output/sink.h"
 #include "rule/rule.h"
 #include "source/source.h"
 

@@ -12,7 +12,8 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "job/guard.h"
+#include "process/descendants.h"
+#include "process/guard.h"
 #include "rule/rule.h"
 #include "source/source.h"
 

@@ -4,8 +4,9 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "job/guard.h"
-#include "job/sink.h"
+#include "output/sink.h"
+#include "process/descendants.h"
+#include "process/guard.h"
 #include "rule/rule.h"
 
 #include <errno.h>

@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/units.h"
-#include "job/sink.h"
+#include "output/sink.h"
 #include "rule/rule.h"
 #include "source/source.h"
 

@@ -387,11 +387,11 @@ struct job *job_new(const struct job_setup *setup, struct error *e)
 	j->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (j->null < 0)
 		error_errno(e, "cannot open /dev/null");
-	else if (surroundings_open(&j->around, c, e) < 0)
+	else if (surroundings_open(&j->around, &c->around, e) < 0)
 		;
 	else if (program_open(&j->program, setup->command, &j->around) < 0)
 		error_errno(e, "cannot prepare the command");
-	else if (output_plan_open(&j->output, setup->reactor, c, setup->rule, setup->out,
+	else if (output_plan_open(&j->output, setup->reactor, &c->output, setup->rule, setup->out,
 				  setup->err, e) == 0)
 		return j;
 	job_close(j);

@@ -9,6 +9,8 @@
 
 #include "base/event.h"
 #include "base/option.h"
+#include "output/output.h"
+#include "process/launch.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,7 +18,6 @@
 
 struct buf;
 struct error;
-struct inherited;
 struct job;
 struct reactor;
 struct sink;
@@ -40,31 +41,15 @@ struct job_config {
 	uint64_t retry;
 	int64_t backoff, backoff_max; /* ns; default 1 s, 1 min */
 	uint64_t priority;            /* 0 to 7; default 4 */
-	struct text_list env;         /* K=V */
-	bool clear_env;
-	char *cwd;
-	int umask;      /* -1: as it is */
-	int nice;       /* added */
-	char *run_as;   /* USER[:GROUP] */
-	int stdin_mode; /* enum job_stdin */
-	char *output;   /* "inherit", "group", "null" or a file; NULL: inherit */
-	bool tag;
-	bool clear;
-	char *shell; /* NULL: /bin/sh */
+	int stdin_mode;               /* enum job_stdin */
+	struct surroundings_config around;
+	struct output_config output;
 };
 
 /* Ends with a NULL name. Offsets are into struct job_config. */
 extern const struct option job_options[];
 
 void job_config_init(struct job_config *c);
-
-/* What to run: `words` directly, or words[0] as shell text. */
-struct command {
-	char **words; /* owned; NULL-terminated */
-	size_t count;
-	bool shell;
-};
-void command_free(struct command *c);
 
 /* How one run ended. */
 struct run_result {

@@ -83,7 +83,7 @@ static int parse_umask(void *config, const char *word, struct error *e)
 
 	if (end == word || *end || mask < 0 || mask > 0777)
 		return error_set(e, "\"%s\" is not an octal mask (as in 022)", word);
-	c->umask = (int)mask;
+	c->around.umask = (int)mask;
 	return 0;
 }
 
@@ -95,7 +95,7 @@ static int parse_nice(void *config, const char *word, struct error *e)
 
 	if (end == word || *end || n < -40 || n > 40)
 		return error_set(e, "\"%s\" is not a number from -40 to 40", word);
-	c->nice = (int)n;
+	c->around.nice = (int)n;
 	return 0;
 }
 
@@ -213,16 +213,16 @@ const struct option job_options[] = {
      .reach = REACH_RULES},
     {.name = "env",
      .type = OPTION_LIST,
-     .offset = FIELD(env),
+     .offset = FIELD(around.env),
      .parse = check_env,
      .value = "K=V",
      .help = "set a variable; repeat"},
     {.name = "clear-env",
-     .offset = FIELD(clear_env),
+     .offset = FIELD(around.clear_env),
      .help = "pass on no variable but evwatch's own and --env"},
     {.name = "cwd",
      .type = OPTION_TEXT,
-     .offset = FIELD(cwd),
+     .offset = FIELD(around.cwd),
      .value = "DIR",
      .help = "run it there"},
     {.name = "umask",
@@ -237,7 +237,7 @@ const struct option job_options[] = {
      .help = "add N to its niceness"},
     {.name = "run-as",
      .type = OPTION_TEXT,
-     .offset = FIELD(run_as),
+     .offset = FIELD(around.run_as),
      .value = "USER[:GROUP]",
      .help = "run it as another user"},
     {.name = "stdin",
@@ -249,14 +249,14 @@ const struct option job_options[] = {
      .reach = REACH_INPUT},
     {.name = "output",
      .type = OPTION_TEXT,
-     .offset = FIELD(output),
+     .offset = FIELD(output.where),
      .value = "WHERE",
      .help = "inherit, group, null, or a file to append to"},
-    {.name = "tag", .offset = FIELD(tag), .help = "put the rule's name before each line"},
-    {.name = "clear", .offset = FIELD(clear), .help = "clear the screen before each run"},
+    {.name = "tag", .offset = FIELD(output.tag), .help = "put the rule's name before each line"},
+    {.name = "clear", .offset = FIELD(output.clear), .help = "clear the screen before each run"},
     {.name = "shell",
      .type = OPTION_TEXT,
-     .offset = FIELD(shell),
+     .offset = FIELD(around.shell),
      .value = "PATH",
      .help = "instead of /bin/sh"},
     {0},
@@ -274,14 +274,6 @@ void job_config_init(struct job_config *c)
 	    .backoff = NS_PER_S,
 	    .backoff_max = BACKOFF_MOST,
 	    .priority = 4,
-	    .umask = -1,
+	    .around.umask = -1,
 	};
-}
-
-void command_free(struct command *c)
-{
-	for (size_t i = 0; i < c->count; i++)
-		free(c->words[i]);
-	free(c->words);
-	*c = (struct command){0};
 }

@@ -19,8 +19,8 @@
 #include "base/list.h"
 #include "job/batch.h"
 #include "job/job.h"
-#include "job/output.h"
-#include "job/terminal.h"
+#include "output/output.h"
+#include "process/terminal.h"
 #include "reactor/reactor.h"
 
 struct job;

@@ -5,9 +5,9 @@
 #include "base/list.h"
 #include "job/failure.h"
 #include "job/job.h"
-#include "job/launch.h"
-#include "job/output.h"
 #include "job/run.h"
+#include "output/output.h"
+#include "process/launch.h"
 #include "reactor/reactor.h"
 
 struct job {

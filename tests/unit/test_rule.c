@@ -103,7 +103,8 @@ static void test_text(void)
 	SAME_TEXT(rules.items[1]->command.words[0], "echo one\n       echo two",
 		  "a command of two lines keeps its line break");
 	OK(rules.items[1]->command.shell, "rules as text run by the shell");
-	OK(rules.items[0]->job.tag && rules.items[2]->job.tag, "set applies to all rules after it");
+	OK(rules.items[0]->job.output.tag && rules.items[2]->job.output.tag,
+	   "set applies to all rules after it");
 	SAME(rules.items[0]->job.stop_timeout, 3000000000, "with its value");
 	SAME(rules.items[1]->job.stop_timeout, 1000000000, "and a rule's own option wins");
 	SAME(rules.items[1]->job.jobs, 2, "an option on a continued line");

@@ -1,5 +1,5 @@
-/* lib/job/spool: first in, first out, with bounded memory. */
-#include "job/spool.h"
+/* lib/output/spool: first in, first out, with bounded memory. */
+#include "output/spool.h"
 
 #include "tap.h"
 

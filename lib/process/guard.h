@@ -6,8 +6,8 @@
  * Both are subreapers (prctl(2), PR_SET_CHILD_SUBREAPER) and each watches the other's end of the
  * pair: whichever dies, the other ends every descendant.
  */
-#ifndef EVWATCH_JOB_GUARD_H
-#define EVWATCH_JOB_GUARD_H
+#ifndef EVWATCH_PROCESS_GUARD_H
+#define EVWATCH_PROCESS_GUARD_H
 
 #include <stdbool.h>
 
@@ -29,17 +29,5 @@ void guard_detach(struct guard *g);
 
 /* Frees what stands for the guardian here; it stays itself until this process ends. */
 void guard_free(struct guard *g);
-
-/*
- * Ends every descendant of this process, adopted ones included: `signal` to each. Returns how many
- * processes were found; 0 says that none is left. Reaps those that nobody watches.
- */
-int descendants_signal(int signal);
-
-/* KILL to every descendant until none is left. Blocks for as long as that takes (milliseconds). */
-void descendants_end(void);
-
-/* Makes this process a subreaper, for --no-guard. */
-int descendants_adopt(void);
 
 #endif

@@ -3,8 +3,8 @@
  * with job control does it (tcsetpgrp(3)): until the command ends, or is stopped (Ctrl-Z). Then
  * evwatch takes the terminal back and stops with it; continued, both go on.
  */
-#ifndef EVWATCH_JOB_TERMINAL_H
-#define EVWATCH_JOB_TERMINAL_H
+#ifndef EVWATCH_PROCESS_TERMINAL_H
+#define EVWATCH_PROCESS_TERMINAL_H
 
 #include "reactor/reactor.h"
 

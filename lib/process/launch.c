@@ -1,10 +1,9 @@
 /* Arguments and environment of a run. See launch.h; the start itself is in spawn.c. */
-#include "job/launch.h"
+#include "process/launch.h"
 
 #include "base/array.h"
 #include "base/error.h"
 #include "base/event.h"
-#include "job/job.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -237,4 +236,12 @@ void launch_release(struct launch *l)
 	free(l->strings);
 	l->argv = l->envp = NULL;
 	l->strings = NULL;
+}
+
+void command_free(struct command *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		free(c->words[i]);
+	free(c->words);
+	*c = (struct command){0};
 }

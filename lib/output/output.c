@@ -1,14 +1,13 @@
 /* See output.h. */
-#include "job/output.h"
+#include "output/output.h"
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "job/job.h"
-#include "job/sink.h"
-#include "job/stream.h"
+#include "output/sink.h"
+#include "output/stream.h"
 #include "reactor/reactor.h"
 
 #include <errno.h>
@@ -92,10 +91,10 @@ static int open_target(struct output_plan *p, const char *path)
 	return p->file_sink ? 0 : -1;
 }
 
-int output_plan_open(struct output_plan *p, struct reactor *r, const struct job_config *c,
+int output_plan_open(struct output_plan *p, struct reactor *r, const struct output_config *c,
 		     const char *rule, struct sink *out, struct sink *err, struct error *e)
 {
-	const char *where = c->output ? c->output : "inherit";
+	const char *where = c->where ? c->where : "inherit";
 
 	*p = (struct output_plan){.reactor = r, .rule = rule, .tag = c->tag, .file = -1};
 	p->screen = c->clear && isatty(1) ? out : NULL;

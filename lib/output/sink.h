@@ -6,8 +6,8 @@
  * who can wait to wait. The flags of descriptors shared with other processes (O_NONBLOCK) are left
  * alone.
  */
-#ifndef EVWATCH_JOB_SINK_H
-#define EVWATCH_JOB_SINK_H
+#ifndef EVWATCH_OUTPUT_SINK_H
+#define EVWATCH_OUTPUT_SINK_H
 
 #include "base/list.h"
 

@@ -3,20 +3,19 @@
  * do but system calls. The child shares the parent's memory (clone(2), CLONE_VM): its cost does not
  * grow with evwatch's own size.
  */
-#ifndef EVWATCH_JOB_LAUNCH_H
-#define EVWATCH_JOB_LAUNCH_H
+#ifndef EVWATCH_PROCESS_LAUNCH_H
+#define EVWATCH_PROCESS_LAUNCH_H
 
 #include "base/buf.h"
+#include "base/option.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-struct command;
 struct error;
 struct event;
-struct job_config;
 struct reactor;
 
 /* What commands must not have from evwatch, but as it was when evwatch itself was started. */
@@ -31,7 +30,26 @@ struct inherited {
  */
 void inherited_take(struct inherited *i);
 
-/* What the options say of a command's surroundings, with names resolved once. */
+/* What to run: `words` directly, or words[0] as shell text. */
+struct command {
+	char **words; /* owned; NULL-terminated */
+	size_t count;
+	bool shell;
+};
+void command_free(struct command *c);
+
+/* The surroundings of a command as the options name them. */
+struct surroundings_config {
+	struct text_list env; /* K=V */
+	bool clear_env;
+	char *cwd;
+	int umask;    /* -1: as it is */
+	int nice;     /* added */
+	char *run_as; /* USER[:GROUP] */
+	char *shell;  /* NULL: /bin/sh */
+};
+
+/* The same with names resolved once. */
 struct surroundings {
 	const char *cwd; /* NULL: as it is */
 	int umask;       /* -1: as it is */
@@ -47,7 +65,7 @@ struct surroundings {
 };
 
 /* Resolves users and groups, and filters the environment. Returns 0, or -1 with `e`. */
-int surroundings_open(struct surroundings *s, const struct job_config *c, struct error *e);
+int surroundings_open(struct surroundings *s, const struct surroundings_config *c, struct error *e);
 void surroundings_close(struct surroundings *s);
 
 /* A command in the form in which it is executed. */

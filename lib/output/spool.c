@@ -2,7 +2,7 @@
  * See spool.h. What is in memory is always older than what is in the file: while there is a file,
  * bytes are added to it alone, and memory that ran empty is filled from it.
  */
-#include "job/spool.h"
+#include "output/spool.h"
 
 #include "base/fd.h"
 

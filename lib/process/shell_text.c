@@ -2,7 +2,7 @@
  * Which command text needs a shell? make's rule: none of the shell's characters, no builtin, no
  * assignment in front. What is left the shell would only split at blanks and execute.
  */
-#include "job/launch.h"
+#include "process/launch.h"
 
 #include "base/array.h"
 

@@ -4,8 +4,8 @@
  * First in, first out. The memory that it holds is bounded by its limit whatever comes in; only
  * where no file can be made or written (ENOSPC) does the rest stay in memory, too.
  */
-#ifndef EVWATCH_JOB_SPOOL_H
-#define EVWATCH_JOB_SPOOL_H
+#ifndef EVWATCH_OUTPUT_SPOOL_H
+#define EVWATCH_OUTPUT_SPOOL_H
 
 #include "base/buf.h"
 

@@ -5,8 +5,8 @@
  * (stream.h). A connection is its standard output in any case, and then only its standard error is
  * treated so.
  */
-#ifndef EVWATCH_JOB_OUTPUT_H
-#define EVWATCH_JOB_OUTPUT_H
+#ifndef EVWATCH_OUTPUT_OUTPUT_H
+#define EVWATCH_OUTPUT_OUTPUT_H
 
 #include "base/list.h"
 
@@ -14,12 +14,18 @@
 
 struct buf;
 struct error;
-struct job_config;
 struct reactor;
 struct sink;
 struct stream;
 
 enum output_way { OUTPUT_INHERIT, OUTPUT_GROUP, OUTPUT_NULL, OUTPUT_FILE };
+
+/* As the options say. */
+struct output_config {
+	char *where; /* "inherit", "group", "null" or a file; NULL: inherit */
+	bool tag;
+	bool clear; /* the screen, before each run */
+};
 
 /* What a rule's outputs have in common. */
 struct output_plan {
@@ -35,7 +41,7 @@ struct output_plan {
 	struct link streams;    /* pipes that somebody still holds */
 };
 
-int output_plan_open(struct output_plan *p, struct reactor *r, const struct job_config *c,
+int output_plan_open(struct output_plan *p, struct reactor *r, const struct output_config *c,
 		     const char *rule, struct sink *out, struct sink *err, struct error *e);
 void output_plan_close(struct output_plan *p);
 /* Opens OUTPUT_FILE anew (it was rotated away). -1 with errno: it goes on in the old one. */

@@ -8,8 +8,8 @@
  * an unlinked file (spool.h), and is handed on in one piece when the command has ended. What the
  * command left behind may write on: those are lines again, between the pieces of others.
  */
-#ifndef EVWATCH_JOB_STREAM_H
-#define EVWATCH_JOB_STREAM_H
+#ifndef EVWATCH_OUTPUT_STREAM_H
+#define EVWATCH_OUTPUT_STREAM_H
 
 #include "base/buf.h"
 

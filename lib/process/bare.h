@@ -2,8 +2,8 @@
  * System calls that leave errno alone. A child that runs in our memory while we go on has our
  * thread pointer, too: what it wrote to errno would be read here as the failure of another call.
  */
-#ifndef EVWATCH_JOB_BARE_H
-#define EVWATCH_JOB_BARE_H
+#ifndef EVWATCH_PROCESS_BARE_H
+#define EVWATCH_PROCESS_BARE_H
 
 #include <stdbool.h>
 

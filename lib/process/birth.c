@@ -1,8 +1,8 @@
 /* The child's side of a start. See birth.h; the parent's is in spawn.c. */
-#include "job/birth.h"
+#include "process/birth.h"
 
-#include "job/bare.h"
-#include "job/launch.h"
+#include "process/bare.h"
+#include "process/launch.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,10 +6,10 @@
  * and the parent goes on at once. Nothing tells it of the exec, and nothing needs to: a child that
  * cannot execute its command ends, and its birth says why.
  */
-#include "job/launch.h"
+#include "process/launch.h"
 
-#include "job/bare.h"
-#include "job/birth.h"
+#include "process/bare.h"
+#include "process/birth.h"
 #include "reactor/reactor.h"
 
 #include <errno.h>

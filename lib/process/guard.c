@@ -9,7 +9,8 @@
  * kernel itself sent (a terminal's INT) is taken from the guardian alone; of two that came both
  * ways from one sender within a moment, the second is dropped.
  */
-#include "job/guard.h"
+#include "process/descendants.h"
+#include "process/guard.h"
 
 #include "base/error.h"
 #include "base/fd.h"

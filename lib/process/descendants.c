@@ -3,7 +3,7 @@
  * child. They are found in /proc by following parents; when all direct children are killed, their
  * children become ours in turn, until none is left.
  */
-#include "job/guard.h"
+#include "process/descendants.h"
 
 #include "base/array.h"
 #include "base/units.h"

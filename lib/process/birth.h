@@ -6,8 +6,8 @@
  * No handler of the parent may run in it. So it is born with all signals blocked, and gives them
  * their default disposition before it unblocks them.
  */
-#ifndef EVWATCH_JOB_BIRTH_H
-#define EVWATCH_JOB_BIRTH_H
+#ifndef EVWATCH_PROCESS_BIRTH_H
+#define EVWATCH_PROCESS_BIRTH_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

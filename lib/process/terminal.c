@@ -1,5 +1,5 @@
 /* See terminal.h. */
-#include "job/terminal.h"
+#include "process/terminal.h"
 
 #include "base/list.h"
 

@@ -6,12 +6,12 @@
  * that is refused, it is asked by poll(2) before each write of at most PIPE_BUF bytes, which a
  * writable pipe takes whole (pipe(7)).
  */
-#include "job/sink.h"
+#include "output/sink.h"
 
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/units.h"
-#include "job/spool.h"
+#include "output/spool.h"
 #include "reactor/reactor.h"
 
 #include <errno.h>

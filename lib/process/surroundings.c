@@ -1,9 +1,8 @@
 /* What the options say of a command's surroundings, resolved once at start. See launch.h. */
-#include "job/launch.h"
+#include "process/launch.h"
 
 #include "base/array.h"
 #include "base/error.h"
-#include "job/job.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -76,7 +75,7 @@ static int user_resolve(struct surroundings *s, const char *word, struct error *
 }
 
 /* Is NAME=... set by --env, or one of evwatch's own variables (of an evwatch around this one)? */
-static bool is_shadowed(const struct job_config *c, const char *variable)
+static bool is_shadowed(const struct surroundings_config *c, const char *variable)
 {
 	size_t length = strcspn(variable, "=") + 1;
 
@@ -88,7 +87,7 @@ static bool is_shadowed(const struct job_config *c, const char *variable)
 	return false;
 }
 
-static int environment_filter(struct surroundings *s, const struct job_config *c)
+static int environment_filter(struct surroundings *s, const struct surroundings_config *c)
 {
 	size_t own = 0;
 
@@ -105,7 +104,7 @@ static int environment_filter(struct surroundings *s, const struct job_config *c
 	return 0;
 }
 
-int surroundings_open(struct surroundings *s, const struct job_config *c, struct error *e)
+int surroundings_open(struct surroundings *s, const struct surroundings_config *c, struct error *e)
 {
 	*s = (struct surroundings){.cwd = c->cwd, .umask = c->umask, .nice = c->nice};
 	s->shell = c->shell;

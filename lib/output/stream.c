@@ -2,13 +2,13 @@
  * See stream.h. The hard part is to see the end: a command has ended when it is reaped, but what it
  * wrote is still in the pipe, and its end of file comes only when nobody holds the pipe any more.
  */
-#include "job/stream.h"
+#include "output/stream.h"
 
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/log.h"
-#include "job/sink.h"
-#include "job/spool.h"
+#include "output/sink.h"
+#include "output/spool.h"
 #include "reactor/reactor.h"
 
 #include <errno.h>
