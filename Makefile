@@ -37,26 +37,35 @@ UNIT_BIN = $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 REACTOR_OBJ = $(filter $(BUILD)/lib/reactor/% $(BUILD)/lib/base/%,$(LIB_OBJ))
 SANITIZED = BUILD=build/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" HARDEN= OPT="-O1 -g"
 
+# One short line a file; V=1 shows the commands.
+Q = $(if $(V),,@)
+SAY = $(if $(V),@:,@printf '  %-5s %s\n')
+
 all: $(BUILD)/evwatch $(BUILD)/libreactor.a
 
 $(BUILD)/evwatch: $(CMD_OBJ) $(BUILD)/libevwatch.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/libreactor.a: $(REACTOR_OBJ)
+	$(SAY) AR $@
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/libevwatch.a: $(LIB_OBJ)
+	$(SAY) AR $@
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/%.o: %.c
+	$(SAY) CC $@
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libevwatch.a
+	$(SAY) CC $@
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(BUILD)/libevwatch.a $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(BUILD)/libevwatch.a $(LDLIBS)
 
 units: $(UNIT_BIN)
 
