@@ -35,8 +35,8 @@ static void done(struct engine *e)
 static void kill_all(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_rules; i++)
-		if (e->rules[i].job)
-			job_kill(e->rules[i].job);
+		if (e->rules[i]->job)
+			job_kill(e->rules[i]->job);
 	descendants_end();
 	done(e);
 }
@@ -49,8 +49,8 @@ static int64_t longest_patience(const struct engine *e)
 	int64_t longest = 0;
 
 	for (size_t i = 0; i < e->n_rules; i++)
-		if (e->rules[i].job && e->rules[i].rule->job.stop_timeout > longest)
-			longest = e->rules[i].rule->job.stop_timeout;
+		if (e->rules[i]->job && e->rules[i]->rule->job.stop_timeout > longest)
+			longest = e->rules[i]->rule->job.stop_timeout;
 	return longest;
 }
 
@@ -88,7 +88,7 @@ void ending_review(struct engine *e)
 	if (e->phase != ENGINE_STOPPING || !e->stopped)
 		return;
 	for (size_t i = 0; i < e->n_rules; i++)
-		if (!armed_idle(&e->rules[i]))
+		if (!armed_idle(e->rules[i]))
 			return;
 	/* In a turn of its own: the caller is inside a job or a source. */
 	if (timer_start_soon(e->reactor, &e->stopper) < 0)
@@ -100,7 +100,7 @@ void ending_review(struct engine *e)
 static void stop_rules(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_rules; i++)
-		armed_stop(&e->rules[i]);
+		armed_stop(e->rules[i]);
 	ending_review(e);
 }
 
@@ -136,8 +136,8 @@ void engine_finish(struct engine *e, int status, int signal)
 static void reopen_outputs(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_rules; i++)
-		if (e->rules[i].job)
-			job_reopen_output(e->rules[i].job);
+		if (e->rules[i]->job)
+			job_reopen_output(e->rules[i]->job);
 	log_warn(NULL, "HUP: the files of --output are opened anew; reading the rules again is not "
 		       "there yet");
 }
@@ -178,7 +178,7 @@ static void on_within(struct reactor *r, struct timer *t)
 static bool is_claimed(const struct engine *e, int number)
 {
 	for (size_t i = 0; i < e->n_rules; i++) {
-		const struct rule *rule = e->rules[i].rule;
+		const struct rule *rule = e->rules[i]->rule;
 
 		if (rule->type->claims_signal &&
 		    rule->type->claims_signal(rule->source_config, number))

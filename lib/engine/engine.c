@@ -1,6 +1,7 @@
 /* The life of all rules together. See engine.h and state.h. */
 #include "engine/state.h"
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -34,7 +35,7 @@ static void on_output(void *context, int error)
 		return;
 	}
 	for (size_t i = 0; i < e->n_rules; i++)
-		armed_update(&e->rules[i]);
+		armed_update(e->rules[i]);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -49,16 +50,28 @@ static void name_error(struct error *e, const char *rule)
 		 (int)(sizeof e->what - strlen(rule) - 3), what);
 }
 
+/* One rule more, not opened yet. NULL with ENOMEM. */
+static struct armed_rule *add_rule(struct engine *e, const struct rule *rule)
+{
+	struct armed_rule *a;
+
+	if (ARRAY_GROW(e->rules, e->rules_capacity, e->n_rules + 1) < 0)
+		return NULL;
+	a = calloc(1, sizeof *a);
+	if (!a)
+		return NULL;
+	a->engine = e;
+	a->rule = rule;
+	return e->rules[e->n_rules++] = a;
+}
+
 static int open_rules(struct engine *e, const struct rules *rules, struct error *error)
 {
-	e->rules = calloc(rules->count ? rules->count : 1, sizeof *e->rules);
-	if (!e->rules)
-		return error_errno(error, "cannot arm the rules");
 	for (size_t i = 0; i < rules->count; i++) {
-		struct armed_rule *a = &e->rules[e->n_rules++];
+		struct armed_rule *a = add_rule(e, rules->items[i]);
 
-		a->engine = e;
-		a->rule = rules->items[i];
+		if (!a)
+			return error_errno(error, "cannot arm the rules");
 		error_clear(error);
 		if (armed_open(a, error) < 0) {
 			name_error(error, a->rule->name);
@@ -92,8 +105,10 @@ struct engine *engine_open(struct reactor *r, const struct rules *rules,
 
 void engine_close(struct engine *e)
 {
-	for (size_t i = 0; i < e->n_rules; i++)
-		armed_close(&e->rules[i]);
+	for (size_t i = 0; i < e->n_rules; i++) {
+		armed_close(e->rules[i]);
+		free(e->rules[i]);
+	}
 	live_close(e);
 	timekeeper_close(e);
 	ending_close(e);
@@ -125,7 +140,7 @@ static int write_ready_file(struct engine *e)
 struct engine_end engine_run(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_rules; i++)
-		armed_start(&e->rules[i]);
+		armed_start(e->rules[i]);
 	log_debug(NULL, "%zu %s armed; the loop waits by %s", e->n_rules,
 		  e->n_rules == 1 ? "rule is" : "rules are", reactor_backend(e->reactor));
 	if (write_ready_file(e) < 0)
@@ -163,8 +178,8 @@ bool engine_may_start(const struct engine *e)
 	for (size_t i = 0; i < e->n_rules && e->config->count; i++) {
 		struct job_stats stats = {0};
 
-		if (e->rules[i].job)
-			job_stats(e->rules[i].job, &stats);
+		if (e->rules[i]->job)
+			job_stats(e->rules[i]->job, &stats);
 		started += stats.running;
 	}
 	return !e->config->count || started < e->config->count;

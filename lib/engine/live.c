@@ -41,7 +41,7 @@ static const struct armed_rule *next_tick(const struct engine *e, int64_t *left)
 	const struct armed_rule *next = NULL;
 
 	for (size_t i = 0; i < e->n_rules; i++) {
-		const struct armed_rule *a = &e->rules[i];
+		const struct armed_rule *a = e->rules[i];
 		int64_t mine;
 
 		if (!a->open || a->source_ended || !a->rule->type->due_in ||
@@ -80,12 +80,12 @@ static void say_running(const struct engine *e, struct buf *out)
 	for (size_t i = 0; i < e->n_rules; i++) {
 		struct job_stats stats;
 
-		if (!e->rules[i].job)
+		if (!e->rules[i]->job)
 			continue;
-		job_stats(e->rules[i].job, &stats);
+		job_stats(e->rules[i]->job, &stats);
 		if (!stats.running)
 			continue;
-		buf_printf(out, "%s%s", before, e->rules[i].rule->name);
+		buf_printf(out, "%s%s", before, e->rules[i]->rule->name);
 		if (stats.running > 1)
 			buf_printf(out, " (%zu)", (size_t)stats.running);
 		before = ", ";
@@ -183,7 +183,7 @@ static void on_resized(struct reactor *r, struct signal_watcher *w, const struct
 static bool has_schedule(const struct engine *e)
 {
 	for (size_t i = 0; i < e->n_rules; i++)
-		if (e->rules[i].rule->type->due_in)
+		if (e->rules[i]->rule->type->due_in)
 			return true;
 	return false;
 }

@@ -45,8 +45,8 @@ struct stop_signal {
 struct engine {
 	struct reactor *reactor;
 	const struct engine_config *config;
-	struct armed_rule *rules; /* owned array */
-	size_t n_rules, n_over;
+	struct armed_rule **rules; /* owned, each of them too */
+	size_t n_rules, rules_capacity, n_over;
 	struct sink *output;
 	struct buf ready; /* the ready file's content */
 	struct buf line;  /* the printer's scratch */

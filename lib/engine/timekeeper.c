@@ -26,7 +26,7 @@
 static void tell_sources(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_rules; i++) {
-		struct armed_rule *a = &e->rules[i];
+		struct armed_rule *a = e->rules[i];
 
 		if (a->open && !a->source_ended && a->rule->type->clock_changed)
 			a->rule->type->clock_changed(a->source);
