@@ -7,6 +7,7 @@
 
 #include "base/event.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct batch {
@@ -15,6 +16,13 @@ struct batch {
 	size_t n, capacity;
 	const char **subjects; /* owned array into the events: all of them in order */
 	size_t n_subjects;
+};
+
+/* A part of a batch's subjects: what one run works on. */
+struct share {
+	struct batch *batch;
+	size_t from, to;
+	bool last; /* the batch ends with it */
 };
 
 /* Copies the events. Their connections are taken over on success. NULL with ENOMEM. */

@@ -2,9 +2,10 @@
 #include "job/failure.h"
 
 #include "base/buf.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "job/state.h"
+#include "process/launch.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,18 +19,17 @@ static bool lacks_interpreter(const char *file, const char *cwd)
 
 static void describe(struct buf *b, const struct failures *f)
 {
-	const struct job *j = f->job;
-	const char *what = j->program.text ? j->program.shell : j->program.words[0];
+	const char *what = f->program->text ? f->program->shell : f->program->words[0];
 	bool executed = strcmp(f->step, STEP_EXECUTE) == 0;
 
-	if (executed && f->why == ENOENT && lacks_interpreter(what, j->around.cwd))
+	if (executed && f->why == ENOENT && lacks_interpreter(what, f->around->cwd))
 		buf_printf(b, "%s: its interpreter (#! in its first line) is not there", what);
 	else if (executed && f->why == ENOENT)
 		buf_printf(b, "%s: command not found", what);
 	else if (executed && f->why == E2BIG)
 		buf_printf(b, "%s: an argument or environment variable is too long", what);
 	else if (strcmp(f->step, STEP_CHDIR) == 0)
-		buf_printf(b, "--cwd %s: %s", j->around.cwd, strerror(f->why));
+		buf_printf(b, "--cwd %s: %s", f->around->cwd, strerror(f->why));
 	else
 		buf_printf(b, "%s: cannot %s: %s", what, f->step, strerror(f->why));
 }
@@ -42,7 +42,7 @@ static void tell(struct failures *f)
 	describe(&b, f);
 	if (f->untold)
 		buf_printf(&b, " (%llu more)", (unsigned long long)f->untold);
-	log_error(f->job->setup.rule, "%s", b.failed ? "out of memory" : b.data);
+	log_error(f->rule, "%s", b.failed ? "out of memory" : b.data);
 	buf_free(&b);
 	f->untold = 0;
 }
@@ -50,7 +50,7 @@ static void tell(struct failures *f)
 /* Without the timer nothing is held back. */
 static void wait_a_second(struct failures *f)
 {
-	timer_start_in(f->job->setup.reactor, &f->second, NS_PER_S);
+	timer_start_in(f->reactor, &f->second, NS_PER_S);
 }
 
 static void on_second(struct reactor *r, struct timer *t)
@@ -64,9 +64,10 @@ static void on_second(struct reactor *r, struct timer *t)
 	wait_a_second(f);
 }
 
-void failures_init(struct failures *f, const struct job *j)
+void failures_init(struct failures *f, struct reactor *r, const char *rule,
+		   const struct program *program, const struct surroundings *around)
 {
-	*f = (struct failures){.job = j};
+	*f = (struct failures){.reactor = r, .rule = rule, .program = program, .around = around};
 	timer_init(&f->second, CLOCK_OF_LOOP, on_second);
 }
 
@@ -85,7 +86,7 @@ void failures_tell(struct failures *f, const char *step, int why)
 
 void failures_close(struct failures *f)
 {
-	timer_stop(f->job->setup.reactor, &f->second);
+	timer_stop(f->reactor, &f->second);
 	if (f->untold)
 		tell(f);
 }

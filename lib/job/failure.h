@@ -1,5 +1,5 @@
 /*
- * What a job says of commands that cannot be started. The first failure is told at once; equal ones
+ * What is said of commands that cannot be started. The first failure is told at once; equal ones
  * are counted, and told as a number once a second: a queue of 100,000 is no log of 100,000 lines.
  */
 #ifndef EVWATCH_JOB_FAILURE_H
@@ -9,17 +9,23 @@
 
 #include <stdint.h>
 
-struct job;
+struct program;
+struct surroundings;
 
 struct failures {
-	const struct job *job;
+	struct reactor *reactor;
+	const char *rule;
+	const struct program *program;
+	const struct surroundings *around;
 	struct timer second; /* active: the last one was told less than a second ago */
 	const char *step;    /* that one; a literal */
 	int why;
 	uint64_t untold; /* equal ones since */
 };
 
-void failures_init(struct failures *f, const struct job *j);
+/* All of these outlive it. */
+void failures_init(struct failures *f, struct reactor *r, const char *rule,
+		   const struct program *program, const struct surroundings *around);
 
 /* The command could not be started: this step (launch_start) failed with this errno. */
 void failures_tell(struct failures *f, const char *step, int why);

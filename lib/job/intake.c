@@ -3,7 +3,8 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
-#include "job/state.h"
+#include "job/batch.h"
+#include "job/run_setup.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -19,29 +20,30 @@ static int memory_file(const void *bytes, size_t length)
 }
 
 /* The events whose first subject is of this run's share; those without one go with the first. */
-static void add_events(const struct run *run, struct buf *b)
+static void add_events(const struct run_setup *setup, const struct share *share, uint64_t ordinal,
+		       struct buf *b)
 {
-	const struct job *j = run->job;
 	size_t at = 0;
 
-	for (size_t i = 0; i < run->batch->n; i++) {
-		const struct event *event = run->batch->events[i];
+	for (size_t i = 0; i < share->batch->n; i++) {
+		const struct event *event = share->batch->events[i];
 
-		if (at >= run->from && (at < run->to || run->last_share))
-			j->setup.host->event_json(j->setup.owner, b, event, run->ordinal);
+		if (at >= share->from && (at < share->to || share->last))
+			setup->host->event_json(setup->owner, b, event, ordinal);
 		at += event->n_subjects;
 	}
 }
 
-static int input_of_text(const struct run *run, bool json)
+static int input_of_text(const struct run_setup *setup, const struct share *share, uint64_t ordinal)
 {
+	bool json = setup->config->stdin_mode == STDIN_JSON;
 	struct buf b = {0};
 	int fd = -1;
 
 	if (json)
-		add_events(run, &b);
-	for (size_t i = run->from; i < run->to && !json; i++)
-		buf_printf(&b, "%s\n", run->batch->subjects[i]);
+		add_events(setup, share, ordinal, &b);
+	for (size_t i = share->from; i < share->to && !json; i++)
+		buf_printf(&b, "%s\n", share->batch->subjects[i]);
 	if (b.failed)
 		errno = ENOMEM;
 	else
@@ -50,10 +52,10 @@ static int input_of_text(const struct run *run, bool json)
 	return fd;
 }
 
-int intake_open(const struct run *run, bool *mine)
+int intake_open(const struct run_setup *setup, const struct share *share, uint64_t ordinal,
+		bool *mine)
 {
-	const struct event *first = batch_first(run->batch);
-	const struct job *j = run->job;
+	const struct event *first = batch_first(share->batch);
 
 	*mine = true;
 	if (first->payload)
@@ -61,14 +63,14 @@ int intake_open(const struct run *run, bool *mine)
 	*mine = false;
 	if (first->connection >= 0)
 		return first->connection;
-	switch (j->setup.config->stdin_mode) {
+	switch (setup->config->stdin_mode) {
 	case STDIN_INHERIT:
 		return 0;
 	case STDIN_PATHS:
 	case STDIN_JSON:
 		*mine = true;
-		return input_of_text(run, j->setup.config->stdin_mode == STDIN_JSON);
+		return input_of_text(setup, share, ordinal);
 	default:
-		return j->null;
+		return setup->null;
 	}
 }

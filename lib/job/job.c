@@ -8,13 +8,11 @@
 #include "job/job.h"
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "base/log.h"
 #include "base/units.h"
 #include "job/state.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,8 +57,10 @@ static void on_shortage(struct reactor *r, struct timer *t)
 	pump(CONTAINER_OF(t, struct job, shortage));
 }
 
-int job_run_postponed(struct job *j, struct run *run, const char *step, int why)
+static int on_postponed(struct run *run, const char *step, int why)
 {
+	struct job *j = run->setup->owner;
+
 	/* Several starts may fail at once: that is one shortage. */
 	if (!timer_active(&j->shortage))
 		j->shortage_wait = j->shortage_wait ? j->shortage_wait * 2 : SHORTAGE_FIRST;
@@ -72,8 +72,6 @@ int job_run_postponed(struct job *j, struct run *run, const char *step, int why)
 		log_warn(j->setup.rule, "cannot %s: %s; trying again until it works", step,
 			 strerror(why));
 	j->told_shortage = true;
-	run->attempts--;
-	run->state = RUN_WAITING;
 	list_remove(&run->link);
 	j->n_running--;
 	list_prepend(&j->queue, &run->link);
@@ -94,8 +92,9 @@ static void drop_queue(struct job *j)
 	{
 		struct run *run = CONTAINER_OF(at, struct run, link);
 
-		if (run->last_share)
-			j->setup.host->dropped(j->setup.owner, batch_first(run->batch)->token);
+		if (run->share.last)
+			j->setup.host->dropped(j->setup.owner,
+					       batch_first(run->share.batch)->token);
 		run_free(run);
 	}
 	j->n_queued = 0;
@@ -107,8 +106,8 @@ static void enqueue(struct job *j, struct batch *b)
 	size_t from = 0;
 
 	do {
-		size_t n = launch_fit(&j->program, b->subjects, from, b->n_subjects);
-		struct run *run = run_new(j, b, from, from + n);
+		size_t n = launch_fit(&j->of_runs.program, b->subjects, from, b->n_subjects);
+		struct run *run = run_new(&j->of_runs, b, from, from + n);
 
 		if (!run) {
 			log_error(j->setup.rule, "out of memory: %zu events are lost", b->n);
@@ -122,14 +121,15 @@ static void enqueue(struct job *j, struct batch *b)
 	pump(j);
 }
 
-void job_run_over(struct job *j, struct run *run)
+static void on_run_over(struct run *run)
 {
+	struct job *j = run->setup->owner;
 	struct run_result result = {
 	    .ordinal = run->ordinal,
 	    .status = run->status,
 	    .pid = run->pid,
 	    .duration = run->pid > 0 ? clock_read(CLOCK_OF_LOOP) - run->started : 0,
-	    .token = run->last_share ? batch_first(run->batch)->token : NULL,
+	    .token = run->share.last ? batch_first(run->share.batch)->token : NULL,
 	};
 	bool captures = run->output.capture;
 	struct buf captured = {0};
@@ -317,9 +317,9 @@ void job_stats(const struct job *j, struct job_stats *stats)
 
 void job_reopen_output(struct job *j)
 {
-	if (output_plan_reopen(&j->output) < 0)
+	if (output_plan_reopen(&j->of_runs.output) < 0)
 		log_error(j->setup.rule, "cannot open %s anew: %s; it goes on in the old file",
-			  j->output.path, strerror(errno));
+			  j->of_runs.output.path, strerror(errno));
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -343,57 +343,75 @@ void job_kill(struct job *j)
 	run_kill(CONTAINER_OF(at, struct run, link));
 }
 
-static void job_close(struct job *j)
-{
-	surroundings_close(&j->around);
-	program_close(&j->program);
-	starts_close(&j->starts);
-	output_plan_close(&j->output);
-	fd_close(&j->null);
-	free(j);
-}
-
 void job_free(struct job *j)
 {
 	timer_stop(j->setup.reactor, &j->gather);
 	timer_stop(j->setup.reactor, &j->shortage);
-	failures_close(&j->failures);
 	drop_queue(j);
 	LIST_EACH(at, after, &j->runs)
 	run_free(CONTAINER_OF(at, struct run, link));
 	if (j->gathered)
 		batch_release(j->gathered);
-	job_close(j);
+	run_setup_close(&j->of_runs);
+	free(j);
 }
+
+static void on_began(struct run *run)
+{
+	const struct job *j = run->setup->owner;
+
+	j->setup.host->began(j->setup.owner, run->ordinal, run->pid,
+			     batch_first(run->share.batch)->token);
+}
+
+static void on_executed(struct run *run)
+{
+	struct job *j = run->setup->owner;
+
+	j->shortage_wait = 0;
+}
+
+static void on_event_json(void *owner, struct buf *out, const struct event *event, uint64_t ordinal)
+{
+	const struct job *j = owner;
+
+	j->setup.host->event_json(j->setup.owner, out, event, ordinal);
+}
+
+static const struct run_host run_host = {
+    .began = on_began,
+    .executed = on_executed,
+    .postponed = on_postponed,
+    .over = on_run_over,
+    .event_json = on_event_json,
+};
 
 struct job *job_new(const struct job_setup *setup, struct error *e)
 {
 	struct job *j = calloc(1, sizeof *j);
-	const struct job_config *c = setup->config;
 
 	if (!j) {
 		error_errno(e, "cannot make the job");
 		return NULL;
 	}
 	j->setup = *setup;
+	j->of_runs = (struct run_setup){
+	    .reactor = setup->reactor,
+	    .config = setup->config,
+	    .command = setup->command,
+	    .rule = setup->rule,
+	    .kind = setup->kind,
+	    .inherited = setup->inherited,
+	    .host = &run_host,
+	    .owner = j,
+	};
 	j->stats.last_status = -1;
-	j->output.file = -1;
-	failures_init(&j->failures, j);
 	list_init(&j->queue);
 	list_init(&j->runs);
-	list_init(&j->output.streams);
 	timer_init(&j->gather, CLOCK_OF_LOOP, on_gather);
 	timer_init(&j->shortage, CLOCK_OF_LOOP, on_shortage);
-	j->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (j->null < 0)
-		error_errno(e, "cannot open /dev/null");
-	else if (surroundings_open(&j->around, &c->around, e) < 0)
-		;
-	else if (program_open(&j->program, setup->command, &j->around) < 0)
-		error_errno(e, "cannot prepare the command");
-	else if (output_plan_open(&j->output, setup->reactor, &c->output, setup->rule, setup->out,
-				  setup->err, e) == 0)
+	if (run_setup_open(&j->of_runs, setup->out, setup->err, e) == 0)
 		return j;
-	job_close(j);
+	free(j);
 	return NULL;
 }

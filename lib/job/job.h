@@ -8,9 +8,7 @@
 #define EVWATCH_JOB_JOB_H
 
 #include "base/event.h"
-#include "base/option.h"
-#include "output/output.h"
-#include "process/launch.h"
+#include "job/config.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,35 +19,6 @@ struct error;
 struct job;
 struct reactor;
 struct sink;
-
-enum on_busy { BUSY_QUEUE, BUSY_SKIP, BUSY_RESTART, BUSY_SIGNAL, BUSY_PARALLEL };
-enum job_stdin { STDIN_NULL, STDIN_PATHS, STDIN_JSON, STDIN_INHERIT };
-
-/* What section 4 of the interface lets a rule say. Filled through job_options. */
-struct job_config {
-	int on_busy;      /* enum on_busy; -1: the kind's default */
-	int signal;       /* --signal, for BUSY_SIGNAL; default HUP */
-	uint64_t jobs;    /* 0: the kind's default */
-	int64_t debounce; /* ns; -1: the kind's default */
-	bool debounce_auto;
-	int64_t max_wait; /* ns; default 2 s */
-	int64_t throttle; /* ns; 0: none */
-	bool initial;
-	int64_t timeout;      /* ns; 0: none */
-	int stop_signal;      /* default TERM */
-	int64_t stop_timeout; /* ns; default 10 s */
-	uint64_t retry;
-	int64_t backoff, backoff_max; /* ns; default 1 s, 1 min */
-	uint64_t priority;            /* 0 to 7; default 4 */
-	int stdin_mode;               /* enum job_stdin */
-	struct surroundings_config around;
-	struct output_config output;
-};
-
-/* Ends with a NULL name. Offsets are into struct job_config. */
-extern const struct option job_options[];
-
-void job_config_init(struct job_config *c);
 
 /* How one run ended. */
 struct run_result {

@@ -1,5 +1,5 @@
 /* The options of section 4, as a table: how a command is run. */
-#include "job/job.h"
+#include "job/config.h"
 
 #include "base/error.h"
 #include "base/signame.h"

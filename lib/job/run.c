@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "job/intake.h"
-#include "job/state.h"
+#include "job/run_setup.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -25,19 +25,15 @@ enum { STATUS_TIMEOUT = 124, STATUS_NOT_EXECUTED = 126, STATUS_NOT_FOUND = 127 }
 static void on_timeout(struct reactor *r, struct timer *t);
 static void on_again(struct reactor *r, struct timer *t);
 static void on_over(struct reactor *r, struct timer *d);
-static void start_failed(struct run *run, const char *step, int why);
 
-struct run *run_new(struct job *j, struct batch *b, size_t from, size_t to)
+struct run *run_new(struct run_setup *setup, struct batch *b, size_t from, size_t to)
 {
 	struct run *run = calloc(1, sizeof *run);
 
 	if (!run)
 		return NULL;
-	run->job = j;
-	run->batch = batch_hold(b);
-	run->from = from;
-	run->to = to;
-	run->last_share = to == b->n_subjects;
+	run->setup = setup;
+	run->share = (struct share){batch_hold(b), from, to, to == b->n_subjects};
 	run->forced_status = -1;
 	list_init(&run->link);
 	timer_init(&run->timeout, CLOCK_OF_LOOP, on_timeout);
@@ -48,7 +44,7 @@ struct run *run_new(struct job *j, struct batch *b, size_t from, size_t to)
 
 void run_free(struct run *run)
 {
-	struct reactor *r = run->job->setup.reactor;
+	struct reactor *r = run->setup->reactor;
 
 	timer_stop(r, &run->timeout);
 	timer_stop(r, &run->again);
@@ -57,8 +53,31 @@ void run_free(struct run *run)
 	start_abandon(&run->start, run->pid);
 	terminal_take_back(&run->terminal, r);
 	list_remove(&run->link);
-	batch_release(run->batch);
+	batch_release(run->share.batch);
 	free(run);
+}
+
+/* ---- states ---------------------------------------------------------------------------------- */
+
+/* The diagram is in run.h. What a state has going on ends with it. */
+static void run_become(struct run *run, enum run_state next)
+{
+	struct reactor *r = run->setup->reactor;
+
+	if (next == RUN_STOPPING || next == RUN_CLEARING) { /* the command's means stay in use */
+		run->state = next;
+		return;
+	}
+	timer_stop(r, &run->timeout);
+	timer_stop(r, &run->again);
+	timer_stop(r, &run->over);
+	if (next != RUN_RUNNING)
+		terminal_take_back(&run->terminal, r);
+	if (next != RUN_RUNNING && next != RUN_OVER) /* whose owner wants what was captured */
+		output_finish(&run->output, NULL);
+	run->state = next;
+	if (next == RUN_OVER)
+		run->setup->host->over(run);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -76,55 +95,53 @@ static bool group_is_gone(const struct run *run)
 /* The wait before the next attempt, doubling up to --backoff's MAX. */
 static bool back_off(struct run *run)
 {
-	struct job *j = run->job;
-	int64_t most = j->setup.config->backoff_max;
+	const struct job_config *c = run->setup->config;
 
-	run->backoff = run->backoff ? run->backoff * 2 : j->setup.config->backoff;
-	if (run->backoff > most)
-		run->backoff = most;
-	if (timer_start_in(j->setup.reactor, &run->again, run->backoff) < 0)
-		return false;
-	run->state = RUN_BACKOFF;
-	return true;
+	run->backoff = run->backoff ? run->backoff * 2 : c->backoff;
+	if (run->backoff > c->backoff_max)
+		run->backoff = c->backoff_max;
+	run_become(run, RUN_BACKOFF);
+	return timer_start_in(run->setup->reactor, &run->again, run->backoff) == 0;
+}
+
+static bool wants_retry(const struct run *run)
+{
+	return run->status != 0 && !run->unwanted && run->attempts <= run->setup->config->retry &&
+	       batch_first(run->share.batch)->connection < 0;
 }
 
 static void run_end(struct run *run)
 {
-	struct job *j = run->job;
-
-	timer_stop(j->setup.reactor, &run->timeout);
-	terminal_take_back(&run->terminal, j->setup.reactor);
 	if (run->forced_status >= 0)
 		run->status = run->forced_status;
-	if (run->status != 0 && !run->unwanted && !j->stopping &&
-	    run->attempts <= j->setup.config->retry && batch_first(run->batch)->connection < 0) {
-		log_info(j->setup.rule, "run %llu: attempt %llu failed with status %d",
+	if (wants_retry(run)) {
+		log_info(run->setup->rule, "run %llu: attempt %llu failed with status %d",
 			 (unsigned long long)run->ordinal, (unsigned long long)run->attempts,
 			 run->status);
-		output_finish(&run->output, NULL);
 		if (back_off(run))
 			return;
 	}
-	job_run_over(j, run);
+	run_become(run, RUN_OVER);
 }
 
-static void on_child(struct reactor *r, struct child_watcher *w, int status)
+/* What was stopped must be gone whole before something else takes its place. */
+static void clear_group(struct run *run)
 {
-	struct run *run = CONTAINER_OF(w, struct run, child);
-	const char *step;
-	int why = start_end(&run->start, &step);
+	run_become(run, RUN_CLEARING);
+	if (group_is_gone(run) || timer_start_in(run->setup->reactor, &run->timeout, GLANCE) < 0)
+		run_end(run);
+}
 
-	run->status = shell_status(status);
-	if (why && run->state == RUN_RUNNING) {
-		start_failed(run, step, why);
-		return;
-	}
-	run->job->shortage_wait = 0;
-	/* What was stopped must be gone whole before something else takes its place. */
-	if (run->state == RUN_STOPPING && !group_is_gone(run) &&
-	    timer_start_in(r, &run->timeout, GLANCE) == 0)
-		return;
-	run_end(run);
+static void glance(struct run *run)
+{
+	int64_t now = reactor_now(run->setup->reactor, CLOCK_OF_LOOP);
+
+	if (now >= run->kill_at)
+		run_signal(run, SIGKILL);
+	if (now >= run->kill_at + LAST_GLANCE)
+		run_end(run);
+	else
+		clear_group(run);
 }
 
 /* ---- stopping -------------------------------------------------------------------------------- */
@@ -137,55 +154,53 @@ void run_signal(const struct run *run, int number)
 
 void run_kill(struct run *run)
 {
-	if (run->state == RUN_RUNNING || run->state == RUN_STOPPING) {
-		run->unwanted = true;
-		run->state = RUN_STOPPING;
-		run->kill_at = reactor_now(run->job->setup.reactor, CLOCK_OF_LOOP);
+	run->unwanted = true;
+	if (run->state != RUN_RUNNING && run->state != RUN_STOPPING && run->state != RUN_CLEARING)
+		return;
+	if (run->state == RUN_RUNNING)
+		run_become(run, RUN_STOPPING);
+	run->kill_at = reactor_now(run->setup->reactor, CLOCK_OF_LOOP);
+	run_signal(run, SIGKILL);
+}
+
+/* Of one that runs; the end of the command leads on. */
+static void stop_command(struct run *run)
+{
+	const struct job_config *c = run->setup->config;
+	struct reactor *r = run->setup->reactor;
+
+	run_become(run, RUN_STOPPING);
+	run_signal(run, c->stop_signal);
+	run_signal(run, SIGCONT); /* a stopped process would not hear of it */
+	run->kill_at = reactor_now(r, CLOCK_OF_LOOP) + c->stop_timeout;
+	if (timer_start_at(r, &run->timeout, run->kill_at) < 0)
 		run_signal(run, SIGKILL);
-	}
 }
 
 void run_stop(struct run *run)
 {
-	struct job *j = run->job;
-	const struct job_config *c = j->setup.config;
-
 	run->unwanted = true;
-	if (run->state == RUN_BACKOFF) {
-		timer_stop(j->setup.reactor, &run->again);
-		job_run_over(j, run);
-		return;
-	}
-	if (run->state != RUN_RUNNING)
-		return;
-	run->state = RUN_STOPPING;
-	run_signal(run, c->stop_signal);
-	run_signal(run, SIGCONT); /* a stopped process would not hear of it */
-	run->kill_at = reactor_now(j->setup.reactor, CLOCK_OF_LOOP) + c->stop_timeout;
-	if (timer_start_at(j->setup.reactor, &run->timeout, run->kill_at) < 0)
-		run_signal(run, SIGKILL);
+	if (run->state == RUN_BACKOFF)
+		run_become(run, RUN_OVER);
+	else if (run->state == RUN_RUNNING)
+		stop_command(run);
 }
 
 static void on_timeout(struct reactor *r, struct timer *t)
 {
 	struct run *run = CONTAINER_OF(t, struct run, timeout);
-	int64_t now = reactor_now(r, CLOCK_OF_LOOP);
 
-	if (run->state == RUN_RUNNING) {
-		log_info(run->job->setup.rule, "run %llu is stopped: its time is over",
+	(void)r;
+	if (run->state == RUN_CLEARING) {
+		glance(run);
+	} else if (run->state == RUN_STOPPING) {
+		run_signal(run, SIGKILL); /* its end comes */
+	} else {
+		log_info(run->setup->rule, "run %llu is stopped: its time is over",
 			 (unsigned long long)run->ordinal);
 		run->forced_status = STATUS_TIMEOUT;
-		run_stop(run);
-		run->unwanted = false;
-		return;
+		stop_command(run);
 	}
-	if (now >= run->kill_at)
-		run_signal(run, SIGKILL);
-	if (run->child.started)
-		return; /* KILL was sent: its end comes */
-	if (group_is_gone(run) || now >= run->kill_at + LAST_GLANCE ||
-	    timer_start_in(r, t, GLANCE) < 0)
-		run_end(run);
 }
 
 /* ---- starting -------------------------------------------------------------------------------- */
@@ -196,23 +211,28 @@ static bool is_shortage(int why)
 	return why == EAGAIN || why == ENOMEM || why == EMFILE || why == ENFILE;
 }
 
+/* Back into the owner's queue. */
+static bool postpone(struct run *run, const char *step, int why)
+{
+	run_become(run, RUN_WAITING);
+	if (run->setup->host->postponed(run, step, why) < 0)
+		return false;
+	run->attempts--;
+	return true;
+}
+
 static void start_failed(struct run *run, const char *step, int why)
 {
-	struct job *j = run->job;
-
-	timer_stop(j->setup.reactor, &run->timeout);
-	terminal_take_back(&run->terminal, j->setup.reactor);
-	output_finish(&run->output, NULL);
 	run->pid = 0;
-	if (is_shortage(why) && !j->stopping && job_run_postponed(j, run, step, why) == 0)
+	if (is_shortage(why) && !run->unwanted && postpone(run, step, why))
 		return;
-	failures_tell(&j->failures, step, why);
+	run_become(run, RUN_FAILED);
+	failures_tell(&run->setup->failures, step, why);
 	run->status = why == ENOENT && strcmp(step, STEP_EXECUTE) == 0 ? STATUS_NOT_FOUND
 								       : STATUS_NOT_EXECUTED;
-	run->state = RUN_FAILED;
 	/* In the next turn: a queue of commands that all fail must neither nest nor starve the
 	 * rest. */
-	if (timer_start_soon(j->setup.reactor, &run->over) < 0)
+	if (timer_start_soon(run->setup->reactor, &run->over) < 0)
 		run_end(run);
 }
 
@@ -222,40 +242,58 @@ static void on_over(struct reactor *r, struct timer *d)
 	run_end(CONTAINER_OF(d, struct run, over));
 }
 
+static void on_child(struct reactor *r, struct child_watcher *w, int status)
+{
+	struct run *run = CONTAINER_OF(w, struct run, child);
+	const char *step;
+	int why = start_end(&run->start, &step);
+
+	(void)r;
+	run->status = shell_status(status);
+	if (why && run->state == RUN_RUNNING) {
+		start_failed(run, step, why);
+		return;
+	}
+	run->setup->host->executed(run);
+	if (run->state == RUN_STOPPING)
+		clear_group(run);
+	else
+		run_end(run);
+}
+
 static int watch_child(struct run *run)
 {
-	struct job *j = run->job;
-	int64_t timeout = j->setup.config->timeout;
+	struct reactor *r = run->setup->reactor;
+	int64_t timeout = run->setup->config->timeout;
 
 	child_init(&run->child, run->pid, on_child);
-	if (child_start(j->setup.reactor, &run->child) < 0)
+	if (child_start(r, &run->child) < 0)
 		return -1;
-	if (timeout && timer_start_in(j->setup.reactor, &run->timeout, timeout) < 0)
+	if (timeout && timer_start_in(r, &run->timeout, timeout) < 0)
 		return -1;
 	return 0;
 }
 
 static void run_started(struct run *run)
 {
-	struct job *j = run->job;
-	struct event *first = batch_first(run->batch);
+	struct event *first = batch_first(run->share.batch);
 
-	run->state = RUN_RUNNING;
+	run_become(run, RUN_RUNNING);
 	run->started = clock_read(CLOCK_OF_LOOP);
 	if (!run->start)
-		j->shortage_wait = 0;
+		run->setup->host->executed(run);
 	if (watch_child(run) < 0) {
 		int why = errno;
 
 		run_signal(run, SIGKILL);
-		child_stop(j->setup.reactor, &run->child);
+		child_stop(run->setup->reactor, &run->child);
 		start_abandon(&run->start, run->pid);
 		start_failed(run, "watch the command", why);
 		return;
 	}
 	fd_close(&first->connection); /* the command's alone now */
 	if (!run->told)
-		j->setup.host->began(j->setup.owner, run->ordinal, run->pid, first->token);
+		run->setup->host->began(run);
 	run->told = true;
 }
 
@@ -266,38 +304,39 @@ static void run_started(struct run *run)
  */
 static bool may_overlap(const struct run *run, const struct launch *l)
 {
-	return run->job->setup.config->jobs > 1 && batch_first(run->batch)->connection < 0 &&
+	return run->setup->config->jobs > 1 && batch_first(run->share.batch)->connection < 0 &&
 	       !l->foreground;
 }
 
 /* Starts the process. Returns its pid, or -1 with errno and *step. */
 static pid_t start_process(struct run *run, struct launch *l, const char **step)
 {
-	struct job *j = run->job;
+	struct run_setup *s = run->setup;
+	const struct event *first = batch_first(run->share.batch);
 	bool mine;
 	pid_t pid;
 	int input;
 
 	*step = "prepare its input";
-	input = intake_open(run, &mine);
+	input = intake_open(s, &run->share, run->ordinal, &mine);
 	if (input < 0)
 		return -1;
 	l->fds[0] = input;
-	l->reactor = j->setup.reactor;
-	l->inherited = j->setup.inherited;
-	if (batch_first(run->batch)->connection >= 0 && !batch_first(run->batch)->payload)
+	l->reactor = s->reactor;
+	l->inherited = s->inherited;
+	if (first->connection >= 0 && !first->payload)
 		l->fds[1] = input;
 	l->foreground = input == 0 && terminal_is_ours();
 	*step = "prepare its output";
 	pid = -1;
-	if (output_open(&run->output, &j->output, batch_first(run->batch)->capture, l->fds) == 0) {
-		pid = may_overlap(run, l) ? launch_begin(&j->starts, l, &run->start, step)
+	if (output_open(&run->output, &s->output, first->capture, l->fds) == 0) {
+		pid = may_overlap(run, l) ? launch_begin(&s->starts, l, &run->start, step)
 					  : launch_start(l, step);
 		output_started(&run->output, l->fds);
 		if (pid < 0 && l->foreground)
 			terminal_reclaim(); /* it may have taken it before it failed */
-		else if (l->foreground && terminal_lent(&run->terminal, j->setup.reactor, pid) < 0)
-			log_warn(j->setup.rule, "Ctrl-Z will not be noticed: %s", strerror(errno));
+		else if (l->foreground && terminal_lent(&run->terminal, s->reactor, pid) < 0)
+			log_warn(s->rule, "Ctrl-Z will not be noticed: %s", strerror(errno));
 	}
 	if (mine)
 		fd_close(&input);
@@ -306,16 +345,16 @@ static pid_t start_process(struct run *run, struct launch *l, const char **step)
 
 void run_launch(struct run *run)
 {
-	struct job *j = run->job;
-	struct run_facts facts = {j->setup.rule, j->setup.kind, run->ordinal};
-	struct event *first = batch_first(run->batch);
+	struct run_setup *s = run->setup;
+	struct run_facts facts = {s->rule, s->kind, run->ordinal};
 	const char *step = "prepare it";
 	struct launch l;
 
 	run->attempts++;
 	run->forced_status = -1;
-	if (launch_prepare(&l, &j->program, &j->around, first, &facts,
-			   run->batch->subjects + run->from, run->to - run->from) < 0) {
+	if (launch_prepare(&l, &s->program, &s->around, batch_first(run->share.batch), &facts,
+			   run->share.batch->subjects + run->share.from,
+			   run->share.to - run->share.from) < 0) {
 		start_failed(run, step, errno);
 		return;
 	}

@@ -1,41 +1,45 @@
 /*
- * A run: one execution of the rule's command, from its launch to its end.
+ * A run: one execution of the rule's command, from its launch to its end. Its states, and what
+ * leads from one to the next (run_become in run.c is the only place that changes them):
  *
- *	WAITING --launch--> RUNNING --ended--> (over)
- *	 ^    |                |  \--stop, timeout--> STOPPING --ended, group gone--> (over)
- *	 |    |                |  failed, retries left
- *	 +----|--- BACKOFF <---+
- *	 |    |
- *	 +----+--- no means for a process: the job puts it back into its queue
- *	      +--- it cannot be executed --> FAILED --next turn--> (over)
+ *	WAITING   launched: RUNNING; not executable: FAILED; no means for a process: WAITING again
+ *	RUNNING   its command ended: BACKOFF or OVER; stop or timeout: STOPPING; a start that was
+ *not waited for (`start` is set) has failed: FAILED or WAITING STOPPING  its command ended:
+ *CLEARING CLEARING  its process group is gone: BACKOFF or OVER BACKOFF   launched again, after a
+ *failure: as from WAITING; stop: OVER FAILED    in the next turn of the loop: BACKOFF or OVER OVER
+ *its owner frees it
  *
- * Of a start that was not waited for, both are known when its child ends; until then it is RUNNING.
- *
- * Its owner, the job, is told when it is over.
+ * The owner is the job, which a run does not know: it calls back through struct run_host
+ *(run_setup.h).
  */
 #ifndef EVWATCH_JOB_RUN_H
 #define EVWATCH_JOB_RUN_H
 
 #include "base/list.h"
 #include "job/batch.h"
-#include "job/job.h"
 #include "output/output.h"
 #include "process/terminal.h"
 #include "reactor/reactor.h"
 
-struct job;
+struct run_setup;
 struct start;
 
-enum run_state { RUN_WAITING, RUN_RUNNING, RUN_STOPPING, RUN_BACKOFF, RUN_FAILED };
+enum run_state {
+	RUN_WAITING,
+	RUN_RUNNING,
+	RUN_STOPPING,
+	RUN_CLEARING,
+	RUN_BACKOFF,
+	RUN_FAILED,
+	RUN_OVER,
+};
 
 struct run {
-	struct link link; /* in the job's queue, or among its runs */
-	struct job *job;
-	struct batch *batch;
-	size_t from, to; /* its share of the batch's subjects */
-	bool last_share; /* the batch ends with it */
+	struct link link; /* the owner's */
+	struct run_setup *setup;
+	struct share share;
 	enum run_state state;
-	uint64_t ordinal;
+	uint64_t ordinal; /* the owner sets it before the first launch */
 	pid_t pid;
 	int status;        /* as a shell counts it */
 	int forced_status; /* 124 after a timeout; -1: none */
@@ -54,10 +58,10 @@ struct run {
 };
 
 /* One share of a batch. NULL with ENOMEM; the batch gets a reference. */
-struct run *run_new(struct job *j, struct batch *b, size_t from, size_t to);
+struct run *run_new(struct run_setup *setup, struct batch *b, size_t from, size_t to);
 void run_free(struct run *run);
 
-/* Starts it. Whatever happens, job_run_over is called in the end, in a later turn. */
+/* Starts it. Whatever happens, host->over is called in the end, in a later turn. */
 void run_launch(struct run *run);
 
 /* Stop signal to its group, KILL after --stop-timeout. */
