@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "inotify/inotify.h"
 #include "output/sink.h"
 #include "process/descendants.h"
 #include "process/guard.h"
@@ -93,7 +94,8 @@ struct engine *engine_open(struct reactor *r, const struct rules *rules,
 	e->reactor = r;
 	e->config = config;
 	e->output = sink_open(r, 1, OUTPUT_LIMIT, on_output, e);
-	if (!e->output) {
+	e->inotify = inotify_set_new(r);
+	if (!e->output || !e->inotify) {
 		error_errno(error, "cannot start");
 	} else if (open_rules(e, rules, error) == 0 && timekeeper_open(e, rules, error) == 0 &&
 		   ending_open(e, error) == 0 && live_open(e, error) == 0) {
@@ -112,6 +114,7 @@ void engine_close(struct engine *e)
 	live_close(e);
 	timekeeper_close(e);
 	ending_close(e);
+	inotify_set_free(e->inotify);
 	if (e->output)
 		sink_close(e->output);
 	buf_free(&e->ready);

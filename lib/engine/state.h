@@ -13,6 +13,7 @@
 #include "job/job.h"
 #include "reactor/reactor.h"
 
+struct inotify_set;
 struct live;
 struct rule;
 struct rules;
@@ -48,8 +49,9 @@ struct engine {
 	struct armed_rule **rules; /* owned, each of them too */
 	size_t n_rules, rules_capacity, n_over;
 	struct sink *output;
-	struct buf ready; /* the ready file's content */
-	struct buf line;  /* the printer's scratch */
+	struct inotify_set *inotify; /* of all sources and the timekeeper */
+	struct buf ready;            /* the ready file's content */
+	struct buf line;             /* the printer's scratch */
 	enum engine_phase phase;
 	struct engine_end end;
 	uint64_t runs; /* that ended; without commands: events printed */

@@ -23,6 +23,7 @@
 struct buf;
 struct calendar_time;
 struct error;
+struct inotify_set;
 struct reactor;
 struct source;
 struct zone;
@@ -69,8 +70,9 @@ struct source {
 	const struct source_host *host;
 	void *owner; /* the engine's */
 	struct reactor *reactor;
-	const char *rule;       /* its name, for messages and the log */
-	const char *ready_file; /* evwatch's own, no event to anybody; NULL: none */
+	struct inotify_set *inotify; /* for all that watches files */
+	const char *rule;            /* its name, for messages and the log */
+	const char *ready_file;      /* evwatch's own, no event to anybody; NULL: none */
 	struct gather gather;
 	bool has_command;
 	bool busy_chosen; /* --on-busy is another than the kind's own */
