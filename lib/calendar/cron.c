@@ -1,6 +1,7 @@
 /*
  * The cron dialect: five fields (minute, hour, day of month, month, day of week), six with seconds
- * first, or one `@` word. What Vixie cron reads is read the same way; L, W, # and ? are Quartz's.
+ * first, seven with the year last, or one `@` word. What Vixie cron reads is read the same way; L,
+ * W, #, ? and the year are Quartz's.
  */
 #include "calendar/spec.h"
 
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum field_id { SECOND, MINUTE, HOUR, DAY, MONTH, WEEKDAY, FIELDS };
+enum field_id { SECOND, MINUTE, HOUR, DAY, MONTH, WEEKDAY, YEAR, FIELDS };
 
 struct field {
 	const char *name;
@@ -25,9 +26,13 @@ static const char *const month_names[] = {"jan", "feb", "mar", "apr", "may", "ju
 static const char *const weekday_names[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat", NULL};
 
 static const struct field fields[FIELDS] = {
-    {"second", 0, 59, NULL},       {"minute", 0, 59, NULL},
-    {"hour", 0, 23, NULL},         {"day of month", 1, 31, NULL},
-    {"month", 1, 12, month_names}, {"day of week", 0, 7, weekday_names},
+    {"second", 0, 59, NULL},
+    {"minute", 0, 59, NULL},
+    {"hour", 0, 23, NULL},
+    {"day of month", 1, 31, NULL},
+    {"month", 1, 12, month_names},
+    {"day of week", 0, 7, weekday_names},
+    {"year", FIRST_YEAR, LAST_YEAR, NULL},
 };
 
 /* What a reader carries along. */
@@ -38,9 +43,8 @@ struct reader {
 	enum field_id id;
 	const struct field *field;
 	uint64_t bits; /* what the field's items gave so far */
-	bool any;      /* an item was a bare * or ? */
+	bool star;     /* the field begins with * or ? */
 	bool has_step; /* an item had a / */
-	bool special;  /* an item was L, W or # */
 };
 
 #define FAULT(r, at, ...) calendar_fault((r)->e, (r)->text, (at), __VA_ARGS__)
@@ -122,7 +126,6 @@ static int suffix_read(struct reader *r, const char *start, int value)
 		return 0;
 	}
 	r->at++;
-	r->special = true;
 	if (!ends_item(*r->at))
 		return FAULT(r, start, "L, W and # stand alone, without a range or step");
 	return 1;
@@ -148,22 +151,26 @@ static int last_read(struct reader *r)
 	} else {
 		r->c->days_from_end |= 1u << 1;
 	}
-	r->special = true;
 	if (!ends_item(*r->at))
 		return FAULT(r, r->at, "nothing can follow L here");
 	return 1;
 }
 
 /* Adds from, from + step, ... to; a range of names may pass the end (FRI-MON). */
-static void range_add(struct reader *r, int from, int to, int step)
+static int range_add(struct reader *r, int from, int to, int step)
 {
 	const struct field *f = r->field;
 	int size = r->id == WEEKDAY ? 7 : f->most - f->least + 1;
 
+	if (r->id == YEAR)
+		return spans_add(&r->c->years, from, to, step) < 0
+			   ? error_errno(r->e, "out of memory")
+			   : 0;
 	if (to < from)
 		to += size;
 	for (int value = from; value <= to; value += step)
 		r->bits |= UINT64_C(1) << (f->least + (value - f->least) % size);
+	return 0;
 }
 
 /* The end of a range behind its `-`, checked against `from`. Returns 0 or -1. */
@@ -216,13 +223,10 @@ static int item_read(struct reader *r)
 			return lone_step(r, from);
 		if (step_read(r, &step) < 0)
 			return -1;
-	} else if (star) {
-		r->any = true;
 	}
 	if (!ends_item(*r->at))
 		return FAULT(r, r->at, "\"%c\" is not expected here", *r->at);
-	range_add(r, from, to, step);
-	return 0;
+	return range_add(r, from, to, step);
 }
 
 static int field_read(struct reader *r, enum field_id id)
@@ -230,7 +234,8 @@ static int field_read(struct reader *r, enum field_id id)
 	r->id = id;
 	r->field = &fields[id];
 	r->bits = 0;
-	r->any = r->has_step = r->special = false;
+	r->star = *r->at == '*' || *r->at == '?';
+	r->has_step = false;
 	for (;;) {
 		if (item_read(r) < 0)
 			return -1;
@@ -261,13 +266,17 @@ static void field_store(struct reader *r, bool *wall, bool *restricted)
 	case MONTH:
 		c->months = (uint32_t)r->bits;
 		break;
-	default:
+	case WEEKDAY:
 		c->weekdays = (uint8_t)((r->bits & 0x7f) | (r->bits >> 7 & 1));
+		break;
+	default:
+		break; /* the years are in c->years */
 	}
-	if ((r->id == MINUTE || r->id == HOUR) && (r->has_step || r->any))
+	if ((r->id == MINUTE || r->id == HOUR) && (r->has_step || r->star))
 		*wall = false;
+	/* crontab(5): the days are OR-ed only where neither field begins with a star. */
 	if (r->id == DAY || r->id == WEEKDAY)
-		restricted[r->id == WEEKDAY] = !r->any;
+		restricted[r->id == WEEKDAY] = !r->star;
 }
 
 static int count_fields(const char *s)
@@ -286,15 +295,16 @@ static int fields_read(struct reader *r)
 	int n = count_fields(r->text);
 	bool wall = true, restricted[2];
 
-	if (n != 5 && n != 6) {
-		FAULT(r, r->text + (n > 6 ? strlen(r->text) : 0),
-		      "a cron expression has five fields, or six with seconds first; this has %d",
+	if (n < 5 || n > 7) {
+		FAULT(r, r->text + (n > 7 ? strlen(r->text) : 0),
+		      "a cron expression has five fields, six with seconds first, or seven with "
+		      "the year last; this has %d",
 		      n);
 		return error_hint(r->e,
 				  "minute, hour, day of month, month, day of week: '15 3 * * *'");
 	}
 	r->c->seconds = 1;
-	for (int id = FIELDS - n; id < FIELDS; id++) {
+	for (int id = n == 5 ? MINUTE : SECOND; id < (n == 7 ? FIELDS : YEAR); id++) {
 		r->at += strspn(r->at, " \t");
 		if (field_read(r, (enum field_id)id) < 0)
 			return -1;

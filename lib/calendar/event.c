@@ -238,6 +238,7 @@ static int weekdays_read(struct reader *r)
 
 	for (;;) {
 		const char *start = r->at;
+		bool ends_range = from >= 0;
 		int day = weekday_read(r);
 
 		if (day < 0 && !bits && from < 0)
@@ -252,11 +253,10 @@ static int weekdays_read(struct reader *r)
 		from = -1;
 		if (part_ends(r))
 			break;
-		if (peek(r, 0) == '.' && peek(r, 1) == '.') {
-			r->at += 2;
-			from = day;
-		} else if (*r->at == '-') {
-			r->at++;
+		if (*r->at == '-' || (peek(r, 0) == '.' && peek(r, 1) == '.')) {
+			if (ends_range)
+				return event_unexpected(r, "a comma or a blank");
+			r->at += *r->at == '-' ? 1 : 2;
 			from = day;
 		} else if (*r->at == ',') {
 			r->at++;
