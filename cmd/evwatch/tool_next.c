@@ -24,10 +24,13 @@
 #include <string.h>
 
 struct next_options {
-	uint64_t count;
+	uint64_t count; /* 0: ten, or of several rules the next time of each */
 	char *from;
+	bool each_once; /* there are rules of -f */
 	struct print_config print;
 };
+
+enum { TIMES = 10 };
 
 struct schedule {
 	const struct rule *rule;
@@ -141,7 +144,16 @@ static int from_read(const struct next_options *o, struct rules *rules, int64_t 
 	return 0;
 }
 
-/* ---- telling --------------------------------------------------------------------------------- */
+static bool has_file(const struct process_options *o)
+{
+	for (size_t i = 0; i < o->n_texts; i++)
+		if (o->texts[i].is_file)
+			return true;
+	return false;
+}
+
+/* ---- printing ---------------------------------------------------------------------------------
+ */
 
 static const char *const marks[] = {[MARK_NONE] = NULL, [MARK_GAP] = "gap", [MARK_FOLD] = "fold"};
 
@@ -201,19 +213,22 @@ static struct schedule *nearest(struct schedule *schedules, size_t n)
 static int print_times(const struct next_options *o, struct schedule *schedules, size_t n,
 		       int64_t from, const struct zone *local)
 {
+	bool each_once = o->each_once && !o->count, failed;
+	uint64_t told = 0, most = o->count ? o->count : each_once ? n : TIMES;
 	struct buf out = {0};
-	uint64_t told = 0;
-	bool failed;
 
 	for (size_t i = 0; i < n; i++)
 		ask(&schedules[i], from, from, local);
-	for (struct schedule *s; told < o->count && (s = nearest(schedules, n)); told++) {
+	for (struct schedule *s; told < most && (s = nearest(schedules, n)); told++) {
 		s->told++;
 		if (o->print.json || o->print.format)
 			print_event(&out, s, &o->print);
 		else
 			print_line(&out, s, from);
-		ask(s, from, s->next.at, local);
+		if (each_once)
+			s->over = true;
+		else
+			ask(s, from, s->next.at, local);
 		if (out.length > 65536 && !out.failed) {
 			fwrite(out.data, 1, out.length, stdout);
 			buf_clear(&out);
@@ -261,7 +276,7 @@ static int print_schedules(const struct next_options *o, struct rules *rules)
 
 int tool_next(int argc, char **argv)
 {
-	struct next_options o = {.count = 10};
+	struct next_options o = {0};
 	struct process_options options = {0};
 	struct rules rules = {0};
 	struct error e;
@@ -272,8 +287,10 @@ int tool_next(int argc, char **argv)
 			fault("--format", &e);
 		else if (command_line_read(&options, &rules, argv + 1, count) < 0)
 			diagnostics_tell(&rules.diagnostics);
-		else
+		else {
+			o.each_once = has_file(&options);
 			status = print_schedules(&o, &rules);
+		}
 	}
 	rules_free(&rules);
 	process_options_release(&options);

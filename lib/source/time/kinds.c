@@ -17,7 +17,7 @@
 
 static void config_init(void *config)
 {
-	((struct time_config *)config)->missed = MISSED_BY_DEFAULT;
+	((struct time_config *)config)->late = NS_PER_S;
 }
 
 static void config_release(void *config)
@@ -201,6 +201,14 @@ static int check_aligned(const void *config, struct error *e)
 	return error_hint(e, "a period is counted from the start, whatever the clock says");
 }
 
+static int check_late(const void *config, struct error *e)
+{
+	if (((const struct time_config *)config)->missed == MISSED_NONE)
+		return 0;
+	error_set(e, "has no effect without --missed none");
+	return error_hint(e, "--missed none drops ticks that are noticed later than --late");
+}
+
 #define FIELD(name) .offset = offsetof(struct time_config, name)
 
 #define OPTION_ALIGN                                                                               \
@@ -223,11 +231,17 @@ static int check_aligned(const void *config, struct error *e)
 		.name = "fixed-jitter", .type = OPTION_DURATION, FIELD(fixed_jitter),              \
 		.value = "DUR", .help = "the same, but stable per rule and host"                   \
 	}
-#define OPTION_MISSED                                                                              \
+#define OPTIONS_MISSED                                                                             \
+	{.name = "missed",                                                                         \
+	 .type = OPTION_CHOICE,                                                                    \
+	 FIELD(missed),                                                                            \
+	 .value = "one|all|none",                                                                  \
+	 .choices = missed_words,                                                                  \
+	 .help = "after sleep or a stop: one run, one for each missed tick, or none (one)"},       \
 	{                                                                                          \
-		.name = "missed", .type = OPTION_CHOICE, FIELD(missed), .value = "one|all|none",   \
-		.choices = missed_words,                                                           \
-		.help = "run once, each or none of the ticks that could not run when due"          \
+		.name = "late", .type = OPTION_DURATION, FIELD(late), .value = "DUR",              \
+		.check = check_late,                                                               \
+		.help = "with --missed none: a tick this late is still run (1s)"                   \
 	}
 #define OPTION_CATCH_UP                                                                            \
 	{                                                                                          \
@@ -248,12 +262,12 @@ static int check_aligned(const void *config, struct error *e)
 	}
 
 static const struct option every_options[] = {
-    OPTION_ALIGN, OPTION_TZ(check_aligned), OPTIONS_JITTER, OPTION_MISSED, OPTION_CATCH_UP, {0},
+    OPTION_ALIGN, OPTION_TZ(check_aligned), OPTIONS_JITTER, OPTIONS_MISSED, OPTION_CATCH_UP, {0},
 };
-static const struct option after_options[] = {OPTIONS_JITTER, OPTION_MISSED, {0}};
-static const struct option at_options[] = {OPTION_TZ(NULL), OPTIONS_JITTER, OPTION_MISSED, {0}};
+static const struct option after_options[] = {OPTIONS_JITTER, OPTIONS_MISSED, {0}};
+static const struct option at_options[] = {OPTION_TZ(NULL), OPTIONS_JITTER, OPTIONS_MISSED, {0}};
 static const struct option schedule_options[] = {
-    OPTION_TZ(NULL), OPTIONS_DST, OPTIONS_JITTER, OPTION_MISSED, OPTION_CATCH_UP, {0},
+    OPTION_TZ(NULL), OPTIONS_DST, OPTIONS_JITTER, OPTIONS_MISSED, OPTION_CATCH_UP, {0},
 };
 
 #define TIME_KIND                                                                                  \

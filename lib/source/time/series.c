@@ -67,3 +67,39 @@ int64_t series_count(const struct time_config *c, int64_t start, int64_t after, 
 	}
 	return n;
 }
+
+/* Does (from, until] hold more than `most` due times? */
+static bool more_than(const struct time_config *c, int64_t start, int64_t from, int64_t until,
+		      int64_t most)
+{
+	struct calendar_time t = {.at = from};
+	int64_t n = 0;
+
+	while (n <= most && series_next(c, start, t.at, &t) && t.at <= until)
+		n++;
+	return n > most;
+}
+
+int64_t series_tail(const struct time_config *c, int64_t start, int64_t after, int64_t until,
+		    int64_t most)
+{
+	int64_t before = after, from = until, span = NS_PER_S;
+
+	if (!more_than(c, start, after, until, most))
+		return after;
+	/* Twice as far back each time, then the border between `before` and `from` by halves. */
+	while (until - span > after && !more_than(c, start, until - span, until, most)) {
+		from = until - span;
+		span *= 2;
+	}
+	before = until - span > after ? until - span : after;
+	while (from - before > 1) {
+		int64_t middle = before + (from - before) / 2;
+
+		if (more_than(c, start, middle, until, most))
+			before = middle;
+		else
+			from = middle;
+	}
+	return from;
+}

@@ -1,10 +1,11 @@
 /*
- * Serving the series: when a tick is due, how many were missed, and what becomes of them.
+ * Serving the series: when a tick is due, how many were missed, and what happens to them.
  *
  * `due` is the first tick that was not dealt with yet. The timer is armed for it, put off by its
- * jitter; when it fires, all ticks up to now are looked at together, since the loop may have slept
- * with the machine, or the clock may have been set. While a command runs, ticks are handed to
- * --on-busy, unless --missed was given: then they wait here for its end.
+ * jitter; when it fires, all ticks up to now are served together, since the loop may have slept
+ * with the machine, or the clock may have been set. A tick that is due while the command runs is up
+ * to --on-busy. Only ticks that --missed all owes a run each wait here for the end of the run
+ * before them, since the job would skip them.
  */
 #include "source/time/time.h"
 
@@ -20,8 +21,8 @@
 /* A step backwards of more than this is a correction, as cron(8) has it: begin anew. */
 static const int64_t CORRECTION = 3 * 3600 * NS_PER_S;
 
-/* A tick that is served later than this was missed, not late. */
-static const int64_t PATIENCE = NS_PER_S;
+/* Most runs that --missed all owes for the past. */
+enum { EACH_MOST = 1000 };
 
 static const struct time_config *config_of(const struct time_source *s)
 {
@@ -100,23 +101,62 @@ static void remember(struct time_source *s, int64_t wall)
 		log_warn(s->base.rule, "%s; what is missed from now on may be run twice", e.what);
 }
 
-/* Does a tick wait here while the command runs? */
+/* Does a tick wait here until the command has ended? */
 static bool waits(const struct time_source *s)
 {
-	return s->running && !s->base.busy_chosen && config_of(s)->missed != MISSED_BY_DEFAULT;
+	return s->running && !s->base.busy_chosen && s->due <= s->each_until;
 }
 
-/* Each tick up to `until` in its turn. */
-static void serve_each(struct time_source *s, int64_t until)
+/* How many ticks are due up to `until`, as far as they are counted, and the last of them. */
+static int64_t count_due(const struct time_source *s, int64_t until, int64_t *last)
 {
-	while (!s->stopped && s->due <= until) {
+	*last = s->due;
+	return series_count(config_of(s), s->start, s->due - 1, until, last);
+}
+
+/* Nobody looked when it was due: it is late, or not alone. */
+static bool was_missed(const struct time_source *s, int64_t until)
+{
+	struct calendar_time next;
+
+	return until - s->due > config_of(s)->late ||
+	       (series_next(config_of(s), s->start, s->due, &next) && next.at <= until);
+}
+
+/* From here to `until` each tick is owed a run; what is too long ago is dropped. */
+static bool owe_each(struct time_source *s, int64_t until)
+{
+	const struct time_config *c = config_of(s);
+	int64_t from = series_tail(c, s->start, s->due - 1, until, EACH_MOST), last;
+
+	s->each_until = until;
+	if (from < s->due)
+		return true;
+	s->skipped += count_due(s, from, &last);
+	log_warn(s->base.rule, "more than %d ticks were missed: the latest %d are run", EACH_MOST,
+		 EACH_MOST);
+	return advance(s, from);
+}
+
+/* Each tick that is owed a run in its turn; what was due meanwhile is skipped. */
+static void serve_each(struct time_source *s)
+{
+	int64_t now, last;
+
+	while (!s->stopped && s->due <= s->each_until) {
 		int64_t due = s->due;
 
 		emit(s, due, 0);
 		if (s->stopped || !advance(s, due))
 			return;
 		if (waits(s))
-			break;
+			return; /* time_run_ended goes on */
+	}
+	now = reactor_now(s->base.reactor, series_clock(config_of(s))) - s->put_off;
+	if (s->due <= now) {
+		s->skipped += count_due(s, now, &last);
+		if (!advance(s, now))
+			return;
 	}
 	if (!s->stopped)
 		arm(s);
@@ -125,16 +165,18 @@ static void serve_each(struct time_source *s, int64_t until)
 /* One tick for all up to `until`, or none where they are to be dropped. */
 static void serve_together(struct time_source *s, int64_t until)
 {
-	int missed = config_of(s)->missed;
-	int64_t last = s->due, n;
+	const struct time_config *c = config_of(s);
+	int64_t last, n = count_due(s, until, &last), tail;
 
-	n = series_count(config_of(s), s->start, s->due - 1, until, &last);
-	if (missed == MISSED_NONE && until - last > PATIENCE)
+	if (n >= SERIES_COUNTED) { /* the rest is missed uncounted */
+		tail = series_tail(c, s->start, last, until, 1);
+		series_count(c, s->start, tail, until, &last);
+	}
+	if (c->missed == MISSED_NONE && until - last > c->late)
 		s->skipped += n;
 	else
 		emit(s, last, n > 0 ? n - 1 : 0);
-	/* Beyond SERIES_COUNTED the rest is missed uncounted. */
-	if (!s->stopped && advance(s, n < SERIES_COUNTED ? last : until))
+	if (!s->stopped && advance(s, last))
 		arm(s);
 }
 
@@ -148,10 +190,13 @@ static void serve(struct time_source *s)
 		arm(s);
 		return;
 	}
-	if (config_of(s)->missed == MISSED_ALL)
-		serve_each(s, until);
-	else
+	if (s->due > s->each_until && config_of(s)->missed == MISSED_ALL && was_missed(s, until) &&
+	    !owe_each(s, until))
+		return;
+	if (s->due > s->each_until)
 		serve_together(s, until);
+	else if (!waits(s))
+		serve_each(s);
 	if (!s->base.has_command)
 		remember(s, s->begun);
 }
@@ -173,20 +218,6 @@ void time_run_began(struct source *base, void *token)
 	s->begun = wall_of(s, s->told);
 }
 
-/* Ticks that waited while a run went on: --missed none drops them. */
-static void serve_waiting(struct time_source *s)
-{
-	int64_t now = reactor_now(s->base.reactor, series_clock(config_of(s))), last = s->due;
-
-	if (config_of(s)->missed == MISSED_NONE && s->due <= now) {
-		s->skipped += series_count(config_of(s), s->start, s->due - 1, now, &last);
-		if (advance(s, now))
-			arm(s);
-		return;
-	}
-	arm(s);
-}
-
 void time_run_ended(struct source *base, void *token, const struct run_outcome *outcome)
 {
 	struct time_source *s = (struct time_source *)base;
@@ -200,8 +231,8 @@ void time_run_ended(struct source *base, void *token, const struct run_outcome *
 	if (s->stopped) /* stopped, not done: it is run again */
 		return;
 	remember(s, s->begun);
-	if (!s->running && s->due > s->told && !timer_active(&s->timer))
-		serve_waiting(s);
+	if (!s->running && s->due > s->told && s->due <= s->each_until)
+		arm(s);
 }
 
 void time_clock_changed(struct source *base)
@@ -254,7 +285,11 @@ static int64_t resume_from(struct time_source *s, int64_t now)
 		return now;
 	}
 	if (since < 0) {
-		log_warn(s->base.rule, "the last run lies in the future: was the clock wrong?");
+		log_warn(s->base.rule,
+			 "the last run was recorded for the future (was the clock wrong?): the "
+			 "record begins anew");
+		s->record.last = 0;
+		remember(s, wall);
 		return now;
 	}
 	if (config_of(s)->calendar)
@@ -269,6 +304,7 @@ void time_start(struct source *base)
 	int64_t now = clock_read(series_clock(c)), from = now;
 
 	s->start = now;
+	s->each_until = INT64_MIN;
 	/* What is due at the start itself is still to come: @reboot, and `after 0`. */
 	if (c->calendar ? calendar_is_reboot(c->calendar) : c->once)
 		from = now - 1;

@@ -13,7 +13,7 @@
 
 struct zone;
 
-enum missed { MISSED_BY_DEFAULT = -1, MISSED_ONE, MISSED_ALL, MISSED_NONE };
+enum missed { MISSED_ONE, MISSED_ALL, MISSED_NONE };
 
 struct time_config {
 	int64_t period;            /* every, after, at now+DUR: ns */
@@ -26,7 +26,8 @@ struct time_config {
 	char *tz;
 	int64_t jitter, fixed_jitter;
 	char *catch_up;
-	int missed; /* enum missed */
+	int missed;   /* enum missed */
+	int64_t late; /* ns: a tick that is noticed later was missed */
 	int gap, fold;
 };
 
@@ -49,6 +50,13 @@ bool series_next(const struct time_config *c, int64_t start, int64_t after,
 enum { SERIES_COUNTED = 10000 };
 int64_t series_count(const struct time_config *c, int64_t start, int64_t after, int64_t until,
 		     int64_t *last);
+
+/*
+ * Where the last `most` due times of (after, until] begin: of (*from, until] at most so many lie in
+ * there. A long past is not counted through: the answer takes about 50 `most` steps at worst.
+ */
+int64_t series_tail(const struct time_config *c, int64_t start, int64_t after, int64_t until,
+		    int64_t most);
 
 /* ---- jitter ---------------------------------------------------------------------------------- */
 
@@ -82,6 +90,7 @@ struct time_source {
 	int64_t told;           /* due time of the last tick that was told or dropped */
 	int64_t due;            /* of the tick that is armed, or that waits for a run to end */
 	int64_t put_off;        /* how long that one is put off */
+	int64_t each_until;     /* --missed all: ticks up to here are owed a run each */
 	int64_t skipped;        /* ticks without a run since the last one */
 	int64_t emitted_missed; /* what the last tick said in EVWATCH_MISSED */
 	int64_t begun;          /* due time (wall) of the last tick whose run began */
