@@ -268,6 +268,7 @@ static void set_up_source(struct armed_rule *a)
 	s->owner = a;
 	s->reactor = a->engine->reactor;
 	s->inotify = a->engine->inotify;
+	s->follows = a->engine->follows;
 	s->rule = rule->name;
 	s->ready_file = a->engine->config->ready_file;
 	s->gather.automatic = job->debounce < 0 || job->debounce_auto;

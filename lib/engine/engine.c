@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "follow/follow.h"
 #include "inotify/inotify.h"
 #include "output/sink.h"
 #include "process/descendants.h"
@@ -95,7 +96,8 @@ struct engine *engine_open(struct reactor *r, const struct rules *rules,
 	e->config = config;
 	e->output = sink_open(r, 1, OUTPUT_LIMIT, on_output, e);
 	e->inotify = inotify_set_new(r);
-	if (!e->output || !e->inotify) {
+	e->follows = e->inotify ? follow_set_new(r, e->inotify) : NULL;
+	if (!e->output || !e->follows) {
 		error_errno(error, "cannot start");
 	} else if (open_rules(e, rules, error) == 0 && timekeeper_open(e, rules, error) == 0 &&
 		   ending_open(e, error) == 0 && live_open(e, error) == 0) {
@@ -114,6 +116,7 @@ void engine_close(struct engine *e)
 	live_close(e);
 	timekeeper_close(e);
 	ending_close(e);
+	follow_set_free(e->follows);
 	inotify_set_free(e->inotify);
 	if (e->output)
 		sink_close(e->output);

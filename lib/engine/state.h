@@ -13,6 +13,7 @@
 #include "job/job.h"
 #include "reactor/reactor.h"
 
+struct follow_set;
 struct inotify_set;
 struct live;
 struct rule;
@@ -50,6 +51,7 @@ struct engine {
 	size_t n_rules, rules_capacity, n_over;
 	struct sink *output;
 	struct inotify_set *inotify; /* of all sources and the timekeeper */
+	struct follow_set *follows;  /* the same */
 	struct buf ready;            /* the ready file's content */
 	struct buf line;             /* the printer's scratch */
 	enum engine_phase phase;

@@ -23,6 +23,7 @@
 struct buf;
 struct calendar_time;
 struct error;
+struct follow_set;
 struct inotify_set;
 struct reactor;
 struct source;
@@ -70,7 +71,8 @@ struct source {
 	const struct source_host *host;
 	void *owner; /* the engine's */
 	struct reactor *reactor;
-	struct inotify_set *inotify; /* for all that watches files */
+	struct inotify_set *inotify; /* for trees */
+	struct follow_set *follows;  /* for single paths */
 	const char *rule;            /* its name, for messages and the log */
 	const char *ready_file;      /* evwatch's own, no event to anybody; NULL: none */
 	struct gather gather;

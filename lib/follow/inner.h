@@ -1,0 +1,74 @@
+/*
+ * What the files of this room share: set.c what is due and when, walk.c the way, dirs.c the
+ * directories on it, remote.c file systems that others change.
+ */
+#ifndef EVWATCH_FOLLOW_INNER_H
+#define EVWATCH_FOLLOW_INNER_H
+
+#include "follow/follow.h"
+
+#include "base/table.h"
+#include "reactor/reactor.h"
+
+enum { WANT_WALK = 1, WANT_LOOK = 2 };
+
+/* A directory on somebody's way. */
+struct follow_dir {
+	struct inotify_listener listener;
+	struct table names; /* of struct follow_name; owned */
+	bool gone;          /* its watch is: it is in no table */
+};
+
+struct follow_name {
+	struct follow_dir *dir;
+	struct link steps; /* of all that lead through it */
+	char text[];
+};
+
+/* One path leads through this name of this directory. */
+struct follow_step {
+	struct link of_path, of_name;
+	struct follow *follow;
+	struct follow_name *name;
+};
+
+struct follow_set {
+	struct reactor *reactor;
+	struct inotify_set *inotify;
+	struct inotify_user dirs, ends; /* directories on the way; what stands at ends */
+	bool joined;
+	struct table by_wd; /* of struct follow_dir */
+	struct link all, due, unwatched;
+	struct timer soon, armed, second;
+	struct io_watcher mounts;
+	dev_t device; /* the answer of follow_remote for the last file system */
+	const char *remote;
+	char *said; /* the directory that a warning was about last */
+	bool said_remote;
+};
+
+/* ---- set.c ---- */
+void follow_want(struct follow *f, unsigned what);
+/* Warns that `path`, on the way of f, has no watch, from errno. */
+void follow_say_unwatched(struct follow *f, const char *path);
+
+/* ---- walk.c ---- */
+/*
+ * Walks the way anew. Returns whether something else stands at its end than before, with `change`;
+ * where memory is short nothing changes, and it is tried again.
+ */
+bool walk(struct follow *f, enum follow_change *change);
+/* Leaves the way. */
+void walk_forget(struct follow *f);
+
+/* ---- dirs.c ---- */
+void dirs_init(struct follow_set *set);
+/* Watches the directory at `path` for `name`, and adds that to `steps`. Returns 0, or -1 with
+ * errno.
+ */
+int dirs_step(struct follow *f, struct link *steps, const char *path, const char *name);
+/* Empties a list of steps. */
+void dirs_drop(struct follow_set *set, struct link *steps);
+void dirs_event(struct follow_set *set, struct follow_dir *dir, const struct inotify_event *event);
+
+#endif
