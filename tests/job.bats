@@ -120,6 +120,41 @@ PY
   grep -q 'there is no user' <<<"$output"
 }
 
+@test "--run-as: the login variables of the user, none of the session, and --env above all" {
+  [ "$(id -u)" = 0 ] || skip "needs root"
+  export HOME=/root USER=root LOGNAME=root SHELL=/bin/zsh PATH SSH_AUTH_SOCK=/x XDG_RUNTIME_DIR=/x KEPT=yes
+  run_ev -1 after 0 --run-as nobody -- 'echo "$HOME $USER $LOGNAME $SHELL $PATH $KEPT"; env | grep -c "^SSH_\|^XDG_"'
+  [ "${lines[0]}" = "$(getent passwd nobody | cut -d: -f6) nobody nobody $(getent passwd nobody | cut -d: -f7) /usr/local/bin:/usr/bin:/bin yes" ]
+  [ "${lines[1]}" = 0 ]
+  run_ev -1 after 0 --run-as nobody --env HOME=/tmp --env XDG_RUNTIME_DIR=/y -- 'echo "$HOME $XDG_RUNTIME_DIR"; env | grep -c ^HOME='
+  [ "$output" = $'/tmp /y\n1' ]
+  run_ev -1 after 0 --run-as 54321:54321 --clear-env -- 'echo "$HOME $USER $SHELL"'
+  [ "$output" = '/ 54321 /bin/sh' ]
+}
+
+@test "--run-as: a session of its own, and no controlling terminal" {
+  [ "$(id -u)" = 0 ] || skip "needs root"
+  script -qec "$EV -1 after 0 --run-as nobody -- '(: </dev/tty) 2>/dev/null && echo has one; ps -o sid= -p \$\$; echo \$\$'" typescript </dev/null >out
+  [ "$(tr -d '\r ' <out | sort -u | grep -c .)" = 1 ]
+  ! grep -q 'has one' out
+}
+
+@test "--run-as: what cannot be executed has its status and its reason" {
+  [ "$(id -u)" = 0 ] || skip "needs root"
+  run_ev -1 after 0 --run-as nobody -- nonesuch x
+  [ "$status" = 127 ]
+  [ "$output" = 'evwatch: after1: nonesuch: command not found' ]
+  mkdir -m 700 closed
+  run_ev -1 after 0 --run-as nobody --cwd closed -- id
+  [ "$status" = 126 ]
+  grep -q 'closed: Permission denied' <<<"$output"
+}
+
+@test "--no-new-privs" {
+  run_ev -1 after 0 --no-new-privs -- 'grep NoNewPrivs /proc/self/status'
+  [ "$output" = $'NoNewPrivs:\t1' ]
+}
+
 @test "--stdin null, paths, json, inherit" {
   printf 'l1\n' >f
   run_ev lines f --stdin paths -- cat

@@ -224,7 +224,7 @@ static bool postpone(struct run *run, const char *step, int why)
 static void start_failed(struct run *run, const char *step, int why)
 {
 	run->pid = 0;
-	if (is_shortage(why) && !run->unwanted && postpone(run, step, why))
+	if (is_shortage(why) && !run->unwanted && !run->gave_connection && postpone(run, step, why))
 		return;
 	run_become(run, RUN_FAILED);
 	failures_tell(&run->setup->failures, step, why);
@@ -291,6 +291,7 @@ static void run_started(struct run *run)
 		start_failed(run, "watch the command", why);
 		return;
 	}
+	run->gave_connection = first->connection >= 0;
 	fd_close(&first->connection); /* the command's alone now */
 	if (!run->told)
 		run->setup->host->began(run);
@@ -326,12 +327,11 @@ static pid_t start_process(struct run *run, struct launch *l, const char **step)
 	l->inherited = s->inherited;
 	if (first->connection >= 0 && !first->payload)
 		l->fds[1] = input;
-	l->foreground = input == 0 && terminal_is_ours();
+	l->foreground = input == 0 && !s->around.change_user && terminal_is_ours();
 	*step = "prepare its output";
 	pid = -1;
 	if (output_open(&run->output, &s->output, first->capture, l->fds) == 0) {
-		pid = may_overlap(run, l) ? launch_begin(&s->starts, l, &run->start, step)
-					  : launch_start(l, step);
+		pid = launch_start(&s->starts, l, may_overlap(run, l), &run->start, step);
 		output_started(&run->output, l->fds);
 		if (pid < 0 && l->foreground)
 			terminal_reclaim(); /* it may have taken it before it failed */

@@ -45,6 +45,7 @@ struct run {
 	int forced_status; /* 124 after a timeout; -1: none */
 	bool unwanted;     /* stopped on purpose: no retry */
 	bool told;         /* that it began */
+	bool gave_connection;
 	uint64_t attempts;
 	int64_t started, backoff;
 	struct start *start; /* that nobody waits for; NULL: its command is known to be executed */

@@ -67,16 +67,15 @@ IN_CHILD static void close_others(void)
 		CALL1(close, fd);
 }
 
-IN_CHILD static long change_user(const struct surroundings *s)
+IN_CHILD static long change_user(const struct user *u)
 {
-	int n = s->n_groups;
 	/* The order matters: without privileges no group can be changed any more. */
-	long failed = CALL2(setgroups, n ? n : 1, n ? s->groups : &s->gid);
+	long failed = CALL2(setgroups, u->n_groups, u->groups);
 
 	if (failed >= 0)
-		failed = CALL3(setresgid, s->gid, s->gid, s->gid);
+		failed = CALL3(setresgid, u->gid, u->gid, u->gid);
 	if (failed >= 0)
-		failed = CALL3(setresuid, s->uid, s->uid, s->uid);
+		failed = CALL3(setresuid, u->uid, u->uid, u->uid);
 	return failed;
 }
 
@@ -100,11 +99,15 @@ IN_CHILD static long enter_surroundings(struct birth *b, const struct surroundin
 		CALL1(umask, s->umask);
 	if (failed >= 0 && s->change_user) {
 		b->step = "change to the user";
-		failed = change_user(s);
+		failed = change_user(&s->user);
 	}
 	if (failed >= 0 && s->cwd) {
 		b->step = STEP_CHDIR;
 		failed = CALL1(chdir, s->cwd);
+	}
+	if (failed >= 0 && s->no_new_privs) {
+		b->step = "set no_new_privs";
+		failed = CALL4(prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0);
 	}
 	return failed;
 }
@@ -158,7 +161,8 @@ IN_CHILD static long be_born(struct birth *b)
 	long failed;
 
 	b->step = "prepare";
-	failed = CALL2(setpgid, 0, 0);
+	/* Another user's command must not reach this terminal (TIOCSTI). */
+	failed = l->around->change_user ? CALL0(setsid) : CALL2(setpgid, 0, 0);
 	if (failed < 0)
 		return failed;
 	if (l->foreground) { /* signals are still blocked: a background group may take it */

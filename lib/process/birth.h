@@ -1,7 +1,7 @@
 /*
  * A birth: a child from clone to exec. It runs in its parent's memory, perhaps while the parent
- * goes on there: it makes system calls only, without errno (bare.h), and writes nowhere but in its
- * birth and on its own stack.
+ * goes on there (but for another user's command, which gets a copy): it makes system calls only,
+ * without errno (bare.h), and writes nowhere but in its birth and on its own stack.
  *
  * No handler of the parent may run in it. So it is born with all signals blocked, and gives them
  * their default disposition before it unblocks them.
@@ -20,7 +20,7 @@ struct birth {
 	const char *path;         /* of the child's environment */
 	char **script_argv;       /* shell, a place for the file, arguments: for files without #! */
 	uint64_t changed_signals; /* a bit each, from signal 1 on */
-	bool overlaps;            /* the parent does not wait */
+	bool overlaps;            /* the parent does not wait, in the same memory */
 	/*
 	 * With `overlaps`, 1 as long as the child is in this memory: the kernel writes 0 when it
 	 * has executed its command, or is gone (set_tid_address(2)). One that is killed at once may

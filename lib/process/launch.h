@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/option.h"
+#include "process/user.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,19 +47,22 @@ struct surroundings_config {
 	int umask;    /* -1: as it is */
 	int nice;     /* added */
 	char *run_as; /* USER[:GROUP] */
-	char *shell;  /* NULL: /bin/sh */
+	bool no_new_privs;
+	char *shell; /* NULL: /bin/sh */
 };
+
+enum { LOGIN_VARIABLES = 5 };
 
 /* The same with names resolved once. */
 struct surroundings {
 	const char *cwd; /* NULL: as it is */
 	int umask;       /* -1: as it is */
 	int nice;
-	bool change_user;
-	uid_t uid;
-	gid_t gid, *groups; /* owned */
-	int n_groups;
-	const char *shell; /* NULL: /bin/sh */
+	bool change_user; /* to `user`, in a session of its own */
+	struct user user;
+	bool no_new_privs;            /* prctl(2) */
+	const char *shell;            /* NULL: /bin/sh */
+	char *login[LOGIN_VARIABLES]; /* owned: NAME=VALUE of `user` */
 	char **
 	    environment; /* owned array of borrowed strings: what is passed on from evwatch's own */
 	size_t n_environment;
@@ -113,25 +117,25 @@ void launch_release(struct launch *l);
 #define STEP_EXECUTE "execute"
 #define STEP_CHDIR   "change to the directory"
 
-/*
- * Starts it in a process group of its own. Returns the pid, or -1 with errno and *step naming what
- * failed (STEP_EXECUTE, STEP_CHDIR, or words for a message).
- */
-pid_t launch_start(struct launch *l, const char **step);
-
 /* Starts that go on while evwatch does: so many at once. All zero to begin with. */
 enum { STARTS = 4 };
 struct start;
 struct starts {
 	struct start *places[STARTS]; /* owned */
+	void *stack;                  /* owned: of the one that is waited for */
 };
 
 /*
- * The same without waiting for the exec, where a place is free: then *s is set until start_end (or
- * until the exec is known), and holds what `l` held; the surroundings and subjects must live as
- * long. Where it had to wait, *s stays NULL.
+ * Starts it in a process group of its own. Returns the pid, or -1 with errno and *step naming what
+ * failed (STEP_EXECUTE, STEP_CHDIR, or words for a message).
+ *
+ * The exec is waited for, which takes 0.1 ms; *s stays NULL then. It is not where another user gets
+ * the command, for that user could stop it before its exec; nor, where a place is free, with
+ * `beside`. Then *s is set until start_end (or until the exec is known), and holds what `l` held;
+ * the surroundings and subjects must live as long.
  */
-pid_t launch_begin(struct starts *all, struct launch *l, struct start **s, const char **step);
+pid_t launch_start(struct starts *all, struct launch *l, bool beside, struct start **s,
+		   const char **step);
 
 /* The child has ended: 0, or the errno with which it could not be started, and *step. */
 int start_end(struct start **s, const char **step);

@@ -5,6 +5,10 @@
  * run, a waiting parent would leave a processor idle: there the child gets a stack that lives on,
  * and the parent goes on at once. Nothing tells it of the exec, and nothing needs to: a child that
  * cannot execute its command ends, and its birth says why.
+ *
+ * A command of another user is started apart: a plain fork, of which the parent shares no more than
+ * the birth itself. From the change of the user on, that user may stop the child, which would stop
+ * a parent that waits, or end it with a core dump, which ends all who have the same memory.
  */
 #include "process/launch.h"
 
@@ -17,6 +21,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -29,14 +34,37 @@
 #define STARTS_OVERLAP CALLS_ARE_BARE
 #endif
 
-enum { STACK = 64 * 1024, FIRST_SIGNAL = 1, LAST_SIGNAL = 64, EXACT = 1 };
+enum { STACK = 64 * 1024, GUARD = 64 * 1024 /* a page, everywhere */ };
+enum { FIRST_SIGNAL = 1, LAST_SIGNAL = 64, EXACT = 1 };
 
 struct start {
 	struct birth birth;
 	struct launch launch;  /* owned */
 	struct start **holder; /* where its run keeps it; NULL: this place is free */
-	_Alignas(16) char stack[STACK];
+	bool apart;            /* it has memory of its own, and is no place */
 };
+
+/* ---- stacks ---------------------------------------------------------------------------------- */
+
+/* A stack with `beyond` bytes behind its end, which is returned; below it no memory is touched. */
+static void *stack_map(size_t beyond)
+{
+	char *map = mmap(NULL, GUARD + STACK + beyond, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+
+	if (map == MAP_FAILED)
+		return NULL;
+	if (mprotect(map, GUARD, PROT_NONE) == 0)
+		return map + GUARD + STACK;
+	munmap(map, GUARD + STACK + beyond);
+	return NULL;
+}
+
+static void stack_unmap(void *end, size_t beyond)
+{
+	if (end)
+		munmap((char *)end - STACK - GUARD, GUARD + STACK + beyond);
+}
 
 /* ---- signals --------------------------------------------------------------------------------- */
 
@@ -109,8 +137,11 @@ static int birth_prepare(struct birth *b, const struct launch *l, bool overlaps)
 	return b->script_argv ? 0 : -1;
 }
 
-/* Returns the pid, or -1 with errno. */
-static pid_t give_birth(struct birth *b, char *stack)
+/*
+ * Gives the child this stack in our memory; NULL: memory of its own. Returns the pid, or -1 with
+ * errno.
+ */
+static pid_t give_birth(struct birth *b, void *stack)
 {
 	int flags = CLONE_VM | SIGCHLD | (b->overlaps ? 0 : CLONE_VFORK), why;
 	sigset_t all, before;
@@ -118,23 +149,26 @@ static pid_t give_birth(struct birth *b, char *stack)
 
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
-	pid = clone(birth_child, stack + STACK, flags, b);
+	pid = stack ? clone(birth_child, stack, flags, b) : fork();
+	if (!stack && pid == 0)
+		birth_child(b);
 	why = errno;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	errno = why;
 	return pid;
 }
 
-pid_t launch_start(struct launch *l, const char **step)
+/* The exec is waited for. */
+static pid_t start_waited(struct starts *all, struct launch *l, const char **step)
 {
-	_Alignas(16) char stack[STACK];
 	struct birth b;
 	pid_t pid;
 
-	*step = "start";
+	if (!all->stack && !(all->stack = stack_map(0)))
+		return -1;
 	if (birth_prepare(&b, l, false) < 0)
 		return -1;
-	pid = give_birth(&b, stack);
+	pid = give_birth(&b, all->stack);
 	free(b.script_argv);
 	if (pid >= 0 && b.error) {
 		/* It is gone already: this wait is over at once, and its error tells more. */
@@ -156,6 +190,8 @@ static void start_release(struct start *s)
 	s->holder = NULL;
 	free(s->birth.script_argv);
 	launch_release(&s->launch);
+	if (s->apart)
+		munmap(s, sizeof *s);
 	errno = why;
 }
 
@@ -171,12 +207,8 @@ static struct start *find_place(struct starts *all)
 	for (int i = 0; i < STARTS; i++) {
 		struct start **place = &all->places[i];
 
-		if (!*place) {
-			*place = malloc(sizeof **place);
-			if (*place)
-				(*place)->holder = NULL;
-			return *place;
-		}
+		if (!*place)
+			return *place = stack_map(sizeof **place); /* all zero: free */
 		if (is_over(*place))
 			start_release(*place);
 		if (!(*place)->holder)
@@ -185,18 +217,15 @@ static struct start *find_place(struct starts *all)
 	return NULL;
 }
 
-pid_t launch_begin(struct starts *all, struct launch *l, struct start **start, const char **step)
+/* `stack` as give_birth takes it. What `l` holds goes over to `s`, and `s` to its holder. */
+static pid_t start_begin(struct start *s, void *stack, struct launch *l, struct start **holder)
 {
-	struct start *s = STARTS_OVERLAP ? find_place(all) : NULL;
 	pid_t pid;
 
-	if (!s)
-		return launch_start(l, step);
-	*step = "start";
 	s->launch = *l;
-	if (birth_prepare(&s->birth, &s->launch, true) < 0)
+	if (birth_prepare(&s->birth, &s->launch, stack != NULL) < 0)
 		return -1;
-	pid = give_birth(&s->birth, s->stack);
+	pid = give_birth(&s->birth, stack);
 	if (pid < 0) {
 		int why = errno;
 
@@ -204,11 +233,42 @@ pid_t launch_begin(struct starts *all, struct launch *l, struct start **start, c
 		errno = why;
 		return -1;
 	}
-	s->holder = start;
-	*start = s;
+	s->holder = holder;
+	*holder = s;
 	l->argv = l->envp = NULL;
 	l->strings = NULL;
 	return pid;
+}
+
+static pid_t start_apart(struct launch *l, struct start **holder)
+{
+	struct start *s =
+	    mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid;
+
+	if (s == MAP_FAILED)
+		return -1;
+	s->apart = true;
+	pid = start_begin(s, NULL, l, holder);
+	if (pid < 0) {
+		int why = errno;
+
+		munmap(s, sizeof *s);
+		errno = why;
+	}
+	return pid;
+}
+
+pid_t launch_start(struct starts *all, struct launch *l, bool beside, struct start **s,
+		   const char **step)
+{
+	struct start *place;
+
+	*step = "start";
+	if (l->around->change_user)
+		return start_apart(l, s);
+	place = beside && STARTS_OVERLAP ? find_place(all) : NULL;
+	return place ? start_begin(place, place, l, s) : start_waited(all, l, step);
 }
 
 int start_end(struct start **start, const char **step)
@@ -225,20 +285,23 @@ int start_end(struct start **start, const char **step)
 
 void start_abandon(struct start **start, pid_t pid)
 {
-	if (!*start)
+	struct start *s = *start;
+
+	if (!s)
 		return;
-	if (atomic_load(&(*start)->birth.here)) {
+	if (s->apart || atomic_load(&s->birth.here))
 		kill(pid, SIGKILL);
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
-	start_release(*start);
+	/* Its memory is in use until it is gone. */
+	while (!s->apart && atomic_load(&s->birth.here) && waitpid(pid, NULL, 0) < 0 &&
+	       errno == EINTR)
+		;
+	start_release(s);
 }
 
 void starts_close(struct starts *all)
 {
-	for (int i = 0; i < STARTS; i++) {
-		free(all->places[i]);
-		all->places[i] = NULL;
-	}
+	for (int i = 0; i < STARTS; i++)
+		stack_unmap(all->places[i], sizeof *all->places[i]);
+	stack_unmap(all->stack, 0);
+	*all = (struct starts){0};
 }

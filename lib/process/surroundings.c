@@ -4,101 +4,115 @@
 #include "base/array.h"
 #include "base/error.h"
 
-#include <grp.h>
-#include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 extern char **environ;
 
-static bool number_read(const char *word, unsigned *n)
-{
-	char *end;
-	unsigned long value = strtoul(word, &end, 10);
+/* What a login gives the user of --run-as, whatever evwatch itself has. */
+static const char *const of_login[] = {"HOME", "USER", "LOGNAME", "SHELL", "PATH"};
 
-	*n = (unsigned)value;
-	return *word && !*end && value < 0xffffffffUL;
+/*
+ * What belongs to the session in which evwatch was started: agents, buses, screens and directories
+ * that another user may not use, or must not.
+ */
+static const char *const of_session[] = {
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DBUS_STARTER_ADDRESS",
+    "DISPLAY",
+    "GNUPGHOME",
+    "GPG_AGENT_INFO",
+    "GPG_TTY",
+    "ICEAUTHORITY",
+    "KRB5CCNAME",
+    "MAIL",
+    "OLDPWD",
+    "SESSION_MANAGER",
+    "STY",
+    "TMUX",
+    "TMUX_PANE",
+    "WINDOWID",
+    "XAUTHORITY",
+};
+static const char *const of_session_families[] = {"SSH_", "SUDO_", "WAYLAND_", "XDG_"};
+
+static bool is_among(const char *const *names, size_t n, const char *variable, size_t length)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strlen(names[i]) == length && memcmp(names[i], variable, length) == 0)
+			return true;
+	return false;
 }
 
-static int groups_read(struct surroundings *s, const char *user)
+/* Is this variable another one for the user of --run-as, or none? */
+static bool is_of_user(const char *variable)
 {
-	int n = 64;
+	size_t length = strcspn(variable, "=");
 
-	s->groups = calloc((size_t)n, sizeof *s->groups);
-	if (!s->groups)
-		return -1;
-	if (getgrouplist(user, s->gid, s->groups, &n) < 0) {
-		gid_t *more = realloc(s->groups, (size_t)n * sizeof *more);
-
-		if (!more)
-			return -1;
-		s->groups = more;
-		getgrouplist(user, s->gid, s->groups, &n);
-	}
-	s->n_groups = n;
-	return 0;
+	for (size_t i = 0; i < ARRAY_LENGTH(of_session_families); i++)
+		if (strncmp(variable, of_session_families[i], strlen(of_session_families[i])) == 0)
+			return true;
+	return is_among(of_login, ARRAY_LENGTH(of_login), variable, length) ||
+	       is_among(of_session, ARRAY_LENGTH(of_session), variable, length);
 }
 
-/* USER[:GROUP], by name or number; without a group, all groups of the user. */
-static int user_resolve(struct surroundings *s, const char *word, struct error *e)
-{
-	const char *colon = strchr(word, ':');
-	char user[256];
-	struct passwd *pw;
-	struct group *gr;
-
-	if ((colon ? (size_t)(colon - word) : strlen(word)) >= sizeof user)
-		return error_set(e, "--run-as: the name is too long");
-	memcpy(user, word, colon ? (size_t)(colon - word) : strlen(word) + 1);
-	if (colon)
-		user[colon - word] = '\0';
-	pw = getpwnam(user);
-	if (!pw && !number_read(user, &s->uid))
-		return error_set(e, "--run-as: there is no user \"%s\"", user);
-	if (!pw && !colon)
-		return error_set(e, "--run-as: user %s has no name, so it needs a group: %s:GROUP",
-				 user, user);
-	if (pw) {
-		s->uid = pw->pw_uid;
-		s->gid = pw->pw_gid;
-	}
-	s->change_user = true;
-	if (!colon)
-		return groups_read(s, user) < 0 ? error_errno(e, "--run-as") : 0;
-	gr = getgrnam(colon + 1);
-	if (!gr && !number_read(colon + 1, &s->gid))
-		return error_set(e, "--run-as: there is no group \"%s\"", colon + 1);
-	if (gr)
-		s->gid = gr->gr_gid;
-	return 0;
-}
-
-/* Is NAME=... set by --env, or one of evwatch's own variables (of an evwatch around this one)? */
-static bool is_shadowed(const struct surroundings_config *c, const char *variable)
+static bool is_set_by_option(const struct surroundings_config *c, const char *variable)
 {
 	size_t length = strcspn(variable, "=") + 1;
 
-	if (strncmp(variable, "EVWATCH_", 8) == 0)
-		return strncmp(variable, "EVWATCH_BACKEND=", 16) != 0;
 	for (size_t i = 0; i < c->env.count; i++)
 		if (strncmp(c->env.items[i], variable, length) == 0)
 			return true;
 	return false;
 }
 
-static int environment_filter(struct surroundings *s, const struct surroundings_config *c)
+/*
+ * Does the command get another value, or none? Of evwatch's own variables those of an evwatch
+ * around this one are not passed on.
+ */
+static bool is_shadowed(const struct surroundings *s, const struct surroundings_config *c,
+			const char *variable)
+{
+	if (strncmp(variable, "EVWATCH_", 8) == 0)
+		return strncmp(variable, "EVWATCH_BACKEND=", 16) != 0;
+	return (s->change_user && is_of_user(variable)) || is_set_by_option(c, variable);
+}
+
+/* Makes s->login, in the order of of_login. Returns 0, or -1 with ENOMEM. */
+static int login_write(struct surroundings *s)
+{
+	const struct user *u = &s->user;
+	const char *values[] = {
+	    u->home, u->name, u->name, u->shell,
+	    u->uid ? "/usr/local/bin:/usr/bin:/bin"
+		   : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+
+	_Static_assert(ARRAY_LENGTH(of_login) == LOGIN_VARIABLES, "one place each");
+	_Static_assert(ARRAY_LENGTH(values) == LOGIN_VARIABLES, "one value each");
+	for (size_t i = 0; i < LOGIN_VARIABLES; i++)
+		if (asprintf(&s->login[i], "%s=%s", of_login[i], values[i]) < 0) {
+			s->login[i] = NULL;
+			return -1;
+		}
+	return 0;
+}
+
+static int environment_make(struct surroundings *s, const struct surroundings_config *c)
 {
 	size_t own = 0;
 
 	while (environ && environ[own])
 		own++;
-	s->environment = calloc(own + c->env.count + 1, sizeof *s->environment);
-	if (!s->environment)
+	s->environment = calloc(own + c->env.count + LOGIN_VARIABLES + 1, sizeof *s->environment);
+	if (!s->environment || (s->change_user && login_write(s) < 0))
 		return -1;
 	for (size_t i = 0; i < own && !c->clear_env; i++)
-		if (!is_shadowed(c, environ[i]))
+		if (!is_shadowed(s, c, environ[i]))
 			s->environment[s->n_environment++] = environ[i];
+	for (size_t i = 0; i < LOGIN_VARIABLES; i++)
+		if (s->login[i] && !is_set_by_option(c, s->login[i]))
+			s->environment[s->n_environment++] = s->login[i];
 	for (size_t i = 0; i < c->env.count; i++)
 		s->environment[s->n_environment++] = c->env.items[i];
 	return 0;
@@ -106,18 +120,26 @@ static int environment_filter(struct surroundings *s, const struct surroundings_
 
 int surroundings_open(struct surroundings *s, const struct surroundings_config *c, struct error *e)
 {
-	*s = (struct surroundings){.cwd = c->cwd, .umask = c->umask, .nice = c->nice};
-	s->shell = c->shell;
-	if (c->run_as && user_resolve(s, c->run_as, e) < 0)
+	*s = (struct surroundings){
+	    .cwd = c->cwd,
+	    .umask = c->umask,
+	    .nice = c->nice,
+	    .change_user = c->run_as,
+	    .no_new_privs = c->no_new_privs,
+	    .shell = c->shell,
+	};
+	if (c->run_as && user_find(&s->user, c->run_as, "--run-as", e) < 0)
 		return -1;
-	if (environment_filter(s, c) < 0)
+	if (environment_make(s, c) < 0)
 		return error_errno(e, "cannot prepare the command");
 	return 0;
 }
 
 void surroundings_close(struct surroundings *s)
 {
-	free(s->groups);
+	user_release(&s->user);
+	for (size_t i = 0; i < LOGIN_VARIABLES; i++)
+		free(s->login[i]);
 	free(s->environment);
 	*s = (struct surroundings){0};
 }
