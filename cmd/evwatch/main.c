@@ -120,6 +120,7 @@ static struct engine_end run_engine(struct reactor *r, const struct process_opti
 	    .within = o->within,
 	    .fail_fast = o->fail_fast,
 	    .ready_file = o->ready_file,
+	    .control = o->control,
 	    .live_line = wants_live_line(o),
 	    .guard = guard,
 	    .errors = errors,

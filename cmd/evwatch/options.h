@@ -26,6 +26,7 @@ struct process_options {
 	int log;           /* 0: text, 1: json */
 	char *ready_file;
 	char *pidfile;
+	char *control;
 };
 
 /* Ends with a NULL name. Offsets are into struct process_options. */

@@ -4,6 +4,7 @@
  * Each schedule is asked for its next time; the nearest is printed and that one asked again.
  */
 #include "options.h"
+#include "tool_options.h"
 #include "tools.h"
 
 #include "base/array.h"
@@ -54,67 +55,7 @@ static const struct option next_options[] = {
 
 static int fault(const char *word, const struct error *e)
 {
-	bool named = strncmp(e->what, "--", 2) == 0; /* it begins with the option already */
-
-	fprintf(stderr, "evwatch: next: %s%s%s\n", named ? "" : word, named ? "" : ": ", e->what);
-	if (*e->hint)
-		fprintf(stderr, "evwatch: next: %s\n", e->hint);
-	return -1;
-}
-
-/* The option of this tool that the word is, and its value where it is part of the word. */
-static const struct option *own_option(const char *word, const char **value)
-{
-	char name[16];
-	size_t length;
-
-	*value = NULL;
-	if (word[0] != '-' || !word[1])
-		return NULL;
-	if (word[1] != '-') {
-		*value = word[2] ? word + 2 : NULL;
-		return option_find_letter(next_options, word[1]);
-	}
-	length = strcspn(word + 2, "=");
-	if (length >= sizeof name)
-		return NULL;
-	memcpy(name, word + 2, length);
-	name[length] = '\0';
-	*value = word[2 + length] ? word + 2 + length + 1 : NULL;
-	return option_find(next_options, name);
-}
-
-/* Takes this tool's options out of the words; the rest is a command line of rules. */
-static int own_options_read(struct next_options *o, char **words, int *count)
-{
-	int kept = 0;
-
-	for (int i = 0; i < *count; i++) {
-		const char *value, *word = words[i];
-		const struct option *option = own_option(word, &value);
-		struct error e;
-
-		if (strcmp(word, "--") == 0) {
-			while (i < *count)
-				words[kept++] = words[i++];
-			break;
-		}
-		if (!option) {
-			words[kept++] = words[i];
-			continue;
-		}
-		error_clear(&e);
-		if (option_takes_value(option) && !value)
-			value = i + 1 < *count ? words[++i] : NULL;
-		if (option_takes_value(option) && !value) {
-			error_set(&e, "%s is missing", option->value);
-			return fault(word, &e);
-		}
-		if (option_apply(option, o, value, &e) < 0)
-			return fault(word, &e);
-	}
-	*count = kept;
-	return 0;
+	return tool_fault("next", word, e);
 }
 
 static int from_read(const struct next_options *o, struct rules *rules, int64_t *from)
@@ -282,7 +223,7 @@ int tool_next(int argc, char **argv)
 	struct error e;
 	int count = argc - 1, status = 2;
 
-	if (own_options_read(&o, argv + 1, &count) == 0) {
+	if (tool_options_read("next", next_options, &o, argv + 1, &count) == 0) {
 		if (o.print.format && format_check(o.print.format, &e) < 0)
 			fault("--format", &e);
 		else if (command_line_read(&options, &rules, argv + 1, count) < 0)

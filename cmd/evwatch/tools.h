@@ -24,5 +24,12 @@ int tool_backends(int argc, char **argv);
 int tool_check(int argc, char **argv);
 int tool_help(int argc, char **argv);
 int tool_next(int argc, char **argv);
+int tool_pause(int argc, char **argv);
+int tool_quit(int argc, char **argv);
+int tool_reload(int argc, char **argv);
+int tool_resume(int argc, char **argv);
+int tool_status(int argc, char **argv);
+int tool_stop(int argc, char **argv);
+int tool_trigger(int argc, char **argv);
 
 #endif

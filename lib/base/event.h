@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <time.h>
 
 /*
@@ -29,9 +30,10 @@ struct event {
 	struct timespec time; /* wall clock; all zero: the engine fills in now */
 	const void *payload;  /* a datagram: the command's standard input; NULL: none */
 	size_t payload_length;
-	int connection; /* the command's standard input and output, or -1 (source.h says whose) */
-	bool capture;   /* hand what the command writes back to the source (a UDP reply) */
-	void *token;    /* the source's own; comes back with run_began and run_ended */
+	int connection;  /* the command's standard input and output, or -1 (source.h says whose) */
+	bool capture;    /* hand what the command writes back to the source (a UDP reply) */
+	void *token;     /* the source's own; comes back with run_began and run_ended */
+	uint64_t ticket; /* somebody waits for its run (evwatch trigger --wait); 0: nobody */
 };
 
 /* An event of this name with nothing else in it. */

@@ -207,6 +207,34 @@ void duration_add(struct buf *out, int64_t ns)
 	}
 }
 
+/* Two units: `3 min 20 s`; the second one only where it is not 0. */
+static void say_two(struct buf *out, int64_t n, int64_t of, const char *large, const char *small)
+{
+	buf_printf(out, "%lld %s", (long long)(n / of), large);
+	if (n % of)
+		buf_printf(out, " %lld %s", (long long)(n % of), small);
+}
+
+void duration_say(struct buf *out, int64_t ns)
+{
+	int64_t seconds = (ns + NS_PER_S / 2) / NS_PER_S;
+
+	if (ns < NS_PER_MS)
+		buf_printf(out, "%.2f ms", (double)ns / NS_PER_MS);
+	else if (ns < 100 * NS_PER_MS)
+		buf_printf(out, "%.1f ms", (double)ns / NS_PER_MS);
+	else if (ns < NS_PER_S)
+		buf_printf(out, "%.0f ms", (double)ns / NS_PER_MS);
+	else if (seconds < 60)
+		buf_printf(out, "%.1f s", (double)ns / NS_PER_S);
+	else if (seconds < 3600)
+		say_two(out, seconds, 60, "min", "s");
+	else if (seconds < 86400)
+		say_two(out, seconds / 60, 60, "h", "min");
+	else
+		say_two(out, seconds / 3600, 24, "d", "h");
+}
+
 void time_add(struct buf *out, const struct timespec *time)
 {
 	char date[40], offset[8];

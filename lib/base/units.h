@@ -34,6 +34,9 @@ int count_parse(const char *word, uint64_t least, uint64_t most, uint64_t *n, st
 /* Appends `1m30s`, `250ms`: the shortest form that duration_parse reads back. */
 void duration_add(struct buf *out, int64_t ns);
 
+/* Appends a duration as people write it: `0.12 ms`, `8.0 ms`, `1.2 s`, `3 min 20 s`, `2 d 4 h`. */
+void duration_say(struct buf *out, int64_t ns);
+
 /* Appends an RFC 3339 time in the local zone, with microseconds: 2026-11-24T08:15:00.250000+01:00
  */
 void time_add(struct buf *out, const struct timespec *time);

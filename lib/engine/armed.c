@@ -8,7 +8,9 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "engine/control.h"
 #include "engine/printer.h"
+#include "engine/requests.h"
 #include "output/sink.h"
 #include "rule/rule.h"
 #include "source/source.h"
@@ -115,6 +117,23 @@ static void on_emit(struct source *s, const struct event *events, size_t n)
 	pass_on(a, mine, n);
 	if (mine != &one)
 		free(mine);
+}
+
+void armed_trigger(struct armed_rule *a, const char *const *subjects, size_t n, uint64_t ticket)
+{
+	struct event event = event_make("trigger");
+
+	event.subjects = subjects;
+	event.n_subjects = n;
+	event.ticket = ticket;
+	clock_gettime(CLOCK_REALTIME, &event.time);
+	a->events++;
+	log_event(a, &event);
+	if (a->job)
+		job_trigger(a->job, &event);
+	else if (prints_now(a))
+		print_event(a, &event);
+	armed_update(a);
 }
 
 /* ---- what the source says -------------------------------------------------------------------- */
@@ -226,6 +245,16 @@ static void on_dropped(void *owner, void *token)
 	tell_source_ended(a, token, &outcome);
 }
 
+static void on_ticket(void *owner, uint64_t ticket, const struct run_result *result)
+{
+	struct armed_rule *a = owner;
+	struct buf answer = {0};
+
+	request_run_ended(&answer, result);
+	control_answer(a->engine->control, ticket, &answer);
+	buf_free(&answer);
+}
+
 static void on_room(void *owner)
 {
 	struct armed_rule *a = owner;
@@ -250,6 +279,7 @@ static const struct job_host job_host = {
     .began = on_run_began,
     .ended = on_run_ended,
     .dropped = on_dropped,
+    .ticket = on_ticket,
     .room = on_room,
     .event_json = on_event_json,
 };
@@ -330,8 +360,18 @@ void armed_start(struct armed_rule *a)
 		on_emit(a->source, &start, 1);
 }
 
+void armed_pause(struct armed_rule *a, bool paused)
+{
+	a->paused = paused;
+	if (a->job)
+		job_pause(a->job, paused);
+	armed_update(a);
+}
+
 static bool can_take_more(const struct armed_rule *a)
 {
+	if (a->paused)
+		return false;
 	if (a->job)
 		return job_has_room(a->job);
 	return !is_printed(a) || !sink_full(a->engine->output);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "engine/control.h"
 #include "follow/follow.h"
 #include "inotify/inotify.h"
 #include "output/sink.h"
@@ -64,7 +65,8 @@ static struct armed_rule *add_rule(struct engine *e, const struct rule *rule)
 		return NULL;
 	a->engine = e;
 	a->rule = rule;
-	return e->rules[e->n_rules++] = a;
+	e->rules[e->n_rules++] = a;
+	return a;
 }
 
 static int open_rules(struct engine *e, const struct rules *rules, struct error *error)
@@ -81,6 +83,23 @@ static int open_rules(struct engine *e, const struct rules *rules, struct error 
 		}
 	}
 	return 0;
+}
+
+static int open_control(struct engine *e, struct error *error)
+{
+	if (!e->config->control)
+		return 0;
+	e->control = control_open(e, e->config->control, error);
+	reactor_measure(e->reactor, &e->turns);
+	return e->control ? 0 : -1;
+}
+
+struct armed_rule *engine_find(const struct engine *e, const char *name)
+{
+	for (size_t i = 0; i < e->n_rules; i++)
+		if (strcmp(e->rules[i]->rule->name, name) == 0)
+			return e->rules[i];
+	return NULL;
 }
 
 struct engine *engine_open(struct reactor *r, const struct rules *rules,
@@ -100,7 +119,8 @@ struct engine *engine_open(struct reactor *r, const struct rules *rules,
 	if (!e->output || !e->follows) {
 		error_errno(error, "cannot start");
 	} else if (open_rules(e, rules, error) == 0 && timekeeper_open(e, rules, error) == 0 &&
-		   ending_open(e, error) == 0 && live_open(e, error) == 0) {
+		   ending_open(e, error) == 0 && live_open(e, error) == 0 &&
+		   open_control(e, error) == 0) {
 		return e;
 	}
 	engine_close(e);
@@ -113,6 +133,8 @@ void engine_close(struct engine *e)
 		armed_close(e->rules[i]);
 		free(e->rules[i]);
 	}
+	control_close(e->control);
+	reactor_measure(e->reactor, NULL);
 	live_close(e);
 	timekeeper_close(e);
 	ending_close(e);
@@ -147,6 +169,7 @@ struct engine_end engine_run(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_rules; i++)
 		armed_start(e->rules[i]);
+	e->since = clock_read(CLOCK_OF_WALL);
 	log_debug(NULL, "%zu %s armed; the loop waits by %s", e->n_rules,
 		  e->n_rules == 1 ? "rule is" : "rules are", reactor_backend(e->reactor));
 	if (write_ready_file(e) < 0)

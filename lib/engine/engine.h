@@ -25,6 +25,7 @@ struct engine_config {
 	int64_t within;         /* ns; 0: no limit */
 	bool fail_fast;         /* stop at the first command that fails */
 	const char *ready_file; /* written once all is armed; NULL: none */
+	const char *control;    /* path of the control socket; NULL: none */
 	bool from_files;        /* rules came from -f: HUP does not end evwatch */
 	bool live_line;         /* standard error is a terminal for a live line about schedules */
 	struct guard *guard;    /* NULL: --no-guard */

@@ -13,6 +13,7 @@
 #include "job/job.h"
 #include "reactor/reactor.h"
 
+struct control;
 struct follow_set;
 struct inotify_set;
 struct live;
@@ -30,9 +31,14 @@ struct armed_rule {
 	struct job *job;              /* NULL: events are printed */
 	struct job_config job_config; /* the rule's, less what the source does itself */
 	uint64_t events;
+	/* Of the rules of this name that this one took over from at a reload. */
+	struct job_stats before;
+	uint64_t before_events;
 	bool open; /* the source was opened and not closed yet */
 	bool source_ended;
-	bool over; /* no event will come, nothing runs */
+	bool paused;  /* by hand */
+	bool retired; /* a reload took it out: it ends */
+	bool over;    /* no event will come, nothing runs */
 };
 
 enum engine_phase { ENGINE_RUNNING, ENGINE_STOPPING, ENGINE_LEFTOVERS, ENGINE_DONE };
@@ -63,8 +69,12 @@ struct engine {
 	struct timer stopper;
 	bool stopped; /* the rules were told to */
 	struct stop_signal signals[STOP_SIGNALS];
-	struct zone_set *zones;       /* the rules'; NULL: no schedule */
-	struct live *live;            /* NULL: no live line */
+	struct zone_set *zones;     /* the rules'; NULL: no schedule */
+	struct live *live;          /* NULL: no live line */
+	struct control *control;    /* NULL: no control socket */
+	struct reactor_turns turns; /* measured where there is a control socket */
+	uint64_t reloads;
+	int64_t since;                /* wall clock, ns: all was armed */
 	struct io_watcher timekeeper; /* inotify, of the directories of zone files */
 };
 
@@ -74,12 +84,18 @@ void armed_start(struct armed_rule *a);
 /* Pauses or resumes the source by what the job or the output can take. */
 void armed_update(struct armed_rule *a);
 void armed_stop(struct armed_rule *a);
+/* Makes an event by hand. A ticket (not 0) is answered by control_answer, in this call or later. */
+void armed_trigger(struct armed_rule *a, const char *const *subjects, size_t n, uint64_t ticket);
+/* Events wait as behind a busy command, or in the source. */
+void armed_pause(struct armed_rule *a, bool paused);
 /* The source and the job have nothing left to do. */
 bool armed_idle(const struct armed_rule *a);
 void armed_close(struct armed_rule *a);
 
 /* ---- engine.c ---- */
 void engine_rule_over(struct engine *e, struct armed_rule *a);
+/* The rule of this name, or NULL. */
+struct armed_rule *engine_find(const struct engine *e, const char *name);
 /* A run ended, or an event was printed: limits are looked at. */
 void engine_count(struct engine *e, int status);
 /* Is a further run within --count, once all that go on have ended? */
@@ -92,6 +108,10 @@ void engine_finish(struct engine *e, int status, int signal);
 /* Something became idle: is it time to go on with the end? */
 void ending_review(struct engine *e);
 void ending_close(struct engine *e);
+
+/* ---- status.c: what status reports ---- */
+/* Appends the answer to `status`: one object, with its line end. */
+void status_add(struct buf *out, struct engine *e);
 
 /* ---- timekeeper.c: a clock that is set, zone data that change ---- */
 int timekeeper_open(struct engine *e, const struct rules *rules, struct error *error);

@@ -42,7 +42,8 @@ static void start_next(struct job *j)
 
 static bool may_start(const struct job *j)
 {
-	return j->n_running < j->setup.config->jobs && j->setup.host->may_start(j->setup.owner);
+	return !j->paused && j->n_running < j->setup.config->jobs &&
+	       j->setup.host->may_start(j->setup.owner);
 }
 
 static void pump(struct job *j)
@@ -79,8 +80,18 @@ static int on_postponed(struct run *run, const char *step, int why)
 	return 0;
 }
 
+/* Those who wait for the run of these events learn its result; NULL: there was none. */
+static void tell_tickets(struct job *j, struct event *const *events, size_t n,
+			 const struct run_result *result)
+{
+	for (size_t i = 0; i < n; i++)
+		if (events[i]->ticket)
+			j->setup.host->ticket(j->setup.owner, events[i]->ticket, result);
+}
+
 static void drop_batch(struct job *j, struct batch *b)
 {
+	tell_tickets(j, b->events, b->n, NULL);
 	for (size_t i = 0; i < b->n; i++)
 		j->setup.host->dropped(j->setup.owner, b->events[i]->token);
 	batch_release(b);
@@ -92,9 +103,12 @@ static void drop_queue(struct job *j)
 	{
 		struct run *run = CONTAINER_OF(at, struct run, link);
 
-		if (run->share.last)
-			j->setup.host->dropped(j->setup.owner,
-					       batch_first(run->share.batch)->token);
+		if (run->share.last) {
+			struct batch *b = run->share.batch;
+
+			tell_tickets(j, b->events, b->n, NULL);
+			j->setup.host->dropped(j->setup.owner, batch_first(b)->token);
+		}
 		run_free(run);
 	}
 	j->n_queued = 0;
@@ -132,6 +146,7 @@ static void on_run_over(struct run *run)
 	    .token = run->share.last ? batch_first(run->share.batch)->token : NULL,
 	};
 	bool captures = run->output.capture;
+	struct batch *batch; /* the last of its runs is over; NULL: others follow */
 	struct buf captured = {0};
 
 	if (run->output.plan)
@@ -145,8 +160,15 @@ static void on_run_over(struct run *run)
 	j->stats.failures += run->status != 0;
 	j->stats.last_status = run->status;
 	j->stats.last_duration = result.duration;
+	j->stats.last_end = clock_read(CLOCK_OF_WALL);
+	histogram_add(&j->durations, result.duration);
+	batch = run->share.last ? batch_hold(run->share.batch) : NULL;
 	run_free(run);
 	j->setup.host->ended(j->setup.owner, &result);
+	if (batch) {
+		tell_tickets(j, batch->events, batch->n, &result);
+		batch_release(batch);
+	}
 	buf_free(&captured);
 	timer_stop(j->setup.reactor, &j->shortage); /* what it held is free now */
 	pump(j);
@@ -168,19 +190,19 @@ static void restart(struct job *j, struct batch *b)
 {
 	drop_queue(j);
 	enqueue(j, b);
-	if (j->n_queued)
+	if (j->n_queued && !j->paused)
 		stop_runs(j);
 }
 
 static void submit_batch(struct job *j, struct batch *b)
 {
-	bool busy = j->n_running >= j->setup.config->jobs;
+	bool busy = j->paused || j->n_running >= j->setup.config->jobs;
 
 	if ((busy || j->n_queued) && j->setup.config->on_busy == BUSY_SKIP) {
 		j->stats.skipped++;
 		log_info(j->setup.rule, "skipped: the command still runs");
 		drop_batch(j, b);
-	} else if (busy && j->setup.config->on_busy == BUSY_SIGNAL) {
+	} else if (busy && j->n_running && j->setup.config->on_busy == BUSY_SIGNAL) {
 		LIST_EACH(at, after, &j->runs)
 		run_signal(CONTAINER_OF(at, struct run, link), j->setup.config->signal);
 		drop_batch(j, b);
@@ -242,6 +264,8 @@ static void refuse(struct job *j, const struct event *events, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (events[i].connection >= 0)
 			close(events[i].connection);
+		if (events[i].ticket)
+			j->setup.host->ticket(j->setup.owner, events[i].ticket, NULL);
 		j->setup.host->dropped(j->setup.owner, events[i].token);
 	}
 }
@@ -292,6 +316,38 @@ void job_submit(struct job *j, const struct event *events, size_t n)
 	submit_batch(j, b);
 }
 
+/* ---- by hand --------------------------------------------------------------------------------- */
+
+void job_trigger(struct job *j, const struct event *event)
+{
+	struct batch *b = j->stopping ? NULL : batch_new(event, 1);
+
+	if (b)
+		submit_batch(j, b);
+	else
+		refuse(j, event, 1);
+}
+
+void job_pause(struct job *j, bool paused)
+{
+	j->paused = paused;
+	pump(j);
+	j->setup.host->room(j->setup.owner);
+}
+
+bool job_is_paused(const struct job *j)
+{
+	return j->paused;
+}
+
+size_t job_stop_runs(struct job *j)
+{
+	size_t n = j->n_running;
+
+	stop_runs(j);
+	return n;
+}
+
 /* ---- what others ask ------------------------------------------------------------------------- */
 
 bool job_has_room(const struct job *j)
@@ -313,6 +369,11 @@ void job_stats(const struct job *j, struct job_stats *stats)
 	*stats = j->stats;
 	stats->running = j->n_running;
 	stats->queued = j->n_queued + (j->gathered != NULL);
+}
+
+const struct histogram *job_durations(const struct job *j)
+{
+	return &j->durations;
 }
 
 void job_reopen_output(struct job *j)

@@ -8,6 +8,7 @@
 #define EVWATCH_JOB_JOB_H
 
 #include "base/event.h"
+#include "base/histogram.h"
 #include "job/config.h"
 
 #include <stdbool.h>
@@ -40,6 +41,8 @@ struct job_host {
 	void (*ended)(void *owner, const struct run_result *result);
 	/* Events that led to no run (skipped, stopped): the source gets its tokens back. */
 	void (*dropped)(void *owner, void *token);
+	/* The run of an event with a ticket is over; `result` NULL: it led to no run. */
+	void (*ticket)(void *owner, uint64_t ticket, const struct run_result *result);
 	/* job_has_room may have changed to true, or job_idle to true. */
 	void (*room)(void *owner);
 	/* Appends an event of this run as one line of JSON, for --stdin json. */
@@ -64,6 +67,16 @@ struct job *job_new(const struct job_setup *setup, struct error *e);
 /* All events together make one run. Copies them; takes over their connections in any case. */
 void job_submit(struct job *j, const struct event *events, size_t n);
 
+/* The same past --debounce and --throttle, for an event that somebody made by hand. */
+void job_trigger(struct job *j, const struct event *event);
+
+/* While it is paused every event waits, or is treated, as behind a busy command. */
+void job_pause(struct job *j, bool paused);
+bool job_is_paused(const struct job *j);
+
+/* Stops what runs now, with all retries; what waits goes on. Returns how many runs. */
+size_t job_stop_runs(struct job *j);
+
 /* Would an event be run at once? While false, sources that can wait are paused. */
 bool job_has_room(const struct job *j);
 
@@ -87,7 +100,11 @@ struct job_stats {
 	size_t running, queued;
 	int last_status; /* -1: no run ended yet */
 	int64_t last_duration;
+	int64_t last_end; /* wall clock, ns */
 };
 void job_stats(const struct job *j, struct job_stats *stats);
+
+/* How long its runs took. */
+const struct histogram *job_durations(const struct job *j);
 
 #endif

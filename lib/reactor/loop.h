@@ -60,6 +60,8 @@ struct reactor {
 	uint32_t nonempty; /* a bit for each priority, and STOPPING */
 	struct queue queues[PRIORITIES];
 
+	struct reactor_turns *turns; /* NULL: they are not measured */
+
 	struct heap heaps[CLOCKS]; /* keys are deadlines, or too early: those are sifted when they
 				      come up */
 	size_t alarms_open;

@@ -14,6 +14,7 @@
 #define EVWATCH_REACTOR_REACTOR_H
 
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "base/signal_ring.h"
 
 #include <stdatomic.h>
@@ -53,6 +54,13 @@ void reactor_stop(struct reactor *r);
 int reactor_reinit(struct reactor *r);
 
 const char *reactor_backend(const struct reactor *r);
+
+/* How long turns take, from the end of the wait to the end of the callbacks. */
+struct reactor_turns {
+	struct histogram work; /* its count is that of the turns */
+};
+/* Measures every turn from now on; NULL ends it. `turns` is the caller's. */
+void reactor_measure(struct reactor *r, struct reactor_turns *turns);
 
 /* What `evwatch backends` tells; the last has a NULL name. Best first. */
 struct backend_info {

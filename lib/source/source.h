@@ -149,6 +149,9 @@ struct source_type {
 	 * Optional. */
 	void (*run_began)(struct source *s, void *token);
 	void (*run_ended)(struct source *s, void *token, const struct run_outcome *outcome);
+	/* Appends what it counts, as members of a JSON object with a comma before each. Optional.
+	 */
+	void (*status)(const struct source *s, struct buf *out);
 	/* The wall clock was set, the machine slept, or the rules of a zone changed. Optional. */
 	void (*clock_changed)(struct source *s);
 };
