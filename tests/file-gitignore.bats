@@ -71,6 +71,56 @@ repository() {
 	lacks a.local
 }
 
+@test "--gitignore follows conditional includes of git's configuration" {
+	repository work
+	echo '*.mine' >rules
+	printf '[core]\n\texcludesFile = %s/rules\n' "$dir" >inc
+	cd work
+	git checkout -q -b topic/one
+	: >a.mine
+	for condition in "gitdir:$dir/work/" 'gitdir:work/' 'gitdir:work/.git' "gitdir/i:$(tr '[:lower:]' '[:upper:]' <<<"$dir")/WORK/" \
+		'gitdir:~/../work/**' 'gitdir:elsewhere/' "gitdir:$dir/WORK/" 'onbranch:topic/' 'onbranch:topic/one' 'onbranch:t*' 'onbranch:main' 'hasnothing:x'; do
+		printf '[includeIf "%s"]\n\tpath = %s/inc\n' "$condition" "$dir" >"$HOME/.gitconfig"
+		agree || { echo "with $condition"; return 1; }
+	done
+	rm "$HOME/.gitconfig"
+	export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=core.excludesFile GIT_CONFIG_VALUE_0=$dir/rules
+	agree
+	! grep a.mine "$dir/ours" || false
+}
+
+@test "rules and configurations of strangers cost no more than a moment" {
+	repository work
+	# It includes itself five times over, ten deep: ten million files, if nobody counted.
+	for i in 1 2 3 4 5; do printf '[include]\n\tpath = config\n'; done >>work/.git/config
+	mkfifo work/.ignore
+	truncate -s 3G work/.gitignore
+	mkdir work/links
+	echo secret >outside
+	ln -s "$dir/outside" work/links/.gitignore
+	ln -s "$dir/outside" work/links/.ignore
+	watch file work --gitignore
+	: >work/f
+	until_true has_line "create work/f"
+	: >work/links/secret
+	until_true has_line "create work/links/secret"
+	told "cannot read the rules of .*work/.gitignore: File too large"
+	told "cannot read the rules of .*work/.ignore: Invalid argument"
+	told "cannot read the rules of .*work/links/.gitignore: Too many levels of symbolic links"
+	told "cannot read the rules of .*work/links/.ignore: Too many levels of symbolic links"
+}
+
+@test "200,000 patterns of git's rules do not hold up other rules" {
+	repository work
+	seq -f 'name%.0f' 100000 >work/.gitignore
+	seq -f '*.ending%.0f' 100000 >>work/.gitignore
+	mkdir work/many
+	(cd work/many && seq -f 'f%.0f' 3000 | xargs touch)
+	: >work/name5 && : >work/x.ending9
+	"$evwatch" -w 10s -c 1 file work --gitignore --existing --match 'f3000' --match 'name5' --match '*.ending9' >out
+	[ "$(cat out)" = "create work/many/f3000" ]
+}
+
 @test "--gitignore knows linked work trees, and repositories within the tree" {
 	repository work
 	cd work

@@ -311,8 +311,7 @@ static void take_move(struct file_source *s, const struct happening *h)
 
 void changes_add(struct file_source *s, const struct happening *h)
 {
-	if (s->gitignore)
-		gitignore_notice(s, h->path);
+	filter_notice(s, h->path);
 	if (h->event == FILE_MOVE)
 		take_move(s, h);
 	else if (h->event & FILE_NOTICES || filter_matches(s, h))

@@ -49,7 +49,7 @@ static void file_close(struct source *base)
 	fd_close(&s->inotify);
 	tree_free(s);
 	roots_close(s);
-	gitignore_free(s);
+	filter_forget_rules(s);
 	filter_free(s);
 	text_list_free(&s->listed);
 	buf_free(&s->path);

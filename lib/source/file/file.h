@@ -6,7 +6,7 @@
  * (reader.c, and moves.c for what moves) turns what the kernel tells into happenings; roots
  * (root.c) are the user's PATHs, which may be missing, replaced, or no directories; changes
  * (changes.c) merges happenings to their net effect, batch.c says when they are handed on and
- * emit.c as what; filter.c and gitignore.c say which paths count; fanotify.c does without a tree.
+ * emit.c as what; filter.c and choose/ say which paths count; fanotify.c does without a tree.
  *
  * Paths are reported as the user wrote the root: `src` gives src/a.c.
  */
@@ -188,7 +188,8 @@ struct file_source {
 	/* MOVED_FROMs that wait for their MOVED_TO. */
 	struct link moves;
 	struct timer move_timer;
-	struct gitignore *gitignore;
+	struct gitignore *gitignore; /* --gitignore: the rules; NULL: to be read */
+	int64_t rules_looked;        /* loop time: when those outside of the tree were looked at */
 	struct fan *fan;
 	struct mounts *mounts;
 	struct own_output outputs[2];    /* standard output and error */
@@ -201,6 +202,9 @@ bool filter_matches(struct file_source *s, const struct happening *h);
 /* Remembers what standard output and error are, and where the ready file is. */
 void filter_init(struct file_source *s);
 void filter_free(struct file_source *s);
+/* Something happened to this path: if it has rules of git they are read again. */
+void filter_notice(struct file_source *s, const char *path);
+void filter_forget_rules(struct file_source *s);
 /* May the directory at `path`, in `parent`, be entered? */
 bool filter_enters(struct file_source *s, const struct dir *parent, const char *path);
 /* May others be entered in a directory when it moves? */
@@ -406,13 +410,5 @@ void fan_close(struct file_source *s);
 /* ---- remote.c ---- */
 /* Says which roots others may change without the kernel's knowing, once, at the start. */
 void remote_tell(const struct file_source *s);
-
-/* ---- gitignore.c ---- */
-/* Is `path` excluded by git's rules? They are read when they are first needed. */
-bool gitignore_excludes(struct file_source *s, const struct root *r, const char *path,
-			bool directory);
-/* Something happened to this path: a file of rules may have changed. */
-void gitignore_notice(struct file_source *s, const char *path);
-void gitignore_free(struct file_source *s);
 
 #endif

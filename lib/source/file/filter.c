@@ -1,10 +1,13 @@
 /*
- * Which paths count: --match and --ignore.
+ * Which paths count: --match, --ignore and --gitignore.
  *
  * A pattern with a slash in it is held against the path as it is reported and against what follows
  * the root; one without is held against the last component. `*` stops at a slash, `**` does not.
  */
+#include "base/log.h"
 #include "base/path.h"
+#include "base/units.h"
+#include "source/file/choose/gitignore.h"
 #include "source/file/file.h"
 #include "source/file/glob.h"
 
@@ -14,6 +17,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define LOOK_EVERY (1 * NS_PER_S) /* at git's rules outside of the tree */
 
 static bool pattern_matches(const char *pattern, const char *path, const char *relative)
 {
@@ -129,6 +134,59 @@ static bool is_own_output(const struct file_source *s, const struct happening *h
 	return false;
 }
 
+/* ---- git's rules ----------------------------------------------------------------------------- */
+
+static void on_rules_fault(void *context, const char *path, const char *why)
+{
+	const struct file_source *s = context;
+
+	log_warn(s->base.rule, "cannot read the rules of %s: %s", path, why);
+}
+
+void filter_forget_rules(struct file_source *s)
+{
+	gitignore_free(s->gitignore);
+	s->gitignore = NULL;
+}
+
+static void rules_changed(struct file_source *s)
+{
+	filter_forget_rules(s);
+	if (!s->arming)
+		rescan_soon(s);
+}
+
+void filter_notice(struct file_source *s, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (s->gitignore && gitignore_has_rules(slash ? slash + 1 : path))
+		rules_changed(s);
+}
+
+/* Rules outside of the tree are looked at now and then, while there are events. */
+static void look_outside(struct file_source *s)
+{
+	int64_t now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
+
+	if (now - s->rules_looked < LOOK_EVERY)
+		return;
+	s->rules_looked = now;
+	if (gitignore_is_stale(s->gitignore))
+		rules_changed(s);
+}
+
+static bool git_excludes(struct file_source *s, const struct root *r, const char *path,
+			 bool directory)
+{
+	if (s->gitignore)
+		look_outside(s);
+	if (!s->gitignore)
+		s->gitignore = gitignore_new(on_rules_fault, s);
+	return s->gitignore &&
+	       gitignore_excludes(s->gitignore, r->path, root_relative(r, path), directory);
+}
+
 /* ---- what counts ----------------------------------------------------------------------------- */
 
 bool filter_matches(struct file_source *s, const struct happening *h)
@@ -145,8 +203,7 @@ bool filter_matches(struct file_source *s, const struct happening *h)
 		return false;
 	if (any_matches(&c->ignore, h->path, relative))
 		return false;
-	return !c->gitignore || !h->root ||
-	       !gitignore_excludes(s, h->root, h->path, h->type == 'd');
+	return !c->gitignore || !h->root || !git_excludes(s, h->root, h->path, h->type == 'd');
 }
 
 bool filter_enters(struct file_source *s, const struct dir *parent, const char *path)
@@ -159,7 +216,7 @@ bool filter_enters(struct file_source *s, const struct dir *parent, const char *
 		return false;
 	if (any_matches(&c->ignore, path, root_relative(r, path)))
 		return false;
-	if (c->gitignore && gitignore_excludes(s, r, path, true))
+	if (c->gitignore && git_excludes(s, r, path, true))
 		return false;
 	return !c->one_file_system || (stat(path, &st) == 0 && st.st_dev == r->device);
 }

@@ -1,36 +1,26 @@
 /*
- * --gitignore: what git ignores, by gitignore(5).
+ * See gitignore.h.
  *
- * Rules come from .ignore and .gitignore of each directory from the path's own up to the top of the
- * nearest work tree (where there is none: the root), then from its .git/info/exclude and the user's
- * own file. The nearest file with a matching pattern decides, in it the last such pattern. What
- * lies below an excluded directory is excluded whatever is said of it. `.git` itself is never of
- * interest.
- *
- * Rules are read once. Those in the tree are read anew when they change; those that lie outside of
- * it are nobody's event, so their stamps are looked at now and then.
+ * The nearest file with a matching pattern decides, in it the last such pattern. What lies below an
+ * excluded directory is excluded whatever is said of it. `.git` itself is never of interest.
  */
+#include "source/file/choose/gitignore.h"
+
 #include "base/array.h"
-#include "base/log.h"
-#include "base/units.h"
-#include "source/file/file.h"
-#include "source/file/git.h"
-#include "source/file/ignore_rules.h"
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/table.h"
+#include "source/file/choose/git.h"
+#include "source/file/choose/ignore_rules.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define LOOK_EVERY (1 * NS_PER_S) /* at the files outside of the tree, while there are events */
-
-enum {
-	IGNORE,
-	GITIGNORE,
-	EXCLUDE,
-	USERS,
-	SORTS
-}; /* of files with rules, the first to be asked first */
+/* The sorts of files with rules, the first to be asked first. */
+enum { IGNORE, GITIGNORE, EXCLUDE, USERS, SORTS };
 
 /* The rules of one directory. */
 struct folder {
@@ -42,32 +32,35 @@ struct folder {
 /* A root, and up to where rules count for it. */
 struct reach {
 	struct link link;
-	const struct root *root;
-	char *real; /* the root's real path; owned */
-	size_t top; /* length of the top's path in it */
+	char *root, *real; /* as the user wrote it, and its real path; owned */
+	size_t top;        /* length of the top's path in `real` */
 };
 
 /* A file with rules outside of the tree. */
 struct outsider {
 	char *path; /* owned */
-	uint32_t stamp;
+	struct stat st;
 };
 
 struct gitignore {
+	gitignore_warn *warn;
+	void *context;
 	struct table folders; /* by path */
 	struct link reaches;
 	struct outsider *outsiders;
 	size_t n_outsiders, capacity;
-	int64_t looked; /* loop time */
 };
 
 /* ---- files outside of the tree --------------------------------------------------------------- */
 
-static uint32_t stamp_of(const char *path)
+/* All zero: it does not exist. */
+static struct stat look(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0 ? stat_stamp(&st) : 0;
+	if (stat(path, &st) < 0)
+		memset(&st, 0, sizeof st);
+	return st;
 }
 
 /* Out of memory: it is looked at no more. */
@@ -79,22 +72,31 @@ static void outsider_add(struct gitignore *g, const char *path)
 		return;
 	o = &g->outsiders[g->n_outsiders];
 	o->path = strdup(path);
-	o->stamp = stamp_of(path);
+	o->st = look(path);
 	g->n_outsiders += o->path != NULL;
 }
 
-static bool outsider_changed(struct file_source *s)
+static bool is_same(const struct stat *a, const struct stat *b)
 {
-	struct gitignore *g = s->gitignore;
-	int64_t now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
 
-	if (now - g->looked < LOOK_EVERY)
-		return false;
-	g->looked = now;
-	for (size_t i = 0; i < g->n_outsiders; i++)
-		if (stamp_of(g->outsiders[i].path) != g->outsiders[i].stamp)
+bool gitignore_is_stale(const struct gitignore *g)
+{
+	for (size_t i = 0; i < g->n_outsiders; i++) {
+		struct stat now = look(g->outsiders[i].path);
+
+		if (!is_same(&now, &g->outsiders[i].st))
 			return true;
+	}
 	return false;
+}
+
+bool gitignore_has_rules(const char *base)
+{
+	return strcmp(base, ".gitignore") == 0 || strcmp(base, ".ignore") == 0;
 }
 
 /* ---- where rules are found ------------------------------------------------------------------- */
@@ -114,47 +116,54 @@ static bool folder_has_path(const void *folder, const void *path)
 	return strcmp(((const struct folder *)folder)->path, path) == 0;
 }
 
-static void read_rules(struct file_source *s, struct folder *f, int sort, const char *path,
+/* Those in the tree belong to whoever owns it: a link could lead anywhere. */
+static void read_rules(struct gitignore *g, struct folder *f, int sort, const char *path,
 		       bool outside)
 {
+	char why[100];
+
 	if (outside)
-		outsider_add(s->gitignore, path);
-	if (ignore_rules_read(&f->rules[sort], path, sort != GITIGNORE) < 0)
-		log_warn(s->base.rule, "cannot read the rules of %s: %s", path, strerror(errno));
+		outsider_add(g, path);
+	if (ignore_rules_read(&f->rules[sort], path, sort >= EXCLUDE) < 0) {
+		g->warn(g->context, path, strerror(errno));
+	} else if (f->rules[sort].cut_off) {
+		snprintf(why, sizeof why, "more than %d patterns, or %d with wildcards",
+			 IGNORE_PATTERNS_MOST, IGNORE_WILD_MOST);
+		g->warn(g->context, path, why);
+	}
 }
 
-static void read_rules_in(struct file_source *s, struct folder *f, int sort, const char *directory,
+static void read_rules_in(struct gitignore *g, struct folder *f, int sort, const char *directory,
 			  const char *name, bool outside)
 {
-	struct buf b = {0};
+	char *path = git_path_in(directory, name);
 
-	buf_printf(&b, "%s/%s", directory, name);
-	if (!b.failed)
-		read_rules(s, f, sort, b.data, outside);
-	buf_free(&b);
+	if (path)
+		read_rules(g, f, sort, path, outside);
+	free(path);
 }
 
 /* What counts for a whole work tree. */
-static void read_top(struct file_source *s, struct folder *f, const char *repository)
+static void read_top(struct gitignore *g, struct folder *f, const char *git)
 {
-	char *users = git_excludes_file(repository, f->path);
+	char *users = git_excludes_file(git, f->path), *common = git ? git_common(git) : NULL;
 
-	if (repository)
-		read_rules_in(s, f, EXCLUDE, repository, "info/exclude", true);
+	if (common)
+		read_rules_in(g, f, EXCLUDE, common, "info/exclude", true);
 	if (users)
-		read_rules(s, f, USERS, users, true);
+		read_rules(g, f, USERS, users, true);
 	free(users);
+	free(common);
 }
 
 /* The rules in the directory `path`; NULL with ENOMEM. */
-static const struct folder *folder_of(struct file_source *s, const struct reach *reach,
+static const struct folder *folder_of(struct gitignore *g, const struct reach *reach,
 				      const char *path)
 {
-	struct gitignore *g = s->gitignore;
 	struct folder *f = table_find(&g->folders, path);
 	size_t n = strlen(path);
 	bool outside = n < strlen(reach->real);
-	char *repository;
+	char *git;
 
 	if (f)
 		return f;
@@ -166,48 +175,58 @@ static const struct folder *folder_of(struct file_source *s, const struct reach 
 		free(f);
 		return NULL;
 	}
-	read_rules_in(s, f, IGNORE, path, ".ignore", outside);
-	read_rules_in(s, f, GITIGNORE, path, ".gitignore", outside);
-	repository = git_repository(path);
-	f->top = repository || n <= reach->top;
+	read_rules_in(g, f, IGNORE, path, ".ignore", outside);
+	read_rules_in(g, f, GITIGNORE, path, ".gitignore", outside);
+	git = git_directory(path);
+	f->top = git || n <= reach->top;
 	if (f->top)
-		read_top(s, f, repository);
-	free(repository);
+		read_top(g, f, git);
+	free(git);
 	return f;
 }
 
 /* The length of the path of the work tree that `real` is in; of itself when it is in none. */
 static size_t top_of(const char *real)
 {
-	char *path = strdup(real), *repository = NULL, *slash;
+	char *path = strdup(real), *git = NULL, *slash;
 	size_t n = strlen(real);
 
-	while (path && !(repository = git_repository(path)) && (slash = strrchr(path, '/')))
+	while (path && !(git = git_directory(path)) && (slash = strrchr(path, '/')))
 		*slash = '\0';
-	if (repository)
+	if (git)
 		n = strlen(path);
-	free(repository);
+	free(git);
 	free(path);
 	return n;
 }
 
-static struct reach *reach_of(struct gitignore *g, const struct root *r)
+static void reach_free(struct reach *reach)
+{
+	if (reach) {
+		free(reach->root);
+		free(reach->real);
+	}
+	free(reach);
+}
+
+static struct reach *reach_of(struct gitignore *g, const char *root)
 {
 	struct reach *reach;
 
 	LIST_EACH(at, after, &g->reaches)
-	if ((reach = CONTAINER_OF(at, struct reach, link))->root == r)
+	if (strcmp((reach = CONTAINER_OF(at, struct reach, link))->root, root) == 0)
 		return reach;
 	reach = calloc(1, sizeof *reach);
-	if (reach)
-		reach->real = realpath(r->path, NULL);
-	if (!reach || !reach->real) {
-		free(reach);
+	if (reach) {
+		reach->root = strdup(root);
+		reach->real = realpath(root, NULL);
+	}
+	if (!reach || !reach->root || !reach->real) {
+		reach_free(reach);
 		return NULL;
 	}
 	if (strcmp(reach->real, "/") == 0)
 		*reach->real = '\0';
-	reach->root = r;
 	reach->top = top_of(reach->real);
 	list_append(&g->reaches, &reach->link);
 	return reach;
@@ -215,22 +234,22 @@ static struct reach *reach_of(struct gitignore *g, const struct root *r)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static struct gitignore *gitignore_new(const struct file_source *s)
+struct gitignore *gitignore_new(gitignore_warn *warn, void *context)
 {
 	static const struct table_type by_path = {folder_hash, path_hash, folder_has_path};
 	struct gitignore *g = calloc(1, sizeof *g);
 
 	if (!g)
 		return NULL;
+	g->warn = warn;
+	g->context = context;
 	table_init(&g->folders, &by_path);
 	list_init(&g->reaches);
-	g->looked = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 	return g;
 }
 
-void gitignore_free(struct file_source *s)
+void gitignore_free(struct gitignore *g)
 {
-	struct gitignore *g = s->gitignore;
 	struct folder *f;
 
 	if (!g)
@@ -246,36 +265,18 @@ void gitignore_free(struct file_source *s)
 		struct reach *reach = CONTAINER_OF(at, struct reach, link);
 
 		list_remove(&reach->link);
-		free(reach->real);
-		free(reach);
+		reach_free(reach);
 	}
 	for (size_t i = 0; i < g->n_outsiders; i++)
 		free(g->outsiders[i].path);
 	free(g->outsiders);
 	free(g);
-	s->gitignore = NULL;
-}
-
-static void gitignore_forget(struct file_source *s)
-{
-	gitignore_free(s);
-	if (!s->arming)
-		rescan_soon(s);
-}
-
-void gitignore_notice(struct file_source *s, const char *path)
-{
-	const char *base = strrchr(path, '/');
-
-	base = base ? base + 1 : path;
-	if (s->gitignore && (strcmp(base, ".gitignore") == 0 || strcmp(base, ".ignore") == 0))
-		gitignore_forget(s);
 }
 
 /* ---- the answer ------------------------------------------------------------------------------ */
 
 /* `path` is real, and none of the directories above it is excluded. */
-static bool excludes_one(struct file_source *s, const struct reach *reach, const char *path,
+static bool excludes_one(struct gitignore *g, const struct reach *reach, const char *path,
 			 bool directory)
 {
 	const struct folder *f = NULL;
@@ -286,7 +287,7 @@ static bool excludes_one(struct file_source *s, const struct reach *reach, const
 	while (say < 0 && above && (!f || !f->top) && (slash = strrchr(above, '/'))) {
 		*slash = '\0';
 		relative = path + (slash - above) + 1;
-		f = folder_of(s, reach, above);
+		f = folder_of(g, reach, above);
 		for (int sort = IGNORE; f && say < 0 && sort < EXCLUDE; sort++)
 			say = ignore_rules_say(&f->rules[sort], relative, directory);
 	}
@@ -296,19 +297,13 @@ static bool excludes_one(struct file_source *s, const struct reach *reach, const
 	return say > 0;
 }
 
-bool gitignore_excludes(struct file_source *s, const struct root *r, const char *path,
-			bool directory)
+bool gitignore_excludes(struct gitignore *g, const char *root, const char *relative, bool directory)
 {
-	const char *relative = root_relative(r, path), *slash;
-	const struct reach *reach;
+	const struct reach *reach = *relative ? reach_of(g, root) : NULL;
+	const char *slash;
 	struct buf b = {0};
 	bool excluded = false;
 
-	if (s->gitignore && outsider_changed(s))
-		gitignore_forget(s);
-	if (!s->gitignore)
-		s->gitignore = gitignore_new(s);
-	reach = s->gitignore && *relative ? reach_of(s->gitignore, r) : NULL;
 	if (!reach)
 		return false;
 	/* Each directory between the root and the path, then the path. */
@@ -318,7 +313,7 @@ bool gitignore_excludes(struct file_source *s, const struct root *r, const char 
 		at = slash ? (size_t)(slash - b.data) : b.length;
 		if (slash)
 			b.data[at] = '\0';
-		excluded = excludes_one(s, reach, b.data, slash || directory);
+		excluded = excludes_one(g, reach, b.data, slash || directory);
 		if (slash)
 			b.data[at++] = '/';
 	}
