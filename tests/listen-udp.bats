@@ -111,3 +111,53 @@ for d in b"one", b"", b"a\0b": s.send(d)'
   [ "$(echo tcp | tcp "$(port)")" = tcp ]
   client 'assert ask(c(), b"udp") == b"udp"'
 }
+
+@test "a datagram that claims to be from the very port is dropped: no echo for ever" {
+  unshare -n true 2>/dev/null || skip "no raw socket can be had here"
+  unshare -n python3 - "$EV" <<'P'
+import socket, struct, subprocess, sys, time, os
+os.system("ip link set lo up")
+p = subprocess.Popen([sys.argv[1], "-v", "--ready-file", "ready", "listen", "udp:127.0.0.1:7000", "--", "cat"], stderr=open("log", "w"))
+while not os.path.exists("ready"): time.sleep(0.01)
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+raw.bind(("127.0.0.1", 0))
+raw.sendto(struct.pack("!HHHH", 7000, 7000, 8 + 4, 0) + b"spin", ("127.0.0.1", 0))
+c = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); c.settimeout(60)
+c.sendto(b"a", ("127.0.0.1", 7000)); assert c.recv(10) == b"a"
+p.terminate(); p.wait()
+log = open("log").read()
+assert "claims to be from this very port" in log and log.count("started: pid") <= 1, log
+P
+}
+
+@test "a question that was read is answered, though TERM came meanwhile" {
+  start listen udp:127.0.0.1:0 --stop-timeout 100s -- 'trap "" TERM; read x; : >"began"; until [ -e go ]; do sleep 0.01; done; echo "answer $x"'
+  python3 - "$(port)" "$P" <<'P'
+import os, signal, socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(60)
+s.sendto(b"q\n", ("127.0.0.1", int(sys.argv[1])))
+while not os.path.exists("began"): time.sleep(0.01)
+os.kill(int(sys.argv[2]), signal.SIGTERM); time.sleep(0.1); open("go", "w")
+assert s.recv(100) == b"answer q\n"
+P
+  ended
+}
+
+@test "a multicast group is joined, on every interface or on the one named" {
+  local e
+  for e in udp:239.9.9.9:18023 udp:239.9.9.9%lo:18023; do
+    start listen "$e"
+    python3 -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1")); s.sendto(b"hello", ("239.9.9.9", 18023))'
+    until_ok 'grep -q "^datagram hello" out'
+    stop
+  done
+  start listen 'udp:[ff02::5357%lo]:18023'
+  grep -q 'lo.*ff020000000000000000000000005357' /proc/net/igmp6
+  stop
+  run_ev listen 239.9.9.9:18023 -- cat
+  [ "$status" = 1 ]
+  [[ $output == *'multicast group'*'udp:239.9.9.9:18023'* ]]
+}

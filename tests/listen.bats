@@ -84,9 +84,9 @@ print(s.recv(100).decode())' "$(port)")" = HELLO ]
   stop
   start --json listen 127.0.0.1:0 unix:s
   echo a | tcp "$(port)"
-  until_ok 'grep -q "\"remote_addr\":\"127.0.0.1\",\"remote_port\":[0-9]*}" out'
+  until_ok 'grep -q "\"connections\":1,\"remote_addr\":\"127.0.0.1\",\"local_addr\":\"127.0.0.1\",\"remote_port\":[0-9]*,\"local_port\":$(port)}" out'
   echo b | nc -N -U s
-  until_ok 'grep -q "\"b\".*\"remote_addr\":\"\"}" out'
+  until_ok 'grep -q "\"b\".*\"remote_addr\":\"\",\"local_addr\":\"s\"}" out'
 }
 
 @test "200 connections at once are all served" {
@@ -114,4 +114,80 @@ def number(host):
 open_ones = []
 assert [number(h) for h in ("127.0.0.1", "127.0.0.2", "127.0.0.1")] == [1, 1, 2]
 P
+}
+
+@test "each connection has a run of its own: --throttle, --debounce and --retry are refused, and passed over in set" {
+  local o
+  for o in '--throttle 1s' '--debounce 1s' '--debounce 1s --max-wait 2s' '--retry 2'; do
+    # shellcheck disable=SC2086
+    run_ev listen 127.0.0.1:0 $o -- cat
+    [ "$status" = 2 ]
+    [[ $output == *"--${o:2:5}"*'each connection has a run of its own'* ]]
+  done
+  printf 'set --throttle 1h --debounce 1h --retry 3\nlisten 127.0.0.1:0 -- read x; echo "got $x"; exit 1\n' >rules
+  start -f rules
+  [ "$(echo a | tcp "$(port)")" = 'got a' ]
+  [ "$(echo b | tcp "$(port)")" = 'got b' ]
+  stop
+  [ ! -s out ]
+}
+
+@test "--max-conns N serves N at once, without --jobs" {
+  start listen 127.0.0.1:0 --max-conns 60 -- 'echo on; cat'
+  python3 - "$(port)" <<'P'
+import socket, sys
+cs = [socket.create_connection(("127.0.0.1", int(sys.argv[1])), 100) for _ in range(60)]
+assert [c.recv(10) for c in cs] == [b"on\n"] * 60
+P
+}
+
+@test "after TERM the port is free while commands still run" {
+  start listen 127.0.0.1:0 --stop-timeout 100s -- 'trap "" TERM; echo on; read x; echo "got $x"'
+  local p
+  p=$(port)
+  exec 8<>"/dev/tcp/127.0.0.1/$p"
+  read -r line <&8
+  [ "$line" = on ]
+  kill "$P"
+  until_ok '! nc -z 127.0.0.1 "$p"'
+  python3 -c 'import socket, sys; s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(1)' "$p"
+  echo late >&8
+  read -r line <&8
+  [ "$line" = 'got late' ]
+  exec 8>&-
+  ended
+}
+
+@test "a socket that cannot be accepted from is named, and does not spin" {
+  python3 - "$EV" <<'P'
+import os, socket, subprocess, sys, time
+for kind in ["listen", "relay"]:
+    s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(5); os.set_inheritable(s.fileno(), True)
+    p = subprocess.Popen([sys.argv[1], "--no-guard", kind, "fd:%d" % s.fileno()] + (["127.0.0.1:9"] if kind == "relay" else ["--", "cat"]),
+                         pass_fds=[s.fileno()], stderr=subprocess.PIPE)
+    def used():
+        f = open("/proc/%d/stat" % p.pid).read().rsplit(")", 1)[1].split(); return int(f[11]) + int(f[12])
+    time.sleep(0.3); s.shutdown(socket.SHUT_RDWR)
+    line = p.stderr.readline().decode()
+    assert "cannot accept: Invalid argument" in line, line
+    a = used(); time.sleep(1); spent = used() - a
+    p.terminate(); p.wait()
+    assert spent < 20, (kind, spent)  # of 100 ticks
+P
+}
+
+@test "an IPv4 address may be written as dual-stack programs do, and who holds it is named" {
+  start listen '[::ffff:127.0.0.1]:0' -- cat
+  [ "$(echo a | tcp "$(port)")" = a ]
+  run_ev listen "[::ffff:127.0.0.1]:$(port)" -- cat
+  [ "$status" = 1 ]
+  [[ $output == *"held by pid $(loop_pid) (evwatch)"* ]]
+}
+
+@test "an IPv6 address that is tentative is waited for" {
+  unshare -n true 2>/dev/null || skip "no network namespace can be made here"
+  unshare -n bash -c '
+    ip link add v0 type veth peer name v1 && ip link set lo up && ip link set v1 up && ip link set v0 up || exit 77
+    ip addr add 2001:db8::1/64 dev v0
+    "$0" listen "[2001:db8::1]:7000" --within 100ms -- cat' "$EV" 2>err || { [ $? = 77 ] && skip "no veth here"; cat err; false; }
 }

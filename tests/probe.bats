@@ -103,7 +103,7 @@ while True: l.accept()[0].close()'
   tcp=127.0.0.1:$SERVER udp=udp:127.0.0.1:$(cat udp.port)
   start -e "p: probe $tcp $udp --interval 40ms --timeout 10ms" -e "r: relay 127.0.0.1:0 $tcp --check 40ms --fall 1"
   until_ok '[ "$(lines_of out)" = 2 ]'
-  for what in "p: cannot look at $tcp" "p: cannot look at $udp" "r: cannot look at $tcp"; do
+  for what in "p: cannot check $tcp" "p: cannot check $udp" "r: cannot check $tcp"; do
     until_ok 'leave "$(loop_pid)" 0; grep -q "$what: Too many open files (ulimit -n)" err'
   done
   prlimit --nofile=1024: --pid "$(loop_pid)"
@@ -112,4 +112,45 @@ while True: l.accept()[0].close()'
   ! grep 'is down' err
   kill "${STARTED[0]}"
   until_ok 'grep -q "^down $tcp" out && grep -q "^down $udp" out && grep -q "r: $tcp is down" err'
+}
+
+@test "a closed port is never up by a connection of the probe to itself" {
+  unshare -n true 2>/dev/null || skip "no network namespace can be made here"
+  unshare -n bash -c '
+    ip link set lo up; echo "40000 40009" >/proc/sys/net/ipv4/ip_local_port_range
+    exec "$0" probe 127.0.0.1:40004 --interval 2ms --once --within 1s' "$EV" >out 2>err || status=$?
+  [ "${status:-0}" = 124 ]
+  [ ! -s out ]
+}
+
+@test "a want of local ports says nothing of the endpoint" {
+  unshare -n true 2>/dev/null || skip "no network namespace can be made here"
+  unshare -n python3 - "$EV" <<'P'
+import os, socket, subprocess, sys, threading
+os.system("ip link set lo up; echo 40000 40007 >/proc/sys/net/ipv4/ip_local_port_range")
+l = socket.socket(); l.bind(("127.0.0.1", 7502)); l.listen(100); served = []
+def serve():
+    while True: served.append(l.accept()[0])
+threading.Thread(target=serve, daemon=True).start()
+p = subprocess.Popen([sys.argv[1], "probe", "127.0.0.1:7502", "--interval", "20ms"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+assert p.stdout.readline() == b"up 127.0.0.1:7502\n"
+keep = []
+for _ in range(20):
+    try: keep.append(socket.create_connection(("127.0.0.1", 7502)))
+    except OSError: pass
+line = p.stderr.readline()
+assert b"no local port is left" in line, line
+p.terminate(); assert b"down" not in p.communicate()[0]
+P
+}
+
+@test "udp: every address of a name is tried" {
+  # Nothing listens on 127.0.0.1; localhost is ::1, too.
+  python3 -c '
+import socket; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(("::1", 0)); print(s.getsockname()[1], flush=True)
+while True: s.recv(10)' >p 3>&- &
+  STARTED+=($!)
+  until_ok '[ -s p ]'
+  run_ev probe "udp:localhost:$(cat p)" --timeout 100ms --once --within 60s
+  [ "$status" = 0 ]
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,18 @@ void fd_close(int *fd)
 bool fd_is_short(int error)
 {
 	return error == EMFILE || error == ENFILE;
+}
+
+int fd_most_for_peers(void)
+{
+	enum { RESERVE = 64 };
+	struct rlimit files;
+	rlim_t reserve;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur > INT_MAX)
+		return INT_MAX;
+	reserve = files.rlim_cur / 16;
+	return (int)(files.rlim_cur - (reserve < RESERVE ? reserve : RESERVE));
 }
 
 int fd_set_nonblocking(int fd, bool on)

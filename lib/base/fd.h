@@ -13,6 +13,12 @@ void fd_close(int *fd);
 /* Is this errno a want of descriptors (EMFILE, ENFILE), and so no fault of what was asked for? */
 bool fd_is_short(int error);
 
+/*
+ * How many descriptors may be used for what outsiders open, peers and the like: some are left for
+ * what everybody else needs (getrlimit(2), RLIMIT_NOFILE, less a sixteenth, 64 at most).
+ */
+int fd_most_for_peers(void);
+
 /* Sets or clears O_NONBLOCK. Returns 0, or -1 with errno. */
 int fd_set_nonblocking(int fd, bool on);
 

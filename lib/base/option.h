@@ -32,6 +32,7 @@ enum option_reach {
 	REACH_TABLE,    /* where what its table configures is done: running commands, printing */
 	REACH_GATHERED, /* there, and with every kind that gathers its events itself */
 	REACH_INPUT,    /* there, but for kinds whose events are the command's input */
+	REACH_MERGED,   /* there, but for kinds each of whose events has a run of its own */
 	REACH_RULES,    /* with every rule */
 };
 

@@ -1,6 +1,7 @@
 /* See acceptor.h. */
 #include "net/acceptor.h"
 
+#include "base/fd.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/units.h"
@@ -10,11 +11,12 @@
 #include <sys/socket.h>
 
 enum {
-	ROUND = 64,            /* connections a turn: others want their turn, too */
-	REST = BACKLOG_DEFAULT /* at the end: those that come meanwhile do not keep it going */
+	ROUND = 64,             /* connections a turn: others want their turn, too */
+	REST = BACKLOG_DEFAULT, /* at the end: those that come meanwhile do not keep it going */
+	FAILURES = 8,           /* one after the other: it is not the connections that fail */
 };
 
-#define PAUSE      (100 * NS_PER_MS) /* without free descriptors */
+#define PAUSE      (100 * NS_PER_MS) /* after a failure */
 #define TOLD_AGAIN (60 * NS_PER_S)   /* it comes and goes, and is told now and then */
 
 static void watch(struct acceptor *a)
@@ -48,7 +50,10 @@ static void pause_accepting(struct acceptor *a)
 	int64_t now = reactor_now(a->reactor, CLOCK_OF_LOOP);
 
 	if (!a->told || now - a->told >= TOLD_AGAIN) {
-		log_warn(a->rule, "cannot accept: %s; others wait until one is free (ulimit -n)",
+		log_warn(a->rule,
+			 is_shortage(why)
+			     ? "cannot accept: %s; others wait until one is free (ulimit -n)"
+			     : "cannot accept: %s; it is tried again",
 			 strerror(why));
 		a->told = now;
 	}
@@ -57,9 +62,22 @@ static void pause_accepting(struct acceptor *a)
 	watch(a);
 }
 
+/* Of a connection that went before it was accepted (accept(2)). */
+static bool is_of_connection(int why)
+{
+	static const int all[] = {ECONNABORTED, EINTR,      EPROTO,       ENETDOWN,
+				  ENOPROTOOPT,  EHOSTDOWN,  EHOSTUNREACH, ENETUNREACH,
+				  ENONET,       EOPNOTSUPP, ETIMEDOUT,    EPERM};
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (all[i] == why)
+			return true;
+	return false;
+}
+
 static void accept_waiting(struct acceptor *a, struct io_watcher *w, int most)
 {
-	int flags = SOCK_CLOEXEC | (a->nonblocking ? SOCK_NONBLOCK : 0);
+	int flags = SOCK_CLOEXEC | (a->nonblocking ? SOCK_NONBLOCK : 0), failures = 0;
 
 	/* Each call may stop us. */
 	for (int i = 0; i < most && w->started; i++) {
@@ -67,14 +85,17 @@ static void accept_waiting(struct acceptor *a, struct io_watcher *w, int most)
 		int fd = accept4(w->fd, &remote.any, &remote.length, flags);
 
 		if (fd >= 0) {
+			failures = 0;
+			errno = EMFILE;
+			if (fd >= a->most)
+				pause_accepting(a);
 			address_unmap(&remote);
 			a->call(a->owner, fd, &remote);
-		} else if (is_shortage(errno)) {
-			pause_accepting(a);
 		} else if (errno == EAGAIN) {
 			return;
+		} else if (!is_of_connection(errno) || ++failures == FAILURES) {
+			pause_accepting(a);
 		}
-		/* Other errors are of a connection that went before it was accepted (accept(2)). */
 	}
 }
 
@@ -89,6 +110,7 @@ void acceptor_init(struct acceptor *a, struct reactor *r, const struct listener 
 		   uint8_t priority, accepted_call *call, void *owner, const char *rule)
 {
 	*a = (struct acceptor){.reactor = r, .call = call, .owner = owner, .rule = rule};
+	a->most = fd_most_for_peers();
 	timer_init(&a->again, CLOCK_OF_LOOP, on_again);
 	for (int i = 0; i < l->count; i++) {
 		struct accepting_socket *s = &a->sockets[a->count];

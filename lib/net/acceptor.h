@@ -1,13 +1,14 @@
 /*
  * Accepting connections from the sockets of a listener, fairly and without spinning.
  *
- * A process without free descriptors would be woken for ever by a connection that it cannot accept:
- * accepting stops then, and goes on a moment later, or when acceptor_retry says that one is free.
+ * What cannot be accepted would wake the process for ever, for want of descriptors or because
+ * accept(2) fails in some other way: accepting stops then, which is logged, and goes on a moment
+ * later, or when acceptor_retry says that a descriptor is free.
  */
 #ifndef EVWATCH_NET_ACCEPTOR_H
 #define EVWATCH_NET_ACCEPTOR_H
 
-#include "net/endpoint.h"
+#include "net/bound.h"
 #include "reactor/reactor.h"
 
 /* A connection: `fd` is the callee's; close-on-exec. The address is unmapped. */
@@ -29,6 +30,7 @@ struct acceptor {
 	const char *rule; /* for the log */
 	bool nonblocking; /* public, false: how descriptors are accepted */
 	bool wanted, is_short;
+	int most;     /* descriptors: beyond them none is accepted (fd_most_for_peers) */
 	int64_t told; /* when the shortage was told last; 0: never */
 	struct timer again;
 };

@@ -66,6 +66,31 @@ static bool literal_v6(const char *host, uint16_t port, struct address *a)
 	return !percent || zone_read(percent + 1, &a->v6.sin6_scope_id);
 }
 
+/* An IPv4 multicast group may name an interface behind `%`, as an IPv6 address does. */
+static bool literal_v4(const char *host, struct in_addr *ip)
+{
+	const char *percent = strchr(host, '%');
+	size_t length = percent ? (size_t)(percent - host) : strlen(host);
+	char text[INET_ADDRSTRLEN];
+	uint32_t interface;
+
+	if (length >= sizeof text)
+		return false;
+	memcpy(text, host, length);
+	text[length] = '\0';
+	if (inet_pton(AF_INET, text, ip) != 1)
+		return false;
+	return !percent || (IN_MULTICAST(ntohl(ip->s_addr)) && zone_read(percent + 1, &interface));
+}
+
+uint32_t endpoint_interface(const struct endpoint *ep)
+{
+	const char *percent = ep->host ? strchr(ep->host, '%') : NULL;
+	uint32_t index = 0;
+
+	return percent && zone_read(percent + 1, &index) ? index : 0;
+}
+
 static int internet_addresses(const struct endpoint *ep, struct address *out, int room)
 {
 	struct in_addr ip = {htonl(INADDR_LOOPBACK)};
@@ -80,7 +105,7 @@ static int internet_addresses(const struct endpoint *ep, struct address *out, in
 			address_v6(out + 1, &in6addr_loopback, ep->port);
 		return room > 1 ? 2 : 1;
 	}
-	if (inet_pton(AF_INET, ep->host, &ip) == 1) {
+	if (literal_v4(ep->host, &ip)) {
 		address_v4(out, &ip, ep->port);
 		return 1;
 	}

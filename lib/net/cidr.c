@@ -164,11 +164,20 @@ void peer_table_free(struct peer_table *t)
 	table_free(&t->table);
 }
 
+static uint8_t peer_bytes(const struct address *a, uint8_t bytes[16])
+{
+	uint8_t size = address_bytes(a, bytes);
+
+	if (size == 16 && !IN6_IS_ADDR_LINKLOCAL(&a->v6.sin6_addr))
+		memset(bytes + 8, 0, 8);
+	return size;
+}
+
 struct peer *peer_enter(struct peer_table *t, const struct address *a, uint64_t most)
 {
 	struct peer key = {0}, *p;
 
-	key.size = address_bytes(a, key.bytes);
+	key.size = peer_bytes(a, key.bytes);
 	if (key.size == 0) {
 		errno = EAFNOSUPPORT;
 		return NULL;

@@ -39,7 +39,10 @@ bool cidr_list_permits(const struct cidr_list *list, const struct address *a);
 
 /* ---- connections per address ----------------------------------------------------------------- */
 
-/* An address that holds connections; there is one only while it holds any. */
+/*
+ * An address that holds connections; there is one only while it holds any. Of IPv6 a /64 counts as
+ * one: a host may have as many addresses there as it likes. Link-local ones share a /64.
+ */
 struct peer {
 	uint8_t bytes[16];
 	uint8_t size;

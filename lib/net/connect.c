@@ -4,39 +4,122 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/units.h"
-#include "net/resolver.h"
+#include "net/own.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
-#define STAGGER (250 * NS_PER_MS) /* RFC 8305, section 8: Connection Attempt Delay */
+#define STAGGER      (250 * NS_PER_MS) /* RFC 8305, section 8: Connection Attempt Delay */
+#define BACKLOG_WAIT (5 * NS_PER_MS)   /* for room in a Unix socket's backlog; it doubles */
+#define BACKLOG_MOST (80 * NS_PER_MS)
 
 struct attempt {
 	struct io_watcher io; /* fd -1: not tried yet, or failed */
 	struct connector *connector;
+	struct address to;
 };
 
 struct connector {
 	struct reactor *reactor;
-	struct attempt attempts[RESOLVED_MOST];
-	struct address addresses[RESOLVED_MOST];
+	struct connect_config config;
 	struct address from;
-	bool bound; /* to `from` */
 	int n, next, under_way, error;
+	int64_t backlog_wait;
 	struct timer stagger, timeout;
 	connected_call *call;
 	void *context;
+	struct attempt attempts[];
 };
+
+bool connect_is_short(int error)
+{
+	return fd_is_short(error) || error == ENOBUFS || error == ENOMEM || error == EAGAIN;
+}
+
+const char *connect_error(int error)
+{
+	if (error == EAGAIN)
+		return "no local port is left (net.ipv4.ip_local_port_range)";
+	if (error == EMFILE)
+		return "Too many open files (ulimit -n)";
+	return strerror(error);
+}
+
+/* ---- sockets --------------------------------------------------------------------------------- */
+
+/*
+ * Binds a socket that is to be connected to `to`; NULL, and what has no IP address, is left alone.
+ * The port is chosen when it connects (IP_BIND_ADDRESS_NO_PORT, Linux 4.2), so that as many
+ * connections are possible as without. Returns 0, or -1 with errno: EAFNOSUPPORT (IPv4 and IPv6 do
+ * not mix), EADDRNOTAVAIL (no address of this machine).
+ */
+static int source_bind(int fd, const struct address *to, const struct address *from)
+{
+	int on = 1;
+
+	if (!from || !address_is_ip(to))
+		return 0;
+	if (from->any.sa_family != to->any.sa_family) {
+		errno = EAFNOSUPPORT;
+		return -1;
+	}
+	/* It is of use to IPv6 as well; an old kernel chooses a port at once. */
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+	return bind(fd, &from->any, from->length);
+}
+
+static int socket_for(const struct address *to, int type, const struct connect_config *c)
+{
+	int fd;
+
+	if (c->own && listener_is_at(c->own, to)) {
+		errno = ECONNREFUSED;
+		return -1;
+	}
+	fd = socket(to->any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && source_bind(fd, to, c->from) < 0)
+		fd_close(&fd);
+	return fd;
+}
+
+int connect_datagram(const struct address *to, const struct connect_config *config)
+{
+	int fd = socket_for(to, SOCK_DGRAM, config);
+
+	if (fd >= 0 && connect(fd, &to->any, to->length) < 0)
+		fd_close(&fd);
+	else if (fd >= 0 && socket_is_own_peer(fd, to)) {
+		fd_close(&fd);
+		errno = ECONNREFUSED;
+	}
+	return fd;
+}
+
+/*
+ * EADDRNOTAVAIL of a stream has two causes: no local port is left for this address, or this machine
+ * has no address to connect from. A datagram socket meets only the second one. Returns the errno.
+ */
+static int cause_of(int error, const struct address *to, const struct connect_config *c)
+{
+	int fd;
+
+	if (error != EADDRNOTAVAIL)
+		return error;
+	fd = connect_datagram(to, c);
+	if (fd < 0)
+		return errno;
+	fd_close(&fd);
+	return EAGAIN;
+}
+
+/* ---- the race -------------------------------------------------------------------------------- */
 
 void connector_stop(struct connector *c)
 {
-	for (int i = 0; i < c->next; i++) {
-		int fd = c->attempts[i].io.fd;
-
-		io_stop(c->reactor, &c->attempts[i].io);
-		fd_close(&fd);
-	}
+	for (int i = 0; i < c->next; i++)
+		io_stop_close(c->reactor, &c->attempts[i].io);
 	timer_stop(c->reactor, &c->stagger);
 	timer_stop(c->reactor, &c->timeout);
 	free(c);
@@ -52,20 +135,30 @@ static void finish(struct connector *c, int fd, int error)
 	call(context, fd, error);
 }
 
-static void try_next(struct connector *c);
-
 static void attempt_failed(struct attempt *a, int error)
 {
 	struct connector *c = a->connector;
-	int fd = a->io.fd;
 
-	io_stop(c->reactor, &a->io);
-	fd_close(&fd);
-	a->io.fd = -1;
-	c->error = error;
+	io_stop_close(c->reactor, &a->io);
+	/* With an attempt that a shortage ended nobody knows whether the peer is there. */
+	if (!connect_is_short(c->error))
+		c->error = error;
 	c->under_way--;
 	/* In a turn of its own: failures must not nest, nor end the race inside its start. */
 	timer_start_in(c->reactor, &c->stagger, 0);
+}
+
+/* The backlog is full: this address is tried again a moment later. */
+static void attempt_again(struct attempt *a)
+{
+	struct connector *c = a->connector;
+
+	io_stop_close(c->reactor, &a->io);
+	c->under_way--;
+	c->next--;
+	timer_start_in(c->reactor, &c->stagger, c->backlog_wait);
+	if (c->backlog_wait < BACKLOG_MOST)
+		c->backlog_wait *= 2;
 }
 
 static void on_connecting(struct reactor *r, struct io_watcher *w, unsigned ready)
@@ -77,8 +170,10 @@ static void on_connecting(struct reactor *r, struct io_watcher *w, unsigned read
 	(void)ready;
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
 		error = errno;
+	if (!error && socket_is_own_peer(fd, &a->to))
+		error = ECONNREFUSED;
 	if (error) {
-		attempt_failed(a, error);
+		attempt_failed(a, cause_of(error, &a->to, &a->connector->config));
 		return;
 	}
 	io_stop(r, w);
@@ -86,46 +181,24 @@ static void on_connecting(struct reactor *r, struct io_watcher *w, unsigned read
 	finish(a->connector, fd, 0);
 }
 
-int source_bind(int fd, const struct address *to, const struct address *from)
-{
-	int on = 1;
-
-	if (!from || !address_is_ip(to))
-		return 0;
-	if (from->any.sa_family != to->any.sa_family) {
-		errno = EAFNOSUPPORT;
-		return -1;
-	}
-	/* It is of use to IPv6 as well; an old kernel chooses a port at once. */
-	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-	return bind(fd, &from->any, from->length);
-}
-
-static int stream_socket(const struct address *to, const struct address *from)
-{
-	int fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd >= 0 && source_bind(fd, to, from) < 0)
-		fd_close(&fd);
-	return fd;
-}
-
 static void try_next(struct connector *c)
 {
-	struct attempt *a = &c->attempts[c->next];
-	const struct address *to = &c->addresses[c->next++];
-	int fd = stream_socket(to, c->bound ? &c->from : NULL);
+	struct attempt *a = &c->attempts[c->next++];
+	int fd = socket_for(&a->to, SOCK_STREAM, &c->config), error;
 
-	a->connector = c;
 	c->under_way++;
 	io_init(&a->io, fd, IO_WRITE, on_connecting);
-	if (fd < 0 || (connect(fd, &to->any, to->length) < 0 && errno != EINPROGRESS) ||
-	    io_start(c->reactor, &a->io) < 0) {
-		attempt_failed(a, errno);
+	if (fd >= 0 && (connect(fd, &a->to.any, a->to.length) == 0 || errno == EINPROGRESS) &&
+	    io_start(c->reactor, &a->io) == 0) {
+		if (c->next < c->n)
+			timer_start_in(c->reactor, &c->stagger, STAGGER);
 		return;
 	}
-	if (c->next < c->n)
-		timer_start_in(c->reactor, &c->stagger, STAGGER);
+	error = errno;
+	if (error == EAGAIN && a->to.any.sa_family == AF_UNIX)
+		attempt_again(a);
+	else
+		attempt_failed(a, cause_of(error, &a->to, &c->config));
 }
 
 static void on_stagger(struct reactor *r, struct timer *t)
@@ -145,46 +218,28 @@ static void on_timeout(struct reactor *r, struct timer *t)
 	finish(CONTAINER_OF(t, struct connector, timeout), -1, ETIMEDOUT);
 }
 
-/* The families take turns, the first one's first (RFC 8305, section 4). */
-static void interleave(struct connector *c, const struct address *addresses, int n)
-{
-	bool used[RESOLVED_MOST] = {false};
-	sa_family_t last = 0;
-
-	for (int placed = 0; placed < n; placed++) {
-		int best = 0;
-
-		while (used[best])
-			best++;
-		/* The first of another family, or the first there is. */
-		for (int i = best; i < n; i++)
-			if (!used[i] && addresses[i].any.sa_family != last) {
-				best = i;
-				break;
-			}
-		used[best] = true;
-		last = addresses[best].any.sa_family;
-		c->addresses[placed] = addresses[best];
-	}
-}
-
 struct connector *connector_start(struct reactor *r, const struct address *addresses, int n,
 				  const struct connect_config *config, connected_call *call,
 				  void *context)
 {
-	struct connector *c = calloc(1, sizeof *c);
+	struct connector *c = calloc(1, sizeof *c + (size_t)n * sizeof *c->attempts);
 
 	if (!c)
 		return NULL;
 	c->reactor = r;
-	c->n = n < RESOLVED_MOST ? n : RESOLVED_MOST;
+	c->config = *config;
+	if (config->from) {
+		c->from = *config->from;
+		c->config.from = &c->from;
+	}
+	c->n = n;
 	c->call = call;
 	c->context = context;
-	c->bound = config->from != NULL;
-	if (c->bound)
-		c->from = *config->from;
-	c->error = EADDRNOTAVAIL;
-	interleave(c, addresses, c->n);
+	c->backlog_wait = BACKLOG_WAIT;
+	for (int i = 0; i < n; i++) {
+		c->attempts[i].connector = c;
+		c->attempts[i].to = addresses[i];
+	}
 	timer_init(&c->stagger, CLOCK_OF_LOOP, on_stagger);
 	timer_init(&c->timeout, CLOCK_OF_LOOP, on_timeout);
 	if (timer_start_in(r, &c->timeout, config->timeout) < 0 ||
@@ -194,29 +249,30 @@ struct connector *connector_start(struct reactor *r, const struct address *addre
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (c->n > 0)
-		try_next(c);
+	try_next(c);
 	return c;
 }
 
+/* ---- on this machine ------------------------------------------------------------------------- */
+
 static bool is_here(const struct address *to)
 {
-	if (to->any.sa_family == AF_INET)
-		return ntohl(to->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-	return to->any.sa_family == AF_UNIX ||
-	       (to->any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&to->v6.sin6_addr));
+	return to->any.sa_family == AF_UNIX || address_is_loopback(to);
 }
 
 /*
  * On loopback the handshake is over when connect(2) returns, yet it says EINPROGRESS; a second call
  * tells. A wait in the loop, and three more calls, would tell the same.
  */
-int connect_at_once(const struct address *to, const struct address *from)
+int connect_at_once(const struct address *to, const struct connect_config *config)
 {
-	int fd = is_here(to) ? stream_socket(to, from) : -1;
+	int fd = is_here(to) ? socket_for(to, SOCK_STREAM, config) : -1;
 
-	if (fd >= 0 && connect(fd, &to->any, to->length) < 0 &&
-	    (errno != EINPROGRESS || connect(fd, &to->any, to->length) < 0))
+	if (fd < 0)
+		return -1;
+	if ((connect(fd, &to->any, to->length) < 0 &&
+	     (errno != EINPROGRESS || connect(fd, &to->any, to->length) < 0)) ||
+	    socket_is_own_peer(fd, to))
 		fd_close(&fd);
 	return fd;
 }

@@ -82,6 +82,9 @@ struct address {
  */
 int endpoint_addresses(const struct endpoint *ep, struct address *out, int room);
 
+/* The interface that the host names behind a `%`, by its index; 0: none. */
+uint32_t endpoint_interface(const struct endpoint *ep);
+
 /* Can one connect to it? -1 with `e`: `*`, port 0, fd: and systemd: are for listeners only. */
 int endpoint_check_target(const struct endpoint *ep, const char *word, struct error *e);
 
@@ -96,42 +99,5 @@ void address_add(struct buf *out, const struct address *a);
 
 /* Appends the address without its port; returns the port (0 where there is none). */
 uint32_t address_add_host(struct buf *out, const struct address *a);
-
-/* ---- listening ------------------------------------------------------------------------------- */
-
-enum { LISTENER_MOST = 4, BACKLOG_DEFAULT = 4096 };
-
-struct listen_config {
-	int backlog; /* 0: BACKLOG_DEFAULT (the kernel cuts it to net.core.somaxconn) */
-	bool reuseport;
-	unsigned mode; /* of Unix sockets; the interface's default is 0600 */
-	char *owner;   /* USER[:GROUP] of Unix sockets, or NULL */
-};
-
-/* The bound sockets of one endpoint: PORT alone makes two. */
-struct listener {
-	int fds[LISTENER_MOST];
-	bool datagram[LISTENER_MOST]; /* of fds[i]; else a stream */
-	int count;
-	char *unlink_path; /* owned; the Unix socket file to remove when closed */
-	dev_t unlink_device;
-	ino_t unlink_inode; /* removed only while it is still the one we made */
-	bool inherited;     /* fd:N, systemd:NAME: duplicates; the originals stay open */
-};
-
-/*
- * Binds and listens (UDP: binds). All or nothing. `e` says what and why and how to mend it: the
- * address in use, no permission below 1024, a live socket or a file that is no socket in the way.
- * Descriptors are non-blocking and close-on-exec, streams keep their connections alive
- * (SO_KEEPALIVE is inherited by what is accepted), datagram sockets tell which of our addresses was
- * meant (IP_PKTINFO). Names are resolved here, blocking, and an address in use is waited for, a
- * second at most: only at start.
- */
-int listener_open(struct listener *l, const struct endpoint *ep, const struct listen_config *c,
-		  struct error *e);
-void listener_close(struct listener *l);
-
-/* Appends the endpoint word of fds[i] as it is bound (port 0 has become a real one). */
-void listener_add_bound(struct buf *out, const struct listener *l, int i);
 
 #endif

@@ -1,31 +1,18 @@
-/* Private to net: the three ways a listener gets its sockets. endpoint.h has the public face. */
+/* Opens the sockets of an endpoint that listens; what they are then is a set of bound.h. */
 #ifndef EVWATCH_NET_LISTENER_H
 #define EVWATCH_NET_LISTENER_H
 
-#include "net/endpoint.h"
-
-/* A new socket for this address, not bound. Returns it, or -1 with errno. */
-int listener_socket(const struct address *a, bool datagram);
-
-/* Adds a descriptor that was bound; the listener owns it then. -1 with EMFILE: too many. */
-int listener_add(struct listener *l, int fd, bool datagram);
+#include "net/bound.h"
 
 /*
- * After a failure: waits a little and is true when it may go away by itself (EADDRINUSE), at most
- * for a second altogether. *tries begins with 0.
+ * Binds and listens (UDP: binds, and joins the group of a multicast address). All or nothing. `e`
+ * says what and why and how to mend it: who holds the address, no permission below 1024, a live
+ * socket or a file that is no socket in the way. Descriptors are non-blocking and close-on-exec,
+ * streams keep their connections alive (SO_KEEPALIVE is inherited by what is accepted), datagram
+ * sockets report which of our addresses was meant (IP_PKTINFO). Names are resolved here, blocking;
+ * an address in use is waited for, a second at most, and a tentative one a few: only at start.
  */
-bool listener_try_again(int *tries);
-
-/*
- * Is this a Unix socket that nobody serves? Only a refused connection says so for sure; one whose
- * process is gone is looked at for up to a second.
- */
-bool listener_is_dead(const struct address *a);
-
-/* Each: all or nothing. */
-int listener_open_unix(struct listener *l, const struct endpoint *ep, const struct listen_config *c,
-		       struct error *e);
-int listener_open_inherited(struct listener *l, const struct endpoint *ep,
-			    const struct listen_config *c, struct error *e);
+int listener_open(struct listener *l, const struct endpoint *ep, const struct listen_config *c,
+		  struct error *e);
 
 #endif

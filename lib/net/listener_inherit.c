@@ -4,7 +4,7 @@
  * A duplicate is what we watch and close, so that a rule can be read again and find its socket.
  * The guardian forks: systemd's LISTEN_PID may be that of our parent.
  */
-#include "net/listener.h"
+#include "net/listener_inherit.h"
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -42,17 +42,6 @@ static int make_listening(int fd, const struct listen_config *c, int number, str
 	return 0;
 }
 
-static int ask_for_destination(int fd)
-{
-	int on = 1;
-
-	if (socket_int(fd, SO_DOMAIN) == AF_INET6)
-		return setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
-	if (socket_int(fd, SO_DOMAIN) == AF_INET)
-		return setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
-	return 0;
-}
-
 static int prepare(int fd, int number, const struct listen_config *c, struct error *e)
 {
 	int type = socket_int(fd, SO_TYPE);
@@ -65,7 +54,8 @@ static int prepare(int fd, int number, const struct listen_config *c, struct err
 	if (type != SOCK_STREAM && type != SOCK_DGRAM)
 		return error_set(e, "descriptor %d is neither a stream nor a datagram socket",
 				 number);
-	if (fd_set_nonblocking(fd, true) < 0 || (type == SOCK_DGRAM && ask_for_destination(fd) < 0))
+	if (fd_set_nonblocking(fd, true) < 0 ||
+	    (type == SOCK_DGRAM && listener_ask_destination(fd, socket_int(fd, SO_DOMAIN)) < 0))
 		return error_errno(e, "cannot use descriptor %d", number);
 	return type == SOCK_STREAM ? make_listening(fd, c, number, e) : 0;
 }

@@ -7,10 +7,12 @@
  * between bind and listen; mode and owner are set there, so that they never are wider than asked
  * for.
  */
-#include "net/listener.h"
+#include "net/listener_unix.h"
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "net/holder.h"
+#include "net/listener_wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -117,10 +119,19 @@ static int directory_lock(const char *path)
 	return fd;
 }
 
-static int in_use(struct error *e, const char *path)
+static int hint_holder(struct error *e, const char *path, const struct address *a)
+{
+	struct holder h;
+
+	if (holder_find(a, false, &h))
+		return error_hint(e, "held by pid %d (%s)", (int)h.pid, h.program);
+	return error_hint(e, "`ss -lxp src %s` shows who holds it", path);
+}
+
+static int in_use(struct error *e, const char *path, const struct address *a)
 {
 	error_set(e, "cannot listen on unix:%s: Address already in use", path);
-	return error_hint(e, "a process serves this socket: `ss -lxp src %s` shows which", path);
+	return hint_holder(e, path, a);
 }
 
 /* Something is there already: removes a dead socket, else says what it is. */
@@ -129,7 +140,7 @@ static int make_way(const char *path, const struct address *a, struct error *e)
 	struct stat st;
 
 	if (*path == '@')
-		return listener_is_dead(a) ? 0 : in_use(e, path);
+		return listener_is_dead(a) ? 0 : in_use(e, path, a);
 	if (lstat(path, &st) < 0)
 		return errno == ENOENT ? 0 : error_errno(e, "cannot listen on unix:%s", path);
 	if (!S_ISSOCK(st.st_mode)) {
@@ -142,13 +153,13 @@ static int make_way(const char *path, const struct address *a, struct error *e)
 				     "yourself, or take another path");
 	}
 	if (!listener_is_dead(a))
-		return in_use(e, path);
+		return in_use(e, path, a);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return error_errno(e, "cannot replace the stale socket %s", path);
 	return 0;
 }
 
-static int explain(struct error *e, const char *path)
+static int explain(struct error *e, const char *path, const struct address *a)
 {
 	char directory[PATH_MAX];
 	int why = errno;
@@ -160,7 +171,7 @@ static int explain(struct error *e, const char *path)
 	else if (why == EACCES)
 		error_hint(e, "the directory %s must be writable", directory);
 	else if (why == EADDRINUSE && *path == '@')
-		error_hint(e, "`ss -lxp src %s` shows who holds it", path);
+		hint_holder(e, path, a);
 	return -1;
 }
 
@@ -184,19 +195,19 @@ static int bind_path(int fd, const char *path, const struct address *a, unsigned
 	if (bind_with_mode(fd, a, mode) == 0)
 		return 0;
 	if (errno != EADDRINUSE)
-		return explain(e, path);
+		return explain(e, path, a);
 	if (make_way(path, a, e) < 0)
 		return -1;
-	return bind_with_mode(fd, a, mode) == 0 ? 0 : explain(e, path);
+	return bind_with_mode(fd, a, mode) == 0 ? 0 : explain(e, path, a);
 }
 
 /* Remembers which file is ours, so that closing removes that one and no other. */
-static int remember(struct listener *l, const char *path, struct error *e)
+static int remember(struct listener *l, const char *path, const struct address *a, struct error *e)
 {
 	struct stat st;
 
 	if (lstat(path, &st) < 0)
-		return explain(e, path);
+		return explain(e, path, a);
 	l->unlink_device = st.st_dev;
 	l->unlink_inode = st.st_ino;
 	return 0;
@@ -226,10 +237,10 @@ static int set_up(struct listener *l, const char *path, const struct address *a,
 		return error_errno(e, "out of memory");
 	if (bind_path(l->fds[0], path, a, c->mode, e) < 0)
 		return -1;
-	if (!abstract && (remember(l, path, e) < 0 || hand_over(path, c, uid, gid, e) < 0))
+	if (!abstract && (remember(l, path, a, e) < 0 || hand_over(path, c, uid, gid, e) < 0))
 		return -1;
 	if (listen(l->fds[0], c->backlog > 0 ? c->backlog : BACKLOG_DEFAULT) < 0)
-		return explain(e, path);
+		return explain(e, path, a);
 	return 0;
 }
 
@@ -242,7 +253,7 @@ int listener_open_unix(struct listener *l, const struct endpoint *ep, const stru
 	endpoint_addresses(ep, &a, 1);
 	fd = listener_socket(&a, false);
 	if (fd < 0 || listener_add(l, fd, false) < 0)
-		return explain(e, ep->path);
+		return explain(e, ep->path, &a);
 	lock = *ep->path == '@' ? -1 : directory_lock(ep->path);
 	result = set_up(l, ep->path, &a, c, e);
 	fd_close(&lock);

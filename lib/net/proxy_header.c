@@ -228,20 +228,45 @@ enum proxy_result proxy_header_read(const void *bytes, size_t length, struct pro
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* The family of both ends, or AF_UNSPEC. */
-static sa_family_t common_family(const struct address *a, const struct address *b)
+/* ::ffff:1.2.3.4 */
+static void map(struct address *a)
 {
-	if (!a || !b || a->any.sa_family != b->any.sa_family)
-		return AF_UNSPEC;
-	return a->any.sa_family;
+	struct sockaddr_in v4 = a->v4;
+
+	if (a->any.sa_family != AF_INET)
+		return;
+	*a = (struct address){.length = sizeof a->v6};
+	a->v6.sin6_family = AF_INET6;
+	a->v6.sin6_port = v4.sin_port;
+	a->v6.sin6_addr.s6_addr[10] = a->v6.sin6_addr.s6_addr[11] = 0xff;
+	memcpy(a->v6.sin6_addr.s6_addr + 12, &v4.sin_addr, sizeof v4.sin_addr);
 }
 
-static size_t write_v1(const struct address *s, const struct address *d, char *out)
+/*
+ * Copies both ends, where they are known, and returns their family, or AF_UNSPEC. A header has one
+ * family: where one end is IPv4 and the other IPv6, both become IPv6, so that no client is lost.
+ */
+static sa_family_t common_family(struct address ends[2], const struct address *a,
+				 const struct address *b)
 {
+	if (!a || !b)
+		return AF_UNSPEC;
+	ends[0] = *a;
+	ends[1] = *b;
+	if (address_is_ip(a) && address_is_ip(b) && a->any.sa_family != b->any.sa_family) {
+		map(&ends[0]);
+		map(&ends[1]);
+	}
+	return ends[0].any.sa_family == ends[1].any.sa_family ? ends[0].any.sa_family : AF_UNSPEC;
+}
+
+static size_t write_v1(const struct address *source, const struct address *destination, char *out)
+{
+	struct address ends[2], *s = &ends[0], *d = &ends[1];
 	char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
 	int n = -1;
 
-	switch (common_family(s, d)) {
+	switch (common_family(ends, source, destination)) {
 	case AF_INET:
 		inet_ntop(AF_INET, &s->v4.sin_addr, from, sizeof from);
 		inet_ntop(AF_INET, &d->v4.sin_addr, to, sizeof to);
@@ -268,14 +293,16 @@ static void put_unix(unsigned char *to, const struct address *a)
 	memcpy(to, a->un.sun_path, n < UNIX_PATH ? n : UNIX_PATH);
 }
 
-static size_t write_v2(const struct address *s, const struct address *d, unsigned char *out)
+static size_t write_v2(const struct address *source, const struct address *destination,
+		       unsigned char *out)
 {
+	struct address ends[2], *s = &ends[0], *d = &ends[1];
 	unsigned char *block = out + V2_FIXED;
 	size_t rest = 0;
 
 	memcpy(out, signature, sizeof signature);
 	out[12] = 0x21;
-	switch (common_family(s, d)) {
+	switch (common_family(ends, source, destination)) {
 	case AF_INET:
 		out[13] = 0x11;
 		rest = V2_V4;

@@ -1,23 +1,26 @@
 /*
- * See resolver.h. A question is shared by all who ask the same while it is under way; the thread
- * owns nothing but its question, which whoever is last (thread or resolver) frees.
+ * See resolver.h. A question is shared by all who ask the same while it is under way. It stays for
+ * good, since its last good answer may be needed again: there are as many as the rules have names.
+ *
+ *	(no answer) --asked--> ASKING --an answer--> kept for the ttl --asked later--> ASKING
+ *	                          \--no server--> the last good answer, kept for the ttl
  */
 #include "net/resolver.h"
 
 #include "base/fd.h"
 #include "base/list.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "net/lookup.h"
 #include "reactor/reactor.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+
+#define PATIENCE (500 * NS_PER_MS) /* for a server, where there is an older answer */
 
 struct asker {
 	struct link link;
@@ -30,15 +33,15 @@ struct question {
 	struct link link;
 	struct resolver *resolver;
 	struct link askers;
-	struct io_watcher told; /* of an eventfd, until it is answered */
-	int tell_fd; /* the thread's own duplicate: the question may be dropped before the answer */
-	atomic_int holders; /* resolver, thread, and who is telling the answer */
-	bool answered;
-	int64_t expires;
-	int error; /* of getaddrinfo */
-	int want;  /* of descriptors: an errno, or 0 */
+	struct lookup *lookup;  /* under way; NULL: none is */
+	struct io_watcher told; /* of an eventfd, until it is answered; fd -1 */
+	struct timer patience;
+	int64_t expires; /* what is told below */
+	int error;       /* of getaddrinfo */
+	int want;        /* an errno, or 0 */
 	int n;
-	struct address addresses[RESOLVED_MOST];
+	struct address *addresses; /* owned: the last good answer */
+	bool stale;                /* that is served in want of a newer one */
 	uint16_t port;
 	char host[];
 };
@@ -47,9 +50,10 @@ struct resolver {
 	struct reactor *reactor;
 	struct link questions;
 	int64_t ttl;
+	const char *rule;
 };
 
-struct resolver *resolver_new(struct reactor *r, int64_t ttl)
+struct resolver *resolver_new(struct reactor *r, int64_t ttl, const char *rule)
 {
 	struct resolver *v = calloc(1, sizeof *v);
 
@@ -57,111 +61,37 @@ struct resolver *resolver_new(struct reactor *r, int64_t ttl)
 		return NULL;
 	v->reactor = r;
 	v->ttl = ttl;
+	v->rule = rule;
 	list_init(&v->questions);
 	return v;
 }
 
-static void question_release(struct question *q)
+static void stop_asking(struct question *q)
 {
-	if (atomic_fetch_sub(&q->holders, 1) == 1)
-		free(q);
+	timer_stop(q->resolver->reactor, &q->patience);
+	io_stop_close(q->resolver->reactor, &q->told);
+	lookup_release(q->lookup);
+	q->lookup = NULL;
 }
 
-static void question_drop(struct question *q)
+static void question_free(struct question *q)
 {
+	stop_asking(q);
 	LIST_EACH(at, after, &q->askers)
 	{
 		list_remove(at);
 		free(CONTAINER_OF(at, struct asker, link));
 	}
 	list_remove(&q->link);
-	io_stop_close(q->resolver->reactor, &q->told);
-	question_release(q);
+	free(q->addresses);
+	free(q);
 }
 
 void resolver_free(struct resolver *v)
 {
 	LIST_EACH(at, after, &v->questions)
-	question_drop(CONTAINER_OF(at, struct question, link));
+	question_free(CONTAINER_OF(at, struct question, link));
 	free(v);
-}
-
-/* ---- the thread ------------------------------------------------------------------------------ */
-
-static void take_addresses(struct question *q, const struct addrinfo *list)
-{
-	for (; list && q->n < RESOLVED_MOST; list = list->ai_next) {
-		struct address *a = &q->addresses[q->n];
-
-		if (list->ai_addrlen > sizeof a->storage)
-			continue;
-		memcpy(&a->any, list->ai_addr, list->ai_addrlen);
-		a->length = list->ai_addrlen;
-		q->n++;
-	}
-}
-
-/*
- * Is there no descriptor to be had? An errno, or 0. What getaddrinfo(3) says without one is not to
- * be relied upon: that there is no such name, for one.
- */
-static int want_of_descriptors(const struct question *q)
-{
-	int fd = fcntl(q->tell_fd, F_DUPFD_CLOEXEC, 0);
-	int error = fd < 0 ? errno : 0;
-
-	fd_close(&fd);
-	return error;
-}
-
-static void *ask(void *question)
-{
-	struct question *q = question;
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-	struct addrinfo *list = NULL;
-	char port[8];
-
-	snprintf(port, sizeof port, "%u", q->port);
-	q->want = want_of_descriptors(q);
-	if (!q->want)
-		q->error = getaddrinfo(q->host, port, &hints, &list);
-	if (q->error)
-		q->want = want_of_descriptors(q);
-	take_addresses(q, list);
-	if (list)
-		freeaddrinfo(list);
-	eventfd_write(q->tell_fd, 1);
-	fd_close(&q->tell_fd);
-	question_release(q);
-	return NULL;
-}
-
-static int start_thread(struct question *q)
-{
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	pthread_t thread;
-	int error;
-
-	q->tell_fd = fcntl(q->told.fd, F_DUPFD_CLOEXEC, 3);
-	if (q->tell_fd < 0)
-		return -1;
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, 256 * 1024);
-	/* Signals are the loop's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	atomic_fetch_add(&q->holders, 1);
-	error = pthread_create(&thread, &attributes, ask, q);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	if (!error)
-		return 0;
-	atomic_fetch_sub(&q->holders, 1);
-	fd_close(&q->tell_fd);
-	errno = error;
-	return -1;
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -181,18 +111,14 @@ static void tell(const struct question *q, resolved_call *call, void *context)
 	call(context, q->addresses, q->n, why_not(q));
 }
 
-static void on_answer(struct reactor *r, struct io_watcher *w, unsigned ready)
+static void tell_all(struct question *q)
 {
-	struct question *q = CONTAINER_OF(w, struct question, told);
+	size_t n = 0;
 
-	(void)ready;
-	io_stop_close(r, w);
-	/* Whom we call may ask for the next name, and so drop this question. */
-	atomic_fetch_add(&q->holders, 1);
-	q->answered = true;
-	/* What failed is asked again by the next one. */
-	q->expires = q->n ? reactor_now(r, CLOCK_OF_LOOP) + q->resolver->ttl : 0;
-	while (!list_empty(&q->askers)) {
+	LIST_EACH(at, after, &q->askers)
+	n++;
+	/* Those who ask again meanwhile come behind them; those who forget are gone. */
+	for (; n > 0 && !list_empty(&q->askers); n--) {
 		struct asker *a = CONTAINER_OF(q->askers.next, struct asker, link);
 		struct asker copy = *a;
 
@@ -200,20 +126,75 @@ static void on_answer(struct reactor *r, struct io_watcher *w, unsigned ready)
 		free(a);
 		tell(q, copy.call, copy.context);
 	}
-	question_release(q);
 }
+
+static int64_t now(const struct question *q)
+{
+	return reactor_now(q->resolver->reactor, CLOCK_OF_LOOP);
+}
+
+static void serve_stale(struct question *q, const char *why)
+{
+	if (!q->stale)
+		log_warn(q->resolver->rule, "%s: %s: its last addresses are kept", q->host, why);
+	q->stale = true;
+	q->error = q->want = 0;
+	q->expires = now(q) + q->resolver->ttl;
+}
+
+/* No server said anything: that may pass. */
+static bool may_pass(const struct lookup *l)
+{
+	return l->want || l->error == EAI_AGAIN || l->error == EAI_SYSTEM ||
+	       l->error == EAI_MEMORY || l->error == EAI_FAIL;
+}
+
+static void take_answer(struct question *q, struct lookup *l)
+{
+	if (q->n && may_pass(l)) {
+		serve_stale(q, l->want ? strerror(l->want) : gai_strerror(l->error));
+		return;
+	}
+	free(q->addresses);
+	q->addresses = l->addresses;
+	q->n = l->n;
+	l->addresses = NULL;
+	q->error = l->error;
+	q->want = l->want;
+	q->stale = false;
+	/* What failed is asked again by the next one. */
+	q->expires = q->n ? now(q) + q->resolver->ttl : 0;
+}
+
+static void on_answer(struct reactor *r, struct io_watcher *w, unsigned ready)
+{
+	struct question *q = CONTAINER_OF(w, struct question, told);
+
+	(void)r;
+	(void)ready;
+	take_answer(q, q->lookup);
+	stop_asking(q);
+	tell_all(q);
+}
+
+static void on_patience(struct reactor *r, struct timer *t)
+{
+	struct question *q = CONTAINER_OF(t, struct question, patience);
+
+	(void)r;
+	serve_stale(q, "no server answers");
+	tell_all(q);
+}
+
+/* ---- questions ------------------------------------------------------------------------------- */
 
 static struct question *question_find(struct resolver *v, const struct endpoint *ep)
 {
-	int64_t now = reactor_now(v->reactor, CLOCK_OF_LOOP);
-
 	LIST_EACH(at, after, &v->questions)
 	{
 		struct question *q = CONTAINER_OF(at, struct question, link);
 
-		if (q->answered && q->expires <= now && list_empty(&q->askers))
-			question_drop(q);
-		else if (q->port == ep->port && strcmp(q->host, ep->host) == 0)
+		if (q->port == ep->port && strcmp(q->host, ep->host) == 0)
 			return q;
 	}
 	return NULL;
@@ -231,40 +212,67 @@ static struct question *question_new(struct resolver *v, const struct endpoint *
 	memcpy(q->host, ep->host, length);
 	list_init(&q->askers);
 	list_append(&v->questions, &q->link);
-	atomic_init(&q->holders, 1);
-	io_init(&q->told, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), IO_READ, on_answer);
-	if (q->told.fd >= 0 && io_start(v->reactor, &q->told) == 0 && start_thread(q) == 0)
-		return q;
-	question_drop(q);
-	return NULL;
+	io_init(&q->told, -1, IO_READ, on_answer);
+	timer_init(&q->patience, CLOCK_OF_LOOP, on_patience);
+	return q;
 }
 
-int resolver_ask(struct resolver *v, const struct endpoint *ep, resolved_call *call, void *context)
+static int start_asking(struct question *q)
 {
-	struct address addresses[RESOLVED_MOST];
-	int n = endpoint_addresses(ep, addresses, RESOLVED_MOST);
-	struct question *q;
-	struct asker *a;
+	struct reactor *r = q->resolver->reactor;
 
-	if (n > 0 || !ep->host) {
-		errno = 0;
-		call(context, addresses, n, n > 0 ? NULL : "no address");
+	io_init(&q->told, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), IO_READ, on_answer);
+	if (q->told.fd >= 0 && io_start(r, &q->told) == 0 &&
+	    (!q->n || timer_start_in(r, &q->patience, PATIENCE) == 0))
+		q->lookup = lookup_start(q->host, q->port, RESOLVED_MOST, q->told.fd);
+	if (q->lookup)
 		return 0;
-	}
-	q = question_find(v, ep);
-	if (q && q->answered) {
-		tell(q, call, context);
-		return 0;
-	}
-	if (!q)
-		q = question_new(v, ep);
-	a = q ? calloc(1, sizeof *a) : NULL;
+	stop_asking(q);
+	return -1;
+}
+
+/* Is there an answer that may be served without waiting? */
+static bool has_answer(const struct question *q)
+{
+	return q->n && now(q) < q->expires;
+}
+
+static int await(struct question *q, resolved_call *call, void *context)
+{
+	struct asker *a = calloc(1, sizeof *a);
+
 	if (!a)
 		return -1;
 	a->call = call;
 	a->context = context;
 	list_append(&q->askers, &a->link);
 	return 0;
+}
+
+int resolver_ask(struct resolver *v, const struct endpoint *ep, resolved_call *call, void *context)
+{
+	struct address literal[2];
+	int n = endpoint_addresses(ep, literal, 2);
+	struct question *q;
+
+	if (n > 0 || !ep->host) {
+		errno = 0;
+		call(context, literal, n, n > 0 ? NULL : "no address");
+		return 0;
+	}
+	q = question_find(v, ep);
+	if (!q)
+		q = question_new(v, ep);
+	if (!q)
+		return -1;
+	if (!has_answer(q) && !q->lookup && start_asking(q) < 0)
+		return -1;
+	/* One that hangs is not waited for once more by everybody who asks. */
+	if (has_answer(q) || (q->lookup && q->stale)) {
+		tell(q, call, context);
+		return 0;
+	}
+	return await(q, call, context);
 }
 
 void resolver_forget(struct resolver *v, void *context)

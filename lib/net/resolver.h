@@ -1,6 +1,10 @@
 /*
  * Names to addresses, off the loop: getaddrinfo(3) blocks, so it runs in a thread of its own that
  * wakes the loop when it has an answer. Answers are kept for a while.
+ *
+ * The last good answer outlives that while: where no server answers now (an error that may pass, or
+ * none within half a second), it is served on, which is logged once. That a name does not exist is
+ * an answer like any other.
  */
 #ifndef EVWATCH_NET_RESOLVER_H
 #define EVWATCH_NET_RESOLVER_H
@@ -10,16 +14,17 @@
 struct reactor;
 struct resolver;
 
-enum { RESOLVED_MOST = 8 };
+enum { RESOLVED_MOST = 64 };
 
 /*
- * In getaddrinfo's order (RFC 6724). `why` is NULL on success, else what went wrong (static). Where
- * that was a want of descriptors, errno tells so (fd_is_short), else it is 0.
+ * In getaddrinfo's order (RFC 6724), the families taking turns (RFC 8305, section 4), at most
+ * RESOLVED_MOST. `why` is NULL on success, else what went wrong (static). Where that was a want of
+ * descriptors, errno tells so (fd_is_short), else it is 0.
  */
 typedef void resolved_call(void *context, const struct address *addresses, int n, const char *why);
 
-/* Answers are kept for `ttl` ns. NULL with ENOMEM. */
-struct resolver *resolver_new(struct reactor *r, int64_t ttl);
+/* Answers are kept for `ttl` ns; `rule` is for the log. NULL with ENOMEM. */
+struct resolver *resolver_new(struct reactor *r, int64_t ttl, const char *rule);
 
 /* Questions under way are let go: their calls do not come any more. */
 void resolver_free(struct resolver *v);

@@ -124,6 +124,28 @@ static void read_arguments(struct reading *r, struct rule *rule, const struct wo
 	free(texts);
 }
 
+/* What `set` gives to all rules and this one cannot use: a run for each connection. */
+static void pass_over(struct rule *rule)
+{
+	struct job_config *job = &rule->job;
+
+	if (!rule->type->gives_input)
+		return;
+	job->debounce = -1;
+	job->debounce_auto = false;
+	job->throttle = 0;
+	job->retry = 0;
+}
+
+static uint64_t default_jobs(const struct rule *rule)
+{
+	uint64_t least = rule->type->jobs ? rule->type->jobs(rule->source_config) : 0;
+
+	if (rule->job.on_busy != BUSY_PARALLEL)
+		return 1;
+	return least > PARALLEL_JOBS ? least : PARALLEL_JOBS;
+}
+
 /* Fills in what the kind says where the user said nothing, and checks all together. */
 static void settle(struct reading *r, struct rule *rule, const struct word *kind)
 {
@@ -132,7 +154,8 @@ static void settle(struct reading *r, struct rule *rule, const struct word *kind
 	if (rule->job.on_busy < 0)
 		rule->job.on_busy = rule->type->default_on_busy;
 	if (rule->job.jobs == 0)
-		rule->job.jobs = rule->job.on_busy == BUSY_PARALLEL ? PARALLEL_JOBS : 1;
+		rule->job.jobs = default_jobs(rule);
+	pass_over(rule);
 	if (rule->command.count && rule->type->takes_no_command) {
 		error_set(&e, "%s takes no command", rule->type->name);
 		error_hint(&e, "it does its work itself; --json prints its events");

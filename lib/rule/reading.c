@@ -217,6 +217,11 @@ static int check_option(const struct option *o, const struct rule *rule, struct 
 	}
 	if (o->reach == REACH_INPUT && rule->type->gives_input)
 		return error_set(e, "has no effect here: the connection is the command's input");
+	if ((o->reach == REACH_MERGED || o->reach == REACH_GATHERED) && rule->type->gives_input) {
+		error_set(e, "means nothing here: each connection has a run of its own");
+		return error_hint(e, "--max-conns, --max-per-ip and --jobs bound what %s does",
+				  kind);
+	}
 	if (rule->command.count && serves_only(print_options, o, rule)) {
 		error_set(e, "has no effect here: the events go to the command");
 		return error_hint(e, "--stdin json hands them to it as JSON");

@@ -114,7 +114,7 @@ static void on_change(void *context, enum health_state state, const char *why)
 	bool first = !p->told;
 
 	if (state == HEALTH_UNKNOWN) {
-		log_warn(base->rule, "cannot look at %s: %s (ulimit -n)", p->word, why);
+		log_warn(base->rule, "cannot check %s: %s", p->word, why);
 		return;
 	}
 	p->told = true;
@@ -156,11 +156,11 @@ static void probed_init(struct probed *p, struct probe_source *s, const struct p
 
 	p->owner = s;
 	p->word = t->word;
-	p->config = (struct health_config){.endpoint = &t->endpoint,
-					   .interval = c->interval,
-					   .timeout = c->timeout,
-					   .rise = c->rise,
-					   .fall = c->fall};
+	p->config =
+	    (struct health_config){.check = {.endpoint = &t->endpoint, .timeout = c->timeout},
+				   .interval = c->interval,
+				   .rise = c->rise,
+				   .fall = c->fall};
 	health_init(&p->health, s->base.reactor, s->resolver, &p->config, on_change, p);
 	p->health.next.priority = s->base.priority;
 }
@@ -170,7 +170,7 @@ static int probe_open(struct source *base, struct error *e)
 	struct probe_source *s = (struct probe_source *)base;
 	const struct probe_config *c = base->config;
 
-	s->resolver = resolver_new(base->reactor, 0);
+	s->resolver = resolver_new(base->reactor, 0, base->rule);
 	s->probed = calloc(c->n_targets, sizeof *s->probed);
 	if (!s->resolver || !s->probed) {
 		error_errno(e, "cannot probe");

@@ -101,7 +101,11 @@ struct source_type {
 	bool waits_for_room; /* paused while as many commands run as may (file, listen, lines) */
 	bool drains;      /* after stop it finishes what it carries, and calls ended then (relay) */
 	bool gathers;     /* merges its events itself by `struct gather` (file) */
-	bool gives_input; /* a connection or datagram is the command's input (listen) */
+	/*
+	 * A connection or datagram is the command's input (listen): each event has a run of its
+	 * own, which is neither gathered with others nor tried again.
+	 */
+	bool gives_input;
 	int default_on_busy; /* enum on_busy of job.h */
 
 	size_t config_size;
@@ -115,6 +119,8 @@ struct source_type {
 			    struct error *e);
 	/* Frees what config_arguments allocated (options are freed by their table). May be NULL. */
 	void (*config_release)(void *config);
+	/* How many commands may run at once at least, where --jobs does not say. Optional. */
+	uint64_t (*jobs)(const void *config);
 	/* Appends in words what the rule waits for ("changes below src") for check and --dry-run.
 	 */
 	void (*describe)(const void *config, struct buf *out);

@@ -1,5 +1,6 @@
 /* lib/net/acceptor: without free descriptors it waits, and goes on. */
 #include "net/acceptor.h"
+#include "net/listener.h"
 
 #include "base/error.h"
 #include "base/fd.h"

@@ -83,7 +83,7 @@ static void wait_for(struct reactor *r, const struct heard *h)
 
 static void test_known(struct reactor *r)
 {
-	struct resolver *v = resolver_new(r, INT64_C(60000000000));
+	struct resolver *v = resolver_new(r, INT64_C(60000000000), "test");
 	struct heard first = {0}, second = {0}, third = {0};
 
 	SAME(ask(v, "known.test:7", &first), 0, "a name is asked for");
@@ -99,7 +99,7 @@ static void test_known(struct reactor *r)
 
 static void test_at_once(struct reactor *r)
 {
-	struct resolver *v = resolver_new(r, 0);
+	struct resolver *v = resolver_new(r, 0, "test");
 	struct heard h = {0};
 
 	ask(v, "192.0.2.1:80", &h);
@@ -111,7 +111,7 @@ static void test_at_once(struct reactor *r)
 
 static void test_unknown(struct reactor *r)
 {
-	struct resolver *v = resolver_new(r, INT64_C(60000000000));
+	struct resolver *v = resolver_new(r, INT64_C(60000000000), "test");
 	struct heard h = {0}, again = {0};
 
 	ask(v, "nonesuch.invalid:80", &h); /* never there: RFC 6761, 6.4 */
@@ -155,7 +155,7 @@ static void on_first(void *context, const struct address *addresses, int n, cons
 
 static void test_next_name(struct reactor *r)
 {
-	struct persistent p = {.resolver = resolver_new(r, 0)};
+	struct persistent p = {.resolver = resolver_new(r, 0, "test")};
 	struct endpoint ep;
 	struct error e;
 
@@ -174,7 +174,7 @@ static void test_next_name(struct reactor *r)
 /* The thread is still at it when its asker, and then the resolver, are gone. */
 static void test_gone(struct reactor *r)
 {
-	struct resolver *v = resolver_new(r, 0);
+	struct resolver *v = resolver_new(r, 0, "test");
 	struct heard h = {0};
 	int fds[2];
 	char byte;

@@ -212,7 +212,9 @@ static void test_writing(void)
 		round_trip(version, "1.2.3.4:5", "6.7.8.9:10", "1.2.3.4:5 > 6.7.8.9:10");
 		round_trip(version, "[2001:db8::1]:5", "[::1]:65535",
 			   "[2001:db8::1]:5 > [::1]:65535");
-		round_trip(version, "1.2.3.4:5", "[::1]:6", "not told");
+		/* Of two families both become IPv6, and are read as what they are. */
+		round_trip(version, "1.2.3.4:5", "[::1]:6", "1.2.3.4:5 > [::1]:6");
+		round_trip(version, "[::1]:6", "1.2.3.4:5", "[::1]:6 > 1.2.3.4:5");
 		round_trip(version, "vsock:3:5", "vsock:4:6", "not told");
 		read_bytes(bytes, proxy_header_write(version, NULL, NULL, bytes));
 		SAME_TEXT(told(), "not told", "v%d without addresses tells none", version);

@@ -42,8 +42,7 @@ enum { MOST_DETAILS = 16 };
 struct told {
 	struct detail details[MOST_DETAILS];
 	size_t n;
-	const char *remote_host, *remote_port; /* the connection's */
-	char local_host[HOST_TEXT], local_port[PORT_TEXT];
+	const struct connection *connection;
 	char connections[24], number[24], pid[16], uid[16], gid[16];
 };
 
@@ -66,8 +65,8 @@ static void host_text(const struct address *a, char host[HOST_TEXT], char port[P
 
 static void tell_ports(struct told *t)
 {
-	tell(t, "EVWATCH_REMOTE_PORT", t->remote_port);
-	tell(t, "EVWATCH_LOCAL_PORT", t->local_port);
+	tell(t, "EVWATCH_REMOTE_PORT", t->connection->port);
+	tell(t, "EVWATCH_LOCAL_PORT", t->connection->local_port);
 }
 
 static void tell_ip(struct told *t)
@@ -75,10 +74,10 @@ static void tell_ip(struct told *t)
 	tell_ports(t);
 	/* UCSPI-TCP's names (ucspi-tcp, s6-networking); names are not looked up. */
 	tell(t, "PROTO", "TCP");
-	tell(t, "TCPREMOTEIP", t->remote_host);
-	tell(t, "TCPREMOTEPORT", t->remote_port);
-	tell(t, "TCPLOCALIP", t->local_host);
-	tell(t, "TCPLOCALPORT", t->local_port);
+	tell(t, "TCPREMOTEIP", t->connection->host);
+	tell(t, "TCPREMOTEPORT", t->connection->port);
+	tell(t, "TCPLOCALIP", t->connection->local_host);
+	tell(t, "TCPLOCALPORT", t->connection->local_port);
 	tell(t, "TCPCONNNUM", t->number);
 	tell(t, "TCPREMOTEHOST", NULL);
 	tell(t, "TCPLOCALHOST", NULL);
@@ -92,8 +91,8 @@ static void tell_unix(struct told *t, int fd)
 	socklen_t length = sizeof peer;
 
 	tell(t, "PROTO", "IPC");
-	tell(t, "IPCLOCALPATH", t->local_host);
-	tell(t, "IPCREMOTEPATH", t->remote_host);
+	tell(t, "IPCLOCALPATH", t->connection->local_host);
+	tell(t, "IPCREMOTEPATH", t->connection->host);
 	tell(t, "IPCCONNNUM", t->number);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
 		return;
@@ -108,21 +107,15 @@ static void tell_unix(struct told *t, int fd)
 static void describe(struct told *t, struct connection *c, int fd, const struct address *remote)
 {
 	struct listen_source *s = c->owner;
-	struct address local = {.length = sizeof local.storage};
 
 	memset(t, 0, sizeof *t);
-	if (getsockname(fd, &local.any, &local.length) < 0)
-		local.length = 0;
-	address_unmap(&local);
-	t->remote_host = c->host;
-	t->remote_port = c->port;
-	host_text(&local, t->local_host, t->local_port);
+	t->connection = c;
 	snprintf(t->connections, sizeof t->connections, "%llu",
 		 (unsigned long long)s->n_connections);
 	snprintf(t->number, sizeof t->number, "%llu",
 		 (unsigned long long)(c->peer ? c->peer->count : s->n_connections));
-	tell(t, "EVWATCH_REMOTE_ADDR", t->remote_host);
-	tell(t, "EVWATCH_LOCAL_ADDR", t->local_host);
+	tell(t, "EVWATCH_REMOTE_ADDR", t->connection->host);
+	tell(t, "EVWATCH_LOCAL_ADDR", t->connection->local_host);
 	tell(t, "EVWATCH_CONNECTIONS", t->connections);
 	if (address_is_ip(remote))
 		tell_ip(t);
@@ -175,6 +168,17 @@ static void emit_connection(struct connection *c, int fd, const struct address *
 	s->base.host->emit(&s->base, &event, 1);
 }
 
+static void name_ends(struct connection *c, int fd, const struct address *remote)
+{
+	struct address local = {.length = sizeof local.storage};
+
+	if (getsockname(fd, &local.any, &local.length) < 0)
+		local.length = 0;
+	address_unmap(&local);
+	host_text(remote, c->host, c->port);
+	host_text(&local, c->local_host, c->local_port);
+}
+
 void on_accepted(void *owner, int fd, const struct address *remote)
 {
 	struct listen_source *s = owner;
@@ -192,7 +196,7 @@ void on_accepted(void *owner, int fd, const struct address *remote)
 		buf_free(&name);
 		return;
 	}
-	host_text(remote, c->host, c->port);
+	name_ends(c, fd, remote);
 	c->token.over = on_run_over;
 	c->owner = s;
 	c->io.fd = -1;

@@ -9,6 +9,7 @@
 #include "base/array.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "net/own.h"
 #include "net/packets.h"
 
 #include <errno.h>
@@ -59,8 +60,7 @@ static void answer(struct token *t, const struct run_outcome *outcome)
 	};
 
 	own_address_put(&a->own, &m, control);
-	if (outcome->output_length && !a->owner->stopped &&
-	    sendmsg(a->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	if (outcome->output_length && sendmsg(a->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		log_warn(a->owner->base.rule, "a reply is lost: %s", strerror(errno));
 	answer_free(a);
 }
@@ -156,14 +156,18 @@ static void emit_datagram(struct answer *a, const char *bytes, size_t length)
 /* ---- receiving ------------------------------------------------------------------------------- */
 
 /* One that may not come is dropped: there is nobody to be told. */
-static bool admit(struct answer *a)
+static bool admit(struct answer *a, const struct datagram_socket *socket)
 {
 	struct address remote = a->remote;
 	struct buf name = {0};
 	const char *why;
 
 	address_unmap(&remote);
-	why = refusal(a->owner, &remote, &a->peer);
+	/* Spoofed: the reply would be a question, and its reply one again. */
+	if (listener_is_at(socket->listener, &remote))
+		why = "it claims to be from this very port";
+	else
+		why = refusal(a->owner, &remote, &a->peer);
 	if (!why) {
 		a->owner->n_connections++;
 		list_append(&a->owner->answers, &a->link);
@@ -201,7 +205,7 @@ static bool receive(struct datagram_socket *socket, char *room)
 		return errno != EAGAIN; /* an ICMP error of an earlier reply, say */
 	}
 	own_address_take(&a->own, &m);
-	if (admit(a))
+	if (admit(a, socket))
 		emit_datagram(a, room, (size_t)n);
 	else
 		free(a);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "net/listener.h"
 #include "source/kinds.h"
 
 #include <stdlib.h>
@@ -41,6 +42,12 @@ static int listen_arguments(void *config, char *const *words, size_t n, struct e
 		c->count++;
 	}
 	return 0;
+}
+
+/* As many as may be connected are served. */
+static uint64_t listen_jobs(const void *config)
+{
+	return ((const struct listen_settings *)config)->access.max_conns;
 }
 
 static void listen_release(void *config)
@@ -86,11 +93,12 @@ static void listen_close(struct source *base)
 	free(s->datagrams);
 }
 
-static void watch_datagrams(struct listen_source *s, int fd)
+static void watch_datagrams(struct listen_source *s, const struct listener *l, int fd)
 {
 	struct datagram_socket *d = &s->datagrams[s->n_datagrams++];
 
 	d->owner = s;
+	d->listener = l;
 	io_init(&d->io, fd, IO_READ, on_datagram);
 	d->io.priority = s->base.priority;
 }
@@ -106,7 +114,7 @@ static void add_listener(struct listen_source *s)
 		struct buf word = {0};
 
 		if (l->datagram[i])
-			watch_datagrams(s, l->fds[i]);
+			watch_datagrams(s, l, l->fds[i]);
 		listener_add_bound(&word, l, i);
 		if (word.data)
 			s->base.host->bound(&s->base, word.data);
@@ -169,12 +177,24 @@ static void listen_start(struct source *base)
 	review((struct listen_source *)base);
 }
 
+/* Replies to datagrams leave by the socket that they came to: that one is closed last. */
+static bool carries_streams(const struct listener *l)
+{
+	for (int i = 0; i < l->count; i++)
+		if (l->datagram[i])
+			return false;
+	return true;
+}
+
 static void listen_stop(struct source *base)
 {
 	struct listen_source *s = (struct listen_source *)base;
 
 	s->stopped = true;
 	review(s);
+	for (size_t i = 0; i < s->n_listeners; i++)
+		if (carries_streams(&s->listeners[i]))
+			listener_close(&s->listeners[i]);
 }
 
 static void listen_run_ended(struct source *base, void *token, const struct run_outcome *outcome)
@@ -288,6 +308,7 @@ const struct source_type source_listen = {
     .config_init = listen_init,
     .config_arguments = listen_arguments,
     .config_release = listen_release,
+    .jobs = listen_jobs,
     .describe = listen_describe,
     .size = sizeof(struct listen_source),
     .open = listen_open,

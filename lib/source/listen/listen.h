@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "net/acceptor.h"
-#include "net/endpoint.h"
+#include "net/bound.h"
 #include "reactor/reactor.h"
 #include "source/access.h"
 #include "source/source.h"
@@ -27,6 +27,7 @@ struct listen_settings {
 /* A socket that datagrams come to. */
 struct datagram_socket {
 	struct listen_source *owner;
+	const struct listener *listener; /* it is one of its sockets */
 	struct io_watcher io;
 };
 
@@ -59,8 +60,10 @@ struct connection {
 	/* Without a command its lines are read here. */
 	struct io_watcher io;
 	struct buf line;
-	bool ended;                            /* it sends no more */
-	char host[HOST_TEXT], port[PORT_TEXT]; /* of the peer; port empty: it has none */
+	bool ended; /* it sends no more */
+	/* Of the peer, and of our end; port empty: it has none. */
+	char host[HOST_TEXT], port[PORT_TEXT];
+	char local_host[HOST_TEXT], local_port[PORT_TEXT];
 };
 
 /* ---- accept.c ---- */

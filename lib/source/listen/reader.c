@@ -5,17 +5,24 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
-enum { SLICE = 16384, LONGEST = 1024 * 1024 };
+/* A peer may have as much here as a line may be long, and no more. */
+enum { SLICE = 16384, LONGEST = 64 * 1024 };
 
 static void emit_line(struct connection *c, char *line, size_t length)
 {
 	struct listen_source *s = c->owner;
 	struct event event = event_make("line");
-	const struct detail details[] = {{"EVWATCH_REMOTE_ADDR", c->host},
-					 {"EVWATCH_REMOTE_PORT", c->port}};
+	char connections[24];
+	/* Where there are no ports, the last two are left out. */
+	const struct detail details[] = {
+	    {"EVWATCH_CONNECTIONS", connections},  {"EVWATCH_REMOTE_ADDR", c->host},
+	    {"EVWATCH_LOCAL_ADDR", c->local_host}, {"EVWATCH_REMOTE_PORT", c->port},
+	    {"EVWATCH_LOCAL_PORT", c->local_port},
+	};
 	const char *subject = line;
 
 	if (length && line[length - 1] == '\r')
@@ -25,7 +32,8 @@ static void emit_line(struct connection *c, char *line, size_t length)
 	event.subjects = &subject;
 	event.n_subjects = 1;
 	event.details = details;
-	event.n_details = *c->port ? 2 : 1;
+	event.n_details = *c->port ? 5 : 3;
+	snprintf(connections, sizeof connections, "%llu", (unsigned long long)s->n_connections);
 	s->base.host->emit(&s->base, &event, 1);
 }
 
@@ -51,12 +59,15 @@ static void cut_lines(struct connection *c)
 static void on_readable(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
 	struct connection *c = CONTAINER_OF(w, struct connection, io);
+	size_t room = LONGEST - c->line.length; /* whole lines are gone by now */
 	ssize_t n = -1;
 
 	(void)r;
 	(void)ready;
-	if (buf_reserve(&c->line, SLICE) == 0)
-		n = recv(w->fd, c->line.data + c->line.length, SLICE, MSG_DONTWAIT);
+	if (room > SLICE)
+		room = SLICE;
+	if (buf_reserve(&c->line, room) == 0)
+		n = recv(w->fd, c->line.data + c->line.length, room, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n > 0)

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "net/bound.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -119,7 +119,7 @@ static void on_connected(void *context, int fd, int error)
 	}
 	if (fd < 0) {
 		if (!fd_is_short(error) || !starve(p))
-			target_failed(p, strerror(error));
+			target_failed(p, connect_error(error));
 		return;
 	}
 	p->owner->told_no_target = false;
@@ -131,7 +131,8 @@ static void on_resolved(void *context, const struct address *addresses, int n, c
 {
 	struct pair *p = context;
 	const struct relay_config *c = p->owner->base.config;
-	struct connect_config config = {c->connect_timeout, relay_source_address(c)};
+	struct connect_config config = {c->connect_timeout, relay_source_address(c),
+					&p->owner->listener};
 	int error = errno, fd = -1;
 
 	pair_resolved(p);
@@ -141,7 +142,7 @@ static void on_resolved(void *context, const struct address *addresses, int n, c
 		return;
 	}
 	if (n > 0)
-		fd = connect_at_once(&addresses[0], config.from);
+		fd = connect_at_once(&addresses[0], &config);
 	if (fd >= 0) {
 		on_connected(p, fd, 0);
 		return;

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "net/listener.h"
 #include "source/kinds.h"
 #include "source/relay/report.h"
 #include "source/relay/udp.h"
@@ -221,8 +222,7 @@ static int open_targets(struct relay_source *s)
 	/* The first worker looks for all of them. */
 	if (s->place && s->place->number > 0)
 		return 0;
-	return targets_watch(&s->targets, s->base.reactor, s->resolver, s->base.priority,
-			     s->base.rule);
+	return targets_watch(&s->targets, &s->base, s->resolver, &s->listener);
 }
 
 int relay_carrier_open(struct relay_source *s, struct error *e)
@@ -236,7 +236,7 @@ int relay_carrier_open(struct relay_source *s, struct error *e)
 	timer_init(&s->feed, CLOCK_OF_LOOP, starved_feed);
 	acceptor_init(&s->acceptor, s->base.reactor, &s->listener, s->base.priority, on_accepted, s,
 		      s->base.rule);
-	s->resolver = resolver_new(s->base.reactor, c->dns_ttl);
+	s->resolver = resolver_new(s->base.reactor, c->dns_ttl, s->base.rule);
 	if (!s->resolver || open_targets(s) < 0)
 		return error_errno(e, "cannot relay");
 	if (c->dump && dump_open(&s->dump, &s->base, c->dump, e) < 0)

@@ -46,10 +46,10 @@ static void on_change(void *context, enum health_state state, const char *why)
 		atomic_store(target->down, state == HEALTH_DOWN);
 	if (was_down && state == HEALTH_DOWN)
 		return; /* the worker that looked before this one has told it */
-	endpoint_add(&name, target->look.endpoint);
+	endpoint_add(&name, target->look.check.endpoint);
 	word = name.data ? name.data : "a target";
 	if (state == HEALTH_UNKNOWN)
-		log_warn(t->rule, "cannot look at %s: %s (ulimit -n)", word, why);
+		log_warn(t->rule, "cannot check %s: %s", word, why);
 	else if (state == HEALTH_DOWN)
 		log_warn(t->rule, "%s is down: %s", word, why);
 	else if (was_down)
@@ -67,29 +67,30 @@ static size_t make_greeting(struct targets *t)
 	return version ? proxy_header_write(version, NULL, NULL, t->greeting) : 0;
 }
 
-int targets_watch(struct targets *t, struct reactor *r, struct resolver *v, uint8_t priority,
-		  const char *rule)
+int targets_watch(struct targets *t, struct source *s, struct resolver *v,
+		  const struct listener *own)
 {
 	const struct relay_config *c = t->config;
 	size_t greeting = make_greeting(t);
 
-	t->rule = rule;
+	t->rule = s->rule;
 	for (size_t i = 0; c->check && i < c->n_targets; i++) {
 		struct target *target = &t->all[i];
 
 		target->owner = t;
 		target->look = (struct health_config){
-		    .endpoint = &c->targets[i],
+		    .check = {.endpoint = &c->targets[i],
+			      .timeout = c->connect_timeout,
+			      .from = relay_source_address(c),
+			      .own = own,
+			      .greeting = greeting ? t->greeting : NULL,
+			      .greeting_length = greeting},
 		    .interval = c->check,
-		    .timeout = c->connect_timeout,
-		    .from = relay_source_address(c),
 		    .rise = c->rise,
 		    .fall = c->fall,
-		    .greeting = greeting ? t->greeting : NULL,
-		    .greeting_length = greeting,
 		};
-		health_init(&target->health, r, v, &target->look, on_change, target);
-		target->health.next.priority = priority;
+		health_init(&target->health, s->reactor, v, &target->look, on_change, target);
+		target->health.next.priority = s->priority;
 		if (health_start(&target->health) < 0)
 			return -1;
 	}

@@ -14,6 +14,7 @@
 #include "net/health.h"
 #include "net/proxy_header.h"
 #include "source/relay/config.h"
+#include "source/source.h"
 
 #include <stdatomic.h>
 
@@ -40,9 +41,12 @@ struct targets {
 int targets_open(struct targets *t, const struct relay_config *c, atomic_bool *down);
 void targets_close(struct targets *t);
 
-/* Looks at them from now on, where there is --check. Returns 0, or -1 with ENOMEM. */
-int targets_watch(struct targets *t, struct reactor *r, struct resolver *v, uint8_t priority,
-		  const char *rule);
+/*
+ * Looks at them from now on, where there is --check, on behalf of `s`; `own` is never a target (see
+ * connect.h). Returns 0, or -1 with ENOMEM.
+ */
+int targets_watch(struct targets *t, struct source *s, struct resolver *v,
+		  const struct listener *own);
 /* No more. */
 void targets_unwatch(struct targets *t);
 

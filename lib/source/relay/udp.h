@@ -17,7 +17,7 @@
 #include "base/list.h"
 #include "base/table.h"
 #include "base/units.h"
-#include "net/endpoint.h"
+#include "net/bound.h"
 #include "net/packets.h"
 #include "reactor/reactor.h"
 

@@ -177,25 +177,17 @@ static bool find_descriptor(struct session *s, int error)
 	return make_room(u, s);
 }
 
-static int socket_for(struct session *s, const struct address *to)
-{
-	int type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-	int fd = socket(to->any.sa_family, type, 0);
-
-	return fd < 0 && find_descriptor(s, errno) ? socket(to->any.sa_family, type, 0) : fd;
-}
-
 static int connect_to(struct session *s, const struct address *to)
 {
-	int fd = socket_for(s, to);
+	struct connect_config config = {.from = relay_source_address(config_of(s)),
+					.own = &s->owner->source->listener};
+	int fd = connect_datagram(to, &config);
 
-	if (fd < 0)
-		return -1;
+	if (fd < 0 && find_descriptor(s, errno))
+		fd = connect_datagram(to, &config);
 	io_init(&s->io, fd, IO_READ, session_on_target);
 	s->io.priority = s->owner->source->base.priority;
-	if (source_bind(fd, to, relay_source_address(config_of(s))) == 0 &&
-	    connect(fd, &to->any, to->length) == 0 &&
-	    io_start(s->owner->source->base.reactor, &s->io) == 0)
+	if (fd >= 0 && io_start(s->owner->source->base.reactor, &s->io) == 0)
 		return 0;
 	close_socket(s);
 	return -1;
@@ -228,7 +220,7 @@ static void on_resolved(void *context, const struct address *addresses, int n, c
 		error = errno;
 	}
 	if (why || s->address >= n) {
-		next_target(s, why ? why : strerror(error));
+		next_target(s, why ? why : connect_error(error));
 		return;
 	}
 	s->holds = s->address + 1 < n || s->attempts + 1 < most_attempts(s);

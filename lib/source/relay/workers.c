@@ -15,6 +15,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "net/listener.h"
 #include "source/relay/relay.h"
 
 #include <errno.h>

@@ -16,7 +16,7 @@
 #define EVWATCH_SOURCE_RELAY_WORKERS_H
 
 #include "net/channel.h"
-#include "net/endpoint.h"
+#include "net/bound.h"
 #include "reactor/reactor.h"
 #include "source/relay/config.h"
 

@@ -7,28 +7,65 @@
  * connected to until then. But a process that is gone proves nothing by itself: the one that
  * listened may have left the socket to a child, as daemons do.
  */
-#include "net/listener.h"
+#include "net/listener_wait.h"
 
 #include "base/fd.h"
+#include "net/bound.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
-	STEP_MS = 10,   /* between two tries */
-	GONE_MS = 1000, /* for sockets to be let go: 15 are usual, 100 on a busy machine */
-	DYING_MS = 100, /* for a process to end that was killed */
-	LOOKS_MOST = 3, /* at a Unix socket whose process is gone */
+	STEP_MS = 10,    /* between two tries */
+	GONE_MS = 1000,  /* for sockets to be let go: 15 are usual, 100 on a busy machine */
+	FOUND_MS = 5000, /* for a new IPv6 address: 1 to 2 s (RFC 4862, section 5.4) */
+	DYING_MS = 100,  /* for a process to end that was killed */
+	LOOKS_MOST = 3,  /* at a Unix socket whose process is gone */
 };
 
-bool listener_try_again(int *tries)
+/* `20010db8… 02 40 00 40 eth0`: address, interface, prefix, scope, flags, name. */
+static bool has_flag(const struct in6_addr *ip, unsigned wanted)
+{
+	FILE *f = fopen("/proc/net/if_inet6", "re");
+	char line[256], text[33];
+	bool found = false;
+
+	for (int i = 0; i < 16; i++)
+		snprintf(text + 2 * i, 3, "%02x", ip->s6_addr[i]);
+	while (f && !found && fgets(line, sizeof line, f)) {
+		unsigned flags;
+
+		found = strncmp(line, text, 32) == 0 &&
+			sscanf(line + 32, " %*x %*x %*x %x", &flags) == 1 && flags & wanted;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+bool listener_is_tentative(const struct address *a)
+{
+	enum { TENTATIVE = 0x40 }; /* IFA_F_TENTATIVE of <linux/if_addr.h> */
+
+	return a->any.sa_family == AF_INET6 && has_flag(&a->v6.sin6_addr, TENTATIVE);
+}
+
+bool listener_try_again(const struct address *a, int *tries)
 {
 	const struct timespec pause = {.tv_nsec = STEP_MS * 1000000L};
+	int most = 0, saved = errno;
 
-	if (errno != EADDRINUSE || *tries >= GONE_MS / STEP_MS)
+	if (errno == EADDRINUSE)
+		most = GONE_MS / STEP_MS;
+	else if (errno == EADDRNOTAVAIL && listener_is_tentative(a))
+		most = FOUND_MS / STEP_MS;
+	errno = saved;
+	if (*tries >= most)
 		return false;
 	++*tries;
 	nanosleep(&pause, NULL);

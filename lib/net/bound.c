@@ -1,0 +1,86 @@
+/* See bound.h. */
+#include "net/bound.h"
+
+#include "base/buf.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int listener_socket(const struct address *a, bool datagram)
+{
+	int type = datagram ? SOCK_DGRAM : SOCK_STREAM;
+
+	return socket(a->any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+/* A datagram's control data must say which of our addresses it came to: the reply goes from it. */
+int listener_ask_destination(int fd, int family)
+{
+	int on = 1;
+
+	/* A dual-stack socket gets IPv4 datagrams too: ::ffff:… in IPV6_PKTINFO. */
+	if (family == AF_INET6)
+		return setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
+	return family == AF_INET ? setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) : 0;
+}
+
+int listener_add(struct listener *l, int fd, bool datagram)
+{
+	if (l->count == LISTENER_MOST) {
+		errno = EMFILE;
+		return -1;
+	}
+	l->datagram[l->count] = datagram;
+	l->fds[l->count++] = fd;
+	return 0;
+}
+
+void listener_name(struct listener *l)
+{
+	for (int i = 0; i < l->count; i++) {
+		struct address *a = &l->bound[i];
+
+		*a = (struct address){.length = sizeof a->storage};
+		if (getsockname(l->fds[i], &a->any, &a->length) < 0)
+			*a = (struct address){0};
+		address_unmap(a);
+	}
+}
+
+/* Is the file still the socket that we made? Somebody may have put another one there. */
+static bool still_ours(const struct listener *l)
+{
+	struct stat st;
+
+	return lstat(l->unlink_path, &st) == 0 && st.st_dev == l->unlink_device &&
+	       st.st_ino == l->unlink_inode;
+}
+
+void listener_close(struct listener *l)
+{
+	int saved = errno;
+
+	/* Removed before it is closed: a successor never finds ours dead in its way. */
+	if (l->unlink_path && still_ours(l))
+		unlink(l->unlink_path);
+	free(l->unlink_path);
+	l->unlink_path = NULL;
+	while (l->count > 0)
+		fd_close(&l->fds[--l->count]);
+	errno = saved;
+}
+
+void listener_add_bound(struct buf *out, const struct listener *l, int i)
+{
+	const struct address *a = &l->bound[i];
+
+	if (!a->length)
+		return;
+	if (l->datagram[i] && address_is_ip(a))
+		buf_add_text(out, "udp:");
+	address_add(out, a);
+}

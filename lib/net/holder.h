@@ -1,0 +1,18 @@
+/* Which process holds an address that is in use, as far as /proc tells (proc(5)). */
+#ifndef EVWATCH_NET_HOLDER_H
+#define EVWATCH_NET_HOLDER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct address;
+
+struct holder {
+	pid_t pid;
+	char program[64];
+};
+
+/* False: nobody is found, or whoever it is belongs to somebody else. Reads all of /proc. */
+bool holder_find(const struct address *a, bool datagram, struct holder *h);
+
+#endif

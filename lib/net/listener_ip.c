@@ -1,0 +1,293 @@
+/*
+ * Listening sockets of the internet and vsock families.
+ *
+ * The hard part is PORT alone: two sockets (127.0.0.1 and ::1) that must share one port, also when
+ * port 0 lets the kernel choose, and that must do where only one of the two families exists.
+ */
+#include "net/listener_ip.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "net/holder.h"
+#include "net/listener_wait.h"
+#include "net/multicast.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What is to be bound. */
+struct binding {
+	struct listener *listener;
+	const struct listen_config *config;
+	struct address all[LISTENER_MOST]; /* to one port */
+	int n;
+	bool datagram;
+	bool dual;          /* the IPv6 socket serves IPv4, too */
+	bool optional;      /* a family that this machine lacks may be missing where another is */
+	uint32_t interface; /* of a multicast group; 0: any */
+	int failed;         /* the place of the address at fault */
+};
+
+/* ---- one socket ------------------------------------------------------------------------------ */
+
+static int option_on(int fd, int level, int name)
+{
+	int on = 1;
+
+	return setsockopt(fd, level, name, &on, sizeof on);
+}
+
+static int set_options(const struct binding *b, int fd, const struct address *a)
+{
+	/* For UDP, SO_REUSEADDR would let others take the port away (socket(7)); a group is shared.
+	 */
+	bool reuse = !b->datagram || address_is_multicast(a);
+	int only_v6 = !b->dual;
+
+	if (!address_is_ip(a))
+		return 0;
+	if (reuse && option_on(fd, SOL_SOCKET, SO_REUSEADDR) < 0)
+		return -1;
+	if (!b->datagram && option_on(fd, SOL_SOCKET, SO_KEEPALIVE) < 0)
+		return -1;
+	if (b->config->reuseport && option_on(fd, SOL_SOCKET, SO_REUSEPORT) < 0)
+		return -1;
+	if (a->any.sa_family == AF_INET6 &&
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof only_v6) < 0)
+		return -1;
+	return b->datagram ? listener_ask_destination(fd, a->any.sa_family) : 0;
+}
+
+static int take_in(const struct binding *b, int fd, const struct address *a)
+{
+	int backlog = b->config->backlog > 0 ? b->config->backlog : BACKLOG_DEFAULT;
+
+	if (!b->datagram)
+		return listen(fd, backlog);
+	return address_is_multicast(a) ? multicast_join(fd, a, b->interface) : 0;
+}
+
+/* One bound socket, listening when it is a stream. Returns it, or -1 with errno. */
+static int bind_one(const struct binding *b, const struct address *a)
+{
+	int fd = listener_socket(a, b->datagram);
+
+	if (fd < 0)
+		return -1;
+	if (set_options(b, fd, a) == 0 && bind(fd, &a->any, a->length) == 0 &&
+	    take_in(b, fd, a) == 0)
+		return fd;
+	fd_close(&fd);
+	return -1;
+}
+
+/* ---- what went wrong ------------------------------------------------------------------------- */
+
+static uint16_t *port_field(struct address *a)
+{
+	return a->any.sa_family == AF_INET6 ? &a->v6.sin6_port : &a->v4.sin_port;
+}
+
+static bool family_is_missing(int error)
+{
+	return error == EAFNOSUPPORT || error == EADDRNOTAVAIL || error == EPROTONOSUPPORT;
+}
+
+static void hint_holder(struct error *e, const struct address *a, bool datagram, unsigned port)
+{
+	struct holder h;
+
+	if (holder_find(a, datagram, &h))
+		error_hint(e, "held by pid %d (%s)", (int)h.pid, h.program);
+	else
+		error_hint(e, "`ss -l%snp 'sport = :%u'` shows who holds it", datagram ? "u" : "t",
+			   port);
+}
+
+static void explain(struct error *e, const struct binding *b)
+{
+	struct address a = b->all[b->failed];
+	struct buf name = {0};
+	int why = errno;
+	unsigned port = address_is_ip(&a) ? ntohs(*port_field(&a)) : 0;
+
+	address_add(&name, &a);
+	errno = why;
+	error_errno(e, "cannot listen on %s%s", b->datagram ? "udp:" : "",
+		    name.data ? name.data : "?");
+	buf_free(&name);
+	if (why == EADDRINUSE)
+		hint_holder(e, &a, b->datagram, port);
+	else if ((why == EACCES || why == EPERM) && port && port < 1024)
+		error_hint(e,
+			   "ports below 1024 are for root: take a higher one, give evwatch "
+			   "CAP_NET_BIND_SERVICE, or have systemd pass the socket (systemd:NAME)");
+	else if (address_is_multicast(&a))
+		error_hint(e, "no interface takes part in this group (`ip maddr` lists groups)");
+	else if (why == EADDRNOTAVAIL && listener_is_tentative(&a))
+		error_hint(e, "the address is tentative: the kernel still looks for duplicates "
+			      "(`ip addr`); *:PORT listens on all");
+	else if (why == EADDRNOTAVAIL)
+		error_hint(e, "no interface has this address (`ip addr` lists those there are); "
+			      "*:PORT listens on all");
+}
+
+/* ---- several sockets ------------------------------------------------------------------------- */
+
+/* The port that the kernel chose for the socket is the next one's, too. */
+static int hand_port_on(struct binding *b, int i, int fd)
+{
+	struct address bound = {.length = sizeof bound.storage};
+
+	if (i + 1 == b->n || *port_field(&b->all[i]) != 0)
+		return 0;
+	if (getsockname(fd, &bound.any, &bound.length) < 0)
+		return -1;
+	*port_field(&b->all[i + 1]) = *port_field(&bound);
+	return 0;
+}
+
+/* Returns 0, or -1 with errno and b->failed. */
+static int bind_all(struct binding *b)
+{
+	int missing = 0;
+
+	for (int i = 0; i < b->n; i++) {
+		int fd = bind_one(b, &b->all[i]);
+
+		if (fd < 0 && b->optional && family_is_missing(errno) &&
+		    !listener_is_tentative(&b->all[i]) && ++missing < b->n)
+			continue;
+		b->failed = i;
+		if (fd < 0)
+			return -1;
+		if (listener_add(b->listener, fd, b->datagram) < 0) {
+			fd_close(&fd);
+			return -1;
+		}
+		if (hand_port_on(b, i, fd) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Port 0 on two addresses: what is free on the first may be taken on the second. */
+static bool try_another_port(struct binding *b, int *tries)
+{
+	if (errno != EADDRINUSE || ++*tries == 16)
+		return false;
+	for (int i = 0; i < b->n; i++)
+		*port_field(&b->all[i]) = 0;
+	return true;
+}
+
+static int bind_patiently(struct binding *b, struct error *e)
+{
+	bool any_port = address_is_ip(b->all) && *port_field(b->all) == 0;
+	int tries = 0;
+
+	while (bind_all(b) < 0) {
+		listener_close(b->listener);
+		if (any_port && errno == EADDRINUSE
+			? !try_another_port(b, &tries)
+			: !listener_try_again(&b->all[b->failed], &tries)) {
+			explain(e, b);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* ---- what the endpoint says ------------------------------------------------------------------ */
+
+/* Every address: one dual-stack socket, or an IPv4 one where there is no IPv6. */
+static int open_everywhere(struct binding *b, const struct endpoint *ep, struct error *e)
+{
+	int fd;
+
+	b->n = endpoint_addresses(ep, b->all, 1);
+	b->dual = true;
+	fd = bind_one(b, b->all);
+	if (fd < 0 && family_is_missing(errno)) {
+		b->all[0] = (struct address){.length = sizeof b->all[0].v4};
+		b->all[0].v4.sin_family = AF_INET;
+		b->all[0].v4.sin_port = htons(ep->port);
+	}
+	fd_close(&fd);
+	return bind_patiently(b, e);
+}
+
+/* Resolves a name, blocking. Returns how many addresses it has, or -1 with `e`. */
+static int resolve(const struct endpoint *ep, struct address *out, int room, struct error *e)
+{
+	struct addrinfo hints = {.ai_socktype = ep->kind == ENDPOINT_UDP ? SOCK_DGRAM : SOCK_STREAM,
+				 .ai_flags = AI_PASSIVE};
+	struct addrinfo *found = NULL;
+	int n = 0, status = getaddrinfo(ep->host, NULL, &hints, &found);
+
+	if (status == EAI_SYSTEM)
+		return error_errno(e, "cannot find the address of %s", ep->host);
+	if (status != 0) {
+		error_set(e, "cannot find the address of %s: %s", ep->host, gai_strerror(status));
+		return error_hint(e, "*:%u listens on every address of this machine", ep->port);
+	}
+	for (struct addrinfo *at = found; at && n < room; at = at->ai_next) {
+		memset(&out[n], 0, sizeof out[n]);
+		memcpy(&out[n].storage, at->ai_addr, at->ai_addrlen);
+		out[n].length = at->ai_addrlen;
+		*port_field(&out[n]) = htons(ep->port);
+		n++;
+	}
+	freeaddrinfo(found);
+	return n;
+}
+
+static int check_group(struct binding *b, const struct endpoint *ep, struct error *e)
+{
+	if (!address_is_multicast(b->all))
+		return 0;
+	b->interface = endpoint_interface(ep);
+	if (b->datagram)
+		return 0;
+	error_set(e, "cannot listen on %s: it is the address of a multicast group", ep->host);
+	return error_hint(e, "groups are for datagrams, as in udp:%s:%u", ep->host, ep->port);
+}
+
+int listener_open_ip(struct listener *l, const struct endpoint *ep, const struct listen_config *c,
+		     struct error *e)
+{
+	struct binding b = {.listener = l, .config = c, .datagram = ep->kind == ENDPOINT_UDP};
+
+	if (ep->host && strcmp(ep->host, "*") == 0)
+		return open_everywhere(&b, ep, e);
+	b.n = endpoint_addresses(ep, b.all, LISTENER_MOST);
+	if (b.n == 0)
+		b.n = resolve(ep, b.all, LISTENER_MOST, e);
+	if (b.n <= 0)
+		return -1;
+	b.optional = b.n > 1;
+	/* [::ffff:1.2.3.4] is IPv4, as dual-stack programs write it. */
+	for (int i = 0; i < b.n; i++)
+		address_unmap(&b.all[i]);
+	return check_group(&b, ep, e) < 0 ? -1 : bind_patiently(&b, e);
+}
+
+int listener_open_vsock(struct listener *l, const struct endpoint *ep,
+			const struct listen_config *c, struct error *e)
+{
+	struct binding b = {.listener = l, .config = c, .n = 1};
+
+	endpoint_addresses(ep, b.all, 1);
+	if (b.all[0].vsock.port == 0)
+		b.all[0].vsock.port =
+		    UINT32_MAX; /* a free one, as port 0 is elsewhere (vsock(7)) */
+	if (bind_patiently(&b, e) == 0)
+		return 0;
+	if (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL || errno == ENODEV)
+		error_hint(e, "the kernel's vsock module is not there (modprobe vsock_loopback)");
+	return -1;
+}

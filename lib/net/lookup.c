@@ -1,0 +1,145 @@
+/* See lookup.h. */
+#include "net/lookup.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+void lookup_release(struct lookup *l)
+{
+	if (!l || __atomic_sub_fetch(&l->holders, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	free(l->addresses);
+	free(l);
+}
+
+/* The next one of this family from `at` on (`same`), or of another. */
+static const struct addrinfo *next_of(const struct addrinfo *at, int family, bool same)
+{
+	while (at && (at->ai_family == family) != same)
+		at = at->ai_next;
+	return at;
+}
+
+static size_t length_of(const struct addrinfo *list)
+{
+	size_t n = 0;
+
+	for (; list; list = list->ai_next)
+		n++;
+	return n;
+}
+
+static void put(struct lookup *l, const struct addrinfo *from)
+{
+	struct address *a = &l->addresses[l->n++];
+
+	memset(a, 0, sizeof *a);
+	memcpy(&a->any, from->ai_addr, from->ai_addrlen);
+	a->length = from->ai_addrlen;
+}
+
+/* The first one's family and the other one take turns: none of them is cut off by the limit. */
+static void take_addresses(struct lookup *l, const struct addrinfo *list)
+{
+	const struct addrinfo *next[2] = {list, NULL};
+	size_t n = length_of(list);
+	int family = list ? list->ai_family : 0;
+
+	if (n > (size_t)l->most)
+		n = (size_t)l->most;
+	l->addresses = n ? malloc(n * sizeof *l->addresses) : NULL;
+	if (n && !l->addresses)
+		l->want = ENOMEM;
+	next[1] = next_of(list, family, false);
+	for (int turn = 0; l->addresses && (size_t)l->n < n; turn = !turn) {
+		if (!next[turn])
+			continue;
+		put(l, next[turn]);
+		next[turn] = next_of(next[turn]->ai_next, family, turn == 0);
+	}
+}
+
+/*
+ * Is there no descriptor to be had? An errno, or 0. What getaddrinfo(3) says without one is not to
+ * be relied upon: that there is no such name, for one.
+ */
+static int want_of_descriptors(const struct lookup *l)
+{
+	int fd = fcntl(l->tell_fd, F_DUPFD_CLOEXEC, 0);
+	int error = fd < 0 ? errno : 0;
+
+	fd_close(&fd);
+	return error;
+}
+
+static void *ask(void *lookup)
+{
+	struct lookup *l = lookup;
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+	struct addrinfo *list = NULL;
+	char port[8];
+
+	snprintf(port, sizeof port, "%u", l->port);
+	l->want = want_of_descriptors(l);
+	if (!l->want)
+		l->error = getaddrinfo(l->host, port, &hints, &list);
+	if (l->error)
+		l->want = want_of_descriptors(l);
+	take_addresses(l, list);
+	if (list)
+		freeaddrinfo(list);
+	eventfd_write(l->tell_fd, 1);
+	fd_close(&l->tell_fd);
+	lookup_release(l);
+	return NULL;
+}
+
+static int start_thread(struct lookup *l)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	pthread_t thread;
+	int error;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, 256 * 1024);
+	/* Signals are the loop's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	error = pthread_create(&thread, &attributes, ask, l);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	return error;
+}
+
+struct lookup *lookup_start(const char *host, uint16_t port, int most, int done)
+{
+	size_t length = strlen(host) + 1;
+	struct lookup *l = calloc(1, sizeof *l + length);
+	int error;
+
+	if (!l)
+		return NULL;
+	memcpy(l->host, host, length);
+	l->port = port;
+	l->most = most;
+	l->holders = 2;
+	l->tell_fd = fcntl(done, F_DUPFD_CLOEXEC, 3);
+	error = l->tell_fd < 0 ? errno : start_thread(l);
+	if (!error)
+		return l;
+	fd_close(&l->tell_fd);
+	free(l);
+	errno = error;
+	return NULL;
+}

@@ -1,0 +1,31 @@
+/*
+ * One call of getaddrinfo(3) in a thread of its own. The thread owns nothing but its lookup, which
+ * whoever lets go of it last (thread or caller) frees: a call may take minutes, and its caller need
+ * not wait for it.
+ */
+#ifndef EVWATCH_NET_LOOKUP_H
+#define EVWATCH_NET_LOOKUP_H
+
+#include "net/endpoint.h"
+
+struct lookup {
+	int error; /* of getaddrinfo; 0: there is an answer */
+	int want;  /* of descriptors or memory: an errno, or 0 */
+	int n, most;
+	struct address *addresses; /* owned; the families take turns */
+	/* Private. */
+	int holders, tell_fd;
+	uint16_t port;
+	char host[];
+};
+
+/*
+ * Asks for at most `most` addresses of `host`. `done`, an eventfd(2), is written to when the answer
+ * is there: nothing of the lookup may be read before. NULL with errno.
+ */
+struct lookup *lookup_start(const char *host, uint16_t port, int most, int done);
+
+/* The answer is read, or not waited for any more. NULL is none. */
+void lookup_release(struct lookup *l);
+
+#endif

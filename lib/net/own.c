@@ -1,0 +1,116 @@
+/* See own.h. */
+#include "net/own.h"
+
+#include "base/fd.h"
+#include "net/bound.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+static uint16_t port_of(const struct address *a)
+{
+	return a->any.sa_family == AF_INET6 ? a->v6.sin6_port : a->v4.sin_port;
+}
+
+/* The same IP address, whatever the ports? */
+static bool same_host(const struct address *a, const struct address *b)
+{
+	if (a->any.sa_family != b->any.sa_family)
+		return false;
+	if (a->any.sa_family == AF_INET)
+		return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+	return memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof a->v6.sin6_addr) == 0;
+}
+
+static bool is_wildcard(const struct address *a)
+{
+	if (a->any.sa_family == AF_INET)
+		return a->v4.sin_addr.s_addr == htonl(INADDR_ANY);
+	return IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr);
+}
+
+bool address_is_loopback(const struct address *a)
+{
+	if (a->any.sa_family == AF_INET)
+		return ntohl(a->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return a->any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
+}
+
+/* The local end of a socket; length 0: not known. */
+static struct address name_of(int fd)
+{
+	struct address a = {.length = sizeof a.storage};
+
+	if (getsockname(fd, &a.any, &a.length) < 0)
+		return (struct address){0};
+	address_unmap(&a);
+	return a;
+}
+
+/* An address of this machine is reached from itself: the kernel picks it as the source. */
+static bool is_of_this_machine(const struct address *a)
+{
+	struct address from;
+	int fd;
+
+	if (address_is_loopback(a) || is_wildcard(a))
+		return true;
+	fd = socket(a->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	from = fd >= 0 && connect(fd, &a->any, a->length) == 0 ? name_of(fd) : (struct address){0};
+	fd_close(&fd);
+	return from.length && same_host(&from, a);
+}
+
+/* `[::]:80` as a literal leaves IPv4 to others. */
+static bool is_v6_only(int fd)
+{
+	int on = 0;
+	socklen_t length = sizeof on;
+
+	return getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, &length) == 0 && on;
+}
+
+static bool is_at(const struct address *bound, int fd, const struct address *a)
+{
+	if (!address_is_ip(bound) || port_of(bound) != port_of(a))
+		return false;
+	if (same_host(bound, a))
+		return true;
+	if (bound->any.sa_family != a->any.sa_family &&
+	    (bound->any.sa_family == AF_INET || is_v6_only(fd)))
+		return false;
+	return is_wildcard(bound) && is_of_this_machine(a);
+}
+
+static bool same_path(const struct address *a, const struct address *b)
+{
+	return a->any.sa_family == AF_UNIX && b->any.sa_family == AF_UNIX &&
+	       a->length == b->length && memcmp(&a->un, &b->un, a->length) == 0;
+}
+
+bool listener_is_at(const struct listener *l, const struct address *a)
+{
+	struct address to = *a;
+
+	address_unmap(&to);
+	for (int i = 0; i < l->count; i++)
+		if (address_is_ip(&to) ? is_at(&l->bound[i], l->fds[i], &to)
+				       : same_path(&l->bound[i], &to))
+			return true;
+	return false;
+}
+
+bool socket_is_own_peer(int fd, const struct address *to)
+{
+	struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+	struct address from, other = *to;
+
+	if (!address_is_ip(to))
+		return false;
+	from = name_of(fd);
+	address_unmap(&other);
+	if (port_of(&from) != port_of(&other) || !same_host(&from, &other))
+		return false;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	return true;
+}
