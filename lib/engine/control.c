@@ -9,6 +9,7 @@
 #include "engine/requests.h"
 #include "engine/state.h"
 #include "net/acceptor.h"
+#include "net/listener.h"
 
 #include <errno.h>
 #include <stdlib.h>
