@@ -139,7 +139,8 @@ static void test_slow_look(void)
 
 static void test_rise_and_fall(void)
 {
-	struct health_config c = {.interval = NS_PER_MS, .check.timeout = NS_PER_S, .rise = 3, .fall = 4};
+	struct health_config c = {
+	    .interval = NS_PER_MS, .check.timeout = NS_PER_S, .rise = 3, .fall = 4};
 	struct endpoint ep;
 	struct told told = {0};
 	struct health h;
