@@ -99,8 +99,8 @@ struct source_type {
 	const struct option *options;    /* of this kind alone; ends with a NULL name */
 	bool takes_no_command;           /* relay */
 	bool waits_for_room; /* paused while as many commands run as may (file, listen, lines) */
-	bool drains;      /* after stop it finishes what it carries, and calls ended then (relay) */
-	bool gathers;     /* merges its events itself by `struct gather` (file) */
+	bool drains;  /* after stop it finishes what it carries, and calls ended then (relay) */
+	bool gathers; /* merges its events itself by `struct gather` (file) */
 	/*
 	 * A connection or datagram is the command's input (listen): each event has a run of its
 	 * own, which is neither gathered with others nor tried again.
