@@ -1,0 +1,352 @@
+/* The model: hints come in, rounds of looking go on; see model.h. */
+#include "source/file/model/model.h"
+
+#include "base/array.h"
+#include "base/clock.h"
+#include "source/file/model/observer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum {
+	A_STEP = 64,  /* names looked at before the clock is */
+	PATIENCE = 8, /* rounds in which a directory may be elsewhere than expected */
+};
+
+int model_open(struct model *m)
+{
+	touches_init(&m->hinted);
+	touches_init(&m->round);
+	touches_init(&m->waiting);
+	m->stage = STAGE_IDLE;
+	m->reading.folder = -1;
+	m->top = node_new();
+	if (!m->top)
+		return -1;
+	m->top->state = NODE_KNOWN;
+	return 0;
+}
+
+static void free_nodes(struct nodes *list)
+{
+	while (list->count)
+		node_release(list->items[--list->count]);
+	free(list->items);
+	*list = (struct nodes){0};
+}
+
+/* What is in hand belongs to no tree: it is put back. */
+static void put_back(struct model *m)
+{
+	LIST_EACH(at, after, &m->round.order)
+	{
+		struct touched *t = CONTAINER_OF(at, struct touched, link);
+		struct entry *e = t->self ? node_add(t->node, t->name, m->settings.stamped) : NULL;
+
+		if (e)
+			node_attach(t->node, e, t->self);
+		t->self = NULL;
+	}
+}
+
+void model_close(struct model *m)
+{
+	if (!m->top)
+		return;
+	put_back(m);
+	touches_free(&m->hinted);
+	touches_free(&m->round);
+	touches_free(&m->waiting);
+	free_nodes(&m->unread);
+	free_nodes(&m->stale);
+	free_nodes(&m->later);
+	free_nodes(&m->lost);
+	if (m->reading.node) {
+		m->fs->close(m->fs, m->reading.folder);
+		node_release(m->reading.node);
+	}
+	node_free_all(m->top);
+	*m = (struct model){0};
+}
+
+/* ---- where to look --------------------------------------------------------------------------- */
+
+static struct touched *touch(struct model *m, struct touches *in, struct node *d, const char *name,
+			     unsigned bits)
+{
+	struct touched *t = touches_add(in, d, name);
+
+	if (t)
+		t->bits |= bits;
+	else
+		m->lacks_memory = true;
+	return t;
+}
+
+void model_hint(struct model *m, struct node *d, const char *name, unsigned bits)
+{
+	touch(m, &m->hinted, d, name, bits);
+}
+
+void model_add_root(struct model *m, const char *path)
+{
+	model_hint(m, m->top, path, HINT_SCAN);
+}
+
+void model_suspect(struct model *m, struct node *n, unsigned bits)
+{
+	if (n->parent && !n->gone)
+		model_hint(m, n->parent, node_name(n), bits);
+}
+
+static void list_node(struct model *m, struct nodes *list, struct node *n)
+{
+	if (n->listed)
+		return;
+	if (ARRAY_GROW(list->items, list->capacity, list->count + 1) < 0) {
+		m->lacks_memory = true;
+		return;
+	}
+	n->listed = true;
+	n->parity = m->parity != (list == &m->stale);
+	list->items[list->count++] = node_hold(n);
+}
+
+static void all_lost(struct model *m)
+{
+	struct entry *e;
+
+	for (uint32_t at = 0; (e = entries_next(m->top->entries, &at));) {
+		model_hint(m, m->top, e->name, HINT_SCAN);
+		if (e->entered)
+			model_lost(m, e->node, true);
+	}
+}
+
+void model_lost(struct model *m, struct node *n, bool below)
+{
+	if (n == m->top) {
+		all_lost(m);
+		return;
+	}
+	if (n->gone || n->state == NODE_UNREAD)
+		return;
+	n->state = NODE_STALE;
+	n->below |= below;
+	n->again |= n->listed && n->parity != m->parity;
+	model_list(m, n);
+}
+
+void model_list(struct model *m, struct node *n)
+{
+	list_node(m, n->state == NODE_UNREAD ? &m->unread : &m->lost, n);
+}
+
+void model_list_now(struct model *m, struct node *n)
+{
+	list_node(m, &m->stale, n);
+}
+
+void model_read_later(struct model *m, struct node *n)
+{
+	list_node(m, &m->later, n);
+}
+
+void model_enter(struct model *m, struct node *d, struct entry *e, const struct identity *is)
+{
+	struct node *n = node_new();
+
+	if (!n) {
+		m->lacks_memory = true;
+		return;
+	}
+	n->identity = *is;
+	node_attach(d, e, n);
+	model_list(m, n);
+}
+
+void model_drained(struct model *m)
+{
+	m->drained = true;
+}
+
+bool model_waits(const struct model *m)
+{
+	return m->later.count || !touches_empty(&m->waiting);
+}
+
+void model_retry(struct model *m)
+{
+	LIST_EACH(at, after, &m->waiting.order)
+	{
+		struct touched *t = CONTAINER_OF(at, struct touched, link);
+
+		model_hint(m, t->node, t->name, HINT_SCAN);
+		touches_drop(&m->waiting, t);
+	}
+	for (; m->later.count; m->later.count--) {
+		struct node *n = m->later.items[m->later.count - 1];
+
+		n->listed = false;
+		if (!n->gone)
+			model_list(m, n);
+		node_release(n);
+	}
+	m->drained = true;
+}
+
+/* ---- a round: looking ------------------------------------------------------------------------ */
+
+/* Its directory is not where it is expected: that is looked at, and its entries in the next round.
+ */
+static void defer(struct model *m, struct touched *t)
+{
+	t->tries++;
+	touch(m, &m->round, t->node->parent, node_name(t->node), HINT_SCAN);
+}
+
+/* It cannot be looked at for now; all in its directory is read later. */
+static void postpone(struct model *m, struct touched *t)
+{
+	t->tries = PATIENCE;
+	if (t->node == m->top) {
+		touch(m, &m->waiting, t->node, t->name, t->bits);
+		return;
+	}
+	t->node->state = t->node->state == NODE_UNREAD ? NODE_UNREAD : NODE_STALE;
+	model_read_later(m, t->node);
+}
+
+static int open_for(struct model *m, struct touched *t)
+{
+	bool displaced;
+	int folder;
+
+	if (t->node == m->top)
+		return FOLDER_NONE;
+	folder = model_open_node(m, t->node, false, &displaced);
+	if (folder < 0 && displaced)
+		defer(m, t);
+	else if (folder < 0)
+		postpone(m, t);
+	return folder;
+}
+
+static void look_at(struct model *m, struct touched *t, int folder)
+{
+	if (model_look(m, t->node, folder, t->name, &t->now) == 0)
+		t->looked = true;
+	else
+		postpone(m, t);
+}
+
+/* At the names of one directory that follow each other. */
+static void look_at_some(struct model *m)
+{
+	struct touched *first = CONTAINER_OF(m->at->next, struct touched, link), *t = first;
+	int folder;
+
+	m->at = &t->link;
+	if (t->looked)
+		return;
+	if (t->node->gone) {
+		t->looked = true;
+		return;
+	}
+	folder = open_for(m, t);
+	if (folder == -1)
+		return;
+	for (int i = 0; i < A_STEP; i++) {
+		if (!t->looked)
+			look_at(m, t, folder);
+		m->at = &t->link;
+		if (m->at->next == &m->round.order)
+			break;
+		t = CONTAINER_OF(m->at->next, struct touched, link);
+		if (t->node != first->node)
+			break;
+	}
+	if (folder >= 0)
+		m->fs->close(m->fs, folder);
+}
+
+/*
+ * What is lost from now on waits for the next round: a look that was made before may say what was
+ * never heard of again.
+ */
+static void begin_round(struct model *m)
+{
+	struct nodes lost;
+
+	LIST_EACH(at, after, &m->hinted.order)
+	{
+		struct touched *t = CONTAINER_OF(at, struct touched, link);
+
+		touch(m, &m->round, t->node, t->name, t->bits);
+		touches_drop(&m->hinted, t);
+	}
+	m->drained = false;
+	m->parity = !m->parity;
+	m->stage = STAGE_LOOK;
+	m->at = &m->round.order;
+	/* None is left of the round before. */
+	lost = m->stale;
+	m->stale = m->lost;
+	m->lost = lost;
+}
+
+/* What is settled goes. What is deferred is looked at once more, but not for ever. */
+static void end_round(struct model *m)
+{
+	LIST_EACH(at, after, &m->round.order)
+	{
+		struct touched *t = CONTAINER_OF(at, struct touched, link);
+
+		if (!t->looked && t->tries < PATIENCE)
+			continue;
+		if (!t->looked && t->node != m->top && !t->node->gone)
+			postpone(m, t);
+		touches_drop(&m->round, t);
+	}
+	m->stage = touches_empty(&m->round) ? STAGE_IDLE : STAGE_LOOK;
+	m->at = &m->round.order;
+}
+
+static void step_of_round(struct model *m)
+{
+	if (m->stage != STAGE_LOOK)
+		model_settle(m);
+	else if (m->at->next != &m->round.order)
+		look_at_some(m);
+	else if (!model_read(m, false))
+		m->stage = STAGE_TAKE;
+	if (m->stage == STAGE_IDLE)
+		end_round(m);
+}
+
+/* False: there is nothing to do. */
+static bool step(struct model *m)
+{
+	if (m->stage != STAGE_IDLE || m->leaving.top) {
+		step_of_round(m);
+		return true;
+	}
+	if (m->lacks_memory) {
+		m->lacks_memory = false;
+		all_lost(m);
+	}
+	if (m->lost.count || (m->drained && !touches_empty(&m->hinted))) {
+		begin_round(m);
+		return true;
+	}
+	return model_read(m, true);
+}
+
+bool model_work(struct model *m, int64_t deadline)
+{
+	do {
+		if (!step(m))
+			return false;
+	} while (clock_read(CLOCK_OF_LOOP) < deadline);
+	return true;
+}

@@ -1,0 +1,169 @@
+/*
+ * What is known of the tree.
+ *
+ * The kernel's queue is a history; by the time it is read, paths mean other things. So nobody but a
+ * look writes the model: hints say where to look, what is there is held against what was known, and
+ * the difference is what happened.
+ *
+ *	model_hint, model_lost     where to look
+ *	model_drained              the kernel's queue is empty: now
+ *	model_work                 looks, about 2 ms a turn, and reports
+ *
+ * Names are looked at in rounds. A round looks at each name that was hinted at, through the opened
+ * directory, which must be the one that is expected at its path; where it is not, its own name is
+ * looked at first, and its entries in the next round. When all is looked at, what left one name and
+ * is now at another is moved, what is gone is reported, then what came. Directories that came are
+ * entered when no round is under way: opened, watched, read.
+ *
+ * Reports are made in this order, and a path of the model is right whenever one is made: who
+ * replays them has the tree.
+ */
+#ifndef EVWATCH_SOURCE_FILE_MODEL_MODEL_H
+#define EVWATCH_SOURCE_FILE_MODEL_MODEL_H
+
+#include "source/file/model/node.h"
+#include "source/file/model/touched.h"
+
+struct file_system;
+struct model;
+struct observer;
+
+/* To whom the differences are reported. `name` is lent. */
+struct model_host {
+	/* Is the directory to be entered? */
+	bool (*enters)(struct model *m, const struct node *d, const char *name);
+	void (*came)(struct model *m, struct node *d, const char *name, char type);
+	/* `self` is its node, if it was entered: what was in it was reported before. */
+	void (*gone)(struct model *m, struct node *d, const char *name, char type,
+		     struct node *self);
+	/*
+	 * It is renamed: taken from here, and later put there, or dropped: then it is gone after
+	 * all. What take returns is put's and drop's. What is gone from a directory that is in hand
+	 * is reported by the path it had.
+	 */
+	void *(*take)(struct model *m, struct node *d, const char *name, char type,
+		      struct node *self);
+	void (*put)(struct model *m, struct node *d, const char *name, void *thing);
+	void (*drop)(struct model *m, void *thing);
+	/* It came and went again within one look. */
+	void (*flickered)(struct model *m, struct node *d, const char *name);
+	/* Another look says that it was written, or (content false) that its owner or mode is
+	 * another. */
+	void (*changed)(struct model *m, struct node *d, const char *name, char type, bool content);
+	/* The directory cannot be opened, read or watched (errno); it is said once a node. */
+	void (*unseen)(struct model *m, struct node *n, int error);
+};
+
+/* A reading of a directory that goes on over several turns. */
+struct reading {
+	struct node *node; /* held; NULL: none is under way */
+	int folder;
+	bool below;     /* all below it is to be read again, too */
+	bool first;     /* it was not read before: what is found is reported at once */
+	bool disturbed; /* a round changed the directory meanwhile: it is read again */
+};
+
+/* Nodes that are to be read; the last is the first. They are held. */
+struct nodes {
+	struct node **items;
+	size_t count, capacity;
+};
+
+enum stage {
+	STAGE_IDLE,
+	STAGE_LOOK,   /* at what was hinted at, and through what is stale */
+	STAGE_TAKE,   /* what is now at another name */
+	STAGE_REMOVE, /* what is gone or replaced */
+	STAGE_PUT,    /* what was taken */
+	STAGE_ADD,    /* what is new */
+};
+
+/* A tree whose content is being reported as gone, one name at a time. */
+struct leaving {
+	struct node *top; /* NULL: none */
+	struct node *at;  /* whose entries go now */
+	bool keeps_entry; /* it is not entered any more, but stays known by its name */
+	void *thing;      /* the top is in hand, as this */
+};
+
+struct model_settings {
+	bool stamped;       /* polling: each file's stamp is kept and compared */
+	bool follow;        /* links are followed below the roots, too */
+	bool place_matters; /* whether a directory is entered depends on its path */
+};
+
+struct model {
+	const struct file_system *fs;
+	const struct model_host *host;
+	struct observer *observer; /* NULL: none */
+	void *owner;               /* the host's */
+	struct model_settings settings;
+	struct node *top;
+	bool drained;      /* what was hinted at may be looked at */
+	bool lacks_memory; /* a name was not kept: all is looked at again */
+	int64_t since;     /* a file whose ctime is at least this was written unheard; 0: none */
+	struct touches hinted, round, waiting; /* waiting: for model_retry */
+	struct nodes unread, later;            /* later: for model_retry */
+	struct nodes stale, lost;              /* to be read again in this round, in the next */
+	struct reading reading;
+	bool parity; /* of the next round: is a listed node of this one? */
+	enum stage stage;
+	struct link *at; /* of the round: this stage has come here */
+	size_t in_hand;  /* taken, and not put yet */
+	bool has_put;    /* something, since the round was last walked from its start */
+	struct leaving leaving;
+};
+
+/* `m` is zeroed but for fs, host, observer, owner and the settings. 0, or -1 with ENOMEM. */
+int model_open(struct model *m);
+void model_close(struct model *m);
+
+/* A path of the user, to be looked at with the next drain. */
+void model_add_root(struct model *m, const char *path);
+
+/* Something happened to this name; `bits` of enum hint. */
+void model_hint(struct model *m, struct node *d, const char *name, unsigned bits);
+/* The same of a node's own name, in its parent. */
+void model_suspect(struct model *m, struct node *n, unsigned bits);
+/* Events are missing: the node, and with `below` all below it, is read again. */
+void model_lost(struct model *m, struct node *n, bool below);
+/* The kernel's queue is empty. */
+void model_drained(struct model *m);
+/* What could not be read or looked at is tried again: now and then. */
+void model_retry(struct model *m);
+/* Is there anything for model_retry? */
+bool model_waits(const struct model *m);
+
+/* Looks and reports until `deadline` (of the loop's clock). True: there is more to do. */
+bool model_work(struct model *m, int64_t deadline);
+
+/* ---- read.c ---- */
+/* A step of reading: a part of a directory. False: none is to be read. `entering`: what is unread,
+ * too. */
+bool model_read(struct model *m, bool entering);
+/* The node goes: it is not read on, nor watched. */
+void model_forget(struct model *m, struct node *n);
+/* A directory of this entry is to be watched and read; its identity is checked then. */
+void model_enter(struct model *m, struct node *d, struct entry *e, const struct identity *is);
+/* Opens a directory, if it is the one that is expected at its path. Returns the descriptor, or -1
+ * with errno; *displaced: something else is there, or nothing. */
+int model_open_node(struct model *m, struct node *n, bool to_read, bool *displaced);
+/* A node that is not known yet, or stale, is to be read. */
+void model_list(struct model *m, struct node *n);
+/* The same of a stale one, in this very round. */
+void model_list_now(struct model *m, struct node *n);
+/* It cannot be opened now: it is read with the next model_retry. */
+void model_read_later(struct model *m, struct node *n);
+/* What is called `name` in the opened folder of d. 0, or -1 with errno. */
+int model_look(const struct model *m, const struct node *d, int folder, const char *name,
+	       struct look *now);
+/* A look at what is known found another stamp: that is kept, and reported. */
+void model_compare(struct model *m, struct node *d, struct entry *e, const struct look *now);
+
+/* ---- settle.c ---- */
+/* A step of settling, once all is looked at. */
+void model_settle(struct model *m);
+/* Is what was looked at another than what is known (NULL: nothing)? */
+bool model_differs(const struct entry *e, const struct look *now, unsigned bits);
+
+#endif

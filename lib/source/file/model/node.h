@@ -1,0 +1,81 @@
+/*
+ * A node: a directory that is entered. It is the content of an entry of the directory above, and
+ * its name is that entry's, so a node is 56 bytes; when the entry moves, the node stays the same.
+ *
+ * The top is a node without a parent. Its entries are the user's roots, whole paths as they were
+ * written: so a root that comes, goes or is replaced is an entry like any other.
+ *
+ * Who keeps a pointer to a node beyond the turn holds it. A node that is gone keeps its last name
+ * and its parent, so that the path it had can still be told.
+ */
+#ifndef EVWATCH_SOURCE_FILE_MODEL_NODE_H
+#define EVWATCH_SOURCE_FILE_MODEL_NODE_H
+
+#include "source/file/model/entries.h"
+
+struct buf;
+
+enum node_state {
+	NODE_UNREAD, /* it was found, and is to be watched and read */
+	NODE_KNOWN,
+	NODE_STALE, /* what is in it may be otherwise: it is to be read again */
+};
+
+struct node {
+	struct node *parent; /* NULL: the top. Held while this node is gone or in hand */
+	struct entries *entries;
+	union {
+		uint32_t place; /* of its entry in the parent's */
+		char *last;     /* gone or in hand: the name it had; owned */
+	};
+	struct identity identity;
+	int watch; /* the observer's; -1: none */
+	uint32_t holds;
+	unsigned state : 2; /* enum node_state */
+	bool below : 1;     /* with NODE_STALE: so is all below it */
+	bool listed : 1;    /* in a list of what is to be read */
+	bool parity : 1;    /* of the round in which it was listed */
+	bool again : 1;     /* stale anew since then: it is read in the next round, too */
+	bool gone : 1;      /* it is no part of the tree any more */
+	bool in_hand : 1;   /* it was taken from one name and will be put to another */
+	bool told : 1;      /* that it cannot be read was said */
+	bool unwatched : 1; /* the observer had no watch for it */
+};
+
+/* A node without an entry. NULL with ENOMEM. */
+struct node *node_new(void);
+
+/* The entry of d becomes this node's; its inode moves to the node. */
+void node_attach(struct node *d, struct entry *e, struct node *n);
+
+/* Adds a name to d. NULL with ENOMEM. */
+struct entry *node_add(struct node *d, const char *name, bool stamped);
+
+/* Takes the entry out of d; its node, if it has one, is in hand afterwards. */
+void node_remove(struct node *d, struct entry *e);
+
+/* The entry stays as one that is not entered; its node is in hand. */
+void node_detach(struct node *d, struct entry *e);
+
+/* A node in hand has left the tree for good. It is freed as soon as nobody holds it. */
+void node_retire(struct node *n);
+
+struct node *node_hold(struct node *n);
+void node_release(struct node *n);
+
+/* Frees the tree; nobody may hold a node of it. */
+void node_free_all(struct node *top);
+
+const char *node_name(const struct node *n);
+/* The entry that it is the content of; NULL for the top. */
+struct entry *node_entry(const struct node *n);
+
+/* The path of an entry, or with NULL of the node itself, appended. Returns the length of the part
+ * that is the root as the user wrote it. */
+size_t node_path(const struct node *n, const char *name, struct buf *out);
+
+/* Is it `above` or somewhere below that? */
+bool node_is_in(const struct node *n, const struct node *above);
+unsigned node_depth(const struct node *n); /* of the top: 0 */
+
+#endif

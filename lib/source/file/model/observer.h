@@ -1,0 +1,37 @@
+/*
+ * How a change becomes known: inotify, fanotify, polling, each one `struct observer_type`.
+ *
+ * The model asks for watches; what the observer hears it passes upward by model_hint, model_lost
+ * and model_drained (model.h), which say where to look and never what is there.
+ */
+#ifndef EVWATCH_SOURCE_FILE_MODEL_OBSERVER_H
+#define EVWATCH_SOURCE_FILE_MODEL_OBSERVER_H
+
+struct error;
+struct model;
+struct node;
+struct observer;
+
+struct observer_type {
+	const char *name;
+	/* Acquires what it needs. 0, or -1 with `e`. */
+	int (*open)(struct observer *o, struct error *e);
+	/*
+	 * Watches the directory that is open at `folder` and was opened by `path`; it is read
+	 * afterwards, so nothing falls between. 0, or -1 with errno. EEXIST: another node has this
+	 * directory; it was passed to model_suspect. Others: it goes without a watch. Called again
+	 * when the directory is read again: its watch may have gone unheard.
+	 */
+	int (*watch)(struct observer *o, struct node *n, int folder, const char *path);
+	void (*unwatch)(struct observer *o, struct node *n);
+	/* Reads what the kernel has, and passes it on. */
+	void (*read)(struct observer *o);
+	void (*close)(struct observer *o);
+};
+
+struct observer {
+	const struct observer_type *type;
+	struct model *model;
+};
+
+#endif

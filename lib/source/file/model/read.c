@@ -1,0 +1,355 @@
+/*
+ * Reading directories: for the first time, when each entry is reported at once, or again, when what
+ * differs becomes a part of the round. A part at a time: a directory may have millions of entries.
+ */
+#include "base/buf.h"
+#include "source/file/model/model.h"
+#include "source/file/model/observer.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { A_STEP = 64 /* entries */ };
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+/* Of what only getdents64 has named, the inode alone is known. */
+static bool is_expected(const struct node *n, const struct look *found)
+{
+	if (found->type != 'd')
+		return false;
+	return n->state == NODE_UNREAD
+		   ? !n->identity.inode || n->identity.inode == found->identity.inode
+		   : identity_equal(&n->identity, &found->identity);
+}
+
+int model_open_node(struct model *m, struct node *n, bool to_read, bool *displaced)
+{
+	struct buf path = {0};
+	struct opening how = {.to_read = to_read};
+	struct look found;
+	int folder;
+
+	*displaced = false;
+	how.root = node_path(n, NULL, &path);
+	how.path = path.data;
+	how.follow = m->settings.follow;
+	if (path.failed) {
+		buf_free(&path);
+		errno = ENOMEM;
+		return -1;
+	}
+	folder = m->fs->open(m->fs, &how, &found);
+	*displaced = folder < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP);
+	if (folder >= 0 && !is_expected(n, &found)) {
+		m->fs->close(m->fs, folder);
+		*displaced = true;
+		folder = -1;
+	}
+	if (folder >= 0)
+		n->identity = found.identity;
+	buf_free(&path);
+	return folder;
+}
+
+/* A link counts as a directory where it leads to one and links are followed. A root always is what
+ * it leads to. */
+int model_look(const struct model *m, const struct node *d, int folder, const char *name,
+	       struct look *now)
+{
+	bool is_root = d == m->top;
+	struct look target;
+
+	if (m->fs->look(m->fs, folder, name, is_root, now) < 0)
+		return -1;
+	if (!is_root && now->type == 'l' && m->settings.follow &&
+	    m->fs->look(m->fs, folder, name, true, &target) == 0 && target.type == 'd')
+		*now = target;
+	return 0;
+}
+
+/* ---- what is found --------------------------------------------------------------------------- */
+
+void model_compare(struct model *m, struct node *d, struct entry *e, const struct look *now)
+{
+	struct stamp *was = entries_stamp(d->entries, e);
+	bool written = m->since && now->changed >= m->since;
+	bool touched = false;
+
+	if (was) {
+		written |= was->content != now->stamp.content;
+		touched = was->attributes != now->stamp.attributes;
+		*was = now->stamp;
+	}
+	if (e->type != 'd' && written)
+		m->host->changed(m, d, e->name, e->type, true);
+	else if (touched)
+		m->host->changed(m, d, e->name, e->type, false);
+}
+
+/* The round has it, with what the look says. */
+static void add_to_round(struct model *m, struct node *d, const char *name, const struct look *now)
+{
+	struct touched *t = touches_add(&m->round, d, name);
+
+	if (!t) {
+		m->lacks_memory = true;
+		return;
+	}
+	t->bits |= HINT_SCAN;
+	t->looked = true;
+	t->now = *now;
+}
+
+/* getdents64 has said all that is needed, but of what has no type, or a stamp. */
+static bool needs_look(const struct model *m, char type)
+{
+	return type == '?' || m->settings.stamped || (type == 'l' && m->settings.follow);
+}
+
+static void take_new(struct model *m, const struct listed *listed)
+{
+	struct node *d = m->reading.node;
+	struct look now = {.type = listed->type, .identity = {.inode = listed->inode}};
+	bool looks = needs_look(m, listed->type);
+	struct entry *e;
+
+	if (looks && (model_look(m, d, m->reading.folder, listed->name, &now) < 0 || !now.type))
+		return;
+	e = node_add(d, listed->name, m->settings.stamped);
+	if (!e) {
+		m->lacks_memory = true;
+		return;
+	}
+	e->type = now.type;
+	e->inode = now.identity.inode;
+	e->sure = looks;
+	if (m->settings.stamped)
+		*entries_stamp(d->entries, e) = now.stamp;
+	m->host->came(m, d, e->name, e->type);
+	if (e->type == 'd' && m->host->enters(m, d, e->name))
+		model_enter(m, d, e, &now.identity);
+}
+
+/* May it be another than is known? */
+static bool is_doubtful(const struct model *m, const struct entry *e, const struct listed *listed)
+{
+	uint64_t inode = e->entered ? e->node->identity.inode : e->inode;
+
+	return needs_look(m, listed->type) || e->type != listed->type || inode != listed->inode ||
+	       (m->since && e->type != 'd');
+}
+
+static void take_again(struct model *m, const struct listed *listed)
+{
+	struct node *d = m->reading.node;
+	struct entry *e = entries_find(d->entries, listed->name);
+	struct look now;
+
+	if (e)
+		e->seen = true;
+	if (e && !is_doubtful(m, e, listed))
+		return;
+	if (model_look(m, d, m->reading.folder, listed->name, &now) < 0)
+		return;
+	if (model_differs(e, &now, HINT_SCAN))
+		add_to_round(m, d, listed->name, &now);
+	else if (e)
+		model_compare(m, d, e, &now);
+}
+
+static void look_for_unseen(struct model *m)
+{
+	struct node *d = m->reading.node;
+	struct entry *e;
+	struct look now;
+
+	for (uint32_t at = 0; (e = entries_next(d->entries, &at));)
+		if (!e->seen && model_look(m, d, m->reading.folder, e->name, &now) == 0 &&
+		    model_differs(e, &now, HINT_SCAN))
+			add_to_round(m, d, e->name, &now);
+}
+
+/* ---- one directory --------------------------------------------------------------------------- */
+
+static void stop_reading(struct model *m)
+{
+	struct node *n = m->reading.node;
+
+	m->fs->close(m->fs, m->reading.folder);
+	m->reading = (struct reading){.folder = -1};
+	node_release(n);
+}
+
+void model_forget(struct model *m, struct node *n)
+{
+	if (m->reading.node == n)
+		stop_reading(m);
+	if (n->watch >= 0 && m->observer)
+		m->observer->type->unwatch(m->observer, n);
+}
+
+static void tell_unseen(struct model *m, struct node *n, int error)
+{
+	if (!n->told)
+		m->host->unseen(m, n, error);
+	n->told = true;
+}
+
+/* Another node has this directory. It stays known by its name, and is entered when the other has
+ * gone. */
+static void leave_to_other(struct model *m, struct node *n)
+{
+	struct node *d = n->parent;
+	struct entry *e = node_entry(n);
+
+	e->twice = true;
+	if (!touches_add(&m->waiting, d, e->name))
+		m->lacks_memory = true;
+	node_detach(d, e);
+	node_retire(n);
+}
+
+/* False: it is not to be read by this node. */
+static bool get_watch(struct model *m, struct node *n, int folder)
+{
+	struct buf path = {0};
+	int error;
+
+	if (!m->observer)
+		return true;
+	node_path(n, NULL, &path);
+	if (path.failed)
+		return true;
+	error = m->observer->type->watch(m->observer, n, folder, path.data) < 0 ? errno : 0;
+	buf_free(&path);
+	n->unwatched = error != 0;
+	if (error && error != EEXIST)
+		tell_unseen(m, n, error);
+	return error != EEXIST;
+}
+
+static void look_at_name(struct model *m, struct node *n)
+{
+	struct touches *in = m->stage == STAGE_IDLE ? &m->hinted : &m->round;
+	struct touched *t = touches_add(in, n->parent, node_name(n));
+
+	if (t)
+		t->bits |= HINT_SCAN;
+	else
+		m->lacks_memory = true;
+	m->drained = true;
+}
+
+static void begin(struct model *m, struct node *n)
+{
+	bool displaced;
+	int folder = model_open_node(m, n, true, &displaced);
+	struct entry *e;
+
+	if (folder < 0 && displaced) {
+		look_at_name(m, n);
+	} else if (folder < 0) {
+		tell_unseen(m, n, errno);
+		model_read_later(m, n);
+	} else if (!get_watch(m, n, folder)) {
+		m->fs->close(m->fs, folder);
+		leave_to_other(m, n);
+	} else {
+		m->reading = (struct reading){.node = node_hold(n), .folder = folder};
+		m->reading.first = n->state == NODE_UNREAD;
+		m->reading.below = n->below;
+		n->state = NODE_KNOWN;
+		if (n->again)
+			model_lost(m, n, n->below);
+		else
+			n->below = false;
+		n->again = false;
+		for (uint32_t at = 0; (e = entries_next(n->entries, &at));)
+			e->seen = false;
+	}
+}
+
+static void lose_below(struct model *m, struct node *n)
+{
+	struct entry *e;
+
+	for (uint32_t at = 0; (e = entries_next(n->entries, &at));)
+		if (e->entered && e->node->state != NODE_UNREAD) {
+			e->node->state = NODE_STALE;
+			e->node->below = true;
+			model_list_now(m, e->node);
+		}
+}
+
+static void finish(struct model *m, int error)
+{
+	struct node *n = m->reading.node;
+	bool disturbed = m->reading.disturbed || error;
+
+	if (!m->reading.first && !error)
+		look_for_unseen(m);
+	if (m->reading.below)
+		lose_below(m, n);
+	node_hold(n);
+	stop_reading(m);
+	if (error) {
+		n->state = NODE_STALE;
+		tell_unseen(m, n, error);
+		model_read_later(m, n);
+	} else if (disturbed) {
+		model_lost(m, n, false);
+	} else {
+		n->told = n->unwatched;
+	}
+	node_release(n);
+}
+
+static void read_on(struct model *m)
+{
+	for (int i = 0; i < A_STEP; i++) {
+		struct listed listed;
+		int got = m->fs->next(m->fs, m->reading.folder, &listed);
+
+		if (got <= 0) {
+			finish(m, got < 0 ? errno : 0);
+			return;
+		}
+		if (m->reading.first)
+			take_new(m, &listed);
+		else
+			take_again(m, &listed);
+	}
+}
+
+/* The next that is still to be read. Held for the caller. */
+static struct node *next_of(struct nodes *list)
+{
+	while (list->count) {
+		struct node *n = list->items[--list->count];
+
+		n->listed = false;
+		if (!n->gone)
+			return n;
+		node_release(n);
+	}
+	return NULL;
+}
+
+bool model_read(struct model *m, bool entering)
+{
+	struct node *n;
+
+	if (m->reading.node) {
+		read_on(m);
+		return true;
+	}
+	n = next_of(&m->stale);
+	if (!n && entering)
+		n = next_of(&m->unread);
+	if (!n)
+		return false;
+	begin(m, n);
+	node_release(n);
+	return true;
+}

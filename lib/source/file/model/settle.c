@@ -1,0 +1,415 @@
+/*
+ * Settling a round: what was looked at is held against what is known.
+ *
+ * What left one name and is at another is moved: taken out first, all of it, since names may have
+ * been exchanged; then what is gone or replaced is reported; then what was taken is put to its new
+ * names, those in directories that are themselves in hand last; then what is new is added.
+ *
+ * Looks are made one after the other, and the tree changes meanwhile, so two directories may seem
+ * to be in one another. Such are given up: reported as gone, and found anew by another look.
+ */
+#include "source/file/model/model.h"
+
+#include <stdlib.h>
+
+/* ---- what differs ---------------------------------------------------------------------------- */
+
+/*
+ * File systems use the number of an inode again at once, so what was deleted is another even when
+ * its number is the same.
+ */
+bool model_differs(const struct entry *e, const struct look *now, unsigned bits)
+{
+	if (!e || !now->type)
+		return e || now->type;
+	if ((e->type != '?' && e->type != now->type) || bits & HINT_DELETED)
+		return true;
+	if (e->entered && e->node->state == NODE_UNREAD && !e->node->identity.device)
+		return e->node->identity.inode && e->node->identity.inode != now->identity.inode;
+	if (e->entered)
+		return !identity_equal(&e->node->identity, &now->identity);
+	if (!e->sure && !(bits & ~(unsigned)HINT_SCAN))
+		return false;
+	return e->inode != now->identity.inode;
+}
+
+/* ---- moves ----------------------------------------------------------------------------------- */
+
+struct source {
+	uint64_t inode;
+	struct touched *from;
+};
+
+static int by_inode(const void *a, const void *b)
+{
+	const struct source *x = a, *y = b;
+
+	return (x->inode > y->inode) - (x->inode < y->inode);
+}
+
+static uint64_t inode_of(const struct entry *e)
+{
+	return e->entered ? e->node->identity.inode : e->inode;
+}
+
+/* Has something that is known left this name, so far as it was said? */
+static bool may_leave(const struct model *m, const struct touched *t)
+{
+	return t->looked && t->differs && !t->node->gone && t->node != m->top &&
+	       t->bits & (HINT_LEFT | HINT_SCAN) && entries_find(t->node->entries, t->name);
+}
+
+static bool may_arrive(const struct model *m, const struct touched *t)
+{
+	return t->looked && t->differs && t->now.type && !t->node->gone && t->node != m->top &&
+	       t->bits & (HINT_CAME | HINT_SCAN);
+}
+
+/*
+ * Is what is known at the one name now at the other? An inode number may be used again: where the
+ * kernel did not say that both were renamed, birth time or the content's stamp must be the same.
+ */
+static bool is_at(const struct touched *from, const struct touched *to)
+{
+	struct entry *e = entries_find(from->node->entries, from->name);
+	const struct stamp *stamp = entries_stamp(from->node->entries, e);
+	bool heard = from->bits & HINT_LEFT && to->bits & HINT_CAME;
+
+	if (e->type != to->now.type || from->node->identity.device != to->now.identity.device)
+		return false;
+	if (e->entered && e->node->identity.device)
+		return identity_equal(&e->node->identity, &to->now.identity);
+	return heard || (stamp && stamp->content == to->now.stamp.content);
+}
+
+static size_t count_round(const struct model *m)
+{
+	size_t n = 0;
+
+	for (const struct link *at = m->round.order.next; at != &m->round.order; at = at->next)
+		n++;
+	return n;
+}
+
+static void match(struct touched *to, const struct source *sources, size_t n)
+{
+	struct source key = {.inode = to->now.identity.inode};
+	const struct source *found =
+	    n ? bsearch(&key, sources, n, sizeof *sources, by_inode) : NULL;
+
+	if (!found)
+		return;
+	while (found > sources && found[-1].inode == key.inode)
+		found--;
+	for (; found < sources + n && found->inode == key.inode; found++)
+		if (!found->from->to && found->from != to && is_at(found->from, to)) {
+			found->from->to = to;
+			to->arrives = true;
+			return;
+		}
+}
+
+static void take(struct model *m, struct touched *t)
+{
+	struct entry *e = entries_find(t->node->entries, t->name);
+
+	t->self = e->entered ? e->node : NULL;
+	t->thing = m->host->take(m, t->node, e->name, e->type, t->self);
+	if (m->reading.node == t->node)
+		m->reading.disturbed = true;
+	node_remove(t->node, e);
+	m->in_hand++;
+}
+
+static void take_all(struct model *m)
+{
+	struct source *sources = calloc(count_round(m) + 1, sizeof *sources);
+	size_t n = 0;
+
+	LIST_EACH(at, after, &m->round.order)
+	{
+		struct touched *t = CONTAINER_OF(at, struct touched, link);
+		const struct entry *e = entries_find(t->node->entries, t->name);
+
+		t->differs = model_differs(e, &t->now, t->bits);
+		if (sources && may_leave(m, t))
+			sources[n++] = (struct source){inode_of(e), t};
+	}
+	if (n)
+		qsort(sources, n, sizeof *sources, by_inode);
+	LIST_EACH(at, after, &m->round.order)
+	if (may_arrive(m, CONTAINER_OF(at, struct touched, link)))
+		match(CONTAINER_OF(at, struct touched, link), sources, n);
+	free(sources); /* without memory, moves are reported as gone and come */
+	LIST_EACH(at, after, &m->round.order)
+	if (CONTAINER_OF(at, struct touched, link)->to)
+		take(m, CONTAINER_OF(at, struct touched, link));
+}
+
+/* ---- what is gone ---------------------------------------------------------------------------- */
+
+static void begin_leaving(struct model *m, struct node *n, bool keeps_entry)
+{
+	m->leaving = (struct leaving){.top = n, .at = n, .keeps_entry = keeps_entry};
+}
+
+/* A node whose entries have been reported. */
+static void leave_node(struct model *m, struct node *n)
+{
+	struct node *d = n->parent;
+	struct entry *e = node_entry(n);
+
+	model_forget(m, n);
+	if (n->in_hand) {
+		m->host->drop(m, m->leaving.thing);
+	} else if (n == m->leaving.top && m->leaving.keeps_entry) {
+		node_detach(d, e);
+	} else {
+		m->host->gone(m, d, e->name, 'd', n);
+		node_remove(d, e);
+	}
+	node_retire(n);
+}
+
+/* One name, the deepest first. */
+static void leave(struct model *m)
+{
+	struct node *n = m->leaving.at, *d = n->parent;
+	struct entry *e = entries_any(n->entries);
+	bool is_top = n == m->leaving.top;
+
+	if (e && e->entered) {
+		m->leaving.at = e->node;
+	} else if (e) {
+		m->host->gone(m, n, e->name, e->type, NULL);
+		node_remove(n, e);
+	} else {
+		leave_node(m, n);
+		m->leaving.at = d;
+	}
+	if (!e && is_top)
+		m->leaving = (struct leaving){0};
+}
+
+static void remove_one(struct model *m, struct touched *t)
+{
+	struct entry *e = t->looked && t->differs ? entries_find(t->node->entries, t->name) : NULL;
+
+	if (!e)
+		return;
+	if (m->reading.node == t->node)
+		m->reading.disturbed = true;
+	if (e->entered) {
+		begin_leaving(m, e->node, false);
+		return;
+	}
+	m->host->gone(m, t->node, e->name, e->type, NULL);
+	node_remove(t->node, e);
+}
+
+/* ---- what is put and added ------------------------------------------------------------------- */
+
+static void fill(struct model *m, struct node *d, struct entry *e, const struct look *now)
+{
+	e->type = now->type;
+	e->inode = now->identity.inode;
+	e->sure = true;
+	if (m->settings.stamped)
+		*entries_stamp(d->entries, e) = now->stamp;
+}
+
+/* A new entry, or NULL: ENOMEM. */
+static struct entry *add_entry(struct model *m, struct touched *t)
+{
+	struct entry *e = node_add(t->node, t->name, m->settings.stamped);
+
+	if (!e) {
+		m->lacks_memory = true;
+		return NULL;
+	}
+	if (m->reading.node == t->node)
+		m->reading.disturbed = true;
+	fill(m, t->node, e, &t->now);
+	return e;
+}
+
+/* A directory that could not be read where it was expected is read where it is. */
+static void list_unread(struct model *m, struct node *n)
+{
+	if (n->state != NODE_KNOWN && m->reading.node != n)
+		model_list(m, n);
+}
+
+/*
+ * A directory stands at another path: is it, and what is in it, still to be entered? Where one of
+ * the names was also made or deleted, it may be another that has the number of the inode.
+ */
+static void enter_anew(struct model *m, struct touched *to, struct entry *e, unsigned bits)
+{
+	bool enters = e->type == 'd' && m->host->enters(m, to->node, to->name);
+	bool doubtful = bits & (HINT_CREATED | HINT_DELETED);
+
+	if (e->entered && !enters)
+		begin_leaving(m, e->node, true);
+	else if (e->entered && (m->settings.place_matters || doubtful))
+		model_lost(m, e->node, true);
+	if (e->entered && enters)
+		list_unread(m, e->node);
+	else if (!e->entered && enters)
+		model_enter(m, to->node, e, &to->now.identity);
+}
+
+static void put(struct model *m, struct touched *from)
+{
+	struct touched *to = from->to;
+	struct entry *e = add_entry(m, to);
+
+	if (!e)
+		return;
+	if (from->self)
+		node_attach(to->node, e, from->self);
+	from->self = NULL;
+	from->to = NULL;
+	m->in_hand--;
+	m->has_put = true;
+	m->host->put(m, to->node, to->name, from->thing);
+	enter_anew(m, to, e, from->bits | to->bits);
+}
+
+/* It is gone after all; where it was thought to be is looked at again. */
+static void give_up(struct model *m, struct touched *from)
+{
+	struct touched *to = from->to;
+
+	if (from->self) {
+		begin_leaving(m, from->self, false);
+		m->leaving.thing = from->thing;
+	} else {
+		m->host->drop(m, from->thing);
+	}
+	from->self = NULL;
+	from->to = NULL;
+	to->arrives = false;
+	to->looked = false;
+	to->tries = UINT8_MAX;
+	m->in_hand--;
+	model_hint(m, to->node, to->name, HINT_SCAN);
+	m->drained = true;
+}
+
+/* Is it a part of the tree, with all above it? */
+static bool is_in_tree(const struct node *n)
+{
+	for (; n->parent; n = n->parent)
+		if (n->in_hand || n->gone)
+			return false;
+	return true;
+}
+
+/* All that is left waits for each other, or for what is gone. */
+static void give_up_one(struct model *m)
+{
+	struct link *at = m->round.order.next;
+
+	while (!CONTAINER_OF(at, struct touched, link)->to)
+		at = at->next;
+	give_up(m, CONTAINER_OF(at, struct touched, link));
+}
+
+/* The next one of the walk, if it can be put. False: nothing is in hand. */
+static bool put_next(struct model *m)
+{
+	struct touched *from;
+
+	if (!m->in_hand)
+		return false;
+	if (m->at->next == &m->round.order) {
+		if (!m->has_put)
+			give_up_one(m);
+		m->has_put = false;
+		m->at = &m->round.order;
+		return true;
+	}
+	m->at = m->at->next;
+	from = CONTAINER_OF(m->at, struct touched, link);
+	if (from->to && is_in_tree(from->to->node))
+		put(m, from);
+	return true;
+}
+
+/* What is there as it was known; where it has been meanwhile is not. */
+static void confirm(struct model *m, struct touched *t, struct entry *e)
+{
+	if (t->bits & (HINT_CAME | HINT_LEFT) && e->entered)
+		model_lost(m, e->node, true);
+	model_compare(m, t->node, e, &t->now);
+	if (!e->entered) {
+		e->inode = t->now.identity.inode;
+		e->sure = true;
+	}
+	if (e->type == '?')
+		e->type = t->now.type;
+	if (e->type == 'd' && !e->entered && m->host->enters(m, t->node, t->name)) {
+		model_enter(m, t->node, e, &t->now.identity);
+	} else if (e->entered) {
+		list_unread(m, e->node);
+	}
+}
+
+static void add_one(struct model *m, struct touched *t)
+{
+	static const unsigned came = HINT_CREATED | HINT_CAME, went = HINT_DELETED | HINT_LEFT;
+	struct entry *e = entries_find(t->node->entries, t->name);
+
+	if (!t->looked || t->arrives)
+		return;
+	if (!t->now.type) {
+		if (!t->differs && t->bits & came && t->bits & went)
+			m->host->flickered(m, t->node, t->name);
+		return;
+	}
+	if (e) {
+		confirm(m, t, e);
+		return;
+	}
+	if (t->node->gone)
+		return;
+	e = add_entry(m, t);
+	if (!e)
+		return;
+	m->host->came(m, t->node, t->name, e->type);
+	if (e->type == 'd' && m->host->enters(m, t->node, t->name))
+		model_enter(m, t->node, e, &t->now.identity);
+}
+
+/* ---- steps ----------------------------------------------------------------------------------- */
+
+static void next_stage(struct model *m)
+{
+	m->stage = m->stage == STAGE_ADD ? STAGE_IDLE : m->stage + 1;
+	m->at = &m->round.order;
+}
+
+void model_settle(struct model *m)
+{
+	struct touched *t;
+
+	if (m->leaving.top) {
+		leave(m);
+	} else if (m->stage == STAGE_TAKE) {
+		take_all(m);
+		next_stage(m);
+	} else if (m->stage == STAGE_PUT) {
+		if (!put_next(m))
+			next_stage(m);
+	} else if (m->at->next == &m->round.order) {
+		next_stage(m);
+	} else {
+		m->at = m->at->next;
+		t = CONTAINER_OF(m->at, struct touched, link);
+		if (m->stage == STAGE_REMOVE)
+			remove_one(m, t);
+		else
+			add_one(m, t);
+	}
+}

@@ -1,0 +1,55 @@
+/*
+ * The names that something was said of, each once: what they are is found by looking. A round takes
+ * all of them, looks, and holds the results against what was known.
+ */
+#ifndef EVWATCH_SOURCE_FILE_MODEL_TOUCHED_H
+#define EVWATCH_SOURCE_FILE_MODEL_TOUCHED_H
+
+#include "base/list.h"
+#include "base/table.h"
+#include "source/file/model/look.h"
+
+struct node;
+
+/* What was said of a name: it decides whether an equal inode is the same file. */
+enum hint {
+	HINT_CREATED = 1, /* made anew: create, mkdir, link */
+	HINT_DELETED = 2,
+	HINT_CAME = 4,  /* the new name of a rename */
+	HINT_LEFT = 8,  /* the old one */
+	HINT_SCAN = 16, /* a reading of the directory found it otherwise */
+};
+
+struct touched {
+	struct link link;
+	struct node *node; /* held */
+	unsigned bits;     /* enum hint, all of them */
+	bool looked;
+	bool differs;  /* from what is known: decided once all are looked at */
+	uint8_t tries; /* rounds in which its directory was not where it was expected */
+	struct look now;
+	struct touched *to; /* what is known here is there now */
+	bool arrives;       /* it is the `to` of another */
+	/* Between its taking from here and its putting there. */
+	void *thing;
+	struct node *self;
+	char name[];
+};
+
+/* All names of a round. */
+struct touches {
+	struct table by_name;
+	struct link order;
+};
+
+void touches_init(struct touches *t);
+void touches_free(struct touches *t);
+/* The one of this name, a new one if there is none. NULL with ENOMEM. */
+struct touched *touches_add(struct touches *t, struct node *d, const char *name);
+void touches_drop(struct touches *t, struct touched *at);
+static inline bool touches_empty(const struct touches *t)
+{
+	return list_empty(&t->order);
+}
+
+#endif
