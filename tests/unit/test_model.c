@@ -63,12 +63,14 @@ static void on_removed(struct memory_tree *t, struct memory_inode *d)
 
 static void unwatch(struct observer *o, struct node *n)
 {
+	uint64_t wd = n->watch[0];
+
 	(void)o;
-	w.watches[n->watch] = NULL;
-	if (w.watched[n->watch])
-		w.watched[n->watch]->watch = -1;
-	w.watched[n->watch] = NULL;
-	n->watch = -1;
+	w.watches[wd] = NULL;
+	if (w.watched[wd])
+		w.watched[wd]->watch = -1;
+	w.watched[wd] = NULL;
+	n->watched = false;
 }
 
 static int watch(struct observer *o, struct node *n, int folder, const char *path)
@@ -89,10 +91,11 @@ static int watch(struct observer *o, struct node *n, int folder, const char *pat
 		errno = EEXIST;
 		return -1;
 	}
-	if (n->watch >= 0 && n->watch != i->watch)
+	if (n->watched && n->watch[0] != (uint64_t)i->watch)
 		unwatch(o, n);
 	w.watches[i->watch] = n;
-	n->watch = i->watch;
+	n->watch[0] = (uint64_t)i->watch;
+	n->watched = true;
 	return 0;
 }
 

@@ -8,11 +8,7 @@
 
 struct node *node_new(void)
 {
-	struct node *n = calloc(1, sizeof *n);
-
-	if (n)
-		n->watch = -1;
-	return n;
+	return calloc(1, sizeof(struct node));
 }
 
 void node_attach(struct node *d, struct entry *e, struct node *n)

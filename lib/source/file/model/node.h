@@ -29,7 +29,7 @@ struct node {
 		char *last;     /* gone or in hand: the name it had; owned */
 	};
 	struct identity identity;
-	int watch; /* the observer's; -1: none */
+	uint64_t watch[2]; /* the observer\'s own */
 	uint32_t holds;
 	unsigned state : 2; /* enum node_state */
 	bool below : 1;     /* with NODE_STALE: so is all below it */
@@ -39,6 +39,7 @@ struct node {
 	bool gone : 1;      /* it is no part of the tree any more */
 	bool in_hand : 1;   /* it was taken from one name and will be put to another */
 	bool told : 1;      /* that it cannot be read was said */
+	bool watched : 1;   /* the observer has a watch for it; set by the observer */
 	bool unwatched : 1; /* the observer had no watch for it */
 };
 

@@ -185,7 +185,7 @@ void model_forget(struct model *m, struct node *n)
 {
 	if (m->reading.node == n)
 		stop_reading(m);
-	if (n->watch >= 0 && m->observer)
+	if (n->watched && m->observer)
 		m->observer->type->unwatch(m->observer, n);
 }
 
