@@ -88,7 +88,7 @@ load helper
   grep -q 'did you mean --match' <<<"$output"
   run_ev every 1s --match '*.c'
   [ "$status" = 2 ]
-  grep -q 'it belongs to file, lines' <<<"$output"
+  grep -q 'it is an option of file, lines' <<<"$output"
 }
 
 @test "what is wrong with an option's value is shown where that value stands" {
@@ -108,9 +108,9 @@ load helper
 20|--max-line must be more than nothing|lines x --max-line 0
 4|--count: 99999999999999999999 is too large|-c 99999999999999999999 every 1s
 10|"x" is not a whole number|lines fd:x
-10|there is no command behind "--"|every 1s -- ''
-10|there is no command behind "--"|every 1s -- ' '
-10|there is no command behind "--"|every 1s -- '' a
+10|no command follows "--"|every 1s -- ''
+10|no command follows "--"|every 1s -- ' '
+10|no command follows "--"|every 1s -- '' a
 23|--tz: there is no time zone "Mars/X"|cron '0 0 * * *' --tz Mars/X
 T
 }
@@ -119,7 +119,7 @@ T
   run_ev every 1s --tag
   [ "$status" = 2 ]
   [ "${lines[0]}" = 'evwatch: command line:1:10: --tag: has no effect without a command' ]
-  [ "${lines[2]}" = '           ^ a command goes behind "--"' ]
+  [ "${lines[2]}" = '           ^ a command comes after "--"' ]
   run_ev relay 0 1 --cwd /
   [ "$status" = 2 ]
   grep -q -- '--cwd: has no effect here: relay takes no command' <<<"$output"

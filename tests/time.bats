@@ -131,7 +131,7 @@ P
     grep -q "$what" <<<"$output" || { echo "$kind $text: $output"; return 1; }
     grep -q "^evwatch: command line:1:$at: " <<<"$output" || { echo "$kind $text: $output"; return 1; }
   done <<'T'
-cron|61 * * * *|10|the minute is out of range: 0 to 59
+cron|61 * * * *|10|minute 61 is out of range 0 to 59
 cron|* * * *|10|five fields
 cron|* * * * mon-xyz|22|cannot start a day of week
 cron|*/0 * * * *|12|a step in a minute goes from 1 to 60
@@ -139,7 +139,7 @@ cron|@often|9|unknown @ word
 cron|5-1 * * * *|10|runs backwards
 cron|5/15 * * * *|11|a step must follow
 calendar|10:00:5..5|23|has to hold one more second
-calendar|2026-13-01|18|the month is out of range
+calendar|2026-13-01|18|month 13 is out of range 1 to 12
 calendar|Fri..Mon 10:00|19|runs backwards
 calendar|10:00 Europe/Berlinn|20|there is no time zone "Europe/Berlinn"
 calendar||14|missing
@@ -436,7 +436,7 @@ S
   [ "$(cut -c1-16 <<<"$output" | tr '\n' ' ')" = "2028-01-01T04:30 2031-01-01T04:30 2034-01-01T04:30 2040-01-01T04:30 " ]
   run "$EV" next cron '0 0 0 1 1 * 1812'
   [ "$status" = 2 ]
-  grep -q 'the year is out of range: 1970 to' <<<"$output"
+  grep -q 'year 1812 is out of range 1970 to' <<<"$output"
 }
 
 @test "a range of weekdays has two ends" {

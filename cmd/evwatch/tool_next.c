@@ -226,6 +226,11 @@ int tool_next(int argc, char **argv)
 	if (tool_options_read("next", next_options, &o, argv + 1, &count) == 0) {
 		if (o.print.format && format_check(o.print.format, &e) < 0)
 			fault("--format", &e);
+		else if (count == 0)
+			fputs("evwatch: next: no schedule is given\n"
+			      "  for example: evwatch next cron '15 3 * * *', or evwatch next -f "
+			      "site.rules\n",
+			      stderr);
 		else if (command_line_read(&options, &rules, argv + 1, count) < 0)
 			diagnostics_tell(&rules.diagnostics);
 		else {

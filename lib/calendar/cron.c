@@ -78,7 +78,7 @@ static int value_read(struct reader *r, int *value, bool *named)
 		if ((*value = *value * 10 + (*r->at - '0')) > 9999)
 			break;
 	if (*value < f->least || *value > f->most)
-		return FAULT(r, start, "the %s is out of range: %d to %d", f->name, f->least,
+		return FAULT(r, start, "%s %d is out of range %d to %d", f->name, *value, f->least,
 			     f->most);
 	return 0;
 }

@@ -117,6 +117,18 @@ void event_list_free(struct list *list)
 	*list = (struct list){0};
 }
 
+/* Seconds are in microseconds here: the number would mean nothing to the user. */
+static int out_of_range(struct reader *r, const struct list *list, const struct span *s,
+			const char *what, int64_t least, int64_t most)
+{
+	int64_t value = s->start < least || s->start > most ? s->start : s->stop;
+
+	if (most >= US)
+		return FAULT(r, list->start, "the %s is out of range", what);
+	return FAULT(r, list->start, "%s %lld is out of range %lld to %lld", what, (long long)value,
+		     (long long)least, (long long)most);
+}
+
 int event_list_check(struct reader *r, struct list *list, const char *what, int64_t least,
 		     int64_t most, bool from_end)
 {
@@ -129,7 +141,7 @@ int event_list_check(struct reader *r, struct list *list, const char *what, int6
 
 		if (s->start < least || s->start > last || s->stop > last ||
 		    (!open && s->stop < least))
-			return FAULT(r, list->start, "the %s is out of range", what);
+			return out_of_range(r, list, s, what, least, last);
 		if (s->step > last - least ||
 		    (open ? reach > last || reach < least : reach > s->stop))
 			return FAULT(r, list->start, "the step or range of the %s reaches nothing",

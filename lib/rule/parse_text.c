@@ -110,7 +110,7 @@ static int parse_span(struct rules *rules, const struct script *script, size_t s
 		fault_memory(&r);
 	} else if (command.count && !*command.words[0]) {
 		command_free(&command);
-		error_set(&e, "there is no command behind \"--\"");
+		error_set(&e, "no command follows \"--\"");
 		fault_at(&r, rest - 2, &e);
 	} else {
 		r.words = words.items;

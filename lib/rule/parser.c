@@ -5,6 +5,7 @@
 #include "base/option.h"
 #include "base/text.h"
 #include "calendar/zone.h"
+#include "rule/foreign.h"
 #include "rule/reading.h"
 #include "source/source.h"
 
@@ -26,10 +27,27 @@ const char *kind_near(const char *word, const char *const *tools)
 	return nearest_word(word, words);
 }
 
+/* What was meant by a word that is no kind. */
+static void explain_kind(struct reading *r, const struct word *word, struct error *e)
+{
+	const char *near = kind_near(word->text, r->process ? r->process->tools : NULL);
+	const char *foreign = foreign_kind(word->text);
+
+	if (near && strcmp(near, word->text) == 0)
+		error_hint(e, "it is a tool, and goes first: evwatch %s ...", near);
+	else if (foreign)
+		error_hint(e, "%s", foreign);
+	else if (foreign_cron_line(e, word, r->count - (size_t)(word - r->words)) == 0)
+		return;
+	else if (near)
+		error_hint(e, "did you mean %s?", near);
+	else
+		error_hint(e, "\"evwatch --help\" lists the kinds");
+}
+
 static const struct source_type *read_kind(struct reading *r, const struct word *word)
 {
 	const struct source_type *type = source_type_find(word->text);
-	const char *near;
 	struct error e;
 
 	if (type)
@@ -41,13 +59,7 @@ static const struct source_type *read_kind(struct reading *r, const struct word 
 		return NULL;
 	}
 	error_set(&e, "there is no kind \"%s\"", word->text);
-	near = kind_near(word->text, r->process ? r->process->tools : NULL);
-	if (near && strcmp(near, word->text) == 0)
-		error_hint(&e, "it is a tool, and goes first: evwatch %s ...", near);
-	else if (near)
-		error_hint(&e, "did you mean %s?", near);
-	else
-		error_hint(&e, "\"evwatch --help\" lists the kinds");
+	explain_kind(r, word, &e);
 	fault(r, word, &e);
 	return NULL;
 }
@@ -113,7 +125,7 @@ static void read_arguments(struct reading *r, struct rule *rule, const struct wo
 		fault(r, kind, &e);
 	} else if (type->most_arguments >= 0 && n > (size_t)type->most_arguments) {
 		error_set(&e, "%s takes only %s", type->name, type->arguments);
-		error_hint(&e, "a command goes behind \"--\"");
+		foreign_arguments(&e, type->name, texts, n);
 		fault(r, args[type->most_arguments], &e);
 	} else if (read_meaning(r, rule, texts, n, &e) < 0) {
 		if (e.word >= 0 && (size_t)e.word < n)
@@ -324,7 +336,7 @@ int rules_parse_command_line(struct rules *rules, const struct script *script,
 	if (kind == r.count)
 		return read_options_only(&r);
 	if (separator < words->count && command_is_blank(words, separator)) {
-		error_set(&e, "there is no command behind \"--\"");
+		error_set(&e, "no command follows \"--\"");
 		fault_at(&r, words->items[separator].offset, &e);
 		return -1;
 	}

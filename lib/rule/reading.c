@@ -80,6 +80,9 @@ static const char *option_value(struct reading *r, const struct written_option *
 	if (*i + 1 >= r->count) {
 		error_set(&e, "%s needs a value: %s", o->name,
 			  o->option->value ? o->option->value : "VALUE");
+		if (strcmp(o->name, "-f") == 0 && r->scopes.type &&
+		    strcmp(r->scopes.type->name, "lines") == 0)
+			error_hint(&e, "-f reads rules from a file; --follow follows this one");
 		fault(r, *at, &e);
 		return NULL;
 	}
@@ -213,7 +216,7 @@ static int check_option(const struct option *o, const struct rule *rule, struct 
 	}
 	if (!rule->command.count && serves_only(job_options, o, rule)) {
 		error_set(e, "has no effect without a command");
-		return error_hint(e, "a command goes behind \"--\"");
+		return error_hint(e, "a command comes after \"--\"");
 	}
 	if (o->reach == REACH_INPUT && rule->type->gives_input)
 		return error_set(e, "has no effect here: the connection is the command's input");

@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/option.h"
 #include "base/text.h"
+#include "rule/foreign.h"
 #include "source/source.h"
 
 #include <stdio.h>
@@ -122,6 +123,7 @@ static const char *nearest_option(const struct scopes *s, const char *name)
 void scopes_explain_unknown(const struct scopes *s, const char *name, struct error *e)
 {
 	const char *bare = name + strspn(name, "-"), *near;
+	const char *foreign = foreign_option(s->type ? s->type->name : NULL, name);
 	char kinds[120];
 
 	if (s->type)
@@ -130,8 +132,10 @@ void scopes_explain_unknown(const struct scopes *s, const char *name, struct err
 		error_set(e, "there is no option %s", name);
 	kinds_with(bare, kinds, sizeof kinds);
 	near = name[1] == '-' ? nearest_option(s, bare) : NULL;
-	if (*kinds)
-		error_hint(e, "it belongs to %s", kinds);
+	if (foreign)
+		error_hint(e, "%s", foreign);
+	else if (*kinds)
+		error_hint(e, "it is an option of %s", kinds);
 	else if (near)
 		error_hint(e, "did you mean --%s?", near);
 	else

@@ -142,12 +142,13 @@ static void test_complaints(void)
 	OK(strstr(complaint("every 1s 2s\n", &b), "takes only DUR"), "one too many: %s", b.data);
 	OK(strstr(complaint("a: every 1s\na: every 2s\n", &b), "another rule called \"a\""),
 	   "a name given twice");
-	OK(strstr(complaint("every 1s --\n", &b), "no command behind"), "an empty command");
+	OK(strstr(complaint("every 1s --\n", &b), "no command follows"), "an empty command");
 	OK(strstr(complaint("  \n  x\n", &b), "none above"), "a continuation of nothing");
 	OK(strstr(complaint("every 1s --timeout\n", &b), "needs a value: DUR"), "a missing value");
 	OK(strstr(complaint("every 1s --tag=yes\n", &b), "takes no value"), "a value too many");
 	OK(strstr(complaint("every 1s\r\n", &b), "CR LF"), "line ends of other systems");
-	OK(strstr(complaint("every 1s --match x\n", &b), "it belongs to"), "another kind's option");
+	OK(strstr(complaint("every 1s --match x\n", &b), "it is an option of"),
+	   "another kind's option");
 	OK(strstr(complaint("set nonsense\n", &b), "set takes options"), "set takes options only");
 	OK(strstr(complaint("every 1s --format %q\n", &b), "there is no %q"), "a bad format");
 	complaint("evrey 1s\nevery 1q\nfil x\n", &b);

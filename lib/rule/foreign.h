@@ -1,0 +1,27 @@
+/*
+ * What users of other tools type here: their names for what has another name in evwatch, and lines
+ * in their form. Only for hints: nothing of this is accepted.
+ */
+#ifndef EVWATCH_RULE_FOREIGN_H
+#define EVWATCH_RULE_FOREIGN_H
+
+#include <stddef.h>
+
+struct error;
+struct word;
+
+/* What does what this option (with its dashes) does elsewhere; NULL: not known. `kind` may be NULL
+ * while it is not known. */
+const char *foreign_option(const char *kind, const char *name);
+
+/* Which kind does what a word in the place of a kind asks for; NULL: not known. */
+const char *foreign_kind(const char *word);
+
+/* Adds to `e` how the words would be written if they are a line of a crontab(5). Returns 0, or -1:
+ * they are none. */
+int foreign_cron_line(struct error *e, const struct word *words, size_t n);
+
+/* Adds to `e` what may be wrong with too many arguments of a kind. */
+void foreign_arguments(struct error *e, const char *kind, char *const *words, size_t n);
+
+#endif
