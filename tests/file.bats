@@ -109,7 +109,7 @@ prepare() {
 @test "a path that does not exist yet is watched all the same, and a warning says so" {
   mkdir there
   start file there later/deep/f
-  [ "$(<err)" = 'evwatch: file1: later/deep/f is not there: waiting for it' ]
+  [ "$(<err)" = 'evwatch: file1: later/deep/f does not exist: waiting for it' ]
   mkdir -p later/deep
   echo x >later/deep/f
   until_ok 'grep -q "later/deep/f$" out'

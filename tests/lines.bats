@@ -52,7 +52,7 @@ load helper
 
 @test "--follow waits for a file that is not there yet; --from start" {
   start lines log --follow
-  [ "$(<err)" = 'evwatch: lines1: log is not there: waiting for it' ]
+  [ "$(<err)" = 'evwatch: lines1: log does not exist: waiting for it' ]
   echo first >log
   until_ok 'grep -q "^line first$" out'
   run_ev -1 lines log --follow --from start

@@ -48,3 +48,20 @@ says() {
   says next "for example: evwatch next cron '15 3 * * *'"
   says check 'for example: evwatch check -f site.rules'
 }
+
+# waits_for WORDS HINT: evwatch waits for a path that does not exist, and says what may be wrong.
+waits_for() {
+  eval "run_ev -w 50ms $1"
+  [ "$status" = 0 ]
+  grep -q "does not exist: waiting for it.*$2" <<<"$output" || { echo "$1: $output"; return 1; }
+}
+
+@test "a path that does not exist is waited for, and what it may have been meant to be is said" {
+  mkdir src
+  waits_for 'file src make' 'if it is the command, write -- before it'
+  waits_for "-e 'file \$HOME/src -- make'" 'only a shell expands'
+  waits_for "-e 'x: lines ~/log --follow'" 'only a shell expands'
+  waits_for "file 'src/*.c' -- make" "give the directory, and --match 'PATTERN'"
+  run_ev -w 50ms file src make -- make
+  ! grep -q 'if it is the command' <<<"$output"
+}

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "source/kinds.h"
+#include "source/missing.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -79,7 +80,7 @@ static void tell_missing(const struct file_source *s)
 		const struct root *r = CONTAINER_OF(at, struct root, link);
 
 		if (access(r->path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
-			log_warn(s->base.rule, "%s is not there: waiting for it", r->path);
+			missing_warn(&s->base, r->path);
 	}
 }
 

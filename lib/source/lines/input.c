@@ -7,6 +7,7 @@
  * and truncated when it is shorter than what was read.
  */
 #include "source/lines/lines.h"
+#include "source/missing.h"
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -271,7 +272,7 @@ int input_open(struct line_input *in, struct error *e)
 		if (open_followed(in, !config_of(in)->from) < 0 || watch_path(in) < 0)
 			return error_errno(e, "cannot follow %s", in->path);
 		if (in->fd < 0)
-			log_warn(in->owner->base.rule, "%s is not there: waiting for it", in->path);
+			missing_warn(&in->owner->base, in->path);
 		return 0;
 	}
 	if (open_plain(in) < 0) {
