@@ -60,7 +60,7 @@ waits_for() {
   mkdir src
   waits_for 'file src make' 'if it is the command, write -- before it'
   waits_for "-e 'file \$HOME/src -- make'" 'only a shell expands'
-  waits_for "-e 'x: lines ~/log --follow'" 'only a shell expands'
+  waits_for "-e 'x: lines \$LOG --follow'" 'only a shell expands'
   waits_for "file 'src/*.c' -- make" "give the directory, and --match 'PATTERN'"
   run_ev -w 50ms file src make -- make
   ! grep -q 'if it is the command' <<<"$output"
