@@ -216,12 +216,27 @@ const struct json_value *client_ask(struct client *c, const char *request, bool 
 	return NULL;
 }
 
+/* Lines that are kept as they are; what else could move a cursor is escaped. */
+static void say_details(const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+		struct buf b = {0};
+
+		escape_control(&b, text, n);
+		fprintf(stderr, "%s\n", b.data ? b.data : "");
+		buf_free(&b);
+		text += n + (text[n] == '\n');
+	}
+}
+
 const struct json_value *client_do(struct client *c, const char *request, bool patient)
 {
 	const struct json_value *answer = client_ask(c, request, patient);
 
 	if (!answer || json_flag(answer, "ok"))
 		return answer;
+	say_details(json_text(answer, "details", ""));
 	say(c, json_text(answer, "error", "it refuses"), json_text(answer, "hint", NULL));
 	return NULL;
 }

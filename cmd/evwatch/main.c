@@ -112,8 +112,8 @@ static bool wants_live_line(const struct process_options *o)
 }
 
 static struct engine_end run_engine(struct reactor *r, const struct process_options *o,
-				    const struct rules *rules, struct guard *guard,
-				    struct sink *errors, const struct inherited *inherited)
+				    struct rules *rules, struct guard *guard, struct sink *errors,
+				    const struct inherited *inherited)
 {
 	struct engine_config config = {
 	    .count = o->count,
@@ -123,6 +123,8 @@ static struct engine_end run_engine(struct reactor *r, const struct process_opti
 	    .control = o->control,
 	    .live_line = wants_live_line(o),
 	    .guard = guard,
+	    .reread = command_line_reread,
+	    .reread_context = (void *)o,
 	    .errors = errors,
 	    .inherited = inherited,
 	};
@@ -142,7 +144,7 @@ static struct engine_end run_engine(struct reactor *r, const struct process_opti
 	return end;
 }
 
-static struct engine_end run_loop(const struct process_options *o, const struct rules *rules,
+static struct engine_end run_loop(const struct process_options *o, struct rules *rules,
 				  struct guard *guard)
 {
 	struct engine_end end = {.status = 2};
@@ -173,7 +175,7 @@ static struct engine_end run_loop(const struct process_options *o, const struct 
 }
 
 /* With the guardian this goes on in its child: the guardian ends as the child does. */
-static struct engine_end run_guarded(const struct process_options *o, const struct rules *rules)
+static struct engine_end run_guarded(const struct process_options *o, struct rules *rules)
 {
 	struct engine_end end = {.status = 1};
 	struct guard *guard = NULL;
@@ -202,7 +204,7 @@ static struct engine_end run_guarded(const struct process_options *o, const stru
 	return end;
 }
 
-static struct engine_end run(const struct process_options *o, const struct rules *rules)
+static struct engine_end run(const struct process_options *o, struct rules *rules)
 {
 	if (o->dry_run) {
 		rules_tell(rules);

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 const char command_line_name[] = "command line";
 
@@ -136,7 +137,38 @@ const struct option process_options[] = {
     {0},
 };
 
-static int read_text(struct rules *rules, const struct rule_text *text,
+/* Only a regular file is read again at a reload. */
+static bool can_be_read_again(const char *path)
+{
+	struct stat st;
+
+	return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static struct script *read_file(struct rule_text *text, const struct rule_text *former,
+				struct error *e)
+{
+	bool standard = strcmp(text->text, "-") == 0;
+	struct script *script;
+
+	if (former && former->kept) {
+		script = script_new(standard ? "standard input" : text->text, former->kept,
+				    former->kept_length);
+		if (!script)
+			error_errno(e, "cannot read the rules");
+		return script;
+	}
+	script = script_read(text->text, e);
+	if (!script || can_be_read_again(text->text))
+		return script;
+	text->kept = malloc(script->length + 1);
+	if (text->kept)
+		memcpy(text->kept, script->text, script->length + 1);
+	text->kept_length = script->length;
+	return script;
+}
+
+static int read_text(struct rules *rules, struct rule_text *text, const struct rule_text *former,
 		     const struct defaults *defaults)
 {
 	const struct script *kept;
@@ -145,7 +177,7 @@ static int read_text(struct rules *rules, const struct rule_text *text,
 
 	error_clear(&e);
 	if (text->is_file) {
-		script = script_read(text->text, &e);
+		script = read_file(text, former, &e);
 	} else {
 		script = script_new("-e", text->text, strlen(text->text));
 		if (!script)
@@ -173,6 +205,8 @@ int command_line_read(struct process_options *o, struct rules *rules, char **arg
 	struct error e;
 	int result = -1;
 
+	o->arguments = arguments;
+	o->n_arguments = count;
 	rules->process = process_options;
 	error_set(&e, "out of memory");
 	script = rules_keep(
@@ -180,7 +214,8 @@ int command_line_read(struct process_options *o, struct rules *rules, char **arg
 	if (script)
 		result = rules_parse_command_line(rules, script, &words, &process, &defaults);
 	for (size_t i = 0; script && i < o->n_texts; i++)
-		if (read_text(rules, &o->texts[i], &defaults) < 0)
+		if (read_text(rules, &o->texts[i], o->former ? &o->former->texts[i] : NULL,
+			      &defaults) < 0)
 			result = -1;
 	if (rules_finish(rules) < 0)
 		result = -1;
@@ -190,6 +225,16 @@ int command_line_read(struct process_options *o, struct rules *rules, char **arg
 		o->count = 1;
 	words_free(&defaults.words);
 	words_free(&words);
+	return result;
+}
+
+int command_line_reread(void *options, struct rules *rules)
+{
+	const struct process_options *former = options;
+	struct process_options o = {.former = former};
+	int result = command_line_read(&o, rules, former->arguments, former->n_arguments);
+
+	process_options_release(&o);
 	return result;
 }
 
@@ -206,8 +251,10 @@ void diagnostics_tell(const struct diagnostics *d)
 
 void process_options_release(struct process_options *o)
 {
-	for (size_t i = 0; i < o->n_texts; i++)
+	for (size_t i = 0; i < o->n_texts; i++) {
 		free(o->texts[i].text);
+		free(o->texts[i].kept);
+	}
 	free(o->texts);
 	option_release(process_options, o);
 }

@@ -12,6 +12,9 @@
 struct rule_text {
 	bool is_file;
 	char *text; /* the rule, or the path */
+	/* What was read from what cannot be read again (standard input, a pipe); else NULL. */
+	char *kept;
+	size_t kept_length;
 };
 
 struct process_options {
@@ -26,6 +29,10 @@ struct process_options {
 	int log;           /* 0: text, 1: json */
 	char *ready_file;
 	char *pidfile;
+	/* The command line itself, to be read again; borrowed. */
+	char **arguments;
+	int n_arguments;
+	const struct process_options *former; /* of the first reading; NULL: this is it */
 	char *control;
 };
 
@@ -37,6 +44,9 @@ extern const struct option process_options[];
  * of -e and -f. Returns 0, or -1 with rules->diagnostics filled.
  */
 int command_line_read(struct process_options *o, struct rules *rules, char **arguments, int count);
+
+/* Reads it again, with the rules' files as they are now. `options`: struct process_options. */
+int command_line_reread(void *options, struct rules *rules);
 
 /* The script, as the user is to read it, is called so in diagnostics. */
 extern const char command_line_name[];

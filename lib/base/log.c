@@ -31,6 +31,11 @@ void log_set_writer(log_writer *writer, void *context)
 	the_log.context = context;
 }
 
+bool log_is_json(void)
+{
+	return the_log.json;
+}
+
 bool log_wants(enum log_level level)
 {
 	return level <= the_log.level;
@@ -58,7 +63,8 @@ void log_pass_on(const char *line, size_t length)
 		write_plainly(line, length);
 }
 
-static void line_as_json(struct buf *line, enum log_level level, const char *rule, const char *text)
+static void line_as_json(struct buf *line, enum log_level level, const char *rule,
+			 const struct buf *fields, const char *text)
 {
 	struct timespec now;
 
@@ -72,6 +78,8 @@ static void line_as_json(struct buf *line, enum log_level level, const char *rul
 	}
 	buf_add_text(line, "\"message\":");
 	json_add_string(line, text, strlen(text));
+	if (fields && fields->length)
+		buf_add(line, fields->data, fields->length);
 	buf_add_text(line, "}\n");
 }
 
@@ -84,7 +92,8 @@ static void line_as_text(struct buf *line, const char *rule, const char *text)
 	buf_add_char(line, '\n');
 }
 
-__attribute__((format(printf, 3, 0))) static void log_line(enum log_level level, const char *rule,
+__attribute__((format(printf, 4, 0))) static void log_line(enum log_level level, const char *rule,
+							   const struct buf *fields,
 							   const char *format, va_list ap)
 {
 	struct buf text = {0}, line = {0};
@@ -94,7 +103,7 @@ __attribute__((format(printf, 3, 0))) static void log_line(enum log_level level,
 		return;
 	buf_vprintf(&text, format, ap);
 	if (the_log.json)
-		line_as_json(&line, level, rule, text.data ? text.data : format);
+		line_as_json(&line, level, rule, fields, text.data ? text.data : format);
 	else
 		line_as_text(&line, rule, text.data ? text.data : format);
 	if (line.failed)
@@ -106,12 +115,22 @@ __attribute__((format(printf, 3, 0))) static void log_line(enum log_level level,
 	errno = saved;
 }
 
+void log_fields(enum log_level level, const char *rule, const struct buf *fields,
+		const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	log_line(level, rule, fields, format, ap);
+	va_end(ap);
+}
+
 #define LOG_VERB(verb, level)                                                                      \
 	void verb(const char *rule, const char *format, ...)                                       \
 	{                                                                                          \
 		va_list ap;                                                                        \
 		va_start(ap, format);                                                              \
-		log_line(level, rule, format, ap);                                                 \
+		log_line(level, rule, NULL, format, ap);                                           \
 		va_end(ap);                                                                        \
 	}
 

@@ -30,6 +30,15 @@ void log_set_writer(log_writer *writer, void *context);
 /* Writes a whole line that another process of ours made for its log. */
 void log_pass_on(const char *line, size_t length);
 
+/* Are lines JSON objects? */
+bool log_is_json(void);
+
+struct buf;
+
+/* As below, with further members of the JSON object: each after a comma. The text has none. */
+void log_fields(enum log_level level, const char *rule, const struct buf *fields,
+		const char *format, ...) __attribute__((format(printf, 4, 5)));
+
 /* Would a line of this level be told? For callers whose arguments are costly to make. */
 bool log_wants(enum log_level level);
 

@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "engine/control.h"
 #include "engine/printer.h"
+#include "engine/reload.h"
 #include "engine/requests.h"
 #include "output/sink.h"
 #include "rule/rule.h"
@@ -140,7 +141,7 @@ void armed_trigger(struct armed_rule *a, const char *const *subjects, size_t n, 
 
 static void check_over(struct armed_rule *a)
 {
-	if (!a->over && a->source_ended && (!a->job || job_idle(a->job))) {
+	if (!a->retired && !a->over && a->source_ended && (!a->job || job_idle(a->job))) {
 		a->over = true;
 		engine_rule_over(a->engine, a);
 	}
@@ -171,7 +172,7 @@ static void on_source_bound(struct source *s, const char *endpoint)
 {
 	struct armed_rule *a = s->owner;
 
-	buf_printf(&a->engine->ready, "%s %s\n", s->rule, endpoint);
+	buf_printf(&a->bound, "%s %s\n", s->rule, endpoint);
 }
 
 static bool on_source_write(struct source *s, const char *bytes, size_t length)
@@ -181,7 +182,13 @@ static bool on_source_write(struct source *s, const char *bytes, size_t length)
 	return !sink_full(a->engine->output) && sink_write(a->engine->output, bytes, length) == 0;
 }
 
+static struct listener *on_source_kept(struct source *s, const struct endpoint *ep)
+{
+	return reload_kept(((const struct armed_rule *)s->owner)->engine, ep);
+}
+
 static const struct source_host source_host = {
+    .kept = on_source_kept,
     .emit = on_emit,
     .ended = on_source_ended,
     .failed = on_source_failed,
@@ -418,4 +425,25 @@ void armed_close(struct armed_rule *a)
 	if (a->job)
 		job_free(a->job);
 	a->job = NULL;
+}
+
+struct armed_rule *armed_new(struct engine *e, struct generation *g, const struct rule *rule)
+{
+	struct armed_rule *a = calloc(1, sizeof *a);
+
+	if (!a)
+		return NULL;
+	a->engine = e;
+	a->generation = g;
+	a->rule = rule;
+	g->alive++;
+	return a;
+}
+
+void armed_free(struct armed_rule *a)
+{
+	armed_close(a);
+	buf_free(&a->bound);
+	generation_release(a->generation);
+	free(a);
 }

@@ -9,14 +9,18 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "engine/reload.h"
 #include "process/descendants.h"
 #include "process/guard.h"
 #include "rule/rule.h"
 #include "source/source.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 
@@ -85,6 +89,7 @@ static void end_leftovers(struct engine *e)
 
 void ending_review(struct engine *e)
 {
+	reload_review(e);
 	if (e->phase != ENGINE_STOPPING || !e->stopped)
 		return;
 	for (size_t i = 0; i < e->n_rules; i++)
@@ -138,8 +143,33 @@ static void reopen_outputs(struct engine *e)
 	for (size_t i = 0; i < e->n_rules; i++)
 		if (e->rules[i]->job)
 			job_reopen_output(e->rules[i]->job);
-	log_warn(NULL, "HUP: the files of --output are opened anew; reading the rules again is not "
-		       "there yet");
+}
+
+static void reload(struct engine *e)
+{
+	struct reload_counts counts;
+	struct buf why = {0};
+
+	if (engine_reload(e, &counts, &why) == 0)
+		log_warn(NULL, "rules read again: %zu unchanged, %zu new or changed, %zu gone",
+			 counts.unchanged, counts.added, counts.removed);
+	buf_free(&why);
+	reopen_outputs(e);
+}
+
+static bool has_terminal(void)
+{
+	int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	bool has = fd >= 0;
+
+	fd_close(&fd);
+	return has;
+}
+
+/* The kernel's own HUP, or the shell's that hands it on: the controlling terminal was hung up. */
+static bool terminal_is_gone(const struct engine *e, const struct signal_info *info)
+{
+	return info->code == SI_KERNEL || (e->had_terminal && !has_terminal());
 }
 
 static void on_signal(struct reactor *r, struct signal_watcher *w, const struct signal_info *info)
@@ -147,8 +177,8 @@ static void on_signal(struct reactor *r, struct signal_watcher *w, const struct 
 	struct engine *e = CONTAINER_OF(w, struct stop_signal, watcher)->engine;
 
 	(void)r;
-	if (info->number == SIGHUP && e->config->from_files) {
-		reopen_outputs(e);
+	if (info->number == SIGHUP && e->config->from_files && !terminal_is_gone(e, info)) {
+		reload(e);
 		return;
 	}
 	log_info(NULL, "%s from pid %d: stopping", strsignal(info->number), (int)info->pid);
@@ -180,7 +210,7 @@ static bool is_claimed(const struct engine *e, int number)
 	for (size_t i = 0; i < e->n_rules; i++) {
 		const struct rule *rule = e->rules[i]->rule;
 
-		if (rule->type->claims_signal &&
+		if (!e->rules[i]->retired && rule->type->claims_signal &&
 		    rule->type->claims_signal(rule->source_config, number))
 			return true;
 	}
@@ -202,7 +232,8 @@ static int open_signals(struct engine *e, struct error *error)
 
 		e->signals[i].engine = e;
 		signal_init(w, stop_signals[i], on_signal);
-		if (is_claimed(e, stop_signals[i]) || is_ignored(stop_signals[i]))
+		e->signals[i].ignored = is_ignored(stop_signals[i]);
+		if (is_claimed(e, stop_signals[i]) || e->signals[i].ignored)
 			continue;
 		if (signal_start(e->reactor, w) < 0)
 			return error_errno(error, "cannot watch signal %d", stop_signals[i]);
@@ -210,8 +241,23 @@ static int open_signals(struct engine *e, struct error *error)
 	return 0;
 }
 
+void ending_review_signals(struct engine *e)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(stop_signals); i++) {
+		struct signal_watcher *w = &e->signals[i].watcher;
+		bool wanted = !is_claimed(e, stop_signals[i]) && !e->signals[i].ignored;
+
+		if (!wanted && w->started)
+			signal_stop(e->reactor, w);
+		else if (wanted && !w->started && signal_start(e->reactor, w) < 0)
+			log_error(NULL, "cannot watch signal %d: %s", stop_signals[i],
+				  strerror(errno));
+	}
+}
+
 int ending_open(struct engine *e, struct error *error)
 {
+	e->had_terminal = has_terminal();
 	timer_init(&e->within, CLOCK_OF_LOOP, on_within);
 	timer_init(&e->patience, CLOCK_OF_LOOP, on_patience);
 	timer_init(&e->stopper, CLOCK_OF_LOOP, on_stopper);

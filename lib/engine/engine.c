@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "engine/control.h"
+#include "engine/reload.h"
 #include "follow/follow.h"
 #include "inotify/inotify.h"
 #include "output/sink.h"
@@ -53,29 +54,19 @@ static void name_error(struct error *e, const char *rule)
 		 (int)(sizeof e->what - strlen(rule) - 3), what);
 }
 
-/* One rule more, not opened yet. NULL with ENOMEM. */
-static struct armed_rule *add_rule(struct engine *e, const struct rule *rule)
+static int open_rules(struct engine *e, struct rules *rules, struct error *error)
 {
-	struct armed_rule *a;
+	struct generation *g = generation_new(e, rules, false);
 
-	if (ARRAY_GROW(e->rules, e->rules_capacity, e->n_rules + 1) < 0)
-		return NULL;
-	a = calloc(1, sizeof *a);
-	if (!a)
-		return NULL;
-	a->engine = e;
-	a->rule = rule;
-	e->rules[e->n_rules++] = a;
-	return a;
-}
-
-static int open_rules(struct engine *e, const struct rules *rules, struct error *error)
-{
+	if (!g || ARRAY_GROW(e->rules, e->rules_capacity, rules->count + 1) < 0)
+		return error_errno(error, "cannot arm the rules");
+	g->alive++; /* main's, to the end */
 	for (size_t i = 0; i < rules->count; i++) {
-		struct armed_rule *a = add_rule(e, rules->items[i]);
+		struct armed_rule *a = armed_new(e, g, rules->items[i]);
 
 		if (!a)
 			return error_errno(error, "cannot arm the rules");
+		e->rules[e->n_rules++] = a;
 		error_clear(error);
 		if (armed_open(a, error) < 0) {
 			name_error(error, a->rule->name);
@@ -102,7 +93,7 @@ struct armed_rule *engine_find(const struct engine *e, const char *name)
 	return NULL;
 }
 
-struct engine *engine_open(struct reactor *r, const struct rules *rules,
+struct engine *engine_open(struct reactor *r, struct rules *rules,
 			   const struct engine_config *config, struct error *error)
 {
 	struct engine *e = calloc(1, sizeof *e);
@@ -113,12 +104,13 @@ struct engine *engine_open(struct reactor *r, const struct rules *rules,
 	}
 	e->reactor = r;
 	e->config = config;
+	reload_open(e);
 	e->output = sink_open(r, 1, OUTPUT_LIMIT, on_output, e);
 	e->inotify = inotify_set_new(r);
 	e->follows = e->inotify ? follow_set_new(r, e->inotify) : NULL;
 	if (!e->output || !e->follows) {
 		error_errno(error, "cannot start");
-	} else if (open_rules(e, rules, error) == 0 && timekeeper_open(e, rules, error) == 0 &&
+	} else if (open_rules(e, rules, error) == 0 && timekeeper_open(e, error) == 0 &&
 		   ending_open(e, error) == 0 && live_open(e, error) == 0 &&
 		   open_control(e, error) == 0) {
 		return e;
@@ -129,10 +121,9 @@ struct engine *engine_open(struct reactor *r, const struct rules *rules,
 
 void engine_close(struct engine *e)
 {
-	for (size_t i = 0; i < e->n_rules; i++) {
-		armed_close(e->rules[i]);
-		free(e->rules[i]);
-	}
+	for (size_t i = 0; i < e->n_rules; i++)
+		armed_free(e->rules[i]);
+	reload_close(e);
 	control_close(e->control);
 	reactor_measure(e->reactor, NULL);
 	live_close(e);
@@ -142,7 +133,6 @@ void engine_close(struct engine *e)
 	inotify_set_free(e->inotify);
 	if (e->output)
 		sink_close(e->output);
-	buf_free(&e->ready);
 	buf_free(&e->line);
 	free(e->rules);
 	free(e);
@@ -150,19 +140,26 @@ void engine_close(struct engine *e)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-static int write_ready_file(struct engine *e)
+int engine_write_ready_file(const struct engine *e)
 {
+	struct buf ready = {0};
 	struct error error;
+	int result;
 
 	if (!e->config->ready_file)
 		return 0;
-	if (e->ready.failed)
-		error_set(&error, "cannot write %s: out of memory", e->config->ready_file);
-	else if (file_replace(e->config->ready_file, e->ready.data ? e->ready.data : "",
-			      e->ready.length, 0644, false, &error) == 0)
-		return 0;
-	log_error(NULL, "%s", error.what);
-	return -1;
+	for (size_t i = 0; i < e->n_rules; i++)
+		if (e->rules[i]->bound.length && !e->rules[i]->retired)
+			buf_add(&ready, e->rules[i]->bound.data, e->rules[i]->bound.length);
+	if (ready.failed)
+		result = error_set(&error, "cannot write %s: out of memory", e->config->ready_file);
+	else
+		result = file_replace(e->config->ready_file, ready.data ? ready.data : "",
+				      ready.length, 0644, false, &error);
+	if (result < 0)
+		log_error(NULL, "%s", error.what);
+	buf_free(&ready);
+	return result;
 }
 
 struct engine_end engine_run(struct engine *e)
@@ -172,7 +169,7 @@ struct engine_end engine_run(struct engine *e)
 	e->since = clock_read(CLOCK_OF_WALL);
 	log_debug(NULL, "%zu %s armed; the loop waits by %s", e->n_rules,
 		  e->n_rules == 1 ? "rule is" : "rules are", reactor_backend(e->reactor));
-	if (write_ready_file(e) < 0)
+	if (engine_write_ready_file(e) < 0)
 		engine_finish(e, 1, 0);
 	while (e->phase != ENGINE_DONE) {
 		if (reactor_run(e->reactor) == 0)
@@ -217,7 +214,15 @@ bool engine_may_start(const struct engine *e)
 void engine_rule_over(struct engine *e, struct armed_rule *a)
 {
 	log_debug(a->rule->name, "the rule has ended");
-	if (++e->n_over < e->n_rules || e->phase != ENGINE_RUNNING)
+	engine_check_over(e);
+}
+
+void engine_check_over(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_rules; i++)
+		if (!e->rules[i]->retired && !e->rules[i]->over)
+			return;
+	if (e->phase != ENGINE_RUNNING)
 		return;
 	if (e->config->count) {
 		log_error(NULL, "every rule has ended after %llu of %llu runs",

@@ -26,10 +26,13 @@ struct engine_config {
 	bool fail_fast;         /* stop at the first command that fails */
 	const char *ready_file; /* written once all is armed; NULL: none */
 	const char *control;    /* path of the control socket; NULL: none */
-	bool from_files;        /* rules came from -f: HUP does not end evwatch */
-	bool live_line;         /* standard error is a terminal for a live line about schedules */
-	struct guard *guard;    /* NULL: --no-guard */
-	struct sink *errors;    /* standard error, shared with the log */
+	bool from_files;        /* rules came from -f: HUP reads them again */
+	/* Reads the rules again: 0, or -1 with rules->diagnostics filled. */
+	int (*reread)(void *context, struct rules *rules);
+	void *reread_context;
+	bool live_line;      /* standard error is a terminal for a live line about schedules */
+	struct guard *guard; /* NULL: --no-guard */
+	struct sink *errors; /* standard error, shared with the log */
 	const struct inherited *inherited;
 };
 
@@ -41,7 +44,7 @@ struct engine_end {
 
 /* Opens every source. `rules` and `config` outlive the engine. NULL with `e`, e->what with the
  * rule's name in front. */
-struct engine *engine_open(struct reactor *r, const struct rules *rules,
+struct engine *engine_open(struct reactor *r, struct rules *rules,
 			   const struct engine_config *config, struct error *e);
 
 /* Arms, then runs to the end. */

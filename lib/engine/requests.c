@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "engine/reload.h"
 #include "engine/state.h"
 #include "rule/rule.h"
 #include "source/source.h"
@@ -165,12 +166,29 @@ static void handle_quit(struct request *r)
 	engine_finish(r->engine, 128 + SIGTERM, SIGTERM);
 }
 
+/* The errors as people read them, lines and carets included. */
+static void refuse_reload(struct request *r, const struct buf *why)
+{
+	buf_add_text(r->answer, "{\"ok\":false,\"error\":\"the rules stay as they were\"");
+	if (why->length) {
+		buf_add_text(r->answer, ",\"details\":");
+		json_add_string(r->answer, why->data, why->length);
+	}
+	buf_add_text(r->answer, "}\n");
+}
+
 static void handle_reload(struct request *r)
 {
-	struct error e;
+	struct reload_counts counts;
+	struct buf why = {0};
 
-	error_set(&e, "reload: not there yet");
-	refuse(r, &e);
+	if (engine_reload(r->engine, &counts, &why) == 0)
+		buf_printf(r->answer,
+			   "{\"ok\":true,\"unchanged\":%zu,\"added\":%zu,\"removed\":%zu}\n",
+			   counts.unchanged, counts.added, counts.removed);
+	else
+		refuse_reload(r, &why);
+	buf_free(&why);
 }
 
 static const struct request_type types[] = {

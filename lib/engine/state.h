@@ -14,6 +14,7 @@
 #include "reactor/reactor.h"
 
 struct control;
+struct generation;
 struct follow_set;
 struct inotify_set;
 struct live;
@@ -34,10 +35,15 @@ struct armed_rule {
 	/* Of the rules of this name that this one took over from at a reload. */
 	struct job_stats before;
 	uint64_t before_events;
-	bool open; /* the source was opened and not closed yet */
+	struct generation *generation; /* that `rule` is of */
+	struct armed_rule *successor; /* its command starts when this one's has ended; NULL: none */
+	struct buf bound;             /* its lines in the ready file */
+	bool open;                    /* the source was opened and not closed yet */
 	bool source_ended;
 	bool paused;  /* by hand */
+	bool leaving; /* a reload that goes on has no such rule */
 	bool retired; /* a reload took it out: it ends */
+	bool gone;    /* it is freed in this turn */
 	bool over;    /* no event will come, nothing runs */
 };
 
@@ -48,17 +54,19 @@ enum { STOP_SIGNALS = 4 }; /* INT, TERM, QUIT, HUP */
 struct stop_signal {
 	struct signal_watcher watcher;
 	struct engine *engine;
+	bool ignored; /* as we were started */
 };
 
 struct engine {
 	struct reactor *reactor;
 	const struct engine_config *config;
 	struct armed_rule **rules; /* owned, each of them too */
-	size_t n_rules, rules_capacity, n_over;
+	size_t n_rules, rules_capacity;
+	struct link generations;
+	struct timer reaper; /* frees what a reload took out */
 	struct sink *output;
 	struct inotify_set *inotify; /* of all sources and the timekeeper */
 	struct follow_set *follows;  /* the same */
-	struct buf ready;            /* the ready file's content */
 	struct buf line;             /* the printer's scratch */
 	enum engine_phase phase;
 	struct engine_end end;
@@ -67,9 +75,9 @@ struct engine {
 	struct timer within, patience; /* --within; leftovers */
 	int64_t patience_end;
 	struct timer stopper;
-	bool stopped; /* the rules were told to */
+	bool had_terminal; /* a controlling one, at start */
+	bool stopped;      /* the rules were told to */
 	struct stop_signal signals[STOP_SIGNALS];
-	struct zone_set *zones;     /* the rules'; NULL: no schedule */
 	struct live *live;          /* NULL: no live line */
 	struct control *control;    /* NULL: no control socket */
 	struct reactor_turns turns; /* measured where there is a control socket */
@@ -91,9 +99,16 @@ void armed_pause(struct armed_rule *a, bool paused);
 /* The source and the job have nothing left to do. */
 bool armed_idle(const struct armed_rule *a);
 void armed_close(struct armed_rule *a);
+/* A rule that is not open yet, and not in the engine's list. NULL with ENOMEM. */
+struct armed_rule *armed_new(struct engine *e, struct generation *g, const struct rule *rule);
+void armed_free(struct armed_rule *a);
 
 /* ---- engine.c ---- */
 void engine_rule_over(struct engine *e, struct armed_rule *a);
+/* Ends when every rule has ended. */
+void engine_check_over(struct engine *e);
+/* Returns 0, or -1 and it was logged. */
+int engine_write_ready_file(const struct engine *e);
 /* The rule of this name, or NULL. */
 struct armed_rule *engine_find(const struct engine *e, const char *name);
 /* A run ended, or an event was printed: limits are looked at. */
@@ -107,6 +122,8 @@ int ending_open(struct engine *e, struct error *error);
 void engine_finish(struct engine *e, int status, int signal);
 /* Something became idle: is it time to go on with the end? */
 void ending_review(struct engine *e);
+/* The rules have changed: takes the signals that none of them takes. */
+void ending_review_signals(struct engine *e);
 void ending_close(struct engine *e);
 
 /* ---- status.c: what status reports ---- */
@@ -114,7 +131,7 @@ void ending_close(struct engine *e);
 void status_add(struct buf *out, struct engine *e);
 
 /* ---- timekeeper.c: a clock that is set, zone data that change ---- */
-int timekeeper_open(struct engine *e, const struct rules *rules, struct error *error);
+int timekeeper_open(struct engine *e, struct error *error);
 void timekeeper_close(struct engine *e);
 
 /* ---- live.c: the live line of -v on a terminal ---- */

@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "calendar/zone.h"
+#include "engine/reload.h"
 #include "rule/rule.h"
 #include "source/source.h"
 
@@ -44,6 +45,30 @@ static void on_step(struct reactor *r, void *context)
 
 /* ---- zone data ------------------------------------------------------------------------------- */
 
+static bool refresh_zones(const struct engine *e)
+{
+	bool changed = false;
+
+	LIST_EACH(at, after, &e->generations)
+	{
+		struct zone_set *zones = CONTAINER_OF(at, struct generation, link)->rules->zones;
+
+		changed |= zones && zone_set_refresh(zones);
+	}
+	return changed;
+}
+
+/* Calls `each` (NULL: nothing) for every zone of all rules. Returns how many there are. */
+static size_t each_zone(const struct engine *e, void (*each)(void *context, const char *path),
+			void *context)
+{
+	size_t n = 0;
+
+	LIST_EACH(at, after, &e->generations)
+	n += zone_set_each(CONTAINER_OF(at, struct generation, link)->rules->zones, each, context);
+	return n;
+}
+
 static void on_directory(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
 	struct engine *e = CONTAINER_OF(w, struct engine, timekeeper);
@@ -53,7 +78,7 @@ static void on_directory(struct reactor *r, struct io_watcher *w, unsigned ready
 	(void)ready;
 	while (read(w->fd, events, sizeof events) > 0)
 		; /* which file it was does not matter */
-	if (!zone_set_refresh(e->zones))
+	if (!refresh_zones(e))
 		return;
 	log_info(NULL, "time zone data changed");
 	tell_sources(e);
@@ -95,7 +120,7 @@ static int watch_zones(struct engine *e)
 		return 0;
 	}
 	io_init(&e->timekeeper, fd, IO_READ, on_directory);
-	zone_set_each(e->zones, watch_zone, e);
+	each_zone(e, watch_zone, e);
 	if (io_start(e->reactor, &e->timekeeper) == 0)
 		return 0;
 	fd_close(&fd);
@@ -104,10 +129,9 @@ static int watch_zones(struct engine *e)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-int timekeeper_open(struct engine *e, const struct rules *rules, struct error *error)
+int timekeeper_open(struct engine *e, struct error *error)
 {
-	e->zones = rules->zones;
-	if (!zone_set_each(e->zones, NULL, NULL))
+	if (!each_zone(e, NULL, NULL))
 		return 0;
 	if (reactor_on_clock_step(e->reactor, on_step, e) < 0 || watch_zones(e) < 0)
 		return error_errno(error, "cannot watch the clock");

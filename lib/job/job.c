@@ -42,7 +42,7 @@ static void start_next(struct job *j)
 
 static bool may_start(const struct job *j)
 {
-	return !j->paused && j->n_running < j->setup.config->jobs &&
+	return !j->paused && !j->held && j->n_running < j->setup.config->jobs &&
 	       j->setup.host->may_start(j->setup.owner);
 }
 
@@ -331,6 +331,13 @@ void job_trigger(struct job *j, const struct event *event)
 void job_pause(struct job *j, bool paused)
 {
 	j->paused = paused;
+	pump(j);
+	j->setup.host->room(j->setup.owner);
+}
+
+void job_hold(struct job *j, bool held)
+{
+	j->held = held;
 	pump(j);
 	j->setup.host->room(j->setup.owner);
 }

@@ -74,6 +74,9 @@ void job_trigger(struct job *j, const struct event *event);
 void job_pause(struct job *j, bool paused);
 bool job_is_paused(const struct job *j);
 
+/* While it is held no run starts; what --on-busy would drop waits, too. */
+void job_hold(struct job *j, bool held);
+
 /* Stops what runs now, with all retries; what waits goes on. Returns how many runs. */
 size_t job_stop_runs(struct job *j);
 

@@ -16,7 +16,7 @@ struct job {
 	struct link runs;  /* launched ones */
 	size_t n_queued, n_running;
 	uint64_t last_ordinal;
-	bool stopping, paused;
+	bool stopping, paused, held;
 
 	struct batch *gathered; /* by --debounce or --throttle; NULL: nothing */
 	int64_t gathered_since, last_start;

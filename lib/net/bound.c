@@ -60,12 +60,27 @@ static bool still_ours(const struct listener *l)
 	       st.st_ino == l->unlink_inode;
 }
 
+/* Leaves the ring of those that share its sockets. True: others go on with them. */
+static bool leave_ring(struct listener *l)
+{
+	struct listener *before = l->kin;
+
+	if (!before)
+		return false;
+	while (before->kin != l)
+		before = before->kin;
+	before->kin = l->kin == before ? NULL : l->kin;
+	l->kin = NULL;
+	return true;
+}
+
 void listener_close(struct listener *l)
 {
 	int saved = errno;
+	bool shared = leave_ring(l);
 
 	/* Removed before it is closed: a successor never finds ours dead in its way. */
-	if (l->unlink_path && still_ours(l))
+	if (l->unlink_path && !shared && still_ours(l))
 		unlink(l->unlink_path);
 	free(l->unlink_path);
 	l->unlink_path = NULL;

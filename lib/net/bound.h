@@ -24,8 +24,9 @@ struct listener {
 	int count;
 	char *unlink_path; /* owned; the Unix socket file to remove when closed */
 	dev_t unlink_device;
-	ino_t unlink_inode; /* removed only while it is still the one we made */
-	bool inherited;     /* fd:N, systemd:NAME: duplicates; the originals stay open */
+	ino_t unlink_inode;   /* removed only while it is still the one we made */
+	struct listener *kin; /* the next of a ring that share their sockets; NULL: none */
+	bool inherited;       /* fd:N, systemd:NAME: duplicates; the originals stay open */
 };
 
 /* A new socket for this address, not bound. Returns it, or -1 with errno. */

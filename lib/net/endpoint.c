@@ -345,3 +345,17 @@ int endpoint_check_target(const struct endpoint *ep, const char *word, struct er
 		return wrong_at(e, word, word, "* can be listened on only");
 	return 0;
 }
+
+bool endpoint_same(const struct endpoint *a, const struct endpoint *b)
+{
+	struct buf left = {0}, right = {0};
+	bool same;
+
+	endpoint_add(&left, a);
+	endpoint_add(&right, b);
+	same = a->kind == b->kind && !left.failed && !right.failed && left.data && right.data &&
+	       strcmp(left.data, right.data) == 0;
+	buf_free(&left);
+	buf_free(&right);
+	return same;
+}

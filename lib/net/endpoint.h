@@ -82,6 +82,9 @@ struct address {
  */
 int endpoint_addresses(const struct endpoint *ep, struct address *out, int room);
 
+/* Are they the same word? */
+bool endpoint_same(const struct endpoint *a, const struct endpoint *b);
+
 /* The interface that the host names behind a `%`, by its index; 0: none. */
 uint32_t endpoint_interface(const struct endpoint *ep);
 

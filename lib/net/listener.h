@@ -15,4 +15,11 @@
 int listener_open(struct listener *l, const struct endpoint *ep, const struct listen_config *c,
 		  struct error *e);
 
+/*
+ * The same, but where `from` is not NULL, a listener of the same endpoint, its sockets are shared:
+ * of a successor, so that no connection is refused in between. Neither may move in memory.
+ */
+int listener_open_from(struct listener *l, struct listener *from, const struct endpoint *ep,
+		       const struct listen_config *c, struct error *e);
+
 #endif

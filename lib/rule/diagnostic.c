@@ -2,6 +2,7 @@
 #include "rule/diagnostic.h"
 
 #include "base/array.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "rule/script.h"
 
@@ -103,4 +104,35 @@ void diagnostic_print(const struct diagnostic *d, struct buf *out)
 	buf_add_char(out, '\n');
 	print_line(&spot, out);
 	print_hint(&d->error, " ", out);
+}
+
+static void add_place(const struct diagnostic *d, struct buf *fields)
+{
+	struct spot spot;
+
+	if (!d->script)
+		return;
+	spot = spot_find(d->script, d->offset);
+	buf_add_text(fields, ",\"file\":");
+	json_add_string(fields, d->script->name, strlen(d->script->name));
+	buf_printf(fields, ",\"line\":%zu,\"column\":%zu", spot.number, spot.column);
+}
+
+void diagnostic_log(const struct diagnostic *d)
+{
+	struct buf b = {0};
+
+	if (log_is_json()) {
+		add_place(d, &b);
+		if (*d->error.hint) {
+			buf_add_text(&b, ",\"hint\":");
+			json_add_string(&b, d->error.hint, strlen(d->error.hint));
+		}
+		log_fields(LOG_ERROR, NULL, &b, "%s", d->error.what);
+	} else {
+		diagnostic_print(d, &b);
+		if (b.data)
+			log_pass_on(b.data, b.length);
+	}
+	buf_free(&b);
 }

@@ -4,6 +4,8 @@
 #include "base/table.h"
 #include "source/source.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MOST_KINDS = 32 };
@@ -34,13 +36,13 @@ static size_t kind_index(const struct source_type *type)
 
 static int name_rule(struct rule *r, size_t ordinal)
 {
-	struct buf b = {0};
-
 	if (r->name)
 		return 0;
-	buf_printf(&b, "%s%zu", r->type->name, ordinal);
-	r->name = buf_take(&b);
-	return r->name ? 0 : -1;
+	r->name = malloc(RULE_NAME_ROOM);
+	if (!r->name)
+		return -1;
+	snprintf(r->name, RULE_NAME_ROOM, "%s%zu", r->type->name, ordinal);
+	return 0;
 }
 
 static int out_of_memory(struct rules *rules)

@@ -3,6 +3,7 @@
 
 #include "base/array.h"
 #include "base/option.h"
+#include "base/table.h"
 #include "base/text.h"
 #include "calendar/zone.h"
 #include "rule/foreign.h"
@@ -223,6 +224,22 @@ static void read_words(struct reading *r, struct rule *rule, size_t kind)
 	free(args);
 }
 
+/* Keeps what makes it this rule: the words, after the defaults that were noted already. */
+static void keep_identity(struct reading *r, struct rule *rule)
+{
+	for (size_t i = 0; i < r->count; i++)
+		identify(r, r->words[i].text);
+	identify(r, rule->command.shell ? "-- text" : "--");
+	for (size_t i = 0; i < rule->command.count; i++)
+		identify(r, rule->command.words[i]);
+	rule->identity_length = r->identity.length;
+	rule->identity = buf_take(&r->identity);
+	if (rule->identity)
+		rule->identity_hash = hash_bytes(rule->identity, rule->identity_length);
+	else
+		fault_memory(r);
+}
+
 int read_rule(struct reading *r, size_t kind, char *name, struct command *command,
 	      const struct defaults *defaults)
 {
@@ -242,6 +259,7 @@ int read_rule(struct reading *r, size_t kind, char *name, struct command *comman
 	rule->command = *command;
 	rule_scopes(r, rule);
 	apply_defaults(r, defaults);
+	keep_identity(r, rule);
 	read_words(r, rule, kind);
 	settle(r, rule, &r->words[kind]);
 	if (!r->failed && rules_add(r->rules, rule) < 0)

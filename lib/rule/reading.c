@@ -276,6 +276,11 @@ size_t find_kind(const struct reading *r)
 	return r->count;
 }
 
+void identify(struct reading *r, const char *word)
+{
+	buf_add(&r->identity, word, strlen(word) + 1);
+}
+
 void apply_defaults(struct reading *r, const struct defaults *d)
 {
 	for (size_t i = 0; d && i < d->words.count; i++) {
@@ -295,6 +300,8 @@ void apply_defaults(struct reading *r, const struct defaults *d)
 		if (!here.option)
 			continue;
 		error_clear(&e);
+		identify(r, here.option->name);
+		identify(r, value ? value : "");
 		if (scopes_apply(&r->scopes, here.option, value, &e) < 0) {
 			r->failed = true;
 			diagnostics_add(&r->rules->diagnostics, d->script, word->offset, &e);

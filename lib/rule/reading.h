@@ -22,7 +22,11 @@ struct reading {
 	struct defaults *collect;           /* rule options are noted here; may be NULL */
 	const struct option_scope *process; /* of command lines; else NULL */
 	bool failed;
+	struct buf identity; /* of the rule, so far (rule.h) */
 };
+
+/* Adds a word to the identity. */
+void identify(struct reading *r, const char *word);
 
 /* Notes what is wrong at an offset of the script, or at e->column of a word. */
 void fault_at(struct reading *r, size_t offset, const struct error *e);

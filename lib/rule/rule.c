@@ -7,6 +7,7 @@
 #include "calendar/zone.h"
 #include "source/source.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +25,21 @@ void rule_free(struct rule *r)
 	option_release(print_options, &r->print);
 	command_free(&r->command);
 	free(r->name);
+	free(r->identity);
 	free(r);
+}
+
+bool rule_same(const struct rule *a, const struct rule *b)
+{
+	return a->identity_hash == b->identity_hash && a->identity_length == b->identity_length &&
+	       a->named == b->named && memcmp(a->identity, b->identity, a->identity_length) == 0 &&
+	       (!a->named || strcmp(a->name, b->name) == 0);
+}
+
+void rule_rename(struct rule *r, const char *name)
+{
+	if (!r->named)
+		snprintf(r->name, RULE_NAME_ROOM, "%s", name);
 }
 
 void rules_free(struct rules *rules)

@@ -34,6 +34,13 @@ struct rule {
 	struct command command; /* count 0: none */
 	const struct script *script;
 	size_t offset; /* where it starts in its script */
+	/*
+	 * What makes it this rule and no other: its words, the defaults that it took over, its
+	 * command, each ended by a NUL; and the hash of that. Owned.
+	 */
+	char *identity;
+	size_t identity_length;
+	uint64_t identity_hash;
 };
 
 /* All rules of an invocation, with the texts that they came from. */
@@ -49,6 +56,17 @@ struct rules {
 };
 
 void rule_free(struct rule *r);
+
+/* Does this rule of a later reading say the same, name included where there is one? */
+bool rule_same(const struct rule *a, const struct rule *b);
+
+/*
+ * Gives a rule without a name of its own the one of its new place, where all that borrow its name
+ * find it.
+ */
+void rule_rename(struct rule *r, const char *name);
+
+enum { RULE_NAME_ROOM = 40 }; /* of names that follow from kind and ordinal */
 void rules_free(struct rules *rules);
 
 /* Keeps a script for as long as the rules live. NULL (with a diagnostic) when `s` is NULL. */

@@ -22,6 +22,8 @@
 
 struct buf;
 struct calendar_time;
+struct endpoint;
+struct listener;
 struct error;
 struct follow_set;
 struct inotify_set;
@@ -41,6 +43,11 @@ struct source_host {
 	void (*ended)(struct source *s);
 	/* It cannot go on: told to the user once, evwatch ends with status 1. */
 	void (*failed)(struct source *s, const struct error *e);
+	/*
+	 * The listener of this endpoint that a rule has which goes at this reload, to be shared; or
+	 * NULL. During open. NULL: there is none ever.
+	 */
+	struct listener *(*kept)(struct source *s, const struct endpoint *ep);
 	/* Bound address for --ready-file, as an endpoint word. During open. */
 	void (*bound)(struct source *s, const char *endpoint);
 	/*
@@ -155,12 +162,20 @@ struct source_type {
 	 * Optional. */
 	void (*run_began)(struct source *s, void *token);
 	void (*run_ended)(struct source *s, void *token, const struct run_outcome *outcome);
+	/* Its listener of this endpoint, for a successor to share; or NULL. Optional. */
+	struct listener *(*listener)(struct source *s, const struct endpoint *ep);
 	/* Appends what it counts, as members of a JSON object with a comma before each. Optional.
 	 */
 	void (*status)(const struct source *s, struct buf *out);
 	/* The wall clock was set, the machine slept, or the rules of a zone changed. Optional. */
 	void (*clock_changed)(struct source *s);
 };
+
+/* What host->kept says. */
+static inline struct listener *source_kept(struct source *s, const struct endpoint *ep)
+{
+	return s->host->kept ? s->host->kept(s, ep) : NULL;
+}
 
 /* All kinds in the order of --help; ends with NULL. */
 extern const struct source_type *const source_types[];

@@ -139,7 +139,10 @@ static int listen_open(struct source *base, struct error *e)
 		return -1;
 	}
 	for (size_t i = 0; i < c->count; i++) {
-		if (listener_open(&s->listeners[i], &c->endpoints[i], &c->socket, e) < 0) {
+		struct listener *kept = source_kept(base, &c->endpoints[i]);
+
+		if (listener_open_from(&s->listeners[i], kept, &c->endpoints[i], &c->socket, e) <
+		    0) {
 			listen_close(base);
 			return -1;
 		}
@@ -195,6 +198,17 @@ static void listen_stop(struct source *base)
 	for (size_t i = 0; i < s->n_listeners; i++)
 		if (carries_streams(&s->listeners[i]))
 			listener_close(&s->listeners[i]);
+}
+
+static struct listener *listen_listener(struct source *base, const struct endpoint *ep)
+{
+	struct listen_source *s = (struct listen_source *)base;
+	const struct listen_settings *c = base->config;
+
+	for (size_t i = 0; i < s->n_listeners; i++)
+		if (endpoint_same(&c->endpoints[i], ep))
+			return &s->listeners[i];
+	return NULL;
 }
 
 static void listen_run_ended(struct source *base, void *token, const struct run_outcome *outcome)
@@ -318,4 +332,5 @@ const struct source_type source_listen = {
     .stop = listen_stop,
     .close = listen_close,
     .run_ended = listen_run_ended,
+    .listener = listen_listener,
 };

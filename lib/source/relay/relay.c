@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/text.h"
 #include "base/log.h"
 #include "net/listener.h"
 #include "source/kinds.h"
@@ -258,7 +259,8 @@ static int open_alone(struct relay_source *s, struct error *e)
 	const struct relay_config *c = s->base.config;
 	struct listen_config socket = {.mode = 0600};
 
-	if (listener_open(&s->listener, &c->listen, &socket, e) < 0 ||
+	if (listener_open_from(&s->listener, source_kept(&s->base, &c->listen), &c->listen, &socket,
+			       e) < 0 ||
 	    check_sockets(c, &s->listener, e) < 0 || relay_carrier_open(s, e) < 0)
 		return -1;
 	tell_bound(s, &s->listener);
@@ -359,6 +361,54 @@ static void relay_stop(struct source *base)
 	relay_check_ended(s);
 }
 
+static struct listener *relay_listener(struct source *base, const struct endpoint *ep)
+{
+	struct relay_source *s = (struct relay_source *)base;
+	const struct relay_config *c = base->config;
+
+	return s->listener.count && endpoint_same(&c->listen, ep) ? &s->listener : NULL;
+}
+
+static void add_target_status(const struct relay_source *s, size_t i, struct buf *out)
+{
+	const struct relay_config *c = s->base.config;
+	const struct target *t = &s->targets.all[i];
+	struct buf name = {0};
+
+	endpoint_add(&name, &c->targets[i]);
+	buf_add_text(out, i ? ",{\"target\":" : "{\"target\":");
+	json_add_string(out, name.data ? name.data : "", name.length);
+	buf_printf(out, ",\"connections\":%zu,\"chosen\":%llu", t->connections,
+		   (unsigned long long)t->chosen);
+	buf_printf(out, ",\"failed\":%llu,\"bytes_to\":%llu,\"bytes_from\":%llu",
+		   (unsigned long long)t->failed, (unsigned long long)t->to,
+		   (unsigned long long)t->from);
+	if (c->check)
+		buf_printf(out, ",\"up\":%s", atomic_load(t->down) ? "false" : "true");
+	buf_add_char(out, '}');
+	buf_free(&name);
+}
+
+/* Workers are processes of their own: what they carry is in their logs. */
+static void relay_status(const struct source *base, struct buf *out)
+{
+	const struct relay_source *s = (const struct relay_source *)base;
+	const struct relay_config *c = base->config;
+	size_t connections = 0;
+
+	if (s->workers)
+		return;
+	for (size_t i = 0; i < c->n_targets; i++)
+		connections += s->targets.all[i].connections;
+	buf_printf(out, ",\"relay\":{\"connections\":%zu,\"accepted\":%llu,\"refused\":%llu",
+		   connections, (unsigned long long)s->n_accepted,
+		   (unsigned long long)s->n_refused);
+	buf_add_text(out, ",\"targets\":[");
+	for (size_t i = 0; i < c->n_targets; i++)
+		add_target_status(s, i, out);
+	buf_add_text(out, "]}");
+}
+
 /* ---- the kind -------------------------------------------------------------------------------- */
 
 static const struct event_name relay_events[] = {
@@ -389,4 +439,6 @@ const struct source_type source_relay = {
     .start = relay_start,
     .stop = relay_stop,
     .close = relay_close,
+    .listener = relay_listener,
+    .status = relay_status,
 };

@@ -1,0 +1,403 @@
+/* See reload.h. */
+#include "engine/reload.h"
+
+#include "base/array.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/table.h"
+#include "engine/state.h"
+#include "rule/rule.h"
+#include "source/source.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- generations ----------------------------------------------------------------------------- */
+
+struct generation *generation_new(struct engine *e, struct rules *rules, bool owned)
+{
+	struct generation *g = calloc(1, sizeof *g);
+
+	if (!g)
+		return NULL;
+	g->rules = rules;
+	g->owned = owned;
+	list_prepend(&e->generations, &g->link);
+	return g;
+}
+
+static void generation_free(struct generation *g)
+{
+	list_remove(&g->link);
+	if (g->owned) {
+		rules_free(g->rules);
+		free(g->rules);
+	}
+	free(g);
+}
+
+void generation_release(struct generation *g)
+{
+	if (--g->alive == 0)
+		generation_free(g);
+}
+
+/* ---- one reload ------------------------------------------------------------------------------ */
+
+struct reload {
+	struct engine *engine;
+	struct generation *generation;
+	struct armed_rule **rules; /* owned: one for each of the new rules, kept or new */
+	size_t count;
+	struct reload_counts *counts;
+	struct buf *why;
+};
+
+/* How many are leaving. */
+static size_t mark_leaving(struct engine *e, bool leaving)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->n_rules; i++) {
+		e->rules[i]->leaving = leaving && !e->rules[i]->retired;
+		n += e->rules[i]->leaving;
+	}
+	return n;
+}
+
+/* A rule at work that says the same. Files change little: the next one is looked at first. */
+static struct armed_rule *find_same(const struct engine *e, const struct rule *rule, size_t *from)
+{
+	for (size_t n = 0; n < e->n_rules; n++) {
+		size_t i = (*from + n) % e->n_rules;
+
+		if (!e->rules[i]->leaving || !rule_same(e->rules[i]->rule, rule))
+			continue;
+		*from = i + 1;
+		return e->rules[i];
+	}
+	return NULL;
+}
+
+static void match_rules(struct reload *r)
+{
+	size_t from = 0;
+
+	r->counts->removed = mark_leaving(r->engine, true);
+	for (size_t i = 0; i < r->count; i++) {
+		r->rules[i] = find_same(r->engine, r->generation->rules->items[i], &from);
+		if (!r->rules[i])
+			continue;
+		r->rules[i]->leaving = false;
+		r->counts->unchanged++;
+		r->counts->removed--;
+	}
+}
+
+/* The unchanged ones belong to an older generation. */
+static bool is_new(const struct reload *r, const struct armed_rule *a)
+{
+	return a && a->generation == r->generation;
+}
+
+static int open_new(struct reload *r)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		struct error e;
+
+		if (r->rules[i])
+			continue;
+		error_clear(&e);
+		r->rules[i] = armed_new(r->engine, r->generation, r->generation->rules->items[i]);
+		if (r->rules[i] && armed_open(r->rules[i], &e) == 0) {
+			r->counts->added++;
+			continue;
+		}
+		if (!r->rules[i])
+			error_set(&e, "out of memory");
+		buf_printf(r->why, "%s: %s\n%s%s", r->generation->rules->items[i]->name, e.what,
+			   e.hint, *e.hint ? "\n" : "");
+		log_error(r->generation->rules->items[i]->name, "%s", e.what);
+		if (*e.hint)
+			log_error(r->generation->rules->items[i]->name, "%s", e.hint);
+		return -1;
+	}
+	return 0;
+}
+
+static void close_new(struct reload *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (is_new(r, r->rules[i]))
+			armed_free(r->rules[i]);
+	mark_leaving(r->engine, false);
+}
+
+/* ---- taking over ----------------------------------------------------------------------------- */
+
+static uint64_t name_hash(const void *name)
+{
+	return hash_bytes(name, strlen(name));
+}
+
+static uint64_t armed_hash(const void *armed)
+{
+	return name_hash(((const struct armed_rule *)armed)->rule->name);
+}
+
+static bool armed_is_called(const void *armed, const void *name)
+{
+	return strcmp(((const struct armed_rule *)armed)->rule->name, name) == 0;
+}
+
+/* Counters do not go back, and the successor's command waits for the end of its predecessor's. */
+static void take_over(struct armed_rule *a, struct armed_rule *old)
+{
+	struct job_stats stats = {0};
+
+	if (old->job)
+		job_stats(old->job, &stats);
+	a->before = old->before;
+	a->before.runs += stats.runs;
+	a->before.failures += stats.failures;
+	a->before.skipped += stats.skipped;
+	a->before_events = old->before_events + old->events;
+	if (a->job && old->job && !job_idle(old->job)) {
+		old->successor = a;
+		job_hold(a->job, true);
+	}
+}
+
+/* Without memory for the table counters begin anew. */
+static void take_over_all(struct reload *r)
+{
+	static const struct table_type by_name = {armed_hash, name_hash, armed_is_called};
+	struct engine *e = r->engine;
+	struct table names;
+
+	table_init(&names, &by_name);
+	for (size_t i = 0; i < e->n_rules; i++)
+		if (e->rules[i]->leaving)
+			table_add(&names, e->rules[i]);
+	for (size_t i = 0; i < r->count; i++) {
+		struct armed_rule *old = table_find(&names, r->rules[i]->rule->name);
+
+		if (!old || !is_new(r, r->rules[i]))
+			continue;
+		take_over(r->rules[i], old);
+		r->counts->removed--; /* it is replaced */
+	}
+	table_free(&names);
+}
+
+static void rename_kept(struct reload *r)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		const char *name = r->generation->rules->items[i]->name;
+
+		if (!is_new(r, r->rules[i]) && strcmp(r->rules[i]->rule->name, name) != 0)
+			rule_rename((struct rule *)r->rules[i]->rule, name);
+	}
+}
+
+/* The new order: that of the text, and behind it what goes. There is room for all. */
+static void put_in_order(struct reload *r)
+{
+	struct engine *e = r->engine;
+	size_t n = r->count;
+
+	for (size_t i = 0; i < e->n_rules; i++)
+		if (e->rules[i]->leaving || e->rules[i]->retired)
+			r->rules[n++] = e->rules[i];
+	free(e->rules);
+	e->rules = r->rules;
+	e->n_rules = e->rules_capacity = n;
+	r->rules = NULL;
+}
+
+static void retire_leaving(struct reload *r)
+{
+	struct engine *e = r->engine;
+
+	for (size_t i = 0; i < e->n_rules; i++) {
+		struct armed_rule *a = e->rules[i];
+
+		if (!a->leaving)
+			continue;
+		a->leaving = false;
+		a->retired = true;
+		log_info(a->rule->name, "the rule goes");
+		armed_stop(a);
+	}
+	reload_review(e);
+}
+
+static void start_new(struct reload *r)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		struct armed_rule *a = r->engine->rules[i];
+
+		if (!is_new(r, a))
+			continue;
+		log_info(a->rule->name, "the rule is new or changed");
+		armed_start(a);
+	}
+}
+
+static void settle(struct reload *r)
+{
+	struct engine *e = r->engine;
+	struct error error;
+
+	e->reloads++;
+	timekeeper_close(e);
+	if (timekeeper_open(e, &error) < 0)
+		log_error(NULL, "%s", error.what);
+	ending_review_signals(e);
+	engine_write_ready_file(e);
+	engine_check_over(e);
+	live_changed(e);
+}
+
+static void commit(struct reload *r)
+{
+	take_over_all(r);
+	rename_kept(r);
+	put_in_order(r);
+	retire_leaving(r);
+	start_new(r);
+	settle(r);
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static struct rules *read_rules(struct engine *e, struct buf *why)
+{
+	struct rules *rules = calloc(1, sizeof *rules);
+
+	if (!rules) {
+		buf_add_text(why, "out of memory\n");
+		return NULL;
+	}
+	if (e->config->reread(e->config->reread_context, rules) == 0)
+		return rules;
+	for (size_t i = 0; i < rules->diagnostics.count; i++) {
+		diagnostic_print(&rules->diagnostics.items[i], why);
+		diagnostic_log(&rules->diagnostics.items[i]);
+	}
+	rules_free(rules);
+	free(rules);
+	return NULL;
+}
+
+static int reload_with(struct engine *e, struct rules *rules, struct reload_counts *counts,
+		       struct buf *why)
+{
+	struct reload r = {.engine = e, .count = rules->count, .counts = counts, .why = why};
+	int result = -1;
+
+	r.generation = generation_new(e, rules, true);
+	if (!r.generation) {
+		rules_free(rules);
+		free(rules);
+		return -1;
+	}
+	r.generation->alive++; /* ours, until here */
+	r.rules = calloc(rules->count + e->n_rules + 1, sizeof *r.rules);
+	if (r.rules) {
+		match_rules(&r);
+		result = open_new(&r);
+		if (result == 0)
+			commit(&r);
+		else
+			close_new(&r);
+	}
+	free(r.rules);
+	generation_release(r.generation);
+	return result;
+}
+
+int engine_reload(struct engine *e, struct reload_counts *counts, struct buf *why)
+{
+	struct rules *rules;
+
+	*counts = (struct reload_counts){0};
+	if (e->phase != ENGINE_RUNNING) {
+		buf_add_text(why, "evwatch is stopping\n");
+		return -1;
+	}
+	rules = read_rules(e, why);
+	if (rules && reload_with(e, rules, counts, why) == 0)
+		return 0;
+	log_error(NULL, "the rules stay as they were");
+	return -1;
+}
+
+/* ---- what goes ------------------------------------------------------------------------------- */
+
+struct listener *reload_kept(const struct engine *e, const struct endpoint *ep)
+{
+	for (size_t i = 0; i < e->n_rules; i++) {
+		const struct armed_rule *a = e->rules[i];
+		struct listener *l;
+
+		if (!a->leaving || !a->open || a->source_ended || !a->rule->type->listener)
+			continue;
+		l = a->rule->type->listener(a->source, ep);
+		if (l)
+			return l;
+	}
+	return NULL;
+}
+
+/* What has ended lets its successor's command start. */
+static void mark_gone(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_rules; i++) {
+		struct armed_rule *a = e->rules[i];
+
+		a->gone = a->retired && armed_idle(a);
+		if (a->gone && a->successor)
+			job_hold(a->successor->job, false);
+	}
+}
+
+static void on_reaper(struct reactor *r, struct timer *t)
+{
+	struct engine *e = CONTAINER_OF(t, struct engine, reaper);
+	size_t kept = 0, n = e->n_rules;
+
+	(void)r;
+	mark_gone(e);
+	for (size_t i = 0; i < n; i++)
+		if (e->rules[i]->successor && e->rules[i]->successor->gone)
+			e->rules[i]->successor = NULL;
+	for (size_t i = 0; i < n; i++)
+		if (e->rules[i]->gone)
+			armed_free(e->rules[i]);
+		else
+			e->rules[kept++] = e->rules[i];
+	e->n_rules = kept;
+}
+
+void reload_review(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_rules; i++)
+		if (e->rules[i]->retired && armed_idle(e->rules[i])) {
+			timer_start_soon(e->reactor, &e->reaper);
+			return;
+		}
+}
+
+void reload_open(struct engine *e)
+{
+	list_init(&e->generations);
+	timer_init(&e->reaper, CLOCK_OF_LOOP, on_reaper);
+}
+
+void reload_close(struct engine *e)
+{
+	timer_stop(e->reactor, &e->reaper);
+	LIST_EACH(at, after, &e->generations)
+	generation_free(CONTAINER_OF(at, struct generation, link));
+}

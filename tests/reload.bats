@@ -1,0 +1,251 @@
+#!/usr/bin/env bats
+# Reading the rules again: HUP and evwatch reload.
+load helper
+
+prepare() {
+  export EVWATCH_CONTROL=$PWD/ctl
+}
+
+# rules: standard input becomes r.rules.
+rules() {
+  cat >r.rules.new
+  mv r.rules.new r.rules
+}
+
+# names: the rules at work, in order.
+names() {
+  "$EV" status --json | python3 -c 'import json, sys; print(*[r["name"] for r in json.load(sys.stdin)["rules"]])'
+}
+
+@test "a rule that says the same keeps its command, its queue and its count; others come and go" {
+  mkfifo in
+  rules <<'R'
+same: lines in -- echo "$EVWATCH_COUNT $1" >>log; until [ -e go ]; do sleep 0.01; done
+gone: every 1h --initial -- echo $$ >gone.pid; exec sleep 1000
+R
+  start --control ctl -f r.rules
+  exec 5<>in
+  printf 'a\nb\n' >&5
+  until_ok 'grep -q a log && [ -s gone.pid ]'
+  rules <<'R'
+new: every 1h --initial -- touch new
+
+# a comment, and another place in the file
+same:   lines in -- echo "$EVWATCH_COUNT $1" >>log; until [ -e go ]; do sleep 0.01; done
+R
+  run_ev reload
+  [ "$status" = 0 ]
+  [ "$output" = '1 rules unchanged, 1 new or changed, 1 removed' ]
+  until_ok '[ -e new ] && ! kill -0 $(cat gone.pid) 2>/dev/null'
+  [ "$(names)" = 'new same' ]
+  printf 'c\n' >&5
+  touch go
+  until_ok '[ "$(lines_of log)" = 3 ]'
+  [ "$(tr '\n' ' ' <log)" = '1 a 2 b 3 c ' ]
+}
+
+@test "HUP reads the rules again, with what set says; rules of -e and of standard input stay" {
+  rules <<<'a: every 1h --initial -- touch a1'
+  mkfifo stdin
+  env --default-signal=HUP "$EV" --control ctl --ready-file ready -e 'e: every 1h' -f r.rules -f - <stdin >out 2>err 3>&- &
+  P=$!
+  STARTED+=("$P")
+  echo 'i: every 1h' >stdin
+  until_ok '[ -e ready ] && [ -e a1 ]'
+  rules <<'R'
+set --env X=7
+a: every 1h --initial -- touch a1.$X
+b: every 1h --initial -- touch b1
+R
+  kill -HUP "$P"
+  until_ok '[ -e a1.7 ] && [ -e b1 ]'
+  grep -q 'rules read again: 2 unchanged, 2 new or changed, 0 gone' err
+  [ "$(names)" = 'e a b i' ]
+}
+
+@test "errors change nothing, and are told whole" {
+  rules <<<'a: every 1h'
+  start --control ctl -f r.rules
+  rules <<'R'
+a: evry 1h
+b: every 1x
+R
+  run_ev reload
+  [ "$status" = 1 ]
+  for f in err <(echo "$output"); do
+    tee >(cat >&2) <"$f" >seen
+    grep -q 'r.rules:1:4: there is no kind "evry"' seen
+    grep -q '^ *^ did you mean every?' seen
+    grep -q 'r.rules:2:' seen
+  done
+  [ "$(names)" = a ]
+  rm r.rules
+  run_ev reload
+  [ "$status" = 1 ]
+  grep -q 'cannot read r.rules' <<<"$output"
+  rules <<<'a: every 1h'
+  run_ev reload
+  [ "$output" = '1 rules unchanged, 0 new or changed, 0 removed' ]
+}
+
+@test "one new rule that cannot be opened changes nothing" {
+  rules <<<'a: listen 127.0.0.1:0 -- echo old'
+  start --control ctl -f r.rules
+  port=$(port)
+  taken=$(free_port)
+  start_server "$taken"
+  rules <<R
+a: listen 127.0.0.1:0 -- echo new
+b: listen 127.0.0.1:$taken -- cat
+R
+  run_ev reload
+  [ "$status" = 1 ]
+  grep -q "^b: cannot listen on 127.0.0.1:$taken" <<<"$output"
+  [ "$(tcp "$port" </dev/null)" = old ]
+  [ "$(names)" = a ]
+}
+
+start_server() {
+  python3 -c "
+import socket, time
+s = socket.create_server(('127.0.0.1', $1)); open('taken', 'w'); time.sleep(1000)" 3>&- &
+  STARTED+=("$!")
+  until_ok '[ -e taken ]'
+}
+
+@test "a changed listener keeps its sockets: no connection is refused, the port and the file stay" {
+  rules <<'R'
+a: listen 127.0.0.1:0 unix:sock -- echo 0
+r: relay unix:relay 127.0.0.1:9
+R
+  start --control ctl -f r.rules
+  port=$(port a)
+  python3 - "$port" >refused <<'P' 3>&- &
+import os, socket, sys
+n = bad = 0
+while not os.path.exists('enough'):
+    n += 1
+    try:
+        s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 30)
+        bad += not s.makefile().readline().strip().isdigit()
+        s = socket.socket(socket.AF_UNIX); s.connect('sock'); s.makefile().read()
+    except OSError as e: bad += 1; print(e)
+print(n, bad, file=open('connected', 'w'))
+P
+  STARTED+=("$!")
+  for i in 1 2 3 4 5 6 7 8; do
+    printf 'a: listen 127.0.0.1:0 unix:sock -- echo %s\nr: relay unix:relay 127.0.0.1:1%s\n' "$i" "$i" | rules
+    "$EV" reload >/dev/null
+  done
+  until_ok '[ "$(tcp "$port" </dev/null)" = 8 ]'
+  touch enough
+  until_ok '[ -s connected ]'
+  cat refused
+  read -r n bad <connected
+  [ "$n" -gt 0 ] && [ "$bad" = 0 ]
+  [ "$(port a)" = "$port" ]
+  [ -S sock ] && [ -S relay ]
+  until_ok '[ "$("$EV" status --json | grep -o "\"name\"" | wc -l)" = 2 ]'
+  stop
+  [ ! -e sock ] && [ ! -e relay ]
+}
+
+@test "timers keep their phase, and connections through an unchanged relay stay" {
+  cat >echo.py <<'P'
+import socket, threading
+s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], file=open('up', 'w'), flush=True)
+def serve(c):
+    while d := c.recv(4096): c.sendall(d)
+while True: threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
+P
+  python3 echo.py 3>&- &
+  STARTED+=("$!")
+  until_ok '[ -s up ]'
+  rules <<R
+t: every 100ms --missed all
+r: relay 127.0.0.1:0 127.0.0.1:$(cat up)
+x: every 1h
+R
+  start --control ctl -f r.rules --json
+  python3 - "$(port r)" "$EV" <<'P'
+import socket, subprocess, sys
+all = [socket.create_connection(('127.0.0.1', int(sys.argv[1]))) for i in range(50)]
+text = open('r.rules').read()
+for n in range(20):
+    open('r.rules', 'w').write(text.replace('x: every 1h', f'x: every {n + 2}h'))
+    subprocess.run([sys.argv[2], 'reload'], check=True, stdout=subprocess.DEVNULL)
+    for s in all: s.sendall(b'ping%d' % n)
+    for s in all: assert s.recv(100) == b'ping%d' % n
+P
+  stop
+  python3 - <<'P'
+import json
+due = [json.loads(l)['scheduled'] for l in open('out') if '"t"' in l]
+assert len(due) > 3
+assert all(abs(b - a - 0.1) < 1e-3 for a, b in zip(due, due[1:])), due
+P
+}
+
+@test "a changed rule's command starts when its predecessor's has ended" {
+  rules <<<'s: every 1h --initial -- trap "sleep 0.3; echo end >>log; exit 0" TERM; echo start1 >>log; while :; do sleep 0.05; done'
+  start --control ctl -f r.rules
+  until_ok 'grep -q start1 log'
+  rules <<<'s: every 1h --initial -- echo start2 >>log'
+  "$EV" reload
+  until_ok 'grep -q start2 log'
+  [ "$(tr '\n' ' ' <log)" = 'start1 end start2 ' ]
+}
+
+@test "rules without a name are known by their text, and counters do not go back" {
+  rules <<'R'
+after 1ms -- true
+every 1h --initial -- touch "$EVWATCH_RULE"
+n: after 1ms -- exit 1
+R
+  start --control ctl -f r.rules
+  until_ok '[ -e every1 ] && "$EV" status --prometheus | grep -q "rule_failures_total{rule=\"n\",kind=\"after\"} 1"'
+  rules <<'R'
+after 1ms -- true
+every 2h
+every 1h --initial -- touch "$EVWATCH_RULE"
+n: after 2h -- exit 1
+R
+  run_ev reload
+  [ "$output" = '2 rules unchanged, 2 new or changed, 0 removed' ]
+  [ "$(names)" = 'after1 every1 every2 n' ]
+  "$EV" status --prometheus | grep -q 'rule_failures_total{rule="n",kind="after"} 1'
+  "$EV" trigger every2
+  until_ok '[ -e every2 ]'
+}
+
+@test "a rule for HUP or TERM that comes with a reload takes the signal, and gives it back" {
+  rules <<<'a: every 1h'
+  start --control ctl -f r.rules
+  rules <<'R'
+a: every 1h
+h: signal HUP TERM -- echo "$1" >>log
+R
+  kill -HUP "$P"
+  until_ok '[ "$(names)" = "a h" ]'
+  kill -HUP "$P"
+  until_ok 'grep -q HUP log'
+  kill -TERM "$P"
+  until_ok 'grep -q TERM log'
+  rules <<<'a: every 1h'
+  "$EV" reload
+  until_ok '[ "$(names)" = a ]'
+  stop
+  [ "$STATUS" = 143 ]
+}
+
+@test "a thousand changed rules are read again while a timer stays on time" {
+  { echo 't: every 50ms --missed all'; for i in $(seq 1000); do echo "r$i: every 1h -- true $i"; done; } >r.rules
+  start --control ctl -f r.rules
+  for i in 1 2 3; do
+    sed -i "s/true.*/true again $i/" r.rules
+    run_ev reload
+    [ "$output" = '1 rules unchanged, 1000 new or changed, 0 removed' ]
+  done
+  run_ev reload
+  [ "$output" = '1001 rules unchanged, 0 new or changed, 0 removed' ]
+}
