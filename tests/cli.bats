@@ -99,9 +99,9 @@ load helper
     [ "${lines[0]}" = "evwatch: command line:1:$column: $what" ]
     [ "${lines[2]:column+1:1}" = '^' ]
   done <<'T'
-18|--match: "(": Unmatched ( or \(|lines x --match '('
-16|--match: "(": Unmatched ( or \(|lines '--match=(' x
-26|--match: "(": Unmatched ( or \(|lines --match a --match '(' x
+18|--match: "(": ( has no )|lines x --match '('
+16|--match: "(": ( has no )|lines '--match=(' x
+26|--match: "(": ( has no )|lines --match a --match '(' x
 23|--format: there is no %q|every 1s --format 'ab %q' -n
 10|--json and --format exclude each other|every 1s --json --format x
 20|--output: its value is empty|every 1s --output '' -- true

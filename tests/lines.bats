@@ -10,6 +10,15 @@ load helper
   [ "$output" = 'line one' ]
 }
 
+@test "--ignore-case takes capitals and small letters for the same" {
+  printf 'An ERROR\nno\nerror too\n' >f
+  run_ev lines f --match 'e(rr)or' --ignore-case -- 'echo "$2"'
+  [ "$output" = $'RR\nrr' ]
+  run_ev lines f --ignore-case
+  [ "$status" = 2 ]
+  grep -q -- '--ignore-case needs --match' <<<"$output"
+}
+
 @test "a last line without its end counts" {
   run bash -c "printf 'a\nb' | '$EV' lines -"
   [ "$output" = $'line a\nline b' ]

@@ -1,5 +1,6 @@
 /* See describe.h. */
 #include "describe.h"
+#include "options.h"
 
 #include "rule/rule.h"
 
@@ -16,4 +17,5 @@ void rules_tell(const struct rules *rules)
 	if (b.data)
 		fwrite(b.data, 1, b.length, stdout);
 	buf_free(&b);
+	diagnostics_tell(&rules->doubts);
 }

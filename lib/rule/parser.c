@@ -221,6 +221,8 @@ static void read_words(struct reading *r, struct rule *rule, size_t kind)
 		read_arguments(r, rule, &r->words[kind], args, n);
 	if (!r->failed)
 		check_options(r, rule);
+	if (!r->failed)
+		note_doubts(r, rule, &r->words[kind]);
 	free(args);
 }
 

@@ -183,19 +183,38 @@ static bool next_option(const struct reading *r, size_t *i, struct written_optio
 	return false;
 }
 
-void fault_of_rule(struct reading *r, const struct word *kind, const struct error *e)
+/* Where the option stands that the error begins with: its last word; else the kind's. */
+static size_t offset_of_rule(const struct reading *r, const struct word *kind,
+			     const struct error *e)
 {
 	const struct word *at = kind;
-	struct error placed = *e;
+	int column = e->column;
 	struct written_option o;
 
 	for (size_t i = 0; next_option(r, &i, &o); i++) {
 		if (!error_names(e, o.option->name))
 			continue;
 		at = &r->words[i];
-		placed.column = e->column + (o.inline_value ? (int)(o.inline_value - at->text) : 0);
+		column = e->column + (o.inline_value ? (int)(o.inline_value - at->text) : 0);
 	}
-	fault(r, at, &placed);
+	return word_offset(r->script, at, column);
+}
+
+void fault_of_rule(struct reading *r, const struct word *kind, const struct error *e)
+{
+	fault_at(r, offset_of_rule(r, kind, e), e);
+}
+
+void note_doubts(struct reading *r, const struct rule *rule, const struct word *kind)
+{
+	struct error e, warning;
+
+	error_clear(&e);
+	if (!rule->type->doubtful || !rule->type->doubtful(rule->source_config, &e))
+		return;
+	error_set(&warning, "warning: %.380s", e.what);
+	error_hint(&warning, "%s", e.hint);
+	diagnostics_add(&r->rules->doubts, r->script, offset_of_rule(r, kind, &e), &warning);
 }
 
 /* Is it an option of `table` that has no effect unless what the table configures is done? */

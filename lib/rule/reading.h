@@ -36,6 +36,9 @@ void fault(struct reading *r, const struct word *w, const struct error *e);
 void fault_of_rule(struct reading *r, const struct word *kind, const struct error *e);
 void fault_memory(struct reading *r);
 
+/* Notes what the rule, which is valid, says that was hardly meant. */
+void note_doubts(struct reading *r, const struct rule *rule, const struct word *kind);
+
 /* Reads the option word at *i, a cluster of letters whole; *i moves to its last word. */
 void read_option(struct reading *r, size_t *i);
 

@@ -52,6 +52,7 @@ void rules_free(struct rules *rules)
 	free(rules->scripts);
 	zone_set_free(rules->zones);
 	diagnostics_free(&rules->diagnostics);
+	diagnostics_free(&rules->doubts);
 	*rules = (struct rules){0};
 }
 

@@ -51,6 +51,7 @@ struct rules {
 	size_t n_scripts, scripts_capacity;
 	struct zone_set *zones; /* NULL until a schedule needs one */
 	struct diagnostics diagnostics;
+	struct diagnostics doubts; /* what is valid, and hardly meant: for check */
 	/* Options of command lines, to tell them from misspelt ones in a rule; NULL: none. */
 	const struct option *process;
 };

@@ -132,6 +132,10 @@ struct source_type {
 	 */
 	void (*describe)(const void *config, struct buf *out);
 
+	/* What this valid configuration says that was hardly meant, for check: true with `e`
+	 * filled, the option first, and a hint. Optional. */
+	bool (*doubtful)(const void *config, struct error *e);
+
 	/*
 	 * Schedules: the first time due strictly after `after`, of a rule that was started at
 	 * `start` (ns since the epoch), and its zone (NULL: none of its own). False when there is

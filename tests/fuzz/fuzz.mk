@@ -20,4 +20,18 @@ fuzz-rules:
 	$(MAKE) $(SANITIZED) build/asan/fuzz/rules
 	@build/asan/fuzz/rules $(SECONDS_OF) $(SEED)
 
-.PHONY: fuzz-file fuzz-lines fuzz-proxy fuzz-rules
+# PAIRS of an expression and a text, beside regexec(3).
+PAIRS ?= 1000000
+$(BUILD)/fuzz/match: CPPFLAGS += -Itests/unit
+fuzz-match: $(BUILD)/fuzz/match
+	@$(BUILD)/fuzz/match $(PAIRS) $(SEED)
+
+# libFuzzer chooses expression and text: no crash, no answer but regexec's, none too slow.
+fuzz-match-libfuzzer:
+	$(MAKE) BUILD=build/libfuzzer CC=clang HARDEN= SANITIZE="-fsanitize=address,undefined,fuzzer-no-link" \
+	    OPT="-O1 -g" build/libfuzzer/libevwatch.a
+	clang $(CPPFLAGS) -Itests/unit -std=c11 -O1 -g -fsanitize=address,undefined,fuzzer -o build/libfuzzer/match \
+	    tests/fuzz/match_libfuzzer.c build/libfuzzer/libevwatch.a
+	@build/libfuzzer/match -max_total_time=$(SECONDS_OF) -max_len=4096 -verbosity=0 -print_final_stats=1
+
+.PHONY: fuzz-file fuzz-lines fuzz-proxy fuzz-rules fuzz-match fuzz-match-libfuzzer

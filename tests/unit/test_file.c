@@ -1,6 +1,6 @@
 /* The pure parts of file: sets of names, globs, git's patterns. */
+#include "match/glob.h"
 #include "source/file/choose/ignore_rules.h"
-#include "source/file/glob.h"
 #include "source/file/names.h"
 #include "tap.h"
 

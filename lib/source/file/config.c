@@ -5,7 +5,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "source/file/file.h"
-#include "source/file/glob.h"
+#include "match/glob.h"
 
 #include <errno.h>
 #include <fcntl.h>

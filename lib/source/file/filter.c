@@ -9,7 +9,7 @@
 #include "base/units.h"
 #include "source/file/choose/gitignore.h"
 #include "source/file/file.h"
-#include "source/file/glob.h"
+#include "match/glob.h"
 
 #include <limits.h>
 #include <stdio.h>

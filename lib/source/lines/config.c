@@ -13,16 +13,38 @@ void lines_init(void *config)
 	((struct lines_config *)config)->max_line = 1024 * 1024;
 }
 
-int lines_compile(regex_t *re, const char *pattern, struct error *e)
+struct match *lines_compile(const struct lines_config *c, struct error *e)
 {
-	char why[128];
-	int code = regcomp(re, pattern, REG_EXTENDED);
+	struct match *m = match_new(c->match, c->ignore_case, e);
+	struct error why;
 
-	if (code == 0)
-		return 0;
-	regerror(code, re, why, sizeof why);
-	error_set(e, "--match: \"%s\": %s", pattern, why);
-	return error_hint(e, "an extended regular expression, see regex(7)");
+	if (m)
+		return m;
+	why = *e;
+	error_set(e, "--match: \"%s\": %s", c->match, why.what);
+	error_hint(e, "%s", why.hint);
+	e->column = why.column;
+	return NULL;
+}
+
+static int check_match(const struct lines_config *c, struct error *e)
+{
+	struct match *m;
+
+	if (!c->match)
+		return c->invert        ? error_set(e, "--invert needs --match")
+		       : c->ignore_case ? error_set(e, "--ignore-case needs --match")
+					: 0;
+	m = lines_compile(c, e);
+	match_free(m);
+	return m ? 0 : -1;
+}
+
+bool lines_doubtful(const void *config, struct error *e)
+{
+	const struct lines_config *c = config;
+
+	return c->match && match_doubtful(c->match, e) && error_of_option(e, "match") < 0;
 }
 
 /* PATH, -, or fd:N */
@@ -42,15 +64,9 @@ static int check_input(const char *word, struct error *e)
 int lines_arguments(void *config, char *const *words, size_t n, struct error *e)
 {
 	struct lines_config *c = config;
-	regex_t re;
 
-	if (c->match) {
-		if (lines_compile(&re, c->match, e) < 0)
-			return -1;
-		regfree(&re);
-	}
-	if (c->invert && !c->match)
-		return error_set(e, "--invert needs --match");
+	if (check_match(c, e) < 0)
+		return -1;
 	if (!c->max_line)
 		return error_set(e, "--max-line must be more than nothing");
 	for (size_t i = 0; i < n; i++) {
@@ -79,7 +95,8 @@ void lines_describe(const void *config, struct buf *out)
 			   strcmp(c->paths.items[i], "-") == 0 ? "standard input"
 							       : c->paths.items[i]);
 	if (c->match)
-		buf_printf(out, " that %s %s", c->invert ? "does not match" : "matches", c->match);
+		buf_printf(out, " that %s %s%s", c->invert ? "does not match" : "matches", c->match,
+			   c->ignore_case ? " in any case" : "");
 }
 
 const struct event_name lines_events[] = {
@@ -117,6 +134,9 @@ const struct option lines_options[] = {
      .may_be_empty = true,
      .help = "only lines that match; its groups are $2, $3, ..."},
     {.name = "invert", .offset = FIELD(invert), .help = "only lines that do not match"},
+    {.name = "ignore-case",
+     .offset = FIELD(ignore_case),
+     .help = "--match takes capitals and small letters for the same"},
     {.name = "max-line",
      .type = OPTION_SIZE,
      .offset = FIELD(max_line),

@@ -7,47 +7,58 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_GROUPS = 32, COMPACT = 65536 };
+enum { COMPACT = 65536 };
 
-static void emit_line(struct lines_source *s, const char *line, const regmatch_t *groups,
-		      size_t n_groups)
+static void emit_line(struct lines_source *s, const char *line, size_t n_groups)
 {
 	struct event event = event_make("line");
-	const char *subjects[MOST_GROUPS + 1] = {line};
-	char *copies[MOST_GROUPS] = {NULL};
+	const char *subjects[MATCH_MOST_GROUPS + 1] = {line};
+	char *copies[MATCH_MOST_GROUPS + 1] = {NULL};
 
-	for (size_t i = 1; i < n_groups; i++) {
-		regoff_t from = groups[i].rm_so < 0 ? 0 : groups[i].rm_so;
-		regoff_t to = groups[i].rm_so < 0 ? 0 : groups[i].rm_eo;
+	for (size_t i = 1; i <= n_groups; i++) {
+		struct match_span group = s->groups[i];
 
-		copies[i] = strndup(line + from, (size_t)(to - from));
+		if (group.from == MATCH_UNSET)
+			group.from = group.to = 0;
+		copies[i] = strndup(line + group.from, group.to - group.from);
 		subjects[i] = copies[i] ? copies[i] : "";
 	}
 	event.subjects = subjects;
-	event.n_subjects = n_groups ? n_groups : 1;
+	event.n_subjects = n_groups + 1;
 	s->base.host->emit(&s->base, &event, 1);
-	for (size_t i = 1; i < n_groups; i++)
+	for (size_t i = 1; i <= n_groups; i++)
 		free(copies[i]);
+}
+
+void lines_match_on(struct lines_source *s)
+{
+	const char *line = s->matching;
+	size_t groups = match_groups(s->match);
+	bool invert = ((const struct lines_config *)s->base.config)->invert;
+	enum match_answer answer;
+
+	answer = s->budget ? match_run(s->match, &s->budget) : MATCH_MORE;
+	if (answer == MATCH_MORE)
+		return;
+	s->matching = NULL;
+	if ((answer == MATCH_YES) != invert)
+		emit_line(s, line, invert ? 0 : groups);
 }
 
 /* One line, NUL-terminated in place of its end. */
 static void take_line(struct lines_source *s, const char *line)
 {
-	const struct lines_config *c = s->base.config;
-	const regex_t *re = s->match;
-	regmatch_t groups[MOST_GROUPS];
-	size_t n = re ? re->re_nsub + 1 : 0;
-	bool matches;
+	bool invert = ((const struct lines_config *)s->base.config)->invert;
+	size_t groups;
 
-	if (!re) {
-		emit_line(s, line, NULL, 0);
+	if (!s->match) {
+		emit_line(s, line, 0);
 		return;
 	}
-	if (n > MOST_GROUPS)
-		n = MOST_GROUPS;
-	matches = regexec(re, line, n, groups, 0) == 0;
-	if (matches != c->invert)
-		emit_line(s, line, groups, c->invert ? 0 : n);
+	groups = invert ? 0 : match_groups(s->match);
+	match_begin(s->match, line, strlen(line), s->groups, groups ? groups + 1 : 0);
+	s->matching = line;
+	lines_match_on(s);
 }
 
 static void tell_too_long(struct line_input *in)
@@ -133,11 +144,15 @@ void lines_cut(struct line_input *in)
 {
 	struct lines_source *s = in->owner;
 
-	if (s->cutting_lines)
+	if (s->cutting_lines || s->resting)
 		return;
 	s->cutting_lines = true;
-	while (!s->base.paused && !s->stopped && take_next(in))
+	s->budget = MATCH_TURN;
+	while (!s->base.paused && !s->stopped && s->budget && take_next(in))
 		;
 	s->cutting_lines = false;
-	tidy(in);
+	if (!s->budget && !s->stopped)
+		lines_rest(s);
+	else
+		tidy(in);
 }

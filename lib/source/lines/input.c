@@ -175,9 +175,8 @@ static void at_end_of_file(struct line_input *in)
 		return;
 	}
 	if (in->fifo && in->mine) {
-		in->flushing = true;
+		in->flushing = true; /* until the next writer's bytes come */
 		lines_arrived(in);
-		in->flushing = false;
 		reopen_fifo(in);
 		input_want(in, !in->owner->base.paused);
 		return;
@@ -200,6 +199,7 @@ static void on_readable(struct reactor *r, struct io_watcher *w, unsigned ready)
 	}
 	n = read(in->fd, in->buf.data + in->buf.length, SLICE);
 	if (n > 0) {
+		in->flushing = false;
 		in->buf.length += (size_t)n;
 		in->offset += n;
 		lines_arrived(in);
@@ -220,7 +220,7 @@ void input_want(struct line_input *in, bool more)
 {
 	if (in->fd < 0 || in->over || in->at_end || in->owner->stopped)
 		return;
-	if (!more)
+	if (!more || in->owner->resting)
 		io_stop(reactor_of(in), &in->io);
 	else if (io_start(reactor_of(in), &in->io) < 0)
 		log_error(in->owner->base.rule, "cannot watch %s: %s", in->path, strerror(errno));

@@ -10,10 +10,12 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "source/kinds.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -27,7 +29,7 @@ static bool all_over(const struct lines_source *s)
 
 static void end_when_over(struct lines_source *s)
 {
-	if (s->stopped || s->base.paused || s->cutting_lines || !all_over(s))
+	if (s->stopped || s->base.paused || s->cutting_lines || s->resting || !all_over(s))
 		return;
 	s->stopped = true;
 	s->base.host->ended(&s->base);
@@ -37,6 +39,56 @@ void lines_arrived(struct line_input *in)
 {
 	lines_cut(in);
 	end_when_over(in->owner);
+}
+
+/* ---- turns ----------------------------------------------------------------------------------- */
+
+static void want_all(struct lines_source *s, bool more)
+{
+	for (size_t i = 0; i < s->n_inputs && !s->stopped; i++)
+		input_want(&s->inputs[i], more);
+}
+
+/* The line stays where it is in its buffer: nothing is read, and no followed file looked at. */
+void lines_rest(struct lines_source *s)
+{
+	s->resting = true;
+	want_all(s, false);
+	if (s->notify_fd >= 0)
+		io_stop(s->base.reactor, &s->notify);
+	if (timer_start_soon(s->base.reactor, &s->rest) < 0)
+		log_error(s->base.rule, "out of memory: its lines are not matched any more");
+}
+
+static void cut_all(struct lines_source *s)
+{
+	for (size_t i = 0; i < s->n_inputs && !s->base.paused && !s->stopped; i++)
+		lines_cut(&s->inputs[i]);
+}
+
+/* The next turn: the line that was being matched, those behind it, and reading as before. */
+static void on_rested(struct reactor *r, struct timer *t)
+{
+	struct lines_source *s = CONTAINER_OF(t, struct lines_source, rest);
+
+	if (s->base.paused || s->stopped)
+		return;
+	s->budget = MATCH_TURN;
+	if (s->matching) {
+		lines_match_on(s);
+		if (s->matching) {
+			timer_start_soon(r, t);
+			return;
+		}
+	}
+	s->resting = false;
+	cut_all(s);
+	if (s->resting || s->stopped)
+		return;
+	if (s->notify_fd >= 0 && io_start(r, &s->notify) < 0)
+		log_error(s->base.rule, "cannot follow files: %s", strerror(errno));
+	want_all(s, !s->base.paused);
+	end_when_over(s);
 }
 
 static void on_notify(struct reactor *r, struct io_watcher *w, unsigned ready)
@@ -62,12 +114,11 @@ static void lines_close(struct source *base)
 	free(s->inputs);
 	s->inputs = NULL;
 	s->n_inputs = 0;
+	timer_stop(base->reactor, &s->rest);
 	if (s->notify_fd >= 0)
 		io_stop(base->reactor, &s->notify);
 	fd_close(&s->notify_fd);
-	if (s->match)
-		regfree(s->match);
-	free(s->match);
+	match_free(s->match);
 	s->match = NULL;
 }
 
@@ -75,16 +126,12 @@ static int open_match(struct lines_source *s, struct error *e)
 {
 	const struct lines_config *c = s->base.config;
 
+	timer_init(&s->rest, CLOCK_OF_LOOP, on_rested);
+	s->rest.priority = s->base.priority;
 	if (!c->match)
 		return 0;
-	s->match = malloc(sizeof(regex_t));
-	if (!s->match)
-		return error_errno(e, "--match");
-	if (lines_compile(s->match, c->match, e) == 0)
-		return 0;
-	free(s->match);
-	s->match = NULL;
-	return -1;
+	s->match = lines_compile(c, e);
+	return s->match ? 0 : -1;
 }
 
 static int open_notify(struct lines_source *s, struct error *e)
@@ -156,6 +203,10 @@ static void lines_resume(struct source *base)
 {
 	struct lines_source *s = (struct lines_source *)base;
 
+	if (s->resting) {
+		timer_start_soon(base->reactor, &s->rest);
+		return;
+	}
 	for (size_t i = 0; i < s->n_inputs && !base->paused && !s->stopped; i++) {
 		lines_cut(&s->inputs[i]);
 		if (!base->paused)
@@ -186,6 +237,7 @@ const struct source_type source_lines = {
     .config_arguments = lines_arguments,
     .config_release = lines_release,
     .describe = lines_describe,
+    .doubtful = lines_doubtful,
     .size = sizeof(struct lines_source),
     .open = lines_open,
     .start = lines_start,

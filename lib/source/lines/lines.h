@@ -9,10 +9,10 @@
 #define EVWATCH_SOURCE_LINES_LINES_H
 
 #include "base/buf.h"
+#include "match/match.h"
 #include "reactor/reactor.h"
 #include "source/source.h"
 
-#include <regex.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -20,7 +20,7 @@ struct lines_config {
 	struct text_list paths;
 	bool follow;
 	int from; /* 0: end, 1: start */
-	bool invert, nul;
+	bool invert, nul, ignore_case;
 	char *match; /* ERE, or NULL */
 	uint64_t max_line;
 };
@@ -51,7 +51,12 @@ struct lines_source {
 	struct source base;
 	struct line_input *inputs; /* owned */
 	size_t n_inputs;
-	regex_t *match; /* owned; NULL: every line */
+	struct match *match;                             /* owned; NULL: every line */
+	struct match_span groups[MATCH_MOST_GROUPS + 1]; /* of the line that is matched */
+	const char *matching; /* a line that needs more turns, in an input's buffer; or NULL */
+	size_t budget;        /* steps of matching that are left in this turn */
+	struct timer rest;
+	bool resting; /* the budget is used up: nothing is read or cut until `rest` is due */
 	bool cutting_lines, told_too_long, stopped;
 	struct io_watcher notify; /* inotify: followed files and their folders */
 	int notify_fd;
@@ -64,8 +69,9 @@ void lines_init(void *config);
 int lines_arguments(void *config, char *const *words, size_t n, struct error *e);
 void lines_release(void *config);
 void lines_describe(const void *config, struct buf *out);
-/* Makes `re` of an ERE, for regfree. Returns 0, or -1 with `e` filled. */
-int lines_compile(regex_t *re, const char *pattern, struct error *e);
+bool lines_doubtful(const void *config, struct error *e);
+/* --match, for match_free. NULL with `e` filled. */
+struct match *lines_compile(const struct lines_config *c, struct error *e);
 
 /* ---- input.c ---- */
 /* Opens one input. Returns 0, or -1 with `e`. A followed file may be missing. */
@@ -81,9 +87,13 @@ void input_changed(struct line_input *in);
 /* ---- cut.c ---- */
 /* Hands on the lines that are whole, for as long as they are wanted. */
 void lines_cut(struct line_input *in);
+/* Goes on with the line whose matching took all of a turn. */
+void lines_match_on(struct lines_source *s);
 
 /* ---- lines.c, called by inputs ---- */
 /* Bytes came in, or the end of the input. */
 void lines_arrived(struct line_input *in);
+/* Matching took all of this turn: nothing is read or cut before the next one. */
+void lines_rest(struct lines_source *s);
 
 #endif

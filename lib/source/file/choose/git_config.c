@@ -8,7 +8,7 @@
  */
 #include "base/buf.h"
 #include "source/file/choose/git.h"
-#include "source/file/glob.h"
+#include "match/glob.h"
 
 #include <ctype.h>
 #include <limits.h>

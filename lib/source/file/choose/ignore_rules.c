@@ -3,7 +3,7 @@
 
 #include "base/array.h"
 #include "source/file/choose/git.h"
-#include "source/file/glob.h"
+#include "match/glob.h"
 
 #include <errno.h>
 #include <stdlib.h>

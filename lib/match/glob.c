@@ -6,7 +6,7 @@
  * strangers wrote. When the text stops matching, only the last `*` may eat one more character, and
  * where that is a slash, the last `**`: what came before either has matched as early as it could.
  */
-#include "source/file/glob.h"
+#include "match/glob.h"
 
 #include "base/array.h"
 

@@ -1,8 +1,8 @@
 /*
  * Globs: `*` and `?` stop at a slash, `**` does not. See glob.c.
  */
-#ifndef EVWATCH_SOURCE_FILE_GLOB_H
-#define EVWATCH_SOURCE_FILE_GLOB_H
+#ifndef EVWATCH_MATCH_GLOB_H
+#define EVWATCH_MATCH_GLOB_H
 
 #include <stdbool.h>
 
