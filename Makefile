@@ -23,7 +23,7 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
 HARDEN ?= -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
 OPT ?= -O2 -g
 LINK ?= -pie
-CFLAGS += -std=c11 $(OPT) $(WARN) $(HARDEN) $(SANITIZE)
+CFLAGS += -std=c11 -fvisibility=hidden $(OPT) $(WARN) $(HARDEN) $(SANITIZE)
 CPPFLAGS += -D_GNU_SOURCE -DEVWATCH_VERSION='"$(VERSION)"' -Ilib -MMD -MP
 LDFLAGS += $(LINK) -Wl,-z,relro,-z,now $(SANITIZE)
 LDLIBS += -lpthread
@@ -34,7 +34,8 @@ UNIT_SRC = $(sort $(wildcard tests/unit/test_*.c))
 LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/%.o)
 CMD_OBJ = $(CMD_SRC:%.c=$(BUILD)/%.o)
 UNIT_BIN = $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
-REACTOR_OBJ = $(filter $(BUILD)/lib/reactor/% $(BUILD)/lib/base/%,$(LIB_OBJ))
+REACTOR_OBJ = $(filter $(BUILD)/lib/reactor/%,$(LIB_OBJ))
+OBJCOPY ?= objcopy
 SANITIZED = BUILD=build/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" HARDEN= OPT="-O1 -g"
 
 # One short line a file; V=1 shows the commands.
@@ -47,12 +48,19 @@ $(BUILD)/evwatch: $(CMD_OBJ) $(BUILD)/libevwatch.a
 	$(SAY) LINK $@
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/libreactor.a: $(REACTOR_OBJ)
+# One object: what of lib/base it needs is in it, and only what reactor.h declares can be seen.
+$(BUILD)/libreactor.a: $(REACTOR_OBJ) $(BUILD)/base.a
 	$(SAY) AR $@
 	@rm -f $@
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(LD) -r -o $(BUILD)/reactor.o $^
+	$(Q)$(OBJCOPY) --localize-hidden $(BUILD)/reactor.o
+	$(Q)$(AR) rcs $@ $(BUILD)/reactor.o
 
+# Their flags decide what can be seen.
+$(REACTOR_OBJ) $(filter $(BUILD)/lib/base/%,$(LIB_OBJ)): Makefile
+$(BUILD)/base.a: $(filter $(BUILD)/lib/base/%,$(LIB_OBJ))
 $(BUILD)/libevwatch.a: $(LIB_OBJ)
+$(BUILD)/base.a $(BUILD)/libevwatch.a:
 	$(SAY) AR $@
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
@@ -113,17 +121,28 @@ static:
 	$(MAKE) BUILD=build/static CC=musl-gcc LINK=-static HARDEN=-fstack-protector-strong \
 	    OPT="-Os -g $(KERNEL_HEADERS)" WARN="-Wall -Wextra -Werror" build/static/evwatch
 
-install: all
+# What a program needs that is built on the reactor alone.
+install-reactor: $(BUILD)/libreactor.a
+	install -D -m 644 man/reactor.3 $(DESTDIR)$(PREFIX)/share/man/man3/reactor.3
+	install -D -m 644 lib/reactor/reactor.h $(DESTDIR)$(PREFIX)/include/reactor.h
+	install -D -m 644 $(BUILD)/libreactor.a $(DESTDIR)$(PREFIX)/lib/libreactor.a
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed 's,@PREFIX@,$(PREFIX),; s,@VERSION@,$(VERSION),' lib/reactor/reactor.pc.in \
+	    >$(DESTDIR)$(PREFIX)/lib/pkgconfig/reactor.pc
+
+install: all install-reactor
 	install -D -m 755 $(BUILD)/evwatch $(DESTDIR)$(PREFIX)/bin/evwatch
 	install -D -m 644 man/evwatch.1 $(DESTDIR)$(PREFIX)/share/man/man1/evwatch.1
 	install -D -m 644 man/evwatch-rules.5 $(DESTDIR)$(PREFIX)/share/man/man5/evwatch-rules.5
 
 uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/include/reactor.h $(DESTDIR)$(PREFIX)/lib/libreactor.a \
+	    $(DESTDIR)$(PREFIX)/lib/pkgconfig/reactor.pc $(DESTDIR)$(PREFIX)/share/man/man3/reactor.3
 	rm -f $(DESTDIR)$(PREFIX)/bin/evwatch $(DESTDIR)$(PREFIX)/share/man/man1/evwatch.1 \
 	    $(DESTDIR)$(PREFIX)/share/man/man5/evwatch-rules.5
 
 clean:
 	rm -rf build
 
-.PHONY: all units test demo house lint check asan valgrind inject bench coverage static install uninstall clean
+.PHONY: all units test demo house lint check asan valgrind inject bench coverage static install install-reactor uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:=.d)

@@ -96,8 +96,8 @@ bool help_print_of(const char *name)
 void version_print(void)
 {
 	printf("evwatch %s\nbackends:", EVWATCH_VERSION);
-	for (const struct backend_info *b = reactor_backends(); b->name; b++)
-		printf(" %s", b->name);
+	for (const struct backend_info *const *b = reactor_backends(); *b; b++)
+		printf(" %s", (*b)->name);
 	printf("\n");
 }
 

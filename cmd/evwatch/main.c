@@ -149,13 +149,16 @@ static struct engine_end run_loop(const struct process_options *o, struct rules 
 {
 	struct engine_end end = {.status = 2};
 	struct inherited inherited;
+	struct reactor_error why;
 	struct reactor *r;
 	struct sink *log;
 	struct error e;
 
 	inherited_take(&inherited);
-	r = reactor_new(o->backend ? o->backend : getenv("EVWATCH_BACKEND"), &e);
+	r = reactor_new(o->backend ? o->backend : getenv("EVWATCH_BACKEND"), &why);
 	if (!r) {
+		error_set(&e, "%s", why.what);
+		error_hint(&e, "%s", why.hint);
 		tell_error(&e);
 		return end;
 	}

@@ -2,14 +2,13 @@
 #include "tools.h"
 
 #include "base/buf.h"
-#include "base/error.h"
 #include "base/text.h"
 #include "reactor/reactor.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static void print_json(const struct backend_info *b, bool works, const struct error *why)
+static void print_json(const struct backend_info *b, bool works, const struct reactor_error *why)
 {
 	struct buf out = {0};
 
@@ -25,7 +24,7 @@ static void print_json(const struct backend_info *b, bool works, const struct er
 	buf_free(&out);
 }
 
-static void print_text(const struct backend_info *b, bool works, const struct error *why)
+static void print_text(const struct backend_info *b, bool works, const struct reactor_error *why)
 {
 	printf("%-10s%s%s\n", b->name,
 	       works ? "works here" : "does not work here: ", works ? "" : why->what);
@@ -42,16 +41,14 @@ int tool_backends(int argc, char **argv)
 		fprintf(stderr, "evwatch: backends takes only --json\n");
 		return 2;
 	}
-	for (const struct backend_info *b = reactor_backends(); b->name; b++) {
-		struct error why;
-		bool works;
+	for (const struct backend_info *const *b = reactor_backends(); *b; b++) {
+		struct reactor_error why;
+		bool works = reactor_backend_works((*b)->name, &why);
 
-		error_clear(&why);
-		works = reactor_backend_works(b->name, &why);
 		if (json)
-			print_json(b, works, &why);
+			print_json(*b, works, &why);
 		else
-			print_text(b, works, &why);
+			print_text(*b, works, &why);
 	}
 	return 0;
 }

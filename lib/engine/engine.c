@@ -76,12 +76,19 @@ static int open_rules(struct engine *e, struct rules *rules, struct error *error
 	return 0;
 }
 
+static void on_turn(void *context, int64_t took)
+{
+	struct engine *e = context;
+
+	histogram_add(&e->turns, took);
+}
+
 static int open_control(struct engine *e, struct error *error)
 {
 	if (!e->config->control)
 		return 0;
 	e->control = control_open(e, e->config->control, error);
-	reactor_measure(e->reactor, &e->turns);
+	reactor_measure(e->reactor, on_turn, e);
 	return e->control ? 0 : -1;
 }
 
@@ -125,7 +132,7 @@ void engine_close(struct engine *e)
 		armed_free(e->rules[i]);
 	reload_close(e);
 	control_close(e->control);
-	reactor_measure(e->reactor, NULL);
+	reactor_measure(e->reactor, NULL, NULL);
 	live_close(e);
 	timekeeper_close(e);
 	ending_close(e);

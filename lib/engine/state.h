@@ -9,6 +9,7 @@
 #define EVWATCH_ENGINE_STATE_H
 
 #include "base/buf.h"
+#include "base/histogram.h"
 #include "engine/engine.h"
 #include "job/job.h"
 #include "reactor/reactor.h"
@@ -78,9 +79,9 @@ struct engine {
 	bool had_terminal; /* a controlling one, at start */
 	bool stopped;      /* the rules were told to */
 	struct stop_signal signals[STOP_SIGNALS];
-	struct live *live;          /* NULL: no live line */
-	struct control *control;    /* NULL: no control socket */
-	struct reactor_turns turns; /* measured where there is a control socket */
+	struct live *live;       /* NULL: no live line */
+	struct control *control; /* NULL: no control socket */
+	struct histogram turns;  /* measured where there is a control socket */
 	uint64_t reloads;
 	int64_t since;                /* wall clock, ns: all was armed */
 	struct io_watcher timekeeper; /* inotify, of the directories of zone files */

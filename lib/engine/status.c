@@ -155,9 +155,9 @@ static void add_process(struct buf *out)
 static void add_loop(struct buf *out, const struct engine *e)
 {
 	buf_printf(out, ",\"loop\":{\"backend\":\"%s\"", reactor_backend(e->reactor));
-	add_count(out, "turns", e->turns.work.count);
-	add_percentile(out, "latency_p50", &e->turns.work, 50);
-	add_percentile(out, "latency_p99", &e->turns.work, 99);
+	add_count(out, "turns", e->turns.count);
+	add_percentile(out, "latency_p50", &e->turns, 50);
+	add_percentile(out, "latency_p99", &e->turns, 99);
 	buf_add_char(out, '}');
 }
 

@@ -8,8 +8,8 @@
  */
 #include "inotify/inner.h"
 
-#include "base/clock.h"
 #include "base/list.h"
+#include "reactor/reactor.h"
 
 #include <errno.h>
 #include <unistd.h>

@@ -7,18 +7,16 @@
 #ifndef EVWATCH_REACTOR_BACKEND_H
 #define EVWATCH_REACTOR_BACKEND_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "reactor/reactor.h"
 
-struct error;
 struct reactor;
+struct reactor_error;
 
 struct backend {
-	const char *name;
-	size_t size; /* of its state, which comes zeroed */
-	/* NULL when zeroes will do. Returns 0, or -1 with `e` filled, and is closed then too. */
-	int (*open)(void *state, struct error *e);
+	struct backend_info info; /* its name, what it is best for, its limits */
+	size_t size;              /* of its state, which comes zeroed */
+	/* NULL when zeroes will do. Returns 0, or -1 with `e` filled; dealloc is due then too. */
+	int (*init)(void *state, struct reactor_error *e);
 	/*
 	 * Sets the interest in a descriptor (never 0); `before` is what was set so far: 0 for none,
 	 * or when it may be another file by now. `generation` comes back with its readiness.
@@ -29,14 +27,13 @@ struct backend {
 	void (*del)(void *state, int fd);
 	/* Waits at most `wait` ns (-1: for ever) and calls io_ready (ready.h). Returns 0 or -1. */
 	int (*dispatch)(void *state, struct reactor *r, int64_t wait);
-	void (*close)(void *state);
+	void (*dealloc)(void *state);
 	bool need_reinit;    /* after fork, or it would share its state with the parent */
 	bool forgets_closed; /* the last close(2) of a file ends its registration */
+	bool no_edges;       /* IO_EDGE is refused */
 };
 
 /* What a backend tells beside readiness: this descriptor was closed while it was watched. */
 void io_refused(struct reactor *r, int fd);
-
-extern const struct backend backend_epoll, backend_uring, backend_poll, backend_select;
 
 #endif

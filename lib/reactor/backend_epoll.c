@@ -8,7 +8,6 @@
 #include "reactor/ready.h"
 
 #include "base/array.h"
-#include "base/error.h"
 #include "base/fd.h"
 
 #include <errno.h>
@@ -42,12 +41,12 @@ struct epoll_state {
 	struct epoll_event events[ROUND];
 };
 
-static int epoll_open(void *state, struct error *e)
+static int epoll_open(void *state, struct reactor_error *e)
 {
 	struct epoll_state *s = state;
 
 	s->fd = epoll_create1(EPOLL_CLOEXEC);
-	return s->fd < 0 ? error_errno(e, "epoll") : 0;
+	return s->fd < 0 ? reactor_fail_errno(e, "epoll") : 0;
 }
 
 static void epoll_close(void *state)
@@ -148,13 +147,13 @@ static int epoll_dispatch(void *state, struct reactor *r, int64_t wait)
 }
 
 const struct backend backend_epoll = {
-    .name = "epoll",
+    .info = {"epoll", "everything; the default", "none but the limit on open files"},
     .size = sizeof(struct epoll_state),
-    .open = epoll_open,
+    .init = epoll_open,
     .add = epoll_add,
     .del = epoll_del,
     .dispatch = epoll_dispatch,
-    .close = epoll_close,
+    .dealloc = epoll_close,
     .need_reinit = true,
     .forgets_closed = true,
 };

@@ -187,19 +187,23 @@ static int select_dispatch(void *state, struct reactor *r, int64_t wait)
 }
 
 const struct backend backend_poll = {
-    .name = "poll",
+    .info = {"poll", "a few descriptors; works everywhere",
+	     "each wait costs time in proportion to the descriptors"},
+    .no_edges = true,
     .size = sizeof(struct poll_state),
     .add = poll_add,
     .del = poll_del,
     .dispatch = poll_dispatch,
-    .close = poll_close,
+    .dealloc = poll_close,
 };
 
 const struct backend backend_select = {
-    .name = "select",
+    .info = {"select", "checking the others; the oldest interface of all",
+	     "each wait costs time in proportion to the highest descriptor"},
+    .no_edges = true,
     .size = sizeof(struct poll_state),
     .add = poll_add,
     .del = poll_del,
     .dispatch = select_dispatch,
-    .close = poll_close,
+    .dealloc = poll_close,
 };

@@ -8,7 +8,7 @@
 #include "reactor/ready.h"
 
 #include "base/array.h"
-#include "base/uring.h"
+#include "reactor/uring.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ struct uring_state {
 	size_t n_to_arm, first;
 };
 
-static int polls_open(void *state, struct error *e)
+static int polls_open(void *state, struct reactor_error *e)
 {
 	struct uring_state *s = state;
 
@@ -192,13 +192,15 @@ static int polls_dispatch(void *state, struct reactor *r, int64_t wait)
 	return 0;
 }
 
-const struct backend backend_uring = {
-    .name = "io_uring",
+const struct backend backend_io_uring = {
+    .info = {"io_uring", "arming and disarming many descriptors in few system calls",
+	     "needs Linux 5.11 or later, and may be forbidden (kernel.io_uring_disabled, "
+	     "containers)"},
     .size = sizeof(struct uring_state),
-    .open = polls_open,
+    .init = polls_open,
     .add = polls_add,
     .del = polls_del,
     .dispatch = polls_dispatch,
-    .close = polls_close,
+    .dealloc = polls_close,
     .need_reinit = true,
 };

@@ -1,102 +1,135 @@
-/* Which backends there are, what each is best for, and which one serves here. */
+/* Which backends there are, and which one serves here. */
 #include "reactor/loop.h"
 
 #include "base/array.h"
-#include "base/buf.h"
-#include "base/error.h"
-#include "base/text.h"
+#include "base/fd.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* In the order of `auto`: measured, epoll wins on level-ready descriptors. */
-static const struct backend *const backends[] = {
-    &backend_epoll,
-    &backend_uring,
-    &backend_poll,
-    &backend_select,
-};
+/*
+ * One line for each, in the order of `auto`: measured, epoll wins on level-ready descriptors. A new
+ * backend is a file that defines backend_NAME, and its line here.
+ */
+#define BACKENDS(X)                                                                                \
+	X(epoll)                                                                                   \
+	X(io_uring)                                                                                \
+	X(poll)                                                                                    \
+	X(select)
 
-static const struct backend_info infos[] = {
-    {"epoll", "everything; the default", "none but the limit on open files"},
-    {"io_uring", "arming and disarming many descriptors in few system calls",
-     "needs Linux 5.11 or later, and may be forbidden (kernel.io_uring_disabled, containers)"},
-    {"poll", "a few descriptors; works everywhere",
-     "each wait costs time in proportion to the descriptors"},
-    {"select", "checking the others; the oldest interface of all",
-     "each wait costs time in proportion to the highest descriptor"},
-    {0},
-};
+#define DECLARE(name) extern const struct backend backend_##name;
+BACKENDS(DECLARE)
 
-const struct backend_info *reactor_backends(void)
+#define ADDRESS(name) &backend_##name,
+static const struct backend *const backends[] = {BACKENDS(ADDRESS)};
+
+#define INFO(name) &backend_##name.info,
+static const struct backend_info *const infos[] = {BACKENDS(INFO) NULL};
+
+const struct backend_info *const *reactor_backends(void)
 {
 	return infos;
 }
 
+/* ---- errors in words ------------------------------------------------------------------------- */
+
+int reactor_fail(struct reactor_error *e, const char *what, const char *hint)
+{
+	if (!e)
+		return -1;
+	snprintf(e->what, sizeof e->what, "%s", what);
+	snprintf(e->hint, sizeof e->hint, "%s", hint);
+	return -1;
+}
+
+int reactor_fail_errno(struct reactor_error *e, const char *what)
+{
+	int saved = errno;
+
+	reactor_fail(e, "", fd_is_short(saved) ? "raise the limit of open files (ulimit -n)" : "");
+	if (e)
+		snprintf(e->what, sizeof e->what, "%s: %s", what, strerror(saved));
+	errno = saved;
+	return -1;
+}
+
+/* ---- one of them ----------------------------------------------------------------------------- */
+
 static const struct backend *backend_find(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LENGTH(backends); i++)
-		if (strcmp(backends[i]->name, name) == 0)
+		if (strcmp(backends[i]->info.name, name) == 0)
 			return backends[i];
 	return NULL;
 }
 
 void backend_free(const struct backend *b, void *state)
 {
-	b->close(state);
+	b->dealloc(state);
 	free(state);
 }
 
-void *backend_new(const struct backend *b, struct error *e)
+void *backend_new(const struct backend *b, struct reactor_error *e)
 {
 	void *state = calloc(1, b->size);
 
 	if (!state) {
-		error_errno(e, "%s", b->name);
+		reactor_fail_errno(e, b->info.name);
 		return NULL;
 	}
-	if (!b->open || b->open(state, e) == 0)
+	if (!b->init || b->init(state, e) == 0)
 		return state;
 	backend_free(b, state);
 	return NULL;
 }
 
-bool reactor_backend_works(const char *name, struct error *why)
+static int fail_unknown(struct reactor_error *e, const char *name)
+{
+	errno = EINVAL;
+	reactor_fail(e, "", "");
+	if (e)
+		snprintf(e->what, sizeof e->what, "there is no backend \"%.100s\"", name);
+	return -1;
+}
+
+bool reactor_backend_works(const char *name, struct reactor_error *why)
 {
 	const struct backend *b = backend_find(name);
-	void *state;
+	void *state = b ? backend_new(b, why) : NULL;
 
-	if (!b) {
-		error_set(why, "there is no backend \"%s\"", name);
-		return false;
-	}
-	state = backend_new(b, why);
+	if (!b)
+		fail_unknown(why, name);
 	if (state)
 		backend_free(b, state);
 	return state != NULL;
 }
 
-/* "those that work here: epoll, poll, select" */
-static void hint_working(struct error *e)
+/* "those that work here: epoll, poll, select, auto" */
+static void hint_working(struct reactor_error *e)
 {
-	struct error ignored;
-	struct buf b = {0};
+	size_t n;
 
-	for (size_t i = 0; i < ARRAY_LENGTH(backends); i++)
-		if (reactor_backend_works(backends[i]->name, &ignored))
-			buf_printf(&b, "%s%s", b.length ? ", " : "", backends[i]->name);
-	error_hint(e, "those that work here: %s, auto", b.data ? b.data : "none");
-	buf_free(&b);
+	if (!e)
+		return;
+	n = (size_t)snprintf(e->hint, sizeof e->hint, "those that work here: ");
+	for (size_t i = 0; i < ARRAY_LENGTH(backends) && n < sizeof e->hint; i++)
+		if (reactor_backend_works(backends[i]->info.name, NULL))
+			n += (size_t)snprintf(e->hint + n, sizeof e->hint - n, "%s, ",
+					      backends[i]->info.name);
+	if (n < sizeof e->hint)
+		snprintf(e->hint + n, sizeof e->hint - n, "auto");
 }
 
-static int backend_open(struct reactor *r, const struct backend *b, struct error *e)
+static int backend_open(struct reactor *r, const struct backend *b, struct reactor_error *e)
 {
 	r->backend_state = backend_new(b, e);
 	r->backend = b;
 	return r->backend_state ? 0 : -1;
 }
 
-int backend_choose(struct reactor *r, const char *name, struct error *e)
+int backend_choose(struct reactor *r, const char *name, struct reactor_error *e)
 {
 	const struct backend *b;
 
@@ -108,7 +141,7 @@ int backend_choose(struct reactor *r, const char *name, struct error *e)
 	}
 	b = backend_find(name);
 	if (!b)
-		error_set(e, "there is no backend \"%s\"", name);
+		fail_unknown(e, name);
 	else if (backend_open(r, b, e) == 0)
 		return 0;
 	hint_working(e);

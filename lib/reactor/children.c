@@ -4,16 +4,17 @@
  * their watchers.
  *
  * SIGCHLD is blocked then, and read from a signalfd(2). With a handler, as for other signals, a
- * child's end costs three system calls more, and the handler's: 2 to 3 % of a short command.
+ * child's end costs three system calls more, and the handler's: 2 to 3 % of a short command. Where
+ * the kernel has none of these descriptors SIGCHLD is watched as any other signal is, and the turn
+ * after it looks.
  */
 #include "reactor/loop.h"
 
 #include "base/fd.h"
 #include "base/list.h"
+#include "reactor/linux.h"
 
 #include <errno.h>
-#include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,28 +39,60 @@ static const struct table_type by_pid = {child_hash, pid_hash, child_has_pid};
 
 /* ---- the end of a child ---------------------------------------------------------------------- */
 
-static void child_ended(struct reactor *r, struct child_watcher *w, int status)
+/* The callback is the last thing done. */
+static void child_call_now(struct reactor *r, struct child_watcher *w)
 {
 	child_stop(r, w);
-	w->call(r, w, status);
+	w->call(r, w, w->status);
 }
 
+void child_call_queued(struct reactor *r, struct child_watcher *w)
+{
+	w->place = 0;
+	child_call_now(r, w);
+}
+
+/* It is reaped, and its number may be another child's from now on. */
+static void child_ended(struct reactor *r, struct child_watcher *w, int status)
+{
+	table_remove(&r->children, &w->pid);
+	w->status = status;
+	w->place = queue_add(r, w->priority, w, ACTIVE_CHILD);
+	if (!w->place) /* no memory */
+		child_call_now(r, w);
+}
+
+/* Returns whether it ended. Who else reaped it alone knows its status: 0 here. */
+static bool reap(const struct child_watcher *w, int *status)
+{
+	pid_t pid;
+
+	*status = 0;
+	do
+		pid = waitpid(w->pid, status, WNOHANG);
+	while (pid < 0 && errno == EINTR);
+	return pid != 0;
+}
+
+/* In the queue of its priority already. */
 static void on_pidfd(struct reactor *r, struct io_watcher *io, unsigned ready)
 {
 	struct child_watcher *w = CONTAINER_OF(io, struct child_watcher, io);
-	int status = 0; /* and stays so where somebody else reaped it, who alone knows */
-	pid_t pid;
 
 	(void)ready;
-	do
-		pid = waitpid(w->pid, &status, WNOHANG);
-	while (pid < 0 && errno == EINTR);
-	if (pid != 0)
-		child_ended(r, w, status);
+	if (reap(w, &w->status))
+		child_call_now(r, w);
 }
 
-/* So many ends are told in one turn: commands that are short must not starve the rest. */
+/* So many ends are reported in one turn: commands that are short must not starve the rest. */
 enum { ENDS = 64 };
+
+/* In the next turn. */
+static void look_again(struct reactor *r)
+{
+	if (r->child_io.started || timer_start_soon(r, &r->child_look) < 0)
+		raise(SIGCHLD);
+}
 
 /* Every child that ended, one after the other: several may stand behind one SIGCHLD. */
 static void reap_all(struct reactor *r)
@@ -74,7 +107,65 @@ static void reap_all(struct reactor *r)
 		if (w)
 			child_ended(r, w, status);
 	}
-	raise(SIGCHLD); /* it is blocked: the next turn goes on */
+	look_again(r);
+}
+
+/* The same of those that are watched. The table must not change while it is walked. */
+static void reap_watched(struct reactor *r)
+{
+	struct child_watcher *ended[ENDS], *w;
+	int statuses[ENDS], n = 0;
+
+	for (size_t at = 0; n < ENDS && (w = table_next(&r->children, &at));)
+		if (reap(w, &statuses[n]))
+			ended[n++] = w;
+	for (int i = 0; i < n; i++)
+		child_ended(r, ended[i], statuses[i]);
+	if (n == ENDS)
+		look_again(r);
+}
+
+/* Others may watch SIGCHLD as well; their handler cannot run while it is blocked. */
+static void on_sigchld(struct reactor *r, struct io_watcher *w, unsigned ready)
+{
+	struct signal_info info;
+
+	(void)ready;
+	if (!signals_have_room(r, 1) || linux_signalfd_take(w->fd, &info) < 0)
+		return;
+	reap_all(r);
+	signal_arrived(r, &info);
+}
+
+/* ---- SIGCHLD --------------------------------------------------------------------------------- */
+
+static void on_child_signal(struct reactor *r, struct signal_watcher *w,
+			    const struct signal_info *info)
+{
+	(void)w;
+	(void)info;
+	look_again(r);
+}
+
+static void on_child_look(struct reactor *r, struct timer *t)
+{
+	(void)t;
+	if (r->reaps_orphans)
+		reap_all(r);
+	else
+		reap_watched(r);
+}
+
+/* As any signal is watched; it does not keep reactor_run running. */
+static int sigchld_watch(struct reactor *r)
+{
+	if (!r->child_signal.started) {
+		signal_init(&r->child_signal, SIGCHLD, on_child_signal);
+		if (signal_start(r, &r->child_signal) < 0)
+			return -1;
+		r->started--;
+	}
+	return timer_start_soon(r, &r->child_look); /* at what ended before that */
 }
 
 static sigset_t sigchld_alone(void)
@@ -86,32 +177,23 @@ static sigset_t sigchld_alone(void)
 	return set;
 }
 
-/* Others may watch SIGCHLD as well; their handler cannot run while it is blocked. */
-static void on_sigchld(struct reactor *r, struct io_watcher *w, unsigned ready)
-{
-	struct signalfd_siginfo si;
-	struct signal_info info = {.number = SIGCHLD};
-
-	(void)ready;
-	if (read(w->fd, &si, sizeof si) != (ssize_t)sizeof si)
-		return;
-	info.code = si.ssi_code;
-	info.pid = (pid_t)si.ssi_pid;
-	info.uid = si.ssi_uid;
-	reap_all(r);
-	reactor_signal_deliver(r, &info);
-}
-
 int reactor_reap_orphans(struct reactor *r)
 {
 	sigset_t set = sigchld_alone();
+	int fd;
 
-	if (r->child_io.started)
+	if (r->reaps_orphans)
 		return 0;
+	fd = linux_signalfd(&set);
+	if (fd < 0 && errno == ENOSYS) {
+		r->reaps_orphans = true;
+		return sigchld_watch(r);
+	}
 	io_init(&r->child_io, -1, IO_READ, on_sigchld);
 	r->child_io.priority = PRIORITY_FIRST;
-	if (io_open_internal(r, &r->child_io, signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
+	if (io_open_internal(r, &r->child_io, fd) < 0)
 		return -1;
+	r->reaps_orphans = true;
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	raise(SIGCHLD); /* what ended before that */
 	return 0;
@@ -121,20 +203,28 @@ int reactor_reap_orphans(struct reactor *r)
 
 void child_init(struct child_watcher *w, pid_t pid, child_call *call)
 {
-	*w = (struct child_watcher){.call = call, .pid = pid};
+	*w = (struct child_watcher){.call = call, .pid = pid, .priority = PRIORITY_FIRST};
 	w->io.fd = -1;
 }
 
 static int watch_pidfd(struct reactor *r, struct child_watcher *w)
 {
-	if (r->child_io.started)
+	int fd;
+
+	if (r->reaps_orphans)
 		return 0; /* SIGCHLD comes in any case: a pidfd would only cost more */
+	fd = linux_pidfd(w->pid);
+	if (fd < 0 && errno == ENOSYS)
+		return kill(w->pid, 0) < 0 ? -1 : sigchld_watch(r);
 	io_init(&w->io, -1, IO_READ, on_pidfd);
-	return io_open_internal(r, &w->io, (int)syscall(SYS_pidfd_open, w->pid, 0));
+	w->io.priority = w->priority;
+	return io_open_internal(r, &w->io, fd);
 }
 
 int child_start(struct reactor *r, struct child_watcher *w)
 {
+	if (w->started)
+		return 0;
 	if (table_add(&r->children, w) < 0)
 		return -1;
 	if (watch_pidfd(r, w) < 0) {
@@ -151,7 +241,11 @@ void child_stop(struct reactor *r, struct child_watcher *w)
 	if (!w->started)
 		return;
 	io_close_internal(r, &w->io);
-	table_remove(&r->children, &w->pid);
+	if (w->place)
+		queue_remove(r, w->priority, w->place);
+	if (table_find(&r->children, &w->pid) == w)
+		table_remove(&r->children, &w->pid);
+	w->place = 0;
 	w->started = false;
 	r->started--;
 }
@@ -159,6 +253,8 @@ void child_stop(struct reactor *r, struct child_watcher *w)
 void children_open(struct reactor *r)
 {
 	table_init(&r->children, &by_pid);
+	timer_init(&r->child_look, CLOCK_OF_LOOP, on_child_look);
+	r->child_look.priority = PRIORITY_FIRST;
 }
 
 void children_close(struct reactor *r)
@@ -175,4 +271,7 @@ void children_close(struct reactor *r)
 	if (r->child_io.started)
 		pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	io_close_internal(r, &r->child_io);
+	r->started += r->child_signal.started;
+	signal_stop(r, &r->child_signal);
+	timer_stop(r, &r->child_look);
 }

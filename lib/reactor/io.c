@@ -13,17 +13,52 @@
 #include <errno.h>
 #include <string.h>
 
-enum { ALWAYS_TOLD = IO_HANGUP | IO_ERROR };
+enum { ALWAYS_TOLD = IO_HANGUP | IO_ERROR, NOT_FOR_BACKENDS = IO_ONCE | IO_TIMEOUT };
+
+/*
+ * In `pending` of a watcher with IO_ONCE or a timeout, in a queue or not: so the one test that
+ * every event costs (io_activate) finds those, too, and all others pay nothing for them.
+ */
+#define MARK (UINT32_C(1) << 31)
+
+static uint32_t mark_of(unsigned interest)
+{
+	return interest & (IO_ONCE | IO_TIMEOUT) ? MARK : 0;
+}
 
 void io_init(struct io_watcher *w, int fd, unsigned interest, io_call *call)
 {
 	*w = (struct io_watcher){
 	    .call = call,
 	    .fd = fd,
+	    .pending = mark_of(interest),
 	    .interest = (uint16_t)(interest | ALWAYS_TOLD),
 	    .priority = PRIORITY_DEFAULT,
 	    .fresh = true,
 	};
+}
+
+static struct timed_io *timed_of(struct io_watcher *w)
+{
+	return w->interest & IO_TIMEOUT ? CONTAINER_OF(w, struct timed_io, io) : NULL;
+}
+
+static void on_timeout(struct reactor *r, struct timer *t)
+{
+	io_activate(r, &CONTAINER_OF(t, struct timed_io, timer)->io, IO_TIMEOUT);
+}
+
+void timed_io_init(struct timed_io *w, int fd, unsigned interest, int64_t timeout, io_call *call)
+{
+	io_init(&w->io, fd, interest | IO_TIMEOUT, call);
+	timer_init(&w->timer, CLOCK_OF_LOOP, on_timeout);
+	w->timeout = timeout;
+}
+
+static int timed_start(struct reactor *r, struct timed_io *timed)
+{
+	timed->timer.priority = timed->io.priority; /* what was ready in time goes before it */
+	return timer_start_in(r, &timed->timer, timed->timeout);
 }
 
 /* A descriptor is in the list once at most: with room for all of them, notes never fail. */
@@ -54,7 +89,11 @@ int io_start(struct reactor *r, struct io_watcher *w)
 		errno = EBADF;
 		return -1;
 	}
-	if (slots_grow(r, w->fd) < 0)
+	if (w->interest & IO_EDGE && r->backend->no_edges) {
+		errno = ENOTSUP;
+		return -1;
+	}
+	if (slots_grow(r, w->fd) < 0 || (timed_of(w) && timed_start(r, timed_of(w)) < 0))
 		return -1;
 	slot = &r->slots[w->fd];
 	io_note_change(r, slot, w->fd);
@@ -79,10 +118,10 @@ static void io_unlink(struct io_slot *slot, struct io_watcher *w)
 
 static void io_forget_pending(struct reactor *r, struct io_watcher *w)
 {
-	if (!w->pending)
+	if (!(w->pending & ~MARK))
 		return;
-	queue_remove(r, w->priority, w->pending);
-	w->pending = 0;
+	queue_remove(r, w->priority, w->pending & ~MARK);
+	w->pending &= MARK;
 }
 
 void io_stop(struct reactor *r, struct io_watcher *w)
@@ -92,6 +131,8 @@ void io_stop(struct reactor *r, struct io_watcher *w)
 	io_forget_pending(r, w);
 	if (!w->started)
 		return;
+	if (timed_of(w))
+		timer_stop(r, &timed_of(w)->timer);
 	slot = &r->slots[w->fd];
 	io_unlink(slot, w);
 	w->started = false;
@@ -123,13 +164,19 @@ void io_stop_close(struct reactor *r, struct io_watcher *w)
 
 void io_change(struct reactor *r, struct io_watcher *w, unsigned interest)
 {
-	w->interest = (uint16_t)(interest | ALWAYS_TOLD);
+	w->interest = (uint16_t)(interest | ALWAYS_TOLD | (w->interest & IO_TIMEOUT));
+	w->pending = (w->pending & ~MARK) | mark_of(w->interest);
 	/* What was ready but is not asked for any more must not be told. */
 	w->ready &= w->interest;
 	if (!w->ready)
 		io_forget_pending(r, w);
 	if (w->started)
 		io_note_change(r, &r->slots[w->fd], w->fd);
+}
+
+bool reactor_has_edges(const struct reactor *r)
+{
+	return !r->backend->no_edges;
 }
 
 void io_close(struct reactor *r)
@@ -151,6 +198,7 @@ static unsigned io_union(const struct io_slot *slot)
 		level |= !(w->interest & IO_EDGE);
 	}
 	/* One that wants levels gets levels; for the others that is more, not less. */
+	interest &= ~(unsigned)NOT_FOR_BACKENDS;
 	return level ? interest & (unsigned)~IO_EDGE : interest;
 }
 
@@ -280,6 +328,30 @@ void io_stale(struct reactor *r, const struct io_slot *slot)
 {
 	if (r->backend->need_reinit && !slot->changed)
 		r->rebuild = true;
+}
+
+void io_activate_slowly(struct reactor *r, struct io_watcher *w, unsigned ready)
+{
+	if (w->pending & ~MARK) {
+		w->ready |= (uint16_t)ready;
+		return;
+	}
+	w->ready = (uint16_t)ready;
+	w->pending = MARK | queue_add(r, w->priority, w, ACTIVE_MARKED);
+}
+
+/* A timeout in the turn in which the descriptor became ready is none. */
+void io_call_marked(struct reactor *r, struct io_watcher *w)
+{
+	unsigned ready =
+	    w->ready & ~(unsigned)IO_TIMEOUT ? w->ready & ~(unsigned)IO_TIMEOUT : w->ready;
+
+	w->pending = mark_of(w->interest);
+	if (w->interest & IO_ONCE)
+		io_stop(r, w);
+	else if (w->started && timed_of(w))
+		timed_start(r, timed_of(w));
+	w->call(r, w, ready);
 }
 
 void io_tell_others(struct reactor *r, struct io_watcher *first, unsigned events)

@@ -4,12 +4,9 @@
 #include "reactor/loop.h"
 
 #include "base/array.h"
-#include "base/error.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-enum { KIND_BITS = 3 };
 
 /* ---- active queues --------------------------------------------------------------------------- */
 
@@ -60,9 +57,22 @@ static __attribute__((noinline)) void call_other(struct reactor *r, uintptr_t it
 	void *watcher = (void *)(item & ~(uintptr_t)KIND_BITS);
 	struct timer *t = watcher;
 
-	if ((item & KIND_BITS) == ACTIVE_TIMER) {
+	switch ((enum active_kind)(item & KIND_BITS)) {
+	case ACTIVE_TIMER:
 		timer_forget_due(t);
 		t->call(r, t);
+		break;
+	case ACTIVE_MARKED:
+		io_call_marked(r, watcher);
+		break;
+	case ACTIVE_SIGNAL:
+		signal_call_queued(r, (uint32_t)(item / (KIND_BITS + 1)));
+		break;
+	case ACTIVE_CHILD:
+		child_call_queued(r, watcher);
+		break;
+	default:
+		break;
 	}
 }
 
@@ -97,6 +107,8 @@ static void queues_close(struct reactor *r)
 
 			if ((q->items[at] & KIND_BITS) == ACTIVE_TIMER)
 				timer_forget_due(watcher);
+			if ((q->items[at] & KIND_BITS) == ACTIVE_CHILD)
+				child_forget_ended(watcher);
 		}
 		free(q->items);
 	}
@@ -127,11 +139,10 @@ static void run_queues(struct reactor *r)
 static __attribute__((noinline)) void run_measured(struct reactor *r)
 {
 	int64_t start = clock_read(CLOCK_OF_LOOP);
-	struct reactor_turns *turns = r->turns;
 
 	run_queues(r);
-	if (turns == r->turns)
-		histogram_add(&turns->work, clock_read(CLOCK_OF_LOOP) - start);
+	if (r->on_turn)
+		r->on_turn(r->on_turn_context, clock_read(CLOCK_OF_LOOP) - start);
 }
 
 int reactor_turn(struct reactor *r, int64_t wait)
@@ -142,14 +153,15 @@ int reactor_turn(struct reactor *r, int64_t wait)
 	if (more)
 		wait = prepare_wait(r, wait); /* 1 to 3 */
 	clock_forget(r);                      /* 4 */
-	/* 5, and 7 and 8 as it comes in: signals are a waker that goes before all others. */
+	/* 5, and 7 and 8 as it comes in: signals come through a pipe, which goes before all others.
+	 */
 	if (r->backend->dispatch(r->backend_state, r, wait) < 0)
 		return -1;
 	if (more) {
 		wakers_activate(r);
 		timers_activate_expired(r); /* 6, 9 */
 	}
-	if (__builtin_expect(r->turns != NULL, 0))
+	if (__builtin_expect(r->on_turn != NULL, 0))
 		run_measured(r); /* 10 */
 	else
 		run_queues(r);
@@ -175,12 +187,12 @@ void reactor_stop(struct reactor *r)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-struct reactor *reactor_new(const char *backend, struct error *e)
+struct reactor *reactor_new(const char *backend, struct reactor_error *e)
 {
 	struct reactor *r = calloc(1, sizeof *r);
 
 	if (!r) {
-		error_errno(e, "cannot make an event loop");
+		reactor_fail_errno(e, "cannot make an event loop");
 		return NULL;
 	}
 	children_open(r);
@@ -196,6 +208,7 @@ void reactor_free(struct reactor *r)
 	timers_close(r);
 	children_close(r);
 	signals_close(r);
+	wakers_close(r);
 	io_close(r);
 	queues_close(r);
 	backend_free(r->backend, r->backend_state);
@@ -206,8 +219,7 @@ void reactor_free(struct reactor *r)
 
 int backend_rebuild(struct reactor *r)
 {
-	struct error e;
-	void *state = backend_new(r->backend, &e);
+	void *state = backend_new(r->backend, NULL);
 
 	if (!state)
 		return -1;
@@ -225,12 +237,13 @@ int reactor_reinit(struct reactor *r)
 	return signals_reinit(r) < 0 || alarms_reinit(r) < 0 ? -1 : 0;
 }
 
-void reactor_measure(struct reactor *r, struct reactor_turns *turns)
+void reactor_measure(struct reactor *r, turn_call *call, void *context)
 {
-	r->turns = turns;
+	r->on_turn = call;
+	r->on_turn_context = context;
 }
 
 const char *reactor_backend(const struct reactor *r)
 {
-	return r->backend->name;
+	return r->backend->info.name;
 }

@@ -4,12 +4,13 @@
 #ifndef EVWATCH_REACTOR_LOOP_H
 #define EVWATCH_REACTOR_LOOP_H
 
-#include "base/heap.h"
+#include "reactor/heap.h"
 #include "base/table.h"
 #include "reactor/backend.h"
 #include "reactor/reactor.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 
 enum { PRIORITIES = PRIORITY_LAST + 1, CLOCKS = 3, SIGNALS = 65 };
 
@@ -28,8 +29,17 @@ struct io_slot {
 	bool unsure;         /* a watcher was initialised anew: the file may be another */
 };
 
-/* Watchers that are to be called: pointers with their kind in the low bits. */
-enum active_kind { ACTIVE_IO, ACTIVE_TIMER, ACTIVE_NONE /* stopped since */ };
+/* Watchers that are to be called: pointers (of a signal: its place in `calls`) with their kind in
+ * the low bits. */
+enum active_kind {
+	ACTIVE_IO,
+	ACTIVE_TIMER,
+	ACTIVE_NONE,   /* stopped since */
+	ACTIVE_MARKED, /* a descriptor with IO_ONCE or a timeout */
+	ACTIVE_SIGNAL,
+	ACTIVE_CHILD,
+	KIND_BITS = 7,
+};
 
 struct queue {
 	uintptr_t *items;
@@ -43,6 +53,28 @@ struct queue {
 struct alarm_clock {
 	struct io_watcher io;
 	int64_t armed; /* deadline set in the kernel, or INT64_MAX */
+	bool plain;    /* there is no timerfd: waits are bounded instead */
+	int64_t apart; /* what a plain one is ahead of the loop's clock: it changes in a step */
+};
+
+/* One signal that arrived, for one of its watchers. */
+struct signal_to_call {
+	struct signal_watcher *watcher; /* NULL: stopped since */
+	struct signal_info info;
+};
+
+/* Handlers write records of signals into the pipe of each loop that watches them. */
+struct signal_pipe {
+	struct io_watcher io; /* of its read end */
+	int end;              /* the other one */
+	pid_t owner;          /* a child shares the pipe until reactor_reinit */
+	unsigned most;        /* so many unread records, and the handler blocks */
+	atomic_uint unread;
+	_Atomic(uint64_t) watched;          /* signal N: bit N - 1 */
+	_Atomic(struct signal_pipe *) next; /* of this process */
+	struct signal_to_call *calls;       /* read, and in the queues */
+	size_t capacity, longest;           /* longest: most watchers of one signal */
+	uint32_t n_calls, to_come;
 };
 
 struct reactor {
@@ -60,7 +92,8 @@ struct reactor {
 	uint32_t nonempty; /* a bit for each priority, and STOPPING */
 	struct queue queues[PRIORITIES];
 
-	struct reactor_turns *turns; /* NULL: they are not measured */
+	turn_call *on_turn; /* NULL: they are not measured */
+	void *on_turn_context;
 
 	struct heap heaps[CLOCKS]; /* keys are deadlines, or too early: those are sifted when they
 				      come up */
@@ -75,15 +108,17 @@ struct reactor {
 	atomic_bool waiting;  /* or about to: wake-ups must write to their eventfd */
 	atomic_bool woken;    /* some waker is asked */
 
-	struct waker signal_waker;
+	struct signal_pipe signal_pipe;
 	struct signal_watcher *signals[SIGNALS];
 	struct signal_watcher *signal_next; /* cursor of a delivery, moved by signal_stop */
-	struct sigaction former[SIGNALS];
 	signal_filter *filter;
 	void *filter_context;
 
-	struct table children;      /* by pid */
-	struct io_watcher child_io; /* of a signalfd, when orphans are reaped too */
+	struct table children;              /* by pid: those that have not ended */
+	struct io_watcher child_io;         /* of a signalfd, when orphans are reaped too */
+	struct signal_watcher child_signal; /* where there is no signalfd or pidfd */
+	struct timer child_look;            /* after it: once a turn, however many came */
+	bool reaps_orphans;
 };
 
 /* ---- loop.c ---- */
@@ -119,6 +154,8 @@ int io_open_internal(struct reactor *r, struct io_watcher *w, int fd);
 void io_close_internal(struct reactor *r, struct io_watcher *w);
 
 /* ---- io.c ---- */
+/* A watcher that is stopped before its call, or whose time begins anew by it. */
+void io_call_marked(struct reactor *r, struct io_watcher *w);
 void io_flush_changes(struct reactor *r);
 void io_reinstall_all(struct reactor *r);
 /* Stops every watcher that is left. */
@@ -128,9 +165,23 @@ void io_stale(struct reactor *r, const struct io_slot *slot);
 
 /* ---- backends.c ---- */
 /* A state of `b`; NULL with `e` filled. */
-void *backend_new(const struct backend *b, struct error *e);
+void *backend_new(const struct backend *b, struct reactor_error *e);
 void backend_free(const struct backend *b, void *state);
-int backend_choose(struct reactor *r, const char *name, struct error *e);
+int backend_choose(struct reactor *r, const char *name, struct reactor_error *e);
+/* Fills `e`, which may be NULL. Returns -1 with errno kept; reactor_fail_errno says what that is.
+ */
+int reactor_fail(struct reactor_error *e, const char *what, const char *hint);
+int reactor_fail_errno(struct reactor_error *e, const char *what);
+
+/* ---- clock.c ---- */
+/* What the kernel calls it (clock_gettime(2), timerfd_create(2)). */
+clockid_t clock_kernel_id(enum clock clock);
+
+/* `ns` is not negative. */
+static inline struct timespec to_timespec(int64_t ns)
+{
+	return (struct timespec){.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = ns % 1000000000};
+}
 
 /* ---- timers.c ---- */
 bool timers_armed(const struct reactor *r);
@@ -165,7 +216,22 @@ int64_t wakers_wait(struct reactor *r, int64_t wait);
 /* After the wait: puts those that were asked into the queues. */
 void wakers_activate(struct reactor *r);
 
+void wakers_close(struct reactor *r);
+
 /* ---- signals.c, children.c ---- */
+/* Queues a signal for each of its watchers. */
+void signal_arrived(struct reactor *r, const struct signal_info *info);
+/* Is there room for so many more? Not where what came before a reactor_stop still waits. */
+bool signals_have_room(const struct reactor *r, size_t n);
+void signal_call_queued(struct reactor *r, uint32_t at);
+void child_call_queued(struct reactor *r, struct child_watcher *w);
+/* It ended, and is in no queue any more. */
+static inline void child_forget_ended(struct child_watcher *w)
+{
+	w->place = 0;
+	w->started = false;
+}
+
 int signals_reinit(struct reactor *r);
 void signals_close(struct reactor *r);
 void children_open(struct reactor *r);

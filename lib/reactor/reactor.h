@@ -13,28 +13,38 @@
 #ifndef EVWATCH_REACTOR_REACTOR_H
 #define EVWATCH_REACTOR_REACTOR_H
 
-#include "base/clock.h"
-#include "base/histogram.h"
-#include "base/signal_ring.h"
-
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
-struct error;
+#ifdef __cplusplus
+extern "C" {
+#endif
+/* What is declared here is all that the library exports. */
+#pragma GCC visibility push(default)
+
 struct reactor;
+
+/* Why something failed, in words, and how to mend it ("" where nobody knows). */
+struct reactor_error {
+	char what[400];
+	char hint[240];
+};
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
 /*
  * A new reactor on "epoll", "io_uring", "poll", "select", or the best that works here ("auto",
- * NULL). NULL with `e` filled: unknown or unavailable backend, ENOMEM, EMFILE.
+ * NULL). NULL with `e` filled (it may be NULL): unknown or unavailable backend, ENOMEM, EMFILE.
  */
-struct reactor *reactor_new(const char *backend, struct error *e);
+struct reactor *reactor_new(const char *backend, struct reactor_error *e);
 
-/* Frees the loop and stops what is still started; the watchers' memory stays their owners'. */
+/*
+ * Frees the loop and stops what is still started, wakers too; the watchers' memory stays their
+ * owners'. A stopped waker may be woken by any thread: that does nothing.
+ */
 void reactor_free(struct reactor *r);
 
 /* Runs until reactor_stop, or until nothing is started any more. Returns 0, or -1 with errno. */
@@ -55,25 +65,37 @@ int reactor_reinit(struct reactor *r);
 
 const char *reactor_backend(const struct reactor *r);
 
-/* How long turns take, from the end of the wait to the end of the callbacks. */
-struct reactor_turns {
-	struct histogram work; /* its count is that of the turns */
-};
-/* Measures every turn from now on; NULL ends it. `turns` is the caller's. */
-void reactor_measure(struct reactor *r, struct reactor_turns *turns);
+/*
+ * After each turn from now on: how long its callbacks took (ns), all of them together. NULL ends
+ * it.
+ */
+typedef void turn_call(void *context, int64_t took);
+void reactor_measure(struct reactor *r, turn_call *call, void *context);
 
-/* What `evwatch backends` tells; the last has a NULL name. Best first. */
 struct backend_info {
 	const char *name;
 	const char *purpose; /* what it is best for */
 	const char *limits;
 };
-const struct backend_info *reactor_backends(void);
+/* All backends, best first; NULL ends the list. */
+const struct backend_info *const *reactor_backends(void);
 
-/* Does this backend work here? When not, `why` is filled and false returned. */
-bool reactor_backend_works(const char *name, struct error *why);
+/* Does this backend work here? When not, `why` is filled (it may be NULL) and false returned. */
+bool reactor_backend_works(const char *name, struct reactor_error *why);
+
+/* Can this backend report changes only (IO_EDGE)? */
+bool reactor_has_edges(const struct reactor *r);
 
 /* ---- clocks ---------------------------------------------------------------------------------- */
+
+enum clock {
+	CLOCK_OF_LOOP, /* CLOCK_MONOTONIC: stands still while the machine is suspended */
+	CLOCK_OF_BOOT, /* CLOCK_BOOTTIME: runs on in suspend */
+	CLOCK_OF_WALL, /* CLOCK_REALTIME: steps when it is set */
+};
+
+/* The time now, from the kernel. */
+int64_t clock_read(enum clock clock);
 
 /* The time of this iteration, taken once. */
 int64_t reactor_now(struct reactor *r, enum clock clock);
@@ -92,8 +114,13 @@ enum {
 	IO_ERROR = 0x008,       /* reported always: EPOLLERR, or the backend refused it */
 	IO_HANGUP = 0x010,      /* reported always: EPOLLHUP */
 	IO_HALF_CLOSE = 0x2000, /* the peer will send no more: EPOLLRDHUP; only when asked for */
-	/* Interest: tell changes only. Epoll can; others tell levels, io_uring no IO_URGENT. */
+	/*
+	 * Interest: report changes only. io_uring reports levels all the same, and no IO_URGENT;
+	 * poll and select cannot (reactor_has_edges).
+	 */
 	IO_EDGE = 0x080,
+	IO_ONCE = 0x100,    /* interest: the watcher is stopped before its callback */
+	IO_TIMEOUT = 0x200, /* ready: nothing else was for the time of its struct timed_io */
 };
 
 struct io_watcher;
@@ -108,18 +135,19 @@ struct io_watcher {
 	io_call *call;
 	struct io_watcher *next; /* private from here on: others of this descriptor */
 	int fd;
-	uint32_t pending; /* place in an active queue + 1; 0: none */
+	uint32_t pending; /* place in an active queue + 1; 0: none. And io_init's mark */
 	uint16_t interest;
 	uint16_t ready;
 	uint8_t priority; /* public: PRIORITY_FIRST to PRIORITY_LAST, before start */
 	bool started;
 	bool fresh; /* initialised since it was last started: the descriptor may be another */
-};
+} __attribute__((aligned(8)));
 
 void io_init(struct io_watcher *w, int fd, unsigned interest, io_call *call);
 /*
- * -1 with ENOMEM, or EBADF (negative). What the backend refuses later arrives as IO_ERROR; where it
- * lacks memory or room (ENOMEM, ENOSPC) it is tried again, every 10 ms at most.
+ * -1 with ENOMEM, EBADF (negative), or ENOTSUP (IO_EDGE, where the backend has none). What the
+ * backend refuses later arrives as IO_ERROR; where it lacks memory or room (ENOMEM, ENOSPC) it is
+ * tried again, every 10 ms at most.
  */
 int io_start(struct reactor *r, struct io_watcher *w);
 void io_stop(struct reactor *r, struct io_watcher *w);
@@ -144,7 +172,7 @@ struct timer {
 	uint8_t clock;
 	uint8_t priority; /* public, before it is started */
 	bool due;         /* private: it is in the queue */
-};
+} __attribute__((aligned(8)));
 
 /* An armed timer that is given a later deadline costs one store: it is sifted when it comes up. */
 void timer_init(struct timer *t, enum clock clock, timer_call *call);
@@ -164,22 +192,47 @@ bool timer_active(const struct timer *t);
 typedef void clock_step_call(struct reactor *r, void *context);
 int reactor_on_clock_step(struct reactor *r, clock_step_call *call, void *context);
 
+/* ---- descriptors with a timeout -------------------------------------------------------------- */
+
+/*
+ * A watcher that is called with IO_TIMEOUT, alone, when nothing was ready for `timeout` ns. Each
+ * call begins the time anew, which costs one store. io_start, io_stop and the others take its `io`.
+ */
+struct timed_io {
+	struct io_watcher io;
+	struct timer timer; /* private */
+	int64_t timeout;    /* public, before start */
+};
+
+void timed_io_init(struct timed_io *w, int fd, unsigned interest, int64_t timeout, io_call *call);
+
 /* ---- signals --------------------------------------------------------------------------------- */
+
+/* The part of siginfo_t that is of use (sigaction(2)). */
+struct signal_info {
+	int number;
+	int code;  /* si_code */
+	pid_t pid; /* sender, or 0 */
+	uid_t uid;
+	int value; /* sigqueue(3) */
+};
 
 struct signal_watcher;
 typedef void signal_call(struct reactor *r, struct signal_watcher *w,
 			 const struct signal_info *info);
 
 /*
- * Several may watch one signal. None is lost while a callback runs, until more than the kernel
- * queues for this user (getrlimit(2), RLIMIT_SIGPENDING) or, of one without a queue (signal(7)),
- * more than about a thousand wait to be told: what comes then is merged. While so many wait the
- * signal is blocked (commands must be started with an empty mask).
+ * Several may watch one signal, in several reactors too. None is lost while a callback runs, until
+ * more than the kernel queues for this user (getrlimit(2), RLIMIT_SIGPENDING) or, of one without a
+ * queue (signal(7)), more than about a thousand wait to be reported: what comes then is merged.
+ * While so many wait the signal is blocked (commands must be started with an empty mask).
  */
 struct signal_watcher {
 	signal_call *call;
-	struct signal_watcher *next; /* private from here on */
+	struct signal_watcher *next; /* private, but for the priority */
 	int number;
+	uint32_t waiting; /* calls that are still to come */
+	uint8_t priority; /* public, before start: PRIORITY_FIRST when initialised */
 	bool started;
 };
 
@@ -193,7 +246,7 @@ bool reactor_signal_watched(const struct reactor *r, int number);
 /* Asks `filter` about every signal that this process itself was sent: false drops it. */
 typedef bool signal_filter(void *context, const struct signal_info *info);
 void reactor_filter_signals(struct reactor *r, signal_filter *filter, void *context);
-/* Lets the watchers of info->number be called as if the signal had arrived here. */
+/* Calls the watchers of info->number, at once, as if the signal had arrived here. */
 void reactor_signal_deliver(struct reactor *r, const struct signal_info *info);
 
 /* ---- children -------------------------------------------------------------------------------- */
@@ -204,14 +257,19 @@ typedef void child_call(struct reactor *r, struct child_watcher *w, int status);
 
 struct child_watcher {
 	child_call *call;
-	struct child_watcher *next; /* private from here on */
-	struct io_watcher io;       /* of the pidfd */
+	struct io_watcher io; /* private, but for the priority: of the pidfd */
 	pid_t pid;
+	int status;
+	uint32_t place;   /* in the queue of its priority + 1; 0: none */
+	uint8_t priority; /* public, before start: PRIORITY_FIRST when initialised */
 	bool started;
 };
 
 void child_init(struct child_watcher *w, pid_t pid, child_call *call);
-/* Watches a child of this process. -1 with ESRCH: there is none; ENOSYS: Linux before 5.3. */
+/*
+ * Watches a child of this process. -1 with ESRCH: there is none. Before Linux 5.3, which brought
+ * pidfds, by SIGCHLD.
+ */
 int child_start(struct reactor *r, struct child_watcher *w);
 void child_stop(struct reactor *r, struct child_watcher *w);
 /*
@@ -229,10 +287,11 @@ typedef void waker_call(struct reactor *r, struct waker *w);
 /* Wake-ups from other threads; several before the loop looks become one call. */
 struct waker {
 	waker_call *call;
-	struct io_watcher io; /* private, but for its priority: of an eventfd */
+	struct io_watcher io; /* private, but for its priority: of an eventfd, or a pipe */
 	struct reactor *reactor;
 	struct waker *next; /* others of this reactor */
-	atomic_bool asked;  /* the callback is still to come */
+	int end;            /* what a wake-up writes to */
+	bool asked;         /* atomic: the callback is still to come */
 };
 
 void waker_init(struct waker *w, waker_call *call);
@@ -242,4 +301,8 @@ void waker_stop(struct reactor *r, struct waker *w);
 /* From any thread or signal handler. */
 void waker_wake(struct waker *w);
 
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -26,13 +26,16 @@ static inline unsigned to_kernel(unsigned interest)
 	return interest & (IO_READ | IO_URGENT | IO_WRITE | IO_HALF_CLOSE);
 }
 
+/* A watcher that is in a queue already, or that is marked (io.c). */
+void io_activate_slowly(struct reactor *r, struct io_watcher *w, unsigned ready);
+
 /* The other watchers of a descriptor. */
 void io_tell_others(struct reactor *r, struct io_watcher *first, unsigned events);
 
 static inline void io_activate(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
 	if (__builtin_expect(w->pending, 0)) {
-		w->ready |= (uint16_t)ready;
+		io_activate_slowly(r, w, ready);
 		return;
 	}
 	w->ready = (uint16_t)ready;

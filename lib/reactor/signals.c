@@ -1,51 +1,68 @@
 /*
- * Signals: a handler that notes what it is told in a ring and wakes the loop, which reads the ring.
+ * Signals: a handler that writes one record (number, sender, value) into the pipe of each loop that
+ * watches the signal; the loop reads them and puts each into the queue of its watchers.
  *
  * The handler does nothing else, so that it is safe at any point; the rest happens in the loop.
+ * Pipes are found in a list of this process: a node is unlinked first, and its descriptor closed
+ * once no handler is under way in any thread. A child of fork(2) shares the pipe of its parent, and
+ * one of vfork(2) all of its memory: a handler that runs there is not the owner, and writes
+ * nothing.
  *
- * Signals that come faster than handlers return would let nothing else run, and fill any ring. So
+ * Signals that come faster than handlers return would let nothing else run, and fill any pipe. So
  * once many are unread the handler blocks its signal in the thread that it interrupted, by the mask
  * that is in force when it returns (sigreturn(2)). The kernel queues what comes then, or merges it,
  * as for any signal that is blocked (signal(7)); a sender hears that the queue is full
- * (sigqueue(3), EAGAIN). When the loop has read all, it unblocks them.
+ * (sigqueue(3), EAGAIN). When the loop has read enough, it unblocks them.
  */
 #include "reactor/loop.h"
 
+#include "base/array.h"
+#include "base/fd.h"
+#include "base/list.h"
+
 #include <errno.h>
-#include <stdatomic.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <ucontext.h>
+#include <unistd.h>
 
-/* ---- the handler ----------------------------------------------------------------------------- */
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2, "in a handler");
 
-/*
- * So many are unread when the handler begins to block: a millisecond or two of handlers. Those of
- * other threads, which nobody unblocks there, may each note one more: as much room is left for
- * them. Where the mask is not obeyed (valgrind) what comes then is lost.
- */
-enum { MOST_UNREAD = SIGNAL_RING / 2 };
-
-_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a handler may use it");
-
-/* A handler needs globals: they are of the one reactor that watches signals. */
-static struct signal_ring ring;
-static _Atomic(uint64_t) blocked; /* signal N, by the handler: bit N - 1 */
-static _Atomic(struct waker *) ring_waker;
+/* A handler needs globals: what is caught is the process's, and several loops may watch it. */
+static _Atomic(struct signal_pipe *) pipes;
+static atomic_int handlers;                          /* under way, in all threads */
+static _Thread_local volatile uint64_t blocked_here; /* signal N, by the handler: bit N - 1 */
+static struct {
+	pthread_mutex_t lock;
+	unsigned loops[SIGNALS]; /* that watch it */
+	struct sigaction former[SIGNALS];
+} caught = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static uint64_t bit_of(int number)
 {
 	return UINT64_C(1) << (number - 1);
 }
 
-/* One bit alone: the kernel's set ends before the C library's, and something else lies behind. */
-static void block_on_return(int number, ucontext_t *interrupted)
+/* ---- the handler ----------------------------------------------------------------------------- */
+
+/* Returns whether too many are unread. One that finds no room at all is lost. */
+static bool pipe_put(struct signal_pipe *p, const struct signal_info *info)
 {
-	sigaddset(&interrupted->uc_sigmask, number);
-	atomic_fetch_or(&blocked, bit_of(number));
+	unsigned before = atomic_fetch_add(&p->unread, 1);
+	ssize_t n;
+
+	do
+		n = write(p->end, info, sizeof *info);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		atomic_fetch_sub(&p->unread, 1);
+	return n < 0 || before + 1 >= p->most;
 }
 
 static void on_signal(int number, siginfo_t *si, void *context)
 {
-	struct waker *waker = atomic_load(&ring_waker);
 	struct signal_info info = {
 	    .number = number,
 	    .code = si->si_code,
@@ -53,42 +70,111 @@ static void on_signal(int number, siginfo_t *si, void *context)
 	    .uid = si->si_uid,
 	    .value = si->si_value.sival_int,
 	};
+	ucontext_t *interrupted = context;
+	int saved = errno;
+	pid_t here = getpid();
+	bool full = false;
 
-	if (signal_ring_put(&ring, &info) >= MOST_UNREAD)
-		block_on_return(number, context);
-	if (waker)
-		waker_wake(waker);
+	atomic_fetch_add(&handlers, 1);
+	for (struct signal_pipe *p = atomic_load(&pipes); p; p = atomic_load(&p->next))
+		if (p->owner == here && atomic_load(&p->watched) & bit_of(number))
+			full |= pipe_put(p, &info);
+	atomic_fetch_sub(&handlers, 1);
+	if (full) {
+		/* One bit alone: the kernel's set ends before the C library's, and something else
+		 * lies behind. */
+		sigaddset(&interrupted->uc_sigmask, number);
+		blocked_here |= bit_of(number);
+	}
+	errno = saved;
 }
 
 /* What the handler blocked in this thread. */
 static void unblock(void)
 {
-	uint64_t numbers;
+	uint64_t numbers = blocked_here;
 	sigset_t set;
 
-	if (!atomic_load(&blocked))
+	if (!numbers)
 		return;
+	blocked_here = 0; /* what is unblocked below may be blocked again at once */
 	sigemptyset(&set);
-	for (numbers = atomic_exchange(&blocked, 0); numbers; numbers &= numbers - 1)
+	for (; numbers; numbers &= numbers - 1)
 		sigaddset(&set, __builtin_ctzll(numbers) + 1);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-/* ---- telling --------------------------------------------------------------------------------- */
+/* ---- reporting ------------------------------------------------------------------------------- */
+
+enum { BATCH = 64 }; /* records a turn: a storm of signals must not starve descriptors */
 
 void signal_init(struct signal_watcher *w, int number, signal_call *call)
 {
-	*w = (struct signal_watcher){.call = call, .number = number};
+	*w = (struct signal_watcher){.call = call, .number = number, .priority = PRIORITY_FIRST};
 }
 
-void reactor_signal_deliver(struct reactor *r, const struct signal_info *info)
+/* Is it in the queue? Not where there is no memory. */
+static bool signal_queue(struct reactor *r, struct signal_watcher *w,
+			 const struct signal_info *info)
+{
+	struct signal_pipe *p = &r->signal_pipe;
+	uintptr_t place = p->n_calls * (uintptr_t)(KIND_BITS + 1);
+
+	if (p->n_calls == p->capacity || !queue_add(r, w->priority, (void *)place, ACTIVE_SIGNAL))
+		return false;
+	p->calls[p->n_calls++] = (struct signal_to_call){w, *info};
+	p->to_come++;
+	w->waiting++;
+	return true;
+}
+
+/* In a queue, or at once. */
+static void deliver(struct reactor *r, const struct signal_info *info, bool at_once)
 {
 	if (info->number <= 0 || info->number >= SIGNALS)
 		return;
 	for (struct signal_watcher *w = r->signals[info->number]; w; w = r->signal_next) {
 		r->signal_next = w->next;
-		w->call(r, w, info);
+		if (at_once || !signal_queue(r, w, info))
+			w->call(r, w, info);
 	}
+}
+
+void signal_arrived(struct reactor *r, const struct signal_info *info)
+{
+	deliver(r, info, false);
+}
+
+void reactor_signal_deliver(struct reactor *r, const struct signal_info *info)
+{
+	deliver(r, info, true);
+}
+
+void signal_call_queued(struct reactor *r, uint32_t at)
+{
+	struct signal_pipe *p = &r->signal_pipe;
+	struct signal_to_call next = p->calls[at];
+
+	if (--p->to_come == 0)
+		p->n_calls = 0;
+	if (!next.watcher)
+		return;
+	next.watcher->waiting--;
+	next.watcher->call(r, next.watcher, &next.info);
+}
+
+static void forget_calls(struct signal_pipe *p, const struct signal_watcher *w)
+{
+	for (uint32_t i = 0; i < p->n_calls; i++)
+		if (p->calls[i].watcher == w)
+			p->calls[i].watcher = NULL;
+}
+
+bool signals_have_room(const struct reactor *r, size_t n)
+{
+	const struct signal_pipe *p = &r->signal_pipe;
+
+	return p->n_calls + n * p->longest <= p->capacity;
 }
 
 bool reactor_signal_watched(const struct reactor *r, int number)
@@ -112,61 +198,165 @@ static void tidy(struct signal_info *info)
 		info->pid = 0, info->uid = 0;
 }
 
-enum { BATCH = 64 };
-
-/* One batch a turn: a storm of signals must not starve descriptors. */
-static void on_signals(struct reactor *r, struct waker *w)
+static void on_records(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
-	struct signal_info info;
-	int n = 0;
+	struct signal_info batch[BATCH];
+	ssize_t size;
+	unsigned n;
 
-	while (n < BATCH && signal_ring_take(&ring, &info)) {
-		n++;
-		tidy(&info);
-		if (!r->filter || r->filter(r->filter_context, &info))
-			reactor_signal_deliver(r, &info);
+	(void)ready;
+	if (!signals_have_room(r, BATCH))
+		return; /* it is ready in the next turn, too */
+	size = read(w->fd, batch, sizeof batch);
+	n = size > 0 ? (unsigned)size / (unsigned)sizeof *batch : 0;
+	for (unsigned i = 0; i < n; i++) {
+		tidy(&batch[i]);
+		if (!r->filter || r->filter(r->filter_context, &batch[i]))
+			signal_arrived(r, &batch[i]);
 	}
-	if (n == BATCH)
-		waker_wake(w); /* the next turn goes on */
-	else
+	if (atomic_fetch_sub(&r->signal_pipe.unread, n) - n < BATCH)
 		unblock();
+}
+
+/* ---- the pipe -------------------------------------------------------------------------------- */
+
+/*
+ * A millisecond or two of handlers, and half of what the pipe holds at most (pipe(7): each page is
+ * filled with whole records). The rest is for handlers of other threads, which nobody unblocks
+ * there: each may write one more. Where the mask is not obeyed (valgrind) what finds no room is
+ * lost.
+ */
+enum { MOST_UNREAD = 1024 };
+
+static unsigned most_unread(int fd)
+{
+	int size = fcntl(fd, F_GETPIPE_SZ);
+	unsigned page = (unsigned)sysconf(_SC_PAGESIZE),
+		 pages = size > 0 ? (unsigned)size / page : 1;
+
+	unsigned half = pages * (page / (unsigned)sizeof(struct signal_info)) / 2;
+
+	return half < MOST_UNREAD ? half : MOST_UNREAD;
+}
+
+static int pipe_start(struct reactor *r)
+{
+	struct signal_pipe *p = &r->signal_pipe;
+	int ends[2];
+
+	if (p->io.started)
+		return 0;
+	if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0)
+		return -1;
+	io_init(&p->io, -1, IO_READ, on_records);
+	p->io.priority = PRIORITY_FIRST;
+	if (io_open_internal(r, &p->io, ends[0]) < 0) {
+		fd_close(&ends[1]);
+		return -1;
+	}
+	p->end = ends[1];
+	p->most = most_unread(p->end);
+	p->owner = getpid();
+	atomic_store(&p->unread, 0);
+	pthread_mutex_lock(&caught.lock);
+	atomic_store(&p->next, atomic_load(&pipes));
+	atomic_store(&pipes, p);
+	pthread_mutex_unlock(&caught.lock);
+	return 0;
+}
+
+/* A handler of a vfork'ed child that was killed stays under way for ever: so do not we. */
+enum { MOST_YIELDS = 100000 };
+
+static void pipe_stop(struct reactor *r)
+{
+	struct signal_pipe *p = &r->signal_pipe, *other;
+	_Atomic(struct signal_pipe *) *at = &pipes;
+
+	if (!p->io.started)
+		return;
+	pthread_mutex_lock(&caught.lock);
+	while ((other = atomic_load(at)) != p)
+		at = &other->next;
+	atomic_store(at, atomic_load(&p->next));
+	pthread_mutex_unlock(&caught.lock);
+	for (int i = 0; atomic_load(&handlers) && i < MOST_YIELDS; i++)
+		sched_yield();
+	io_close_internal(r, &p->io);
+	fd_close(&p->end);
+}
+
+/* After fork(2): of what the parent's other threads did there is nobody to end it. */
+int signals_reinit(struct reactor *r)
+{
+	struct signal_pipe *p = &r->signal_pipe;
+
+	if (!p->io.started)
+		return 0;
+	if (p->owner != getpid()) {
+		caught.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+		atomic_store(&handlers, 0);
+	}
+	for (int number = 1; number < SIGNALS; number++)
+		for (struct signal_watcher *w = r->signals[number]; w; w = w->next) {
+			forget_calls(p, w);
+			w->waiting = 0;
+		}
+	pipe_stop(r);
+	unblock();
+	return pipe_start(r);
 }
 
 /* ---- watching -------------------------------------------------------------------------------- */
 
-static int ring_open(struct reactor *r)
+static bool is_ours(const struct sigaction *action)
 {
-	struct signal_info ignored;
-
-	if (r->signal_waker.io.started)
-		return 0;
-	waker_init(&r->signal_waker, on_signals);
-	r->signal_waker.io.priority = PRIORITY_FIRST;
-	if (waker_start(r, &r->signal_waker) < 0)
-		return -1;
-	while (signal_ring_take(&ring, &ignored))
-		; /* another reactor's, or the parent's */
-	unblock();
-	atomic_store(&ring_waker, &r->signal_waker);
-	return 0;
+	return action->sa_flags & SA_SIGINFO && action->sa_sigaction == on_signal;
 }
 
-static void ring_close(struct reactor *r)
-{
-	struct waker *mine = &r->signal_waker;
-
-	if (!mine->io.started)
-		return;
-	atomic_compare_exchange_strong(&ring_waker, &mine, NULL);
-	waker_stop(r, &r->signal_waker);
-}
-
-static int catch_signal(struct reactor *r, int number)
+/* Somebody may have set it back meanwhile: a child that went its own way. */
+static int catch_signal(int number)
 {
 	struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART};
+	struct sigaction former;
+	int result;
 
 	sigfillset(&action.sa_mask); /* what a nested one blocks would end with the outer one */
-	return sigaction(number, &action, &r->former[number]);
+	pthread_mutex_lock(&caught.lock);
+	result = sigaction(number, &action, &former);
+	if (result == 0 && !is_ours(&former)) {
+		caught.former[number] = former;
+		caught.loops[number] = 0;
+	}
+	caught.loops[number] += result == 0;
+	pthread_mutex_unlock(&caught.lock);
+	return result;
+}
+
+static void release_signal(int number)
+{
+	pthread_mutex_lock(&caught.lock);
+	if (--caught.loops[number] == 0) {
+		if (blocked_here & bit_of(number)) /* what is queued yet must not act as before */
+			signal(number, SIG_IGN);
+		sigaction(number, &caught.former[number], NULL);
+	}
+	pthread_mutex_unlock(&caught.lock);
+	unblock();
+}
+
+/* Room for what one turn reads, and a SIGCHLD that comes another way (children.c). */
+static int calls_reserve(struct reactor *r, int number)
+{
+	struct signal_pipe *p = &r->signal_pipe;
+	size_t n = 1;
+
+	for (const struct signal_watcher *w = r->signals[number]; w; w = w->next)
+		n++;
+	if (ARRAY_GROW(p->calls, p->capacity, (BATCH + 1) * n) < 0)
+		return -1;
+	p->longest = n > p->longest ? n : p->longest;
+	return 0;
 }
 
 int signal_start(struct reactor *r, struct signal_watcher *w)
@@ -177,10 +367,11 @@ int signal_start(struct reactor *r, struct signal_watcher *w)
 		errno = EINVAL;
 		return -1;
 	}
-	if (ring_open(r) < 0)
+	if (pipe_start(r) < 0 || calls_reserve(r, w->number) < 0)
 		return -1;
-	if (!r->signals[w->number] && catch_signal(r, w->number) < 0)
+	if (!r->signals[w->number] && catch_signal(w->number) < 0)
 		return -1;
+	atomic_fetch_or(&r->signal_pipe.watched, bit_of(w->number));
 	w->next = r->signals[w->number];
 	r->signals[w->number] = w;
 	w->started = true;
@@ -199,24 +390,15 @@ void signal_stop(struct reactor *r, struct signal_watcher *w)
 	*at = w->next;
 	if (r->signal_next == w)
 		r->signal_next = w->next;
+	if (w->waiting)
+		forget_calls(&r->signal_pipe, w);
+	w->waiting = 0;
 	w->started = false;
 	r->started--;
 	if (r->signals[w->number])
 		return;
-	if (atomic_load(&blocked) &
-	    bit_of(w->number)) /* what is queued yet must not act as before */
-		signal(w->number, SIG_IGN);
-	sigaction(w->number, &r->former[w->number], NULL);
-	unblock();
-}
-
-/* After fork the eventfd is the parent's too. */
-int signals_reinit(struct reactor *r)
-{
-	if (!r->signal_waker.io.started)
-		return 0;
-	ring_close(r);
-	return ring_open(r);
+	atomic_fetch_and(&r->signal_pipe.watched, ~bit_of(w->number));
+	release_signal(w->number);
 }
 
 void signals_close(struct reactor *r)
@@ -224,5 +406,6 @@ void signals_close(struct reactor *r)
 	for (int number = 1; number < SIGNALS; number++)
 		while (r->signals[number])
 			signal_stop(r, r->signals[number]);
-	ring_close(r);
+	pipe_stop(r);
+	free(r->signal_pipe.calls);
 }

@@ -3,15 +3,16 @@
  *
  * The loop's own clock is served by the timeout of the wait. Wall time steps and boot time runs on
  * in suspend, so each of them gets a timerfd that the kernel keeps right; the wall one is cancelled
- * when the clock is set (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET).
+ * when the clock is set (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). Where there is no timerfd the
+ * loop waits for a while at most, and then looks.
  */
 #include "reactor/loop.h"
 
 #include "base/list.h"
+#include "reactor/linux.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 void timer_init(struct timer *t, enum clock clock, timer_call *call)
@@ -43,40 +44,46 @@ static void on_alarm(struct reactor *r, struct io_watcher *w, unsigned ready)
 		r->on_step(r, r->on_step_context);
 }
 
+static bool alarm_is_open(const struct alarm_clock *alarm)
+{
+	return alarm->io.started || alarm->plain;
+}
+
+static int64_t apart_from_loop(enum clock clock)
+{
+	return clock_read(clock) - clock_read(CLOCK_OF_LOOP);
+}
+
 static int alarm_open(struct reactor *r, enum clock clock)
 {
 	struct alarm_clock *alarm = &r->alarms[clock];
 
-	if (clock == CLOCK_OF_LOOP || alarm->io.started)
+	int fd;
+
+	if (clock == CLOCK_OF_LOOP || alarm_is_open(alarm))
 		return 0;
 	io_init(&alarm->io, -1, IO_READ, on_alarm);
 	alarm->io.priority = PRIORITY_FIRST;
 	alarm->armed = INT64_MAX;
-	if (io_open_internal(r, &alarm->io,
-			     timerfd_create(clock_kernel_id(clock), TFD_NONBLOCK | TFD_CLOEXEC)) <
-	    0)
+	fd = linux_timerfd(clock_kernel_id(clock));
+	alarm->plain = fd < 0 && errno == ENOSYS;
+	if (alarm->plain)
+		alarm->apart = apart_from_loop(clock);
+	else if (io_open_internal(r, &alarm->io, fd) < 0)
 		return -1;
 	r->alarms_open++;
 	return 0;
 }
 
-/* Far enough to never come, near enough for the kernel. */
-enum { FAR_SECONDS = 2000000000 };
-
 static bool alarm_set(struct reactor *r, enum clock clock, int64_t deadline)
 {
 	struct alarm_clock *alarm = &r->alarms[clock];
-	struct itimerspec when = {.it_value.tv_sec = FAR_SECONDS};
-	int flags = TFD_TIMER_ABSTIME;
 
 	if (alarm->armed == deadline)
 		return true;
-	if (deadline < INT64_MAX - 1)
-		when.it_value = to_timespec(deadline > 0 ? deadline : 1);
-	if (clock == CLOCK_OF_WALL)
-		flags |= TFD_TIMER_CANCEL_ON_SET;
-	/* ECANCELED: set, but the clock was stepped since; the descriptor tells it as well. */
-	if (timerfd_settime(alarm->io.fd, flags, &when, NULL) < 0 && errno != ECANCELED)
+	/* ECANCELED: set, but the clock was stepped since; the descriptor reports it as well. */
+	if (linux_timerfd_set(alarm->io.fd, clock_kernel_id(clock), deadline) < 0 &&
+	    errno != ECANCELED)
 		return false;
 	alarm->armed = deadline;
 	return true;
@@ -97,10 +104,43 @@ static bool alarms_set(struct reactor *r)
 	return all;
 }
 
+/* Between two looks at a clock that has no alarm; and what it may drift from the loop's in one. */
+enum { PLAIN_LOOK = 250000000, PLAIN_DRIFT = 10000000 };
+
+static void plain_look(struct reactor *r, enum clock clock)
+{
+	struct alarm_clock *alarm = &r->alarms[clock];
+	int64_t apart = apart_from_loop(clock), by = apart - alarm->apart;
+
+	alarm->apart = apart;
+	if ((by > PLAIN_DRIFT || by < -PLAIN_DRIFT) && clock == CLOCK_OF_WALL && r->on_step)
+		r->on_step(r, r->on_step_context);
+}
+
+/* `wait`, or less where a clock has no alarm. */
+static int64_t plain_wait(struct reactor *r, int64_t wait)
+{
+	for (int clock = CLOCK_OF_BOOT; clock < CLOCKS; clock++) {
+		const struct heap *h = &r->heaps[clock];
+		int64_t most = PLAIN_LOOK, due;
+
+		if (!r->alarms[clock].plain)
+			continue;
+		plain_look(r, (enum clock)clock);
+		if (h->count) {
+			due = h->entries[HEAP_ROOT].key - clock_read((enum clock)clock);
+			most = due < 0 ? 0 : due < most ? due : most;
+		}
+		wait = wait < 0 || most < wait ? most : wait;
+	}
+	return wait;
+}
+
 static void alarm_close(struct reactor *r, struct alarm_clock *alarm)
 {
-	if (!alarm->io.started)
+	if (!alarm_is_open(alarm))
 		return;
+	alarm->plain = false;
 	io_close_internal(r, &alarm->io);
 	r->alarms_open--;
 }
@@ -108,7 +148,7 @@ static void alarm_close(struct reactor *r, struct alarm_clock *alarm)
 int alarms_reinit(struct reactor *r)
 {
 	for (int clock = CLOCK_OF_BOOT; clock < CLOCKS; clock++) {
-		if (!r->alarms[clock].io.started)
+		if (!alarm_is_open(&r->alarms[clock]))
 			continue;
 		alarm_close(r, &r->alarms[clock]);
 		if (alarm_open(r, (enum clock)clock) < 0)
@@ -258,6 +298,8 @@ int64_t timers_wait(struct reactor *r, int64_t wait)
 
 	if (!alarms_set(r) && (wait < 0 || wait > RETRY))
 		wait = RETRY;
+	if (r->alarms_open)
+		wait = plain_wait(r, wait);
 	if (wait == 0 || !h->count)
 		return wait;
 	due = h->entries[HEAP_ROOT].key - clock_read(CLOCK_OF_LOOP);

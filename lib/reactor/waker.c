@@ -1,6 +1,6 @@
 /*
- * Wake-ups from other threads and from signal handlers: an eventfd that the loop watches, and that
- * is written to only where the loop waits.
+ * Wake-ups from other threads and from signal handlers: an eventfd that the loop watches (a pipe
+ * where there is none), and that is written to only where the loop waits.
  *
  * Two system calls are spared. `asked` spares the second wake-up all of it: the callback of the
  * first is still to come. It is taken back right before the callback, so that whoever finds it set
@@ -19,22 +19,26 @@
  */
 #include "reactor/ready.h"
 
+#include "base/fd.h"
 #include "base/list.h"
+#include "reactor/linux.h"
 
 #include <errno.h>
-#include <sys/eventfd.h>
+#include <fcntl.h>
 #include <unistd.h>
+
+_Static_assert(ATOMIC_BOOL_LOCK_FREE == 2, "waker_wake is for handlers, too");
 
 enum { UNWRITTEN = IO_URGENT }; /* as readiness: asked, but there is nothing to read */
 
 static void on_asked(struct reactor *r, struct io_watcher *io, unsigned ready)
 {
 	struct waker *w = CONTAINER_OF(io, struct waker, io);
-	uint64_t count;
+	uint64_t count; /* of an eventfd; or as many bytes of a pipe: a late write each */
 
 	if (ready & IO_READ && read(io->fd, &count, sizeof count) < 0 && errno != EAGAIN)
 		return; /* it is told again */
-	if (atomic_exchange(&w->asked, false))
+	if (__atomic_exchange_n(&w->asked, false, __ATOMIC_SEQ_CST))
 		w->call(r, w);
 }
 
@@ -53,7 +57,7 @@ void wakers_activate(struct reactor *r)
 		return;
 	atomic_store(&r->woken, false);
 	for (struct waker *w = r->wakers; w; w = w->next) {
-		if (!atomic_load(&w->asked))
+		if (!__atomic_load_n(&w->asked, __ATOMIC_SEQ_CST))
 			continue;
 		io_activate(r, &w->io, UNWRITTEN);
 		if (!w->io.pending) /* no memory: the next turn tries again */
@@ -67,12 +71,31 @@ void waker_init(struct waker *w, waker_call *call)
 	io_init(&w->io, -1, IO_READ, on_asked);
 }
 
+/* One descriptor with both ends, or two. */
+static int ends_open(int ends[2])
+{
+	ends[0] = ends[1] = linux_eventfd();
+	if (ends[0] >= 0 || errno != ENOSYS)
+		return ends[0] < 0 ? -1 : 0;
+	return pipe2(ends, O_NONBLOCK | O_CLOEXEC);
+}
+
 int waker_start(struct reactor *r, struct waker *w)
 {
-	atomic_store(&w->asked, false);
-	if (io_open_internal(r, &w->io, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) < 0)
+	int ends[2];
+
+	if (w->io.started)
+		return 0;
+	if (ends_open(ends) < 0)
 		return -1;
-	w->reactor = r;
+	if (io_open_internal(r, &w->io, ends[0]) < 0) {
+		if (ends[1] != ends[0])
+			fd_close(&ends[1]);
+		return -1;
+	}
+	w->end = ends[1];
+	__atomic_store_n(&w->asked, false, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&w->reactor, r, __ATOMIC_SEQ_CST);
 	w->next = r->wakers;
 	r->wakers = w;
 	return 0;
@@ -87,23 +110,31 @@ void waker_stop(struct reactor *r, struct waker *w)
 	while (*at != w)
 		at = &(*at)->next;
 	*at = w->next;
-	w->reactor = NULL;
+	__atomic_store_n(&w->reactor, NULL, __ATOMIC_SEQ_CST);
+	if (w->end != w->io.fd)
+		fd_close(&w->end);
 	io_close_internal(r, &w->io);
+}
+
+void wakers_close(struct reactor *r)
+{
+	while (r->wakers)
+		waker_stop(r, r->wakers);
 }
 
 void waker_wake(struct waker *w)
 {
 	static const uint64_t one = 1;
-	struct reactor *r = w->reactor;
+	struct reactor *r = __atomic_load_n(&w->reactor, __ATOMIC_SEQ_CST);
 	int saved;
 
-	if (!r || atomic_exchange(&w->asked, true))
+	if (!r || __atomic_exchange_n(&w->asked, true, __ATOMIC_SEQ_CST))
 		return;
 	atomic_store(&r->woken, true);
 	if (!atomic_load(&r->waiting))
 		return;
 	saved = errno;
-	while (write(w->io.fd, &one, sizeof one) < 0 && errno == EINTR)
+	while (write(w->end, &one, sizeof one) < 0 && errno == EINTR)
 		;
 	errno = saved;
 }

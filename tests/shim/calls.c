@@ -130,6 +130,7 @@ WRAP(int, epoll_wait, (int set, struct epoll_event *e, int n, int ms), (set, e, 
 WRAP(int, ppoll, (struct pollfd * p, nfds_t n, const struct timespec *ts, const sigset_t *mask),
      (p, n, ts, mask), -1)
 WRAP(int, poll, (struct pollfd * p, nfds_t n, int ms), (p, n, ms), -1)
+WRAP(int, pipe2, (int fds[2], int flags), (fds, flags), -1)
 WRAP(int, eventfd, (unsigned count, int flags), (count, flags), -1)
 WRAP(int, timerfd_create, (int clock, int flags), (clock, flags), -1)
 WRAP(int, timerfd_settime,

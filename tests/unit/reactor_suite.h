@@ -16,7 +16,6 @@
 
 #include "tap.h"
 
-#include "base/error.h"
 #include "base/list.h"
 #include "reactor/reactor.h"
 
@@ -73,10 +72,10 @@ static inline void conformance_of(const struct conformance *cases)
 /* All cases on every backend. */
 static inline void conformance_of_all(const struct conformance *cases)
 {
-	struct error why;
+	struct reactor_error why;
 
-	for (const struct backend_info *b = reactor_backends(); b->name; b++) {
-		backend = b->name;
+	for (const struct backend_info *const *b = reactor_backends(); *b; b++) {
+		backend = (*b)->name;
 		if (!is_asked_for(getenv("BACKENDS"), backend))
 			SKIP("not asked for", "%s works", backend);
 		else if (reactor_backend_works(backend, &why))
@@ -103,7 +102,7 @@ static inline void bail_out(const char *what)
 
 static inline struct reactor *reactor_here(void)
 {
-	struct error e;
+	struct reactor_error e;
 	struct reactor *r = reactor_new(backend, &e);
 
 	if (!r)

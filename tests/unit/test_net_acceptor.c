@@ -83,7 +83,7 @@ int main(void)
 	int fd;
 
 	alarm(60); /* one that hangs ends here */
-	r = reactor_new(NULL, &e);
+	r = reactor_new(NULL, NULL);
 	endpoint_parse(&ep, "127.0.0.1:0", &e);
 	listener_open(&l, &ep, &socket, &e);
 	acceptor_init(&a, r, &l, PRIORITY_DEFAULT, on_accepted, NULL, "test");

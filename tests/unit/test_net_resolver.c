@@ -200,8 +200,7 @@ static void test_gone(struct reactor *r)
 
 int main(void)
 {
-	struct error e;
-	struct reactor *r = reactor_new(NULL, &e);
+	struct reactor *r = reactor_new(NULL, NULL);
 
 	if (OK(r != NULL, "there is a loop")) {
 		test_at_once(r);

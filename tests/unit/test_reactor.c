@@ -2,7 +2,9 @@
  * lib/reactor: the loop itself, backend by backend: queues, priorities, deferred calls, its life.
  * The other test_reactor_*.c tell what each kind of watcher promises.
  */
-#include "reactor_suite.h"
+#include "reactor_work.h"
+
+#include <fcntl.h>
 
 /* ---- priorities and fairness ----------------------------------------------------------------- */
 
@@ -339,6 +341,59 @@ static void test_free(void)
 	close_both(fds);
 }
 
+static void stop_loop_here(struct reactor *r, struct probe *p)
+{
+	(void)p;
+	reactor_stop(r);
+}
+
+static int open_descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* Watchers of every kind, started and also waiting in a queue: valgrind looks at what is left. */
+static void test_free_with_everything(void)
+{
+	int before = open_descriptors();
+	static struct work w;
+	struct timed_io timed;
+	struct signal_watcher child;
+
+	work_init(&w);
+	w.reactor = reactor_here();
+	io_start(w.reactor, &w.reader.io);
+	io_start(w.reactor, &w.writer.io);
+	timed_io_init(&timed, w.fds[0], IO_READ | IO_ONCE, 1000, on_io);
+	io_start(w.reactor, &timed.io);
+	for (int i = 0; i < CLOCKS_OF_WORK; i++)
+		timer_start_in(w.reactor, &w.timers[i], i);
+	signal_start(w.reactor, &w.signal);
+	signal_init(&child, SIGCHLD, work_signal);
+	signal_start(w.reactor, &child);
+	waker_start(w.reactor, &w.waker);
+	work_fork(&w);
+	child_start(w.reactor, &w.child);
+	w.writer.act = stop_loop_here; /* the first to be called leaves the rest in the queues */
+	w.writer.io.priority = PRIORITY_FIRST;
+	work_put(w.fds[1]);
+	waker_wake(&w.waker);
+	raise(SIGUSR1);
+	reactor_run(w.reactor);
+	reactor_free(w.reactor);
+	HOLDS(!w.waker.io.started && !w.child.started && !w.signal.started && !timed.io.started,
+	      "a loop with everything armed stops all of it");
+	waker_wake(&w.waker);
+	HOLDS(!w.woken, "a waker of a loop that is gone wakes nobody");
+	waitpid(w.pid, NULL, 0);
+	close_both(w.fds);
+	EQUAL(open_descriptors(), before, "and no descriptor is left");
+}
+
 static const struct conformance cases[] = {
     {"priorities", test_priorities},
     {"starvation", test_starvation},
@@ -351,12 +406,13 @@ static const struct conformance cases[] = {
     {"stopped between timers", test_stopped_between_timers},
     {"name", test_name},
     {"free", test_free},
+    {"free with everything", test_free_with_everything},
     {0},
 };
 
 int main(void)
 {
-	struct error e;
+	struct reactor_error e;
 
 	conformance_of_all(cases);
 	OK(!reactor_new("nope", &e) && strstr(e.hint, "epoll"),

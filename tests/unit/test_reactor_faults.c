@@ -47,9 +47,8 @@ static bool reaps_orphans;
 
 static int open_reactor(struct work *w)
 {
-	struct error e;
+	struct reactor_error e;
 
-	error_clear(&e);
 	w->reactor = reactor_new(backend, &e);
 	if (w->reactor)
 		return 0;

@@ -121,7 +121,7 @@ static void test_child(void)
 	reactor_free(r);
 }
 
-/* Signals are for one reactor; what another leaves behind harms nobody. */
+/* What another reactor leaves behind harms nobody. */
 static void test_two_reactors(void)
 {
 	struct reactor *r = reactor_here(), *other = reactor_here();
@@ -146,6 +146,33 @@ static void test_two_reactors(void)
 	turns(r, 2);
 	EQUAL(a.calls, 1, "what came for one is not told to another");
 	reactor_free(r);
+}
+
+/* Each loop hears every signal that it watches. */
+static void test_both_hear(void)
+{
+	struct reactor *r = reactor_here(), *other = reactor_here();
+	struct heard a, b, alone;
+
+	signal(SIGUSR1, former_handler);
+	former_calls = 0;
+	hear(r, &a, SIGUSR1);
+	hear(other, &b, SIGUSR1);
+	hear(other, &alone, SIGUSR2);
+	raise(SIGUSR1);
+	raise(SIGUSR2);
+	turns(r, 2);
+	turns(other, 2);
+	HOLDS(a.calls == 1 && b.calls == 1, "a signal is heard by both loops that watch it");
+	EQUAL(alone.calls, 1, "and one that one of them watches by this one");
+	reactor_free(r);
+	raise(SIGUSR1);
+	turns(other, 2);
+	HOLDS(b.calls == 2 && former_calls == 0, "the end of one does not end it for the other");
+	reactor_free(other);
+	raise(SIGUSR1);
+	EQUAL(former_calls, 1, "the last one gives the former handler back");
+	signal(SIGUSR1, SIG_DFL);
 }
 
 static bool drop_odd(void *context, const struct signal_info *info)
@@ -281,6 +308,76 @@ static void test_first(void)
 	close_both(fds);
 }
 
+static void start_at(struct reactor *r, struct heard *h, int number, unsigned priority)
+{
+	*h = (struct heard){0};
+	signal_init(&h->watcher, number, on_heard);
+	h->watcher.priority = (uint8_t)priority;
+	h->act = log_signal;
+	if (signal_start(r, &h->watcher) < 0)
+		bail_out("signal_start");
+}
+
+static void test_priority(void)
+{
+	struct reactor *r = reactor_here();
+	struct probe p;
+	struct heard first, last, beside;
+	int fds[2];
+
+	stream_open(fds);
+	start_at(r, &last, SIGUSR1, PRIORITY_LAST);
+	start_at(r, &first, SIGUSR2, PRIORITY_FIRST);
+	start_at(r, &beside, SIGUSR1, PRIORITY_LAST);
+	turns(r, 2);
+	order[0] = '\0';
+	probe_start(r, &p, fds[0], IO_WRITE);
+	p.log = order;
+	p.letter = 'd';
+	p.act = stop_own;
+	raise(SIGUSR1);
+	raise(SIGUSR2);
+	turns(r, 2);
+	SAME_TEXT(order, "sdss", "%s: a signal is told in the turn of its watcher's priority",
+		  backend);
+	HOLDS(first.calls == 1 && last.calls == 1 && beside.calls == 1, "each of them once");
+	reactor_free(r);
+	close_both(fds);
+}
+
+static void stop_loop_and_other(struct reactor *r, struct heard *h)
+{
+	reactor_stop(r);
+	if (h->other)
+		signal_stop(r, &h->other->watcher);
+}
+
+/* What a stop leaves in the queues is told when the loop runs again, unless it is stopped. */
+static void test_left_behind(void)
+{
+	struct reactor *r = reactor_here();
+	struct heard a, b, c;
+
+	hear(r, &a, SIGUSR1);
+	hear(r, &b, SIGUSR1);
+	hear(r, &c, SIGUSR1);
+	c.act = stop_loop_and_other; /* the last that was started comes first */
+	c.other = &b;
+	raise(SIGUSR1);
+	reactor_run(r);
+	HOLDS(c.calls == 1 && a.calls == 0, "the loop stops after the callback");
+	raise(SIGUSR1);
+	c.other = NULL;
+	reactor_run(r);
+	HOLDS(a.calls == 1 && b.calls == 0, "what it left is told when it runs again");
+	turns(r, 3);
+	HOLDS(a.calls == 2 && c.calls == 2, "and so is what came meanwhile");
+	raise(SIGUSR1);
+	reactor_run(r);
+	reactor_free(r);
+	HOLDS(!a.watcher.started && !c.watcher.started, "or nobody is, where the reactor is freed");
+}
+
 /* ---- interrupted waits ----------------------------------------------------------------------- */
 
 static void on_alarm(int number)
@@ -351,11 +448,14 @@ static const struct conformance cases[] = {
     {"no sender", test_no_sender},
     {"child", test_child},
     {"two reactors", test_two_reactors},
+    {"both hear", test_both_hear},
     {"filter", test_filter},
     {"in its own callback", test_in_its_own_callback},
     {"stopped in a callback", test_stopped_inside},
     {"beside something ready", test_beside_always_ready},
     {"first", test_first},
+    {"priority", test_priority},
+    {"left behind", test_left_behind},
     {"EINTR", test_interrupted},
     {"restarted", test_restarted},
     {0},

@@ -1,8 +1,22 @@
 # What some unit tests are linked with.
 $(BUILD)/unit/test_reactor_clock: tests/shim/clock.c
 
+# The same again, without what only Linux has.
+PLAIN = $(BUILD)/unit/plain/linux.o
+PLAIN_TESTS = $(patsubst %,$(BUILD)/unit/test_reactor_plain_%,children clock signals threads timers)
+units: $(PLAIN_TESTS)
+$(PLAIN): lib/reactor/linux.c
+	$(SAY) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -DREACTOR_PLAIN -c -o $@ $<
+
+$(BUILD)/unit/test_reactor_plain_clock: tests/shim/clock.c
+$(PLAIN_TESTS): $(BUILD)/unit/test_reactor_plain_%: tests/unit/test_reactor_%.c $(PLAIN) $(BUILD)/libevwatch.a
+	$(SAY) CC $@
+	$(Q)$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(PLAIN) $(BUILD)/libevwatch.a $(LDLIBS)
+
 # These count what the library calls, and let it fail.
-COUNTED = malloc calloc realloc aligned_alloc syscall epoll_create1 epoll_ctl epoll_wait ppoll poll mmap eventfd \
+COUNTED = malloc calloc realloc aligned_alloc syscall epoll_create1 epoll_ctl epoll_wait ppoll poll mmap pipe2 eventfd \
 	  timerfd_create timerfd_settime signalfd socketpair sigaction waitpid read recv send write
 COUNTING = $(addprefix $(BUILD)/unit/test_reactor_,calls faults kernel shortage)
 $(COUNTING): tests/shim/calls.c

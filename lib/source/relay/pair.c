@@ -111,7 +111,13 @@ void pair_close(struct pair *p, const char *why, bool reset)
 
 /* ---- carrying -------------------------------------------------------------------------------- */
 
-enum { CHANGES = IO_READ | IO_HALF_CLOSE | IO_URGENT | IO_EDGE };
+/* Only changes, or levels where the backend has no edges: that is more, not less. */
+static unsigned changes_of(const struct pair *p)
+{
+	unsigned changes = IO_READ | IO_HALF_CLOSE | IO_URGENT;
+
+	return reactor_has_edges(p->owner->base.reactor) ? changes | IO_EDGE : changes;
+}
 
 /* What end `e` is to be watched for now. */
 static unsigned interest_of(struct pair *p, const struct end *e)
@@ -123,7 +129,7 @@ static unsigned interest_of(struct pair *p, const struct end *e)
 		return IO_WRITE | (reads ? IO_READ : 0u);
 	if (!reads)
 		return 0;
-	return out->drained ? CHANGES : IO_READ;
+	return out->drained ? changes_of(p) : IO_READ;
 }
 
 static int watch_ends(struct pair *p)
@@ -134,7 +140,7 @@ static int watch_ends(struct pair *p)
 		unsigned wanted = interest_of(p, e);
 		unsigned before = e->io.interest & ~(unsigned)(IO_ERROR | IO_HANGUP);
 
-		p->calm &= wanted == CHANGES;
+		p->calm &= wanted == changes_of(p);
 		/* Mostly nothing changed: then the loop is not bothered. */
 		if (wanted == (e->io.started ? before : 0))
 			continue;

@@ -277,11 +277,14 @@ static void on_message(struct channel *c, unsigned char type, const char *bytes,
 static struct relay_source *open_source(struct worker *w, struct worker_place *place, int fd,
 					struct error *e)
 {
+	struct reactor_error why;
 	struct relay_source *s;
 
-	place->reactor = reactor_new(reactor_backend(w->owner->source->base.reactor), e);
-	if (!place->reactor)
+	place->reactor = reactor_new(reactor_backend(w->owner->source->base.reactor), &why);
+	if (!place->reactor) {
+		error_set(e, "%s", why.what);
 		return NULL;
+	}
 	s = source_new(w, place);
 	if (!s || channel_open(&place->channel, place->reactor, fd, on_message, s) < 0) {
 		error_errno(e, "cannot start");

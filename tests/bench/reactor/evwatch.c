@@ -24,9 +24,8 @@ struct loop {
 static struct loop *open_loop(const char *backend)
 {
 	struct loop *l = take(1, sizeof *l);
-	struct error e;
 
-	l->reactor = reactor_new(backend, &e);
+	l->reactor = reactor_new(backend, NULL);
 	return l->reactor ? l : NULL;
 }
 

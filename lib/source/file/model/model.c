@@ -2,7 +2,7 @@
 #include "source/file/model/model.h"
 
 #include "base/array.h"
-#include "base/clock.h"
+#include "reactor/reactor.h"
 #include "source/file/model/observer.h"
 
 #include <errno.h>

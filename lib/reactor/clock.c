@@ -1,5 +1,5 @@
-/* See clock.h. */
-#include "base/clock.h"
+/* The clocks of enum clock, read from the kernel. */
+#include "reactor/loop.h"
 
 clockid_t clock_kernel_id(enum clock clock)
 {

@@ -9,8 +9,8 @@
  *
  * Inline: calls would be a third of what adding one costs.
  */
-#ifndef EVWATCH_BASE_HEAP_H
-#define EVWATCH_BASE_HEAP_H
+#ifndef EVWATCH_REACTOR_HEAP_H
+#define EVWATCH_REACTOR_HEAP_H
 
 #include <stddef.h>
 #include <stdint.h>

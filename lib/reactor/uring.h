@@ -2,15 +2,15 @@
  * io_uring(7) by raw system calls: the two rings that are shared with the kernel, and the one call
  * that hands over what is asked and waits for what is answered. What that is, is the caller's.
  */
-#ifndef EVWATCH_BASE_URING_H
-#define EVWATCH_BASE_URING_H
+#ifndef EVWATCH_REACTOR_URING_H
+#define EVWATCH_REACTOR_URING_H
 
 #include <linux/io_uring.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct error;
+struct reactor_error;
 
 struct uring {
 	int fd;
@@ -26,7 +26,7 @@ struct uring {
  * Opens rings for `entries` questions at once, a power of two, and twice as many answers; `u` comes
  * zeroed. Returns 0, or -1 with `e` filled, and uring_close is due then too. Needs Linux 5.11.
  */
-int uring_open(struct uring *u, uint32_t entries, struct error *e);
+int uring_open(struct uring *u, uint32_t entries, struct reactor_error *e);
 void uring_close(struct uring *u);
 
 /*

@@ -1,11 +1,12 @@
 /* See uring.h. */
-#include "base/uring.h"
+#include "reactor/uring.h"
 
 #include "base/array.h"
-#include "base/error.h"
 #include "base/fd.h"
+#include "reactor/loop.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -76,23 +77,26 @@ static int setup(uint32_t entries, struct io_uring_params *p)
 	return fd;
 }
 
-int uring_open(struct uring *u, uint32_t entries, struct error *e)
+int uring_open(struct uring *u, uint32_t entries, struct reactor_error *e)
 {
 	struct io_uring_params p;
 	const uint32_t needed = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;
 
 	u->fd = setup(entries, &p);
 	if (u->fd < 0) {
-		error_errno(e, "io_uring");
-		if (errno == EPERM)
-			error_hint(e, "the kernel forbids it: see kernel.io_uring_disabled");
+		bool forbidden = errno == EPERM;
+
+		reactor_fail_errno(e, "io_uring");
+		if (e && forbidden)
+			snprintf(e->hint, sizeof e->hint, "%s",
+				 "the kernel forbids it: see kernel.io_uring_disabled");
 		return -1;
 	}
 	fd_set_cloexec(u->fd);
 	if ((p.features & needed) != needed)
-		return error_set(e, "io_uring: this kernel is older than Linux 5.11");
+		return reactor_fail(e, "io_uring: this kernel is older than Linux 5.11", "");
 	if (rings_map(u, &p) < 0)
-		return error_errno(e, "io_uring");
+		return reactor_fail_errno(e, "io_uring");
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 /* See heap.h. */
-#include "base/heap.h"
+#include "reactor/heap.h"
 
 #include <stdlib.h>
 #include <string.h>
