@@ -25,13 +25,18 @@ static void print_option(const struct option *o)
 	       o->not_yet ? " (not there yet)" : "");
 }
 
-static void list_options(const char *title, const struct option *table)
+/* But for those that mean nothing with this kind (NULL: any). */
+static void list_options(const char *title, const struct option *table,
+			 const struct source_type *type)
 {
 	if (!table || !table->name)
 		return;
-	printf("\n%s:\n", title);
+	if (title)
+		printf("\n%s:\n", title);
 	for (; table->name; table++)
-		print_option(table);
+		if (!type || (!kind_refuses(type, table) &&
+			      (table->reach != REACH_BATCHES || type->gathers)))
+			print_option(table);
 }
 
 void help_print(void)
@@ -49,7 +54,7 @@ void help_print(void)
 		if (t->run)
 			printf(" %s", t->name);
 	printf("\n");
-	list_options("Options of the process", process_options);
+	list_options("Options of the process", process_options, NULL);
 	printf(
 	    "\n  evwatch file src --match '*.c' -- make     evwatch every 10s -- date\n"
 	    "  evwatch listen 7000 -- cat                 evwatch signal HUP -- 'echo \"$1\"'\n");
@@ -59,13 +64,16 @@ static void print_kind(const struct source_type *type)
 {
 	printf("usage: evwatch [OPTION]... %s %s%s\n%s\n", type->name, type->arguments,
 	       type->takes_no_command ? "" : " [-- COMMAND [ARG]...]", type->summary);
-	list_options("Options of this kind", type->options);
+	list_options("Options of this kind", type->options, type);
 	printf("\nEvents:\n");
 	for (const struct event_name *n = type->events; n && n->name; n++)
 		printf("  %-12s %s\n", n->name, n->meaning);
-	if (!type->takes_no_command)
-		list_options("Options of the command", job_options);
-	list_options("Options of printing, without a command", print_options);
+	if (!type->takes_no_command) {
+		list_options("Options of the rule", rule_options, type);
+		list_options(NULL, sieve_options, type);
+		list_options("Options of the command", job_options, type);
+	}
+	list_options("Options of printing, without a command", print_options, type);
 	printf("\nExamples:\n");
 	for (size_t i = 0; i < 2 && type->examples[i]; i++)
 		printf("  %s\n", type->examples[i]);

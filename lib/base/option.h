@@ -30,9 +30,10 @@ enum option_type {
 /* Where an option has an effect; where it has none, a rule that writes it is refused. */
 enum option_reach {
 	REACH_TABLE,    /* where what its table configures is done: running commands, printing */
-	REACH_GATHERED, /* there, and with every kind that gathers its events itself */
+	REACH_GATHERED, /* there, with --to, and with every kind that gathers its events itself */
+	REACH_FLOW,     /* there, and with --to: what decides when events are handed on */
+	REACH_BATCHES,  /* the same, of kinds that gather their events themselves only */
 	REACH_INPUT,    /* there, but for kinds whose events are the command's input */
-	REACH_MERGED,   /* there, but for kinds each of whose events has a run of its own */
 	REACH_RULES,    /* with every rule */
 };
 

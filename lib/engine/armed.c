@@ -12,6 +12,7 @@
 #include "engine/printer.h"
 #include "engine/reload.h"
 #include "engine/requests.h"
+#include "sieve/sieve.h"
 #include "output/sink.h"
 #include "rule/rule.h"
 #include "source/source.h"
@@ -41,14 +42,14 @@ static void log_event(const struct armed_rule *a, const struct event *event)
 static void print_event(struct armed_rule *a, const struct event *event)
 {
 	struct engine *e = a->engine;
-	struct print_context context = {a->rule->name, a->rule->type->name, a->events, NULL};
+	struct print_context context = {a->rule->name, a->rule->type->name, ++a->printed, NULL};
 
 	buf_clear(&e->line);
 	event_print(&e->line, &a->rule->print, &context, event);
 	if (e->line.failed)
 		log_error(a->rule->name, "out of memory: an event is not printed");
 	else if (sink_write(e->output, e->line.data, e->line.length) == 0)
-		engine_count(e, 0);
+		armed_count(a, 0);
 }
 
 static bool is_printed(const struct armed_rule *a)
@@ -81,20 +82,47 @@ static void drop_events(const struct event *events, size_t n)
 			close(events[i].connection);
 }
 
-static void pass_on(struct armed_rule *a, struct event *events, size_t n)
+static void print_events(struct armed_rule *a, const struct event *events, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
+		if (prints_now(a))
+			print_event(a, &events[i]);
+	drop_events(events, n);
+}
+
+/* Behind the sieve. */
+static void deliver(void *owner, struct event *events, size_t n)
+{
+	struct armed_rule *a = owner;
+
+	for (size_t i = 0; i < n; i++)
 		if (events[i].time.tv_sec == 0)
 			clock_gettime(CLOCK_REALTIME, &events[i].time);
-		a->events++;
-		log_event(a, &events[i]);
-		if (!a->job && prints_now(a))
-			print_event(a, &events[i]);
-	}
-	if (a->job)
-		job_submit(a->job, events, n);
+	if (a->target)
+		feed_submit(&a->feed, events, n);
 	else
-		drop_events(events, n);
+		print_events(a, events, n);
+}
+
+static void on_sifted(void *owner, const struct event *event)
+{
+	struct armed_rule *a = owner;
+
+	drop_events(event, 1);
+	rule_feed_host.dropped(a, event->token);
+}
+
+static const struct sieve_host sieve_host = {deliver, on_sifted};
+
+static void pass_on(struct armed_rule *a, struct event *events, size_t n)
+{
+	a->events += n;
+	for (size_t i = 0; i < n; i++)
+		log_event(a, &events[i]);
+	if (a->sieve)
+		sieve_submit(a->sieve, events, n);
+	else
+		deliver(a, events, n);
 	armed_update(a);
 }
 
@@ -103,7 +131,7 @@ static void on_emit(struct source *s, const struct event *events, size_t n)
 	struct armed_rule *a = s->owner;
 	struct event one, *mine = &one;
 
-	if (a->engine->phase != ENGINE_RUNNING && a->job) {
+	if (a->over || (a->engine->phase != ENGINE_RUNNING && a->target)) {
 		drop_events(events, n);
 		return;
 	}
@@ -120,6 +148,19 @@ static void on_emit(struct source *s, const struct event *events, size_t n)
 		free(mine);
 }
 
+/* Past the sieve and what the feed gathers. */
+static void submit_by_hand(struct armed_rule *a, struct event *event)
+{
+	clock_gettime(CLOCK_REALTIME, &event->time);
+	a->events++;
+	log_event(a, event);
+	if (a->target)
+		feed_submit_now(&a->feed, event, 1);
+	else
+		print_events(a, event, 1);
+	armed_update(a);
+}
+
 void armed_trigger(struct armed_rule *a, const char *const *subjects, size_t n, uint64_t ticket)
 {
 	struct event event = event_make("trigger");
@@ -127,32 +168,19 @@ void armed_trigger(struct armed_rule *a, const char *const *subjects, size_t n, 
 	event.subjects = subjects;
 	event.n_subjects = n;
 	event.ticket = ticket;
-	clock_gettime(CLOCK_REALTIME, &event.time);
-	a->events++;
-	log_event(a, &event);
-	if (a->job)
-		job_trigger(a->job, &event);
-	else if (prints_now(a))
-		print_event(a, &event);
-	armed_update(a);
+	submit_by_hand(a, &event);
 }
 
 /* ---- what the source says -------------------------------------------------------------------- */
-
-static void check_over(struct armed_rule *a)
-{
-	if (!a->retired && !a->over && a->source_ended && (!a->job || job_idle(a->job))) {
-		a->over = true;
-		engine_rule_over(a->engine, a);
-	}
-}
 
 static void on_source_ended(struct source *s)
 {
 	struct armed_rule *a = s->owner;
 
 	a->source_ended = true;
-	check_over(a);
+	if (a->sieve)
+		sieve_stop(a->sieve);
+	links_check_over(a);
 	ending_review(a->engine);
 }
 
@@ -196,100 +224,18 @@ static const struct source_host source_host = {
     .write = on_source_write,
 };
 
-/* ---- what the job says ----------------------------------------------------------------------- */
+/* ---- counting -------------------------------------------------------------------------------- */
 
-static bool on_may_start(void *owner)
+void armed_count(struct armed_rule *a, int status)
 {
-	const struct armed_rule *a = owner;
+	uint64_t most = a->rule->own.runs;
 
-	return engine_may_start(a->engine);
+	a->runs++;
+	a->last_status = status;
+	engine_count(a->engine, status);
+	if (most && a->runs >= most)
+		armed_end(a);
 }
-
-static void on_run_began(void *owner, uint64_t ordinal, pid_t pid, void *token)
-{
-	struct armed_rule *a = owner;
-
-	log_info(a->rule->name, "run %llu started, pid %d", (unsigned long long)ordinal, (int)pid);
-	live_changed(a->engine);
-	if (a->open && a->rule->type->run_began)
-		a->rule->type->run_began(a->source, token);
-}
-
-static void log_run(const struct armed_rule *a, const struct run_result *result)
-{
-	struct buf b = {0};
-
-	if (!log_wants(LOG_INFO))
-		return;
-	duration_add(&b, result->duration / NS_PER_US * NS_PER_US);
-	log_info(a->rule->name, "run %llu ended after %s, status %d",
-		 (unsigned long long)result->ordinal, b.data, result->status);
-	buf_free(&b);
-}
-
-static void tell_source_ended(struct armed_rule *a, void *token, const struct run_outcome *outcome)
-{
-	if (a->open && a->rule->type->run_ended)
-		a->rule->type->run_ended(a->source, token, outcome);
-}
-
-static void on_run_ended(void *owner, const struct run_result *result)
-{
-	struct armed_rule *a = owner;
-	struct run_outcome outcome = {result->status, result->output, result->output_length};
-
-	log_run(a, result);
-	tell_source_ended(a, result->token, &outcome);
-	live_changed(a->engine);
-	engine_count(a->engine, result->status);
-}
-
-static void on_dropped(void *owner, void *token)
-{
-	struct armed_rule *a = owner;
-	struct run_outcome outcome = {.status = -1};
-
-	tell_source_ended(a, token, &outcome);
-}
-
-static void on_ticket(void *owner, uint64_t ticket, const struct run_result *result)
-{
-	struct armed_rule *a = owner;
-	struct buf answer = {0};
-
-	request_run_ended(&answer, result);
-	control_answer(a->engine->control, ticket, &answer);
-	buf_free(&answer);
-}
-
-static void on_room(void *owner)
-{
-	struct armed_rule *a = owner;
-
-	armed_update(a);
-	check_over(a);
-	ending_review(a->engine);
-}
-
-/* Its count is that of the command's environment. */
-static void on_event_json(void *owner, struct buf *out, const struct event *event, uint64_t ordinal)
-{
-	static const struct print_config json = {.json = true};
-	const struct armed_rule *a = owner;
-	struct print_context context = {a->rule->name, a->rule->type->name, ordinal, NULL};
-
-	event_print(out, &json, &context, event);
-}
-
-static const struct job_host job_host = {
-    .may_start = on_may_start,
-    .began = on_run_began,
-    .ended = on_run_ended,
-    .dropped = on_dropped,
-    .ticket = on_ticket,
-    .room = on_room,
-    .event_json = on_event_json,
-};
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
@@ -310,8 +256,8 @@ static void set_up_source(struct armed_rule *a)
 	s->ready_file = a->engine->config->ready_file;
 	s->gather.automatic = job->debounce < 0 || job->debounce_auto;
 	s->gather.quiet = s->gather.automatic ? 0 : job->debounce;
-	s->gather.max_wait = job->max_wait;
-	s->has_command = rule->command.count > 0;
+	s->gather.max_wait = job_max_wait(job);
+	s->has_command = rule->target != NULL;
 	s->busy_chosen = job->on_busy != rule->type->default_on_busy;
 	s->printed = rule->print.json || rule->print.format;
 	s->priority = (uint8_t)job->priority;
@@ -325,23 +271,28 @@ static int open_job(struct armed_rule *a, struct error *e)
 	    .config = &a->job_config,
 	    .command = &rule->command,
 	    .rule = rule->name,
-	    .kind = rule->type->name,
 	    .inherited = a->engine->config->inherited,
 	    .out = a->engine->output,
 	    .err = a->engine->config->errors,
-	    .host = &job_host,
+	    .host = &rule_job_host,
 	    .owner = a,
 	};
 
 	if (!rule->command.count)
 		return 0;
 	a->job_config = rule->job;
-	if (rule->type->gathers) {
-		a->job_config.debounce = 0;
-		a->job_config.debounce_auto = false;
-	}
 	a->job = job_new(&setup, e);
 	return a->job ? 0 : -1;
+}
+
+static int open_sieve(struct armed_rule *a, struct error *e)
+{
+	const struct rule *rule = a->rule;
+
+	if (!sieve_is_needed(&rule->sieve))
+		return 0;
+	a->sieve = sieve_new(a->engine->reactor, &rule->sieve, rule->name, &sieve_host, a);
+	return a->sieve ? 0 : error_errno(e, "cannot arm the rule");
 }
 
 int armed_open(struct armed_rule *a, struct error *e)
@@ -350,7 +301,7 @@ int armed_open(struct armed_rule *a, struct error *e)
 	if (!a->source)
 		return error_errno(e, "cannot arm the rule");
 	set_up_source(a);
-	if (open_job(a, e) < 0)
+	if (open_sieve(a, e) < 0 || open_job(a, e) < 0)
 		return -1;
 	if (a->rule->type->open(a->source, e) < 0)
 		return -1;
@@ -362,9 +313,11 @@ void armed_start(struct armed_rule *a)
 {
 	struct event start = event_make("start");
 
+	if (a->sieve && sieve_start(a->sieve) < 0)
+		log_error(a->rule->name, "out of memory: --quiet-for notices no silence");
 	a->rule->type->start(a->source);
 	if (a->job && a->rule->job.initial)
-		on_emit(a->source, &start, 1);
+		submit_by_hand(a, &start);
 }
 
 void armed_pause(struct armed_rule *a, bool paused)
@@ -375,12 +328,15 @@ void armed_pause(struct armed_rule *a, bool paused)
 	armed_update(a);
 }
 
+/* A source is paused for its own sake only: one whose events are swallowed goes on. */
 static bool can_take_more(const struct armed_rule *a)
 {
 	if (a->paused)
 		return false;
-	if (a->job)
-		return job_has_room(a->job);
+	if (a->sieve && sieve_swallows(a->sieve))
+		return true;
+	if (a->target)
+		return feed_has_room(&a->feed) && job_has_room(a->target->job);
 	return !is_printed(a) || !sink_full(a->engine->output);
 }
 
@@ -399,20 +355,37 @@ void armed_update(struct armed_rule *a)
 		type->resume(a->source);
 }
 
-void armed_stop(struct armed_rule *a)
+static void stop_source(struct armed_rule *a)
 {
 	if (a->open && !a->source_ended) {
 		a->rule->type->stop(a->source);
 		if (!a->rule->type->drains)
 			a->source_ended = true;
 	}
+	if (a->sieve)
+		sieve_stop(a->sieve);
+}
+
+void armed_stop(struct armed_rule *a)
+{
+	stop_source(a);
+	if (a->target)
+		feed_stop(&a->feed);
 	if (a->job)
 		job_stop(a->job);
 }
 
+void armed_end(struct armed_rule *a)
+{
+	a->job_ended = true;
+	armed_stop(a);
+	links_room(a);
+}
+
 bool armed_idle(const struct armed_rule *a)
 {
-	return (!a->open || a->source_ended) && (!a->job || job_idle(a->job));
+	return (!a->open || a->source_ended) && (!a->target || feed_idle(&a->feed)) &&
+	       (!a->job || job_idle(a->job));
 }
 
 void armed_close(struct armed_rule *a)
@@ -420,6 +393,9 @@ void armed_close(struct armed_rule *a)
 	if (a->open)
 		a->rule->type->close(a->source);
 	a->open = false;
+	if (a->sieve)
+		sieve_free(a->sieve);
+	a->sieve = NULL;
 	free(a->source);
 	a->source = NULL;
 	if (a->job)
@@ -436,6 +412,7 @@ struct armed_rule *armed_new(struct engine *e, struct generation *g, const struc
 	a->engine = e;
 	a->generation = g;
 	a->rule = rule;
+	list_init(&a->closed);
 	g->alive++;
 	return a;
 }

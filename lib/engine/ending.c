@@ -197,12 +197,22 @@ static void on_guardian_lost(void *context)
 	kill_all(e);
 }
 
+/* Is there an end that --within comes before? */
+static bool waits_for_an_end(const struct engine *e)
+{
+	bool last = false;
+
+	for (size_t i = 0; i < e->n_rules; i++)
+		last |= e->rules[i]->rule->own.last;
+	return e->config->count || last;
+}
+
 static void on_within(struct reactor *r, struct timer *t)
 {
 	struct engine *e = CONTAINER_OF(t, struct engine, within);
 
 	(void)r;
-	engine_finish(e, e->config->count ? 124 : 0, 0);
+	engine_finish(e, waits_for_an_end(e) ? 124 : 0, 0);
 }
 
 static bool is_claimed(const struct engine *e, int number)

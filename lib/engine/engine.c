@@ -73,6 +73,7 @@ static int open_rules(struct engine *e, struct rules *rules, struct error *error
 			return -1;
 		}
 	}
+	links_make(e);
 	return 0;
 }
 
@@ -110,6 +111,7 @@ struct engine *engine_open(struct reactor *r, struct rules *rules,
 		return NULL;
 	}
 	e->reactor = r;
+	list_init(&e->newly_over);
 	e->config = config;
 	reload_open(e);
 	e->output = sink_open(r, 1, OUTPUT_LIMIT, on_output, e);
@@ -128,6 +130,8 @@ struct engine *engine_open(struct reactor *r, struct rules *rules,
 
 void engine_close(struct engine *e)
 {
+	for (size_t i = 0; i < e->n_rules; i++)
+		links_part(e->rules[i]);
 	for (size_t i = 0; i < e->n_rules; i++)
 		armed_free(e->rules[i]);
 	reload_close(e);
@@ -221,6 +225,8 @@ bool engine_may_start(const struct engine *e)
 void engine_rule_over(struct engine *e, struct armed_rule *a)
 {
 	log_debug(a->rule->name, "the rule has ended");
+	if (a->rule->own.last)
+		engine_finish(e, a->last_status, 0);
 	engine_check_over(e);
 }
 

@@ -265,6 +265,7 @@ static void commit(struct reload *r)
 	rename_kept(r);
 	put_in_order(r);
 	retire_leaving(r);
+	links_make(r->engine);
 	start_new(r);
 	settle(r);
 }
@@ -372,6 +373,9 @@ static void on_reaper(struct reactor *r, struct timer *t)
 	for (size_t i = 0; i < n; i++)
 		if (e->rules[i]->successor && e->rules[i]->successor->gone)
 			e->rules[i]->successor = NULL;
+	for (size_t i = 0; i < n; i++)
+		if (e->rules[i]->gone)
+			links_part(e->rules[i]);
 	for (size_t i = 0; i < n; i++)
 		if (e->rules[i]->gone)
 			armed_free(e->rules[i]);

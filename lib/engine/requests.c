@@ -115,7 +115,7 @@ static void handle_trigger(struct request *r)
 		request_refuse(r->answer, "\"subjects\" is no list of strings", NULL);
 		return;
 	}
-	r->waits = json_flag(r->body, "wait") && r->rule->job;
+	r->waits = json_flag(r->body, "wait") && r->rule->target;
 	armed_trigger(r->rule, subjects, n, r->waits ? r->ticket : 0);
 	if (!r->waits)
 		agree(r);
@@ -134,7 +134,7 @@ static void handle_pause(struct request *r)
 	const struct source_type *type = r->rule->rule->type;
 	struct error e;
 
-	if (r->rule->job || type->waits_for_room) {
+	if (r->rule->target || type->waits_for_room) {
 		armed_pause(r->rule, true);
 		log_info(r->rule->rule->name, "paused");
 		agree(r);

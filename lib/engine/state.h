@@ -10,14 +10,18 @@
 
 #include "base/buf.h"
 #include "base/histogram.h"
+#include "base/list.h"
 #include "engine/engine.h"
+#include "job/feed.h"
 #include "job/job.h"
 #include "reactor/reactor.h"
 
 struct control;
+struct event;
 struct generation;
 struct follow_set;
 struct inotify_set;
+struct sieve;
 struct live;
 struct rule;
 struct rules;
@@ -30,9 +34,18 @@ struct armed_rule {
 	struct engine *engine;
 	const struct rule *rule;
 	struct source *source;
-	struct job *job;              /* NULL: events are printed */
+	struct sieve *sieve; /* NULL: every event goes on */
+	struct job *job;     /* NULL: it has no command */
+	/* Whose job takes the events: itself, the rule of --to, or NULL: they are printed. */
+	struct armed_rule *target;
+	struct feed feed;             /* the way there; unused without a target */
 	struct job_config job_config; /* the rule's, less what the source does itself */
-	uint64_t events;
+	uint64_t events, printed;
+	uint64_t runs;      /* that ended; without a command: events printed */
+	int last_status;    /* of the last of them */
+	size_t senders;     /* rules with --to here that are not over */
+	size_t observers;   /* rules that wait for the ends of its runs */
+	struct link closed; /* in engine.newly_over */
 	/* Of the rules of this name that this one took over from at a reload. */
 	struct job_stats before;
 	uint64_t before_events;
@@ -41,11 +54,12 @@ struct armed_rule {
 	struct buf bound;             /* its lines in the ready file */
 	bool open;                    /* the source was opened and not closed yet */
 	bool source_ended;
-	bool paused;  /* by hand */
-	bool leaving; /* a reload that goes on has no such rule */
-	bool retired; /* a reload took it out: it ends */
-	bool gone;    /* it is freed in this turn */
-	bool over;    /* no event will come, nothing runs */
+	bool job_ended; /* --runs: its command will not run again */
+	bool paused;    /* by hand */
+	bool leaving;   /* a reload that goes on has no such rule */
+	bool retired;   /* a reload took it out: it ends */
+	bool gone;      /* it is freed in this turn */
+	bool over;      /* no event will come, nothing runs */
 };
 
 enum engine_phase { ENGINE_RUNNING, ENGINE_STOPPING, ENGINE_LEFTOVERS, ENGINE_DONE };
@@ -63,6 +77,8 @@ struct engine {
 	const struct engine_config *config;
 	struct armed_rule **rules; /* owned, each of them too */
 	size_t n_rules, rules_capacity;
+	struct link newly_over; /* rules whose end the others have to hear of */
+	bool telling_over;
 	struct link generations;
 	struct timer reaper; /* frees what a reload took out */
 	struct sink *output;
@@ -93,7 +109,12 @@ void armed_start(struct armed_rule *a);
 /* Pauses or resumes the source by what the job or the output can take. */
 void armed_update(struct armed_rule *a);
 void armed_stop(struct armed_rule *a);
-/* Makes an event by hand. A ticket (not 0) is answered by control_answer, in this call or later. */
+/* The rule ends, and nothing else does. */
+void armed_end(struct armed_rule *a);
+/*
+ * Makes an event by hand, past filters and gathering. A ticket (not 0) is answered by
+ * control_answer, in this call or later.
+ */
 void armed_trigger(struct armed_rule *a, const char *const *subjects, size_t n, uint64_t ticket);
 /* Events wait as behind a busy command, or in the source. */
 void armed_pause(struct armed_rule *a, bool paused);
@@ -103,6 +124,24 @@ void armed_close(struct armed_rule *a);
 /* A rule that is not open yet, and not in the engine's list. NULL with ENOMEM. */
 struct armed_rule *armed_new(struct engine *e, struct generation *g, const struct rule *rule);
 void armed_free(struct armed_rule *a);
+/* A run of the rule has ended, or an event of it was printed. */
+void armed_count(struct armed_rule *a, int status);
+
+/* ---- runs.c: what a rule's job and its feed say ---- */
+extern const struct job_host rule_job_host;
+extern const struct feed_host rule_feed_host;
+
+/* ---- links.c: rules that hand events to others, or wait for the ends of their runs ---- */
+/* Once all rules are opened; again when a reload has changed which there are. */
+void links_make(struct engine *e);
+/* Before it is freed: it and the others know nothing of each other any more. */
+void links_part(struct armed_rule *a);
+/* Is the rule over? Then those that have to do with it hear of it. */
+void links_check_over(struct armed_rule *a);
+/* A batch of the rule has been run. */
+void links_ran(struct armed_rule *a, const struct run_result *result);
+/* The rules whose events the job of `a` takes can hand on more, or are over. */
+void links_room(struct armed_rule *a);
 
 /* ---- engine.c ---- */
 void engine_rule_over(struct engine *e, struct armed_rule *a);

@@ -62,6 +62,7 @@ struct batch *batch_new(const struct event *events, size_t n)
 	if (!b)
 		return NULL;
 	b->references = 1;
+	list_init(&b->link);
 	if (batch_add(b, events, n) == 0)
 		return b;
 	free(b->events);

@@ -6,16 +6,32 @@
 #define EVWATCH_JOB_BATCH_H
 
 #include "base/event.h"
+#include "base/list.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+struct feed;
+struct lane;
 
 struct batch {
+	struct link link; /* while it waits in its feed */
 	unsigned references;
 	struct event **events; /* owned copies */
 	size_t n, capacity;
 	const char **subjects; /* owned array into the events: all of them in order */
 	size_t n_subjects;
+	struct feed *feed; /* borrowed: where it came from; NULL: that is closed */
+	const char *kind;  /* EVWATCH_SOURCE; static */
+	const char *key;   /* borrowed from the subjects, of --each: the path; NULL: none */
+	struct lane *lane; /* of the key, while it waits or runs */
+	bool handed_on;    /* to the job */
+	int64_t begun;     /* when its first run started, on the loop's clock; 0: not yet */
+	size_t unfinished; /* runs of it that wait or go on */
+	/* What it came to so far: its first failure, else 0. */
+	int status, signal;
+	bool stopped; /* by evwatch, on purpose */
 };
 
 /* A part of a batch's subjects: what one run works on. */

@@ -20,13 +20,14 @@ struct job_config {
 	uint64_t jobs;    /* 0: the kind's default */
 	int64_t debounce; /* ns; -1: the kind's default */
 	bool debounce_auto;
-	int64_t max_wait; /* ns; default 2 s */
+	int64_t max_wait; /* ns; -1: 2 s, or ten times the debounce where that is longer */
 	int64_t throttle; /* ns; 0: none */
+	bool each;
 	bool initial;
-	int64_t timeout;      /* ns; 0: none */
-	int stop_signal;      /* default TERM */
-	int64_t stop_timeout; /* ns; default 10 s */
-	uint64_t retry;
+	int64_t timeout;              /* ns; 0: none */
+	int stop_signal;              /* default TERM */
+	int64_t stop_timeout;         /* ns; default 10 s */
+	uint64_t retry;               /* RETRY_FOREVER: no end */
 	int64_t backoff, backoff_max; /* ns; default 1 s, 1 min */
 	uint64_t priority;            /* 0 to 7; default 4 */
 	int stdin_mode;               /* enum job_stdin */
@@ -38,5 +39,10 @@ struct job_config {
 extern const struct option job_options[];
 
 void job_config_init(struct job_config *c);
+
+#define RETRY_FOREVER UINT64_MAX
+
+/* What --max-wait and --debounce come to; ns. */
+int64_t job_max_wait(const struct job_config *c);
 
 #endif

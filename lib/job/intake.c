@@ -29,7 +29,8 @@ static void add_events(const struct run_setup *setup, const struct share *share,
 		const struct event *event = share->batch->events[i];
 
 		if (at >= share->from && (at < share->to || share->last))
-			setup->host->event_json(setup->owner, b, event, ordinal);
+			setup->host->event_json(setup->owner, b, event, share->batch->kind,
+						ordinal);
 		at += event->n_subjects;
 	}
 }

@@ -1,8 +1,8 @@
 /*
- * A job: a rule's right half. It turns events into runs of the rule's command.
+ * A job: a rule's right half. It turns batches of events into runs of the rule's command.
  *
- * It owns the queue of events that wait, the runs that go on, and what to do when both meet
- * (--on-busy). It knows nothing of where events come from.
+ * It owns the queue of batches that wait, the runs that go on, and what to do when both meet
+ * (--on-busy). Batches come from feeds (feed.h): the rule's own, and those of rules with --to.
  */
 #ifndef EVWATCH_JOB_JOB_H
 #define EVWATCH_JOB_JOB_H
@@ -15,8 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct batch;
 struct buf;
 struct error;
+struct feed;
 struct job;
 struct reactor;
 struct sink;
@@ -25,9 +27,17 @@ struct sink;
 struct run_result {
 	uint64_t ordinal; /* EVWATCH_COUNT */
 	int status;       /* as a shell counts it: 0 to 255, 124 timeout, 126, 127, 128 + signal */
+	int signal;       /* that ended the command; 0: none */
 	pid_t pid;        /* 0: it could not be started */
-	int64_t duration; /* ns */
-	void *token;      /* of its first event */
+	int64_t duration; /* ns, of its last attempt */
+	bool timed_out;   /* --timeout stopped it */
+	bool stopped;     /* evwatch stopped it on purpose */
+	uint64_t attempts;
+	void *sender; /* the owner of the feed that its events came from; NULL: that is closed */
+	void *token;  /* of its batch's first event; NULL: other runs of the batch go on */
+	/* With the batch's last run: what the batch came to. Else NULL. */
+	const struct batch *batch;
+	int64_t batch_duration;
 	const char *output; /* captured (event.capture), else NULL */
 	size_t output_length;
 };
@@ -37,38 +47,34 @@ struct run_result {
 struct job_host {
 	/* May a further run start? It is asked again when one has ended. */
 	bool (*may_start)(void *owner);
-	void (*began)(void *owner, uint64_t ordinal, pid_t pid, void *token);
+	/* `sender` as in run_result. */
+	void (*began)(void *owner, uint64_t ordinal, pid_t pid, void *sender, void *token);
 	void (*ended)(void *owner, const struct run_result *result);
-	/* Events that led to no run (skipped, stopped): the source gets its tokens back. */
-	void (*dropped)(void *owner, void *token);
 	/* The run of an event with a ticket is over; `result` NULL: it led to no run. */
 	void (*ticket)(void *owner, uint64_t ticket, const struct run_result *result);
 	/* job_has_room may have changed to true, or job_idle to true. */
 	void (*room)(void *owner);
 	/* Appends an event of this run as one line of JSON, for --stdin json. */
 	void (*event_json)(void *owner, struct buf *out, const struct event *event,
-			   uint64_t ordinal);
+			   const char *kind, uint64_t ordinal);
 };
 
 struct job_setup {
 	struct reactor *reactor;
 	const struct job_config *config;   /* outlives the job */
 	const struct command *command;     /* outlives the job */
-	const char *rule, *kind;           /* EVWATCH_RULE, EVWATCH_SOURCE */
+	const char *rule;                  /* EVWATCH_RULE */
 	const struct inherited *inherited; /* outlives the job */
 	struct sink *out, *err; /* where --tag and --output group write; outlive the job */
 	const struct job_host *host;
 	void *owner;
 };
 
-/* A job with its defaults resolved (no -1 and 0 left in on_busy, jobs, debounce). NULL with `e`. */
+/* A job with its defaults resolved (no -1 and 0 left in on_busy and jobs). NULL with `e`. */
 struct job *job_new(const struct job_setup *setup, struct error *e);
 
-/* All events together make one run. Copies them; takes over their connections in any case. */
-void job_submit(struct job *j, const struct event *events, size_t n);
-
-/* The same past --debounce and --throttle, for an event that somebody made by hand. */
-void job_trigger(struct job *j, const struct event *event);
+/* Events of one batch make one run, if their subjects fit. Takes the reference over. */
+void job_submit(struct job *j, struct batch *b);
 
 /* While it is paused every event waits, or is treated, as behind a busy command. */
 void job_pause(struct job *j, bool paused);
@@ -83,7 +89,13 @@ size_t job_stop_runs(struct job *j);
 /* Would an event be run at once? While false, sources that can wait are paused. */
 bool job_has_room(const struct job *j);
 
-/* Nothing queued, gathered or running. */
+/* Drops what it has not begun of this feed. */
+void job_withdraw(struct job *j, const struct feed *f);
+
+/* The same; and what runs of it is not its any more. */
+void job_forget(struct job *j, const struct feed *f);
+
+/* Nothing queued or running. */
 bool job_idle(const struct job *j);
 
 /* No new runs: drops what waits, stop signal to what runs, KILL after --stop-timeout. */

@@ -67,6 +67,20 @@ static int parse_backoff(void *config, const char *word, struct error *e)
 		   : 0;
 }
 
+/* N or forever */
+static int parse_retry(void *config, const char *word, struct error *e)
+{
+	struct job_config *c = config;
+
+	if (strcmp(word, "forever") == 0) {
+		c->retry = RETRY_FOREVER;
+		return 0;
+	}
+	if (count_parse(word, 0, 1000000, &c->retry, e) == 0)
+		return 0;
+	return error_hint(e, "a number of times, or forever");
+}
+
 static int check_env(void *config, const char *word, struct error *e)
 {
 	(void)config;
@@ -165,7 +179,7 @@ const struct option job_options[] = {
      .type = OPTION_DURATION,
      .offset = FIELD(max_wait),
      .value = "DUR",
-     .help = "but no longer than DUR (2s)",
+     .help = "but no longer than DUR (2s, or ten times that)",
      .check = check_max_wait,
      .reach = REACH_GATHERED},
     {.name = "throttle",
@@ -173,7 +187,11 @@ const struct option job_options[] = {
      .offset = FIELD(throttle),
      .value = "DUR",
      .help = "run at most once per DUR",
-     .reach = REACH_MERGED},
+     .reach = REACH_FLOW},
+    {.name = "each",
+     .offset = FIELD(each),
+     .help = "a run for each path, --jobs of them at once",
+     .reach = REACH_BATCHES},
     {.name = "initial",
      .letter = 'i',
      .offset = FIELD(initial),
@@ -194,19 +212,16 @@ const struct option job_options[] = {
      .value = "DUR",
      .help = "KILL follows after DUR (10s)"},
     {.name = "retry",
-     .type = OPTION_COUNT,
-     .offset = FIELD(retry),
+     .type = OPTION_CUSTOM,
+     .parse = parse_retry,
      .value = "N",
-     .most = 1000000,
-     .help = "run a failed command again, N times at most",
-     .reach = REACH_MERGED},
+     .help = "run a failed command again, N times at most, or forever"},
     {.name = "backoff",
      .type = OPTION_CUSTOM,
      .parse = parse_backoff,
      .value = "DUR[:MAX]",
      .check = check_backoff,
-     .help = "wait before that, doubling (1s:1m)",
-     .reach = REACH_MERGED},
+     .help = "wait before that, doubling (1s:1m)"},
     {.name = "priority",
      .type = OPTION_COUNT,
      .offset = FIELD(priority),
@@ -274,7 +289,7 @@ void job_config_init(struct job_config *c)
 	    .on_busy = -1,
 	    .signal = SIGHUP,
 	    .debounce = -1,
-	    .max_wait = 2 * NS_PER_S,
+	    .max_wait = -1,
 	    .stop_signal = SIGTERM,
 	    .stop_timeout = 10 * NS_PER_S,
 	    .backoff = NS_PER_S,
@@ -282,4 +297,15 @@ void job_config_init(struct job_config *c)
 	    .priority = 4,
 	    .around.umask = -1,
 	};
+}
+
+int64_t job_max_wait(const struct job_config *c)
+{
+	int64_t often = 0;
+
+	if (c->max_wait >= 0)
+		return c->max_wait;
+	if (c->debounce > 0 && __builtin_mul_overflow(c->debounce, INT64_C(10), &often))
+		often = INT64_MAX / 4;
+	return often > 2 * NS_PER_S ? often : 2 * NS_PER_S;
 }

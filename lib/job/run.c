@@ -250,6 +250,7 @@ static void on_child(struct reactor *r, struct child_watcher *w, int status)
 
 	(void)r;
 	run->status = shell_status(status);
+	run->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	if (why && run->state == RUN_RUNNING) {
 		start_failed(run, step, why);
 		return;
@@ -346,7 +347,7 @@ static pid_t start_process(struct run *run, struct launch *l, const char **step)
 void run_launch(struct run *run)
 {
 	struct run_setup *s = run->setup;
-	struct run_facts facts = {s->rule, s->kind, run->ordinal};
+	struct run_facts facts = {s->rule, run->share.batch->kind, run->ordinal};
 	const char *step = "prepare it";
 	struct launch l;
 

@@ -42,6 +42,7 @@ struct run {
 	uint64_t ordinal; /* the owner sets it before the first launch */
 	pid_t pid;
 	int status;        /* as a shell counts it */
+	int signal;        /* that ended the command; 0: none */
 	int forced_status; /* 124 after a timeout; -1: none */
 	bool unwanted;     /* stopped on purpose: no retry */
 	bool told;         /* that it began */

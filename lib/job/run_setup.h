@@ -29,7 +29,7 @@ struct run_host {
 	void (*over)(struct run *run);
 	/* Appends an event of the run of this ordinal as one line of JSON, for --stdin json. */
 	void (*event_json)(void *owner, struct buf *out, const struct event *event,
-			   uint64_t ordinal);
+			   const char *kind, uint64_t ordinal);
 };
 
 struct run_setup {
@@ -37,7 +37,7 @@ struct run_setup {
 	struct reactor *reactor;
 	const struct job_config *config;
 	const struct command *command;
-	const char *rule, *kind;
+	const char *rule;
 	const struct inherited *inherited;
 	const struct run_host *host;
 	void *owner;

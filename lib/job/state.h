@@ -3,7 +3,9 @@
 #define EVWATCH_JOB_STATE_H
 
 #include "base/list.h"
+#include "base/table.h"
 #include "job/job.h"
+#include "job/lane.h"
 #include "job/run.h"
 #include "job/run_setup.h"
 #include "reactor/reactor.h"
@@ -18,9 +20,7 @@ struct job {
 	uint64_t last_ordinal;
 	bool stopping, paused, held;
 
-	struct batch *gathered; /* by --debounce or --throttle; NULL: nothing */
-	int64_t gathered_since, last_start;
-	struct timer gather;
+	struct table lanes; /* of --each */
 
 	struct timer shortage; /* armed: no means for another process, none is started */
 	int64_t shortage_wait;
@@ -29,5 +29,13 @@ struct job {
 	struct job_stats stats;
 	struct histogram durations;
 };
+
+/* ---- job.c, for policy.c and lane.c ---- */
+/* Turns a batch into the runs that it takes; consumes the reference. */
+void job_enqueue(struct job *j, struct batch *b);
+/* Drops what waits. */
+void job_drop_queue(struct job *j);
+/* The batch leads to no run. Takes the reference over. */
+void job_drop(struct job *j, struct batch *b);
 
 #endif

@@ -1,7 +1,9 @@
-/* The names of rules: given ones are unique, the others follow from kind and ordinal. */
+/* The names of rules: given ones are unique, the others follow from kind and ordinal. Then links
+ * between rules are resolved. */
 #include "rule/parser.h"
 
 #include "base/table.h"
+#include "rule/links.h"
 #include "source/source.h"
 
 #include <stdio.h>
@@ -84,5 +86,7 @@ int rules_finish(struct rules *rules)
 			result = out_of_memory(rules);
 	}
 	table_free(&names);
+	if (result == 0 && !rules->diagnostics.count && rules_link(rules) < 0)
+		result = -1;
 	return result;
 }

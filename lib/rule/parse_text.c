@@ -97,6 +97,8 @@ static int parse_span(struct rules *rules, const struct script *script, size_t s
 	struct error e;
 	int result = -1;
 
+	scopes_add(&r.scopes, rule_options, NULL);
+	scopes_add(&r.scopes, sieve_options, NULL);
 	scopes_add(&r.scopes, job_options, NULL);
 	scopes_add(&r.scopes, print_options, NULL);
 	error_clear(&e);

@@ -137,19 +137,6 @@ static void read_arguments(struct reading *r, struct rule *rule, const struct wo
 	free(texts);
 }
 
-/* What `set` gives to all rules and this one cannot use: a run for each connection. */
-static void pass_over(struct rule *rule)
-{
-	struct job_config *job = &rule->job;
-
-	if (!rule->type->gives_input)
-		return;
-	job->debounce = -1;
-	job->debounce_auto = false;
-	job->throttle = 0;
-	job->retry = 0;
-}
-
 static uint64_t default_jobs(const struct rule *rule)
 {
 	uint64_t least = rule->type->jobs ? rule->type->jobs(rule->source_config) : 0;
@@ -168,11 +155,24 @@ static void settle(struct reading *r, struct rule *rule, const struct word *kind
 		rule->job.on_busy = rule->type->default_on_busy;
 	if (rule->job.jobs == 0)
 		rule->job.jobs = default_jobs(rule);
-	pass_over(rule);
 	if (rule->command.count && rule->type->takes_no_command) {
 		error_set(&e, "%s takes no command", rule->type->name);
 		error_hint(&e, "it does its work itself; --json prints its events");
 		fault(r, kind, &e);
+	}
+	if (!rule->command.count && !rule->own.to && rule->type->needs_command) {
+		error_set(&e, "%s needs a command", rule->type->name);
+		error_hint(&e, "for example: %s", rule->type->examples[0]);
+		fault(r, kind, &e);
+	}
+	if (rule->own.to && rule->command.count) {
+		error_set(&e, "--to: the rule has a command of its own");
+		error_hint(&e, "a rule hands its events to one command only: write two rules");
+		fault_of_rule(r, kind, &e);
+	}
+	if (rule->job.each && rule->sieve.quiet_for) {
+		error_set(&e, "--each: a silence has no path");
+		fault_of_rule(r, kind, &e);
 	}
 	if (rule->print.format && format_check(rule->print.format, &e) < 0)
 		fault_of_rule(r, kind, &e);
@@ -194,6 +194,8 @@ static void rule_scopes(struct reading *r, struct rule *rule)
 {
 	r->scopes = (struct scopes){.type = rule->type};
 	scopes_add(&r->scopes, rule->type->options, rule->source_config);
+	scopes_add(&r->scopes, rule_options, &rule->own);
+	scopes_add(&r->scopes, sieve_options, &rule->sieve);
 	scopes_add(&r->scopes, job_options, &rule->job);
 	scopes_add(&r->scopes, print_options, &rule->print);
 	if (r->process)
@@ -311,16 +313,21 @@ static size_t find_separator(const struct words *words)
 /* No KIND: options of the process, and rule options that become defaults. */
 static int read_options_only(struct reading *r)
 {
+	struct rule_config own = {0};
+	struct sieve_config sieve = {0};
 	struct job_config job;
 	struct print_config print = {0};
 
 	job_config_init(&job);
 	r->scopes.count = 0;
 	scopes_add(&r->scopes, r->process->table, r->process->config);
+	scopes_add(&r->scopes, rule_options, &own);
+	scopes_add(&r->scopes, sieve_options, &sieve);
 	scopes_add(&r->scopes, job_options, &job);
 	scopes_add(&r->scopes, print_options, &print);
 	for (size_t i = 0; i < r->count; i++)
 		read_option(r, &i);
+	option_release(rule_options, &own);
 	option_release(job_options, &job);
 	option_release(print_options, &print);
 	return r->failed ? -1 : 0;
@@ -344,6 +351,8 @@ int rules_parse_command_line(struct rules *rules, const struct script *script,
 
 	defaults->script = script;
 	scopes_add(&r.scopes, process->table, process->config);
+	scopes_add(&r.scopes, rule_options, NULL);
+	scopes_add(&r.scopes, sieve_options, NULL);
 	scopes_add(&r.scopes, job_options, NULL);
 	scopes_add(&r.scopes, print_options, NULL);
 	kind = find_kind(&r);

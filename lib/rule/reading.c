@@ -225,33 +225,70 @@ static bool serves_only(const struct option *table, const struct option *o, cons
 	return o->reach != REACH_GATHERED || !rule->type->gathers;
 }
 
-static int check_option(const struct option *o, const struct rule *rule, struct error *e)
+/* Is it about the command itself, and not about which events reach it, and when? */
+static bool serves_command(const struct option *o, const struct rule *rule)
 {
+	return serves_only(job_options, o, rule) || serves_only(rule_options, o, rule);
+}
+
+static int check_kind(const struct option *o, const struct rule *rule, struct error *e)
+{
+	const struct refusal *refusal = kind_refuses(rule->type, o);
 	const char *kind = rule->type->name;
 
-	if (rule->type->takes_no_command && serves_only(job_options, o, rule)) {
+	if (refusal) {
+		error_set(e, "means nothing here: %s", refusal->why);
+		return refusal->cure ? error_hint(e, "%s", refusal->cure) : -1;
+	}
+	if (rule->type->takes_no_command &&
+	    (serves_command(o, rule) || serves_only(sieve_options, o, rule))) {
 		error_set(e, "has no effect here: %s takes no command", kind);
 		return error_hint(e, "\"evwatch %s --help\" lists its options", kind);
 	}
-	if (!rule->command.count && serves_only(job_options, o, rule)) {
+	if (o->reach == REACH_BATCHES && !rule->type->gathers) {
+		error_set(e, "has no effect here: each event has a run of its own");
+		return error_hint(e, "it is for file, whose events come in batches");
+	}
+	return 0;
+}
+
+static int check_command(const struct option *o, const struct rule *rule, struct error *e)
+{
+	if (!rule->command.count && !rule->own.to && serves_only(job_options, o, rule)) {
 		error_set(e, "has no effect without a command");
 		return error_hint(e, "a command comes after \"--\"");
 	}
+	if (rule->own.to && serves_command(o, rule) && o->reach != REACH_FLOW &&
+	    o->reach != REACH_GATHERED && o->reach != REACH_BATCHES) {
+		error_set(e, "has no effect here: the command is that of %s", rule->own.to);
+		return error_hint(e, "the rule %s can have it", rule->own.to);
+	}
 	if (o->reach == REACH_INPUT && rule->type->gives_input)
 		return error_set(e, "has no effect here: the connection is the command's input");
-	if ((o->reach == REACH_MERGED || o->reach == REACH_GATHERED) && rule->type->gives_input) {
-		error_set(e, "means nothing here: each connection has a run of its own");
-		return error_hint(e, "--max-conns, --max-per-ip and --jobs bound what %s does",
-				  kind);
-	}
-	if (rule->command.count && serves_only(print_options, o, rule)) {
+	if ((rule->command.count || rule->own.to) && serves_only(print_options, o, rule)) {
 		error_set(e, "has no effect here: the events go to the command");
 		return error_hint(e, "--stdin json hands them to it as JSON");
 	}
+	return 0;
+}
+
+/* The structure that the option's table fills. */
+static const void *config_of(const struct option *o, const struct rule *rule)
+{
+	if (option_is_of(rule->type->options, o))
+		return rule->source_config;
+	if (option_is_of(sieve_options, o))
+		return &rule->sieve;
+	return option_is_of(rule_options, o) ? (const void *)&rule->own : &rule->job;
+}
+
+static int check_option(const struct option *o, const struct rule *rule, struct error *e)
+{
+	if (check_kind(o, rule, e) < 0 || check_command(o, rule, e) < 0)
+		return -1;
 	if (!o->check || (o->reach == REACH_GATHERED && rule->type->gathers))
 		return 0;
-	return o->check(
-	    option_is_of(job_options, o) ? (const void *)&rule->job : rule->source_config, e);
+	return o->check(config_of(o, rule), e);
 }
 
 /* Are there -e or -f beside the rule? Then its options are defaults for the rules there, too. */
@@ -316,7 +353,7 @@ void apply_defaults(struct reading *r, const struct defaults *d)
 			continue;
 		if (option_takes_value(o.option))
 			value = d->words.items[++i].text;
-		if (!here.option)
+		if (!here.option || (r->scopes.type && kind_refuses(r->scopes.type, here.option)))
 			continue;
 		error_clear(&e);
 		identify(r, here.option->name);

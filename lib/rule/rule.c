@@ -21,6 +21,7 @@ void rule_free(struct rule *r)
 		option_release(r->type->options, r->source_config);
 	}
 	free(r->source_config);
+	option_release(rule_options, &r->own);
 	option_release(job_options, &r->job);
 	option_release(print_options, &r->print);
 	command_free(&r->command);
@@ -72,6 +73,10 @@ const struct script *rules_keep(struct rules *rules, struct script *s, const str
 
 static void describe_command(const struct rule *r, struct buf *out)
 {
+	if (r->own.to) {
+		buf_printf(out, "hand it to %s", r->own.to);
+		return;
+	}
 	if (!r->command.count) {
 		buf_add_text(out, r->print.json ? "print it as JSON" : "print it");
 		return;
@@ -108,6 +113,48 @@ static void describe_limits(const struct rule *r, struct buf *out)
 	}
 }
 
+static void describe_duration(struct buf *out, const char *before, int64_t ns)
+{
+	if (ns <= 0)
+		return;
+	buf_add_text(out, before);
+	duration_add(out, ns);
+}
+
+/* When events are handed on. */
+static void describe_flow(const struct rule *r, struct buf *out)
+{
+	sieve_describe(&r->sieve, out);
+	describe_duration(out, "; once it was quiet for ", r->job.debounce);
+	if (r->job.debounce > 0)
+		describe_duration(out, ", or after ", job_max_wait(&r->job));
+	describe_duration(out, "; at most once in ", r->job.throttle);
+	if (r->job.each)
+		buf_add_text(out, "; a run for each path");
+}
+
+static void describe_retry(const struct rule *r, struct buf *out)
+{
+	if (!r->job.retry)
+		return;
+	if (r->job.retry == RETRY_FOREVER)
+		buf_add_text(out, "; after a failure again and again");
+	else
+		buf_printf(out, "; after a failure again, %llu times at most",
+			   (unsigned long long)r->job.retry);
+	describe_duration(out, ", after ", r->job.backoff);
+	describe_duration(out, ", doubling to ", r->job.backoff_max);
+}
+
+static void describe_end(const struct rule *r, struct buf *out)
+{
+	if (r->own.runs)
+		buf_printf(out, "; the rule ends after %llu %s", (unsigned long long)r->own.runs,
+			   r->own.runs > 1 ? "runs" : "run");
+	if (r->own.last)
+		buf_add_text(out, "; evwatch stops with it");
+}
+
 static void describe(const struct rule *r, struct buf *out)
 {
 	buf_printf(out, "%s: on ", r->name);
@@ -115,12 +162,16 @@ static void describe(const struct rule *r, struct buf *out)
 		r->type->describe(r->source_config, out);
 	else
 		buf_add_text(out, r->type->name);
-	if (r->type->takes_no_command)
-		return;
-	buf_add_text(out, ", ");
-	describe_command(r, out);
-	if (r->command.count)
+	if (!r->type->takes_no_command) {
+		buf_add_text(out, ", ");
+		describe_command(r, out);
+		describe_flow(r, out);
+	}
+	if (r->command.count) {
 		describe_limits(r, out);
+		describe_retry(r, out);
+	}
+	describe_end(r, out);
 }
 
 void rule_describe(const struct rule *r, struct buf *out)

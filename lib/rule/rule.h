@@ -7,6 +7,7 @@
 #ifndef EVWATCH_RULE_RULE_H
 #define EVWATCH_RULE_RULE_H
 
+#include "sieve/sieve.h"
 #include "job/job.h"
 #include "rule/diagnostic.h"
 #include "rule/script.h"
@@ -24,14 +25,25 @@ struct print_config {
 	char *format; /* --format, or NULL */
 };
 
+/* What a rule says of itself: where its events go, and when it ends. */
+struct rule_config {
+	char *to;      /* --to: the rule whose command takes the events; NULL: its own, or none */
+	uint64_t runs; /* --runs: it ends after so many; 0: never */
+	bool last;     /* --last: evwatch stops with it */
+};
+
 struct rule {
 	char *name;
 	bool named; /* by the user */
 	const struct source_type *type;
 	void *source_config; /* of type->config_size */
+	struct rule_config own;
+	struct sieve_config sieve;
 	struct job_config job;
 	struct print_config print;
 	struct command command; /* count 0: none */
+	const struct rule
+	    *target; /* whose command takes its events: itself, that of --to, or NULL */
 	const struct script *script;
 	size_t offset; /* where it starts in its script */
 	/*
@@ -73,8 +85,17 @@ void rules_free(struct rules *rules);
 /* Keeps a script for as long as the rules live. NULL (with a diagnostic) when `s` is NULL. */
 const struct script *rules_keep(struct rules *rules, struct script *s, const struct error *e);
 
+/* --to, --runs, --last. Offsets are into struct rule_config. */
+extern const struct option rule_options[];
+
 /* --json, -0, --format. Offsets are into struct print_config. */
 extern const struct option print_options[];
+
+/* Why this option means nothing with this kind, or NULL: it does. */
+const struct refusal *kind_refuses(const struct source_type *type, const struct option *o);
+
+/* The rule of this name, or NULL. */
+const struct rule *rules_find(const struct rules *rules, const char *name);
 
 /* Is every %-letter of --format known? Returns 0, or -1 with `e`. */
 int format_check(const char *format, struct error *e);

@@ -12,7 +12,7 @@
 struct source_type;
 
 struct scopes {
-	struct option_scope items[4];
+	struct option_scope items[6];
 	int count;
 	const struct source_type *type; /* NULL: the kind is not known (yet) */
 };

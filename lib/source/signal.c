@@ -155,6 +155,11 @@ static const struct event_name signal_events[] = {
 
 static const struct option no_options[] = {{0}};
 
+static const struct refusal signal_refuses[] = {
+    {"debounce max-wait", "each event has a run of its own", "--throttle DUR paces the runs"},
+    {0},
+};
+
 const struct source_type source_signal = {
     .name = "signal",
     .summary = "when a signal arrives",
@@ -165,6 +170,8 @@ const struct source_type source_signal = {
 		 "evwatch signal USR1 USR2 -- 'echo \"$1 from $EVWATCH_SENDER_PID\"'"},
     .events = signal_events,
     .options = no_options,
+    .refuses = signal_refuses,
+    .one_by_one = true,
     .config_size = sizeof(struct signal_config),
     .config_arguments = signal_arguments,
     .describe = signal_describe,

@@ -71,6 +71,14 @@ struct run_outcome {
 	size_t output_length;
 };
 
+/* How a rule's runs for one batch of events came out, for rule_ran. */
+struct rule_run {
+	const char *rule;
+	int status, signal;        /* as a shell counts it; the signal that ended it, or 0 */
+	int64_t duration;          /* ns */
+	const struct event *first; /* of its events */
+};
+
 /* Every kind's struct begins with this. Filled by the engine before open. */
 struct source {
 	const struct source_type *type;
@@ -96,6 +104,13 @@ struct event_name {
 	const char *meaning;
 };
 
+/* Options that mean nothing with a kind: refused in its rules, passed over in `set`. */
+struct refusal {
+	const char *options; /* long names, a blank between two */
+	const char *why;     /* "each connection has a run of its own" */
+	const char *cure;    /* what to write instead; NULL: nothing */
+};
+
 struct source_type {
 	const char *name;                    /* "file" */
 	const char *summary;                 /* one clause: "run a command when files change" */
@@ -104,15 +119,15 @@ struct source_type {
 	const char *examples[2];
 	const struct event_name *events; /* ends with a NULL name */
 	const struct option *options;    /* of this kind alone; ends with a NULL name */
+	const struct refusal *refuses;   /* ends with NULL options; NULL: none */
 	bool takes_no_command;           /* relay */
+	bool needs_command;              /* it has no events to print (run, task) */
+	bool by_others;                  /* other rules run its command, or a hand (task) */
 	bool waits_for_room; /* paused while as many commands run as may (file, listen, lines) */
-	bool drains;  /* after stop it finishes what it carries, and calls ended then (relay) */
-	bool gathers; /* merges its events itself by `struct gather` (file) */
-	/*
-	 * A connection or datagram is the command's input (listen): each event has a run of its
-	 * own, which is neither gathered with others nor tried again.
-	 */
-	bool gives_input;
+	bool drains;      /* after stop it finishes what it carries, and calls ended then (relay) */
+	bool gathers;     /* merges its events itself by `struct gather` (file) */
+	bool gives_input; /* a connection or datagram is the command's input (listen) */
+	bool one_by_one;  /* each event has a run of its own, in order (lines, signal) */
 	int default_on_busy; /* enum on_busy of job.h */
 
 	size_t config_size;
@@ -147,6 +162,9 @@ struct source_type {
 	/* Schedules at work: the time (ns) until the next tick. False: none will come. Optional. */
 	bool (*due_in)(const struct source *s, int64_t *left);
 
+	/* The rules whose runs this one waits for, by name (ended). Optional. */
+	const struct text_list *(*names_rules)(const void *config);
+
 	/* Does a rule with this configuration take the place of the signal's default? Optional. */
 	bool (*claims_signal)(const void *config, int number);
 
@@ -171,6 +189,9 @@ struct source_type {
 	/* Appends what it counts, as members of a JSON object with a comma before each. Optional.
 	 */
 	void (*status)(const struct source *s, struct buf *out);
+	/* Of a rule that names_rules: one was run, or is over and will not run again. */
+	void (*rule_ran)(struct source *s, const struct rule_run *run);
+	void (*rule_over)(struct source *s, const char *rule);
 	/* The wall clock was set, the machine slept, or the rules of a zone changed. Optional. */
 	void (*clock_changed)(struct source *s);
 };

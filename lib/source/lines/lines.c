@@ -221,6 +221,11 @@ static void lines_stop(struct source *base)
 	((struct lines_source *)base)->stopped = true;
 }
 
+static const struct refusal lines_refuses[] = {
+    {"debounce max-wait", "each event has a run of its own", "--throttle DUR paces the runs"},
+    {0},
+};
+
 const struct source_type source_lines = {
     .name = "lines",
     .summary = "for each line of files, pipes, logs",
@@ -231,6 +236,8 @@ const struct source_type source_lines = {
 		 "evwatch lines auth.log --follow --match 'from ([0-9.]+)' -- 'ban \"$2\"'"},
     .events = lines_events,
     .options = lines_options,
+    .refuses = lines_refuses,
+    .one_by_one = true,
     .waits_for_room = true,
     .config_size = sizeof(struct lines_config),
     .config_init = lines_init,

@@ -305,6 +305,13 @@ static const struct option listen_options[] = {
     {0},
 };
 
+static const struct refusal listen_refuses[] = {
+    {"debounce max-wait throttle retry backoff initial each to quiet-for times unique by",
+     "each connection has a run of its own",
+     "--max-conns, --max-per-ip and --jobs bound what listen does"},
+    {0},
+};
+
 const struct source_type source_listen = {
     .name = "listen",
     .summary = "for each connection to a socket",
@@ -315,6 +322,7 @@ const struct source_type source_listen = {
 		 "evwatch listen unix:/run/x.sock '*:7000' --max-per-ip 4 -- ./serve"},
     .events = listen_events,
     .options = listen_options,
+    .refuses = listen_refuses,
     .waits_for_room = true,
     .gives_input = true,
     .default_on_busy = 4 /* BUSY_PARALLEL */,

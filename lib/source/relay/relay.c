@@ -417,6 +417,11 @@ static const struct event_name relay_events[] = {
     {0},
 };
 
+static const struct refusal relay_refuses[] = {
+    {"to", "relay carries its connections itself", NULL},
+    {0},
+};
+
 const struct source_type source_relay = {
     .name = "relay",
     .summary = "carry connections to targets",
@@ -427,6 +432,7 @@ const struct source_type source_relay = {
 		 "evwatch relay '*:5432' db1:5432 db2:5432 --balance first -v"},
     .events = relay_events,
     .options = relay_options,
+    .refuses = relay_refuses,
     .takes_no_command = true,
     .drains = true,
     .config_size = sizeof(struct relay_config),

@@ -270,8 +270,13 @@ static const struct option schedule_options[] = {
     OPTION_TZ(NULL), OPTIONS_DST, OPTIONS_JITTER, OPTIONS_MISSED, OPTION_CATCH_UP, {0},
 };
 
+static const struct refusal tick_refuses[] = {
+    {"quiet-for times unique by", "a tick has no subject, and comes when it is due", NULL},
+    {0},
+};
+
 #define TIME_KIND                                                                                  \
-	.least_arguments = 1, .most_arguments = 1, .events = tick_events,                          \
+	.least_arguments = 1, .most_arguments = 1, .events = tick_events, .refuses = tick_refuses, \
 	.default_on_busy = 1 /* BUSY_SKIP */, .config_size = sizeof(struct time_config),           \
 	.config_init = config_init, .config_release = config_release, .upcoming = upcoming,        \
 	.size = sizeof(struct time_source), .open = time_open, .start = time_start,                \

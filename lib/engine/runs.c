@@ -1,0 +1,136 @@
+/* What a rule's job says of its runs, and who hears of it: the log, the sources, the counts. */
+#include "engine/state.h"
+
+#include "base/log.h"
+#include "base/units.h"
+#include "engine/control.h"
+#include "engine/printer.h"
+#include "engine/requests.h"
+#include "rule/rule.h"
+#include "source/source.h"
+
+/* ---- who may run ----------------------------------------------------------------------------- */
+
+/* No more than --runs; what runs will count. */
+static bool is_within_runs(const struct armed_rule *a)
+{
+	struct job_stats stats;
+
+	if (!a->rule->own.runs)
+		return true;
+	job_stats(a->job, &stats);
+	return a->runs + stats.running < a->rule->own.runs;
+}
+
+static bool on_may_start(void *owner)
+{
+	const struct armed_rule *a = owner;
+
+	return engine_may_start(a->engine) && is_within_runs(a);
+}
+
+/* ---- what the source hears --------------------------------------------------------------------
+ */
+
+static void tell_source_ended(struct armed_rule *sender, void *token,
+			      const struct run_outcome *outcome)
+{
+	if (sender && sender->open && sender->rule->type->run_ended)
+		sender->rule->type->run_ended(sender->source, token, outcome);
+}
+
+static void on_run_began(void *owner, uint64_t ordinal, pid_t pid, void *sender, void *token)
+{
+	struct armed_rule *a = owner, *from = sender;
+
+	log_info(a->rule->name, "run %llu started, pid %d", (unsigned long long)ordinal, (int)pid);
+	live_changed(a->engine);
+	if (from && from->open && from->rule->type->run_began)
+		from->rule->type->run_began(from->source, token);
+}
+
+static void log_run(const struct armed_rule *a, const struct run_result *result)
+{
+	struct buf b = {0};
+
+	if (!log_wants(LOG_INFO))
+		return;
+	duration_add(&b, result->duration / NS_PER_US * NS_PER_US);
+	log_info(a->rule->name, "run %llu ended after %s, status %d",
+		 (unsigned long long)result->ordinal, b.data, result->status);
+	buf_free(&b);
+}
+
+static void on_run_ended(void *owner, const struct run_result *result)
+{
+	struct armed_rule *a = owner;
+	struct run_outcome outcome = {result->status, result->output, result->output_length};
+
+	log_run(a, result);
+	tell_source_ended(result->sender, result->token, &outcome);
+	live_changed(a->engine);
+	if (result->batch)
+		links_ran(a, result);
+	armed_count(a, result->status);
+}
+
+static void on_ticket(void *owner, uint64_t ticket, const struct run_result *result)
+{
+	struct armed_rule *a = owner;
+	struct buf answer = {0};
+
+	request_run_ended(&answer, result);
+	control_answer(a->engine->control, ticket, &answer);
+	buf_free(&answer);
+}
+
+static void on_dropped(void *owner, void *token)
+{
+	struct run_outcome outcome = {.status = -1};
+
+	tell_source_ended(owner, token, &outcome);
+}
+
+/* ---- room ------------------------------------------------------------------------------------ */
+
+static void on_job_room(void *owner)
+{
+	struct armed_rule *a = owner;
+
+	links_room(a);
+	ending_review(a->engine);
+}
+
+static void on_feed_room(void *owner)
+{
+	struct armed_rule *a = owner;
+
+	armed_update(a);
+	links_check_over(a);
+	ending_review(a->engine);
+}
+
+/* Its count is that of the command's environment. */
+static void on_event_json(void *owner, struct buf *out, const struct event *event, const char *kind,
+			  uint64_t ordinal)
+{
+	static const struct print_config json = {.json = true};
+	const struct armed_rule *a = owner;
+	struct print_context context = {a->rule->name, kind, ordinal, NULL};
+
+	event_print(out, &json, &context, event);
+}
+
+const struct job_host rule_job_host = {
+    .may_start = on_may_start,
+    .began = on_run_began,
+    .ended = on_run_ended,
+    .ticket = on_ticket,
+    .room = on_job_room,
+    .event_json = on_event_json,
+};
+
+const struct feed_host rule_feed_host = {
+    .dropped = on_dropped,
+    .room = on_feed_room,
+};

@@ -1,0 +1,176 @@
+/* See links.h. */
+#include "rule/links.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "rule/rule.h"
+#include "source/source.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+const struct rule *rules_find(const struct rules *rules, const char *name)
+{
+	for (size_t i = 0; i < rules->count; i++)
+		if (rules->items[i]->name && strcmp(rules->items[i]->name, name) == 0)
+			return rules->items[i];
+	return NULL;
+}
+
+static int fault_of(struct rules *rules, const struct rule *r, const struct error *e)
+{
+	return diagnostics_add(&rules->diagnostics, r->script, r->offset, e);
+}
+
+static void hint_near(const struct rules *rules, const char *name, struct error *e)
+{
+	const char **names = calloc(rules->count + 1, sizeof *names);
+	const char *near;
+
+	for (size_t i = 0; names && i < rules->count; i++)
+		names[i] = rules->items[i]->name;
+	near = names ? nearest_word(name, names) : NULL;
+	if (near)
+		error_hint(e, "did you mean %s?", near);
+	else
+		error_hint(e, "a rule gets its name in front, as in: %s: task -- ./deploy", name);
+	free(names);
+}
+
+/* The rule that `word` names, with a command of its own; or NULL with a diagnostic. */
+static const struct rule *find_command(struct rules *rules, const struct rule *from,
+				       const char *what, const char *word)
+{
+	const struct rule *found = rules_find(rules, word);
+	struct error e;
+
+	error_clear(&e);
+	if (found && found->command.count)
+		return found;
+	if (found == from) {
+		error_set(&e, "%s%s: a rule cannot follow itself", what, word);
+	} else if (!found) {
+		error_set(&e, "%s%s: there is no rule of this name", what, word);
+		hint_near(rules, word, &e);
+	} else if (found->own.to) {
+		error_set(&e, "%s%s: this rule has no command: it hands its events to %s", what,
+			  word, found->own.to);
+		error_hint(&e, "name %s instead", found->own.to);
+	} else {
+		error_set(&e, "%s%s: this rule has no command", what, word);
+		error_hint(&e, "a command comes after \"--\"");
+	}
+	fault_of(rules, from, &e);
+	return NULL;
+}
+
+static int resolve(struct rules *rules, struct rule *r)
+{
+	const struct text_list *names =
+	    r->type->names_rules ? r->type->names_rules(r->source_config) : NULL;
+	int result = 0;
+
+	r->target = r->command.count ? r : NULL;
+	if (r->own.to) {
+		r->target = find_command(rules, r, "--to ", r->own.to);
+		result = r->target ? 0 : -1;
+	}
+	for (size_t i = 0; names && i < names->count; i++)
+		if (!find_command(rules, r, "ended ", names->items[i]))
+			result = -1;
+	return result;
+}
+
+/* ---- circles --------------------------------------------------------------------------------- */
+
+/* Does `r` wait for the runs of `other`, or for its events? */
+static bool waits_for(const struct rule *r, const struct rule *other)
+{
+	const struct text_list *names =
+	    r->type->names_rules ? r->type->names_rules(r->source_config) : NULL;
+
+	if (other->own.to && other->target == r)
+		return true;
+	for (size_t i = 0; names && i < names->count; i++)
+		if (strcmp(names->items[i], other->name) == 0)
+			return true;
+	return false;
+}
+
+/* One that is still in, and that `r` waits for; or NULL. */
+static const struct rule *awaited(const struct rules *rules, const bool *out, const struct rule *r)
+{
+	for (size_t i = 0; i < rules->count; i++)
+		if (!out[i] && waits_for(r, rules->items[i]))
+			return rules->items[i];
+	return NULL;
+}
+
+static int tell_circle(struct rules *rules, const bool *out, const struct rule *r)
+{
+	const struct rule *first;
+	struct buf b = {0};
+	struct error e;
+
+	for (size_t i = 0; i < rules->count; i++) /* from behind the circle into it */
+		r = awaited(rules, out, r);
+	first = r;
+	do {
+		buf_printf(&b, "%s, which waits for ", r->name);
+		r = awaited(rules, out, r);
+	} while (r != first && b.length < sizeof e.what / 2);
+	error_set(&e, "rules go in a circle: %s%s", b.data ? b.data : "", r->name);
+	error_hint(&e,
+		   "a rule that follows itself needs a trigger of its own: every, file, signal");
+	buf_free(&b);
+	return fault_of(rules, first, &e);
+}
+
+static bool has_links(const struct rules *rules)
+{
+	for (size_t i = 0; i < rules->count; i++)
+		if (rules->items[i]->own.to || rules->items[i]->type->names_rules)
+			return true;
+	return false;
+}
+
+/*
+ * Rules that wait for none are taken out one after the other; what is left stands in a circle or
+ * behind one.
+ */
+static int check_circles(struct rules *rules)
+{
+	bool *out = calloc(rules->count + 1, sizeof *out), moved = true;
+	int result = 0;
+
+	if (!out)
+		return -1;
+	while (moved) {
+		moved = false;
+		for (size_t i = 0; i < rules->count; i++) {
+			if (out[i] || awaited(rules, out, rules->items[i]))
+				continue;
+			out[i] = moved = true;
+		}
+	}
+	for (size_t i = 0; i < rules->count && result == 0; i++)
+		if (!out[i])
+			result = tell_circle(rules, out, rules->items[i]);
+	free(out);
+	return result;
+}
+
+int rules_link(struct rules *rules)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < rules->count; i++)
+		if (resolve(rules, rules->items[i]) < 0)
+			result = -1;
+	if (result < 0 || !has_links(rules))
+		return result;
+	return check_circles(rules);
+}
