@@ -165,10 +165,15 @@ void dirs_drop(struct follow_set *set, struct link *steps)
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-static void want_all(const struct follow_name *name)
+static void want_all(const struct follow_name *name, uint32_t mask)
 {
 	LIST_EACH(at, after, (struct link *)&name->steps)
-	follow_want(CONTAINER_OF(at, struct follow_step, of_name)->follow, WANT_WALK);
+	{
+		struct follow *f = CONTAINER_OF(at, struct follow_step, of_name)->follow;
+
+		f->came += mask & (IN_CREATE | IN_MOVED_TO) ? 1 : 0;
+		follow_want(f, WANT_WALK);
+	}
 }
 
 void dirs_event(struct follow_set *set, struct follow_dir *dir, const struct inotify_event *event)
@@ -182,7 +187,7 @@ void dirs_event(struct follow_set *set, struct follow_dir *dir, const struct ino
 	if (text) {
 		name = table_find(&dir->names, text);
 		if (name)
-			want_all(name);
+			want_all(name, event->mask);
 		return;
 	}
 	if (event->mask & IN_IGNORED && !dir->gone) {
@@ -190,5 +195,5 @@ void dirs_event(struct follow_set *set, struct follow_dir *dir, const struct ino
 		dir->gone = true;
 	}
 	while ((name = table_next(&dir->names, &at)))
-		want_all(name);
+		want_all(name, event->mask);
 }

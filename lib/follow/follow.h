@@ -60,12 +60,19 @@ struct follow {
 	mode_t mode;
 	const char *remote; /* the type of a file system that others change; NULL: ours alone */
 
+	/*
+	 * How often something came to a name on the way since the walk before: with more than one
+	 * coming something may have stood at the path that no walk has found.
+	 */
+	unsigned comings;
+
 	struct follow_set *set; /* private from here on; NULL: stopped */
 	char *path;
 	struct link all, due, unwatched, steps;
 	struct inotify_listener self; /* of what stands at the end */
 	int64_t born;                 /* ns; 0: the file system does not say */
-	unsigned wanted;              /* what is due */
+	unsigned came;
+	unsigned wanted; /* what is due */
 };
 
 /* Follows nothing yet, and holds no descriptor. NULL with ENOMEM. */

@@ -62,8 +62,11 @@ void follow_want(struct follow *f, unsigned what)
 static void do_due(struct follow *f)
 {
 	enum follow_change change;
-	bool changed = f->wanted & WANT_WALK && walk(f, &change);
+	bool changed;
 
+	f->comings = f->came;
+	f->came = list_empty(&f->unwatched) ? 0 : 2;
+	changed = f->wanted & WANT_WALK && walk(f, &change);
 	f->wanted = 0;
 	list_remove(&f->due);
 	say_remote(f);
@@ -139,7 +142,11 @@ static void on_end(struct inotify_user *u, struct inotify_listener *l,
 
 static void on_lost_dirs(struct inotify_user *u)
 {
-	want_each(CONTAINER_OF(u, struct follow_set, dirs));
+	struct follow_set *set = CONTAINER_OF(u, struct follow_set, dirs);
+
+	LIST_EACH(at, after, &set->all)
+	CONTAINER_OF(at, struct follow, all)->came = 2;
+	want_each(set);
 }
 
 static void on_lost_ends(struct inotify_user *u)
@@ -255,7 +262,7 @@ int follow_start(struct follow_set *set, struct follow *f, const char *path)
 	f->set = set;
 	f->error = ENOENT;
 	f->remote = NULL;
-	f->wanted = 0;
+	f->wanted = f->came = f->comings = 0;
 	f->self = (struct inotify_listener){0};
 	list_init(&f->due);
 	list_init(&f->unwatched);

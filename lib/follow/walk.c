@@ -235,10 +235,11 @@ static const char *remote_of(struct follow_set *set, const struct way *w)
 	return set->remote;
 }
 
-/* Is it still what it was? A watch tells inodes apart, one that was deleted and used again, too. */
+/* Is it still what it was? A watch tells inodes apart, one that was deleted and used again, too;
+ * but one file of a FUSE may have several inodes here, one after the other. */
 static bool is_same(const struct follow *f, int wd_before, const struct way *w, int64_t born)
 {
-	if (wd_before && f->self.wd)
+	if (wd_before && f->self.wd && !f->remote)
 		return wd_before == f->self.wd;
 	return f->device == w->st.st_dev && f->inode == w->st.st_ino && f->born == born;
 }
@@ -252,6 +253,7 @@ static bool arrive(struct way *w, enum follow_change *change)
 	int64_t born = is ? birth_of(directory_of(w)) : 0;
 	bool same;
 
+	f->remote = remote_of(f->set, w);
 	if (is)
 		watch_end(w);
 	else
@@ -262,7 +264,6 @@ static bool arrive(struct way *w, enum follow_change *change)
 	f->inode = w->st.st_ino;
 	f->mode = w->st.st_mode;
 	f->born = born;
-	f->remote = remote_of(f->set, w);
 	if (was != is)
 		*change = is ? FOLLOW_APPEARED : FOLLOW_GONE;
 	else

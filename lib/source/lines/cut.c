@@ -2,12 +2,11 @@
 #include "source/lines/lines.h"
 
 #include "base/log.h"
-#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { COMPACT = 65536 };
+enum { COMPACT = 65536, FEW = 16 };
 
 static void emit_line(struct lines_source *s, const char *line, size_t n_groups)
 {
@@ -61,98 +60,131 @@ static void take_line(struct lines_source *s, const char *line)
 	lines_match_on(s);
 }
 
-static void tell_too_long(struct line_input *in)
+static void tell_too_long(struct line_file *f)
 {
-	if (in->owner->told_too_long)
+	struct lines_source *s = f->input->owner;
+
+	if (s->told_too_long)
 		return;
-	in->owner->told_too_long = true;
-	log_warn(in->owner->base.rule,
-		 "a line of %s is longer than --max-line: its rest is dropped", in->path);
+	s->told_too_long = true;
+	log_warn(s->base.rule, "a line of %s is longer than --max-line: its rest is dropped",
+		 f->input->path);
+}
+
+/* Takes NUL bytes out of `length` bytes, in place: no argument of a command can hold any. Returns
+ * how many are left. */
+static size_t without_nuls(char *bytes, size_t length)
+{
+	char *to = memchr(bytes, '\0', length);
+
+	if (!to)
+		return length;
+	for (const char *from = to; from < bytes + length; from++)
+		if (*from)
+			*to++ = *from;
+	return (size_t)(to - bytes);
 }
 
 /* Hands on `length` bytes at the buffer's place, which are followed by `skip` bytes of line end. */
-static void cut_line(struct line_input *in, size_t length, size_t skip)
+static void cut_line(struct line_file *f, size_t length, size_t skip)
 {
-	struct lines_source *s = in->owner;
-	char *line = in->buf.data + in->taken;
+	struct lines_source *s = f->input->owner;
+	char *line = f->buf.data + f->taken;
 	size_t most = ((const struct lines_config *)s->base.config)->max_line;
 
-	in->taken += length + skip;
-	in->scanned = 0;
-	if (in->cutting) {
-		in->cutting = false;
+	f->taken += length + skip;
+	f->scanned = 0;
+	f->removed = 0;
+	if (f->cutting) {
+		f->cutting = false;
 		return;
 	}
+	length = without_nuls(line, length);
 	if (length > most) {
-		tell_too_long(in);
+		tell_too_long(f);
 		length = most;
 	}
 	line[length] = '\0';
-	text_remove_nuls(line, length);
 	take_line(s, line);
 }
 
-/* The line at the buffer's place, if it is whole. Returns whether one was taken. */
-static bool take_next(struct line_input *in)
+/* A line without an end so far, longer than any may be: NUL bytes do not count. */
+static bool is_too_long(struct line_file *f)
 {
-	const struct lines_config *c = in->owner->base.config;
-	size_t left = in->buf.length - in->taken;
-	char *start = in->buf.data + in->taken;
+	const struct lines_config *c = f->input->owner->base.config;
+	size_t left = f->buf.length - f->taken, real;
+
+	if (left <= c->max_line || f->cutting)
+		return false;
+	real = without_nuls(f->buf.data + f->taken, left);
+	f->removed += (off_t)(left - real);
+	f->buf.length = f->taken + real;
+	f->buf.data[f->buf.length] = '\0';
+	f->scanned = real;
+	return real > c->max_line;
+}
+
+/* The line at the buffer's place, if it is whole. Returns whether one was taken. */
+static bool take_next(struct line_file *f)
+{
+	const struct lines_config *c = f->input->owner->base.config;
+	size_t left = f->buf.length - f->taken;
+	char *start = f->buf.data + f->taken;
 	char *end;
 
 	if (!left)
 		return false;
-	end = memchr(start + in->scanned, c->nul ? '\0' : '\n', left - in->scanned);
+	end = memchr(start + f->scanned, c->nul ? '\0' : '\n', left - f->scanned);
 	if (end) {
-		cut_line(in, (size_t)(end - start), 1);
+		cut_line(f, (size_t)(end - start), 1);
 		return true;
 	}
-	in->scanned = left;
-	if (left > c->max_line && !in->cutting) {
-		cut_line(in, left, 0);
-		in->cutting = true;
+	f->scanned = left;
+	if (is_too_long(f)) {
+		cut_line(f, f->buf.length - f->taken, 0);
+		f->cutting = true;
 		return true;
 	}
-	if (in->cutting) {
-		in->taken += left;
-		in->scanned = 0;
+	if (f->cutting) {
+		f->taken += left;
+		f->scanned = 0;
 		return false;
 	}
-	if (!in->over && !in->flushing)
+	if (!f->input->over && !f->flushing)
 		return false;
-	cut_line(in, left, 0);
+	cut_line(f, f->buf.length - f->taken, 0);
 	return true;
 }
 
-/* Gives memory back: what was taken from the front, and the buffer of an input at rest. */
-static void tidy(struct line_input *in)
+/* Gives memory back: what was taken from the front, and the buffer of a file at rest. */
+static void tidy(struct line_file *f)
 {
-	if (in->taken == in->buf.length) {
-		if (in->buf.capacity > COMPACT * 2)
-			buf_free(&in->buf);
+	if (f->taken == f->buf.length) {
+		if (f->buf.capacity > COMPACT * 2 || f->input->owner->n_inputs > FEW)
+			buf_free(&f->buf);
 		else
-			buf_clear(&in->buf);
-		in->taken = 0;
-	} else if (in->taken >= COMPACT) {
-		buf_consume(&in->buf, in->taken);
-		in->taken = 0;
+			buf_clear(&f->buf);
+		f->taken = 0;
+	} else if (f->taken >= COMPACT) {
+		buf_consume(&f->buf, f->taken);
+		f->taken = 0;
 	}
 }
 
 /* Cuts lines for as long as they are wanted. Emitting may pause, resume or stop us: look again. */
-void lines_cut(struct line_input *in)
+void lines_cut(struct line_file *f)
 {
-	struct lines_source *s = in->owner;
+	struct lines_source *s = f->input->owner;
 
 	if (s->cutting_lines || s->resting)
 		return;
 	s->cutting_lines = true;
 	s->budget = MATCH_TURN;
-	while (!s->base.paused && !s->stopped && s->budget && take_next(in))
+	while (!s->base.paused && !s->stopped && s->budget && take_next(f))
 		;
 	s->cutting_lines = false;
 	if (!s->budget && !s->stopped)
 		lines_rest(s);
 	else
-		tidy(in);
+		tidy(f);
 }

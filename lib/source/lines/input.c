@@ -1,10 +1,11 @@
 /*
- * Inputs of `lines`: pipes, terminals, regular files, FIFOs, and files that are followed.
+ * An input of `lines`: a descriptor, a file that is read once, or a path that is followed.
  *
- * Nothing here sets O_NONBLOCK on a descriptor that others share: a readable descriptor is read
- * once and does not block. A regular file is always readable, so it is read a slice a turn. A
- * followed file at its end is woken by inotify; it was rotated when its path names another file,
- * and truncated when it is shorter than what was read.
+ * What stood at a followed path goes on being read when something else stands there: it may have
+ * been written until then, and its writer may keep it open a while. So its files are a list. One
+ * that has left the path is read to its end, before those behind it, and closed when it has not
+ * grown for LINGER. Until then it is looked at five times a second; it has no watch any more. If
+ * its last line has no end yet, those behind it wait for that, at most PART.
  */
 #include "source/lines/lines.h"
 #include "source/missing.h"
@@ -18,231 +19,357 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SLICE = 65536 };
-
-static void on_readable(struct reactor *r, struct io_watcher *w, unsigned ready);
-
-static struct reactor *reactor_of(const struct line_input *in)
-{
-	return in->owner->base.reactor;
-}
+static const int64_t LINGER = 5000000000, PART = 1000000000;
 
 static const struct lines_config *config_of(const struct line_input *in)
 {
 	return in->owner->base.config;
 }
 
-static void watch_descriptor(struct line_input *in)
+static struct line_file *file_at(struct link *link)
 {
-	io_init(&in->io, in->fd, IO_READ, on_readable);
-	in->io.priority = in->owner->base.priority;
+	return CONTAINER_OF(link, struct line_file, link);
 }
 
-/* ---- followed files -------------------------------------------------------------------------- */
-
-/* Watches the file for growth, and its folder for what takes its place. */
-static int watch_path(struct line_input *in)
+/* What stands at the path, as far as it could be opened; NULL: nothing. */
+static struct line_file *current(struct line_input *in)
 {
-	int notify = in->owner->notify_fd;
-	const char *slash = strrchr(in->path, '/');
-	char *folder = slash ? strndup(in->path, (size_t)(slash - in->path) + 1) : strdup(".");
-	int result = -1;
+	struct line_file *last = list_empty(&in->files) ? NULL : file_at(in->files.prev);
 
-	if (folder)
-		result = inotify_add_watch(notify, folder, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
-	free(folder);
-	if (result >= 0 && in->fd >= 0 &&
-	    inotify_add_watch(notify, in->path, IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF) < 0 &&
-	    errno != ENOENT)
-		result = -1;
-	return result < 0 ? -1 : 0;
+	return last && !last->left ? last : NULL;
 }
 
-static int open_followed(struct line_input *in, bool at_end)
+static int64_t quiet_for(const struct line_file *f)
+{
+	return reactor_now(f->input->owner->base.reactor, CLOCK_OF_LOOP) - f->grew;
+}
+
+/* ---- what is read next ----------------------------------------------------------------------- */
+
+/* At the end of a file that was left. False: those behind it wait for the end of its line. */
+static bool pass_by(struct line_file *f)
+{
+	if (!file_has_part(f))
+		return true;
+	if (quiet_for(f) < PART) {
+		lines_need_tick(f->input->owner);
+		return false;
+	}
+	file_end_line(f);
+	return !f->input->owner->base.paused;
+}
+
+/* Reads the first file that is not at its end, and no other. */
+static void read_next(struct line_input *in)
+{
+	bool found = false;
+
+	LIST_EACH(at, after, &in->files)
+	{
+		struct line_file *f = file_at(at);
+
+		file_want(f, !found && !f->at_end);
+		found = found || !f->at_end || (after != &in->files && !pass_by(f));
+	}
+}
+
+void input_go_on(struct line_input *in)
+{
+	struct lines_source *s = in->owner;
+
+	LIST_EACH(at, after, &in->files)
+	if (!s->base.paused && !s->stopped)
+		lines_cut(file_at(at));
+	if (!s->base.paused && !s->stopped && !s->resting && !in->over)
+		read_next(in);
+}
+
+void input_rest(struct line_input *in)
+{
+	LIST_EACH(at, after, &in->files)
+	file_want(file_at(at), false);
+}
+
+bool input_is_done(const struct line_input *in)
+{
+	struct link *first = in->files.next;
+
+	return in->over &&
+	       (first == &in->files || file_at(first)->taken == file_at(first)->buf.length);
+}
+
+/* ---- followed paths -------------------------------------------------------------------------- */
+
+/* Says once why nothing is read. */
+static void say(struct line_input *in, int error)
+{
+	if (in->said == error)
+		return;
+	in->said = error;
+	if (error == ENOENT)
+		missing_warn(&in->owner->base, in->path);
+	else
+		log_warn(in->owner->base.rule, "cannot read %s: %s: waiting until it can be read",
+			 in->path, strerror(error));
+}
+
+/* Nobody reports when descriptors are to be had again, or what ails a network. */
+static void try_again(struct line_input *in, int error)
+{
+	say(in, error);
+	if (error == ENOENT || error == EISDIR || error == EACCES)
+		return;
+	in->again = true;
+	lines_need_tick(in->owner);
+}
+
+/* Opens what stands at the path. -1 with errno. */
+static int open_path(const struct line_input *in)
+{
+	int fd = open(in->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode)))
+		return fd;
+	close(fd);
+	errno = EISDIR;
+	return -1;
+}
+
+/* The file that has this inode already: its path was switched away from it, and back. */
+static struct line_file *same_file(struct line_input *in, int fd)
 {
 	struct stat st;
 
-	in->fd = open(in->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	in->mine = true;
-	if (in->fd < 0)
-		return errno == ENOENT ? 0 : -1;
-	if (fstat(in->fd, &st) < 0)
-		return -1;
-	in->device = st.st_dev;
-	in->inode = st.st_ino;
-	in->offset = 0;
-	if (at_end && S_ISREG(st.st_mode))
-		in->offset = lseek(in->fd, 0, SEEK_END);
-	in->fifo = S_ISFIFO(st.st_mode);
-	in->at_end = false;
-	watch_descriptor(in);
+	if (fstat(fd, &st) < 0)
+		return NULL;
+	LIST_EACH(at, after, &in->files)
+	{
+		struct line_file *f = file_at(at);
+
+		if (f->device == st.st_dev && f->inode == st.st_ino)
+			return f;
+	}
+	return NULL;
+}
+
+/* What stood at the path is read to its end, and so is what stood there before. */
+static void leave_current(struct line_input *in)
+{
+	struct line_file *f = current(in);
+
+	if (f) {
+		f->left = true;
+		f->grew = reactor_now(in->owner->base.reactor, CLOCK_OF_LOOP);
+		lines_need_tick(in->owner);
+	}
+	LIST_EACH(at, after, &in->files)
+	file_look(file_at(at));
+}
+
+/* Takes what stands at the path now, from its start. Returns it, or NULL: nothing can be read. */
+static struct line_file *take_path(struct line_input *in)
+{
+	int fd = open_path(in);
+	struct line_file *f = fd >= 0 ? same_file(in, fd) : NULL;
+
+	in->again = false;
+	if (fd < 0) {
+		try_again(in, errno);
+		return NULL;
+	}
+	if (f) {
+		close(fd);
+		list_remove(&f->link);
+		list_append(&in->files, &f->link);
+	} else {
+		f = file_new(in, fd, true);
+		if (!f) {
+			close(fd);
+			try_again(in, ENOMEM);
+			return NULL;
+		}
+	}
+	f->left = false;
+	in->said = 0;
+	return f;
+}
+
+static void on_changed(struct follow *follow, enum follow_change change)
+{
+	struct line_input *in = CONTAINER_OF(follow, struct line_input, follow);
+	struct line_file *last = list_empty(&in->files) ? NULL : file_at(in->files.prev), *now;
+
+	leave_current(in);
+	if (change == FOLLOW_GONE) {
+		if (follow->error != ENOENT)
+			say(in, follow->error);
+	} else {
+		if (change == FOLLOW_REPLACED)
+			log_info(in->owner->base.rule, "%s was replaced: reading the new file",
+				 in->path);
+		now = take_path(in);
+		if (now && last && last != now && follow->comings > 1)
+			rotated_take_missed(in, last, now);
+	}
+	input_go_on(in);
+}
+
+/* Where others change files a descriptor shows what was cached when it was opened. */
+static void refresh(struct line_input *in, struct line_file *f)
+{
+	int fd = open_path(in);
+
+	if (fd >= 0 && same_file(in, fd) == f)
+		file_reopen(f, fd);
+	else if (fd >= 0)
+		close(fd);
+}
+
+static void on_modified(struct follow *follow)
+{
+	struct line_input *in = CONTAINER_OF(follow, struct line_input, follow);
+	struct line_file *f = current(in);
+
+	if (f && follow->remote)
+		refresh(in, f);
+	if (f)
+		file_look(f);
+	else
+		take_path(in);
+	input_go_on(in);
+}
+
+static const struct follow_calls follow_calls = {on_changed, on_modified};
+
+/* The first file that stands there is read from its end, or as --from says. */
+static int follow_path(struct line_input *in, struct error *e)
+{
+	struct line_file *f;
+
+	in->followed = true;
+	in->follow = (struct follow){.calls = &follow_calls, .rule = in->owner->base.rule};
+	if (follow_start(in->owner->base.follows, &in->follow, in->path) < 0)
+		return error_errno(e, "cannot follow %s", in->path);
+	if (in->follow.error) {
+		say(in, in->follow.error);
+		return 0;
+	}
+	f = take_path(in);
+	if (!f && fd_is_short(errno))
+		return error_errno(e, "cannot follow %s", in->path);
+	if (f && f->regular && !config_of(in)->from)
+		f->offset = lseek(f->fd, 0, SEEK_END);
 	return 0;
 }
 
-static bool was_rotated(const struct line_input *in)
+/* ---- files say ------------------------------------------------------------------------------- */
+
+/* Has the file more than this descriptor shows? On an overlay it may be that of the lower layer,
+ * and the file was written since (Documentation/filesystems/overlayfs.rst, "Non-standard
+ * behavior"). */
+static bool shows_less(const struct line_file *f)
 {
 	struct stat st;
 
-	return stat(in->path, &st) == 0 && (st.st_dev != in->device || st.st_ino != in->inode);
+	return f->regular && stat(f->input->path, &st) == 0 && st.st_dev == f->device &&
+	       st.st_ino == f->inode && st.st_size > f->offset + f->hole;
 }
 
-/* What was read last without its line's end is a line: what comes next is of another file. */
-static void end_line(struct line_input *in)
+void input_file_ended(struct line_input *in, struct line_file *f)
 {
-	char end = config_of(in)->nul ? '\0' : '\n';
-	bool partial =
-	    in->taken < in->buf.length ? in->buf.data[in->buf.length - 1] != end : in->cutting;
+	int fd = !f->left && shows_less(f) ? open_path(in) : -1;
 
-	if (partial)
-		buf_add_char(&in->buf, end);
-	lines_arrived(in);
-}
-
-static void rewind_truncated(struct line_input *in)
-{
-	struct stat st;
-
-	if (fstat(in->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size < in->offset) {
-		log_info(in->owner->base.rule, "%s was truncated: reading from its start",
-			 in->path);
-		in->offset = lseek(in->fd, 0, SEEK_SET);
-		end_line(in);
+	if (fd >= 0) {
+		file_reopen(f, fd);
+		return;
 	}
+	if (!in->followed) {
+		in->over = true;
+		lines_cut(f);
+		lines_review(in->owner);
+		return;
+	}
+	input_go_on(in);
 }
 
-static void reopen_rotated(struct line_input *in)
+void input_file_failed(struct line_input *in, struct line_file *f)
 {
-	io_stop(reactor_of(in), &in->io);
-	fd_close(&in->fd);
-	in->rotated = false;
-	end_line(in);
-	log_info(in->owner->base.rule, "%s was replaced: reading the new file", in->path);
-	if (open_followed(in, false) < 0 || watch_path(in) < 0)
-		log_error(in->owner->base.rule, "cannot follow %s: %s", in->path, strerror(errno));
-}
+	int error = errno;
 
-void input_changed(struct line_input *in)
-{
+	f->at_end = true;
+	file_want(f, false);
+	if (in->followed && !f->left) {
+		try_again(in, error);
+		input_go_on(in);
+		return;
+	}
+	/* A terminal that went away ends like a file (EIO). */
+	if (error != EIO)
+		log_error(in->owner->base.rule, "cannot read %s: %s", in->path, strerror(error));
 	if (!in->followed)
-		return;
-	if (in->fd < 0) {
-		if (open_followed(in, false) < 0 || watch_path(in) < 0)
-			log_error(in->owner->base.rule, "cannot follow %s: %s", in->path,
-				  strerror(errno));
+		in->over = true;
+	lines_cut(f);
+	lines_review(in->owner);
+}
+
+/* ---- from time to time ----------------------------------------------------------------------- */
+
+/* What could not be read is opened anew: its descriptor may be the fault (ESTALE, nfs(5)). */
+static void retry(struct line_input *in)
+{
+	struct line_file *f = current(in);
+	int fd = f ? open_path(in) : -1;
+
+	in->again = false;
+	if (!f) {
+		take_path(in);
+	} else if (fd < 0) {
+		try_again(in, errno);
+	} else if (same_file(in, fd) == f) {
+		in->said = 0;
+		file_reopen(f, fd);
 	} else {
-		rewind_truncated(in);
-	}
-	in->at_end = false;
-	if (!in->owner->base.paused)
-		input_want(in, true);
-}
-
-/* ---- reading --------------------------------------------------------------------------------- */
-
-/* The last writer of a FIFO went. A new descriptor waits for the next one; an old one only hangs
- * up. */
-static void reopen_fifo(struct line_input *in)
-{
-	int fd = open(in->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-	io_stop(reactor_of(in), &in->io);
-	if (fd < 0) {
-		in->over = true;
-		return;
-	}
-	fd_close(&in->fd);
-	in->fd = fd;
-	watch_descriptor(in);
-}
-
-static void at_end_of_file(struct line_input *in)
-{
-	if (in->followed && !in->fifo) {
-		if (in->rotated) {
-			reopen_rotated(in);
-			input_want(in, !in->owner->base.paused);
-		} else if (was_rotated(in)) {
-			in->rotated = true; /* it may have been written until then: read on */
-		} else {
-			in->at_end = true;
-			io_stop(reactor_of(in), &in->io);
-			rewind_truncated(in);
-		}
-		return;
-	}
-	if (in->fifo && in->mine) {
-		in->flushing = true; /* until the next writer's bytes come */
-		lines_arrived(in);
-		reopen_fifo(in);
-		input_want(in, !in->owner->base.paused);
-		return;
-	}
-	in->over = true;
-	io_stop(reactor_of(in), &in->io);
-	lines_arrived(in);
-}
-
-static void on_readable(struct reactor *r, struct io_watcher *w, unsigned ready)
-{
-	struct line_input *in = CONTAINER_OF(w, struct line_input, io);
-	ssize_t n;
-
-	(void)ready;
-	if (buf_reserve(&in->buf, SLICE) < 0) {
-		log_error(in->owner->base.rule, "out of memory: waiting to read %s", in->path);
-		io_stop(r, w);
-		return;
-	}
-	n = read(in->fd, in->buf.data + in->buf.length, SLICE);
-	if (n > 0) {
-		in->flushing = false;
-		in->buf.length += (size_t)n;
-		in->offset += n;
-		lines_arrived(in);
-	} else if (n == 0) {
-		at_end_of_file(in);
-	} else if (errno != EINTR && errno != EAGAIN) {
-		/* A terminal that went away ends like a file (EIO). */
-		if (errno != EIO)
-			log_error(in->owner->base.rule, "cannot read %s: %s", in->path,
-				  strerror(errno));
-		in->over = true;
-		io_stop(r, w);
-		lines_arrived(in);
+		close(fd);
+		leave_current(in);
+		take_path(in);
 	}
 }
 
-void input_want(struct line_input *in, bool more)
+/* Looks after a file that left its path. Returns whether it is to be looked after again. */
+static bool linger(struct line_file *f)
 {
-	if (in->fd < 0 || in->over || in->at_end || in->owner->stopped)
-		return;
-	if (!more || in->owner->resting)
-		io_stop(reactor_of(in), &in->io);
-	else if (io_start(reactor_of(in), &in->io) < 0)
-		log_error(in->owner->base.rule, "cannot watch %s: %s", in->path, strerror(errno));
+	bool followed_by = f->link.next != &f->input->files;
+
+	file_look(f);
+	if (!f->at_end || quiet_for(f) < LINGER)
+		return true;
+	if (followed_by) {
+		file_end_line(f);
+		if (f->taken < f->buf.length || f->input->owner->resting)
+			return true; /* lines are not wanted now */
+		file_free(f);
+	}
+	return false;
+}
+
+bool input_tick(struct line_input *in)
+{
+	bool more = false;
+
+	LIST_EACH(at, after, &in->files)
+	if (file_at(at)->left)
+		more |= linger(file_at(at));
+	if (in->again)
+		retry(in);
+	input_go_on(in);
+	return more || in->again;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
-
-static int open_plain(struct line_input *in)
-{
-	struct stat st;
-
-	in->fd = open(in->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	in->mine = true;
-	if (in->fd < 0 || fstat(in->fd, &st) < 0)
-		return -1;
-	in->fifo = S_ISFIFO(st.st_mode);
-	if (S_ISDIR(st.st_mode)) {
-		errno = EISDIR;
-		return -1;
-	}
-	return 0;
-}
 
 /* `-` and fd:N: the descriptor, or -1 when the word is a path. */
 static int descriptor_of(const char *word)
@@ -252,43 +379,44 @@ static int descriptor_of(const char *word)
 	return strncmp(word, "fd:", 3) == 0 ? atoi(word + 3) : -1;
 }
 
+static int take_descriptor(struct line_input *in, int fd, struct error *e)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return error_errno(e, "cannot read %s", in->path);
+	if ((flags & O_ACCMODE) == O_WRONLY)
+		return error_set(e, "cannot read %s: it is open for writing only", in->path);
+	return file_new(in, fd, false) ? 0 : error_errno(e, "cannot read %s", in->path);
+}
+
+static int open_plain(struct line_input *in, struct error *e)
+{
+	int fd = open_path(in);
+
+	if (fd >= 0 && file_new(in, fd, true))
+		return 0;
+	error_errno(e, "cannot read %s", in->path);
+	if (errno == ENOENT)
+		error_hint(e, "with --follow it may come later");
+	fd_close(&fd);
+	return -1;
+}
+
 int input_open(struct line_input *in, struct error *e)
 {
-	int flags;
+	int fd = descriptor_of(in->path);
 
-	in->fd = descriptor_of(in->path);
-	if (in->fd >= 0) {
-		flags = fcntl(in->fd, F_GETFL);
-		if (flags < 0)
-			return error_errno(e, "cannot read %s", in->path);
-		if ((flags & O_ACCMODE) == O_WRONLY)
-			return error_set(e, "cannot read %s: it is open for writing only",
-					 in->path);
-		watch_descriptor(in);
-		return 0;
-	}
-	in->followed = config_of(in)->follow;
-	if (in->followed) {
-		if (open_followed(in, !config_of(in)->from) < 0 || watch_path(in) < 0)
-			return error_errno(e, "cannot follow %s", in->path);
-		if (in->fd < 0)
-			missing_warn(&in->owner->base, in->path);
-		return 0;
-	}
-	if (open_plain(in) < 0) {
-		error_errno(e, "cannot read %s", in->path);
-		if (errno == ENOENT)
-			error_hint(e, "with --follow it may come later");
-		return -1;
-	}
-	watch_descriptor(in);
-	return 0;
+	list_init(&in->files);
+	if (fd >= 0)
+		return take_descriptor(in, fd, e);
+	return config_of(in)->follow ? follow_path(in, e) : open_plain(in, e);
 }
 
 void input_close(struct line_input *in)
 {
-	io_stop(reactor_of(in), &in->io);
-	if (in->mine)
-		fd_close(&in->fd);
-	buf_free(&in->buf);
+	if (in->followed)
+		follow_stop(&in->follow);
+	LIST_EACH(at, after, &in->files)
+	file_free(file_at(at));
 }

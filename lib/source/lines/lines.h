@@ -1,14 +1,17 @@
 /*
- * What the files of `lines` share: config.c what the user says, input.c where bytes come from,
- * cut.c how they become lines, lines.c the life of it all.
+ * What the files of `lines` share: config.c what the user says, input.c where bytes come from and
+ * what stands at a followed path, rotated.c what stood there unseen, file.c one open file, cut.c
+ * how bytes become lines, lines.c the life of it all.
  *
- * An input fills its buffer while it is wanted; the source cuts lines from it and says when it
- * wants no more.
+ * An input has the files whose lines are still to come, in their order: one that is not followed
+ * has one; of a path that is followed those that were rotated away come first. The first of them
+ * that is not at its end is read, while lines are wanted.
  */
 #ifndef EVWATCH_SOURCE_LINES_LINES_H
 #define EVWATCH_SOURCE_LINES_LINES_H
 
 #include "base/buf.h"
+#include "follow/follow.h"
 #include "match/match.h"
 #include "reactor/reactor.h"
 #include "source/source.h"
@@ -25,26 +28,43 @@ struct lines_config {
 	uint64_t max_line;
 };
 
+struct line_input;
 struct lines_source;
+
+/* An open file, pipe or terminal. */
+struct line_file {
+	struct link link; /* of its input's files */
+	struct line_input *input;
+	struct io_watcher io;
+	int fd;
+	bool mine;     /* opened here: closed here */
+	bool regular;  /* and followed: read by its offset */
+	bool fifo;     /* opened here: opened again when its last writer goes */
+	bool at_end;   /* of a followed file: nothing to read until it grows */
+	bool left;     /* its path leads to another file, or to none */
+	bool flushing; /* what has no line's end is a line all the same */
+	dev_t device;
+	ino_t inode;
+	off_t offset; /* read up to here */
+	off_t hole;   /* and so many NUL bytes follow, which may still be written (fallocate(2)) */
+	int64_t grew; /* when it last did, or left its path; by the clock of the loop */
+
+	struct buf buf;
+	size_t taken;   /* of `buf`, as lines */
+	size_t scanned; /* without a line's end, behind `taken` */
+	off_t removed;  /* NUL bytes that were taken out of the line at `taken` */
+	bool cutting;   /* the rest of a line that was too long is dropped */
+};
 
 struct line_input {
 	struct lines_source *owner;
 	const char *path; /* borrowed: the word; "-" and fd:N are descriptors */
-	struct io_watcher io;
-	int fd;    /* -1: not there (yet) */
-	bool mine; /* opened here: closed here */
-	bool fifo, followed;
-	bool at_end;   /* of a followed file: inotify wakes it */
-	bool over;     /* no more bytes will come */
-	bool flushing; /* the last writer of a FIFO went: what has no end is a line, too */
-	bool rotated;  /* its path names another file: it is read to its end, and left */
-	dev_t device;  /* of a followed file, to see it rotated */
-	ino_t inode;
-	off_t offset;
-	struct buf buf;
-	size_t taken;   /* of `buf`, as lines */
-	size_t scanned; /* without a line's end, behind `taken` */
-	bool cutting;   /* the rest of a line that was too long is dropped */
+	struct follow follow;
+	struct link files; /* of struct line_file, owned */
+	bool followed;
+	bool over;  /* no more bytes will come */
+	bool again; /* it could not be opened or read, and is tried again every second */
+	int said;   /* the errno that a warning was about; 0: none */
 };
 
 struct lines_source {
@@ -53,13 +73,12 @@ struct lines_source {
 	size_t n_inputs;
 	struct match *match;                             /* owned; NULL: every line */
 	struct match_span groups[MATCH_MOST_GROUPS + 1]; /* of the line that is matched */
-	const char *matching; /* a line that needs more turns, in an input's buffer; or NULL */
+	const char *matching; /* a line that needs more turns, in a file's buffer; or NULL */
 	size_t budget;        /* steps of matching that are left in this turn */
 	struct timer rest;
 	bool resting; /* the budget is used up: nothing is read or cut until `rest` is due */
 	bool cutting_lines, told_too_long, stopped;
-	struct io_watcher notify; /* inotify: followed files and their folders */
-	int notify_fd;
+	struct timer tick; /* while a file lingers, or is tried again */
 };
 
 /* ---- config.c ---- */
@@ -74,25 +93,52 @@ bool lines_doubtful(const void *config, struct error *e);
 struct match *lines_compile(const struct lines_config *c, struct error *e);
 
 /* ---- input.c ---- */
-/* Opens one input. Returns 0, or -1 with `e`. A followed file may be missing. */
+/* Opens one input. Returns 0, or -1 with `e`. What is followed may be missing. */
 int input_open(struct line_input *in, struct error *e);
 void input_close(struct line_input *in);
+/* Cuts what was read, and reads on, while lines are wanted. */
+void input_go_on(struct line_input *in);
+/* Stops reading. */
+void input_rest(struct line_input *in);
+/* Looks after files that were rotated away, and what is tried again. Returns whether there are any.
+ */
+bool input_tick(struct line_input *in);
+/* A file of it is at its end, or cannot be read (errno). */
+void input_file_ended(struct line_input *in, struct line_file *f);
+void input_file_failed(struct line_input *in, struct line_file *f);
+bool input_is_done(const struct line_input *in);
 
+/* ---- file.c ---- */
+/* Adds a file that was opened. NULL with ENOMEM, and the descriptor is as it was. */
+struct line_file *file_new(struct line_input *in, int fd, bool mine);
+void file_free(struct line_file *f);
 /* Starts or stops reading. */
-void input_want(struct line_input *in, bool more);
+void file_want(struct line_file *f, bool more);
+/* It may have grown, or been truncated. */
+void file_look(struct line_file *f);
+/* Has it bytes of a line whose end is to come? */
+bool file_has_part(const struct line_file *f);
+/* What was read last without its line's end is a line. */
+void file_end_line(struct line_file *f);
+/* Reads on from another descriptor of the same file, or FIFO. */
+void file_reopen(struct line_file *f, int fd);
 
-/* A followed file, or its folder, changed: reads on, or opens what took its place. */
-void input_changed(struct line_input *in);
+/* ---- rotated.c ---- */
+/* Opens what stood at the path after `last` and before `now`, and puts it before that. */
+void rotated_take_missed(struct line_input *in, const struct line_file *last,
+			 struct line_file *now);
 
 /* ---- cut.c ---- */
 /* Hands on the lines that are whole, for as long as they are wanted. */
-void lines_cut(struct line_input *in);
+void lines_cut(struct line_file *f);
 /* Goes on with the line whose matching took all of a turn. */
 void lines_match_on(struct lines_source *s);
 
-/* ---- lines.c, called by inputs ---- */
-/* Bytes came in, or the end of the input. */
-void lines_arrived(struct line_input *in);
+/* ---- lines.c ---- */
+/* Something is to be looked after every 200 ms. */
+void lines_need_tick(struct lines_source *s);
+/* Ends the source where no input has anything left. */
+void lines_review(struct lines_source *s);
 /* Matching took all of this turn: nothing is read or cut before the next one. */
 void lines_rest(struct lines_source *s);
 

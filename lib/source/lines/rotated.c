@@ -1,0 +1,193 @@
+/*
+ * Files that were rotated away from a followed path without having been opened there: evwatch was
+ * stopped, or two rotations came at once.
+ *
+ * They are looked for beside what stands at the path: regular files whose name begins like its own
+ * (log.1, log-20261129), that were born after the one that was read last and before the one that
+ * stands there now, in that order. A copy of either, by its first bytes, is none; what is
+ * compressed cannot be read.
+ */
+#include "source/lines/lines.h"
+
+#include "base/array.h"
+#include "base/path.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { START = 4096 };
+
+struct kin {
+	char *name; /* owned */
+	ino_t inode;
+	int64_t born, written;
+};
+
+struct family {
+	DIR *directory;
+	struct kin *items;
+	size_t count, capacity;
+};
+
+/* ---- who is one ------------------------------------------------------------------------------ */
+
+static bool is_compressed(const char *name)
+{
+	static const char *const endings[] = {".gz", ".xz", ".zst", ".bz2", ".lz4", ".Z"};
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < ARRAY_LENGTH(endings); i++)
+		if (n > strlen(endings[i]) &&
+		    strcmp(name + n - strlen(endings[i]), endings[i]) == 0)
+			return true;
+	return false;
+}
+
+/* How much of a file's name those of its family share: the part before a date or a number. */
+static size_t stem_of(const char *base)
+{
+	size_t n = strcspn(base, "0123456789");
+
+	return n >= 2 ? n : strlen(base);
+}
+
+static int64_t ns(const struct statx_timestamp *t)
+{
+	return t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
+static int add_kin(struct family *family, const char *name)
+{
+	struct statx st;
+
+	if (statx(dirfd(family->directory), name, AT_SYMLINK_NOFOLLOW,
+		  STATX_BASIC_STATS | STATX_BTIME, &st) < 0 ||
+	    !S_ISREG(st.stx_mode))
+		return 0;
+	if (ARRAY_GROW(family->items, family->capacity, family->count + 1) < 0)
+		return -1;
+	family->items[family->count] = (struct kin){
+	    .name = strdup(name),
+	    .inode = (ino_t)st.stx_ino,
+	    .born = st.stx_mask & STATX_BTIME ? ns(&st.stx_btime) : ns(&st.stx_mtime),
+	    .written = ns(&st.stx_mtime),
+	};
+	if (!family->items[family->count].name)
+		return -1;
+	family->count++;
+	return 0;
+}
+
+static int older_first(const void *a, const void *b)
+{
+	const struct kin *x = a, *y = b;
+
+	if (x->born != y->born)
+		return x->born < y->born ? -1 : 1;
+	return (x->written > y->written) - (x->written < y->written);
+}
+
+static void family_close(struct family *family)
+{
+	for (size_t i = 0; i < family->count; i++)
+		free(family->items[i].name);
+	free(family->items);
+	if (family->directory)
+		closedir(family->directory);
+}
+
+/* The files beside `path` that may be of its family, the oldest first. */
+static void family_open(struct family *family, const char *path)
+{
+	char *real = realpath(path, NULL), *above = path_above(real ? real : path),
+	     *base = path_base(real ? real : path);
+	const struct dirent *entry;
+
+	*family = (struct family){0};
+	if (above && base)
+		family->directory = opendir(above);
+	while (family->directory && (entry = readdir(family->directory)))
+		if (strncmp(entry->d_name, base, stem_of(base)) == 0 &&
+		    !is_compressed(entry->d_name) && add_kin(family, entry->d_name) < 0)
+			break;
+	if (family->count)
+		qsort(family->items, family->count, sizeof *family->items, older_first);
+	free(real);
+	free(above);
+	free(base);
+}
+
+static const struct kin *member(const struct family *family, ino_t inode)
+{
+	for (size_t i = 0; i < family->count; i++)
+		if (family->items[i].inode == inode)
+			return &family->items[i];
+	return NULL;
+}
+
+/* ---- who is missing -------------------------------------------------------------------------- */
+
+/* Do both begin with the same bytes, as a copy does? */
+static bool begin_alike(int a, int b)
+{
+	char of_a[START], of_b[START];
+	ssize_t n = pread(a, of_a, sizeof of_a, 0), m = pread(b, of_b, sizeof of_b, 0);
+
+	n = n < m ? n : m;
+	return n > 0 && memcmp(of_a, of_b, (size_t)n) == 0;
+}
+
+static bool is_read_already(const struct line_input *in, const struct kin *kin)
+{
+	LIST_EACH(at, after, (struct link *)&in->files)
+	if (CONTAINER_OF(at, struct line_file, link)->inode == kin->inode)
+		return true;
+	return false;
+}
+
+/* Puts it before the one that stands at the path. */
+static void take_kin(struct line_input *in, const struct family *family, const struct kin *kin,
+		     struct line_file *before)
+{
+	int fd = openat(dirfd(family->directory), kin->name,
+			O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct line_file *f;
+
+	if (fd < 0)
+		return;
+	LIST_EACH(at, after, &in->files)
+	if (begin_alike(fd, CONTAINER_OF(at, struct line_file, link)->fd)) {
+		close(fd);
+		return;
+	}
+	f = file_new(in, fd, true);
+	if (!f) {
+		close(fd);
+		return;
+	}
+	f->left = true;
+	f->grew = reactor_now(in->owner->base.reactor, CLOCK_OF_LOOP);
+	list_remove(&f->link);
+	list_append(&before->link, &f->link);
+}
+
+void rotated_take_missed(struct line_input *in, const struct line_file *last, struct line_file *now)
+{
+	struct family family;
+	const struct kin *first, *end;
+
+	family_open(&family, in->path);
+	first = member(&family, last->inode);
+	end = member(&family, now->inode);
+	for (size_t i = 0; first && end && i < family.count; i++) {
+		const struct kin *kin = &family.items[i];
+
+		if (kin > first && kin < end && !is_read_already(in, kin))
+			take_kin(in, &family, kin, now);
+	}
+	family_close(&family);
+}
