@@ -121,6 +121,9 @@ static:
 	$(MAKE) BUILD=build/static CC=musl-gcc LINK=-static HARDEN=-fstack-protector-strong \
 	    OPT="-Os -g $(KERNEL_HEADERS)" WARN="-Wall -Wextra -Werror" build/static/evwatch
 
+SHARE = $(DESTDIR)$(PREFIX)/share
+COMPLETIONS = bash-completion/completions/evwatch zsh/site-functions/_evwatch fish/vendor_completions.d/evwatch.fish
+
 # What a program needs that is built on the reactor alone.
 install-reactor: $(BUILD)/libreactor.a
 	install -D -m 644 man/reactor.3 $(DESTDIR)$(PREFIX)/share/man/man3/reactor.3
@@ -132,14 +135,16 @@ install-reactor: $(BUILD)/libreactor.a
 
 install: all install-reactor
 	install -D -m 755 $(BUILD)/evwatch $(DESTDIR)$(PREFIX)/bin/evwatch
-	install -D -m 644 man/evwatch.1 $(DESTDIR)$(PREFIX)/share/man/man1/evwatch.1
-	install -D -m 644 man/evwatch-rules.5 $(DESTDIR)$(PREFIX)/share/man/man5/evwatch-rules.5
+	install -D -m 644 man/evwatch.1 $(SHARE)/man/man1/evwatch.1
+	install -D -m 644 man/evwatch-rules.5 $(SHARE)/man/man5/evwatch-rules.5
+	for c in $(COMPLETIONS); do shell=$${c%%[-/]*}; mkdir -p $(SHARE)/$${c%/*}; \
+	    $(BUILD)/evwatch completions $$shell >$(SHARE)/$$c; done
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/include/reactor.h $(DESTDIR)$(PREFIX)/lib/libreactor.a \
-	    $(DESTDIR)$(PREFIX)/lib/pkgconfig/reactor.pc $(DESTDIR)$(PREFIX)/share/man/man3/reactor.3
-	rm -f $(DESTDIR)$(PREFIX)/bin/evwatch $(DESTDIR)$(PREFIX)/share/man/man1/evwatch.1 \
-	    $(DESTDIR)$(PREFIX)/share/man/man5/evwatch-rules.5
+	    $(DESTDIR)$(PREFIX)/lib/pkgconfig/reactor.pc $(SHARE)/man/man3/reactor.3
+	rm -f $(DESTDIR)$(PREFIX)/bin/evwatch $(SHARE)/man/man1/evwatch.1 $(SHARE)/man/man5/evwatch-rules.5 \
+	    $(COMPLETIONS:%=$(SHARE)/%)
 
 clean:
 	rm -rf build

@@ -108,7 +108,7 @@ json() {
   [ "$status" = 0 ]
   run timeout 100 "$EV" --control run/evwatch/a every 1h
   [ "$status" = 1 ]
-  grep -q 'a process serves this socket' <<<"$output"
+  grep -qi 'address already in use' <<<"$output"
   start --control "$PWD/run/evwatch/b" every 1h
   run_ev status
   [ "$status" = 1 ]

@@ -67,7 +67,9 @@ static int tell_about(const struct process_options *o, char **argv)
 
 static int run_tool(const struct tool *tool, int argc, char **argv)
 {
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+	/* Words behind --for are a command line that is being typed. */
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0 && strcmp(argv[i], "--for") != 0;
+	     i++)
 		if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
 			help_print_of(tool->name);
 			return printed(0);

@@ -69,7 +69,12 @@ const struct tool tools[] = {
      .summary = "end a running evwatch, as TERM does",
      .options = CONTROL_OPTION,
      .run = tool_quit},
-    {.name = "completions", .arguments = "bash|zsh|fish", .summary = "completions for a shell"},
+    {.name = "completions",
+     .arguments = "bash|zsh|fish",
+     .summary = "print the completions for a shell",
+     .examples = "  eval \"$(evwatch completions bash)\"\n"
+		 "  evwatch completions fish >~/.config/fish/completions/evwatch.fish\n",
+     .run = tool_completions},
     {.name = "help",
      .arguments = "[KIND|TOOL]",
      .summary = "the help of evwatch, of a kind or of a tool",

@@ -22,6 +22,7 @@ const char *const *tool_names(void);
 
 int tool_backends(int argc, char **argv);
 int tool_check(int argc, char **argv);
+int tool_completions(int argc, char **argv);
 int tool_help(int argc, char **argv);
 int tool_next(int argc, char **argv);
 int tool_pause(int argc, char **argv);
