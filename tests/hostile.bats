@@ -79,3 +79,116 @@ long() {
   grep -q '^evwatch: -e:1:32: warning: --match: .d is the character d here$' <<<"$output"
   grep -q '\^ write \[0-9\] for a digit$' <<<"$output"
 }
+
+# planted NAME TARGET: a link in the directory `open`, which everybody may write, of another user.
+planted() {
+  mkdir -p open
+  chmod 777 open
+  ln -s "$2" "open/$1"
+  [ "$(id -u)" != 0 ] || chown -h 12345:12345 "open/$1"
+}
+
+@test "a link in a directory that others may write is not followed, whatever is opened" {
+  echo precious >file
+  mkdir directory
+  planted file ../file
+  planted directory ../directory
+  echo 'every 1h' >directory/rules
+  planted rules ../directory/rules
+  local words refused='a link on the way is in a directory that others may write'
+  while read -r words; do
+    eval "run_ev --within 5s $words"
+    [ "$status" != 0 ]
+    grep -q "$refused" <<<"$output" || { echo "$words: $output"; false; }
+    grep -q 'name the file that it leads to' <<<"$output"
+  done <<'T'
+every 10ms --output open/file -- echo x
+relay 0 1 --dump open/file
+--pidfile open/file every 1h
+--ready-file open/directory/ready every 1h
+every 10ms --catch-up open/directory -- true
+-f open/rules
+-f open/directory/rules
+T
+  [ "$(cat file)" = precious ]
+  [ "$(ls directory)" = rules ]
+}
+
+@test "in a sticky directory a link is followed if it is one's own or the directory's owner's" {
+  [ "$(id -u)" = 0 ] || skip "links of other users take root"
+  planted theirs ../file
+  planted mine ../file
+  chown -h 0:0 open/mine
+  chmod 1777 open
+  run_ev -1 every 10ms --output open/mine -- echo x
+  [ "$status" = 0 ]
+  [ "$(cat file)" = x ]
+  run_ev -1 every 10ms --output open/theirs -- echo x
+  [ "$status" = 1 ]
+}
+
+@test "what is no file is refused at once where a file is needed" {
+  mkfifo fifo
+  local words
+  while read -r words; do
+    eval "run_ev --within 5s $words"
+    [ "$status" != 0 ] && [ "$status" != 124 ]
+    grep -q 'it is a FIFO\|it is no regular file' <<<"$output" || { echo "$words: $output"; false; }
+  done <<'T'
+--pidfile fifo every 1h
+--pidfile /dev/null every 1h
+-f fifo
+-f /dev/zero
+T
+  mkdir past
+  mkfifo past/every1.last
+  run_ev --within 5s every 10ms --catch-up past -- true
+  [ "$status" = 1 ]
+  run bash -c "'$EV' check -f <(echo 'every 1s -- date')"
+  [ "$status" = 0 ]
+}
+
+@test "a dump is its owner's alone, and no file of another user" {
+  umask 0
+  start relay 127.0.0.1:0 127.0.0.1:1 --dump mine
+  [ "$(stat -c %a mine)" = 600 ]
+  [ "$(id -u)" = 0 ] || skip "files of other users take root"
+  touch theirs
+  chown 12345 theirs
+  run_ev relay 0 1 --dump theirs
+  [ "$status" = 1 ]
+  grep -q 'it belongs to another user' <<<"$output"
+}
+
+@test "root does not trust rules or a pid file that others may write" {
+  [ "$(id -u)" = 0 ] || skip "takes root"
+  echo 'every 1h' >rules
+  chmod 666 rules
+  run_ev check -f rules
+  [ "$status" = 2 ]
+  grep -q 'rules: others than its owner and root may write it' <<<"$output"
+  grep -q 'chmod go-w' <<<"$output"
+  run_ev --pidfile rules every 1h
+  [ "$status" = 1 ]
+  chmod 644 rules
+  run_ev check -f rules
+  [ "$status" = 0 ]
+}
+
+@test "two instances never have the same pid file, even if one starts while the other ends" {
+  command -v strace >/dev/null || skip "strace is not installed"
+  start --pidfile pid every 1h
+  local first=$P loop
+  # The second stops behind its open(2) of the file, before it locks it.
+  strace -f -o /dev/null -P pid -e trace=openat -e inject=openat:signal=STOP:when=2 \
+    "$EV" --no-guard --pidfile pid --ready-file ready2 every 1h 2>err2 3>&- &
+  STARTED+=("$!")
+  until_ok "loop=\$(pgrep -P $! -x evwatch) && grep -q '^State:.[Tt]' /proc/\$loop/status"
+  kill -TERM "$first"
+  wait "$first" || true
+  [ ! -e pid ]
+  kill -CONT "$loop"
+  until_ok '[ -e ready2 ]'
+  [ "$(cat pid)" = "$loop" ]
+  kill -TERM "$loop"
+}

@@ -111,37 +111,3 @@ int fd_write_all(int fd, const void *bytes, size_t length)
 	}
 	return 0;
 }
-
-static int write_and_close(int fd, const void *bytes, size_t length, bool durable)
-{
-	int result = fd_write_all(fd, bytes, length);
-
-	if (result == 0 && durable)
-		result = fsync(fd);
-	fd_close(&fd);
-	return result;
-}
-
-int file_replace(const char *path, const void *bytes, size_t length, unsigned mode, bool durable,
-		 struct error *e)
-{
-	char beside[PATH_MAX];
-	mode_t mask = umask(0);
-	int fd;
-
-	umask(mask);
-	if ((size_t)snprintf(beside, sizeof beside, "%s.XXXXXX", path) >= sizeof beside) {
-		errno = ENAMETOOLONG;
-		return error_errno(e, "cannot write %s", path);
-	}
-	fd = mkostemp(beside, O_CLOEXEC);
-	if (fd < 0)
-		return error_errno(e, "cannot write %s", path);
-	if (fchmod(fd, mode & ~mask) < 0 || write_and_close(fd, bytes, length, durable) < 0 ||
-	    rename(beside, path) < 0) {
-		error_errno(e, "cannot write %s", path);
-		unlink(beside);
-		return -1;
-	}
-	return 0;
-}

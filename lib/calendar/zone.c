@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/safe_open.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "calendar/zone_file.h"
@@ -80,16 +81,16 @@ static struct identity identity_of(const struct stat *st)
 }
 
 /* All bytes of a small file. Returns 0, or -1 with errno. */
-static int file_read(const char *path, struct buf *out, struct identity *identity)
+static int file_read(const char *path, struct buf *out, struct identity *identity, struct error *e)
 {
 	enum { LIMIT = 1 << 20, STEP = 8192 };
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int fd = safe_open(path, O_RDONLY, 0, 0, "cannot read", e);
 	struct stat st;
 	ssize_t n = -1;
 
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || (errno = EINVAL, false)))
+	if (fstat(fd, &st) == 0)
 		n = 1;
 	*identity = identity_of(&st);
 	while (n > 0 && out->length < LIMIT && buf_reserve(out, STEP) == 0) {
@@ -109,9 +110,11 @@ static int zone_load(struct zone *z, struct error *e)
 	struct buf bytes = {0};
 	const char *wrong;
 
-	if (file_read(z->path, &bytes, &z->identity) < 0) {
+	error_clear(e);
+	if (file_read(z->path, &bytes, &z->identity, e) < 0) {
 		buf_free(&bytes);
-		return error_errno(e, "cannot read the time zone %s", z->name);
+		/* A refusal has its cure already. */
+		return *e->hint ? -1 : error_errno(e, "cannot read the time zone %s", z->name);
 	}
 	wrong = zone_table_read(&table, (const unsigned char *)bytes.data, bytes.length);
 	buf_free(&bytes);
@@ -144,7 +147,8 @@ static char *path_in_directory(const char *name)
 
 static bool is_zone_file(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct error e;
+	int fd = safe_open(path, O_RDONLY, 0, 0, "cannot read", &e);
 	char magic[4] = "";
 	bool is;
 

@@ -167,8 +167,11 @@ int engine_write_ready_file(const struct engine *e)
 	else
 		result = file_replace(e->config->ready_file, ready.data ? ready.data : "",
 				      ready.length, 0644, false, &error);
-	if (result < 0)
+	if (result < 0) {
 		log_error(NULL, "%s", error.what);
+		if (*error.hint)
+			log_error(NULL, "%s", error.hint);
+	}
 	buf_free(&ready);
 	return result;
 }

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/safe_open.h"
 #include "base/units.h"
 #include "output/sink.h"
 #include "output/stream.h"
@@ -56,15 +57,18 @@ static int make_prefixes(struct output_plan *p, const char *rule)
  * Without waiting for anything. A FIFO is opened for reading too, as Linux allows (fifo(7)): so it
  * needs no reader, and what is written while there is none waits in it for the next one.
  */
-static int open_log(const char *path)
+static int open_log(const char *path, struct error *e)
 {
 	struct stat st;
 	int way = stat(path, &st) == 0 && S_ISFIFO(st.st_mode) ? O_RDWR : O_WRONLY;
-	int fd = open(path, way | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+	int fd =
+	    safe_open(path, way | O_APPEND | O_CREAT, 0666, SAFE_FIFO | SAFE_DEVICE, "--output", e);
 
 	/* Commands get it as their standard output, and expect it to block. */
-	if (fd >= 0 && fd_set_nonblocking(fd, false) < 0)
+	if (fd >= 0 && fd_set_nonblocking(fd, false) < 0) {
+		error_errno(e, "--output %s", path);
 		fd_close(&fd);
+	}
 	return fd;
 }
 
@@ -78,17 +82,17 @@ static void on_file(void *plan, int error)
 			  p->path, strerror(error));
 }
 
-static int open_target(struct output_plan *p, const char *path)
+static int open_target(struct output_plan *p, const char *path, struct error *e)
 {
 	p->path = path;
-	p->file = open_log(path);
+	p->file = open_log(path, e);
 	if (p->file < 0)
 		return -1;
 	if (p->way != OUTPUT_FILE)
 		return 0;
 	p->file_sink = sink_open(p->reactor, p->file, FILE_LIMIT, on_file, p);
 	p->sinks[0] = p->sinks[1] = p->file_sink;
-	return p->file_sink ? 0 : -1;
+	return p->file_sink ? 0 : error_errno(e, "--output %s", path);
 }
 
 int output_plan_open(struct output_plan *p, struct reactor *r, const struct output_config *c,
@@ -109,8 +113,8 @@ int output_plan_open(struct output_plan *p, struct reactor *r, const struct outp
 		bool null = strcmp(where, "null") == 0;
 
 		p->way = null ? OUTPUT_NULL : OUTPUT_FILE;
-		if (open_target(p, null ? "/dev/null" : where) < 0)
-			return error_errno(e, "--output %s", where);
+		if (open_target(p, null ? "/dev/null" : where, e) < 0)
+			return -1;
 	}
 	if (make_prefixes(p, rule) < 0)
 		return error_errno(e, "cannot prepare the output");
@@ -134,11 +138,12 @@ void output_plan_close(struct output_plan *p)
 int output_plan_reopen(struct output_plan *p)
 {
 	struct stat st;
+	struct error e;
 	int fd, result;
 
 	if (p->way != OUTPUT_FILE || (stat(p->path, &st) == 0 && !S_ISREG(st.st_mode)))
 		return 0; /* what is no file is not rotated */
-	fd = open_log(p->path);
+	fd = open_log(p->path, &e);
 	if (fd < 0)
 		return -1;
 	result = dup3(fd, p->file, O_CLOEXEC);

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/safe_open.h"
 #include "base/units.h"
 #include "net/endpoint.h"
 #include "source/source.h"
@@ -21,11 +22,11 @@ int dump_open(struct dump *d, struct source *s, const char *path, struct error *
 	*d = (struct dump){.source = s, .fd = -1};
 	if (strcmp(path, "-") == 0)
 		return 0;
-	/* Non-blocking, because it may be a FIFO: one without a reader is refused (ENXIO). */
-	d->fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0666);
+	/* What peers send is nobody else's. A FIFO without a reader is refused (ENXIO). */
+	d->fd = safe_open(path, O_WRONLY | O_APPEND | O_CREAT, 0600,
+			  SAFE_FIFO | SAFE_DEVICE | SAFE_OWN, "cannot write --dump to", e);
 	if (d->fd >= 0)
 		return 0;
-	error_errno(e, "cannot write --dump to %s", path);
 	d->source = NULL;
 	return -1;
 }

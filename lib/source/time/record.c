@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/safe_open.h"
 #include "base/units.h"
 
 #include <errno.h>
@@ -31,11 +32,14 @@ static char *path_of(const char *directory, const char *rule, const char *ending
 static int lock_take(const char *directory, const char *rule, struct error *e)
 {
 	char *path = path_of(directory, rule, ".lock");
-	int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644) : -1;
+	int fd = -1;
 
-	if (fd < 0) {
+	if (path)
+		fd = safe_open(path, O_RDWR | O_CREAT, 0644, 0, "cannot remember the last run in",
+			       e);
+	else
 		error_errno(e, "cannot remember the last run in %s", directory);
-	} else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno == EWOULDBLOCK)
 			error_set(e, "another evwatch keeps the last run of %s in %s", rule,
 				  directory);
@@ -52,17 +56,16 @@ static int record_read(struct record *r, struct error *e)
 {
 	long long seconds, fraction = 0;
 	char line[64];
-	FILE *f = fopen(r->path, "re");
-	bool read;
+	int fd = safe_open(r->path, O_RDONLY, 0, 0, "cannot read", e);
+	ssize_t n;
 
 	r->last = 0;
-	if (!f && errno == ENOENT)
-		return 0;
-	if (!f)
-		return error_errno(e, "cannot read %s", r->path);
-	read = fgets(line, sizeof line, f) != NULL;
-	fclose(f);
-	if (!read || sscanf(line, "%lld.%9lld", &seconds, &fraction) < 1 || seconds <= 0 ||
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	n = read(fd, line, sizeof line - 1);
+	fd_close(&fd);
+	line[n > 0 ? n : 0] = '\0';
+	if (sscanf(line, "%lld.%9lld", &seconds, &fraction) < 1 || seconds <= 0 ||
 	    seconds > INT64_MAX / NS_PER_S - 1) {
 		error_set(e, "%s does not hold the time of a run", r->path);
 		return error_hint(e, "remove it, and what was missed is not caught up");
