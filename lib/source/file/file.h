@@ -17,6 +17,7 @@
 #include "base/list.h"
 #include "base/table.h"
 #include "reactor/reactor.h"
+#include "source/file/batch/events.h"
 #include "source/file/tree.h"
 #include "source/source.h"
 
@@ -30,22 +31,6 @@ struct gitignore;
 struct inotify_event;
 struct mounts;
 struct stat;
-
-/* The events of the interface, as bits of --events. */
-enum file_event {
-	FILE_CREATE = 1,
-	FILE_MODIFY = 2,
-	FILE_CLOSE_WRITE = 4,
-	FILE_DELETE = 8,
-	FILE_MOVE = 16,
-	FILE_ATTRIB = 32,
-	FILE_OPEN = 64,
-	FILE_ACCESS = 128,
-	FILE_UNMOUNT = 256,
-	FILE_OVERFLOW = 512,
-	/* Told whatever --events says, and beside what else happened to the path. */
-	FILE_NOTICES = FILE_UNMOUNT | FILE_OVERFLOW,
-};
 
 /* Their names: bit i of enum file_event is called file_events[i]. Ends with a NULL name. */
 extern const struct event_name file_events[];

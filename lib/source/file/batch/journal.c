@@ -1,0 +1,335 @@
+/* The journal of a batch: what each name was and is; see journal.h. */
+#include "source/file/batch/journal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+struct key {
+	const struct node *node;
+	const char *name;
+};
+
+static uint64_t key_hash(const void *key)
+{
+	const struct key *k = key;
+
+	return hash_bytes(k->name, strlen(k->name)) ^ hash_bytes(&k->node, sizeof k->node);
+}
+
+static uint64_t record_hash(const void *item)
+{
+	const struct record *r = item;
+
+	return key_hash(&(struct key){r->node, r->name});
+}
+
+static bool record_is(const void *item, const void *key)
+{
+	const struct record *r = item;
+	const struct key *k = key;
+
+	return r->node == k->node && strcmp(r->name, k->name) == 0;
+}
+
+static uint64_t folder_hash(const void *self)
+{
+	return hash_bytes(&self, sizeof self);
+}
+
+static uint64_t thing_hash(const void *item)
+{
+	return folder_hash(((const struct thing *)item)->self);
+}
+
+static bool thing_is(const void *item, const void *self)
+{
+	return ((const struct thing *)item)->self == self;
+}
+
+void journal_init(struct journal *j, const struct journal_folders *folders)
+{
+	static const struct table_type by_name = {record_hash, key_hash, record_is};
+	static const struct table_type by_folder = {thing_hash, folder_hash, thing_is};
+
+	*j = (struct journal){.folders = folders};
+	table_init(&j->by_name, &by_name);
+	table_init(&j->by_folder, &by_folder);
+	list_init(&j->order);
+	list_init(&j->things);
+}
+
+struct record *journal_find(const struct journal *j, const struct node *d, const char *name)
+{
+	return table_find(&j->by_name, &(struct key){d, name});
+}
+
+struct thing *journal_thing_of(const struct journal *j, const struct node *self)
+{
+	return table_find(&j->by_folder, self);
+}
+
+/* ---- things and records ---------------------------------------------------------------------- */
+
+/* A directory that came in this batch, or was touched as a name only, is known by its own now. */
+static void adopt(struct journal *j, struct thing *t, struct node *self)
+{
+	if (!self || t->self || journal_thing_of(j, self))
+		return;
+	t->self = self;
+	if (table_add(&j->by_folder, t) == 0) {
+		j->folders->hold(self);
+	} else {
+		t->self = NULL;
+		j->lost_memory = true;
+	}
+}
+
+static struct thing *thing_new(struct journal *j, char type, struct node *self,
+			       struct record *origin)
+{
+	struct thing *t = calloc(1, sizeof *t);
+
+	if (!t) {
+		j->lost_memory = true;
+		return NULL;
+	}
+	t->type = type;
+	t->origin = origin;
+	adopt(j, t, self);
+	list_append(&j->things, &t->link);
+	return t;
+}
+
+static void thing_free(struct journal *j, struct thing *t)
+{
+	if (t->self) {
+		table_remove(&j->by_folder, t->self);
+		j->folders->release(t->self);
+	}
+	list_remove(&t->link);
+	free(t);
+}
+
+static void record_free(struct journal *j, struct record *r)
+{
+	table_remove(&j->by_name, &(struct key){r->node, r->name});
+	list_remove(&r->link);
+	j->folders->release(r->node);
+	j->count--;
+	free(r);
+}
+
+void journal_free(struct journal *j)
+{
+	if (!j->order.next)
+		return;
+	LIST_EACH(at, after, &j->order)
+	record_free(j, CONTAINER_OF(at, struct record, link));
+	LIST_EACH(at, after, &j->things)
+	thing_free(j, CONTAINER_OF(at, struct thing, link));
+	table_free(&j->by_name);
+	table_free(&j->by_folder);
+}
+
+static struct record *record_new(struct journal *j, struct node *d, const char *name)
+{
+	size_t length = strlen(name) + 1;
+	struct record *r = calloc(1, sizeof *r + length);
+
+	if (r) {
+		memcpy(r->name, name, length);
+		r->node = d;
+	}
+	if (!r || table_add(&j->by_name, r) < 0) {
+		free(r);
+		j->lost_memory = true;
+		return NULL;
+	}
+	j->folders->hold(d);
+	list_append(&j->order, &r->link);
+	j->count++;
+	return r;
+}
+
+/* A new record of what stands there (type 0: nothing) since before the batch. */
+static struct record *record_of(struct journal *j, struct node *d, const char *name, char type,
+				struct node *self)
+{
+	struct record *r = record_new(j, d, name);
+
+	if (!r || !type)
+		return r;
+	r->was = r->now = thing_new(j, type, self, r);
+	if (r->was)
+		return r;
+	record_free(j, r);
+	return NULL;
+}
+
+/* The record of a name to which something happens now; new ones are as said. NULL: ENOMEM. */
+static struct record *touch(struct journal *j, struct node *d, const char *name, char type,
+			    struct node *self)
+{
+	struct record *r = journal_find(j, d, name);
+
+	j->last = j->now;
+	if (!r) {
+		r = record_of(j, d, name, type, self);
+		if (r) {
+			r->in_run = j->running;
+			r->since = j->now;
+		}
+		return r;
+	}
+	r->in_run &= j->running;
+	r->implied = false;
+	list_remove(&r->link);
+	list_append(&j->order, &r->link);
+	return r;
+}
+
+/* ---- what happens ---------------------------------------------------------------------------- */
+
+void journal_came(struct journal *j, struct node *d, const char *name, char type)
+{
+	struct record *r = touch(j, d, name, 0, NULL);
+
+	if (!r)
+		return;
+	/* What comes after all else has left waits anew. */
+	if (!r->now && r->was)
+		r->since = j->now;
+	r->now = thing_new(j, type, NULL, NULL);
+}
+
+void journal_gone(struct journal *j, struct node *d, const char *name, char type, struct node *self)
+{
+	struct record *r = touch(j, d, name, type, self);
+
+	if (!r)
+		return;
+	if (r->now && !r->now->origin)
+		r->flickered |= FILE_CREATE | r->now->seen;
+	r->now = NULL;
+}
+
+struct thing *journal_take(struct journal *j, struct node *d, const char *name, char type,
+			   struct node *self)
+{
+	struct record *r = touch(j, d, name, type, self);
+	struct thing *t = r ? r->now : NULL;
+
+	if (!t)
+		return NULL;
+	adopt(j, t, self);
+	r->now = NULL;
+	return t;
+}
+
+void journal_put(struct journal *j, struct node *d, const char *name, struct thing *t)
+{
+	struct record *r = touch(j, d, name, 0, NULL);
+
+	if (r)
+		r->now = t;
+}
+
+/* It stays among the things until the batch is over: paths may lead through it. */
+void journal_drop(struct journal *j, struct thing *t)
+{
+	(void)j;
+	if (t)
+		t->open = false;
+}
+
+void journal_flickered(struct journal *j, struct node *d, const char *name)
+{
+	struct record *r = touch(j, d, name, 0, NULL);
+
+	if (r)
+		r->flickered |= FILE_CREATE;
+}
+
+void journal_active(struct journal *j, struct node *d, const char *name, char type, unsigned events)
+{
+	struct record *r = touch(j, d, name, type, NULL);
+
+	if (!r || !r->now)
+		return;
+	r->now->seen |= events;
+	if (type != 'd' && events & FILE_MODIFY)
+		r->now->open = true;
+	if (events & FILE_CLOSE_WRITE)
+		r->now->open = false;
+}
+
+void journal_notice(struct journal *j, struct node *d, const char *name, unsigned notice)
+{
+	struct record *r = touch(j, d, name, 0, NULL);
+
+	if (r)
+		r->notices |= notice;
+}
+
+struct record *journal_imply(struct journal *j, struct node *d, const struct journal_entry *e)
+{
+	struct record *r = journal_find(j, d, e->name);
+
+	if (r && r->now)
+		adopt(j, r->now, e->self);
+	if (r)
+		return r;
+	r = record_of(j, d, e->name, e->type, e->self);
+	if (r)
+		r->implied = true;
+	return r;
+}
+
+/* ---- afterwards ------------------------------------------------------------------------------ */
+
+void journal_settle(struct journal *j, struct record *r, bool keeps)
+{
+	if (!keeps || !r->now) {
+		record_free(j, r);
+		return;
+	}
+	r->was = r->now;
+	r->now->origin = r;
+	r->now->seen &= FILE_MODIFY;
+	r->flickered = r->notices = 0;
+}
+
+static void keep(struct thing *t)
+{
+	if (!t)
+		return;
+	t->kept = true;
+	t->moves = t->told = t->barred = t->listed = t->undecided = false;
+	t->slot = NULL;
+}
+
+void journal_end(struct journal *j)
+{
+	LIST_EACH(at, after, &j->order)
+	{
+		struct record *r = CONTAINER_OF(at, struct record, link);
+
+		if (r->implied) {
+			record_free(j, r);
+			continue;
+		}
+		keep(r->was);
+		keep(r->now);
+	}
+	LIST_EACH(at, after, &j->things)
+	{
+		struct thing *t = CONTAINER_OF(at, struct thing, link);
+
+		if (!t->kept)
+			thing_free(j, t);
+		else
+			t->kept = false;
+	}
+}

@@ -1,0 +1,118 @@
+/*
+ * The journal of a batch: for each name that was touched what it was before the batch, what it is
+ * now, and what was done to it between. The net effect (net.h) is what is handed on.
+ *
+ * A name is a directory and a name in it, not a path: when a directory moves, the names in it stay
+ * the same names. A *thing* is what stands at a name; when it is renamed it keeps what was done to
+ * it, and the name that it had before the batch. So moves, exchanges and chains of renames need no
+ * case of their own: the thing is at another name than it was.
+ *
+ * Directories belong to somebody else (the model), who is asked by struct journal_folders. One that
+ * is named here is held, and so can still be asked for its last name when it is gone.
+ */
+#ifndef EVWATCH_SOURCE_FILE_BATCH_JOURNAL_H
+#define EVWATCH_SOURCE_FILE_BATCH_JOURNAL_H
+
+#include "base/list.h"
+#include "base/table.h"
+#include "source/file/batch/events.h"
+
+#include <stdint.h>
+
+struct node;
+
+/* An entry of a directory, for struct journal_folders. */
+struct journal_entry {
+	const char *name;
+	char type;
+	struct node *self; /* NULL: it is no directory, or one whose content is not known */
+};
+
+struct journal_folders {
+	/* NULL: the names in it are whole paths. */
+	struct node *(*parent)(const struct node *d);
+	const char *(*name)(const struct node *d);
+	void (*hold)(struct node *d);
+	void (*release)(struct node *d);
+	/* Walks what is known to be in it, from *at = 0. False: that was all. */
+	bool (*next)(const struct node *d, uint32_t *at, struct journal_entry *entry);
+};
+
+struct record;
+struct slot;
+
+/* What stands at a name. */
+struct thing {
+	struct link link; /* of all things of the journal */
+	char type;
+	struct node *self;      /* held; of a directory whose content is known */
+	struct record *origin;  /* the name that it had before the batch; NULL: it is new */
+	unsigned seen;          /* enum file_event: what was done to it */
+	bool open;              /* it is being written: its close is waited for */
+	bool moves;             /* net.c: it is reported as moved */
+	bool told;              /* net.c: that was done */
+	bool barred;            /* net.c: it cannot be */
+	struct slot *slot;      /* net.c: the path that it is at */
+	bool listed, undecided; /* net.c: among what may have moved */
+	bool kept;              /* by a record, when the batch ends */
+};
+
+struct record {
+	struct link link; /* in the order of the last event */
+	struct node *node;
+	struct thing *was, *now; /* NULL: nothing */
+	unsigned notices;        /* FILE_NOTICES */
+	unsigned flickered;      /* what came and went between: what was done to it */
+	bool in_run;             /* all of it came while the rule's own command ran */
+	bool implied;            /* nothing happened to it but to a directory above it */
+	int64_t since;           /* loop time of the first event */
+	char name[];
+};
+
+struct journal {
+	const struct journal_folders *folders;
+	struct table by_name;   /* of struct record */
+	struct table by_folder; /* of struct thing: that of a directory */
+	struct link order, things;
+	size_t count;
+	int64_t now;      /* loop time of what is added next; set by the owner */
+	int64_t last;     /* of the last event */
+	bool running;     /* the rule's own command runs; set by the owner */
+	bool lost_memory; /* a change could not be kept: the owner says so */
+};
+
+void journal_init(struct journal *j, const struct journal_folders *folders);
+void journal_free(struct journal *j);
+
+/* Something came to a free name. */
+void journal_came(struct journal *j, struct node *d, const char *name, char type);
+/* What stood there is gone; `self` is the directory's own, or NULL. */
+void journal_gone(struct journal *j, struct node *d, const char *name, char type,
+		  struct node *self);
+/* It is renamed: what is taken is then put to a free name, or dropped. NULL with ENOMEM, which put
+ * and drop take. */
+struct thing *journal_take(struct journal *j, struct node *d, const char *name, char type,
+			   struct node *self);
+void journal_put(struct journal *j, struct node *d, const char *name, struct thing *t);
+void journal_drop(struct journal *j, struct thing *t);
+/* It came and went unseen. */
+void journal_flickered(struct journal *j, struct node *d, const char *name);
+/* Something was done to what stands there: bits of enum file_event. FILE_MODIFY opens a file, and
+ * FILE_CLOSE_WRITE closes it. */
+void journal_active(struct journal *j, struct node *d, const char *name, char type,
+		    unsigned events);
+/* FILE_UNMOUNT, FILE_OVERFLOW. */
+void journal_notice(struct journal *j, struct node *d, const char *name, unsigned notice);
+
+struct record *journal_find(const struct journal *j, const struct node *d, const char *name);
+/* The thing of a directory, if it was touched in this batch. */
+struct thing *journal_thing_of(const struct journal *j, const struct node *self);
+/* What was handed on is the past: the record goes, or with `keeps` stays for what is still written
+ * there. Afterwards journal_end. */
+void journal_settle(struct journal *j, struct record *r, bool keeps);
+/* The batch is over; what has a record still is a part of the next one. */
+void journal_end(struct journal *j);
+/* A record for a name that nothing happened to, but that is to be told of. NULL with ENOMEM. */
+struct record *journal_imply(struct journal *j, struct node *d, const struct journal_entry *e);
+
+#endif

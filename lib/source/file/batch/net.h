@@ -1,0 +1,57 @@
+/*
+ * The net effect of a batch: what each path was before it, and is now.
+ *
+ *	was \ is     nothing     the same      another
+ *	nothing      -           -             create
+ *	something    delete      what was      modify
+ *	                         done to it
+ *
+ * A thing that is at another path is a move, where that path was free before, or what was there is
+ * a move itself, and both paths count. A directory that moves takes along what is in it, without a
+ * word. Where a move cannot be reported it is a delete and a create (or modify), and what is in a
+ * directory is then looked at one by one.
+ *
+ * Paths are those that hold when an effect is reported, so that whoever replays them in order has
+ * the tree: moves, parents first; what is gone; what is new, parents first; what changed. Without
+ * gathering: in the order of each name's last event, as far as the paths allow.
+ */
+#ifndef EVWATCH_SOURCE_FILE_BATCH_NET_H
+#define EVWATCH_SOURCE_FILE_BATCH_NET_H
+
+#include "source/file/batch/journal.h"
+
+struct effect {
+	char *path, *old_path; /* owned by the net; old_path: of a move */
+	unsigned
+	    event; /* FILE_CREATE, _MODIFY (another is there), _DELETE, _MOVE; 0: none of these */
+	unsigned seen;    /* enum file_event: what was done to what is there, or was */
+	unsigned notices; /* FILE_NOTICES */
+	bool flickered;   /* it came and went; `seen` was done to it */
+	char type;
+	bool in_run;   /* all of it came while the rule's own command ran */
+	int64_t since; /* loop time of its first event */
+};
+
+struct net_options {
+	void *owner;
+	/* Does a thing of this type at this path count? NULL: all do. */
+	bool (*counts)(void *owner, const char *path, char type);
+	/* Is what is written there waited for? NULL: nothing is. */
+	bool (*waits)(void *owner, const struct record *r);
+	bool gathers; /* the effects of a batch; else what each look found */
+	bool moves;   /* moves are asked for */
+};
+
+struct net {
+	struct effect *items; /* owned, in order */
+	size_t count, capacity;
+};
+
+/*
+ * The net effect of all that is in the journal but what waits, which is taken out of it. 0, or -1
+ * with ENOMEM and the journal as it was.
+ */
+int net_take(struct net *net, struct journal *j, const struct net_options *options);
+void net_free(struct net *net);
+
+#endif

@@ -1,0 +1,249 @@
+/*
+ * Effects, and their order: what comes above a path is reported before what comes to it, what was
+ * at a path leaves before another comes, and what moves out of a directory leaves before that is
+ * gone.
+ */
+#include "source/file/batch/net_inner.h"
+
+#include "base/array.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+static unsigned seen_of(const struct slot *s, const struct thing *now, const struct thing *was)
+{
+	unsigned seen = now ? now->seen : 0;
+
+	/* Whoever made it has closed it, or did so elsewhere. */
+	if (now && now->type != 'd' && now != was && (now->origin || was))
+		seen |= FILE_CLOSE_WRITE;
+	if (!now && !was)
+		seen |= s->touched->flickered & ~(unsigned)FILE_CREATE;
+	return seen;
+}
+
+/* The table of net.h. */
+static struct effect effect_of(struct work *w, const struct slot *s)
+{
+	const struct thing *was = s->was ? s->was->was : NULL, *now = s->now ? s->now->now : NULL;
+	bool left = was && was->moves && was != now,
+	     was_counted = was && net_counts(w, s->path, was->type);
+	struct effect e = {.in_run = s->touched->in_run, .since = s->touched->since};
+
+	if (was && !was_counted)
+		was = NULL;
+	if (now && !net_counts(w, s->path, now->type))
+		now = NULL;
+	e.type = now ? now->type : was ? was->type : s->touched->flickered ? '?' : 0;
+	e.seen = seen_of(s, now, was);
+	e.notices = s->touched->notices;
+	if (now && now->moves)
+		e.event = FILE_MOVE;
+	else if (now && was && left)
+		e.event = w->options->gathers && now->type != 'd' ? FILE_MODIFY : FILE_CREATE;
+	else if (now && was)
+		e.event = now == was ? 0 : FILE_MODIFY;
+	else if (now)
+		e.event = FILE_CREATE;
+	else if (was && !left)
+		e.event = FILE_DELETE;
+	e.flickered = !w->options->gathers && !now && !was && s->touched->flickered;
+	return e;
+}
+
+/* ---- order ------------------------------------------------------------------------------------
+ */
+
+/* What moves out of a directory that is gone is reported before that is. */
+static int hurry(struct work *w, struct slot *s)
+{
+	const char *path = net_path_before(w, s->now->now->origin, MADE_ALL);
+	char *copy = path ? strdup(path) : NULL, *slash = copy;
+
+	if (!copy)
+		return -1;
+	while ((slash = strchr(slash + 1, '/'))) {
+		const struct slot *above;
+
+		*slash = '\0';
+		above = table_find(&w->by_path, copy);
+		*slash = '/';
+		if (above && !above->now && above->order <= s->order)
+			s->order = above->order - 1;
+	}
+	free(copy);
+	return 0;
+}
+
+static int hurry_moves(struct work *w)
+{
+	for (size_t i = 0; i < w->n_slots; i++)
+		if (w->slots[i]->now && w->slots[i]->now->now->moves && hurry(w, w->slots[i]) < 0)
+			return -1;
+	return 0;
+}
+
+static int add_effect(struct work *w, struct slot *s)
+{
+	struct effect e = effect_of(w, s);
+	struct thing *now = s->now ? s->now->now : NULL;
+	struct net *net = w->net;
+
+	s->done = true;
+	if (!e.event && !e.notices && !(w->options->gathers && !now ? 0 : e.seen || e.flickered))
+		return 0;
+	if (ARRAY_GROW(net->items, net->capacity, net->count + 1) < 0)
+		return -1;
+	if (now && e.event == FILE_MOVE) {
+		const char *path = net_path_before(w, now->origin, MADE_TOLD);
+
+		e.old_path = path ? strdup(path) : NULL;
+		if (!e.old_path)
+			return -1;
+	}
+	if (s->now && net_waits(w, s->now))
+		e.seen &= ~(unsigned)(FILE_MODIFY | FILE_CLOSE_WRITE);
+	e.path = strdup(s->path);
+	if (!e.path) {
+		free(e.old_path);
+		return -1;
+	}
+	if (now && e.event == FILE_MOVE)
+		now->told = true;
+	net->items[net->count++] = e;
+	return 0;
+}
+
+/* Does something come to this path? */
+static bool is_arrival(const struct slot *s)
+{
+	return s->now && (s->now->now->moves || !s->was || s->was->was != s->now->now);
+}
+
+static int push(struct work *w, struct slot *s)
+{
+	if (s->opened) {
+		/* It waits for itself: one of the moves on the way is not to be reported. */
+		for (size_t i = w->n_stack; i-- > 0 && !w->again;)
+			if (w->stack[i]->now && w->stack[i]->now->now->moves)
+				w->stack[i]->now->now->barred = w->again = true;
+		return -1;
+	}
+	if (ARRAY_GROW(w->stack, w->stack_capacity, w->n_stack + 1) < 0)
+		return -1;
+	w->stack[w->n_stack++] = s;
+	return 0;
+}
+
+/* What comes above it is reported before it. 1: that was pushed, 0: all is there. */
+static int push_above(struct work *w, const struct slot *s)
+{
+	char *path = strdup(s->path), *slash = path;
+	int result = path ? 0 : -1;
+
+	while (result == 0 && (slash = strchr(slash + 1, '/'))) {
+		struct slot *above;
+
+		*slash = '\0';
+		above = table_find(&w->by_path, path);
+		*slash = '/';
+		if (above && !above->done && is_arrival(above))
+			result = push(w, above) < 0 ? -1 : 1;
+	}
+	free(path);
+	return result;
+}
+
+/* What was at its path leaves before it comes. */
+static int push_before(struct work *w, const struct slot *s)
+{
+	const struct thing *was = s->was ? s->was->was : NULL;
+
+	if (!s->now || !was || !was->moves || was == s->now->now || !was->slot || was->slot->done)
+		return 0;
+	return push(w, was->slot) < 0 ? -1 : 1;
+}
+
+static int add_in_order(struct work *w, struct slot *first)
+{
+	if (first->done)
+		return 0;
+	if (push(w, first) < 0)
+		return -1;
+	while (w->n_stack > 0) {
+		struct slot *s = w->stack[w->n_stack - 1];
+		int pushed;
+
+		s->opened = true;
+		pushed = push_before(w, s);
+		if (pushed == 0)
+			pushed = push_above(w, s);
+		if (pushed < 0)
+			return -1;
+		if (pushed > 0)
+			continue;
+		w->n_stack--;
+		if (add_effect(w, s) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static unsigned rank(const struct slot *s)
+{
+	if (s->now && s->now->now->moves)
+		return 0;
+	if (!s->now)
+		return 1;
+	return s->was ? 3 : 2;
+}
+
+/* Among moves directories first, by how deep they lead; of what is gone the deepest first; all else
+ * as it came. */
+static int depth_rank(const struct slot *s)
+{
+	switch (rank(s)) {
+	case 0:
+		return s->now->now->type == 'd' ? (int)net_depth(s->path) : INT_MAX;
+	case 1:
+		return -(int)net_depth(s->path);
+	default:
+		return 0;
+	}
+}
+
+static int by_rank(const void *a, const void *b)
+{
+	const struct slot *x = *(struct slot *const *)a, *y = *(struct slot *const *)b;
+	unsigned rx = rank(x), ry = rank(y);
+	int dx, dy;
+
+	if (rx != ry)
+		return rx < ry ? -1 : 1;
+	dx = depth_rank(x);
+	dy = depth_rank(y);
+	if (dx != dy)
+		return dx < dy ? -1 : 1;
+	return (x->order > y->order) - (x->order < y->order);
+}
+
+static int by_order(const void *a, const void *b)
+{
+	const struct slot *x = *(struct slot *const *)a, *y = *(struct slot *const *)b;
+
+	return (x->order > y->order) - (x->order < y->order);
+}
+
+int net_put_in_order(struct work *w)
+{
+	if (hurry_moves(w) < 0)
+		return -1;
+	if (w->n_slots)
+		qsort(w->slots, w->n_slots, sizeof(struct slot *),
+		      w->options->gathers ? by_rank : by_order);
+	for (size_t i = 0; i < w->n_slots; i++)
+		if (add_in_order(w, w->slots[i]) < 0)
+			return -1;
+	return 0;
+}

@@ -1,0 +1,761 @@
+/*
+ * The journal of a batch and its net effect, without a file system: whatever was created, removed
+ * and renamed, who replays the effects from the tree before has the tree after.
+ */
+#include "source/file/batch/net.h"
+
+#include "base/array.h"
+#include "base/buf.h"
+#include "tap.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { MOST = 24, DEEPEST = 5 };
+
+/* ---- a tree ---------------------------------------------------------------------------------- */
+
+struct item {
+	char name[8];
+	char type;
+	int id;
+	struct node *node; /* of a directory */
+};
+
+struct node {
+	struct node *parent;
+	char name[8];
+	struct item items[MOST];
+	size_t count;
+	unsigned holds;
+	bool gone;
+	struct node *all; /* to be freed at the end */
+};
+
+static struct node *top, *all;
+static struct journal journal;
+static int last_id;
+
+static struct node *parent_of(const struct node *d)
+{
+	return d->parent;
+}
+
+static const char *name_of(const struct node *d)
+{
+	return d->name;
+}
+
+static void hold(struct node *d)
+{
+	d->holds++;
+}
+
+static void release(struct node *d)
+{
+	assert(d->holds);
+	d->holds--;
+}
+
+static bool next(const struct node *d, uint32_t *at, struct journal_entry *e)
+{
+	const struct item *i = &d->items[*at];
+
+	if (*at >= d->count)
+		return false;
+	*e = (struct journal_entry){i->name, i->type, i->node};
+	(*at)++;
+	return true;
+}
+
+static const struct journal_folders folders = {parent_of, name_of, hold, release, next};
+
+static struct node *new_node(struct node *parent, const char *name)
+{
+	struct node *d = calloc(1, sizeof *d);
+
+	assert(d);
+	d->parent = parent;
+	snprintf(d->name, sizeof d->name, "%s", name);
+	d->all = all;
+	all = d;
+	return d;
+}
+
+static struct item *find(struct node *d, const char *name)
+{
+	for (size_t i = 0; i < d->count; i++)
+		if (strcmp(d->items[i].name, name) == 0)
+			return &d->items[i];
+	return NULL;
+}
+
+static void place(struct node *d, const char *name, struct item item)
+{
+	assert(d->count < MOST);
+	snprintf(item.name, sizeof item.name, "%s", name);
+	if (item.node) {
+		item.node->parent = d;
+		snprintf(item.node->name, sizeof item.node->name, "%s", name);
+	}
+	d->items[d->count++] = item;
+}
+
+static void displace(struct node *d, const char *name)
+{
+	*find(d, name) = d->items[d->count - 1];
+	d->count--;
+}
+
+static void start(void)
+{
+	list_init(&journal.order);
+	journal_init(&journal, &folders);
+	top = new_node(NULL, "");
+	place(top, "src", (struct item){.type = 'd', .node = new_node(top, "src")});
+}
+
+static void finish(void)
+{
+	journal_free(&journal);
+	while (all) {
+		struct node *d = all;
+
+		all = d->all;
+		assert(!d->holds);
+		free(d);
+	}
+}
+
+/* ---- what happens to it, as the model reports it --------------------------------------------- */
+
+static struct node *folder(const char *path)
+{
+	struct node *d = top;
+	char copy[256];
+
+	snprintf(copy, sizeof copy, "%s", path);
+	for (char *part = strtok(copy, "/"); part; part = strtok(NULL, "/"))
+		d = find(d, part)->node;
+	return d;
+}
+
+static const char *split(const char *path, struct node **d)
+{
+	const char *slash = strrchr(path, '/');
+	char above[256];
+
+	snprintf(above, sizeof above, "%.*s", (int)(slash - path), path);
+	*d = folder(above);
+	return slash + 1;
+}
+
+static void create_in(struct node *d, const char *name, char type)
+{
+	place(d, name, (struct item){.type = type, .id = ++last_id});
+	if (type == 'd')
+		find(d, name)->node = new_node(d, name);
+	journal_came(&journal, d, name, type);
+}
+
+static void remove_in(struct node *d, const char *name)
+{
+	struct item *i = find(d, name);
+	struct node *n = i->node;
+
+	while (n && n->count)
+		remove_in(n, n->items[0].name);
+	journal_gone(&journal, d, find(d, name)->name, find(d, name)->type, n);
+	if (n)
+		n->gone = true;
+	displace(d, name);
+}
+
+struct end {
+	struct node *d;
+	char name[8];
+};
+
+static struct end end_of(const char *path)
+{
+	struct end e;
+
+	snprintf(e.name, sizeof e.name, "%s", split(path, &e.d));
+	return e;
+}
+
+static void rename_to(struct end from, struct end to)
+{
+	struct item item = *find(from.d, from.name);
+	struct thing *t = journal_take(&journal, from.d, from.name, item.type, item.node);
+
+	displace(from.d, from.name);
+	if (find(to.d, to.name))
+		remove_in(to.d, to.name);
+	place(to.d, to.name, item);
+	journal_put(&journal, to.d, to.name, t);
+}
+
+static void exchange_ends(struct end a, struct end b)
+{
+	struct item x = *find(a.d, a.name), y = *find(b.d, b.name);
+	struct thing *tx = journal_take(&journal, a.d, a.name, x.type, x.node);
+	struct thing *ty = journal_take(&journal, b.d, b.name, y.type, y.node);
+
+	displace(a.d, a.name);
+	displace(b.d, b.name);
+	place(b.d, b.name, x);
+	place(a.d, a.name, y);
+	journal_put(&journal, b.d, b.name, tx);
+	journal_put(&journal, a.d, a.name, ty);
+}
+
+static void make(const char *path)
+{
+	struct end e = end_of(path);
+
+	create_in(e.d, e.name, 'f');
+}
+
+static void make_folder(const char *path)
+{
+	struct end e = end_of(path);
+
+	create_in(e.d, e.name, 'd');
+}
+
+static void remove_path(const char *path)
+{
+	struct end e = end_of(path);
+
+	remove_in(e.d, e.name);
+}
+
+static void move(const char *from, const char *to)
+{
+	rename_to(end_of(from), end_of(to));
+}
+
+static void exchange(const char *a, const char *b)
+{
+	exchange_ends(end_of(a), end_of(b));
+}
+
+static void act(const char *path, unsigned events)
+{
+	struct end e = end_of(path);
+
+	journal_active(&journal, e.d, e.name, find(e.d, e.name)->type, events);
+}
+
+/* ---- what is reported ------------------------------------------------------------------------ */
+
+static struct net_options options;
+static char told[4096];
+
+static const char *word_of(const struct effect *e)
+{
+	switch (e->event) {
+	case FILE_CREATE:
+		return "create";
+	case FILE_MODIFY:
+		return "modify";
+	case FILE_DELETE:
+		return "delete";
+	case FILE_MOVE:
+		return "move";
+	default:
+		return e->flickered                 ? "flicker"
+		       : e->seen & FILE_CLOSE_WRITE ? "close_write"
+						    : "seen";
+	}
+}
+
+/* The effects of all that happened, as one text. */
+static const char *effects(void)
+{
+	struct net net;
+	size_t n = 0;
+
+	told[0] = '\0';
+	assert(net_take(&net, &journal, &options) == 0);
+	for (size_t i = 0; i < net.count; i++) {
+		const struct effect *e = &net.items[i];
+
+		n += (size_t)snprintf(told + n, sizeof told - n, "%s%s %s%s%s", i ? ", " : "",
+				      word_of(e), e->path, e->old_path ? " from " : "",
+				      e->old_path ? e->old_path : "");
+		assert(n < sizeof told);
+	}
+	net_free(&net);
+	return told;
+}
+
+/* A tree, before anything is reported. */
+static void given(const char *paths)
+{
+	char copy[512];
+	char *rest = NULL;
+
+	start();
+	options = (struct net_options){.gathers = true, .moves = true};
+	snprintf(copy, sizeof copy, "%s", paths);
+	for (char *path = strtok_r(copy, " ", &rest); path; path = strtok_r(NULL, " ", &rest)) {
+		size_t n = strlen(path);
+
+		if (path[n - 1] == '/') {
+			path[n - 1] = '\0';
+			make_folder(path);
+		} else {
+			make(path);
+		}
+	}
+	effects();
+}
+
+static bool only_files(void *owner, const char *path, char type)
+{
+	(void)owner;
+	(void)path;
+	return type == 'f';
+}
+
+static bool not_b(void *owner, const char *path, char type)
+{
+	const char *base = strrchr(path, '/');
+
+	(void)owner;
+	(void)type;
+	return !base || strcmp(base, "/b") != 0;
+}
+
+static bool waits_always(void *owner, const struct record *r)
+{
+	(void)owner;
+	(void)r;
+	return true;
+}
+
+static void test_net_effects(void)
+{
+	given("src/f");
+	make("src/g");
+	remove_path("src/g");
+	SAME_TEXT(effects(), "", "what came and went is nothing");
+	remove_path("src/f");
+	make("src/f");
+	SAME_TEXT(effects(), "modify src/f", "what was removed and made again is modified");
+	act("src/f", FILE_MODIFY | FILE_CLOSE_WRITE);
+	SAME_TEXT(effects(), "close_write src/f", "what was done to a file is kept");
+	move("src/f", "src/g");
+	move("src/g", "src/h");
+	SAME_TEXT(effects(), "move src/h from src/f", "two renames are one move");
+	move("src/h", "src/i");
+	move("src/i", "src/h");
+	SAME_TEXT(effects(), "", "what moved away and back is nothing");
+	make("src/new");
+	move("src/new", "src/h");
+	SAME_TEXT(effects(), "modify src/h", "a save by rename is one modify");
+	move("src/h", "src/h~");
+	make("src/h");
+	remove_path("src/h~");
+	SAME_TEXT(effects(), "modify src/h", "a save with a backup is one modify");
+	finish();
+}
+
+static void test_directories(void)
+{
+	given("src/a/ src/a/f src/a/g src/a/k");
+	move("src/a", "src/b");
+	remove_path("src/b/f");
+	move("src/b/g", "src/g");
+	move("src/b", "src/c");
+	make_folder("src/a");
+	make("src/a/f");
+	SAME_TEXT(effects(),
+		  "move src/c from src/a, move src/g from src/c/g, delete src/c/f, create src/a, "
+		  "create src/a/f",
+		  "what is in a directory that moves is told where the directory is");
+	finish();
+
+	given("src/a/ src/a/s/ src/a/s/in");
+	move("src/a/s", "src/a/t");
+	move("src/a", "src/b");
+	SAME_TEXT(effects(), "move src/b from src/a, move src/b/t from src/b/s",
+		  "moves are told parents first");
+	finish();
+
+	given("src/x/ src/x/o src/x/both src/q/ src/q/k src/q/both src/q/deep/ src/q/deep/f");
+	remove_path("src/x");
+	move("src/q", "src/x");
+	SAME_TEXT(effects(),
+		  "modify src/x, move src/x/deep from src/q/deep, move src/x/k from src/q/k, "
+		  "delete src/x/o, delete src/q/both, delete src/q, modify src/x/both",
+		  "what is in a directory that takes another's place is told one by one");
+	finish();
+
+	given("src/a/ src/a/f src/a/k");
+	move("src/a", "src/b");
+	remove_path("src/b/f");
+	make("src/b/new");
+	remove_path("src/b");
+	SAME_TEXT(effects(), "delete src/a/f, delete src/a/k, delete src/a",
+		  "a directory that moved and left is gone from where it was");
+	finish();
+
+	given("src/a/ src/a/f src/b/ src/b/g");
+	exchange("src/a", "src/b");
+	SAME_TEXT(
+	    effects(),
+	    "modify src/b, move src/b/f from src/a/f, modify src/a, move src/a/g from src/b/g",
+	    "directories that are exchanged are told with what is in them");
+	finish();
+}
+
+static void test_filters(void)
+{
+	given("src/a/ src/a/f src/a/deep/ src/a/deep/g");
+	options.counts = only_files;
+	move("src/a", "src/z");
+	SAME_TEXT(effects(), "move src/z/f from src/a/f, move src/z/deep/g from src/a/deep/g",
+		  "what a directory takes along is told when its own move is not");
+	options.moves = false;
+	move("src/z/f", "src/f");
+	SAME_TEXT(effects(), "delete src/z/f, create src/f",
+		  "where moves are not asked for both ends are told");
+	finish();
+
+	given("src/f src/g");
+	options.counts = not_b;
+	move("src/f", "src/b");
+	SAME_TEXT(effects(), "delete src/f", "what moves to where nothing counts is deleted");
+	move("src/b", "src/h");
+	SAME_TEXT(effects(), "create src/h", "what moves from where nothing counts is created");
+	finish();
+}
+
+static void test_writers(void)
+{
+	given("src/f");
+	options.waits = waits_always;
+	act("src/f", FILE_MODIFY);
+	make("src/g");
+	SAME_TEXT(effects(), "create src/g", "a file that is written holds back no other");
+	move("src/f", "src/h");
+	make("src/f");
+	SAME_TEXT(effects(), "move src/h from src/f, modify src/f",
+		  "that it moved is told while it is written");
+	act("src/h", FILE_CLOSE_WRITE);
+	SAME_TEXT(effects(), "close_write src/h", "and the rest when it is closed");
+	finish();
+}
+
+static void test_without_gathering(void)
+{
+	given("src/f src/g src/k");
+	options.gathers = false;
+	journal_flickered(&journal, folder("src"), "x");
+	act("src/f", FILE_MODIFY);
+	make("src/new");
+	move("src/g", "src/k");
+	act("src/f", FILE_CLOSE_WRITE);
+	SAME_TEXT(effects(),
+		  "flicker src/x, create src/new, move src/k from src/g, close_write src/f",
+		  "effects come in the order of each name's last event");
+	finish();
+}
+
+/* ---- random histories ------------------------------------------------------------------------ */
+
+static uint64_t state;
+
+static unsigned draw(unsigned below)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (unsigned)(state % below);
+}
+
+struct listed {
+	char path[128];
+	char type;
+	int id;
+};
+
+struct list {
+	struct listed items[2048];
+	size_t count;
+};
+
+static void list_tree(const struct node *d, const char *path, struct list *out)
+{
+	for (size_t i = 0; i < d->count; i++) {
+		struct listed *l = &out->items[out->count++];
+		const struct item *item = &d->items[i];
+
+		assert(out->count < ARRAY_LENGTH(out->items));
+		snprintf(l->path, sizeof l->path, "%.110s%s%s", path, *path ? "/" : "", item->name);
+		l->type = item->type;
+		l->id = item->id;
+		if (item->node)
+			list_tree(item->node, l->path, out);
+	}
+}
+
+static struct listed *listed_at(struct list *l, const char *path)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (strcmp(l->items[i].path, path) == 0)
+			return &l->items[i];
+	return NULL;
+}
+
+static bool is_below(const char *path, const char *above)
+{
+	size_t n = strlen(above);
+
+	return strncmp(path, above, n) == 0 && (!path[n] || path[n] == '/');
+}
+
+static void forget(struct list *l, const char *path)
+{
+	for (size_t i = 0; i < l->count;)
+		if (is_below(l->items[i].path, path))
+			l->items[i] = l->items[--l->count];
+		else
+			i++;
+}
+
+static void carry(struct list *l, const char *from, const char *to)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		char path[256];
+
+		if (!is_below(l->items[i].path, from))
+			continue;
+		snprintf(path, sizeof path, "%s%s", to, l->items[i].path + strlen(from));
+		snprintf(l->items[i].path, sizeof l->items[i].path, "%.127s", path);
+	}
+}
+
+static bool above_is_there(struct list *l, const char *path)
+{
+	char above[128];
+	char *slash;
+
+	snprintf(above, sizeof above, "%s", path);
+	slash = strrchr(above, '/');
+	if (!slash)
+		return true;
+	*slash = '\0';
+	return listed_at(l, above);
+}
+
+/* One effect onto the tree as it was; what is there now is looked up. False: it does not fit. */
+static bool replay(struct list *was, struct list *is, const struct effect *e)
+{
+	struct listed *now = listed_at(is, e->path), *before = listed_at(was, e->path);
+	bool all_count = !options.counts;
+
+	switch (e->event) {
+	case FILE_MOVE:
+		if (!listed_at(was, e->old_path) || (options.gathers && before))
+			return false;
+		if (all_count && !above_is_there(was, e->path))
+			return false;
+		if (before)
+			forget(was, e->path);
+		carry(was, e->old_path, e->path);
+		return true;
+	case FILE_DELETE:
+		if (!before && all_count && above_is_there(was, e->path))
+			return false;
+		if (now)
+			return false;
+		forget(was, e->path);
+		return true;
+	case FILE_CREATE:
+		if ((before && options.gathers) || !now ||
+		    (all_count && !above_is_there(was, e->path)))
+			return false;
+		if (!before)
+			was->items[was->count++] = *now;
+		else
+			*before = *now;
+		return true;
+	case FILE_MODIFY:
+		/* Of a file whose name was left to a backup, the name is free. */
+		if (!now)
+			return false;
+		if (!before)
+			was->items[was->count++] = *now;
+		else
+			*before = *now;
+		return true;
+	default:
+		return true;
+	}
+}
+
+static bool counts_here(const struct listed *l)
+{
+	return !options.counts || options.counts(NULL, l->path, l->type);
+}
+
+static void drop_uncounted(struct list *l)
+{
+	for (size_t i = 0; i < l->count;)
+		if (!counts_here(&l->items[i]))
+			l->items[i] = l->items[--l->count];
+		else
+			i++;
+}
+
+static bool same_lists(struct list *a, struct list *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++) {
+		const struct listed *l = listed_at(b, a->items[i].path);
+
+		if (!l || l->type != a->items[i].type || l->id != a->items[i].id)
+			return false;
+	}
+	return true;
+}
+
+static struct node *any_folder(void)
+{
+	struct node *d = top->items[0].node;
+
+	for (int depth = 1; depth < DEEPEST; depth++) {
+		struct item *i = d->count ? &d->items[draw((unsigned)d->count)] : NULL;
+
+		if (!i || !i->node || !draw(3))
+			break;
+		d = i->node;
+	}
+	return d;
+}
+
+static bool is_in(const struct node *d, const struct node *above)
+{
+	for (; d; d = d->parent)
+		if (d == above)
+			return true;
+	return false;
+}
+
+static void disturb(void)
+{
+	static const char *const names[] = {"a", "b", "c", "d", "e"};
+	struct end x = {.d = any_folder()}, y = {.d = any_folder()};
+	struct item *here, *there;
+	unsigned what = draw(12);
+
+	snprintf(x.name, sizeof x.name, "%s", names[draw(5)]);
+	snprintf(y.name, sizeof y.name, "%s", names[draw(5)]);
+	here = find(x.d, x.name);
+	there = find(y.d, y.name);
+	if (!here) {
+		create_in(x.d, x.name, draw(2) ? 'f' : 'd');
+		return;
+	}
+	if (what < 2) {
+		remove_in(x.d, x.name);
+	} else if (what < 3) {
+		journal_active(&journal, x.d, x.name, here->type, FILE_ATTRIB);
+	} else if (x.d == y.d && strcmp(x.name, y.name) == 0) {
+		return;
+	} else if (here->node && is_in(y.d, here->node)) {
+		return;
+	} else if (there && there->node && is_in(x.d, there->node)) {
+		return;
+	} else if (there && what < 7) {
+		exchange_ends(x, y);
+	} else {
+		rename_to(x, y);
+	}
+}
+
+static void show(const char *title, struct list *l)
+{
+	printf("# %s:", title);
+	for (size_t i = 0; i < l->count; i++)
+		printf(" %s(%c%d)", l->items[i].path, l->items[i].type, l->items[i].id);
+	printf("\n");
+}
+
+static bool batch_is_right(unsigned steps)
+{
+	static struct list was, is, before;
+	struct net net;
+	bool right = true;
+
+	was.count = is.count = 0;
+	list_tree(top, "", &was);
+	for (unsigned i = 0; i < steps; i++)
+		disturb();
+	list_tree(top, "", &is);
+	drop_uncounted(&was);
+	drop_uncounted(&is);
+	before = was;
+	assert(net_take(&net, &journal, &options) == 0);
+	for (size_t i = 0; i < net.count && right; i++)
+		right = replay(&was, &is, &net.items[i]);
+	right = right && same_lists(&was, &is);
+	if (!right) {
+		show("before", &before);
+		for (size_t i = 0; i < net.count; i++)
+			printf("# %s %s %s\n", word_of(&net.items[i]), net.items[i].path,
+			       net.items[i].old_path ? net.items[i].old_path : "");
+		show("replayed", &was);
+		show("after", &is);
+	}
+	net_free(&net);
+	return right;
+}
+
+static bool histories_are_right(unsigned rounds, struct net_options with)
+{
+	for (unsigned seed = 1; seed <= rounds; seed++) {
+		bool right = true;
+
+		state = seed * UINT64_C(0x9E3779B97F4A7C15);
+		start();
+		options = with;
+		for (int batch = 0; batch < 12 && right; batch++)
+			right = batch_is_right(draw(2) ? 1 + draw(4) : 1 + draw(24));
+		finish();
+		if (!right) {
+			printf("# seed %u\n", seed);
+			return false;
+		}
+	}
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 500;
+	struct net_options with = {.gathers = true, .moves = true};
+
+	test_net_effects();
+	test_directories();
+	test_filters();
+	test_writers();
+	test_without_gathering();
+	OK(histories_are_right(rounds, with), "the effects of random batches make the tree");
+	with.counts = only_files;
+	OK(histories_are_right(rounds, with), "they do where only files count");
+	with.counts = not_b;
+	OK(histories_are_right(rounds, with), "they do where some names do not count");
+	with.counts = NULL;
+	with.moves = false;
+	OK(histories_are_right(rounds, with), "they do without moves");
+	with.moves = true;
+	with.gathers = false;
+	OK(histories_are_right(rounds, with), "they do where nothing is gathered");
+	return tap_done();
+}
