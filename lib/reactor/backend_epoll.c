@@ -5,7 +5,7 @@
  * reused descriptor is recognised. Waits are by epoll_pwait2 (Linux 5.11) where it is there: in
  * milliseconds a timer would be late by half of one.
  */
-#include "reactor/ready.h"
+#include "reactor/epoll.h"
 
 #include "base/array.h"
 #include "base/fd.h"
@@ -14,18 +14,8 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-enum { ROUND = 256 }; /* events a wait: more are told in the next turn, fairly */
-
-/* What a registration carries. */
-struct name {
-	uint32_t fd, generation;
-};
-
-_Static_assert(sizeof(struct name) == sizeof(epoll_data_t), "it is what epoll_data has room for");
 
 /* Regular files and some devices have nothing to wait for (epoll_ctl(2), EPERM). */
 struct always_ready {
@@ -38,7 +28,7 @@ struct epoll_state {
 	bool milliseconds_only;
 	struct always_ready *always;
 	size_t n_always, capacity;
-	struct epoll_event events[ROUND];
+	struct epoll_event events[EPOLL_ROUND];
 };
 
 static int epoll_open(void *state, struct reactor_error *e)
@@ -76,14 +66,11 @@ static void always_remove(struct epoll_state *s, int fd)
 static int epoll_add(void *state, int fd, unsigned before, unsigned interest, uint32_t generation)
 {
 	struct epoll_state *s = state;
-	struct epoll_event event = {
-	    .events = to_kernel(interest) | (interest & IO_EDGE ? EPOLLET : 0u),
-	};
 	struct name name = {(uint32_t)fd, generation};
+	struct epoll_event event = epoll_event_of(name, interest);
 	int first = before ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 	int second = first == EPOLL_CTL_ADD ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
-	memcpy(&event.data, &name, sizeof name);
 	always_remove(s, fd);
 	if (epoll_ctl(s->fd, first, fd, &event) == 0)
 		return 0;
@@ -100,25 +87,25 @@ static void epoll_del(void *state, int fd)
 	epoll_ctl(s->fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
-static int wait_in_milliseconds(struct epoll_state *s, int64_t wait)
+static int wait_in_milliseconds(int fd, struct epoll_event *events, int64_t wait)
 {
-	int64_t ms = wait < 0 ? -1 : (wait + 999999) / 1000000; /* up: a timer is never early */
+	int64_t ms = (wait + 999999) / 1000000; /* up: a timer is never early */
 
-	return epoll_wait(s->fd, s->events, ROUND, ms > INT_MAX ? INT_MAX : (int)ms);
+	return epoll_wait(fd, events, EPOLL_ROUND, ms > INT_MAX ? INT_MAX : (int)ms);
 }
 
-static __attribute__((noinline)) int wait_exactly(struct epoll_state *s, int64_t wait)
+int epoll_wait_exactly(int fd, struct epoll_event *events, int64_t wait, bool *milliseconds_only)
 {
 	struct timespec ts = to_timespec(wait);
 	long n;
 
-	if (s->milliseconds_only)
-		return wait_in_milliseconds(s, wait);
-	n = syscall(SYS_epoll_pwait2, s->fd, s->events, ROUND, &ts, NULL, 0);
+	if (*milliseconds_only)
+		return wait_in_milliseconds(fd, events, wait);
+	n = syscall(SYS_epoll_pwait2, fd, events, EPOLL_ROUND, &ts, NULL, 0);
 	if (n >= 0 || (errno != ENOSYS && errno != EPERM))
 		return (int)n;
-	s->milliseconds_only = true; /* before Linux 5.11, or a seccomp filter that is older */
-	return wait_in_milliseconds(s, wait);
+	*milliseconds_only = true; /* before Linux 5.11, or a seccomp filter that is older */
+	return wait_in_milliseconds(fd, events, wait);
 }
 
 static int epoll_dispatch(void *state, struct reactor *r, int64_t wait)
@@ -128,14 +115,12 @@ static int epoll_dispatch(void *state, struct reactor *r, int64_t wait)
 
 	if (s->n_always)
 		wait = 0;
-	/* Ready at once or for ever: the older call does as well, and costs less. */
-	n = wait > 0 ? wait_exactly(s, wait) : epoll_wait(s->fd, s->events, ROUND, (int)wait);
+	n = epoll_wait_for(s->fd, s->events, wait, &s->milliseconds_only);
 	if (n < 0)
 		return errno == EINTR ? 0 : -1;
 	for (int i = 0; i < n; i++) {
-		struct name name;
+		struct name name = epoll_name_of(&s->events[i]);
 
-		memcpy(&name, &s->events[i].data, sizeof name);
 		io_ready(r, (int)name.fd, name.generation, s->events[i].events);
 	}
 	for (size_t i = 0; i < s->n_always; i++) {

@@ -6,6 +6,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
 
 void run_signals(struct bench *b, double *figures)
 {
@@ -20,6 +21,30 @@ void run_signals(struct bench *b, double *figures)
 		spent += nanoseconds_now() - began;
 	}
 	figures[0] = (double)spent / (double)b->repeat;
+}
+
+/* One that the kernel sends while the loop waits, as a signal mostly comes: how late the callback
+ * is. */
+void run_signals_waiting(struct bench *b, double *figures)
+{
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+	int64_t late = 0;
+	timer_t timer;
+
+	b->verbs->signal_open(b->loop, SIGUSR1);
+	must(timer_create(CLOCK_MONOTONIC, &event, &timer), "timer_create");
+	for (long i = 0; i < b->repeat; i++) {
+		int64_t due = nanoseconds_now() + 100000;
+		struct itimerspec when = {
+		    .it_value = {due / 1000000000, due % 1000000000},
+		};
+
+		must(timer_settime(timer, TIMER_ABSTIME, &when, NULL), "timer_settime");
+		turns_for(b, 1);
+		late += nanoseconds_now() - due;
+	}
+	timer_delete(timer);
+	figures[0] = (double)late / (double)b->repeat;
 }
 
 static sem_t order;
