@@ -41,6 +41,7 @@ says() {
 @test "a value that is out of range is named with its range" {
   says "cron '15 25 * * *' -- x" 'hour 25 is out of range 0 to 23'
   says "calendar 2026-13-01" 'month 13 is out of range 1 to 12'
+  says '-w 0 every 1s' '--within: must be more than nothing'
   says "calendar 'every day' -- x" "for example daily, 'Mon..Fri 09:00'"
 }
 

@@ -80,6 +80,7 @@ const struct option process_options[] = {
      .letter = 'w',
      .type = OPTION_DURATION,
      .offset = FIELD(within),
+     .least = 1,
      .value = "DUR",
      .help = "stop after DUR; status 124 if --once or --count is not met"},
     {.name = "fail-fast",

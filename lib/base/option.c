@@ -75,13 +75,25 @@ static int named(const struct option *o, int result, struct error *e)
 	return result < 0 ? error_of_option(e, o->name) : 0;
 }
 
+static int duration_read(const struct option *o, const char *word, int64_t *ns, struct error *e)
+{
+	int64_t value;
+
+	if (duration_parse(word, &value, e) < 0)
+		return -1;
+	if (value < (int64_t)o->least)
+		return error_set(e, "must be more than nothing");
+	*ns = value;
+	return 0;
+}
+
 static int value_apply(const struct option *o, void *config, const char *word, struct error *e)
 {
 	void *field = (char *)config + o->offset;
 
 	switch (o->type) {
 	case OPTION_DURATION:
-		return duration_parse(word, field, e);
+		return duration_read(o, word, field, e);
 	case OPTION_SIZE:
 		return size_parse(word, field, e);
 	case OPTION_RATE:

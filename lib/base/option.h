@@ -51,7 +51,7 @@ struct option {
 	const char *value;          /* what --help calls the value: "DUR"; NULL for flags */
 	const char *help;           /* one clause for --help */
 	const char *const *choices; /* OPTION_CHOICE: NULL-terminated */
-	uint64_t least, most;       /* OPTION_COUNT; most 0: no limit */
+	uint64_t least, most; /* OPTION_COUNT, most 0: no limit; least: OPTION_DURATION, too */
 	/* OPTION_CUSTOM: reads `word` into the configuration; OPTION_LIST: checks it. Returns 0, or
 	 * -1 with `e` filled. */
 	int (*parse)(void *config, const char *word, struct error *e);
