@@ -88,3 +88,135 @@ R
     rm seen states
   done
 }
+
+@test "a loop that does not take TERM within 2 s is killed, with all that it started" {
+  start after 1ms -- ./job
+  started
+  kill -STOP "$(loop_pid)"
+  stop
+  [ "$STATUS" = 143 ]
+  gone
+  grep -q 'did not take TERM within 2 s' err
+}
+
+@test "a loop that does not take a second INT within 2 s is killed" {
+  start after 1ms -- ./job
+  started
+  kill -STOP "$(loop_pid)"
+  until_ok "kill -INT $P; ! kill -0 $P 2>/dev/null"
+  ended
+  [ "$STATUS" = 130 ]
+  gone
+}
+
+@test "a loop that takes TERM has the time that its commands need" {
+  start after 1ms -- 'trap "sleep 3; echo cleaned >seen; exit" TERM; touch up; while :; do sleep 0.01; done'
+  until_ok '[ -e up ]'
+  stop
+  [ "$(cat seen)" = cleaned ]
+}
+
+@test "a storm of signals that the loop does not take holds TERM back no more than 2 s" {
+  start signal RTMIN+1 -- true
+  kill -STOP "$(loop_pid)"
+  python3 -c '
+import ctypes, sys, signal
+libc = ctypes.CDLL(None)
+for v in range(2000): libc.sigqueue(int(sys.argv[1]), signal.SIGRTMIN + 1, ctypes.c_void_p(v))
+' "$P"
+  stop
+  [ "$STATUS" = 143 ]
+}
+
+@test "the guardian does not wake up while nothing is asked of it" {
+  start every 5ms -- true
+  switches() { sed -n 's/^voluntary_ctxt_switches:[[:space:]]*//p' "/proc/$P/status"; }
+  local before
+  before=$(switches)
+  start_count() { awk '{ print $3 }' "/proc/$(loop_pid)/schedstat"; }
+  local turns
+  turns=$(start_count)
+  until_ok "[ \$(start_count) -gt $((turns + 100)) ]"
+  [ "$(switches)" = "$before" ]
+}
+
+@test "a command that stops the guardian does not outlive the loop" {
+  start after 1ms -- 'kill -STOP $(ps -o ppid= -p $PPID); exec sleep '"${N}1"
+  until_ok "grep -q '^State:.T' /proc/$P/status && [ \$(count_processes '^sleep ${N}1') = 1 ]"
+  kill -KILL "$(loop_pid)"
+  until_ok "[ \$(count_processes '^sleep ${N}1') = 0 ]"
+  kill -CONT "$P"
+  ended
+  [ "$STATUS" = 137 ]
+}
+
+@test "evwatch ends though a command stopped the guardian" {
+  start -1 after 1ms -- 'kill -STOP $(ps -o ppid= -p $PPID)'
+  ended
+  [ "$STATUS" = 0 ]
+}
+
+# as_nobody: evwatch as nobody, with a program that becomes root and sleeps: ./root
+as_nobody() {
+  [ "$(id -u)" = 0 ] || skip "needs root"
+  PLACE=$(mktemp -d)
+  chmod 755 "$PLACE"
+  cp "$EV" "$PLACE/evwatch"
+  cp "$(command -v setpriv)" "$PLACE/rooted"
+  chmod 4755 "$PLACE/rooted"
+  setpriv --reuid nobody --regid nogroup --clear-groups "$PLACE/rooted" --reuid 0 true 2>/dev/null ||
+    skip "set-user-id has no effect here"
+}
+
+end_of_rooted() {
+  pkill -KILL -f "^sleep ${N}[12]\$" || true
+  rm -rf "$PLACE"
+}
+
+@test "a command that became root is named and given up, and evwatch ends" {
+  as_nobody
+  cd "$PLACE"
+  chown nobody .
+  setpriv --reuid nobody --regid nogroup --clear-groups ./evwatch --ready-file ready after 1ms --stop-timeout 100ms \
+    -- "setsid ./rooted --reuid 0 sleep ${N}1 & exec ./rooted --reuid 0 sleep ${N}2" >out 2>err 3>&- &
+  P=$!
+  STARTED+=("$P")
+  until_ok "[ \$(count_processes '^sleep ${N}[12]') = 2 ]"
+  stop
+  cat err
+  local said
+  said=$(grep -c 'cannot end process .* (sleep): Operation not permitted; it is left running' err)
+  end_of_rooted
+  [ "$STATUS" = 143 ]
+  [ "$said" -ge 2 ]
+}
+
+# in_terminal TEXT: runs the text in a pseudo-terminal; its output goes to typescript.
+in_terminal() {
+  command -v script >/dev/null || skip "script(1) is not installed"
+  timeout 100 script -qec "$1" typescript </dev/null >/dev/null 2>&1 3>&- || true
+}
+
+@test "terminal modes are as they were, however the loop ends" {
+  for how in 'kill -KILL $PPID' 'kill -TERM $PPID' 'exit 3'; do
+    cat >run <<R
+stty -g >before
+$EV -1 after 1ms --stdin inherit -- 'stty raw -echo; $how; sleep 1'
+stty -g >after
+R
+    in_terminal 'sh ./run'
+    [ -s before ]
+    diff before after
+  done
+}
+
+@test "the scroll region ends, however the loop ends" {
+  cat >run <<R
+stty rows 24 cols 80
+TERM=xterm $EV -v -e 'every 10s' -e 'after 2s -- kill -KILL \$PPID'
+R
+  in_terminal 'sh ./run'
+  grep -q $'\033\\[1;23r' typescript
+  # The last of all that set a region sets none.
+  [ "$(grep -ao $'\033\\[[0-9;]*r' typescript | tail -n 1)" = $'\033[r' ]
+}

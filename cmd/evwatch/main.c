@@ -195,7 +195,7 @@ static struct engine_end run_guarded(const struct process_options *o, struct rul
 		}
 	}
 	if (!o->no_guard)
-		guard = guard_start(&e);
+		guard = guard_start(rules_claimed_signals(rules), &e);
 	if ((!o->no_guard && !guard) || (o->no_guard && descendants_adopt() < 0)) {
 		if (o->no_guard)
 			error_errno(&e, "cannot become a subreaper");

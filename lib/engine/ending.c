@@ -21,10 +21,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 
 static const int stop_signals[STOP_SIGNALS] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP};
+
+#define SECOND_INT (NS_PER_S / 2) /* sooner it is the first one, which reached us twice */
 
 enum { GLANCE = 10 * 1000 * 1000 }; /* ns between two looks for leftovers: only while ending */
 
@@ -32,6 +35,8 @@ static void done(struct engine *e)
 {
 	e->phase = ENGINE_DONE;
 	timer_stop(e->reactor, &e->patience);
+	if (!e->config->guard) /* who says it otherwise */
+		descendants_give_up();
 	reactor_stop(e->reactor);
 }
 
@@ -102,10 +107,36 @@ void ending_review(struct engine *e)
 
 /* ---- stopping -------------------------------------------------------------------------------- */
 
+/*
+ * From here on only a second INT changes anything: what nobody watches would end evwatch sooner.
+ * Those that stop a job, and those of faults, act as ever.
+ */
+static void ignore_the_rest(const struct engine *e)
+{
+	static const int kept[] = {SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGSEGV, SIGBUS,
+				   SIGFPE,  SIGILL,  SIGTRAP, SIGABRT, SIGSYS,  SIGKILL, SIGSTOP};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
+		sigaddset(&set, kept[i]);
+	for (int number = 1; number <= SIGRTMAX; number++)
+		if (sigismember(&set, number) == 0 && !reactor_signal_watched(e->reactor, number))
+			signal(number, SIG_IGN);
+}
+
+/* A rule's signal must not come between its watcher's end and the ignoring. */
 static void stop_rules(struct engine *e)
 {
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
 	for (size_t i = 0; i < e->n_rules; i++)
 		armed_stop(e->rules[i]);
+	ending_review_signals(e);
+	ignore_the_rest(e);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	ending_review(e);
 }
 
@@ -131,7 +162,9 @@ void engine_finish(struct engine *e, int status, int signal)
 		return;
 	e->phase = ENGINE_STOPPING;
 	e->end = (struct engine_end){status, signal};
+	e->ending_since = reactor_now(e->reactor, CLOCK_OF_LOOP);
 	timer_stop(e->reactor, &e->within);
+	ignore_the_rest(e);
 	if (timer_start_soon(e->reactor, &e->stopper) < 0)
 		kill_all(e);
 }
@@ -172,20 +205,28 @@ static bool terminal_is_gone(const struct engine *e, const struct signal_info *i
 	return info->code == SI_KERNEL || (e->had_terminal && !has_terminal());
 }
 
+static void log_stopping(const struct signal_info *info)
+{
+	if (info->code == SI_KERNEL)
+		log_info(NULL, "%s from the terminal: stopping", strsignal(info->number));
+	else
+		log_info(NULL, "%s from pid %d: stopping", strsignal(info->number), (int)info->pid);
+}
+
 static void on_signal(struct reactor *r, struct signal_watcher *w, const struct signal_info *info)
 {
 	struct engine *e = CONTAINER_OF(w, struct stop_signal, watcher)->engine;
 
-	(void)r;
-	if (info->number == SIGHUP && e->config->from_files && !terminal_is_gone(e, info)) {
+	if (e->phase != ENGINE_RUNNING) {
+		if (info->number == SIGINT &&
+		    reactor_now(r, CLOCK_OF_LOOP) - e->ending_since >= SECOND_INT)
+			kill_all(e);
+	} else if (info->number == SIGHUP && e->config->from_files && !terminal_is_gone(e, info)) {
 		reload(e);
-		return;
-	}
-	log_info(NULL, "%s from pid %d: stopping", strsignal(info->number), (int)info->pid);
-	if (e->phase == ENGINE_RUNNING)
+	} else {
+		log_stopping(info);
 		engine_finish(e, 128 + info->number, info->number);
-	else if (info->number == SIGINT)
-		kill_all(e);
+	}
 }
 
 static void on_guardian_lost(void *context)
@@ -215,13 +256,13 @@ static void on_within(struct reactor *r, struct timer *t)
 	engine_finish(e, waits_for_an_end(e) ? 124 : 0, 0);
 }
 
+/* After the end has begun no rule claims any. */
 static bool is_claimed(const struct engine *e, int number)
 {
-	for (size_t i = 0; i < e->n_rules; i++) {
-		const struct rule *rule = e->rules[i]->rule;
+	for (size_t i = 0; i < e->n_rules && e->phase == ENGINE_RUNNING; i++) {
+		const struct armed_rule *a = e->rules[i];
 
-		if (!e->rules[i]->retired && rule->type->claims_signal &&
-		    rule->type->claims_signal(rule->source_config, number))
+		if (!a->retired && !a->over && rule_claims_signal(a->rule, number))
 			return true;
 	}
 	return false;
@@ -235,34 +276,31 @@ static bool is_ignored(int number)
 	return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
-static int open_signals(struct engine *e, struct error *error)
-{
-	for (size_t i = 0; i < ARRAY_LENGTH(stop_signals); i++) {
-		struct signal_watcher *w = &e->signals[i].watcher;
-
-		e->signals[i].engine = e;
-		signal_init(w, stop_signals[i], on_signal);
-		e->signals[i].ignored = is_ignored(stop_signals[i]);
-		if (is_claimed(e, stop_signals[i]) || e->signals[i].ignored)
-			continue;
-		if (signal_start(e->reactor, w) < 0)
-			return error_errno(error, "cannot watch signal %d", stop_signals[i]);
-	}
-	return 0;
-}
-
 void ending_review_signals(struct engine *e)
 {
-	for (size_t i = 0; i < ARRAY_LENGTH(stop_signals); i++) {
-		struct signal_watcher *w = &e->signals[i].watcher;
-		bool wanted = !is_claimed(e, stop_signals[i]) && !e->signals[i].ignored;
+	for (size_t i = 0; i < STOP_SIGNALS; i++) {
+		struct stop_signal *s = &e->signals[i];
 
-		if (!wanted && w->started)
-			signal_stop(e->reactor, w);
-		else if (wanted && !w->started && signal_start(e->reactor, w) < 0)
-			log_error(NULL, "cannot watch signal %d: %s", stop_signals[i],
+		if (s->ignored)
+			continue;
+		if (is_claimed(e, s->watcher.number))
+			signal_stop(e->reactor, &s->watcher);
+		else if (signal_start(e->reactor, &s->watcher) < 0)
+			log_error(NULL, "cannot watch signal %d: %s", s->watcher.number,
 				  strerror(errno));
 	}
+	if (e->config->guard)
+		guard_claim(e->config->guard);
+}
+
+static void open_signals(struct engine *e)
+{
+	for (size_t i = 0; i < STOP_SIGNALS; i++) {
+		e->signals[i].engine = e;
+		e->signals[i].ignored = is_ignored(stop_signals[i]);
+		signal_init(&e->signals[i].watcher, stop_signals[i], on_signal);
+	}
+	ending_review_signals(e);
 }
 
 int ending_open(struct engine *e, struct error *error)
@@ -271,14 +309,14 @@ int ending_open(struct engine *e, struct error *error)
 	timer_init(&e->within, CLOCK_OF_LOOP, on_within);
 	timer_init(&e->patience, CLOCK_OF_LOOP, on_patience);
 	timer_init(&e->stopper, CLOCK_OF_LOOP, on_stopper);
-	if (open_signals(e, error) < 0)
+	if (e->config->guard &&
+	    guard_attach(e->config->guard, e->reactor, on_guardian_lost, e, error) < 0)
 		return -1;
+	open_signals(e);
 	if (e->config->within && timer_start_in(e->reactor, &e->within, e->config->within) < 0)
 		return error_errno(error, "cannot arm --within");
 	if (reactor_reap_orphans(e->reactor) < 0)
 		return error_errno(error, "cannot watch for the end of commands");
-	if (e->config->guard)
-		return guard_attach(e->config->guard, e->reactor, on_guardian_lost, e, error);
 	return 0;
 }
 

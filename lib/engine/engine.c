@@ -230,6 +230,7 @@ void engine_rule_over(struct engine *e, struct armed_rule *a)
 	log_debug(a->rule->name, "the rule has ended");
 	if (a->rule->own.last)
 		engine_finish(e, a->last_status, 0);
+	ending_review_signals(e);
 	engine_check_over(e);
 }
 

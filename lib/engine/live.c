@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/units.h"
 #include "output/sink.h"
+#include "process/guard.h"
 #include "rule/rule.h"
 #include "source/source.h"
 
@@ -101,6 +102,13 @@ static void put(struct live *l, struct buf *b)
 	buf_clear(b);
 }
 
+/* Who ends the scroll region if this process cannot. */
+static void tell_guardian(const struct live *l, bool has_region)
+{
+	if (l->engine->config->guard)
+		guard_screen(l->engine->config->guard, has_region);
+}
+
 /* Takes the last row out of what scrolls; the cursor is first moved off it, if it stands there. */
 static void take_row(struct live *l)
 {
@@ -112,6 +120,7 @@ static void take_row(struct live *l)
 		return;
 	l->rows = size.ws_row;
 	l->columns = size.ws_col;
+	tell_guardian(l, true);
 	buf_printf(&l->text, "\033D\033[A\0337\033[1;%dr\0338", l->rows - 1);
 	put(l, &l->text);
 }
@@ -123,6 +132,7 @@ static void give_row_back(struct live *l)
 	buf_printf(&l->text, "\0337\033[r\033[%d;1H\033[K\0338", l->rows);
 	put(l, &l->text);
 	l->rows = 0;
+	tell_guardian(l, false);
 }
 
 static bool has_terminal(void)

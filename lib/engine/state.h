@@ -89,6 +89,7 @@ struct engine {
 	struct engine_end end;
 	uint64_t runs; /* that ended; without commands: events printed */
 	int last_status;
+	int64_t ending_since;
 	struct timer within, patience; /* --within; leftovers */
 	int64_t patience_end;
 	struct timer stopper;
@@ -162,7 +163,7 @@ int ending_open(struct engine *e, struct error *error);
 void engine_finish(struct engine *e, int status, int signal);
 /* Something became idle: is it time to go on with the end? */
 void ending_review(struct engine *e);
-/* The rules have changed: takes the signals that none of them takes. */
+/* A rule has come or gone: takes the signals that none of them takes. */
 void ending_review_signals(struct engine *e);
 void ending_close(struct engine *e);
 

@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "job/intake.h"
 #include "job/run_setup.h"
+#include "process/descendants.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -152,6 +153,21 @@ void run_signal(const struct run *run, int number)
 		kill(run->pid, number); /* it has not made its group yet */
 }
 
+/* Its end comes; but one that has become another user's, or hangs in the kernel, is given up. */
+static void kill_command(struct run *run)
+{
+	struct reactor *r = run->setup->reactor;
+	int64_t last = run->kill_at + LAST_GLANCE;
+
+	run_signal(run, SIGKILL);
+	if (reactor_now(r, CLOCK_OF_LOOP) < last && timer_start_at(r, &run->timeout, last) == 0)
+		return;
+	process_give_up(run->setup->rule, run->pid, kill(run->pid, 0) < 0 ? errno : 0);
+	child_stop(r, &run->child);
+	run->status = 128 + SIGKILL;
+	run_end(run);
+}
+
 void run_kill(struct run *run)
 {
 	run->unwanted = true;
@@ -160,7 +176,10 @@ void run_kill(struct run *run)
 	if (run->state == RUN_RUNNING)
 		run_become(run, RUN_STOPPING);
 	run->kill_at = reactor_now(run->setup->reactor, CLOCK_OF_LOOP);
-	run_signal(run, SIGKILL);
+	if (run->state == RUN_STOPPING)
+		kill_command(run);
+	else
+		run_signal(run, SIGKILL);
 }
 
 /* Of one that runs; the end of the command leads on. */
@@ -194,7 +213,7 @@ static void on_timeout(struct reactor *r, struct timer *t)
 	if (run->state == RUN_CLEARING) {
 		glance(run);
 	} else if (run->state == RUN_STOPPING) {
-		run_signal(run, SIGKILL); /* its end comes */
+		kill_command(run);
 	} else {
 		log_info(run->setup->rule, "run %llu is stopped: its time is over",
 			 (unsigned long long)run->ordinal);

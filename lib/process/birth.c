@@ -179,6 +179,8 @@ IN_CHILD static long be_born(struct birth *b)
 	failed = enter_surroundings(b, l->around);
 	if (failed < 0)
 		return failed;
+	/* Should the loop die while somebody has stopped the guardian; a change of user ends it. */
+	CALL2(prctl, PR_SET_PDEATHSIG, SIGKILL);
 	close_others();
 	b->step = STEP_EXECUTE;
 	return strchr(l->argv[0], '/') ? execute(b, l->argv[0]) : search(b, l->argv[0]);

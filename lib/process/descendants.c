@@ -6,7 +6,9 @@
 #include "process/descendants.h"
 
 #include "base/array.h"
+#include "base/log.h"
 #include "base/units.h"
+#include "reactor/reactor.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,6 +26,8 @@ int descendants_adopt(void)
 {
 	return prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
+
+#define PATIENCE (2 * NS_PER_S) /* with what does not die of KILL */
 
 struct process {
 	pid_t pid, parent;
@@ -105,6 +109,14 @@ static bool has_children(void)
 	return waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 || errno != ECHILD;
 }
 
+/* Reaps it, or gives it the signal. True: it is still to end. */
+static bool process_signal(const struct process *p, int signal)
+{
+	if (p->dead && p->parent == getpid())
+		waitpid(p->pid, NULL, WNOHANG);
+	return !p->dead && kill(p->pid, signal) == 0;
+}
+
 int descendants_signal(int signal)
 {
 	struct processes all = {0};
@@ -113,29 +125,60 @@ int descendants_signal(int signal)
 	if (!has_children())
 		return 0;
 	processes_read(&all);
+	for (size_t i = 0; i < all.count; i++)
+		if (descends_from(&all, &all.items[i], getpid()))
+			found += process_signal(&all.items[i], signal);
+	free(all.items);
+	return found;
+}
+
+static void name_of(pid_t pid, char *name, size_t size)
+{
+	char path[32];
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, name, size - 1);
+		close(fd);
+	}
+	name[n > 0 ? n : 0] = '\0';
+	name[strcspn(name, "\n")] = '\0';
+}
+
+void process_give_up(const char *rule, pid_t pid, int why)
+{
+	char name[32];
+
+	name_of(pid, name, sizeof name);
+	log_warn(rule, "cannot end process %d (%s): %s; it is left running", (int)pid, name,
+		 why ? strerror(why) : "KILL has no effect");
+}
+
+void descendants_give_up(void)
+{
+	struct processes all = {0};
+
+	if (!has_children())
+		return;
+	processes_read(&all);
 	for (size_t i = 0; i < all.count; i++) {
 		const struct process *p = &all.items[i];
 
-		if (!descends_from(&all, p, getpid()))
-			continue;
-		if (p->dead) {
-			if (p->parent == getpid())
-				waitpid(p->pid, NULL, WNOHANG);
-			continue;
-		}
-		if (kill(p->pid, signal) == 0 || errno != ESRCH)
-			found++;
+		if (!p->dead && descends_from(&all, p, getpid()))
+			process_give_up(NULL, p->pid, kill(p->pid, 0) < 0 ? errno : 0);
 	}
 	free(all.items);
-	return found;
 }
 
 void descendants_end(void)
 {
 	struct timespec moment = {0, NS_PER_MS};
+	int64_t last = clock_read(CLOCK_OF_LOOP) + PATIENCE;
 
-	for (int found = descendants_signal(SIGKILL); found > 0;
-	     found = descendants_signal(SIGKILL)) {
+	while (descendants_signal(SIGKILL) > 0 && clock_read(CLOCK_OF_LOOP) < last) {
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
 		nanosleep(&moment, NULL);

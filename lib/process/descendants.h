@@ -2,14 +2,26 @@
 #ifndef EVWATCH_PROCESS_DESCENDANTS_H
 #define EVWATCH_PROCESS_DESCENDANTS_H
 
+#include <sys/types.h>
+
 /*
- * Ends every descendant of this process, adopted ones included: `signal` to each. Returns how many
- * processes were found; 0 says that none is left. Reaps those that nobody watches.
+ * A signal to every descendant of this process, adopted ones included. Returns how many could be
+ * given it; 0 says that none is left, but for those that may not be killed. Reaps those that nobody
+ * watches.
  */
 int descendants_signal(int signal);
 
-/* KILL to every descendant until none is left. Blocks for as long as that takes (milliseconds). */
+/*
+ * KILL to every descendant until none is left. Blocks for as long as that takes: milliseconds, 2 s
+ * with one that does not die.
+ */
 void descendants_end(void);
+
+/* Says of every descendant that is left that it is given up, and why. */
+void descendants_give_up(void);
+
+/* Says the same of one process; `rule` may be NULL, and `why` is an errno or 0. */
+void process_give_up(const char *rule, pid_t pid, int why);
 
 /* Makes this process a subreaper, for --no-guard. */
 int descendants_adopt(void);

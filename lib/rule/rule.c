@@ -43,6 +43,22 @@ void rule_rename(struct rule *r, const char *name)
 		snprintf(r->name, RULE_NAME_ROOM, "%s", name);
 }
 
+bool rule_claims_signal(const struct rule *r, int number)
+{
+	return r->type->claims_signal && r->type->claims_signal(r->source_config, number);
+}
+
+uint64_t rules_claimed_signals(const struct rules *rules)
+{
+	uint64_t claimed = 0;
+
+	for (size_t i = 0; i < rules->count; i++)
+		for (int number = 1; number <= 64; number++)
+			if (rule_claims_signal(rules->items[i], number))
+				claimed |= UINT64_C(1) << (number - 1);
+	return claimed;
+}
+
 void rules_free(struct rules *rules)
 {
 	for (size_t i = 0; i < rules->count; i++)

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct source_type;
 struct zone_set;
@@ -99,6 +100,12 @@ const struct rule *rules_find(const struct rules *rules, const char *name);
 
 /* Is every %-letter of --format known? Returns 0, or -1 with `e`. */
 int format_check(const char *format, struct error *e);
+
+/* Does this rule take the place of what the signal does to evwatch? */
+bool rule_claims_signal(const struct rule *r, int number);
+
+/* The signals that any of the rules claims: a bit each, from signal 1 on. */
+uint64_t rules_claimed_signals(const struct rules *rules);
 
 /* Appends in words what the rule will do, one line. */
 void rule_describe(const struct rule *r, struct buf *out);

@@ -87,6 +87,15 @@ static bool signal_claims(const void *config, int number)
 	return false;
 }
 
+/*
+ * Does the kernel vouch for who sent it? It does for kill(2); with sigqueue(3) the sender says who
+ * it is, and what the kernel itself sends has no sender.
+ */
+static bool has_sender(const struct signal_info *info)
+{
+	return info->code == SI_USER || info->code == SI_TKILL;
+}
+
 static void on_signal(struct reactor *r, struct signal_watcher *w, const struct signal_info *info)
 {
 	struct watched_signal *watched = CONTAINER_OF(w, struct watched_signal, watcher);
@@ -109,6 +118,8 @@ static void on_signal(struct reactor *r, struct signal_watcher *w, const struct 
 	event.n_subjects = 1;
 	event.details = details;
 	event.n_details = ARRAY_LENGTH(details);
+	if (!has_sender(info))
+		details[2].value = NULL;
 	s->base.host->emit(&s->base, &event, 1);
 }
 
