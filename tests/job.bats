@@ -95,7 +95,7 @@ PY
 @test "one word behind -- is shell text with positional parameters" {
   echo 'a b' >f
   run_ev lines f -- 'echo "$0:$1:$#"'
-  [ "$output" = 'evwatch:a b:1' ]
+  [ "$output" = 'evwatch: lines1:a b:1' ]
 }
 
 @test "EVWATCH_ variables are set, those of an outer one are not passed on" {

@@ -245,3 +245,27 @@ void time_add(struct buf *out, const struct timespec *time)
 	strftime(offset, sizeof offset, "%z", &tm);
 	buf_printf(out, "%s.%06ld%.3s:%s", date, time->tv_nsec / 1000, offset, offset + 3);
 }
+
+int backoff_parse(const char *word, int64_t *first, int64_t *most, struct error *e)
+{
+	const char *colon = strchr(word, ':');
+	char text[64];
+
+	*most = BACKOFF_MOST;
+	if (!colon) {
+		if (duration_parse(word, first, e) < 0)
+			return -1;
+		if (*first > *most) /* as it was asked for, and no longer */
+			*most = *first;
+		return 0;
+	}
+	if ((size_t)(colon - word) >= sizeof text)
+		return error_set(e, "not DUR or DUR:MAX");
+	memcpy(text, word, (size_t)(colon - word));
+	text[colon - word] = '\0';
+	if (duration_parse(text, first, e) < 0 || duration_parse(colon + 1, most, e) < 0)
+		return -1;
+	return *first > *most
+		   ? error_set(e, "%s is the longest wait, but the first is %s", colon + 1, text)
+		   : 0;
+}

@@ -21,6 +21,12 @@ struct error;
 /* `250ms`, `1m30s`, `0.5s`, bare number: seconds. Result in nanoseconds. Returns 0 or -1. */
 int duration_parse(const char *word, int64_t *ns, struct error *e);
 
+/* Where `DUR` of a backoff is given without `MAX`. */
+#define BACKOFF_MOST (60 * NS_PER_S)
+
+/* `DUR` or `DUR:MAX`, a wait that doubles up to MAX. Returns 0 or -1. */
+int backoff_parse(const char *word, int64_t *first, int64_t *most, struct error *e);
+
 /* `64k`, `10M`, `1G` (powers of 1024; `B` and `iB` may follow). Result in bytes. Returns 0 or -1.
  */
 int size_parse(const char *word, uint64_t *bytes, struct error *e);

@@ -50,6 +50,7 @@ static void print_event(struct armed_rule *a, const struct event *event)
 		log_error(a->rule->name, "out of memory: an event is not printed");
 	else if (sink_write(e->output, e->line.data, e->line.length) == 0)
 		armed_count(a, 0);
+	armed_check_runs(a);
 }
 
 static bool is_printed(const struct armed_rule *a)
@@ -228,12 +229,14 @@ static const struct source_host source_host = {
 
 void armed_count(struct armed_rule *a, int status)
 {
-	uint64_t most = a->rule->own.runs;
-
 	a->runs++;
 	a->last_status = status;
 	engine_count(a->engine, status);
-	if (most && a->runs >= most)
+}
+
+void armed_check_runs(struct armed_rule *a)
+{
+	if (a->rule->own.runs && a->runs >= a->rule->own.runs && !a->job_ended)
 		armed_end(a);
 }
 

@@ -1,7 +1,9 @@
 /* What a rule's job says of its runs, and who hears of it: the log, the sources, the counts. */
 #include "engine/state.h"
 
+#include "base/buf.h"
 #include "base/log.h"
+#include "base/signame.h"
 #include "base/units.h"
 #include "engine/control.h"
 #include "engine/printer.h"
@@ -49,7 +51,35 @@ static void on_run_began(void *owner, uint64_t ordinal, pid_t pid, void *sender,
 		from->rule->type->run_began(from->source, token);
 }
 
-static void log_run(const struct armed_rule *a, const struct run_result *result)
+/* What a person is told of a run that failed. */
+static void describe_failure(struct buf *b, const struct run_result *result)
+{
+	char name[16];
+
+	buf_printf(b, "run %llu ", (unsigned long long)result->ordinal);
+	if (result->timed_out)
+		buf_add_text(b, "was stopped by --timeout");
+	else if (result->signal)
+		buf_printf(b, "was killed by SIG%s",
+			   signal_name(result->signal, name, sizeof name));
+	else
+		buf_printf(b, "failed with status %d", result->status);
+	buf_add_text(b, " after ");
+	duration_say(b, result->duration);
+	if (result->attempts > 1)
+		buf_printf(b, ", the last of %llu attempts", (unsigned long long)result->attempts);
+}
+
+static void log_failure(const struct armed_rule *a, const struct run_result *result)
+{
+	struct buf b = {0};
+
+	describe_failure(&b, result);
+	log_warn(a->rule->name, "%s", b.failed ? "a run failed" : b.data);
+	buf_free(&b);
+}
+
+static void log_end(const struct armed_rule *a, const struct run_result *result)
 {
 	struct buf b = {0};
 
@@ -61,17 +91,28 @@ static void log_run(const struct armed_rule *a, const struct run_result *result)
 	buf_free(&b);
 }
 
+/* A command that could not be started was logged with the reason; one that evwatch stopped did not
+ * fail. */
+static void log_run(const struct armed_rule *a, const struct run_result *result)
+{
+	log_end(a, result);
+	if (result->status && result->pid > 0 && !result->stopped)
+		log_failure(a, result);
+}
+
 static void on_run_ended(void *owner, const struct run_result *result)
 {
 	struct armed_rule *a = owner;
-	struct run_outcome outcome = {result->status, result->output, result->output_length};
+	struct run_outcome outcome = {result->status, result->output, result->output_length,
+				      result->stopped};
 
 	log_run(a, result);
-	tell_source_ended(result->sender, result->token, &outcome);
 	live_changed(a->engine);
 	if (result->batch)
 		links_ran(a, result);
 	armed_count(a, result->status);
+	tell_source_ended(result->sender, result->token, &outcome);
+	armed_check_runs(a);
 }
 
 static void on_ticket(void *owner, uint64_t ticket, const struct run_result *result)

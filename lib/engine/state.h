@@ -127,6 +127,8 @@ struct armed_rule *armed_new(struct engine *e, struct generation *g, const struc
 void armed_free(struct armed_rule *a);
 /* A run of the rule has ended, or an event of it was printed. */
 void armed_count(struct armed_rule *a, int status);
+/* After that, once the source has heard of it: --runs may be used up. */
+void armed_check_runs(struct armed_rule *a);
 
 /* ---- runs.c: what a rule's job and its feed say ---- */
 extern const struct job_host rule_job_host;

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BACKOFF_MOST (60 * NS_PER_S) /* where no MAX is given */
-#define FIELD(name)  offsetof(struct job_config, name)
+#define FIELD(name) offsetof(struct job_config, name)
 
 static const char *const busy_names[] = {"queue", "skip", "restart", "signal", "parallel", NULL};
 static const char *const stdin_names[] = {"null", "paths", "json", "inherit", NULL};
@@ -39,32 +38,11 @@ static int parse_stop_signal(void *config, const char *word, struct error *e)
 	return c->stop_signal < 0 ? -1 : 0;
 }
 
-/* DUR or DUR:MAX */
 static int parse_backoff(void *config, const char *word, struct error *e)
 {
 	struct job_config *c = config;
-	const char *colon = strchr(word, ':');
-	char first[64];
 
-	if (!colon) {
-		c->backoff_max = BACKOFF_MOST;
-		if (duration_parse(word, &c->backoff, e) < 0)
-			return -1;
-		if (c->backoff > c->backoff_max) /* as it was asked for, and no longer */
-			c->backoff_max = c->backoff;
-		return 0;
-	}
-	if ((size_t)(colon - word) >= sizeof first)
-		return error_set(e, "not DUR or DUR:MAX");
-	memcpy(first, word, (size_t)(colon - word));
-	first[colon - word] = '\0';
-	if (duration_parse(first, &c->backoff, e) < 0)
-		return -1;
-	if (duration_parse(colon + 1, &c->backoff_max, e) < 0)
-		return -1;
-	return c->backoff > c->backoff_max
-		   ? error_set(e, "%s is the longest wait, but the first is %s", colon + 1, first)
-		   : 0;
+	return backoff_parse(word, &c->backoff, &c->backoff_max, e);
 }
 
 /* N or forever */

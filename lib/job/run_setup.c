@@ -13,7 +13,7 @@ static int prepare(struct run_setup *s, struct sink *out, struct sink *err, stru
 		return error_errno(e, "cannot open /dev/null");
 	if (surroundings_open(&s->around, &s->config->around, e) < 0)
 		return -1;
-	if (program_open(&s->program, s->command, &s->around) < 0)
+	if (program_open(&s->program, s->command, &s->around, s->rule) < 0)
 		return error_errno(e, "cannot prepare the command");
 	return output_plan_open(&s->output, s->reactor, &s->config->output, s->rule, out, err, e);
 }

@@ -93,10 +93,19 @@ size_t launch_fit(const struct program *p, const char *const *subjects, size_t f
 	return fit || from == n ? fit : 1;
 }
 
-int program_open(struct program *p, const struct command *c, const struct surroundings *s)
+static char *title_of(const char *rule)
+{
+	char *title;
+
+	return asprintf(&title, "evwatch: %s", rule) < 0 ? NULL : title;
+}
+
+int program_open(struct program *p, const struct command *c, const struct surroundings *s,
+		 const char *rule)
 {
 	*p = (struct program){.shell = s->shell ? s->shell : "/bin/sh"};
-	if (program_read(p, c, !s->shell) < 0)
+	p->title = title_of(rule);
+	if (!p->title || program_read(p, c, !s->shell) < 0)
 		return -1;
 	p->room = room_for_subjects(p, s);
 	return 0;
@@ -107,6 +116,7 @@ void program_close(struct program *p)
 	for (size_t i = 0; i < p->count; i++)
 		free(p->words[i]);
 	free(p->words);
+	free(p->title);
 	*p = (struct program){0};
 }
 
@@ -124,7 +134,7 @@ static int prepare_argv(struct launch *l, const struct program *p, const char *c
 		l->argv[at++] = (char *)(uintptr_t)p->shell;
 		l->argv[at++] = (char *)(uintptr_t) "-c";
 		l->argv[at++] = (char *)(uintptr_t)p->text;
-		l->argv[at++] = (char *)(uintptr_t) "evwatch";
+		l->argv[at++] = p->title;
 		for (size_t i = 0; i < n; i++)
 			l->argv[at++] = (char *)(uintptr_t)subjects[i];
 		return 0;

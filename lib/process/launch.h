@@ -78,11 +78,14 @@ struct program {
 	size_t count;
 	const char *text; /* borrowed: shell text, or NULL */
 	const char *shell;
+	char *title;   /* owned: $0 of the text, with which the shell's messages begin */
 	size_t braces; /* words that are {} */
 	size_t room;   /* bytes for subjects in one argument list; SIZE_MAX: they go nowhere */
 };
 
-int program_open(struct program *p, const struct command *c, const struct surroundings *s);
+/* `rule` is named by the shell's own messages. Returns 0, or -1 with ENOMEM. */
+int program_open(struct program *p, const struct command *c, const struct surroundings *s,
+		 const char *rule);
 void program_close(struct program *p);
 
 /* Arguments and environment of one run. */

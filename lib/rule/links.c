@@ -48,7 +48,7 @@ static const struct rule *find_command(struct rules *rules, const struct rule *f
 	struct error e;
 
 	error_clear(&e);
-	if (found && found->command.count)
+	if (found && found->command.count && found != from)
 		return found;
 	if (found == from) {
 		error_set(&e, "%s%s: a rule cannot follow itself", what, word);

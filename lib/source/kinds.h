@@ -9,6 +9,6 @@ extern const struct source_type source_every, source_after, source_at;      /* t
 extern const struct source_type source_cron, source_calendar;               /* time/ */
 extern const struct source_type source_signal, source_listen, source_relay; /* *.c, relay/ */
 extern const struct source_type source_lines, source_probe, source_exit;
-extern const struct source_type source_task;
+extern const struct source_type source_run, source_ended, source_task;
 
 #endif

@@ -69,6 +69,7 @@ struct run_outcome {
 	int status;         /* as a shell counts it: 0 to 255, 128 + signal; -1: there was no run */
 	const char *output; /* what it wrote, when the event asked for it (`capture`); else NULL */
 	size_t output_length;
+	bool stopped; /* by evwatch, on purpose */
 };
 
 /* How a rule's runs for one batch of events came out, for rule_ran. */
