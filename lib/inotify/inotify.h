@@ -96,6 +96,10 @@ int inotify_listen(struct inotify_user *u, struct inotify_listener *l, const cha
 /* The last listener of an inode takes the kernel's watch with it. */
 void inotify_unlisten(struct inotify_user *u, struct inotify_listener *l);
 
+/* Another listener of this user that listens to the same inode, or NULL. */
+struct inotify_listener *inotify_other(const struct inotify_user *u,
+				       const struct inotify_listener *l);
+
 static inline bool inotify_listens(const struct inotify_listener *l)
 {
 	return l->wd > 0;

@@ -279,6 +279,17 @@ void inotify_unlisten(struct inotify_user *u, struct inotify_listener *l)
 		listener_drop(u->on, l);
 }
 
+struct inotify_listener *inotify_other(const struct inotify_user *u,
+				       const struct inotify_listener *l)
+{
+	const struct watch *watch = watches_find(&u->on->watches, l->wd);
+	struct inotify_listener *other = watch ? watch->first : NULL;
+
+	while (other && (other == l || other->user != l->user))
+		other = other->next;
+	return other;
+}
+
 size_t inotify_watches(const struct inotify_user *u)
 {
 	return u->on ? u->on->watches.count : 0;

@@ -110,6 +110,8 @@ static void deliver(size_t most)
 
 		if (q->watch < 0 && strcmp(q->name, "w") != 0)
 			continue;
+		if (n && q->bits && !draw(3))
+			model_active(&w.model, n, q->name, 1);
 		if (n && q->bits)
 			model_hint(&w.model, n, q->name, q->bits);
 		else if (n)
@@ -263,11 +265,33 @@ static bool enters(struct model *m, const struct node *d, const char *name)
 	return strcmp(name, "skip") != 0 && (!w.depth || node_depth(d) < w.depth);
 }
 
-static void flickered(struct model *m, struct node *d, const char *name)
+/* What is in hand, or gone, is reported by a path that another may have. */
+static bool is_in_tree(const struct node *n)
 {
+	for (; n; n = n->parent)
+		if (n->in_hand || n->gone)
+			return false;
+	return true;
+}
+
+static void flickered(struct model *m, struct node *d, const char *name, unsigned active)
+{
+	char *path = path_of(d, name);
+
 	(void)m;
-	(void)d;
-	(void)name;
+	(void)active;
+	w.wrong += is_in_tree(d) && place_of(path) < w.count;
+	free(path);
+}
+
+static void active(struct model *m, struct node *d, const char *name, char type, unsigned bits)
+{
+	char *path = path_of(d, name);
+
+	(void)m;
+	(void)type;
+	w.wrong += !bits || (is_in_tree(d) && place_of(path) == w.count);
+	free(path);
 }
 
 static void changed(struct model *m, struct node *d, const char *name, char type, bool content)
@@ -288,8 +312,8 @@ static void unseen(struct model *m, struct node *n, int error)
 	(void)error;
 }
 
-static const struct model_host host = {enters, came,      gone,    take,  put,
-				       drop,   flickered, changed, unseen};
+static const struct model_host host = {enters, came,      gone,   take,    put,
+				       drop,   flickered, active, changed, unseen};
 
 /* ---- what must be equal ---------------------------------------------------------------------- */
 

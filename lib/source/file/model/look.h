@@ -2,7 +2,7 @@
  * What one look at a path says, and the file system that is looked at.
  *
  * The file system is a struct of functions, so that the model can be tested on a tree in memory;
- * disk.c is the kernel's. A directory is opened by its path and held against the identity that is
+ * disk.h is the kernel's. A directory is opened by its path and held against the identity that is
  * expected there; its entries are then looked at through the descriptor. So a rename of anything
  * above it cannot lead a look astray.
  */

@@ -85,7 +85,30 @@ static struct touched *touch(struct model *m, struct touches *in, struct node *d
 
 void model_hint(struct model *m, struct node *d, const char *name, unsigned bits)
 {
-	touch(m, &m->hinted, d, name, bits);
+	struct touched *t = touch(m, &m->hinted, d, name, bits);
+
+	/* What was done before was done to what goes now. */
+	if (t && bits & (HINT_DELETED | HINT_LEFT)) {
+		t->earlier |= t->active;
+		t->active = 0;
+	}
+}
+
+void model_active(struct model *m, struct node *d, const char *name, unsigned active)
+{
+	const struct entry *e = entries_find(d->entries, name);
+	struct touched *t = touches_find(&m->hinted, d, name);
+
+	if (!t)
+		t = touches_find(&m->round, d, name);
+	if (!t && e) {
+		m->host->active(m, d, name, e->type, active);
+		return;
+	}
+	if (!t)
+		t = touch(m, &m->hinted, d, name, HINT_SCAN);
+	if (t)
+		t->active |= active;
 }
 
 void model_add_root(struct model *m, const char *path)
@@ -270,6 +293,16 @@ static void look_at_some(struct model *m)
 		m->fs->close(m->fs, folder);
 }
 
+static void pass_on(struct model *m, const struct touched *t)
+{
+	struct touched *in_round = touch(m, &m->round, t->node, t->name, t->bits);
+
+	if (!in_round)
+		return;
+	in_round->active |= t->active;
+	in_round->earlier |= t->earlier;
+}
+
 /*
  * What is lost from now on waits for the next round: a look that was made before may say what was
  * never heard of again.
@@ -282,7 +315,7 @@ static void begin_round(struct model *m)
 	{
 		struct touched *t = CONTAINER_OF(at, struct touched, link);
 
-		touch(m, &m->round, t->node, t->name, t->bits);
+		pass_on(m, t);
 		touches_drop(&m->hinted, t);
 	}
 	m->drained = false;

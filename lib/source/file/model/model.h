@@ -45,8 +45,11 @@ struct model_host {
 		      struct node *self);
 	void (*put)(struct model *m, struct node *d, const char *name, void *thing);
 	void (*drop)(struct model *m, void *thing);
-	/* It came and went again within one look. */
-	void (*flickered)(struct model *m, struct node *d, const char *name);
+	/* It came and went again within one look; `active` was done to it. */
+	void (*flickered)(struct model *m, struct node *d, const char *name, unsigned active);
+	/* This was done to what stands there: bits that only the observer and the host know. */
+	void (*active)(struct model *m, struct node *d, const char *name, char type,
+		       unsigned active);
 	/* Another look says that it was written, or (content false) that its owner or mode is
 	 * another. */
 	void (*changed)(struct model *m, struct node *d, const char *name, char type, bool content);
@@ -123,7 +126,10 @@ void model_add_root(struct model *m, const char *path);
 
 /* Something happened to this name; `bits` of enum hint. */
 void model_hint(struct model *m, struct node *d, const char *name, unsigned bits);
-/* The same of a node's own name, in its parent. */
+/* Something was done to what stands at this name: reported as it is, but not before what is still
+ * to be looked at there. */
+void model_active(struct model *m, struct node *d, const char *name, unsigned active);
+/* As model_hint, of a node's own name in its parent. */
 void model_suspect(struct model *m, struct node *n, unsigned bits);
 /* Events are missing: the node, and with `below` all below it, is read again. */
 void model_lost(struct model *m, struct node *n, bool below);

@@ -109,10 +109,18 @@ static void match(struct touched *to, const struct source *sources, size_t n)
 		}
 }
 
+static void report_earlier(struct model *m, struct touched *t, const struct entry *e)
+{
+	if (t->earlier)
+		m->host->active(m, t->node, t->name, e->type, t->earlier);
+	t->earlier = 0;
+}
+
 static void take(struct model *m, struct touched *t)
 {
 	struct entry *e = entries_find(t->node->entries, t->name);
 
+	report_earlier(m, t, e);
 	t->self = e->entered ? e->node : NULL;
 	t->thing = m->host->take(m, t->node, e->name, e->type, t->self);
 	if (m->reading.node == t->node)
@@ -197,6 +205,7 @@ static void remove_one(struct model *m, struct touched *t)
 
 	if (!e)
 		return;
+	report_earlier(m, t, e);
 	if (m->reading.node == t->node)
 		m->reading.disturbed = true;
 	if (e->entered) {
@@ -356,30 +365,40 @@ static void confirm(struct model *m, struct touched *t, struct entry *e)
 	}
 }
 
-static void add_one(struct model *m, struct touched *t)
+static void add_new(struct model *m, struct touched *t)
 {
-	static const unsigned came = HINT_CREATED | HINT_CAME, went = HINT_DELETED | HINT_LEFT;
-	struct entry *e = entries_find(t->node->entries, t->name);
+	struct entry *e = add_entry(m, t);
 
-	if (!t->looked || t->arrives)
-		return;
-	if (!t->now.type) {
-		if (!t->differs && t->bits & came && t->bits & went)
-			m->host->flickered(m, t->node, t->name);
-		return;
-	}
-	if (e) {
-		confirm(m, t, e);
-		return;
-	}
-	if (t->node->gone)
-		return;
-	e = add_entry(m, t);
 	if (!e)
 		return;
 	m->host->came(m, t->node, t->name, e->type);
 	if (e->type == 'd' && m->host->enters(m, t->node, t->name))
 		model_enter(m, t->node, e, &t->now.identity);
+}
+
+static bool has_flickered(const struct touched *t)
+{
+	static const unsigned came = HINT_CREATED | HINT_CAME, went = HINT_DELETED | HINT_LEFT;
+
+	return !t->now.type && !t->differs && t->bits & came && t->bits & went;
+}
+
+static void add_one(struct model *m, struct touched *t)
+{
+	struct entry *e;
+
+	if (!t->looked)
+		return;
+	if (has_flickered(t))
+		m->host->flickered(m, t->node, t->name, t->earlier | t->active);
+	e = entries_find(t->node->entries, t->name);
+	if (e && !t->arrives)
+		confirm(m, t, e);
+	else if (!e && t->now.type && !t->node->gone)
+		add_new(m, t);
+	e = entries_find(t->node->entries, t->name);
+	if (e && t->earlier | t->active)
+		m->host->active(m, t->node, t->name, e->type, t->earlier | t->active);
 }
 
 /* ---- steps ----------------------------------------------------------------------------------- */

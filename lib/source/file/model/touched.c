@@ -41,9 +41,14 @@ void touches_init(struct touches *t)
 	list_init(&t->order);
 }
 
+struct touched *touches_find(const struct touches *t, const struct node *d, const char *name)
+{
+	return table_find(&t->by_name, &(struct key){d, name});
+}
+
 struct touched *touches_add(struct touches *t, struct node *d, const char *name)
 {
-	struct touched *at = table_find(&t->by_name, &(struct key){d, name});
+	struct touched *at = touches_find(t, d, name);
 	size_t length = strlen(name) + 1;
 
 	if (at)

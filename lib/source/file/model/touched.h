@@ -24,6 +24,8 @@ struct touched {
 	struct link link;
 	struct node *node; /* held */
 	unsigned bits;     /* enum hint, all of them */
+	unsigned active;   /* what was done to what stands there: the host's bits */
+	unsigned earlier;  /* and to what left since */
 	bool looked;
 	bool differs;  /* from what is known: decided once all are looked at */
 	uint8_t tries; /* rounds in which its directory was not where it was expected */
@@ -46,6 +48,8 @@ void touches_init(struct touches *t);
 void touches_free(struct touches *t);
 /* The one of this name, a new one if there is none. NULL with ENOMEM. */
 struct touched *touches_add(struct touches *t, struct node *d, const char *name);
+/* NULL: there is none. */
+struct touched *touches_find(const struct touches *t, const struct node *d, const char *name);
 void touches_drop(struct touches *t, struct touched *at);
 static inline bool touches_empty(const struct touches *t)
 {

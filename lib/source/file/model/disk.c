@@ -1,0 +1,203 @@
+/* The kernel's file system: statx(2), openat2(2), getdents64(2); see disk.h. */
+#include "source/file/model/disk.h"
+
+#include "base/fd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* ---- statx ----------------------------------------------------------------------------------- */
+
+static char type_of(unsigned mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		return 'f';
+	case S_IFDIR:
+		return 'd';
+	case S_IFLNK:
+		return 'l';
+	default:
+		return 'o';
+	}
+}
+
+/* FNV-1a: of numbers that are compared for equality alone. */
+static uint32_t fold(const void *bytes, size_t n)
+{
+	const unsigned char *b = bytes;
+	uint32_t hash = 2166136261U;
+
+	while (n--)
+		hash = (hash ^ *b++) * 16777619U;
+	return hash | 1; /* 0 says that there is none */
+}
+
+static void fill(struct look *out, const struct statx *st)
+{
+	const uint32_t device[2] = {st->stx_dev_major, st->stx_dev_minor};
+	const int64_t born[2] = {st->stx_btime.tv_sec, st->stx_btime.tv_nsec};
+	const int64_t content[3] = {st->stx_mtime.tv_sec, st->stx_mtime.tv_nsec,
+				    (int64_t)st->stx_size};
+	const uint32_t attributes[3] = {st->stx_mode, st->stx_uid, st->stx_gid};
+
+	*out = (struct look){
+	    .type = type_of(st->stx_mode),
+	    .identity = {st->stx_ino, fold(device, sizeof device), 0},
+	    .stamp = {fold(content, sizeof content), fold(attributes, sizeof attributes)},
+	    .changed = st->stx_ctime.tv_sec * INT64_C(1000000000) + st->stx_ctime.tv_nsec};
+	if (st->stx_mask & STATX_BTIME)
+		out->identity.born = fold(born, sizeof born);
+}
+
+static int look(const struct file_system *fs, int folder, const char *name, bool follow,
+		struct look *out)
+{
+	struct statx st = {0};
+	int flags = AT_NO_AUTOMOUNT | (follow ? 0 : AT_SYMLINK_NOFOLLOW);
+
+	(void)fs;
+	*out = (struct look){0};
+	if (!*name)
+		flags |= AT_EMPTY_PATH;
+	if (statx(folder == FOLDER_NONE ? AT_FDCWD : folder, name, flags,
+		  STATX_BASIC_STATS | STATX_BTIME, &st) < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+	fill(out, &st);
+	return 0;
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static int open_strictly(int folder, const char *path, int flags)
+{
+	const struct open_how how = {.flags = (unsigned)flags, .resolve = RESOLVE_NO_SYMLINKS};
+
+	return (int)syscall(SYS_openat2, folder, path, &how, sizeof how);
+}
+
+/* The root may be reached over links, what is below it may not. */
+static int open_below_root(const struct opening *how, int flags)
+{
+	char root[4096];
+	const char *below = how->path + how->root;
+	int top, fd;
+
+	if (how->root >= sizeof root) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(root, how->path, how->root);
+	root[how->root] = '\0';
+	while (*below == '/')
+		below++;
+	top = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (top < 0)
+		return -1;
+	fd = open_strictly(top, below, flags);
+	fd_close(&top);
+	return fd;
+}
+
+static int open_path(const struct opening *how, int flags)
+{
+	bool is_root = !how->path[how->root];
+	int fd;
+
+	if (is_root || how->follow)
+		return open(how->path, flags);
+	fd = open_strictly(AT_FDCWD, how->path, flags);
+	if (fd < 0 && errno == ELOOP)
+		fd = open_below_root(how, flags);
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM)) /* EPERM: an old seccomp filter */
+		fd = open(how->path, flags | O_NOFOLLOW);
+	return fd;
+}
+
+static int open_folder(const struct file_system *fs, const struct opening *how, struct look *out)
+{
+	struct disk *d = (struct disk *)(uintptr_t)fs;
+	int flags = O_DIRECTORY | O_CLOEXEC;
+	int fd = open_path(how, flags | (how->to_read ? O_RDONLY | O_NONBLOCK : O_PATH));
+
+	if (fd < 0)
+		return -1;
+	if (how->to_read)
+		d->filled = d->at = 0;
+	if (look(fs, fd, "", false, out) < 0)
+		fd_close(&fd);
+	return fd;
+}
+
+static void close_folder(const struct file_system *fs, int folder)
+{
+	(void)fs;
+	fd_close(&folder);
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+/* As in getdents(2). */
+struct dirent64_of_kernel {
+	uint64_t inode;
+	int64_t offset;
+	unsigned short length;
+	unsigned char type;
+	char name[];
+};
+
+static char type_of_entry(unsigned char type)
+{
+	return type == DT_UNKNOWN ? '?' : type_of((unsigned)type << 12);
+}
+
+static bool is_dots(const char *name)
+{
+	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
+}
+
+static int refill(struct disk *d, int folder)
+{
+	long n;
+
+	do
+		n = syscall(SYS_getdents64, folder, d->buffer, sizeof d->buffer);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == ENOENT ? 0 : -1; /* ENOENT: it was removed meanwhile */
+	d->filled = (size_t)n;
+	d->at = 0;
+	return n > 0;
+}
+
+static int next(const struct file_system *fs, int folder, struct listed *out)
+{
+	struct disk *d = (struct disk *)(uintptr_t)fs;
+
+	for (;;) {
+		const struct dirent64_of_kernel *e;
+		int got = d->at < d->filled ? 1 : refill(d, folder);
+
+		if (got <= 0)
+			return got;
+		e = (const void *)(d->buffer + d->at);
+		d->at += e->length;
+		if (is_dots(e->name))
+			continue;
+		*out = (struct listed){e->name, type_of_entry(e->type), e->inode};
+		return 1;
+	}
+}
+
+void disk_init(struct disk *d)
+{
+	d->fs = (struct file_system){open_folder, look, next, close_folder};
+	d->filled = d->at = 0;
+}

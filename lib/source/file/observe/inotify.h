@@ -1,0 +1,39 @@
+/*
+ * Changes by inotify(7): a watch for each directory that is entered.
+ *
+ * Events say where to look; the model looks when the queue is empty. What was done to files
+ * (written, closed, opened ...) is passed on as enum active.
+ */
+#ifndef EVWATCH_SOURCE_FILE_OBSERVE_INOTIFY_H
+#define EVWATCH_SOURCE_FILE_OBSERVE_INOTIFY_H
+
+#include "inotify/inotify.h"
+#include "source/file/model/observer.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the model passes on as `active`. */
+enum active {
+	ACTIVE_MODIFY = 1,
+	ACTIVE_CLOSE_WRITE = 2,
+	ACTIVE_ATTRIB = 4,
+	ACTIVE_OPEN = 8,
+	ACTIVE_ACCESS = 16,
+	ACTIVE_UNMOUNT = 32,
+};
+
+struct inotify_observer {
+	struct observer base;
+	struct inotify_user user; /* of the set; the rule's name and priority are set */
+	struct inotify_set *set;
+	char *const *roots; /* for the choice of an instance; absolute, without links */
+	size_t n_roots;
+	unsigned active; /* enum active: what is asked for beside what makes the tree */
+	/* There is something for model_work. */
+	void (*wake)(struct inotify_observer *o);
+};
+
+extern const struct observer_type observer_inotify;
+
+#endif
