@@ -165,8 +165,9 @@ T
   [ "$status" = 0 ]
   [ "$output" = tick ]
   run_ev -vv --once every 10ms
-  [ "${lines[0]}" = "evwatch: 1 rule is armed; the loop waits by $EVWATCH_BACKEND" ]
-  grep -q '^evwatch: the loop has ended after 1 run$' <<<"$output"
+  [[ ${lines[0]} =~ ^[0-9:]{8}\.[0-9]{3}\ evwatch:\ every1:\ on\ a\ tick\ every\ 10ms ]]
+  grep -q "evwatch: 1 rule is armed; the loop waits by $EVWATCH_BACKEND$" <<<"$output"
+  grep -q 'evwatch: the loop has ended after 1 run$' <<<"$output"
 }
 
 @test "--count ends with the last run's status" {

@@ -28,6 +28,18 @@ shell_is_back() {
   shell_is_back
 }
 
+@test "a full-screen command has all rows, and the status line has its own again afterwards" {
+  keys '"$EV" -e "v: after 1ms --stdin inherit -- less -X +G /etc/services" -e "x: every 1h"; echo "status $?"' Enter
+  shows '(END)'
+  [ "$(screen | tail -n 1)" = '/etc/services (END)' ]
+  keys q
+  shows '| next: x in'
+  [[ $(screen | tail -n 1) = 'v ok in '*' | next: x in '*' | 1 rule armed' ]]
+  keys C-c
+  until_ok '[ "$(screen | grep -c "next: x in")" = 0 ]'
+  shell_is_back
+}
+
 @test "less shows a page at a time, and ends" {
   seq 1000 >numbers
   keys '"$EV" -1 after 1ms --stdin inherit -- less numbers; echo "status $?"' Enter

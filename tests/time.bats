@@ -500,20 +500,23 @@ sys.stdout.write(shown.decode().replace("\33", "ESC"))
 PY
 }
 
-@test "-v on a terminal keeps a live line of what fires next and what runs" {
+@test "a terminal has a status line: what runs, how the last run ended, what is next" {
   export EV TERM=xterm
-  on_terminal 'next: backup in .*running: work' -v -e 'work: after 10ms -- printf part; exec sleep 60' \
+  on_terminal 'running: work.*next: backup in' -e 'work: after 10ms -- printf part; exec sleep 60' \
     -e 'backup: cron "0 3 * * *" -- true' >shown
   # A scroll region keeps what commands write off the last row; both are undone at the end.
   grep -q 'ESC\[1;23r' shown
-  grep -q 'ESC7ESC\[24;1HESC\[7mnext: backup in .*, 03:00:00; running: workESC\[KESC\[0mESC8' shown
+  grep -q 'ESC7ESC\[24;1HESC\[7mrunning: work | next: backup in .*, 03:00:00 .*ESC\[KESC\[0mESC8' shown
   grep -q 'ESC7ESC\[rESC\[24;1HESC\[KESC8' shown
+  grep -q '^evwatch: backup: on ' shown
+  on_terminal 'bad FAILED .3. after' -e 'bad: after 10ms -- exit 3' -e 'x: every 1h' >shown
+  on_terminal '59 min .* left\]' --within 1h -e 'f: file .' >shown
   NO_COLOR=1 on_terminal 'next: x in' -v -e 'x: every 1h -- true' >shown
-  [ "$(grep -c '\[7m' shown)" = 0 ]
-  # Not where escape sequences would be litter, and not without being asked.
+  [ "$(grep -c '\[[37]' shown)" = 0 ]
+  # Not where escape sequences would be litter.
   TERM=dumb on_terminal 'run 1 ended' -v -e 'x: every 1h --initial -- sleep 1.1' >shown
   [ "$(grep -c ESC shown)" = 0 ]
-  on_terminal 'said' -e 'x: every 1h --initial -- sleep 1.1; echo said' >shown
+  on_terminal 'said' -q -e 'x: every 1h --initial -- sleep 1.1; echo said' >shown
   ! grep -q ESC shown
 }
 

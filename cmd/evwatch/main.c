@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LOG_LIMIT = 1024 * 1024 }; /* bytes of diagnostics that wait for a slow reader */
@@ -104,13 +105,39 @@ static void write_log(void *sink, const char *line, size_t length)
 	sink_write(sink, line, length);
 }
 
-/* -v for somebody who looks on: not in a log, and not where escape sequences are shown as such. */
-static bool wants_live_line(const struct process_options *o)
+/* Somebody looks on: not in a log, and not where escape sequences are shown as such. */
+static bool has_screen(const struct process_options *o)
 {
 	const char *terminal = getenv("TERM");
 
-	return o->verbose && !o->quiet && o->log == 0 && isatty(2) && terminal && *terminal &&
-	       strcmp(terminal, "dumb") != 0;
+	return o->log == 0 && isatty(2) && terminal && *terminal && strcmp(terminal, "dumb") != 0;
+}
+
+/* Is standard error the journal's (systemd.exec(5), JOURNAL_STREAM)? */
+static bool is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(2, &st) == 0 &&
+	       st.st_dev == device && st.st_ino == inode;
+}
+
+static void set_up_log(const struct process_options *o)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	log_setup(o->quiet         ? LOG_ERROR
+		  : o->verbose > 1 ? LOG_DEBUG
+		  : o->verbose     ? LOG_INFO
+				   : LOG_WARN,
+		  o->log == 1);
+	log_set_look((struct log_look){
+	    .time = o->verbose && !o->quiet,
+	    .colour = has_screen(o) && !(no_color && *no_color),
+	    .journal = is_journal(),
+	});
 }
 
 static struct engine_end run_engine(struct reactor *r, const struct process_options *o,
@@ -123,7 +150,7 @@ static struct engine_end run_engine(struct reactor *r, const struct process_opti
 	    .fail_fast = o->fail_fast,
 	    .ready_file = o->ready_file,
 	    .control = o->control,
-	    .live_line = wants_live_line(o),
+	    .live_line = has_screen(o) && !o->quiet,
 	    .guard = guard,
 	    .reread = command_line_reread,
 	    .reread_context = (void *)o,
@@ -215,11 +242,6 @@ static struct engine_end run(const struct process_options *o, struct rules *rule
 		rules_tell(rules);
 		return (struct engine_end){.status = printed(0)};
 	}
-	log_setup(o->quiet         ? LOG_ERROR
-		  : o->verbose > 1 ? LOG_DEBUG
-		  : o->verbose     ? LOG_INFO
-				   : LOG_WARN,
-		  o->log == 1);
 	signal(SIGCHLD, SIG_DFL); /* ignored, no child's end could be told */
 	signal(SIGPIPE, SIG_IGN); /* a gone reader is an error of write(2), not the end */
 	return run_guarded(o, rules);
@@ -238,6 +260,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && tool_find(argv[1]))
 		return run_tool(tool_find(argv[1]), argc - 1, argv + 1);
 	failed = command_line_read(&options, &rules, argv + 1, argc - 1) < 0;
+	set_up_log(&options);
 	if (options.help || options.version)
 		end.status = tell_about(&options, argv);
 	else if (failed)

@@ -6,6 +6,7 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -243,6 +244,10 @@ void diagnostics_tell(const struct diagnostics *d)
 {
 	struct buf b = {0};
 
+	for (size_t i = 0; log_is_json() && i < d->count; i++)
+		diagnostic_log(&d->items[i]);
+	if (log_is_json())
+		return;
 	for (size_t i = 0; i < d->count; i++)
 		diagnostic_print(&d->items[i], &b);
 	if (b.data)

@@ -15,6 +15,8 @@ static const char *const level_names[] = {"error", "warning", "info", "debug"};
 static struct {
 	enum log_level level;
 	bool json;
+	struct log_look look;
+	const struct buf *fields;
 	log_writer *writer;
 	void *context;
 } the_log = {.level = LOG_WARN};
@@ -23,6 +25,16 @@ void log_setup(enum log_level level, bool json)
 {
 	the_log.level = level;
 	the_log.json = json;
+}
+
+void log_set_look(struct log_look look)
+{
+	the_log.look = look;
+}
+
+void log_set_fields(const struct buf *fields)
+{
+	the_log.fields = fields;
 }
 
 void log_set_writer(log_writer *writer, void *context)
@@ -78,18 +90,42 @@ static void line_as_json(struct buf *line, enum log_level level, const char *rul
 	}
 	buf_add_text(line, "\"message\":");
 	json_add_string(line, text, strlen(text));
+	if (the_log.fields && the_log.fields->length)
+		buf_add(line, the_log.fields->data, the_log.fields->length);
 	if (fields && fields->length)
 		buf_add(line, fields->data, fields->length);
 	buf_add_text(line, "}\n");
 }
 
-static void line_as_text(struct buf *line, const char *rule, const char *text)
+/* Milliseconds: what happens together is seen to. */
+static void add_time(struct buf *line)
 {
+	struct timespec now;
+	struct tm tm;
+	char text[16];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	localtime_r(&now.tv_sec, &tm);
+	strftime(text, sizeof text, "%H:%M:%S", &tm);
+	buf_printf(line, "%s.%03ld ", text, now.tv_nsec / 1000000);
+}
+
+static void line_as_text(struct buf *line, enum log_level level, const char *rule, const char *text)
+{
+	static const int syslog_levels[] = {3, 4, 6, 7}; /* sd-daemon(3) */
+	static const char *const colours[] = {"\033[31m", "\033[33m", NULL, NULL};
+	const char *colour = the_log.look.colour ? colours[level] : NULL;
+
+	if (the_log.look.journal)
+		buf_printf(line, "<%d>", syslog_levels[level]);
+	else if (the_log.look.time)
+		add_time(line);
 	buf_add_text(line, "evwatch: ");
 	if (rule)
 		buf_printf(line, "%s: ", rule);
+	buf_add_text(line, colour ? colour : "");
 	escape_control(line, text, strlen(text));
-	buf_add_char(line, '\n');
+	buf_add_text(line, colour ? "\033[0m\n" : "\n");
 }
 
 __attribute__((format(printf, 4, 0))) static void log_line(enum log_level level, const char *rule,
@@ -105,7 +141,7 @@ __attribute__((format(printf, 4, 0))) static void log_line(enum log_level level,
 	if (the_log.json)
 		line_as_json(&line, level, rule, fields, text.data ? text.data : format);
 	else
-		line_as_text(&line, rule, text.data ? text.data : format);
+		line_as_text(&line, level, rule, text.data ? text.data : format);
 	if (line.failed)
 		write_plainly("evwatch: out of memory\n", 23);
 	else

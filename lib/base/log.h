@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct buf;
+
 enum log_level {
 	LOG_ERROR, /* always */
 	LOG_WARN,  /* unless --quiet */
@@ -24,6 +26,17 @@ typedef void log_writer(void *context, const char *line, size_t length);
 /* Sets what is told (LOG_WARN at start) and in which form. */
 void log_setup(enum log_level level, bool json);
 
+/* How a line of text looks. */
+struct log_look {
+	bool time;    /* the time of day in front */
+	bool colour;  /* errors red, warnings yellow */
+	bool journal; /* a level in front, as systemd's journal takes it: <3> */
+};
+void log_set_look(struct log_look look);
+
+/* Members of the JSON objects to come, each after a comma; NULL: none any more. Borrowed. */
+void log_set_fields(const struct buf *fields);
+
 /* Replaces the writer; NULL restores the plain write(2) to descriptor 2. */
 void log_set_writer(log_writer *writer, void *context);
 
@@ -32,8 +45,6 @@ void log_pass_on(const char *line, size_t length);
 
 /* Are lines JSON objects? */
 bool log_is_json(void);
-
-struct buf;
 
 /* As below, with further members of the JSON object: each after a comma. The text has none. */
 void log_fields(enum log_level level, const char *rule, const struct buf *fields,

@@ -24,9 +24,20 @@
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
+/* What --log json adds to a line about an event. */
+static void event_fields(struct buf *b, const struct event *event)
+{
+	buf_printf(b, ",\"event\":\"%s\",\"subjects\":[", event->name);
+	for (size_t i = 0; i < event->n_subjects; i++) {
+		buf_add_text(b, i ? "," : "");
+		json_add_string(b, event->subjects[i], strlen(event->subjects[i]));
+	}
+	buf_add_char(b, ']');
+}
+
 static void log_event(const struct armed_rule *a, const struct event *event)
 {
-	struct buf b = {0};
+	struct buf b = {0}, fields = {0};
 
 	if (!log_wants(LOG_INFO))
 		return;
@@ -34,9 +45,12 @@ static void log_event(const struct armed_rule *a, const struct event *event)
 		buf_add_char(&b, ' ');
 		escape_word(&b, event->subjects[i], strlen(event->subjects[i]));
 	}
-	log_info(a->rule->name, "%s%s%s", event->name, b.data ? b.data : "",
-		 event->n_subjects > 3 ? " ..." : "");
+	if (log_is_json())
+		event_fields(&fields, event);
+	log_fields(LOG_INFO, a->rule->name, &fields, "%s%s%s", event->name, b.data ? b.data : "",
+		   event->n_subjects > 3 ? " ..." : "");
 	buf_free(&b);
+	buf_free(&fields);
 }
 
 static void print_event(struct armed_rule *a, const struct event *event)

@@ -176,8 +176,38 @@ int engine_write_ready_file(const struct engine *e)
 	return result;
 }
 
+/* With -v, or where somebody looks on: a line a rule. */
+static void tell_rule(const struct armed_rule *a)
+{
+	struct buf b = {0};
+
+	rule_describe(a->rule, &b);
+	for (const char *at = a->bound.data; at && *at; at = strchr(at, '\n') + 1)
+		buf_printf(&b, "%s%.*s", at == a->bound.data ? "; listens on " : ", ",
+			   (int)(strchr(at, '\n') - strchr(at, ' ') - 1), strchr(at, ' ') + 1);
+	if (log_wants(LOG_INFO)) {
+		log_info(NULL, "%s", b.data ? b.data : "");
+	} else {
+		buf_add_char(&b, '\n');
+		log_pass_on("evwatch: ", 9);
+		log_pass_on(b.data ? b.data : "", b.length);
+	}
+	buf_free(&b);
+}
+
+static void tell_rules(const struct engine *e)
+{
+	enum { SHOWN = 20 };
+
+	if (!log_wants(LOG_INFO) && !e->config->live_line)
+		return;
+	for (size_t i = 0; i < e->n_rules && (log_wants(LOG_INFO) || i < SHOWN); i++)
+		tell_rule(e->rules[i]);
+}
+
 struct engine_end engine_run(struct engine *e)
 {
+	tell_rules(e);
 	for (size_t i = 0; i < e->n_rules; i++)
 		armed_start(e->rules[i]);
 	e->since = clock_read(CLOCK_OF_WALL);

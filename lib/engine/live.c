@@ -1,7 +1,7 @@
 /*
- * The live line of -v on a terminal: what fires next and when, and what runs. It stands on the last
- * row, below a scroll region (DECSTBM) that ends one row above it, so that whatever commands write,
- * a part of a line included, scrolls by undisturbed.
+ * The status line of a terminal (live_text.c has what it says). It stands on the last row, below a
+ * scroll region (DECSTBM) that ends one row above it, so that whatever commands write, a part of a
+ * line included, scrolls by undisturbed.
  *
  * It is not drawn while another process group has the terminal: an editor that --stdin inherit
  * started, or the shell that put evwatch into the background.
@@ -33,65 +33,6 @@ struct live {
 	bool soon;         /* it is drawn after SOON, not at the next second */
 	bool plain;        /* NO_COLOR */
 };
-
-/* ---- what it says ---------------------------------------------------------------------------- */
-
-/* The rule whose tick is the next, and the time until then. */
-static const struct armed_rule *next_tick(const struct engine *e, int64_t *left)
-{
-	const struct armed_rule *next = NULL;
-
-	for (size_t i = 0; i < e->n_rules; i++) {
-		const struct armed_rule *a = e->rules[i];
-		int64_t mine;
-
-		if (!a->open || a->source_ended || !a->rule->type->due_in ||
-		    !a->rule->type->due_in(a->source, &mine) || (next && *left <= mine))
-			continue;
-		next = a;
-		*left = mine;
-	}
-	return next;
-}
-
-static void say_next(const struct engine *e, struct buf *out)
-{
-	int64_t left = 0, wall = clock_read(CLOCK_OF_WALL);
-	const struct armed_rule *next = next_tick(e, &left);
-	char when[32];
-	time_t at;
-	struct tm tm;
-
-	if (!next) {
-		buf_add_text(out, "no tick to come");
-		return;
-	}
-	at = (time_t)((wall + left + NS_PER_MS) / NS_PER_S); /* the clocks were read apart */
-	localtime_r(&at, &tm);
-	strftime(when, sizeof when, left < 24 * 3600 * NS_PER_S ? "%H:%M:%S" : "%F %H:%M:%S", &tm);
-	buf_printf(out, "next: %s in ", next->rule->name);
-	duration_add(out, left > 0 ? (left + NS_PER_S - 1) / NS_PER_S * NS_PER_S : 0);
-	buf_printf(out, ", %s", when);
-}
-
-static void say_running(const struct engine *e, struct buf *out)
-{
-	const char *before = "; running: ";
-
-	for (size_t i = 0; i < e->n_rules; i++) {
-		struct job_stats stats;
-
-		if (!e->rules[i]->job)
-			continue;
-		job_stats(e->rules[i]->job, &stats);
-		if (!stats.running)
-			continue;
-		buf_printf(out, "%s%s", before, e->rules[i]->rule->name);
-		if (stats.running > 1)
-			buf_printf(out, " (%zu)", (size_t)stats.running);
-		before = ", ";
-	}
-}
 
 /* ---- the terminal ---------------------------------------------------------------------------- */
 
@@ -152,8 +93,7 @@ static void draw(struct live *l)
 		take_row(l);
 	if (!l->rows)
 		return;
-	say_next(l->engine, &said);
-	say_running(l->engine, &said);
+	live_say(l->engine, &said);
 	if (!said.failed)
 		buf_printf(&l->text, "\0337\033[%d;1H%s%.*s\033[K\033[0m\0338", l->rows,
 			   l->plain ? "" : "\033[7m", l->columns - 1, said.data);
@@ -190,20 +130,12 @@ static void on_resized(struct reactor *r, struct signal_watcher *w, const struct
 	draw(l);
 }
 
-static bool has_schedule(const struct engine *e)
-{
-	for (size_t i = 0; i < e->n_rules; i++)
-		if (e->rules[i]->rule->type->due_in)
-			return true;
-	return false;
-}
-
 int live_open(struct engine *e, struct error *error)
 {
 	const char *no_color = getenv("NO_COLOR");
 	struct live *l;
 
-	if (!e->config->live_line || !has_schedule(e))
+	if (!e->config->live_line)
 		return 0;
 	l = e->live = calloc(1, sizeof *l);
 	if (!l)
@@ -224,6 +156,12 @@ void live_changed(struct engine *e)
 		return;
 	e->live->soon = true;
 	timer_start_in(e->reactor, &e->live->second, SOON);
+}
+
+void live_lend(struct engine *e)
+{
+	if (e->live && has_terminal())
+		give_row_back(e->live);
 }
 
 void live_close(struct engine *e)

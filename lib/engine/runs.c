@@ -28,7 +28,11 @@ static bool on_may_start(void *owner)
 {
 	const struct armed_rule *a = owner;
 
-	return engine_may_start(a->engine) && is_within_runs(a);
+	if (!engine_may_start(a->engine) || !is_within_runs(a))
+		return false;
+	if (a->rule->job.stdin_mode == STDIN_INHERIT)
+		live_lend(a->engine);
+	return true;
 }
 
 /* ---- what the source hears --------------------------------------------------------------------
@@ -44,8 +48,12 @@ static void tell_source_ended(struct armed_rule *sender, void *token,
 static void on_run_began(void *owner, uint64_t ordinal, pid_t pid, void *sender, void *token)
 {
 	struct armed_rule *a = owner, *from = sender;
+	struct buf fields = {0};
 
-	log_info(a->rule->name, "run %llu started, pid %d", (unsigned long long)ordinal, (int)pid);
+	buf_printf(&fields, ",\"run\":%llu,\"pid\":%d", (unsigned long long)ordinal, (int)pid);
+	log_fields(LOG_INFO, a->rule->name, &fields, "run %llu started, pid %d",
+		   (unsigned long long)ordinal, (int)pid);
+	buf_free(&fields);
 	live_changed(a->engine);
 	if (from && from->open && from->rule->type->run_began)
 		from->rule->type->run_began(from->source, token);
@@ -100,13 +108,29 @@ static void log_run(const struct armed_rule *a, const struct run_result *result)
 		log_failure(a, result);
 }
 
+/* What --log json adds to a line about the end of a run. */
+static void run_fields(struct buf *b, const struct run_result *result)
+{
+	buf_printf(b, ",\"run\":%llu,\"pid\":%d,\"status\":%d", (unsigned long long)result->ordinal,
+		   (int)result->pid, result->status);
+	if (result->signal)
+		buf_printf(b, ",\"signal\":%d", result->signal);
+	buf_printf(b, ",\"duration\":%lld.%09lld", (long long)(result->duration / NS_PER_S),
+		   (long long)(result->duration % NS_PER_S));
+}
+
 static void on_run_ended(void *owner, const struct run_result *result)
 {
 	struct armed_rule *a = owner;
 	struct run_outcome outcome = {result->status, result->output, result->output_length,
 				      result->stopped};
+	struct buf fields = {0};
 
+	run_fields(&fields, result);
+	log_set_fields(&fields);
 	log_run(a, result);
+	log_set_fields(NULL);
+	buf_free(&fields);
 	live_changed(a->engine);
 	if (result->batch)
 		links_ran(a, result);

@@ -177,10 +177,15 @@ void status_add(struct buf *out, struct engine *e);
 int timekeeper_open(struct engine *e, struct error *error);
 void timekeeper_close(struct engine *e);
 
-/* ---- live.c: the live line of -v on a terminal ---- */
+/* ---- live_text.c: what the status line says ---- */
+void live_say(const struct engine *e, struct buf *out);
+
+/* ---- live.c: the status line of a terminal ---- */
 int live_open(struct engine *e, struct error *error);
 /* A run began or ended. */
 void live_changed(struct engine *e);
+/* A command is about to get the terminal: it has all its rows. */
+void live_lend(struct engine *e);
 void live_close(struct engine *e);
 
 #endif
