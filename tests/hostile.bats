@@ -192,3 +192,74 @@ T
   [ "$(cat pid)" = "$loop" ]
   kill -TERM "$loop"
 }
+
+@test "C1 controls and what changes the direction of text are escaped wherever people read them" {
+  local c1=$'\xc2\x9b31m' raw=$'\x9b' bidi=$'\xe2\x80\xae'
+  printf '%s\n' "a${c1}b${raw}c${bidi}d" >log
+  run_ev lines log
+  [ "$output" = 'line a\xc2\x9b31mb\x9bc\xe2\x80\xaed' ]
+  run_ev lines log --format %s
+  [ "$output" = 'a\xc2\x9b31mb\x9bc\xe2\x80\xaed' ]
+  run_ev lines log --json
+  grep -qF 'a\u009b31mb' <<<"$output"
+  grep -qF 'c\u202ed' <<<"$output"
+  run bash -c "'$EV' check -e \"every 1s -- echo 'x$c1$bidi'\"; '$EV' lines 'nowhere$c1$bidi$raw'; '$EV' check -e 'every $c1$bidi$raw'; '$EV' check -f 'none$bidi'"
+  [ -z "$(LC_ALL=C grep -a $'\x9b\|\x80\xae' <<<"$output")" ]
+  grep -qF '\xc2\x9b31m\xe2\x80\xae' <<<"$output"
+}
+
+@test "a name in a PROXY header forges no line of a dump" {
+  start relay unix:front unix:back --proxy accept --dump hex
+  python3 - <<'PYTHON'
+import socket, struct
+back = socket.socket(socket.AF_UNIX); back.bind("back"); back.listen()
+c = socket.socket(socket.AF_UNIX); c.connect("front")
+name = b"/x\n# 2026-01-01T00:00:00Z relay1 9: forged"
+body = name.ljust(108, b"\0") + b"/y".ljust(108, b"\0")
+c.sendall(b"\r\n\r\n\0\r\nQUIT\n" + bytes((0x21, 0x31)) + struct.pack(">H", len(body)) + body + b"hello")
+s, _ = back.accept(); s.recv(5)
+PYTHON
+  until_ok 'grep -q hello hex'
+  ! grep -q '^# 2026-01-01T00:00:00Z' hex
+  grep -qF '\n#\0402026-01-01' hex
+}
+
+@test "--stdin paths leaves out a path that would be two, and names it; -0 hands it over" {
+  mkdir -p src/$'a\nsrc'
+  start file src --debounce 0 --stdin paths -- sh -c 'cat >>got'
+  touch $'src/a\nsrc/b' src/c
+  until_ok 'grep -q "^src/c$" got'
+  [ "$(grep -c src/b got)" = 0 ]
+  grep -qF '"src/a\nsrc/b" is left out of --stdin paths' err
+  grep -qF 'with -0' err
+  stop
+  start file src --debounce 0 --stdin paths -0 -- sh -c 'cat >>got0'
+  touch $'src/a\nsrc/b'
+  until_ok "tr '\\0\\n' '\\n|' <got0 | grep -qx 'src/a|src/b'"
+}
+
+@test "check warns where a stranger's subject may be an option, or the program" {
+  run_ev check lines log -- rm {}
+  [ "$status" = 0 ]
+  grep -q 'warning: a subject that begins with - is an option to rm' <<<"$output"
+  run_ev check probe 1 -- {} x
+  grep -q 'warning: the subject is the program that is run' <<<"$output"
+  run_ev check listen unix:@x -- echo {}
+  grep -q 'warning' <<<"$output"
+  run_ev check lines log -- rm -- {}
+  ! grep -q warning <<<"$output"
+  run_ev check file . -- cat {}
+  ! grep -q warning <<<"$output"
+}
+
+@test "5 MB of bad rules are told in time that grows with their length alone" {
+  yes 'nonsense kind --x' | head -c 5000000 >rules
+  run timeout 50 bash -c "'$EV' check -f rules 2>&1 | tail -n 1"
+  [[ $output =~ ^'evwatch: and 2'[0-9]*' more errors'$ ]]
+  { echo 'set --priority 9'; yes 'every 1s --nope -- true' | head -c 1000000; } >rules
+  run timeout 50 bash -c "'$EV' check -f rules 2>&1 | grep -c 'priority'"
+  [ "$output" = 2 ]
+  { echo "set $(printf -- '--tag %.0s' {1..3000})"; yes 'every 1s' | head -c 200000; } >rules
+  run timeout 50 bash -c "'$EV' check -f rules 2>&1 | head -1"
+  grep -q 'set gives more than 200 words of options' <<<"$output"
+}

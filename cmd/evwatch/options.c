@@ -250,6 +250,8 @@ void diagnostics_tell(const struct diagnostics *d)
 		return;
 	for (size_t i = 0; i < d->count; i++)
 		diagnostic_print(&d->items[i], &b);
+	if (d->left_out)
+		buf_printf(&b, "evwatch: and %zu more errors\n", d->left_out);
 	if (b.data)
 		fd_write_all(2, b.data, b.length);
 	buf_free(&b);

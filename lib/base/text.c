@@ -29,39 +29,14 @@ static bool is_control(unsigned char c)
 	return c < 0x20 || c == 0x7f;
 }
 
-void escape_control(struct buf *out, const char *text, size_t length)
-{
-	char room[5];
-
-	for (size_t i = 0; i < length; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (is_control(c))
-			buf_add_text(out, control_escape(c, room));
-		else
-			buf_add_char(out, (char)c);
-	}
-}
-
-void escape_word(struct buf *out, const char *text, size_t length)
-{
-	for (size_t i = 0; i < length; i++) {
-		if (text[i] == ' ')
-			buf_add_text(out, "\\040");
-		else if (text[i] == '\\')
-			buf_add_text(out, "\\\\");
-		else
-			escape_control(out, text + i, 1);
-	}
-}
-
-/* The length of the UTF-8 sequence at `s`, or 0 when there is none. */
-static size_t utf8_length(const unsigned char *s, size_t left)
+/* The length of the UTF-8 sequence at `s`, or 0 when there is none; *code is its character. */
+static size_t utf8_decode(const unsigned char *s, size_t left, uint32_t *decoded)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
 	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc0 ? 2 : 0;
 	uint32_t code;
 
+	*decoded = s[0];
 	if (n <= 1)
 		return n;
 	if (n > left || s[0] > 0xf4)
@@ -74,7 +49,87 @@ static size_t utf8_length(const unsigned char *s, size_t left)
 	}
 	if (code < least[n] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
 		return 0;
+	*decoded = code;
 	return n;
+}
+
+static size_t utf8_length(const unsigned char *s, size_t left)
+{
+	uint32_t code;
+
+	return utf8_decode(s, left, &code);
+}
+
+/* U+0080 to U+009F, and what changes the direction of the text after it (Unicode, UAX 9). */
+static bool is_unsafe(uint32_t code)
+{
+	return (code >= 0x80 && code <= 0x9f) || code == 0x61c || code == 0x200e ||
+	       code == 0x200f || (code >= 0x202a && code <= 0x202e) ||
+	       (code >= 0x2066 && code <= 0x2069);
+}
+
+size_t text_unsafe(const char *text, size_t left)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	uint32_t code;
+	size_t n;
+
+	if (s[0] < 0x80)
+		return is_control(s[0]);
+	n = utf8_decode(s, left, &code);
+	/* Alone, the byte is such a character to a terminal that does not speak UTF-8. */
+	if (!n)
+		return s[0] <= 0x9f;
+	return is_unsafe(code) ? n : 0;
+}
+
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f;
+}
+
+/* One character from `text` on, escaped where it is not safe. Returns its length. */
+static size_t escape_one(struct buf *out, const char *text, size_t left)
+{
+	size_t n = text_unsafe(text, left);
+	char room[5];
+
+	for (size_t i = 0; i < n; i++)
+		buf_add_text(out, control_escape((unsigned char)text[i], room));
+	if (n)
+		return n;
+	n = utf8_length((const unsigned char *)text, left);
+	n = n ? n : 1;
+	buf_add(out, text, n);
+	return n;
+}
+
+void escape_control(struct buf *out, const char *text, size_t length)
+{
+	for (size_t i = 0, start; i < length;) {
+		for (start = i; i < length && is_plain((unsigned char)text[i]); i++)
+			;
+		buf_add(out, text + start, i - start);
+		if (i < length)
+			i += escape_one(out, text + i, length - i);
+	}
+}
+
+void escape_word(struct buf *out, const char *text, size_t length)
+{
+	for (size_t i = 0, start; i < length;) {
+		for (start = i; i < length && is_plain((unsigned char)text[i]) && text[i] != ' ' &&
+				text[i] != '\\';
+		     i++)
+			;
+		buf_add(out, text + start, i - start);
+		if (i == length)
+			break;
+		if (text[i] == ' ' || text[i] == '\\')
+			buf_add_text(out, text[i++] == ' ' ? "\\040" : "\\\\");
+		else
+			i += escape_one(out, text + i, length - i);
+	}
 }
 
 bool utf8_valid(const char *text, size_t length)
@@ -92,16 +147,17 @@ void json_add_string(struct buf *out, const char *text, size_t length)
 	buf_add_char(out, '"');
 	for (size_t i = 0, n; i < length; i += n) {
 		unsigned char c = (unsigned char)text[i];
+		uint32_t code;
 
-		n = utf8_length((const unsigned char *)text + i, length - i);
+		n = utf8_decode((const unsigned char *)text + i, length - i, &code);
 		if (n == 0) {
 			buf_add_text(out, "\xef\xbf\xbd"); /* U+FFFD */
 			n = 1;
 		} else if (c == '"' || c == '\\') {
 			buf_add_char(out, '\\');
 			buf_add_char(out, (char)c);
-		} else if (is_control(c)) {
-			buf_printf(out, "\\u%04x", c);
+		} else if (is_control(c) || is_unsafe(code)) {
+			buf_printf(out, "\\u%04x", (unsigned)code);
 		} else {
 			buf_add(out, text + i, n);
 		}

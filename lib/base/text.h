@@ -11,7 +11,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Appends `text` with control characters as \n, \t, \xNN (for lines meant for people). */
+/*
+ * The length of the character at `text` if no terminal should get it: a control character (C0, or
+ * C1 in UTF-8 or as a byte of its own), or one that changes the direction of text. Else 0.
+ */
+size_t text_unsafe(const char *text, size_t left);
+
+/* Appends `text` with what is unsafe as \n, \t, \xNN of each byte (for lines meant for people). */
 void escape_control(struct buf *out, const char *text, size_t length);
 
 /* The same, and blanks as \040 and backslashes as \\: one word that can be told apart. */

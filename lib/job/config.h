@@ -31,6 +31,7 @@ struct job_config {
 	int64_t backoff, backoff_max; /* ns; default 1 s, 1 min */
 	uint64_t priority;            /* 0 to 7; default 4 */
 	int stdin_mode;               /* enum job_stdin */
+	bool nul;                     /* -0: --stdin paths ends each with NUL */
 	struct surroundings_config around;
 	struct output_config output;
 };

@@ -3,10 +3,12 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "job/batch.h"
 #include "job/run_setup.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -35,6 +37,26 @@ static void add_events(const struct run_setup *setup, const struct share *share,
 	}
 }
 
+/* One a line. A path that would be two lines is not handed over as two others. */
+static void add_paths(const struct run_setup *setup, const struct share *share, struct buf *b)
+{
+	bool nul = setup->config->nul;
+
+	for (size_t i = share->from; i < share->to; i++) {
+		const char *path = share->batch->subjects[i];
+
+		if (nul)
+			buf_add(b, path, strlen(path) + 1);
+		else if (strchr(path, '\n'))
+			log_warn(setup->rule,
+				 "\"%s\" is left out of --stdin paths: it has a line break in it "
+				 "(with -0 each path ends with NUL)",
+				 path);
+		else
+			buf_printf(b, "%s\n", path);
+	}
+}
+
 static int input_of_text(const struct run_setup *setup, const struct share *share, uint64_t ordinal)
 {
 	bool json = setup->config->stdin_mode == STDIN_JSON;
@@ -43,8 +65,8 @@ static int input_of_text(const struct run_setup *setup, const struct share *shar
 
 	if (json)
 		add_events(setup, share, ordinal, &b);
-	for (size_t i = share->from; i < share->to && !json; i++)
-		buf_printf(&b, "%s\n", share->batch->subjects[i]);
+	else
+		add_paths(setup, share, &b);
 	if (b.failed)
 		errno = ENOMEM;
 	else

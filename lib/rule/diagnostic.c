@@ -3,58 +3,105 @@
 
 #include "base/array.h"
 #include "base/log.h"
+#include "base/table.h"
 #include "base/text.h"
 #include "rule/script.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+static uint64_t hash_of(const struct script *script, size_t offset, const struct error *e)
+{
+	return hash_bytes(e->what, strlen(e->what)) ^ (uintptr_t)script ^
+	       offset * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* The slot of this error, which is there already, or where it goes. */
+static uint16_t *slot_of(const struct diagnostics *d, const struct script *script, size_t offset,
+			 const struct error *e)
+{
+	uint64_t at = hash_of(script, offset, e);
+
+	for (;; at++) {
+		uint16_t *slot = &d->slots[at % DIAGNOSTIC_SLOTS];
+		const struct diagnostic *there = &d->items[*slot - 1];
+
+		if (!*slot || (there->script == script && there->offset == offset &&
+			       strcmp(there->error.what, e->what) == 0))
+			return slot;
+	}
+}
 
 int diagnostics_add(struct diagnostics *d, const struct script *script, size_t offset,
 		    const struct error *e)
 {
+	uint16_t *slot;
+
+	if (!d->slots)
+		d->slots = calloc(DIAGNOSTIC_SLOTS, sizeof *d->slots);
+	if (!d->slots)
+		return -1;
 	/* A fault in `set` shows up in every rule after it; once is enough. */
-	for (size_t i = 0; i < d->count; i++)
-		if (d->items[i].script == script && d->items[i].offset == offset &&
-		    strcmp(d->items[i].error.what, e->what) == 0)
-			return -1;
-	if (ARRAY_GROW(d->items, d->capacity, d->count + 1) == 0)
-		d->items[d->count++] = (struct diagnostic){script, offset, *e};
+	slot = slot_of(d, script, offset, e);
+	if (*slot)
+		return -1;
+	if (d->count == MOST_DIAGNOSTICS || ARRAY_GROW(d->items, d->capacity, d->count + 1) < 0) {
+		d->left_out++;
+		return -1;
+	}
+	d->items[d->count++] = (struct diagnostic){script, offset, *e};
+	*slot = (uint16_t)d->count;
 	return -1;
 }
 
 void diagnostics_free(struct diagnostics *d)
 {
 	free(d->items);
+	free(d->slots);
 	*d = (struct diagnostics){0};
 }
+
+enum { SHOWN = 100 }; /* of a long line, this many columns around the fault */
 
 /* Where an offset stands: its line, and line and column numbers from 1. */
 struct spot {
 	const char *line;
-	size_t length, column;
+	size_t length; /* as far as it may be shown */
+	size_t column;
 	size_t number;
 };
 
 static struct spot spot_find(const struct script *s, size_t offset)
 {
-	struct spot spot = {.line = s->text, .number = 1};
-	const char *at, *end;
+	struct spot spot;
+	const char *end;
+	size_t start, near;
 
 	if (offset > s->length)
 		offset = s->length;
-	at = s->text + offset;
-	for (const char *c = s->text; c < at; c++)
-		if (*c == '\n') {
-			spot.line = c + 1;
-			spot.number++;
-		}
-	end = memchr(at, '\n', s->length - offset);
-	spot.length = (size_t)((end ? end : s->text + s->length) - spot.line);
-	spot.column = (size_t)(at - spot.line) + 1;
+	spot.number = script_line(s, offset, &start);
+	spot.line = s->text + start;
+	spot.column = offset - start + 1;
+	near = s->length - offset < SHOWN ? s->length - offset : SHOWN;
+	end = memchr(s->text + offset, '\n', near);
+	spot.length = (size_t)((end ? end : s->text + offset + near) - spot.line);
 	return spot;
 }
 
-enum { SHOWN = 100 }; /* of a long line, this many columns around the fault */
+/* The bytes of the character at `at`, which takes one column. */
+static size_t character_length(const struct spot *spot, size_t at, size_t to)
+{
+	size_t n = text_unsafe(spot->line + at, to - at);
+
+	if (n)
+		return n;
+	if ((unsigned char)spot->line[at] < 0xc0)
+		return 1;
+	for (n = 1; at + n < to && ((unsigned char)spot->line[at + n] & 0xc0) == 0x80; n++)
+		;
+	return n;
+}
 
 static void print_line(const struct spot *spot, struct buf *out)
 {
@@ -63,19 +110,19 @@ static void print_line(const struct spot *spot, struct buf *out)
 	size_t to = spot->length - from > SHOWN ? from + SHOWN : spot->length;
 
 	buf_add_text(out, "  ");
-	for (size_t i = from; i < to; i++) {
-		unsigned char c = (unsigned char)spot->line[i];
+	for (size_t i = from, n; i < to; i += n) {
+		bool tab = spot->line[i] == '\t';
 
-		buf_add_char(out, (c < 0x20 && c != '\t') || c == 0x7f ? '?' : (char)c);
+		n = character_length(spot, i, to);
+		if (!tab && text_unsafe(spot->line + i, to - i))
+			buf_add_char(out, '?');
+		else
+			buf_add(out, spot->line + i, n);
 	}
 	buf_add_text(out, "\n  ");
 	/* Tabs are kept, so that the caret stands below its column at any tab width. */
-	for (size_t i = from; i < caret && i < to; i++) {
-		unsigned char c = (unsigned char)spot->line[i];
-
-		if ((c & 0xc0) != 0x80)
-			buf_add_char(out, c == '\t' ? '\t' : ' ');
-	}
+	for (size_t i = from; i < caret && i < to; i += character_length(spot, i, to))
+		buf_add_char(out, spot->line[i] == '\t' ? '\t' : ' ');
 	buf_add_char(out, '^');
 }
 
@@ -99,7 +146,8 @@ void diagnostic_print(const struct diagnostic *d, struct buf *out)
 		return;
 	}
 	spot = spot_find(d->script, d->offset);
-	buf_printf(out, "%s:%zu:%zu: ", d->script->name, spot.number, spot.column);
+	escape_control(out, d->script->name, strlen(d->script->name));
+	buf_printf(out, ":%zu:%zu: ", spot.number, spot.column);
 	escape_control(out, d->error.what, strlen(d->error.what));
 	buf_add_char(out, '\n');
 	print_line(&spot, out);

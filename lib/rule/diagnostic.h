@@ -12,6 +12,7 @@
 #include "base/error.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct script;
 
@@ -21,9 +22,14 @@ struct diagnostic {
 	struct error error;
 };
 
+/* Nobody reads more, and rules may be large. */
+enum { MOST_DIAGNOSTICS = 10000, DIAGNOSTIC_SLOTS = 32768 };
+
 struct diagnostics {
 	struct diagnostic *items;
 	size_t count, capacity;
+	size_t left_out; /* errors beyond MOST_DIAGNOSTICS, which are only counted */
+	uint16_t *slots; /* of a hash table: number of the item + 1 */
 };
 
 /* Adds an error at an offset of a script. Always returns -1. */

@@ -41,6 +41,8 @@ void fault_memory(struct reading *r)
 	fault_at(r, 0, &e);
 }
 
+enum { MOST_SET_WORDS = 200 };
+
 /* ---- options --------------------------------------------------------------------------------- */
 
 /* Notes a rule option for the rules that follow: name and value as words of their own. */
@@ -48,7 +50,16 @@ static void collect_option(struct reading *r, const struct option *o, const char
 			   size_t offset)
 {
 	char name[64];
+	struct error e;
 
+	if (!r->process && r->collect && r->collect->words.count >= MOST_SET_WORDS) {
+		/* Each of them is applied to each rule. */
+		error_set(&e, "set gives more than %d words of options", MOST_SET_WORDS);
+		error_hint(&e, "give the rules their own");
+		fault_at(r, offset, &e);
+		r->collect = NULL;
+		return;
+	}
 	if (!r->collect || (r->process && option_is_of(r->process->table, o)))
 		return;
 	snprintf(name, sizeof name, "--%s", o->name);
@@ -205,16 +216,54 @@ void fault_of_rule(struct reading *r, const struct word *kind, const struct erro
 	fault_at(r, offset_of_rule(r, kind, e), e);
 }
 
+static void note_doubt(struct reading *r, size_t offset, const struct error *e)
+{
+	struct error warning;
+
+	error_set(&warning, "warning: %.380s", e->what);
+	error_hint(&warning, "%s", e->hint);
+	diagnostics_add(&r->rules->doubts, r->script, offset, &warning);
+}
+
+/* The first `{}` of a command that is executed directly, if no `--` comes before it; else `count`.
+ */
+static size_t bare_subject(const struct command *c)
+{
+	size_t i = 0;
+
+	while (i < c->count && strcmp(c->words[i], "{}") != 0 && strcmp(c->words[i], "--") != 0)
+		i++;
+	return i < c->count && strcmp(c->words[i], "{}") == 0 ? i : c->count;
+}
+
+/* What strangers write may begin with `-`, and is an option then to the program that gets it. */
+static void note_bare_subject(struct reading *r, const struct rule *rule)
+{
+	size_t at = bare_subject(&rule->command);
+	struct error e;
+
+	if (!rule->type->subjects_from_outside || rule->command.shell || at == rule->command.count)
+		return;
+	if (at == 0) {
+		error_set(&e, "the subject is the program that is run: others choose it");
+		error_hint(&e, "name the program");
+	} else {
+		error_set(&e, "a subject that begins with - is an option to %.100s",
+			  rule->command.words[0]);
+		error_hint(&e, "put -- before {}, if %.100s takes it", rule->command.words[0]);
+	}
+	/* Only a command line has words behind its separator. */
+	note_doubt(r, r->process ? r->words[r->count + 1 + at].offset : rule->offset, &e);
+}
+
 void note_doubts(struct reading *r, const struct rule *rule, const struct word *kind)
 {
-	struct error e, warning;
+	struct error e;
 
 	error_clear(&e);
-	if (!rule->type->doubtful || !rule->type->doubtful(rule->source_config, &e))
-		return;
-	error_set(&warning, "warning: %.380s", e.what);
-	error_hint(&warning, "%s", e.hint);
-	diagnostics_add(&r->rules->doubts, r->script, offset_of_rule(r, kind, &e), &warning);
+	if (rule->type->doubtful && rule->type->doubtful(rule->source_config, &e))
+		note_doubt(r, offset_of_rule(r, kind, &e), &e);
+	note_bare_subject(r, rule);
 }
 
 /* Is it an option of `table` that has no effect unless what the table configures is done? */

@@ -14,6 +14,20 @@
 #include <string.h>
 #include <unistd.h>
 
+static int find_lines(struct script *s)
+{
+	size_t n = 0;
+
+	for (const char *c = s->text; (c = memchr(c, '\n', (size_t)(s->text + s->length - c))); c++)
+		n++;
+	s->lines = malloc((n + 1) * sizeof *s->lines);
+	if (!s->lines)
+		return -1;
+	for (const char *c = s->text; (c = memchr(c, '\n', (size_t)(s->text + s->length - c))); c++)
+		s->lines[s->n_lines++] = (size_t)(c - s->text) + 1;
+	return 0;
+}
+
 struct script *script_new(const char *name, const char *text, size_t length)
 {
 	struct script *s = calloc(1, sizeof *s);
@@ -29,13 +43,33 @@ struct script *script_new(const char *name, const char *text, size_t length)
 	memcpy(s->text, text, length);
 	s->text[length] = '\0';
 	s->length = length;
-	return s;
+	if (find_lines(s) == 0)
+		return s;
+	script_free(s);
+	return NULL;
+}
+
+size_t script_line(const struct script *s, size_t offset, size_t *start)
+{
+	size_t low = 0, high = s->n_lines;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (s->lines[middle] <= offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*start = low ? s->lines[low - 1] : 0;
+	return low + 1;
 }
 
 void script_free(struct script *s)
 {
 	if (!s)
 		return;
+	free(s->lines);
 	free(s->name);
 	free(s->text);
 	free(s);

@@ -18,6 +18,8 @@ struct script {
 	char *name; /* "site.rules", "-e", "command line"; owned */
 	char *text; /* owned, NUL-terminated */
 	size_t length;
+	size_t *lines; /* where each line after the first starts; owned */
+	size_t n_lines;
 };
 
 struct word {
@@ -33,6 +35,9 @@ struct words {
 
 /* A copy of this text under this name. NULL with ENOMEM. */
 struct script *script_new(const char *name, const char *text, size_t length);
+
+/* The number of the line, from 1, that the offset stands in, and where it starts. */
+size_t script_line(const struct script *s, size_t offset, size_t *start);
 
 /* Reads a file ("-": standard input, blocking: only before the loop). NULL with `e`. */
 struct script *script_read(const char *path, struct error *e);

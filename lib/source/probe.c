@@ -243,6 +243,7 @@ const struct source_type source_probe = {
 		 "evwatch probe 443 --fall 3 -- 'echo \"$EVWATCH_EVENT: $1\"'"},
     .events = probe_events,
     .options = probe_options,
+    .subjects_from_outside = true,
     .config_size = sizeof(struct probe_config),
     .config_init = probe_init,
     .config_arguments = probe_arguments,

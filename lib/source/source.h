@@ -125,11 +125,12 @@ struct source_type {
 	bool needs_command;              /* it has no events to print (run, task) */
 	bool by_others;                  /* other rules run its command, or a hand (task) */
 	bool waits_for_room; /* paused while as many commands run as may (file, listen, lines) */
-	bool drains;      /* after stop it finishes what it carries, and calls ended then (relay) */
-	bool gathers;     /* merges its events itself by `struct gather` (file) */
-	bool gives_input; /* a connection or datagram is the command's input (listen) */
-	bool one_by_one;  /* each event has a run of its own, in order (lines, signal) */
-	int default_on_busy; /* enum on_busy of job.h */
+	bool drains;  /* after stop it finishes what it carries, and calls ended then (relay) */
+	bool gathers; /* merges its events itself by `struct gather` (file) */
+	bool subjects_from_outside; /* strangers choose them: they may begin with `-` */
+	bool gives_input;           /* a connection or datagram is the command's input (listen) */
+	bool one_by_one;            /* each event has a run of its own, in order (lines, signal) */
+	int default_on_busy;        /* enum on_busy of job.h */
 
 	size_t config_size;
 	/* Sets defaults in a zeroed configuration. May be NULL. */

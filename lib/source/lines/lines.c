@@ -187,6 +187,7 @@ const struct source_type source_lines = {
     .refuses = lines_refuses,
     .one_by_one = true,
     .waits_for_room = true,
+    .subjects_from_outside = true,
     .config_size = sizeof(struct lines_config),
     .config_init = lines_init,
     .config_arguments = lines_arguments,

@@ -326,6 +326,7 @@ const struct source_type source_listen = {
     .waits_for_room = true,
     .gives_input = true,
     .default_on_busy = 4 /* BUSY_PARALLEL */,
+    .subjects_from_outside = true,
     .config_size = sizeof(struct listen_settings),
     .config_init = listen_init,
     .config_arguments = listen_arguments,

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/safe_open.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "net/endpoint.h"
 #include "source/source.h"
@@ -62,6 +63,22 @@ static void line_add(struct buf *out, uint64_t offset, const unsigned char *byte
 	buf_add(out, line, (size_t)(at - line));
 }
 
+/* A Unix name may hold anything, and with --proxy accept the peer chooses it: it forges no line. */
+static void names_add(struct buf *out, const struct dump_place *at)
+{
+	struct buf peer = {0}, target = {0};
+
+	address_add(&peer, at->remote);
+	endpoint_add(&target, at->target);
+	escape_word(out, peer.data ? peer.data : "", peer.length);
+	buf_add_text(out, at->back ? " < " : " > ");
+	escape_word(out, target.data ? target.data : "", target.length);
+	buf_add_char(out, '\n');
+	out->failed |= peer.failed || target.failed;
+	buf_free(&peer);
+	buf_free(&target);
+}
+
 static void head_add(struct buf *out, const char *rule, const struct dump_place *at)
 {
 	struct timespec now;
@@ -70,10 +87,7 @@ static void head_add(struct buf *out, const char *rule, const struct dump_place 
 	buf_add_text(out, "# ");
 	time_add(out, &now);
 	buf_printf(out, " %s %llu: ", rule, (unsigned long long)at->connection);
-	address_add(out, at->remote);
-	buf_add_text(out, at->back ? " < " : " > ");
-	endpoint_add(out, at->target);
-	buf_add_char(out, '\n');
+	names_add(out, at);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
