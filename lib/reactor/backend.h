@@ -25,7 +25,7 @@ struct backend {
 	int (*add)(void *state, int fd, unsigned before, unsigned interest, uint32_t generation);
 	/* Forgets a descriptor, which may be closed already: it may go on being reported. */
 	void (*del)(void *state, int fd);
-	/* Waits at most `wait` ns (-1: for ever) and calls io_ready (ready.h). Returns 0 or -1. */
+	/* Waits at most `wait` ns (-1: for ever) and calls io_ready (fast.h). Returns 0 or -1. */
 	int (*dispatch)(void *state, struct reactor *r, int64_t wait);
 	void (*dealloc)(void *state);
 	bool need_reinit;    /* after fork, or it would share its state with the parent */

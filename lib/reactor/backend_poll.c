@@ -10,7 +10,7 @@
  * sized at run time: the kernel reads as many bits as it is told, FD_SETSIZE is a limit of the C
  * library's type alone.
  */
-#include "reactor/ready.h"
+#include "reactor/fast.h"
 
 #include "base/array.h"
 

@@ -8,7 +8,7 @@
  * the kernel has none of these descriptors SIGCHLD is watched as any other signal is, and the turn
  * after it looks.
  */
-#include "reactor/loop.h"
+#include "reactor/fast.h"
 
 #include "base/fd.h"
 #include "base/list.h"

@@ -5,7 +5,7 @@
 #ifndef EVWATCH_REACTOR_EPOLL_H
 #define EVWATCH_REACTOR_EPOLL_H
 
-#include "reactor/ready.h"
+#include "reactor/fast.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * Changes are gathered until the wait. What cancels out costs nothing; a descriptor whose watcher
  * was initialised anew is set again even so, because its number may name another file by now.
  */
-#include "reactor/ready.h"
+#include "reactor/fast.h"
 
 #include "base/array.h"
 #include "base/fd.h"

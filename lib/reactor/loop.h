@@ -14,7 +14,7 @@
 
 enum { PRIORITIES = PRIORITY_LAST + 1, CLOCKS = 3, SIGNALS = 65 };
 
-/* Beside the priorities in `nonempty`: one test between two callbacks finds either. */
+/* Beside the priorities in `nonempty` (fast.h). */
 enum { STOPPING = 1 << PRIORITIES };
 
 /* ns until something that failed for want of memory is tried again. */
@@ -29,22 +29,10 @@ struct io_slot {
 	bool unsure;         /* a watcher was initialised anew: the file may be another */
 };
 
-/* Watchers that are to be called: pointers (of a signal: its place in `calls`) with their kind in
- * the low bits. */
-enum active_kind {
-	ACTIVE_IO,
-	ACTIVE_TIMER,
-	ACTIVE_NONE,   /* stopped since */
-	ACTIVE_MARKED, /* a descriptor with IO_ONCE or a timeout */
-	ACTIVE_SIGNAL,
-	ACTIVE_CHILD,
-	KIND_BITS = 7,
-};
-
+/* Watchers that are to be called, as fast.h packs them. */
 struct queue {
 	uintptr_t *items;
-	uint32_t count, room; /* room: for as many; 0 while the queue is empty, so that one test
-				 finds the first watcher and the one too many */
+	uint32_t count, room; /* room: for as many; 0 while the queue is empty (fast.h) */
 	uint32_t run;
 	size_t capacity;
 };
@@ -121,28 +109,17 @@ struct reactor {
 	bool reaps_orphans;
 };
 
-/* ---- loop.c ---- */
+/* ---- queue.c ---- */
 /* Room for one more: -1 with ENOMEM, and everything is told again by the next turn. */
 int queue_reserve(struct reactor *r, unsigned priority);
 /* queue_add where the queue is empty or full. */
 uint32_t queue_add_slowly(struct reactor *r, unsigned priority, uintptr_t item);
 
-/* Puts a watcher into its queue. Returns its place + 1, or 0 with ENOMEM. Inline: once an event. */
-static inline uint32_t queue_add(struct reactor *r, unsigned priority, void *watcher,
-				 enum active_kind kind)
-{
-	struct queue *q = &r->queues[priority];
-
-	uintptr_t item = (uintptr_t)watcher | (uintptr_t)kind;
-	uint32_t place = q->count;
-
-	if (__builtin_expect(place == q->room, 0))
-		return queue_add_slowly(r, priority, item);
-	q->items[place] = item;
-	return q->count = place + 1;
-}
-
+/* It is not called, whatever kind it is. */
 void queue_remove(struct reactor *r, unsigned priority, uint32_t place);
+void queues_close(struct reactor *r);
+
+/* ---- loop.c ---- */
 /* A new backend with all that is watched. Returns 0, or -1 with the old one still there. */
 int backend_rebuild(struct reactor *r);
 /*
@@ -202,12 +179,6 @@ static inline void timer_forget_due(struct timer *t)
 static inline void clock_forget(struct reactor *r)
 {
 	r->now_known = 0;
-}
-
-/* 0: no clock needs a look. Timers of the other clocks have their alarms open. */
-static inline size_t timing(const struct reactor *r)
-{
-	return r->heaps[CLOCK_OF_LOOP].count | r->alarms_open;
 }
 
 /* ---- waker.c ---- */

@@ -14,7 +14,7 @@
  * as for any signal that is blocked (signal(7)); a sender hears that the queue is full
  * (sigqueue(3), EAGAIN). When the loop has read enough, it unblocks them.
  */
-#include "reactor/loop.h"
+#include "reactor/fast.h"
 
 #include "base/array.h"
 #include "base/fd.h"
@@ -118,9 +118,9 @@ static bool signal_queue(struct reactor *r, struct signal_watcher *w,
 			 const struct signal_info *info)
 {
 	struct signal_pipe *p = &r->signal_pipe;
-	uintptr_t place = p->n_calls * (uintptr_t)(KIND_BITS + 1);
 
-	if (p->n_calls == p->capacity || !queue_add(r, w->priority, (void *)place, ACTIVE_SIGNAL))
+	if (p->n_calls == p->capacity ||
+	    !queue_add(r, w->priority, as_watcher(p->n_calls), ACTIVE_SIGNAL))
 		return false;
 	p->calls[p->n_calls++] = (struct signal_to_call){w, *info};
 	p->to_come++;

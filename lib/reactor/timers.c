@@ -6,7 +6,7 @@
  * when the clock is set (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). Where there is no timerfd the
  * loop waits for a while at most, and then looks.
  */
-#include "reactor/loop.h"
+#include "reactor/fast.h"
 
 #include "base/list.h"
 #include "reactor/linux.h"

@@ -17,7 +17,7 @@
  * `woken` and then looks at each `asked`: who sets `asked` after that look sets `woken` after that
  * too. A write that comes late, for a wake-up that is done with, costs a turn and calls nobody.
  */
-#include "reactor/ready.h"
+#include "reactor/fast.h"
 
 #include "base/fd.h"
 #include "base/list.h"
