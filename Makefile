@@ -1,6 +1,7 @@
 # evwatch: libc only. Everything that is made goes into build/.
 #
 #   make              build/evwatch and build/libreactor.a
+#   make tour         build/tour/: seven servers for who wants to learn (lib/reactor/tour)
 #   make demo         a few seconds that show what it does
 #   make test         all tests; the last line is "N passed, N failed"
 #   make check        lint, and the tests again under ASan and UBSan
@@ -28,7 +29,7 @@ CPPFLAGS += -D_GNU_SOURCE -DEVWATCH_VERSION='"$(VERSION)"' -Ilib -MMD -MP
 LDFLAGS += $(LINK) -Wl,-z,relro,-z,now $(SANITIZE)
 LDLIBS += -lpthread
 
-LIB_SRC = $(sort $(shell find lib -name '*.c'))
+LIB_SRC = $(sort $(shell find lib -name '*.c' -not -path '*/tour/*'))
 CMD_SRC = $(sort $(wildcard cmd/evwatch/*.c))
 UNIT_SRC = $(sort $(wildcard tests/unit/test_*.c))
 LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/%.o)
@@ -55,6 +56,13 @@ $(BUILD)/libreactor.a: $(REACTOR_OBJ) $(BUILD)/base.a
 	$(Q)$(LD) -r -o $(BUILD)/reactor.o $^
 	$(Q)$(OBJCOPY) --localize-hidden $(BUILD)/reactor.o
 	$(Q)$(AR) rcs $@ $(BUILD)/reactor.o
+
+# lib/reactor/tour/README.md leads through them.
+tour: $(patsubst lib/reactor/tour/%.c,$(BUILD)/tour/%,$(wildcard lib/reactor/tour/*.c))
+$(BUILD)/tour/%: lib/reactor/tour/%.c lib/reactor/tour/server.h $(BUILD)/libreactor.a
+	$(SAY) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Ilib/reactor $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(LDLIBS)
 
 # Their flags decide what can be seen.
 $(REACTOR_OBJ) $(filter $(BUILD)/lib/base/%,$(LIB_OBJ)): Makefile
@@ -149,5 +157,5 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all units test demo house lint check asan valgrind inject bench coverage static install install-reactor uninstall clean
+.PHONY: all units tour test demo house lint check asan valgrind inject bench coverage static install install-reactor uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:=.d)
