@@ -106,7 +106,7 @@ time.sleep(9)'
 s.sendall(b"x"); assert s.recv(1) == b"x" # so it is carried, while
 other = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 assert other.recv(1) == b"" # is one too many'
-  grep -q 'relay1: 127.0.0.1:[0-9]* is refused: too many connections from there (--max-per-ip)' err
+  grep -q 'relay1: 127.0.0.1:[0-9]* is refused: too many connections from this address (--max-per-ip)' err
   until_ok '[ "$(grep -c ", done$" err)" = 4 ]'
   stop
   grep -q 'relay1: 5 accepted, 1 refused' err

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -39,6 +40,13 @@ int fd_most_for_peers(void)
 		return INT_MAX;
 	reserve = files.rlim_cur / 16;
 	return (int)(files.rlim_cur - (reserve < RESERVE ? reserve : RESERVE));
+}
+
+bool fd_is_ready(int fd, int events)
+{
+	struct pollfd p = {.fd = fd, .events = (short)events};
+
+	return fd >= 0 && poll(&p, 1, 0) > 0;
 }
 
 int fd_set_nonblocking(int fd, bool on)

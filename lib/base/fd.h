@@ -19,6 +19,9 @@ bool fd_is_short(int error);
  */
 int fd_most_for_peers(void);
 
+/* Is it ready for one of these now (POLLIN, POLLOUT), or has it failed? Does not wait. */
+bool fd_is_ready(int fd, int events);
+
 /* Sets or clears O_NONBLOCK. Returns 0, or -1 with errno. */
 int fd_set_nonblocking(int fd, bool on);
 

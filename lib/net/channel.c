@@ -18,23 +18,32 @@ static void be_gone(struct channel *c)
 	c->call(c, 0, NULL, 0);
 }
 
-/* Hands on whole messages; the call may close the channel. */
-static void hand_on(struct channel *c)
+/*
+ * Hands on whole messages; the call may close the channel. False: what came is no message, and
+ * nothing behind it can be understood.
+ */
+static bool hand_on(struct channel *c)
 {
 	size_t done = 0;
+	bool sound = true;
 
 	while (c->io.fd >= 0 && c->in.length - done >= HEAD) {
 		const char *at = c->in.data + done;
 		uint32_t length;
 
 		memcpy(&length, at, HEAD);
-		if (c->in.length - done - HEAD < length)
+		sound = length >= 1 && length <= MESSAGE_MOST + 1;
+		if (!sound || c->in.length - done - HEAD < length)
+			break;
+		sound = at[HEAD] != 0;
+		if (!sound)
 			break;
 		c->call(c, (unsigned char)at[HEAD], at + HEAD + 1, length - 1);
 		done += HEAD + length;
 	}
 	if (c->io.fd >= 0)
 		buf_consume(&c->in, done);
+	return sound;
 }
 
 /* False when the other side is gone. */
@@ -71,7 +80,7 @@ static void on_ready(struct reactor *r, struct io_watcher *w, unsigned ready)
 
 	if (ready & ~(unsigned)IO_WRITE) {
 		there = receive(c);
-		hand_on(c);
+		there = hand_on(c) && there;
 	}
 	if (c->io.fd < 0)
 		return;
@@ -101,8 +110,8 @@ int channel_say(struct channel *c, unsigned char type, const void *bytes, size_t
 	uint32_t size = (uint32_t)(1 + length);
 	bool waits = c->out.length > 0;
 
-	if (c->io.fd < 0) {
-		errno = EPIPE;
+	if (c->io.fd < 0 || length > MESSAGE_MOST) {
+		errno = c->io.fd < 0 ? EPIPE : EMSGSIZE;
 		return -1;
 	}
 	/* All of it or nothing: half a message would spoil all that follow. */

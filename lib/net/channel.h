@@ -31,7 +31,9 @@ struct channel {
 /* Takes the descriptor over (non-blocking). Returns 0, or -1 with ENOMEM and it is closed. */
 int channel_open(struct channel *c, struct reactor *r, int fd, channel_call *call, void *owner);
 
-/* Says `type` (not 0) and these bytes. Returns 0, or -1 with errno: ENOMEM, EPIPE. */
+enum { MESSAGE_MOST = 1024 * 1024 }; /* bytes: who says it is longer is taken for gone */
+
+/* Says `type` (not 0) and these bytes. Returns 0, or -1 with errno: ENOMEM, EPIPE, EMSGSIZE. */
 int channel_say(struct channel *c, unsigned char type, const void *bytes, size_t length);
 
 /* Bytes that the other side has not taken yet. */

@@ -212,10 +212,18 @@ static void on_stagger(struct reactor *r, struct timer *t)
 		finish(c, -1, c->error);
 }
 
+/* When this process was stopped, one that connected meanwhile has won all the same. */
 static void on_timeout(struct reactor *r, struct timer *t)
 {
-	(void)r;
-	finish(CONTAINER_OF(t, struct connector, timeout), -1, ETIMEDOUT);
+	struct connector *c = CONTAINER_OF(t, struct connector, timeout);
+
+	for (int i = 0; i < c->next; i++) {
+		struct io_watcher *w = &c->attempts[i].io;
+
+		if (fd_is_ready(w->fd, IO_WRITE) && timer_start_in(r, t, 0) == 0)
+			return;
+	}
+	finish(c, -1, ETIMEDOUT);
 }
 
 struct connector *connector_start(struct reactor *r, const struct address *addresses, int n,

@@ -37,7 +37,7 @@ void report_refused(struct relay_source *s, const struct address *remote, const 
 	bool loud = told && !*told;
 	struct buf name = {0};
 
-	s->n_refused++;
+	s->counts.refused++;
 	if (loud)
 		*told = true;
 	if (!log_wants(loud ? LOG_WARN : LOG_INFO))
@@ -119,10 +119,10 @@ void report_totals(const struct relay_source *s)
 {
 	const struct relay_config *c = s->base.config;
 
-	if (s->workers || !log_wants(LOG_INFO))
+	if (s->carrier == &carrier_workers || !log_wants(LOG_INFO))
 		return; /* each worker tells its own */
-	log_info(s->base.rule, "%llu accepted, %llu refused", (unsigned long long)s->n_accepted,
-		 (unsigned long long)s->n_refused);
+	log_info(s->base.rule, "%llu accepted, %llu refused",
+		 (unsigned long long)s->counts.accepted, (unsigned long long)s->counts.refused);
 	for (size_t i = 0; i < c->n_targets; i++)
 		target_totals(s, i);
 }

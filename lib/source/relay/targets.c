@@ -3,14 +3,45 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/units.h"
 
 #include <stdlib.h>
 
-int targets_open(struct targets *t, const struct relay_config *c, atomic_bool *down)
+/* FNV-1a, and a last mix, since similar names differ in few bits. Not hash_bytes: see below. */
+static uint64_t hash_text(const char *text, size_t length, uint64_t hash)
 {
-	*t = (struct targets){.config = c, .all = calloc(c->n_targets, sizeof *t->all)};
-	for (size_t i = 0; t->all && i < c->n_targets; i++)
+	hash ^= UINT64_C(0xcbf29ce484222325);
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
+	hash = (hash ^ hash >> 32) * UINT64_C(0xd6e8feb86659fd93);
+	hash = (hash ^ hash >> 32) * UINT64_C(0xd6e8feb86659fd93);
+	return hash ^ hash >> 32;
+}
+
+/* A target that is given twice has two places. */
+static uint64_t hash_target(const struct targets *t, size_t i)
+{
+	struct buf name = {0};
+	uint64_t hash;
+
+	endpoint_add(&name, &t->config->targets[i]);
+	hash = hash_text(name.data ? name.data : "", name.length, 0);
+	buf_free(&name);
+	for (size_t j = 0; j < i; j++)
+		if (t->all[j].hash == hash)
+			hash = hash_text("again", 5, hash);
+	return hash;
+}
+
+int targets_open(struct targets *t, const struct relay_config *c, struct reactor *r,
+		 atomic_bool *down)
+{
+	*t = (struct targets){
+	    .config = c, .reactor = r, .all = calloc(c->n_targets, sizeof *t->all)};
+	for (size_t i = 0; t->all && i < c->n_targets; i++) {
 		t->all[i].down = down ? &down[i] : &t->all[i].own;
+		t->all[i].hash = hash_target(t, i);
+	}
 	return t->all ? 0 : -1;
 }
 
@@ -105,72 +136,99 @@ void targets_unwatch(struct targets *t)
 
 /* ---- choosing -------------------------------------------------------------------------------- */
 
-static bool is_down(const struct targets *t, size_t i)
+#define REST      NS_PER_S
+#define REST_MOST (10 * NS_PER_S)
+
+void targets_rest(struct targets *t, size_t target, int64_t now)
 {
-	return atomic_load(t->all[i].down);
+	struct target *at = &t->all[target];
+	int64_t rest = REST;
+
+	for (unsigned i = 0; i < at->failures && rest < REST_MOST; i++)
+		rest *= 2;
+	if (rest < REST_MOST)
+		at->failures++;
+	at->rests_until = now + (rest < REST_MOST ? rest : REST_MOST);
 }
 
-/* From this place on, the first one that is not down; this one when all are. */
-static size_t from_place(const struct targets *t, size_t place)
+void targets_took(struct targets *t, size_t target)
 {
-	size_t n = t->config->n_targets, first = place % n, at = first;
-
-	do {
-		if (!is_down(t, at))
-			return at;
-		at = (at + 1) % n;
-	} while (at != first);
-	return first;
+	t->all[target].failures = 0;
+	t->all[target].rests_until = 0;
 }
 
-/* Equals take turns. */
-static size_t least_used(struct targets *t)
+/* Who may be chosen: 0 the best. Those that were tried are no candidates. */
+enum { READY, RESTING, DOWN, TRIED };
+
+static int class_of(const struct targets *t, size_t i, const bool *tried, int64_t now)
 {
-	size_t n = t->config->n_targets, first = from_place(t, t->turn), best = first;
+	if (tried[i])
+		return TRIED;
+	if (atomic_load(t->all[i].down))
+		return DOWN;
+	return t->all[i].rests_until > now ? RESTING : READY;
+}
 
-	for (size_t i = 1; i < n; i++) {
-		size_t at = (first + i) % n;
+/* The best class that there is. */
+static int best_class(const struct targets *t, const bool *tried, int64_t now)
+{
+	int best = TRIED;
 
-		if (!is_down(t, at) && t->all[at].connections < t->all[best].connections)
-			best = at;
+	for (size_t i = 0; i < t->config->n_targets && best != READY; i++) {
+		int class = class_of(t, i, tried, now);
+
+		if (class < best)
+			best = class;
 	}
-	t->turn = best + 1;
 	return best;
 }
 
-static size_t by_source(const struct address *remote)
+uint64_t targets_hash_client(const struct address *remote)
 {
 	struct buf host = {0};
-	size_t hash;
+	uint64_t hash;
 
-	address_add_host(&host, remote);
 	/* Not hash_bytes: a client's target is to stay the same over a restart. */
-	hash = 5381;
-	for (size_t i = 0; i < host.length; i++)
-		hash = hash * 33 + (unsigned char)host.data[i];
+	address_add_host(&host, remote);
+	hash = hash_text(host.data ? host.data : "", host.length, 0);
 	buf_free(&host);
 	return hash;
 }
 
-size_t targets_choose(struct targets *t, const struct address *remote)
+/*
+ * Is `a` better for this client than `b`? By its own hash with each target (rendezvous hashing):
+ * where one is taken out, only its clients move.
+ */
+static bool is_nearer(const struct targets *t, uint64_t client, size_t a, size_t b)
 {
-	switch (t->config->balance) {
-	case BALANCE_FIRST:
-		return from_place(t, 0);
-	case BALANCE_SOURCE:
-		return from_place(t, by_source(remote) % t->config->n_targets);
-	case BALANCE_LEAST_CONN:
-		return least_used(t);
-	default:
-		t->turn = from_place(t, t->turn) + 1;
-		return t->turn - 1;
-	}
+	return hash_text((const char *)&client, sizeof client, t->all[a].hash) >
+	       hash_text((const char *)&client, sizeof client, t->all[b].hash);
 }
 
-size_t targets_next(const struct targets *t, size_t failed)
+static bool is_better(const struct targets *t, uint64_t client, size_t a, size_t b)
 {
-	size_t next = from_place(t, failed + 1);
+	if (t->config->balance == BALANCE_SOURCE)
+		return is_nearer(t, client, a, b);
+	if (t->config->balance == BALANCE_LEAST_CONN)
+		return t->all[a].connections < t->all[b].connections;
+	return false;
+}
 
-	/* The others are down; but this one is no better. */
-	return next == failed ? (failed + 1) % t->config->n_targets : next;
+size_t targets_choose(struct targets *t, uint64_t client, const bool *tried)
+{
+	size_t n = t->config->n_targets, best = n;
+	size_t first = t->config->balance == BALANCE_FIRST ? 0 : t->turn % n;
+	int64_t now = reactor_now(t->reactor, CLOCK_OF_LOOP);
+	int class = best_class(t, tried, now);
+
+	/* From whose turn it is on: equals take turns. */
+	for (size_t i = 0; i < n; i++) {
+		size_t at = (first + i) % n;
+
+		if (class_of(t, at, tried, now) == class &&
+		    (best == n || is_better(t, client, at, best)))
+			best = at;
+	}
+	t->turn = best + 1;
+	return best;
 }

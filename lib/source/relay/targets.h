@@ -3,7 +3,8 @@
  *
  * With --check each of them is looked at (net/health.h). One that is down is not chosen while
  * another is not; when all are down, they are chosen as if all were up. Of several workers one
- * looks, and all know what it saw.
+ * looks, and all know what it saw. Without --check, too, one that failed rests for a second,
+ * doubling to ten while it keeps failing.
  *
  * A target is named by its place in the configuration. Who takes one (targets_enter) leaves it
  * again exactly once.
@@ -27,10 +28,14 @@ struct target {
 	struct health_config look;
 	struct health health;
 	atomic_bool *down, own; /* down: own, or one that workers share */
+	uint64_t hash;          /* of its name */
+	int64_t rests_until;    /* on the loop's clock */
+	unsigned failures;      /* in a row */
 };
 
 struct targets {
 	const struct relay_config *config;
+	struct reactor *reactor;
 	struct target *all; /* owned; config->n_targets of them */
 	size_t turn;        /* whose it is: round-robin, and least-conn between equals */
 	const char *rule;   /* for the log */
@@ -38,7 +43,8 @@ struct targets {
 };
 
 /* `down`: a flag a target, which outlive it; NULL: it has its own. Returns 0, or -1 with ENOMEM. */
-int targets_open(struct targets *t, const struct relay_config *c, atomic_bool *down);
+int targets_open(struct targets *t, const struct relay_config *c, struct reactor *r,
+		 atomic_bool *down);
 void targets_close(struct targets *t);
 
 /*
@@ -50,10 +56,19 @@ int targets_watch(struct targets *t, struct source *s, struct resolver *v,
 /* No more. */
 void targets_unwatch(struct targets *t);
 
-/* Which one is this client's? */
-size_t targets_choose(struct targets *t, const struct address *remote);
-/* The one to try after one that failed: those behind it, in order, and then from the start. */
-size_t targets_next(const struct targets *t, size_t failed);
+/* A client's place in --balance source: the same after a restart. */
+uint64_t targets_hash_client(const struct address *remote);
+
+/*
+ * Which one is this client's, of those that were not `tried` (one flag each target; not all set)?
+ * One that rests or is down is passed over while there is another.
+ */
+size_t targets_choose(struct targets *t, uint64_t client, const bool *tried);
+
+/* It failed at `now`: it is passed over for a moment. */
+void targets_rest(struct targets *t, size_t target, int64_t now);
+/* It took a connection: it does not rest any more. */
+void targets_took(struct targets *t, size_t target);
 
 /* One connection more, or less, on this target. */
 void targets_enter(struct targets *t, size_t target);

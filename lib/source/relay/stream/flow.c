@@ -8,7 +8,9 @@
  * destination does not take is held (at most a buffer or a pipe), and reading stops until it is
  * gone. With --rate or --dump everything is copied: pieces are small, or are to be looked at.
  */
-#include "source/relay/relay.h"
+#include "source/relay/stream/flow.h"
+
+#include "source/relay/stream/limit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,12 +32,12 @@ enum step {
 /* ---- pipes ----------------------------------------------------------------------------------- */
 
 /* Takes one from the pool, or makes one. False: none is to be had; copying does as well. */
-static bool pipe_take(struct relay_source *s, struct flow *f)
+static bool pipe_take(struct streams *t, struct flow *f)
 {
 	int fds[2];
 
-	if (s->n_pipes > 0) {
-		f->pipe = s->pipes[--s->n_pipes];
+	if (t->n_pipes > 0) {
+		f->pipe = t->pipes[--t->n_pipes];
 		return true;
 	}
 	f->pipe = malloc(sizeof *f->pipe);
@@ -59,28 +61,28 @@ static void pipe_drop(struct pipe *p)
 	free(p);
 }
 
-static void pipe_give_back(struct relay_source *s, struct flow *f)
+static void pipe_give_back(struct streams *t, struct flow *f)
 {
 	/* One with bytes in it is of no use to another flow. */
-	if (f->pipe->held || s->n_pipes == PIPES_KEPT)
+	if (f->pipe->held || t->n_pipes == PIPES_KEPT)
 		pipe_drop(f->pipe);
 	else
-		s->pipes[s->n_pipes++] = f->pipe;
+		t->pipes[t->n_pipes++] = f->pipe;
 	f->pipe = NULL;
 }
 
-void pipes_close(struct relay_source *s)
+void pipes_close(struct streams *t)
 {
-	while (s->n_pipes > 0)
-		pipe_drop(s->pipes[--s->n_pipes]);
+	while (t->n_pipes > 0)
+		pipe_drop(t->pipes[--t->n_pipes]);
 }
 
-void flow_close(struct relay_source *s, struct flow *f)
+void flow_close(struct streams *t, struct flow *f)
 {
 	free(f->left);
 	f->left = NULL;
 	if (f->pipe)
-		pipe_give_back(s, f);
+		pipe_give_back(t, f);
 }
 
 /* ---- copying --------------------------------------------------------------------------------- */
@@ -130,35 +132,61 @@ static enum step send_left(struct flow *f, int to)
 	return STEP_MOVED;
 }
 
+static void dump(const struct pair *p, const struct end *from, const void *bytes, size_t length)
+{
+	struct address remote = pair_remote(p);
+	struct dump_place at = {
+	    .connection = p->number,
+	    .offset = from->flow.bytes,
+	    .remote = &remote,
+	    .target = &pair_config(p)->targets[p->target],
+	    .back = from == &p->ends[TARGET],
+	};
+
+	dump_add(&p->owner->source->dump, &at, bytes, length);
+}
+
+void flow_account(struct pair *p, const struct end *from, const void *bytes, size_t length)
+{
+	if (p->limits)
+		limit_take(p, from, length);
+	if (p->owner->source->dump.source)
+		dump(p, from, bytes, length);
+}
+
+/* Nothing is left to be read, as far as a read can tell. */
+static void drain(struct end *from)
+{
+	from->flow.state = from->tcp ? FLOW_DRAINED : FLOW_LEVEL;
+}
+
 /* Reads at most `most` (a buffer) and sends it; *full: there is more where it came from. */
 static enum step copy(struct pair *p, struct end *from, int to, size_t most, bool *full)
 {
-	struct relay_source *s = p->owner;
+	char *buffer = p->owner->buffer;
 	struct flow *f = &from->flow;
-	ssize_t n = recv(from->io.fd, s->buffer, most, MSG_DONTWAIT), sent;
+	ssize_t n = recv(from->io.fd, buffer, most, MSG_DONTWAIT), sent;
 
 	*full = n == (ssize_t)most;
 	if (n < 0 && errno != EAGAIN)
 		return errno == EINTR ? STEP_MOVED : STEP_READ_FAILED;
-	if (n <= 0) {
-		f->ended = n == 0;
-		f->drained = f->tcp;
+	if (n < 0)
+		drain(from);
+	if (n == 0)
+		f->state = FLOW_ENDED;
+	if (n <= 0)
 		return STEP_DRY;
-	}
-	if (p->limits)
-		limit_take(p, from, (size_t)n);
-	if (s->dump.source)
-		pair_dump(p, from, s->buffer, (size_t)n);
-	sent = send_some(to, s->buffer, (size_t)n);
+	flow_account(p, from, buffer, (size_t)n);
+	sent = send_some(to, buffer, (size_t)n);
 	if (sent < 0)
 		return STEP_WRITE_FAILED;
 	f->bytes += (uint64_t)sent;
 	if (sent < n)
-		return flow_hold(f, s->buffer + sent, (size_t)(n - sent)) < 0 ? STEP_WRITE_FAILED
-									      : STEP_BLOCKED;
-	if (*full || f->to_the_end)
+		return flow_hold(f, buffer + sent, (size_t)(n - sent)) < 0 ? STEP_WRITE_FAILED
+									   : STEP_BLOCKED;
+	if (*full || f->state == FLOW_ENDING)
 		return STEP_MOVED;
-	f->drained = f->tcp; /* a short read: there is no more for now */
+	drain(from); /* a short read: there is no more for now */
 	return STEP_DRY;
 }
 
@@ -187,10 +215,10 @@ static enum step splice_some(struct flow *f, int from, int to)
 	ssize_t n = splice(from, NULL, f->pipe->write_end, NULL, PIPE_SIZE,
 			   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
 
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? STEP_DRY : STEP_READ_FAILED;
-	if (n == 0) {
-		f->ended = true;
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return STEP_READ_FAILED;
+	if (n <= 0) {
+		f->state = n < 0 ? FLOW_LEVEL : FLOW_ENDED;
 		return STEP_DRY;
 	}
 	f->pipe->held += (size_t)n;
@@ -211,38 +239,40 @@ static enum step send_held(struct flow *f, int to)
 
 static enum step move(struct pair *p, struct end *from, int to)
 {
-	struct relay_source *s = p->owner;
+	struct streams *t = p->owner;
 	struct flow *f = &from->flow;
 	uint64_t before = f->bytes;
 	enum step step = send_held(f, to);
-	bool full = f->pipe || f->bulk, watched = p->limits || s->dump.source;
+	bool full = f->pipe || f->burst >= BUFFER;
+	bool watched = p->limits || t->source->dump.source;
 
-	f->drained = false;
+	if (f->state == FLOW_DRAINED)
+		f->state = FLOW_LEVEL;
 	/* A few rounds: the other connections want their turn, and the level stays. */
-	for (int i = 0; i < ROUNDS && step == STEP_MOVED && !f->ended; i++) {
+	for (int i = 0; i < ROUNDS && step == STEP_MOVED && !flow_has_ended(f); i++) {
 		size_t most = p->limits ? limit_allows(p, from, BUFFER) : BUFFER;
 
 		if (!most)
 			return STEP_DRY;
-		if (full && !watched && (f->pipe || pipe_take(s, f)))
+		if (full && !watched && (f->pipe || pipe_take(t, f)))
 			step = splice_some(f, from->io.fd, to);
 		else
 			step = copy(p, from, to, most, &full);
 	}
 	if (step == STEP_DRY && f->pipe)
-		pipe_give_back(s, f);
-	f->bulk = f->bytes - before >= BUFFER;
+		pipe_give_back(t, f);
+	f->burst = f->bytes - before >= BUFFER ? BUFFER : 0;
 	return step;
 }
 
 /* A FIN is passed on when everything before it is; the second one by close(2). */
 static void pass_on_end(struct flow *f, const struct end *to)
 {
-	if (!f->ended || f->shut || flow_is_blocked(f))
+	if (f->state != FLOW_ENDED || flow_is_blocked(f))
 		return;
-	if (!to->flow.shut)
+	if (to->flow.state != FLOW_SHUT)
 		shutdown(to->io.fd, SHUT_WR);
-	f->shut = true;
+	f->state = FLOW_SHUT;
 }
 
 enum flow_result flow_run(struct pair *p, struct end *from)
@@ -251,7 +281,7 @@ enum flow_result flow_run(struct pair *p, struct end *from)
 	struct end *to = end_other(p, from);
 	enum step step;
 
-	if (f->shut)
+	if (f->state == FLOW_SHUT)
 		return FLOW_FINE;
 	step = move(p, from, to->io.fd);
 	if (step == STEP_READ_FAILED)

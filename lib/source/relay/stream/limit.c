@@ -2,29 +2,26 @@
  * --rate: one token bucket each direction of a connection. What may not be read yet stays in the
  * kernel, whose window then tells the sender to wait; nothing is read to be kept.
  */
-#include "source/relay/relay.h"
+#include "source/relay/stream/limit.h"
 
 #include <stdlib.h>
 
 static uint64_t rate_of(const struct pair *p)
 {
-	return ((const struct relay_config *)p->owner->base.config)->rate;
+	return pair_config(p)->rate;
 }
 
 static int64_t now(const struct pair *p)
 {
-	return reactor_now(p->owner->base.reactor, CLOCK_OF_LOOP);
+	return reactor_now(pair_reactor(p), CLOCK_OF_LOOP);
 }
 
-static void on_again(struct reactor *r, struct timer *t)
+struct end *limit_end(const struct limit *l)
 {
-	struct limit *l = CONTAINER_OF(t, struct limit, again);
-
-	(void)r;
-	pair_readable(l->pair, &l->pair->ends[l - l->pair->limits]);
+	return &l->pair->ends[l - l->pair->limits];
 }
 
-int limits_open(struct pair *p)
+int limits_open(struct pair *p, timer_call *again)
 {
 	if (!rate_of(p))
 		return 0;
@@ -33,7 +30,7 @@ int limits_open(struct pair *p)
 		return -1;
 	for (int i = CLIENT; i <= TARGET; i++) {
 		p->limits[i].pair = p;
-		timer_init(&p->limits[i].again, CLOCK_OF_LOOP, on_again);
+		timer_init(&p->limits[i].again, CLOCK_OF_LOOP, again);
 	}
 	return 0;
 }
@@ -41,7 +38,7 @@ int limits_open(struct pair *p)
 void limits_close(struct pair *p)
 {
 	for (int i = CLIENT; p->limits && i <= TARGET; i++)
-		timer_stop(p->owner->base.reactor, &p->limits[i].again);
+		timer_stop(pair_reactor(p), &p->limits[i].again);
 	free(p->limits);
 	p->limits = NULL;
 }
@@ -72,5 +69,5 @@ bool limit_holds(struct pair *p, const struct end *from)
 	l = &p->limits[from - p->ends];
 	wait = bucket_wait(&l->bucket, rate_of(p), now(p));
 	/* Without a timer it is looked at at once: rather too fast than never. */
-	return wait > 0 && timer_start_in(p->owner->base.reactor, &l->again, wait) == 0;
+	return wait > 0 && timer_start_in(pair_reactor(p), &l->again, wait) == 0;
 }

@@ -6,10 +6,13 @@
  * kept as what the client's flow holds; what is left behind the header stays there, and is the
  * first that the target gets.
  */
-#include "source/relay/relay.h"
+#include "source/relay/stream/header.h"
 
+#include "base/fd.h"
 #include "net/proxy_header.h"
 #include "source/relay/report.h"
+#include "source/relay/stream/flow.h"
+#include "source/relay/stream/pair.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,17 +22,26 @@
 
 static void refuse(struct pair *p, const char *why)
 {
-	struct relay_source *s = p->owner;
+	struct relay_source *s = p->owner->source;
 	struct address remote = pair_remote(p);
 
 	report_refused(s, &remote, why, &s->told_header);
 	pair_close(p, NULL, true);
 }
 
+/* It sent nothing at all: a load balancer that looks whether the port is open. */
+static void leave(struct pair *p)
+{
+	struct address remote = pair_remote(p);
+
+	report_refused(p->owner->source, &remote, "it left without a PROXY header", NULL);
+	pair_close(p, NULL, false);
+}
+
 /* The header was right, but its client may not. */
 static void refuse_client(struct pair *p, const struct address *remote, const char *why)
 {
-	report_refused(p->owner, remote, why, NULL);
+	report_refused(p->owner->source, remote, why, NULL);
 	shutdown(p->ends[CLIENT].io.fd, SHUT_RDWR);
 	pair_close(p, NULL, false);
 }
@@ -38,7 +50,7 @@ static void refuse_client(struct pair *p, const struct address *remote, const ch
 
 static int take_addresses(struct pair *p, const struct proxy_header *h)
 {
-	p->owner->told_header = false;
+	p->owner->source->told_header = false;
 	if (!h->told)
 		return 0;
 	p->header = malloc(sizeof *p->header);
@@ -51,7 +63,7 @@ static int take_addresses(struct pair *p, const struct proxy_header *h)
 /* It is whole: what is behind it belongs to the target. */
 static void finish(struct pair *p, const struct proxy_header *h, size_t used, size_t length)
 {
-	struct relay_source *s = p->owner;
+	struct relay_source *s = p->owner->source;
 	struct end *client = &p->ends[CLIENT];
 	const char *why = NULL;
 	struct address remote;
@@ -59,7 +71,7 @@ static void finish(struct pair *p, const struct proxy_header *h, size_t used, si
 	io_stop(s->base.reactor, &client->io);
 	timer_stop(s->base.reactor, p->timer);
 	if (take_addresses(p, h) < 0 ||
-	    flow_hold(&client->flow, s->buffer + used, length - used) < 0) {
+	    flow_hold(&client->flow, p->owner->buffer + used, length - used) < 0) {
 		refuse(p, "out of memory");
 		return;
 	}
@@ -68,7 +80,7 @@ static void finish(struct pair *p, const struct proxy_header *h, size_t used, si
 	if (why)
 		refuse_client(p, &remote, why);
 	else
-		pair_serve(p);
+		p->owner->known(p);
 }
 
 static void on_header(struct reactor *r, struct io_watcher *w, unsigned ready)
@@ -88,6 +100,10 @@ static void on_header(struct reactor *r, struct io_watcher *w, unsigned ready)
 	n = recv(w->fd, buffer + length, BUFFER - length, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	if (n <= 0 && !length) {
+		leave(p);
+		return;
+	}
 	if (n <= 0) {
 		refuse(p, n < 0 ? strerror(errno) : "it ended before its PROXY header did");
 		return;
@@ -106,20 +122,23 @@ static void on_header(struct reactor *r, struct io_watcher *w, unsigned ready)
 	}
 }
 
+/* What came while this process was stopped is looked at first. */
 static void on_late(struct reactor *r, struct timer *t)
 {
-	(void)r;
-	refuse(CONTAINER_OF(t, struct pair, timer), "its PROXY header did not come in time");
+	struct pair *p = CONTAINER_OF(t, struct pair, timer);
+
+	if (!fd_is_ready(p->ends[CLIENT].io.fd, IO_READ) || timer_start_in(r, t, 0) < 0)
+		refuse(p, "its PROXY header did not come in time");
 }
 
 void header_await(struct pair *p)
 {
-	struct reactor *r = p->owner->base.reactor;
-	const struct relay_config *c = p->owner->base.config;
+	struct reactor *r = pair_reactor(p);
+	const struct relay_config *c = pair_config(p);
 	struct io_watcher *io = &p->ends[CLIENT].io;
 
 	io_init(io, io->fd, IO_READ, on_header);
-	io->priority = p->owner->base.priority;
+	io->priority = p->owner->source->base.priority;
 	timer_init(p->timer, CLOCK_OF_LOOP, on_late);
 	if (timer_start_in(r, p->timer, c->connect_timeout) < 0 || io_start(r, io) < 0)
 		refuse(p, strerror(errno));
@@ -142,7 +161,7 @@ static struct address destination_of(const struct pair *p)
 
 int header_send(const struct pair *p, int fd)
 {
-	const struct relay_config *c = p->owner->base.config;
+	const struct relay_config *c = pair_config(p);
 	struct address from = pair_remote(p), to = destination_of(p);
 	char header[PROXY_HEADER_ROOM];
 	size_t length = proxy_header_write(c->proxy_send, &from, &to, header);

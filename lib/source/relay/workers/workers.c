@@ -1,5 +1,14 @@
 /*
- * The loop's side of --workers. See workers.h.
+ * --workers N: processes that share the port. This is the loop's side.
+ *
+ * The process of the loop binds the sockets, starts the workers, tells them to stop and replaces
+ * those that die; it carries nothing itself. A worker (worker.h) is a fork with a reactor of its
+ *own that relays as a process without workers does. What it has to say (events, lines of the log)
+ *goes to the loop's process, so that it is counted and written in one place.
+ *
+ * Each worker has sockets of its own on the one port (SO_REUSEPORT, socket(7)), and the loop's
+ * process keeps them all open: when a worker dies, who waits in its queue is served by the next
+ * one. Unix, vsock and inherited sockets know no such thing; there all accept from the same one.
  *
  *	(not running) --fork--> RUNNING --it ended--> (a pause, doubling while it keeps dying) --+
  *	      ^                    |                                                            |
@@ -7,9 +16,10 @@
  *	      +----------------------------------------------------------------------------------+
  *
  * The hard part is the fork: a thread that resolves a name may hold a lock of libc, which nobody
- * would release in the child. So it waits until this process has one thread only.
+ * would release in the child. So it waits until this process has one thread only, but not for long:
+ * a server that does not answer may keep one for minutes, and is waited for without a lock.
  */
-#include "source/relay/workers.h"
+#include "source/relay/carrier.h"
 
 #include "base/error.h"
 #include "base/list.h"
@@ -17,6 +27,9 @@
 #include "base/units.h"
 #include "net/listener.h"
 #include "source/relay/relay.h"
+#include "source/relay/workers/message.h"
+#include "source/relay/workers/place.h"
+#include "source/relay/workers/worker.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -31,9 +44,31 @@
 #define SHORTEST (100 * NS_PER_MS) /* pause before another one is started */
 #define LONGEST  (10 * NS_PER_S)   /* and the life after which it is short again */
 #define MOMENT   (20 * NS_PER_MS)  /* until a thread is over, perhaps */
+#define MOMENTS  25                /* that a fork waits for, at most */
 #define PATIENCE (5 * NS_PER_S)    /* for their end, beyond --drain and while they say nothing */
 
-static void spawn_or_wait(struct worker *w);
+struct worker {
+	struct workers *owner;
+	size_t number;
+	struct listener listener; /* of a socket that all share: the first one's alone */
+	struct child_watcher child;
+	struct channel channel;
+	struct timer again; /* starts it once more */
+	int64_t started, pause;
+	int waits; /* moments for threads to end, so far */
+	bool running;
+};
+
+/* The carrier's own. */
+struct workers {
+	struct relay_source *source;
+	struct worker *all; /* owned */
+	size_t n, n_running;
+	bool stopped;
+	bool heard;                   /* something of them, since `patience` was last over */
+	struct timer patience;        /* for those that do not end when told to */
+	struct worker_counts *counts; /* mmap(2) */
+};
 
 static struct reactor *reactor_of(const struct workers *ws)
 {
@@ -73,7 +108,7 @@ static uint16_t port_of(const struct listener *l)
 
 static int bind_all(struct workers *ws, struct error *e)
 {
-	const struct relay_config *c = ws->source->base.config;
+	const struct relay_config *c = relay_config(ws->source);
 	struct endpoint ep = c->listen; /* borrows its texts */
 	struct listen_config socket = {.mode = 0600};
 
@@ -97,7 +132,7 @@ static void close_sockets(struct workers *ws)
 		listener_close(&ws->all[i].listener);
 }
 
-const struct listener *worker_listener(const struct worker *w)
+static const struct listener *worker_listener(const struct worker *w)
 {
 	return w->listener.count ? &w->listener : &w->owner->all[0].listener;
 }
@@ -115,6 +150,7 @@ static void on_message(struct channel *c, unsigned char type, const char *bytes,
 {
 	struct worker *w = c->owner;
 	struct workers *ws = w->owner;
+	struct unpacked u;
 
 	ws->heard = true;
 	switch (type) {
@@ -126,7 +162,8 @@ static void on_message(struct channel *c, unsigned char type, const char *bytes,
 		ws->source->base.host->write(&ws->source->base, bytes, length);
 		break;
 	case WORKER_EVENT:
-		worker_event_emit(&ws->source->base, bytes, length);
+		if (event_unpack(&u, bytes, length))
+			ws->source->base.host->emit(&ws->source->base, &u.event, 1);
 		break;
 	case WORKER_ROOM:
 		tell_room(ws);
@@ -226,7 +263,8 @@ static int spawn(struct worker *w)
 	sigprocmask(SIG_SETMASK, &all, &before);
 	pid = fork();
 	if (pid == 0)
-		worker_run(w, pair[1], parent);
+		worker_run(&(struct worker_start){w->owner->source, worker_listener(w),
+						  w->owner->counts, w->number, pair[1], parent});
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(pair[1]);
 	if (pid > 0)
@@ -245,13 +283,14 @@ static bool has_other_threads(void)
 
 static void spawn_or_wait(struct worker *w)
 {
-	if (has_other_threads()) {
-		if (timer_start_in(reactor_of(w->owner), &w->again, MOMENT) == 0)
-			return;
-		errno = ENOMEM;
-	} else if (spawn(w) == 0) {
+	if (w->waits < MOMENTS && has_other_threads() &&
+	    timer_start_in(reactor_of(w->owner), &w->again, MOMENT) == 0) {
+		w->waits++;
 		return;
 	}
+	w->waits = 0;
+	if (spawn(w) == 0)
+		return;
 	log_error(w->owner->source->base.rule, "cannot start worker %zu: %s; it is tried again",
 		  w->number + 1, strerror(errno));
 	lengthen_pause(w);
@@ -286,73 +325,12 @@ static void on_patience(struct reactor *r, struct timer *t)
 
 static size_t counts_size(const struct workers *ws)
 {
-	const struct relay_config *c = ws->source->base.config;
+	const struct relay_config *c = relay_config(ws->source);
 
 	return sizeof *ws->counts + c->n_targets * sizeof *ws->counts->down;
 }
 
-static struct workers *workers_new(struct relay_source *source, size_t n)
-{
-	struct workers *ws = calloc(1, sizeof *ws);
-	int flags = MAP_SHARED | MAP_ANONYMOUS;
-
-	if (!ws)
-		return NULL;
-	ws->source = source;
-	ws->all = calloc(n, sizeof *ws->all);
-	ws->counts = mmap(NULL, counts_size(ws), PROT_READ | PROT_WRITE, flags, -1, 0);
-	timer_init(&ws->patience, CLOCK_OF_LOOP, on_patience);
-	if (!ws->all || ws->counts == MAP_FAILED) {
-		workers_close(ws);
-		return NULL;
-	}
-	ws->n = n;
-	for (size_t i = 0; i < n; i++) {
-		struct worker *w = &ws->all[i];
-
-		w->owner = ws;
-		w->number = i;
-		timer_init(&w->again, CLOCK_OF_LOOP, on_again);
-	}
-	return ws;
-}
-
-struct workers *workers_open(struct relay_source *source, size_t n, struct error *e)
-{
-	struct workers *ws = workers_new(source, n);
-
-	if (!ws) {
-		error_errno(e, "cannot have workers");
-		return NULL;
-	}
-	if (bind_all(ws, e) == 0)
-		return ws;
-	workers_close(ws);
-	return NULL;
-}
-
-void workers_start(struct workers *ws)
-{
-	for (size_t i = 0; i < ws->n; i++)
-		spawn_or_wait(&ws->all[i]);
-}
-
-void workers_stop(struct workers *ws)
-{
-	const struct relay_config *c = ws->source->base.config;
-
-	ws->stopped = true;
-	close_sockets(ws);
-	for (size_t i = 0; i < ws->n; i++) {
-		timer_stop(reactor_of(ws), &ws->all[i].again);
-		if (ws->all[i].running)
-			channel_say(&ws->all[i].channel, WORKER_STOP, NULL, 0);
-	}
-	if (timer_start_in(reactor_of(ws), &ws->patience, c->drain + PATIENCE) < 0)
-		kill_all(ws);
-}
-
-void workers_close(struct workers *ws)
+static void workers_free(struct workers *ws)
 {
 	kill_all(ws);
 	for (size_t i = 0; i < ws->n; i++) {
@@ -367,3 +345,92 @@ void workers_close(struct workers *ws)
 	free(ws->all);
 	free(ws);
 }
+
+static struct workers *workers_new(struct relay_source *source, size_t n)
+{
+	struct workers *ws = calloc(1, sizeof *ws);
+	int flags = MAP_SHARED | MAP_ANONYMOUS;
+
+	if (!ws)
+		return NULL;
+	ws->source = source;
+	ws->all = calloc(n, sizeof *ws->all);
+	ws->counts = mmap(NULL, counts_size(ws), PROT_READ | PROT_WRITE, flags, -1, 0);
+	timer_init(&ws->patience, CLOCK_OF_LOOP, on_patience);
+	if (!ws->all || ws->counts == MAP_FAILED) {
+		workers_free(ws);
+		return NULL;
+	}
+	ws->n = n;
+	for (size_t i = 0; i < n; i++) {
+		struct worker *w = &ws->all[i];
+
+		w->owner = ws;
+		w->number = i;
+		timer_init(&w->again, CLOCK_OF_LOOP, on_again);
+	}
+	return ws;
+}
+
+static void workers_close(struct relay_source *s)
+{
+	if (s->carried)
+		workers_free(s->carried);
+	s->carried = NULL;
+}
+
+static int workers_open(struct relay_source *s, struct error *e)
+{
+	const struct relay_config *c = relay_config(s);
+	struct workers *ws = workers_new(s, c->workers);
+	const struct listener *l;
+
+	if (!ws)
+		return error_errno(e, "cannot have workers");
+	s->carried = ws;
+	if (bind_all(ws, e) < 0)
+		return -1;
+	l = worker_listener(&ws->all[0]);
+	/* Each opens the file of --dump itself; here it shows whether that can be done. */
+	if (relay_check_sockets(s, l, e) < 0 ||
+	    (c->dump && dump_open(&s->dump, &s->base, c->dump, e) < 0))
+		return -1;
+	relay_tell_bound(s, l);
+	return 0;
+}
+
+static void workers_start(struct relay_source *s)
+{
+	struct workers *ws = s->carried;
+
+	for (size_t i = 0; i < ws->n; i++)
+		spawn_or_wait(&ws->all[i]);
+}
+
+static void workers_stop(struct relay_source *s)
+{
+	struct workers *ws = s->carried;
+
+	s->stopped = ws->stopped = true;
+	close_sockets(ws);
+	for (size_t i = 0; i < ws->n; i++) {
+		timer_stop(reactor_of(ws), &ws->all[i].again);
+		if (ws->all[i].running)
+			channel_say(&ws->all[i].channel, WORKER_STOP, NULL, 0);
+	}
+	if (timer_start_in(reactor_of(ws), &ws->patience, relay_config(s)->drain + PATIENCE) < 0)
+		kill_all(ws);
+}
+
+static bool workers_are_busy(const struct relay_source *s)
+{
+	return ((const struct workers *)s->carried)->n_running > 0;
+}
+
+const struct carrier carrier_workers = {
+    .open = workers_open,
+    .start = workers_start,
+    .stop = workers_stop,
+    .busy = workers_are_busy,
+    .close = workers_close,
+};

@@ -1,16 +1,20 @@
 /*
- * The sockets that the clients of a UDP relay speak to, and the life of the whole. See udp.h.
+ * The carrier of datagrams: the sockets that clients speak to, and the life of all sessions. See
+ * state.h.
  *
  * Datagrams come in batches; those of one session that follow each other go on in one call. The
  * replies of all sessions that were ready in a turn are gathered, and leave in one call as well.
  */
-#include "source/relay/udp.h"
+#include "source/relay/carrier.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "source/relay/relay.h"
-#include "source/relay/workers.h"
+#include "net/own.h"
+#include "source/relay/udp/session.h"
+#include "source/relay/udp/state.h"
+#include "source/relay/workers/place.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,26 +28,7 @@ enum { ROUNDS = 4 }; /* batches a turn: others want their turn, too */
 
 static const struct relay_config *config_of(const struct udp_relay *u)
 {
-	return u->source->base.config;
-}
-
-/* ---- replies --------------------------------------------------------------------------------- */
-
-static void on_reply_lost(void *context, int i, int error)
-{
-	struct udp_relay *u = context;
-
-	(void)error;
-	u->senders[i]->lost++;
-}
-
-void udp_flush(struct udp_relay *u)
-{
-	int n = u->n_out;
-
-	u->n_out = 0;
-	if (n)
-		packets_send(u->out, u->out_socket->io.fd, 0, n, on_reply_lost, u);
+	return relay_config(u->source);
 }
 
 static void on_flush(struct reactor *r, struct timer *d)
@@ -90,7 +75,8 @@ static void tell_refused(struct udp_relay *u, const struct address *remote, cons
 	u->told = now;
 	address_add(&name, remote);
 	log_info(u->source->base.rule, "%s is refused: %s (%llu datagrams so far)",
-		 name.data ? name.data : "a client", why, (unsigned long long)u->source->n_refused);
+		 name.data ? name.data : "a client", why,
+		 (unsigned long long)u->source->counts.refused);
 	buf_free(&name);
 }
 
@@ -106,7 +92,9 @@ static struct session *admit(struct udp_socket *socket, const struct session_key
 		return NULL;
 	if (!cidr_list_permits(&config_of(u)->access.rules, &remote))
 		why = "not allowed";
-	else if (u->source->place && worker_lags(u->source->place))
+	else if (listener_is_at(&u->source->listener, &remote))
+		why = "it claims to be from this very port"; /* its answer would be a question */
+	else if (u->source->place && place_lags(u->source->place))
 		why = "the events of others are not taken yet";
 	else
 		s = session_open(socket, key, &remote);
@@ -114,7 +102,7 @@ static struct session *admit(struct udp_socket *socket, const struct session_key
 		why = errno == EUSERS ? "too many sessions from this address (--max-per-ip)"
 				      : strerror(errno);
 	if (!s) {
-		u->source->n_refused += (uint64_t)n;
+		u->source->counts.refused += (uint64_t)n;
 		tell_refused(u, &remote, why);
 		return NULL;
 	}
@@ -173,42 +161,63 @@ static void on_client(struct reactor *r, struct io_watcher *w, unsigned ready)
 
 /* ---- silence --------------------------------------------------------------------------------- */
 
-static struct session *oldest(const struct udp_relay *u)
+static struct session *oldest(const struct link *by_use)
 {
-	if (list_empty(&u->by_use))
+	if (list_empty(by_use))
 		return NULL;
-	return CONTAINER_OF(u->by_use.next, struct session, link);
+	return CONTAINER_OF(by_use->next, struct session, link);
+}
+
+/* Did something come for it that was not looked at yet? This process may have been stopped. */
+static bool is_due(const struct session *s)
+{
+	return fd_is_ready(s->socket->io.fd, IO_READ) || fd_is_ready(s->io.fd, IO_READ);
+}
+
+/* Returns when to look again, at most `next`. */
+static int64_t end_idle_of(struct udp_relay *u, struct link *by_use, int64_t now, int64_t next)
+{
+	struct session *s;
+
+	while ((s = oldest(by_use)) && s->last + u->idle <= now) {
+		if (is_due(s))
+			return now;
+		session_close(s, "idle");
+	}
+	return s && s->last + u->idle < next ? s->last + u->idle : next;
 }
 
 static void end_idle(struct udp_relay *u, int64_t now)
 {
-	struct session *s;
+	int64_t next = INT64_MAX;
 
-	while ((s = oldest(u)) && s->last + u->idle <= now)
-		session_close(s, "idle");
-	if (s)
-		timer_start_at(u->source->base.reactor, &u->sweep, s->last + u->idle);
+	for (int trust = TRUST_NONE; trust < TRUSTS; trust++)
+		next = end_idle_of(u, &u->by_use[trust], now, next);
+	if (u->sessions.count)
+		timer_start_at(u->source->base.reactor, &u->sweep, next);
 }
 
 static void end_all(struct udp_relay *u)
 {
 	struct session *s;
 
-	while ((s = oldest(u)))
-		session_close(s, "stopped");
+	for (int trust = TRUST_NONE; trust < TRUSTS; trust++)
+		while ((s = oldest(&u->by_use[trust])))
+			session_close(s, "stopped");
 }
 
 /* Those whose question was answered are over; the others have a little time left. */
 static void end_answered(struct udp_relay *u, int64_t now)
 {
-	LIST_EACH(at, after, &u->by_use)
-	{
-		struct session *s = CONTAINER_OF(at, struct session, link);
+	for (int trust = TRUST_NONE; trust < TRUSTS; trust++)
+		LIST_EACH(at, after, &u->by_use[trust])
+		{
+			struct session *s = CONTAINER_OF(at, struct session, link);
 
-		if (!s->unanswered && s->last + QUIET <= now)
-			session_close(s, "stopped");
-	}
-	if (list_empty(&u->by_use))
+			if (!s->unanswered && s->last + QUIET <= now)
+				session_close(s, "stopped");
+		}
+	if (!u->sessions.count)
 		return;
 	if (now >= u->drain_end || timer_start_in(u->source->base.reactor, &u->sweep, LOOK) < 0)
 		end_all(u);
@@ -256,53 +265,13 @@ static void add_sockets(struct udp_relay *u)
 	u->n_sockets = l->count;
 }
 
-struct udp_relay *udp_open(struct relay_source *source, struct error *e)
+static void udp_close(struct relay_source *source)
 {
-	struct udp_relay *u = calloc(1, sizeof *u);
-	const struct relay_config *c = source->base.config;
+	struct udp_relay *u = source->carried;
+	struct reactor *r = source->base.reactor;
 
-	if (!u) {
-		error_errno(e, "cannot relay");
-		return NULL;
-	}
-	u->source = source;
-	u->most = sessions_most(c);
-	u->idle = c->idle ? c->idle : UDP_IDLE;
-	table_init(&u->sessions, &session_table);
-	list_init(&u->by_use);
-	timer_init(&u->sweep, CLOCK_OF_LOOP, on_sweep);
-	timer_init(&u->flush, CLOCK_OF_LOOP, on_flush);
-	u->flush.priority = source->base.priority;
-	add_sockets(u);
-	u->in = packets_new();
-	u->out = packets_new();
-	if (u->in && u->out)
-		return u;
-	error_errno(e, "cannot relay");
-	udp_close(u);
-	return NULL;
-}
-
-void udp_start(struct udp_relay *u)
-{
-	for (int i = 0; i < u->n_sockets; i++)
-		if (io_start(u->source->base.reactor, &u->sockets[i].io) < 0)
-			log_error(u->source->base.rule, "cannot receive: %s", strerror(errno));
-}
-
-void udp_stop(struct udp_relay *u)
-{
-	struct reactor *r = u->source->base.reactor;
-	int64_t now = reactor_now(r, CLOCK_OF_LOOP);
-
-	u->drain_end = now + config_of(u)->drain;
-	end_answered(u, now);
-}
-
-void udp_close(struct udp_relay *u)
-{
-	struct reactor *r = u->source->base.reactor;
-
+	if (!u)
+		return;
 	end_all(u);
 	for (int i = 0; i < u->n_sockets; i++)
 		io_stop(r, &u->sockets[i].io);
@@ -312,4 +281,68 @@ void udp_close(struct udp_relay *u)
 	packets_free(u->in);
 	packets_free(u->out);
 	free(u);
+	source->carried = NULL;
 }
+
+static int udp_open(struct relay_source *source, struct error *e)
+{
+	const struct relay_config *c = relay_config(source);
+	struct udp_relay *u;
+
+	if (!source->place && relay_listen(source, e) < 0)
+		return -1;
+	if (relay_open_shared(source, e) < 0)
+		return -1;
+	u = calloc(1, sizeof *u);
+	if (!u)
+		return error_errno(e, "cannot relay");
+	source->carried = u;
+	source->search.make_room = session_make_room;
+	u->source = source;
+	u->most = sessions_most(c);
+	u->idle = c->idle ? c->idle : UDP_IDLE;
+	table_init(&u->sessions, &session_table);
+	for (int trust = TRUST_NONE; trust < TRUSTS; trust++)
+		list_init(&u->by_use[trust]);
+	store_init(&u->store);
+	timer_init(&u->sweep, CLOCK_OF_LOOP, on_sweep);
+	timer_init(&u->flush, CLOCK_OF_LOOP, on_flush);
+	u->flush.priority = source->base.priority;
+	add_sockets(u);
+	u->in = packets_new();
+	u->out = packets_new();
+	return u->in && u->out ? 0 : error_errno(e, "cannot relay");
+}
+
+static void udp_start(struct relay_source *source)
+{
+	struct udp_relay *u = source->carried;
+
+	for (int i = 0; i < u->n_sockets; i++)
+		if (io_start(source->base.reactor, &u->sockets[i].io) < 0)
+			log_error(source->base.rule, "cannot receive: %s", strerror(errno));
+}
+
+/* Its sockets stay open: answers leave by them. */
+static void udp_stop(struct relay_source *source)
+{
+	struct udp_relay *u = source->carried;
+	int64_t now = reactor_now(source->base.reactor, CLOCK_OF_LOOP);
+
+	source->stopped = true;
+	u->drain_end = now + config_of(u)->drain;
+	end_answered(u, now);
+}
+
+static bool udp_is_busy(const struct relay_source *source)
+{
+	return ((const struct udp_relay *)source->carried)->sessions.count > 0;
+}
+
+const struct carrier carrier_udp = {
+    .open = udp_open,
+    .start = udp_start,
+    .stop = udp_stop,
+    .busy = udp_is_busy,
+    .close = udp_close,
+};

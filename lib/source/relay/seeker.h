@@ -1,0 +1,93 @@
+/*
+ * From a client to a target that takes it, for streams and datagrams alike: a target is chosen, its
+ * name resolved, each address tried; one that fails is followed by the next by the policy, until
+ * none is left, and after a pause all are tried again (--retry).
+ *
+ *	            +---------- the next target ------------+
+ *	            v                                       |
+ *	IDLE --> RESOLVING --> CONNECTING --it refuses, or is late--> (all tried) --> PAUSED --+
+ *	            ^              |                                      |                    |
+ *	            |              +--> FOUND                             +--> given up        |
+ *	            +--------------------------- a new round ----------------------------------+
+ *	RESOLVING, CONNECTING --no descriptor, no memory--> STARVED --one is free--> RESOLVING
+ *
+ * Resolving and connecting to a target take --connect-timeout together. What this machine lacks
+ * says nothing about a target: for descriptors and memory the client waits, so long at most;
+ * without a local port the next target is tried, which another one may have.
+ *
+ * A connection of datagrams stands at once, and is refused later, if at all: then seeker_again goes
+ * on from there.
+ */
+#ifndef EVWATCH_SOURCE_RELAY_SEEKER_H
+#define EVWATCH_SOURCE_RELAY_SEEKER_H
+
+#include "base/list.h"
+#include "net/connect.h"
+#include "net/resolver.h"
+#include "reactor/reactor.h"
+#include "source/relay/config.h"
+
+struct search;
+struct seeker;
+struct targets;
+
+/* What all seekers of a relay share. */
+struct search {
+	struct reactor *reactor; /* these are set by the owner, and outlive it */
+	struct resolver *resolver;
+	struct targets *targets;
+	const struct relay_config *config;
+	const struct listener *own; /* never a target */
+	const char *rule;           /* for the log */
+	/* A target failed; `last`: so did all others, and the client is given up. */
+	void (*failed)(struct search *s, size_t target, const char *why, bool last);
+	/* More, or fewer, clients wait than before. */
+	void (*changed)(struct search *s);
+	/* Ends something of less use than this owner, if there is any. NULL: there never is. */
+	bool (*make_room)(struct search *s, const void *owner);
+	/* Does this owner's client wait for another round? NULL: each does. */
+	bool (*wanted)(const void *owner);
+	size_t n_resolving; /* seekers that wait for an address */
+	struct link starved;
+	struct timer feed; /* looks after them */
+	bool told_starved;
+	int most; /* descriptors (fd_most_for_peers) */
+};
+
+void search_init(struct search *s);
+void search_close(struct search *s);
+/* A descriptor may be free: those that starve try again in the next turn. */
+void search_feed(struct search *s);
+/* Do some starve? */
+bool search_starves(const struct search *s);
+
+/*
+ * A socket (non-blocking, close-on-exec) connected to seeker_target, which counts the owner among
+ * its connections from now on (targets_leave); or -1: none took it. The seeker may be freed inside.
+ */
+typedef void sought_call(void *owner, int fd);
+
+/* Finds nothing yet. NULL with ENOMEM. */
+struct seeker *seeker_new(struct search *s, sought_call *call, void *owner);
+/* Ends what is under way. NULL is none. */
+void seeker_free(struct seeker *k);
+
+/*
+ * Each of these makes the call come once. True: it came already, and the seeker may be gone.
+ *
+ * Seeks for a client at this address.
+ */
+bool seeker_start(struct seeker *k, const struct address *remote);
+/* The socket that came failed, and is closed: seeks on. `why` is for the log. */
+bool seeker_again(struct seeker *k, const char *why);
+/* As seeker_start, after a target that was found by another seeker, and failed. */
+bool seeker_start_after(struct seeker *k, const struct address *remote, size_t target,
+			const char *why);
+
+size_t seeker_target(const struct seeker *k);
+/* Is there another address, or target, to try when the socket that came fails? */
+bool seeker_has_more(const struct seeker *k);
+/* Does it wait for a new round, or for a descriptor? */
+bool seeker_is_waiting(const struct seeker *k);
+
+#endif

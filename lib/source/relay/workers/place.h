@@ -1,0 +1,74 @@
+/*
+ * What a worker knows of its place among the others: how many connections there may be, its channel
+ * to the loop's process, and a connection that waits for room. Workers share memory for the counts
+ * only; all else is said in messages.
+ */
+#ifndef EVWATCH_SOURCE_RELAY_WORKERS_PLACE_H
+#define EVWATCH_SOURCE_RELAY_WORKERS_PLACE_H
+
+#include "net/channel.h"
+#include "net/endpoint.h"
+#include "source/relay/config.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct peer;
+
+/* What a channel carries: to the workers, and from them. */
+enum worker_message {
+	WORKER_STOP = 's',   /* accept no more, drain, end */
+	WORKER_ROOM = 'r',   /* both ways: a connection is over while others wait (--max-conns) */
+	WORKER_LINE = 'l',   /* of the log */
+	WORKER_OUTPUT = 'o', /* of --dump -: bytes for standard output */
+	WORKER_EVENT = 'e',  /* as event_pack packs it (message.h) */
+};
+
+/* In memory that all share. */
+struct worker_counts {
+	atomic_ullong total;
+	atomic_bool waits;                     /* somebody would have one more, were there room */
+	atomic_uint connections[WORKERS_MOST]; /* of each worker */
+	atomic_bool down[];                    /* each target: as the worker that looks saw it */
+};
+
+/* A connection that was accepted and waits for room. */
+struct parked {
+	int fd; /* -1: there is none */
+	struct address remote;
+	struct peer *peer;
+};
+
+struct worker_place {
+	struct worker_counts *counts;
+	size_t number;
+	uint64_t most; /* connections of all workers; 0: no limit */
+	struct channel channel;
+	struct parked parked;
+};
+
+/* The flags of the targets. */
+atomic_bool *place_targets_down(const struct worker_place *place);
+/* The first worker does what only one is to do. */
+bool place_is_first(const struct worker_place *place);
+
+/*
+ * A connection of this worker begins, or is over. False: there are as many as may be already, and
+ * WORKER_ROOM comes once that has changed.
+ */
+bool place_enter(struct worker_place *place);
+void place_leave(struct worker_place *place);
+
+bool place_is_taken(const struct worker_place *place);
+void place_park(struct worker_place *place, const struct parked *one);
+struct parked place_take(struct worker_place *place);
+
+/*
+ * The loop's process lags behind: it has many events of this worker to take. Nothing that would
+ * make more of them is begun until it has.
+ */
+bool place_lags(const struct worker_place *place);
+
+#endif
