@@ -274,6 +274,7 @@ static void set_up_source(struct armed_rule *a)
 	s->gather.automatic = job->debounce < 0 || job->debounce_auto;
 	s->gather.quiet = s->gather.automatic ? 0 : job->debounce;
 	s->gather.max_wait = job_max_wait(job);
+	s->jobs = job->jobs ? (size_t)job->jobs : 1;
 	s->has_command = rule->target != NULL;
 	s->busy_chosen = job->on_busy != rule->type->default_on_busy;
 	s->printed = rule->print.json || rule->print.format;

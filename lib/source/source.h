@@ -92,6 +92,7 @@ struct source {
 	const char *rule;            /* its name, for messages and the log */
 	const char *ready_file;      /* evwatch's own, no event to anybody; NULL: none */
 	struct gather gather;
+	size_t jobs; /* --jobs */
 	bool has_command;
 	bool busy_chosen; /* --on-busy is another than the kind's own */
 	bool printed; /* --json or --format: events that are not printed otherwise are (relay) */

@@ -8,8 +8,12 @@ soak-sockets: all
 soak-jobs: all $(BUILD)/soak/mark $(BUILD)/bench/jobs/emit
 	@tests/soak/jobs $(BUILD)
 
+# 200 kills of guardian and loop: no line lost.
+soak-lines: all
+	@d=$$(mktemp -d) && cd $$d && python3 $(CURDIR)/tests/catch_up.py $(CURDIR)/$(BUILD)/evwatch 200 2 7; s=$$?; rm -rf $$d; exit $$s
+
 $(BUILD)/soak/%: tests/soak/%.c
 	@mkdir -p $(@D)
 	$(CC) -O2 -std=c11 -D_GNU_SOURCE -Wall -Wextra -static -o $@ $<
 
-.PHONY: soak-sockets soak-jobs
+.PHONY: soak-sockets soak-jobs soak-lines

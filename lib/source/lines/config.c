@@ -106,6 +106,14 @@ const struct event_name lines_events[] = {
 
 static const char *const ends[] = {"end", "start", NULL};
 
+static int check_catch_up(const void *config, struct error *e)
+{
+	if (((const struct lines_config *)config)->follow)
+		return 0;
+	error_set(e, "has no effect without --follow");
+	return error_hint(e, "a file that is not followed is read to its end at once");
+}
+
 static int check_from(const void *config, struct error *e)
 {
 	if (((const struct lines_config *)config)->follow)
@@ -127,6 +135,12 @@ const struct option lines_options[] = {
      .choices = ends,
      .check = check_from,
      .help = "where --follow begins: end (default) or start"},
+    {.name = "catch-up",
+     .type = OPTION_TEXT,
+     .offset = FIELD(catch_up),
+     .value = "DIR",
+     .check = check_catch_up,
+     .help = "remember how far files were read; go on there after a restart"},
     {.name = "match",
      .type = OPTION_TEXT,
      .offset = FIELD(match),

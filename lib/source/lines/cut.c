@@ -24,7 +24,11 @@ static void emit_line(struct lines_source *s, const char *line, size_t n_groups)
 	}
 	event.subjects = subjects;
 	event.n_subjects = n_groups + 1;
+	event.token = s->token;
+	s->token = NULL;
 	s->base.host->emit(&s->base, &event, 1);
+	if (event.token && !s->base.has_command)
+		progress_end(event.token);
 	for (size_t i = 1; i <= n_groups; i++)
 		free(copies[i]);
 }
@@ -40,8 +44,12 @@ void lines_match_on(struct lines_source *s)
 	if (answer == MATCH_MORE)
 		return;
 	s->matching = NULL;
-	if ((answer == MATCH_YES) != invert)
+	if ((answer == MATCH_YES) != invert) {
 		emit_line(s, line, invert ? 0 : groups);
+		return;
+	}
+	progress_end(s->token);
+	s->token = NULL;
 }
 
 /* One line, NUL-terminated in place of its end. */
@@ -93,6 +101,7 @@ static void cut_line(struct line_file *f, size_t length, size_t skip)
 	size_t most = ((const struct lines_config *)s->base.config)->max_line;
 
 	f->taken += length + skip;
+	f->place += (off_t)(length + skip) + f->removed;
 	f->scanned = 0;
 	f->removed = 0;
 	if (f->cutting) {
@@ -105,6 +114,7 @@ static void cut_line(struct line_file *f, size_t length, size_t skip)
 		length = most;
 	}
 	line[length] = '\0';
+	s->token = progress_begin(f);
 	take_line(s, line);
 }
 
@@ -147,6 +157,7 @@ static bool take_next(struct line_file *f)
 	}
 	if (f->cutting) {
 		f->taken += left;
+		f->place += (off_t)left;
 		f->scanned = 0;
 		return false;
 	}
@@ -180,11 +191,14 @@ void lines_cut(struct line_file *f)
 		return;
 	s->cutting_lines = true;
 	s->budget = MATCH_TURN;
-	while (!s->base.paused && !s->stopped && s->budget && take_next(f))
+	while (!s->base.paused && !s->stopped && s->budget && !progress_is_full(s) && take_next(f))
 		;
 	s->cutting_lines = false;
-	if (!s->budget && !s->stopped)
+	if (!s->budget && !s->stopped) {
 		lines_rest(s);
-	else
-		tidy(f);
+		return;
+	}
+	if (progress_is_full(s))
+		lines_wait(s);
+	tidy(f);
 }

@@ -47,8 +47,8 @@ bool file_has_part(const struct line_file *f)
  * room for the byte: the buffer may hold a line that is being matched, and does not move. */
 void file_end_line(struct line_file *f)
 {
-	if (file_has_part(f))
-		buf_add_char(&f->buf, config_of(f)->nul ? '\0' : '\n');
+	if (file_has_part(f) && buf_add_char(&f->buf, config_of(f)->nul ? '\0' : '\n') == 0)
+		f->place--; /* that byte is not in the file */
 	lines_cut(f);
 }
 
@@ -187,6 +187,7 @@ void file_look(struct line_file *f)
 		log_info(owner_of(f)->base.rule, "%s was truncated: reading from its start",
 			 f->input->path);
 		file_end_line(f);
+		progress_restart(f);
 		f->offset = f->hole = 0;
 	} else if (hole_was_written(f) || st.st_size < f->offset + f->hole) {
 		f->hole = 0;
@@ -205,6 +206,11 @@ static void watch(struct line_file *f)
 	f->io.priority = owner_of(f)->base.priority;
 }
 
+void file_skip(struct line_file *f, off_t offset)
+{
+	f->offset = f->place = f->done = offset;
+}
+
 struct line_file *file_new(struct line_input *in, int fd, bool mine)
 {
 	struct line_file *f = calloc(1, sizeof *f);
@@ -215,6 +221,8 @@ struct line_file *file_new(struct line_input *in, int fd, bool mine)
 	f->input = in;
 	f->fd = fd;
 	f->mine = mine;
+	f->slot = -1;
+	list_init(&f->pending);
 	if (mine && fstat(fd, &st) == 0) {
 		f->device = st.st_dev;
 		f->inode = st.st_ino;
@@ -238,6 +246,7 @@ void file_reopen(struct line_file *f, int fd)
 
 void file_free(struct line_file *f)
 {
+	progress_forget(f);
 	list_remove(&f->link);
 	if (f->fd >= 0)
 		io_stop(owner_of(f)->base.reactor, &f->io);

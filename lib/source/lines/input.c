@@ -34,10 +34,17 @@ static struct line_file *file_at(struct link *link)
 	return CONTAINER_OF(link, struct line_file, link);
 }
 
+static struct line_file *last_file(struct line_input *in)
+{
+	struct link *last = in->files.prev;
+
+	return last && last != &in->files ? file_at(last) : NULL;
+}
+
 /* What stands at the path, as far as it could be opened; NULL: nothing. */
 static struct line_file *current(struct line_input *in)
 {
-	struct line_file *last = list_empty(&in->files) ? NULL : file_at(in->files.prev);
+	struct line_file *last = last_file(in);
 
 	return last && !last->left ? last : NULL;
 }
@@ -83,7 +90,7 @@ void input_go_on(struct line_input *in)
 	LIST_EACH(at, after, &in->files)
 	if (!s->base.paused && !s->stopped)
 		lines_cut(file_at(at));
-	if (!s->base.paused && !s->stopped && !s->resting && !in->over)
+	if (!s->base.paused && !s->stopped && !s->resting && !in->over && !progress_is_full(s))
 		read_next(in);
 }
 
@@ -201,7 +208,7 @@ static struct line_file *take_path(struct line_input *in)
 static void on_changed(struct follow *follow, enum follow_change change)
 {
 	struct line_input *in = CONTAINER_OF(follow, struct line_input, follow);
-	struct line_file *last = list_empty(&in->files) ? NULL : file_at(in->files.prev), *now;
+	struct line_file *last = last_file(in), *now;
 
 	leave_current(in);
 	if (change == FOLLOW_GONE) {
@@ -245,6 +252,29 @@ static void on_modified(struct follow *follow)
 
 static const struct follow_calls follow_calls = {on_changed, on_modified};
 
+/* Goes on where the record says. False: there is none. */
+static bool catch_up(struct line_input *in)
+{
+	int lost = rotated_restore(in);
+	struct line_file *last = last_file(in), *now;
+
+	if (lost < 0)
+		return false;
+	if (lost)
+		log_warn(in->owner->base.rule,
+			 "what was read last of %s is gone: lines may be missing", in->path);
+	if (last)
+		lines_need_tick(in->owner);
+	if (in->follow.error) {
+		say(in, in->follow.error);
+		return true;
+	}
+	now = take_path(in);
+	if (now && last && now != last)
+		rotated_take_missed(in, last, now);
+	return true;
+}
+
 /* The first file that stands there is read from its end, or as --from says. */
 static int follow_path(struct line_input *in, struct error *e)
 {
@@ -254,6 +284,8 @@ static int follow_path(struct line_input *in, struct error *e)
 	in->follow = (struct follow){.calls = &follow_calls, .rule = in->owner->base.rule};
 	if (follow_start(in->owner->base.follows, &in->follow, in->path) < 0)
 		return error_errno(e, "cannot follow %s", in->path);
+	if (catch_up(in))
+		return 0;
 	if (in->follow.error) {
 		say(in, in->follow.error);
 		return 0;
@@ -262,7 +294,7 @@ static int follow_path(struct line_input *in, struct error *e)
 	if (!f && fd_is_short(errno))
 		return error_errno(e, "cannot follow %s", in->path);
 	if (f && f->regular && !config_of(in)->from)
-		f->offset = lseek(f->fd, 0, SEEK_END);
+		file_skip(f, lseek(f->fd, 0, SEEK_END));
 	return 0;
 }
 
@@ -349,7 +381,8 @@ static bool linger(struct line_file *f)
 		return true;
 	if (followed_by) {
 		file_end_line(f);
-		if (f->taken < f->buf.length || f->input->owner->resting)
+		if (f->taken < f->buf.length || f->input->owner->resting ||
+		    !list_empty(&f->pending))
 			return true; /* lines are not wanted now */
 		file_free(f);
 	}

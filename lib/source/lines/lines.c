@@ -54,12 +54,17 @@ static void go_on(struct lines_source *s)
 	lines_review(s);
 }
 
+void lines_wait(struct lines_source *s)
+{
+	for (size_t i = 0; i < s->n_inputs; i++)
+		input_rest(&s->inputs[i]);
+}
+
 /* The line stays where it is in its buffer: nothing is read. */
 void lines_rest(struct lines_source *s)
 {
 	s->resting = true;
-	for (size_t i = 0; i < s->n_inputs; i++)
-		input_rest(&s->inputs[i]);
+	lines_wait(s);
 	if (timer_start_soon(s->base.reactor, &s->rest) < 0)
 		log_error(s->base.rule, "out of memory: its lines are not matched any more");
 }
@@ -92,6 +97,7 @@ static void lines_close(struct source *base)
 	timer_stop(base->reactor, &s->rest);
 	for (size_t i = 0; i < s->n_inputs; i++)
 		input_close(&s->inputs[i]);
+	progress_close(s);
 	free(s->inputs);
 	s->inputs = NULL;
 	s->n_inputs = 0;
@@ -120,7 +126,7 @@ static int lines_open(struct source *base, struct error *e)
 	s->inputs = calloc(c->paths.count, sizeof *s->inputs);
 	if (!s->inputs)
 		return error_errno(e, "cannot read lines");
-	if (open_match(s, e) < 0) {
+	if (open_match(s, e) < 0 || progress_open(s, e) < 0) {
 		lines_close(base);
 		return -1;
 	}
@@ -134,7 +140,21 @@ static int lines_open(struct source *base, struct error *e)
 			return -1;
 		}
 	}
+	progress_start(s);
 	return 0;
+}
+
+/* A run that was stopped, or never began, as evwatch stopped: its line comes again. */
+static void lines_run_ended(struct source *base, void *token, const struct run_outcome *outcome)
+{
+	struct lines_source *s = (struct lines_source *)base;
+	bool waited = progress_is_full(s);
+
+	if (!token || (outcome->status != 0 && s->stopped))
+		return;
+	progress_end(token);
+	if (waited && !base->paused && !s->stopped && !s->resting)
+		go_on(s);
 }
 
 static void lines_resume(struct source *base)
@@ -154,10 +174,7 @@ static void lines_start(struct source *base)
 
 static void lines_pause(struct source *base)
 {
-	struct lines_source *s = (struct lines_source *)base;
-
-	for (size_t i = 0; i < s->n_inputs; i++)
-		input_rest(&s->inputs[i]);
+	lines_wait((struct lines_source *)base);
 }
 
 static void lines_stop(struct source *base)
@@ -201,4 +218,5 @@ const struct source_type source_lines = {
     .resume = lines_resume,
     .stop = lines_stop,
     .close = lines_close,
+    .run_ended = lines_run_ended,
 };

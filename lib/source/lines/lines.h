@@ -26,10 +26,12 @@ struct lines_config {
 	bool invert, nul, ignore_case;
 	char *match; /* ERE, or NULL */
 	uint64_t max_line;
+	char *catch_up; /* the directory of its record, or NULL */
 };
 
 struct line_input;
 struct lines_source;
+struct progress;
 
 /* An open file, pipe or terminal. */
 struct line_file {
@@ -54,6 +56,14 @@ struct line_file {
 	size_t scanned; /* without a line's end, behind `taken` */
 	off_t removed;  /* NUL bytes that were taken out of the line at `taken` */
 	bool cutting;   /* the rest of a line that was too long is dropped */
+
+	/* --catch-up */
+	off_t place; /* in the file, of the line at `taken` */
+	off_t done;  /* up to here lines are over */
+	off_t slot;  /* of it in the record; -1: not there yet */
+	struct link pending;
+	unsigned start_length; /* its first bytes, of which that is the hash */
+	uint64_t start_hash;
 };
 
 struct line_input {
@@ -63,6 +73,7 @@ struct line_input {
 	struct link files; /* of struct line_file, owned */
 	bool followed;
 	bool over;  /* no more bytes will come */
+	bool lost;  /* --catch-up: what was read last is gone */
 	bool again; /* it could not be opened or read, and is tried again every second */
 	int said;   /* the errno that a warning was about; 0: none */
 };
@@ -78,7 +89,9 @@ struct lines_source {
 	struct timer rest;
 	bool resting; /* the budget is used up: nothing is read or cut until `rest` is due */
 	bool cutting_lines, told_too_long, stopped;
-	struct timer tick; /* while a file lingers, or is tried again */
+	struct progress *progress; /* owned; NULL: nothing is remembered */
+	void *token;               /* of the line that is matched */
+	struct timer tick;         /* while a file lingers, or is tried again */
 };
 
 /* ---- config.c ---- */
@@ -112,6 +125,8 @@ bool input_is_done(const struct line_input *in);
 /* Adds a file that was opened. NULL with ENOMEM, and the descriptor is as it was. */
 struct line_file *file_new(struct line_input *in, int fd, bool mine);
 void file_free(struct line_file *f);
+/* What is before this offset was read. */
+void file_skip(struct line_file *f, off_t offset);
 /* Starts or stops reading. */
 void file_want(struct line_file *f, bool more);
 /* It may have grown, or been truncated. */
@@ -123,7 +138,39 @@ void file_end_line(struct line_file *f);
 /* Reads on from another descriptor of the same file, or FIFO. */
 void file_reopen(struct line_file *f, int fd);
 
+/* ---- progress.c: --catch-up ---- */
+/* How far a file was read, before evwatch was started. */
+struct line_mark {
+	off_t offset;
+	ino_t inode;
+	unsigned start_length;
+	uint64_t start_hash;
+};
+/* Takes the lock and reads the record. Returns 0, or -1 with `e`. */
+int progress_open(struct lines_source *s, struct error *e);
+/* All inputs are open: what they have now is the record. */
+void progress_start(struct lines_source *s);
+void progress_close(struct lines_source *s);
+/* Has the rule as many lines as may be run again? */
+bool progress_is_full(const struct lines_source *s);
+/* A line that ends at f->place is handed on; the token is for progress_end. NULL: not wanted. */
+void *progress_begin(struct line_file *f);
+/* The run of it is over, or there is none. */
+void progress_end(void *token);
+/* Its lines count no more: it is closed. */
+void progress_forget(struct line_file *f);
+/* The same, and it is read from its start: it was truncated. */
+void progress_restart(struct line_file *f);
+/* Calls for every file of the input in the old record, in their order. Returns how many. */
+typedef void progress_call(struct line_input *in, const struct line_mark *mark);
+size_t progress_each(struct line_input *in, progress_call *call);
+/* Is it this file, by its first bytes, and has it as many? */
+bool progress_is_of(const struct line_mark *mark, int fd);
+
 /* ---- rotated.c ---- */
+/* Opens the files of the record that are still there. Returns 0, 1 if the last of them is not, -1
+ * if there is no record of this input. */
+int rotated_restore(struct line_input *in);
 /* Opens what stood at the path after `last` and before `now`, and puts it before that. */
 void rotated_take_missed(struct line_input *in, const struct line_file *last,
 			 struct line_file *now);
@@ -139,6 +186,8 @@ void lines_match_on(struct lines_source *s);
 void lines_need_tick(struct lines_source *s);
 /* Ends the source where no input has anything left. */
 void lines_review(struct lines_source *s);
+/* Reads nothing until a run is over. */
+void lines_wait(struct lines_source *s);
 /* Matching took all of this turn: nothing is read or cut before the next one. */
 void lines_rest(struct lines_source *s);
 

@@ -100,8 +100,8 @@ static void family_close(struct family *family)
 		closedir(family->directory);
 }
 
-/* The files beside `path` that may be of its family, the oldest first. */
-static void family_open(struct family *family, const char *path)
+/* The files beside `path` that may be of its family, or all of them; the oldest first. */
+static void family_open(struct family *family, const char *path, bool all)
 {
 	char *real = realpath(path, NULL), *above = path_above(real ? real : path),
 	     *base = path_base(real ? real : path);
@@ -111,7 +111,7 @@ static void family_open(struct family *family, const char *path)
 	if (above && base)
 		family->directory = opendir(above);
 	while (family->directory && (entry = readdir(family->directory)))
-		if (strncmp(entry->d_name, base, stem_of(base)) == 0 &&
+		if ((all || strncmp(entry->d_name, base, stem_of(base)) == 0) &&
 		    !is_compressed(entry->d_name) && add_kin(family, entry->d_name) < 0)
 			break;
 	if (family->count)
@@ -127,6 +127,12 @@ static const struct kin *member(const struct family *family, ino_t inode)
 		if (family->items[i].inode == inode)
 			return &family->items[i];
 	return NULL;
+}
+
+static int open_kin(const struct family *family, const struct kin *kin)
+{
+	return openat(dirfd(family->directory), kin->name,
+		      O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 }
 
 /* ---- who is missing -------------------------------------------------------------------------- */
@@ -153,8 +159,7 @@ static bool is_read_already(const struct line_input *in, const struct kin *kin)
 static void take_kin(struct line_input *in, const struct family *family, const struct kin *kin,
 		     struct line_file *before)
 {
-	int fd = openat(dirfd(family->directory), kin->name,
-			O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int fd = open_kin(family, kin);
 	struct line_file *f;
 
 	if (fd < 0)
@@ -180,7 +185,7 @@ void rotated_take_missed(struct line_input *in, const struct line_file *last, st
 	struct family family;
 	const struct kin *first, *end;
 
-	family_open(&family, in->path);
+	family_open(&family, in->path, false);
 	first = member(&family, last->inode);
 	end = member(&family, now->inode);
 	for (size_t i = 0; first && end && i < family.count; i++) {
@@ -190,4 +195,50 @@ void rotated_take_missed(struct line_input *in, const struct line_file *last, st
 			take_kin(in, &family, kin, now);
 	}
 	family_close(&family);
+}
+
+/* ---- what was read before evwatch was started -------------------------------------------------
+ */
+
+/* The file of this inode in the directory of the path. -1: there is none. */
+static int open_inode(const struct line_input *in, ino_t inode)
+{
+	struct family family;
+	const struct kin *kin;
+	struct stat st;
+	int fd = -1;
+
+	if (stat(in->path, &st) == 0 && st.st_ino == inode && S_ISREG(st.st_mode))
+		return open(in->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	family_open(&family, in->path, true);
+	kin = member(&family, inode);
+	if (kin)
+		fd = open_kin(&family, kin);
+	family_close(&family);
+	return fd;
+}
+
+static void restore(struct line_input *in, const struct line_mark *mark)
+{
+	struct line_file *f = NULL;
+	int fd = open_inode(in, mark->inode);
+
+	if (fd >= 0 && progress_is_of(mark, fd))
+		f = file_new(in, fd, true);
+	if (f) {
+		file_skip(f, mark->offset);
+		f->left = true;
+		f->grew = reactor_now(in->owner->base.reactor, CLOCK_OF_LOOP);
+	} else if (fd >= 0) {
+		close(fd);
+	}
+	in->lost = !f;
+}
+
+int rotated_restore(struct line_input *in)
+{
+	in->lost = false;
+	if (progress_each(in, restore) == 0)
+		return -1;
+	return in->lost;
 }

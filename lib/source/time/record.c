@@ -5,6 +5,7 @@
  * loop waits for the disk here: a run that is not remembered would be run twice after a power cut.
  */
 #include "source/time/time.h"
+#include "source/record.h"
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -19,37 +20,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static char *path_of(const char *directory, const char *rule, const char *ending)
-{
-	struct buf b = {0};
-
-	buf_printf(&b, "%s/%s%s", directory, rule, ending);
-	return buf_take(&b);
-}
-
-/* Two at work would run everything twice. */
-static int lock_take(const char *directory, const char *rule, struct error *e)
-{
-	char *path = path_of(directory, rule, ".lock");
-	int fd = -1;
-
-	if (path)
-		fd = safe_open(path, O_RDWR | O_CREAT, 0644, 0, "cannot remember the last run in",
-			       e);
-	else
-		error_errno(e, "cannot remember the last run in %s", directory);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno == EWOULDBLOCK)
-			error_set(e, "another evwatch keeps the last run of %s in %s", rule,
-				  directory);
-		else
-			error_errno(e, "cannot lock %s", path);
-		fd_close(&fd);
-	}
-	free(path);
-	return fd;
-}
 
 /* No file is no record; one that cannot be understood is an error, not a reason to run. */
 static int record_read(struct record *r, struct error *e)
@@ -76,12 +46,10 @@ static int record_read(struct record *r, struct error *e)
 
 int record_open(struct record *r, const char *directory, const char *rule, struct error *e)
 {
-	if (mkdir(directory, 0755) < 0 && errno != EEXIST)
-		return error_errno(e, "cannot make the directory %s", directory);
-	r->lock = lock_take(directory, rule, e);
+	r->lock = record_lock(directory, rule, e);
 	if (r->lock < 0)
 		return -1;
-	r->path = path_of(directory, rule, ".last");
+	r->path = record_path(directory, rule, ".last");
 	if (!r->path)
 		error_errno(e, "cannot remember the last run");
 	else if (record_read(r, e) == 0)

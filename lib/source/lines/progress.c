@@ -1,0 +1,335 @@
+/*
+ * --catch-up: how far each file was read, by lines whose run is over. See lines.h.
+ *
+ * A record has a line a file, in the order of reading:
+ *
+ *	OFFSET INODE LENGTH HASH PATH
+ *
+ * PATH is the rule's word, escaped; LENGTH and HASH are of the file's first bytes, since inodes are
+ * used again. The numbers have a fixed width: while the files stay the same a number is written
+ *over the old one, which a kill cannot tear; when they change the whole record is replaced. The
+ *disk is not waited for: after a power cut more lines may be run again.
+ *
+ * Lines may end out of order (--jobs): a file's offset is behind the last one before which all are
+ * over. No more than --jobs lines are handed on beyond that: more would be run again after a kill.
+ */
+#include "source/lines/lines.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/safe_open.h"
+#include "base/text.h"
+#include "source/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { START = 1024 }; /* first bytes that tell a file */
+
+/* A line on its way through the rule. */
+struct pending_line {
+	struct link link, all;
+	struct progress *owner;
+	struct line_file *file; /* NULL: that is closed, or was truncated */
+	off_t end;
+	bool done;
+};
+
+struct progress {
+	struct link lines; /* all that are pending */
+	size_t n;
+	char *path;
+	int lock, fd;
+	struct buf old; /* the record that was found; freed when all inputs are open */
+	bool said;      /* that it cannot be written */
+};
+
+/* ---- first bytes ----------------------------------------------------------------------------- */
+
+/* FNV-1a: the same in every process. False: the file is shorter. */
+static bool start_hash(int fd, unsigned length, uint64_t *hash)
+{
+	unsigned char bytes[START];
+
+	if (pread(fd, bytes, length, 0) != (ssize_t)length)
+		return false;
+	*hash = UINT64_C(0xcbf29ce484222325);
+	for (unsigned i = 0; i < length; i++)
+		*hash = (*hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return true;
+}
+
+/* Only bytes that were read count: others may still be written. */
+static void learn_start(struct line_file *f)
+{
+	unsigned length = f->done < START ? (unsigned)f->done : START;
+
+	if (length > f->start_length && start_hash(f->fd, length, &f->start_hash))
+		f->start_length = length;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static int numbers(char *text, size_t size, const struct line_file *f)
+{
+	return snprintf(text, size, "%020" PRIu64 " %020" PRIu64 " %04u %016" PRIx64 " ",
+			(uint64_t)f->done, (uint64_t)f->inode, f->start_length, f->start_hash);
+}
+
+static void say_unwritten(struct lines_source *s, const char *why)
+{
+	if (!s->progress->said)
+		log_error(s->base.rule,
+			  "cannot remember how far %s was read: %s: lines may be run again",
+			  s->progress->path, why);
+	s->progress->said = true;
+}
+
+static void write_file(struct line_file *f)
+{
+	struct lines_source *s = f->input->owner;
+	char text[80];
+	int n;
+
+	if (f->slot < 0)
+		return;
+	learn_start(f);
+	n = numbers(text, sizeof text, f);
+	if (pwrite(s->progress->fd, text, (size_t)n, f->slot) != n)
+		say_unwritten(s, strerror(errno));
+}
+
+static void add_file(struct buf *out, struct line_file *f)
+{
+	char text[80];
+
+	learn_start(f);
+	numbers(text, sizeof text, f);
+	f->slot = (off_t)out->length;
+	buf_add_text(out, text);
+	escape_word(out, f->input->path, strlen(f->input->path));
+	buf_add_char(out, '\n');
+}
+
+/* A rename: a kill leaves the old record, or the new one. */
+static void replace(struct lines_source *s)
+{
+	struct progress *p = s->progress;
+	struct buf out = {0};
+	struct error e = {.what = "out of memory"};
+
+	fd_close(&p->fd);
+	for (size_t i = 0; i < s->n_inputs; i++)
+		LIST_EACH(at, after, &s->inputs[i].files)
+	add_file(&out, CONTAINER_OF(at, struct line_file, link));
+	if (out.failed ||
+	    file_replace(p->path, out.data ? out.data : "", out.length, 0644, false, &e) < 0)
+		say_unwritten(s, e.what);
+	else
+		p->fd = open(p->path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	buf_free(&out);
+}
+
+/* ---- lines ----------------------------------------------------------------------------------- */
+
+static void line_free(struct pending_line *line)
+{
+	list_remove(&line->link);
+	list_remove(&line->all);
+	line->owner->n--;
+	free(line);
+}
+
+bool progress_is_full(const struct lines_source *s)
+{
+	return s->progress && s->progress->n >= s->base.jobs;
+}
+
+void *progress_begin(struct line_file *f)
+{
+	struct lines_source *s = f->input->owner;
+	struct pending_line *line;
+
+	if (!s->progress)
+		return NULL;
+	if (f->slot < 0)
+		replace(s);
+	line = calloc(1, sizeof *line);
+	if (!line)
+		return NULL;
+	line->file = f;
+	line->end = f->place;
+	list_append(&f->pending, &line->link);
+	list_append(&s->progress->lines, &line->all);
+	s->progress->n++;
+	line->owner = s->progress;
+	return line;
+}
+
+void progress_end(void *token)
+{
+	struct pending_line *line = token;
+	struct line_file *f = line ? line->file : NULL;
+	bool further = false;
+
+	if (line && !f)
+		line_free(line);
+	if (!f)
+		return;
+	line->done = true;
+	LIST_EACH(at, after, &f->pending)
+	{
+		line = CONTAINER_OF(at, struct pending_line, link);
+		if (!line->done)
+			break;
+		f->done = line->end;
+		further = true;
+		line_free(line);
+	}
+	if (further)
+		write_file(f);
+}
+
+void progress_forget(struct line_file *f)
+{
+	LIST_EACH(at, after, &f->pending)
+	{
+		struct pending_line *line = CONTAINER_OF(at, struct pending_line, link);
+
+		list_remove(&line->link);
+		line->file = NULL;
+		if (line->done)
+			line_free(line);
+	}
+}
+
+void progress_restart(struct line_file *f)
+{
+	progress_forget(f);
+	f->done = f->place = 0;
+	f->start_length = 0;
+	f->start_hash = 0;
+	if (f->input->owner->progress)
+		write_file(f);
+}
+
+/* ---- the record of the time before ------------------------------------------------------------
+ */
+
+/* The next line about `path`. False: there is none. */
+static bool next_mark(const char **at, const char *path, struct line_mark *mark)
+{
+	while (*at && **at) {
+		const char *line = *at, *end = strchr(line, '\n');
+		uint64_t offset, inode;
+		int length = 0;
+
+		*at = end ? end + 1 : NULL;
+		if (!end || sscanf(line, "%" SCNu64 " %" SCNu64 " %u %" SCNx64 " %n", &offset,
+				   &inode, &mark->start_length, &mark->start_hash, &length) < 4)
+			return false;
+		mark->offset = (off_t)offset;
+		mark->inode = (ino_t)inode;
+		line += length;
+		if ((size_t)(end - line) == strlen(path) && memcmp(line, path, strlen(path)) == 0)
+			return true;
+	}
+	return false;
+}
+
+size_t progress_each(struct line_input *in, progress_call *call)
+{
+	struct progress *p = in->owner->progress;
+	struct buf path = {0};
+	struct line_mark mark;
+	const char *at = p ? p->old.data : NULL;
+	size_t n = 0;
+
+	escape_word(&path, in->path, strlen(in->path));
+	while (!path.failed && next_mark(&at, path.data ? path.data : "", &mark)) {
+		n++;
+		call(in, &mark);
+	}
+	buf_free(&path);
+	return n;
+}
+
+bool progress_is_of(const struct line_mark *mark, int fd)
+{
+	uint64_t hash;
+
+	return lseek(fd, 0, SEEK_END) >= mark->offset && mark->start_length <= START &&
+	       start_hash(fd, mark->start_length, &hash) &&
+	       (!mark->start_length || hash == mark->start_hash);
+}
+
+static int read_old(struct progress *p, struct error *e)
+{
+	int fd = safe_open(p->path, O_RDONLY, 0, 0, "cannot read", e);
+	ssize_t n = 1;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	while (n > 0 && buf_reserve(&p->old, 4096) == 0) {
+		n = read(fd, p->old.data + p->old.length, 4096);
+		p->old.length += n > 0 ? (size_t)n : 0;
+		p->old.data[p->old.length] = '\0';
+	}
+	close(fd);
+	if (n == 0 && (!p->old.length || p->old.data[p->old.length - 1] == '\n'))
+		return 0;
+	error_set(e, "%s does not hold how far files were read", p->path);
+	return error_hint(e, "remove it, and nothing is caught up");
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+int progress_open(struct lines_source *s, struct error *e)
+{
+	const struct lines_config *c = s->base.config;
+	struct progress *p;
+
+	if (!c->catch_up)
+		return 0;
+	p = s->progress = calloc(1, sizeof *p);
+	if (!p)
+		return error_errno(e, "--catch-up");
+	p->fd = -1;
+	list_init(&p->lines);
+	p->lock = record_lock(c->catch_up, s->base.rule, e);
+	p->path = record_path(c->catch_up, s->base.rule, ".lines");
+	if (p->lock >= 0 && p->path)
+		return read_old(p, e);
+	return p->path ? -1 : error_errno(e, "--catch-up");
+}
+
+void progress_start(struct lines_source *s)
+{
+	if (!s->progress)
+		return;
+	buf_free(&s->progress->old);
+	replace(s);
+}
+
+void progress_close(struct lines_source *s)
+{
+	struct progress *p = s->progress;
+
+	if (!p)
+		return;
+	fd_close(&p->fd);
+	fd_close(&p->lock);
+	LIST_EACH(at, after, &p->lines)
+	line_free(CONTAINER_OF(at, struct pending_line, all));
+	buf_free(&p->old);
+	free(p->path);
+	free(p);
+	s->progress = NULL;
+}
