@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/path.h"
+#include "base/statx.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -11,6 +11,7 @@
 
 #include "base/array.h"
 #include "base/path.h"
+#include "base/statx.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -2,6 +2,7 @@
 #include "source/file/model/disk.h"
 
 #include "base/fd.h"
+#include "base/statx.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,38 +29,34 @@ static char type_of(unsigned mode)
 	}
 }
 
-/* FNV-1a: of numbers that are compared for equality alone. */
-static uint32_t fold(const void *bytes, size_t n)
+/* Numbers that are compared for equality alone, in 32 bits; never 0, which says that there is none.
+ */
+static uint32_t fold(uint64_t a, uint64_t b, uint64_t c)
 {
-	const unsigned char *b = bytes;
-	uint32_t hash = 2166136261U;
+	uint64_t hash = a * UINT64_C(0x9E3779B97F4A7C15);
 
-	while (n--)
-		hash = (hash ^ *b++) * 16777619U;
-	return hash | 1; /* 0 says that there is none */
+	hash = (hash ^ hash >> 29 ^ b) * UINT64_C(0xBF58476D1CE4E5B9);
+	hash = (hash ^ hash >> 32 ^ c) * UINT64_C(0x94D049BB133111EB);
+	return (uint32_t)(hash >> 32) | 1;
 }
 
 static void fill(struct look *out, const struct statx *st)
 {
-	const uint32_t device[2] = {st->stx_dev_major, st->stx_dev_minor};
-	const int64_t born[2] = {st->stx_btime.tv_sec, st->stx_btime.tv_nsec};
-	const int64_t content[3] = {st->stx_mtime.tv_sec, st->stx_mtime.tv_nsec,
-				    (int64_t)st->stx_size};
-	const uint32_t attributes[3] = {st->stx_mode, st->stx_uid, st->stx_gid};
-
-	*out = (struct look){
-	    .type = type_of(st->stx_mode),
-	    .identity = {st->stx_ino, fold(device, sizeof device), 0},
-	    .stamp = {fold(content, sizeof content), fold(attributes, sizeof attributes)},
-	    .changed = st->stx_ctime.tv_sec * INT64_C(1000000000) + st->stx_ctime.tv_nsec};
+	*out = (struct look){.type = type_of(st->stx_mode)};
+	out->identity.inode = st->stx_ino;
+	out->identity.device = fold(st->stx_dev_major, st->stx_dev_minor, 0);
 	if (st->stx_mask & STATX_BTIME)
-		out->identity.born = fold(born, sizeof born);
+		out->identity.born = fold((uint64_t)st->stx_btime.tv_sec, st->stx_btime.tv_nsec, 0);
+	out->stamp.content =
+	    fold((uint64_t)st->stx_mtime.tv_sec, st->stx_mtime.tv_nsec, st->stx_size);
+	out->stamp.attributes = fold(st->stx_mode, st->stx_uid, st->stx_gid);
+	out->changed = st->stx_ctime.tv_sec * INT64_C(1000000000) + st->stx_ctime.tv_nsec;
 }
 
 static int look(const struct file_system *fs, int folder, const char *name, bool follow,
 		struct look *out)
 {
-	struct statx st = {0};
+	struct statx st;
 	int flags = AT_NO_AUTOMOUNT | (follow ? 0 : AT_SYMLINK_NOFOLLOW);
 
 	(void)fs;
