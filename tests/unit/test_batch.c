@@ -2,10 +2,11 @@
  * The journal of a batch and its net effect, without a file system: whatever was created, removed
  * and renamed, who replays the effects from the tree before has the tree after.
  */
-#include "source/file/batch/net.h"
+#include "source/file/batch/pace.h"
 
 #include "base/array.h"
 #include "base/buf.h"
+#include "base/units.h"
 #include "tap.h"
 
 #include <assert.h>
@@ -465,6 +466,49 @@ static void test_without_gathering(void)
 	finish();
 }
 
+/* ---- when ------------------------------------------------------------------------------------ */
+
+/* How long after the last change a batch is due, in us. */
+static long due(const struct pace *p)
+{
+	int64_t at = pace_due(p, &journal, &options, journal.now);
+
+	return at == INT64_MAX ? -1 : (long)((at - journal.last) / NS_PER_US);
+}
+
+static void test_pace(void)
+{
+	struct pace pace = {.automatic = true, .max_wait = 2 * NS_PER_S};
+
+	given("src/f src/g src/h");
+	journal.now = 10 * NS_PER_S;
+	SAME(due(&pace), -1, "nothing is due where nothing happened");
+	act("src/f", FILE_CLOSE_WRITE);
+	SAME(due(&pace), 1250, "a lone save is handed on at once");
+	remove_path("src/g");
+	SAME(due(&pace), 25000, "for what is gone the other half of a save is waited for");
+	effects();
+	make("src/4913");
+	SAME(due(&pace), 25000, "and for what has a makeshift name");
+	effects();
+	pace_handed_on(&pace, journal.now);
+	pace_handed_on(&pace, journal.now);
+	pace_handed_on(&pace, journal.now);
+	act("src/f", FILE_CLOSE_WRITE);
+	SAME(due(&pace), 5000, "batches that follow each other double the wait");
+	effects();
+	journal.now += 10 * NS_PER_S;
+	options.waits = waits_always;
+	act("src/f", FILE_MODIFY);
+	SAME(due(&pace), 2000000, "what is written is waited for, at most for so long");
+	act("src/h", FILE_CLOSE_WRITE);
+	SAME(due(&pace), 1250, "and holds back no other");
+	pace.automatic = false;
+	pace.debounce = 7 * NS_PER_MS;
+	SAME(due(&pace), 7000, "--debounce is as it says");
+	finish();
+}
+
 /* ---- random histories ------------------------------------------------------------------------ */
 
 static uint64_t state;
@@ -746,6 +790,7 @@ int main(int argc, char **argv)
 	test_filters();
 	test_writers();
 	test_without_gathering();
+	test_pace();
 	OK(histories_are_right(rounds, with), "the effects of random batches make the tree");
 	with.counts = only_files;
 	OK(histories_are_right(rounds, with), "they do where only files count");

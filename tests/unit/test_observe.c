@@ -3,6 +3,7 @@
  * quiet the model equals the tree, and so do its reports.
  */
 #include "source/file/observe/inotify.h"
+#include "source/file/observe/writer.h"
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -422,6 +423,28 @@ static void test_link_for_a_directory(void)
 	finish();
 }
 
+static void test_writers(void)
+{
+	int fd = open("upload", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	enum writer answer = writer_ask("upload");
+
+	if (answer == WRITER_UNKNOWN) {
+		SKIP("no leases on this file system", "a file that is written has a writer");
+	} else {
+		SAME(answer, WRITER_AT_WORK, "a file that is written has a writer");
+		close(fd);
+		SAME(writer_ask("upload"), WRITER_NONE, "one that was closed has none");
+		fd = open("upload", O_RDONLY | O_CLOEXEC);
+		SAME(writer_ask("upload"), WRITER_NONE, "one that is read has none");
+	}
+	close(fd);
+	unlink("upload");
+	SAME(writer_ask("upload"), WRITER_NONE, "nor has one that is gone");
+	if (mkfifo("upload", 0644) == 0)
+		SAME(writer_ask("upload"), WRITER_NONE, "a FIFO is not asked, nor opened");
+	unlink("upload");
+}
+
 int main(int argc, char **argv)
 {
 	char folder[] = "/tmp/observe.XXXXXX";
@@ -431,6 +454,7 @@ int main(int argc, char **argv)
 		return 1;
 	test_tree();
 	test_link_for_a_directory();
+	test_writers();
 	for (unsigned seed = 1; seed <= rounds && failed < 2; seed++)
 		if (!round_is_right(seed)) {
 			printf("# seed %u\n", seed);
