@@ -76,3 +76,73 @@ T
   run_ev -e 'every 1s --'
   [ "$status" = 2 ]
 }
+
+@test "quoting does not decide whether a word is an option" {
+  run_ev check -e "file . '--match=*.c' \"--env=A=b c\" -- make"
+  [ "$status" = 0 ]
+  grep -q 'make' <<<"$output"
+  run_ev check -e "every 1s '--nope' -- true"
+  [ "$status" = 2 ]
+  grep -q 'has no option --nope' <<<"$output"
+}
+
+@test "indentation that all lines share is removed; comments and line ends with a backslash are dropped" {
+  cat >rules <<'R'
+    # pasted from a manual
+    tick: every 1s \
+        --priority 2 \
+    --count-not-an-option-of-rules
+R
+  run_ev check -f rules
+  [ "$status" = 2 ]
+  grep -q '^evwatch: rules:4:5: ' <<<"$output"
+  cat >rules <<'R'
+    # pasted from a manual
+    tick: after 0 \
+    --priority 2
+        # isn't a command
+        --env A=b
+      -- if true; then
+           # of the shell
+           echo "$A"
+         fi
+
+      # nothing's here
+
+    tock: after 0 -- printf '%s\n' \
+    x
+R
+  run_ev -f rules
+  [ "$status" = 0 ]
+  [ "$(sort <<<"$output")" = $'b\nx' ]
+}
+
+@test "a byte order mark and CR LF are skipped, in commands too" {
+  printf '\xef\xbb\xbfafter 0\r\n  --priority 2 \\\r\n  -- echo a\r\n     echo b\r\n' >rules
+  run_ev -f rules
+  [ "$output" = $'a\nb' ]
+}
+
+@test "characters that look like others are named, with their cure, outside quotes and commands" {
+  local where what text
+  while IFS='|' read -r where what text; do
+    run_ev check -e "$text"
+    [ "$status" = 2 ]
+    grep -qF -- "evwatch: -e:1:$where: $what" <<<"$output" || { echo "$text: $output"; false; }
+    grep -qF 'in quotes it is taken as it is' <<<"$output"
+  done <<T
+6|a no-break space|every$(printf '\xc2\xa0')1s
+14|a curly quote|file --match $(printf '\xe2\x80\x98')*.c$(printf '\xe2\x80\x99') .
+10|an en dash|every 1s $(printf '\xe2\x80\x93') true
+T
+  run_ev check -e "$(printf 'file "caf\xc3\xa9 \xe2\x80\x93" -- echo \xe2\x80\x9cx\xe2\x80\x9d')"
+  [ "$status" = 0 ]
+}
+
+@test "durations may be written in words" {
+  run_ev check -e 'every 2hours' -e 'after 5min' -e 'every 1week2days' -e 'after 3secs'
+  [ "$status" = 0 ]
+  grep -q 'every 2h' <<<"$output"
+  run_ev check -e 'every 5minute'
+  [ "$status" = 2 ]
+}

@@ -20,7 +20,20 @@ static const struct unit {
     {"h", 3600 * NS_PER_S},
     {"d", 86400 * NS_PER_S},
     {"w", 7 * 86400 * NS_PER_S},
+    /* Only read, never written. */
+    {"sec", NS_PER_S},
+    {"secs", NS_PER_S},
+    {"min", 60 * NS_PER_S},
+    {"mins", 60 * NS_PER_S},
+    {"hour", 3600 * NS_PER_S},
+    {"hours", 3600 * NS_PER_S},
+    {"day", 86400 * NS_PER_S},
+    {"days", 86400 * NS_PER_S},
+    {"week", 7 * 86400 * NS_PER_S},
+    {"weeks", 7 * 86400 * NS_PER_S},
 };
+
+enum { UNITS_WRITTEN = 8 };
 
 static int wrong_at(struct error *e, const char *word, const char *at, const char *why)
 {
@@ -200,7 +213,7 @@ void duration_add(struct buf *out, int64_t ns)
 {
 	if (ns == 0)
 		buf_add_text(out, "0s");
-	for (size_t i = ARRAY_LENGTH(units); i-- > 0 && ns;) {
+	for (size_t i = UNITS_WRITTEN; i-- > 0 && ns;) {
 		if (ns >= units[i].ns)
 			buf_printf(out, "%lld%s", (long long)(ns / units[i].ns), units[i].name);
 		ns %= units[i].ns;

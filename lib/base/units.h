@@ -18,7 +18,8 @@ struct error;
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S  INT64_C(1000000000)
 
-/* `250ms`, `1m30s`, `0.5s`, bare number: seconds. Result in nanoseconds. Returns 0 or -1. */
+/* `250ms`, `1m30s`, `0.5s`, `5min`, `2hours`; a bare number: seconds. Result in nanoseconds.
+ * Returns 0 or -1. */
 int duration_parse(const char *word, int64_t *ns, struct error *e);
 
 /* Where `DUR` of a backoff is given without `MAX`. */

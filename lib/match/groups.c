@@ -128,10 +128,12 @@ static size_t begin_thread(struct finder *f, const char *text, size_t length)
 /* All threads take the byte at the place, in order. Returns the cost. */
 static size_t step(struct finder *f, const char *text, size_t length)
 {
-	struct sides sides = sides_at(text, length, f->place + 1);
+	struct sides sides = {SIDE_EDGE, SIDE_EDGE};
 	struct threads taken = f->now;
 	size_t cost = 1;
 
+	if (f->place < length)
+		sides = sides_at(text, length, f->place + 1);
 	f->next.count = 0;
 	new_round(f);
 	for (size_t i = 0; i < f->now.count; i++) {

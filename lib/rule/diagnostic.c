@@ -86,6 +86,8 @@ static struct spot spot_find(const struct script *s, size_t offset)
 	near = s->length - offset < SHOWN ? s->length - offset : SHOWN;
 	end = memchr(s->text + offset, '\n', near);
 	spot.length = (size_t)((end ? end : s->text + offset + near) - spot.line);
+	if (end && spot.length && end[-1] == '\r')
+		spot.length--;
 	return spot;
 }
 

@@ -9,9 +9,10 @@
 #include <string.h>
 
 /* The whole text behind `--` is one shell command. */
-static int command_from_text(struct command *c, const struct script *s, size_t start, size_t end)
+static int command_from_text(struct command *c, const struct script *s, size_t start, size_t end,
+			     size_t indent)
 {
-	char *text = script_command(s, start, end);
+	char *text = script_command(s, start, end, indent);
 
 	c->words = calloc(2, sizeof *c->words);
 	if (!text || !c->words) {
@@ -88,7 +89,7 @@ static int read_text_rule(struct reading *r, struct command *command, struct def
 
 /* One rule or `set` in [start, end) of the script. */
 static int parse_span(struct rules *rules, const struct script *script, size_t start, size_t end,
-		      struct defaults *defaults)
+		      size_t indent, struct defaults *defaults)
 {
 	struct reading r = {.rules = rules, .script = script};
 	struct command command = {0};
@@ -107,7 +108,7 @@ static int parse_span(struct rules *rules, const struct script *script, size_t s
 	} else if (words.count == 0) {
 		error_set(&e, "a rule needs a kind before its command");
 		fault_at(&r, start, &e);
-	} else if (rest != SIZE_MAX && command_from_text(&command, script, rest, end) < 0) {
+	} else if (rest != SIZE_MAX && command_from_text(&command, script, rest, end, indent) < 0) {
 		command_free(&command);
 		fault_memory(&r);
 	} else if (command.count && !*command.words[0]) {
@@ -137,39 +138,88 @@ static bool line_is_blank(const struct script *s, size_t at, size_t end)
 	return at == end;
 }
 
+static size_t blanks_at(const struct script *s, size_t at, size_t end)
+{
+	size_t n = 0;
+
+	while (at + n < end && isblank((unsigned char)s->text[at + n]))
+		n++;
+	return n;
+}
+
+static bool is_comment(const struct script *s, size_t at, size_t end)
+{
+	size_t first = at + blanks_at(s, at, end);
+
+	return first < end && s->text[first] == '#';
+}
+
+/* Does a `\` that no other one takes end the line? */
+static bool goes_on(const struct script *s, size_t at, size_t end)
+{
+	size_t n = 0;
+
+	end -= end > at && s->text[end - 1] == '\n';
+	end -= end > at && s->text[end - 1] == '\r';
+	while (end - n > at && s->text[end - n - 1] == '\\')
+		n++;
+	return n % 2;
+}
+
 /* The end of the rule that starts at `at`: continuation lines and the comments among them. */
-static size_t rule_end(const struct script *s, size_t at)
+static size_t rule_end(const struct script *s, size_t at, size_t indent)
 {
 	size_t end = line_end(s, at);
+	bool on = goes_on(s, at, end);
 
 	for (size_t next = end; next < s->length;) {
 		size_t after = line_end(s, next);
-		char c = s->text[next];
+		size_t blanks = blanks_at(s, next, after);
 
-		if (line_is_blank(s, next, after) || (c != ' ' && c != '\t' && c != '#'))
+		if (line_is_blank(s, next, after) ||
+		    (blanks <= indent && !on && s->text[next + blanks] != '#'))
 			break;
-		if (c != '#')
+		if (blanks > indent || s->text[next + blanks] != '#') {
 			end = after;
+			on = goes_on(s, next, after);
+		}
 		next = after;
 	}
 	return end;
 }
 
-/* Bytes that no rule may hold: NUL, and the line ends of other systems. */
+/* How many blanks all lines begin with that are neither empty nor a comment. */
+static size_t shared_indentation(const struct script *s, size_t from)
+{
+	const char *first = NULL;
+	size_t shared = 0;
+
+	for (size_t at = from; at < s->length; at = line_end(s, at)) {
+		size_t end = line_end(s, at), same = 0;
+
+		if (line_is_blank(s, at, end) || is_comment(s, at, end))
+			continue;
+		if (!first) {
+			first = s->text + at;
+			shared = blanks_at(s, at, end);
+		}
+		while (same < shared && s->text[at + same] == first[same])
+			same++;
+		shared = same;
+	}
+	return shared;
+}
+
+/* No rule may hold NUL. */
 static int check_bytes(struct rules *rules, const struct script *s)
 {
-	const char *nul = memchr(s->text, '\0', s->length), *cr = strstr(s->text, "\r\n");
+	const char *nul = memchr(s->text, '\0', s->length);
 	struct error e;
 
-	if (!nul && !cr)
+	if (!nul)
 		return 0;
-	if (nul) {
-		error_set(&e, "a NUL byte: this is no text");
-	} else {
-		error_set(&e, "this line ends in CR LF");
-		error_hint(&e, "convert the file: tr -d '\\r' <FILE >NEW");
-	}
-	return diagnostics_add(&rules->diagnostics, s, (size_t)((nul ? nul : cr) - s->text), &e);
+	error_set(&e, "a NUL byte: this is no text");
+	return diagnostics_add(&rules->diagnostics, s, (size_t)(nul - s->text), &e);
 }
 
 static int copy_defaults(struct defaults *copy, const struct defaults *d)
@@ -184,31 +234,36 @@ static int copy_defaults(struct defaults *copy, const struct defaults *d)
 	return 0;
 }
 
+static int no_rule_above(struct rules *rules, const struct script *s, size_t at)
+{
+	struct error e;
+
+	error_set(&e, "this line continues a rule, but there is none above");
+	error_hint(&e, "a rule starts at the first column");
+	return diagnostics_add(&rules->diagnostics, s, at, &e);
+}
+
 int rules_parse_text(struct rules *rules, const struct script *s, const struct defaults *given)
 {
+	size_t at = strncmp(s->text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* a byte order mark */
+	size_t indent = shared_indentation(s, at);
 	struct defaults defaults = {0};
-	struct error e;
 	int result;
 
 	if (check_bytes(rules, s) < 0)
 		return -1;
 	result = copy_defaults(&defaults, given);
-	for (size_t at = 0; at < s->length;) {
+	while (at < s->length) {
 		size_t end = line_end(s, at);
 
-		if (s->text[at] == '#' || line_is_blank(s, at, end)) {
+		if (is_comment(s, at, end) || line_is_blank(s, at, end)) {
 			at = end;
 			continue;
 		}
-		if (at > 0 && isblank((unsigned char)s->text[at])) {
-			error_set(&e, "this line continues a rule, but there is none above");
-			error_hint(&e, "a rule starts at the first column");
-			result = diagnostics_add(&rules->diagnostics, s, at, &e);
-			at = rule_end(s, at);
-			continue;
-		}
-		end = rule_end(s, at);
-		if (parse_span(rules, s, at, end, &defaults) < 0)
+		end = rule_end(s, at, indent);
+		if (blanks_at(s, at, end) > indent)
+			result = no_rule_above(rules, s, at);
+		else if (parse_span(rules, s, at, end, indent, &defaults) < 0)
 			result = -1;
 		at = end;
 	}

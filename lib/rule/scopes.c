@@ -17,7 +17,8 @@ void scopes_add(struct scopes *s, const struct option *table, void *config)
 
 bool is_option(const struct word *w)
 {
-	return !w->quoted && w->text[0] == '-' && w->text[1] != '\0';
+	/* As in a shell, quoting does not decide; but `--` in quotes is a word like others. */
+	return w->text[0] == '-' && w->text[1] != '\0' && strcmp(w->text, "--") != 0;
 }
 
 typedef const struct option *option_finder(const struct option *table, const void *key);

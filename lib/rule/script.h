@@ -52,15 +52,20 @@ void script_free(struct script *s);
 
 /*
  * Splits [start, end) of a script into words, as the shell does but without expansion: blanks
- * separate, '…', "…" and \ quote; a line that starts with # is skipped. Stops after an unquoted
+ * separate, '…', "…" and \ quote; a line whose first word begins with # is skipped, and \ at the
+ * end of a line. Characters that look like others are faults outside quotes. Stops after an
+ * unquoted
  * `--`: *rest is then the offset behind it, else SIZE_MAX.
  * Returns 0, or -1 with `e` and *fault the offset of what is wrong (an open quote).
  */
 int script_split(const struct script *s, size_t start, size_t end, struct words *words,
 		 size_t *rest, size_t *fault, struct error *e);
 
-/* The text of [start, end) without comment lines and without blanks around it. Caller frees. */
-char *script_command(const struct script *s, size_t start, size_t end);
+/*
+ * The text of [start, end) without lines that start with #, without blanks around it, and without
+ * the first `indent` blanks of each line after the first. Caller frees.
+ */
+char *script_command(const struct script *s, size_t start, size_t end, size_t indent);
 
 int words_add(struct words *w, const char *text, size_t offset, bool quoted);
 void words_free(struct words *w);

@@ -32,6 +32,6 @@ fuzz-match-libfuzzer:
 	    OPT="-O1 -g" build/libfuzzer/libevwatch.a
 	clang $(CPPFLAGS) -Itests/unit -std=c11 -O1 -g -fsanitize=address,undefined,fuzzer -o build/libfuzzer/match \
 	    tests/fuzz/match_libfuzzer.c build/libfuzzer/libevwatch.a
-	@build/libfuzzer/match -max_total_time=$(SECONDS_OF) -max_len=4096 -verbosity=0 -print_final_stats=1
+	@build/libfuzzer/match -max_total_time=$(SECONDS_OF) -max_len=4096 -verbosity=0 -artifact_prefix=build/libfuzzer/ -print_final_stats=1
 
 .PHONY: fuzz-file fuzz-lines fuzz-proxy fuzz-rules fuzz-match fuzz-match-libfuzzer

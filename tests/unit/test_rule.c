@@ -24,7 +24,7 @@ static const char *split(const char *text, struct buf *out)
 		for (size_t i = 0; i < words.count; i++)
 			buf_printf(out, "%s%s", i ? "|" : "", words.items[i].text);
 		if (rest < s->length) {
-			char *command = script_command(s, rest, s->length);
+			char *command = script_command(s, rest, s->length, 0);
 
 			buf_printf(out, " -- %s", command);
 			free(command);
@@ -143,10 +143,11 @@ static void test_complaints(void)
 	OK(strstr(complaint("a: every 1s\na: every 2s\n", &b), "another rule called \"a\""),
 	   "a name given twice");
 	OK(strstr(complaint("every 1s --\n", &b), "no command follows"), "an empty command");
-	OK(strstr(complaint("  \n  x\n", &b), "none above"), "a continuation of nothing");
+	OK(strstr(complaint("every 1s\n  \n  x\n", &b), "none above"), "a continuation of nothing");
 	OK(strstr(complaint("every 1s --timeout\n", &b), "needs a value: DUR"), "a missing value");
 	OK(strstr(complaint("every 1s --tag=yes\n", &b), "takes no value"), "a value too many");
-	OK(strstr(complaint("every 1s\r\n", &b), "CR LF"), "line ends of other systems");
+	SAME_TEXT(complaint("every 1s\r\n  --jitter 1ms\r\n", &b), "",
+		  "line ends of other systems are skipped");
 	OK(strstr(complaint("every 1s --match x\n", &b), "it is an option of"),
 	   "another kind's option");
 	OK(strstr(complaint("set nonsense\n", &b), "set takes options"), "set takes options only");
