@@ -1,9 +1,10 @@
 /*
  * exit: an event when a process ends, whoever its parent is.
  *
- * A pidfd tells the end of any process (pidfd_open(2), Linux 5.3). How it ended is its parent's to
- * know first; once the parent has reaped it, the kernel tells others too (PIDFD_GET_INFO with
- * PIDFD_INFO_EXIT, Linux 6.15), so the event waits a moment for that.
+ * A pidfd tells the end of any process (pidfd_open(2), Linux 5.3). How it ended stands in its
+ * /proc/PID/stat until its parent has reaped it, for those who may read it (proc(5)). Others hear
+ * of it when it has been reaped (PIDFD_GET_INFO with PIDFD_INFO_EXIT, Linux 6.15), and that is
+ * waited for a second at most: then the event comes without.
  */
 #include "source/kinds.h"
 
@@ -16,14 +17,17 @@
 #include "reactor/reactor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define REAPING (20 * NS_PER_MS) /* how long a parent is given to reap */
+#define GLANCE  (20 * NS_PER_MS) /* between two looks whether it was reaped */
+#define REAPING NS_PER_S         /* how long its parent is given for that */
 
 /* struct pidfd_info of <linux/pidfd.h>, version 0. */
 struct process_info {
@@ -46,6 +50,7 @@ struct watched_process {
 	struct exit_source *owner;
 	struct io_watcher io;
 	struct timer reaping;
+	int64_t last; /* when the wait for its reaping is over */
 	pid_t pid;
 	bool over;
 };
@@ -89,20 +94,62 @@ static void exit_describe(const void *config, struct buf *out)
 		buf_printf(out, "%s %d", i ? "," : "", (int)c->pids[i]);
 }
 
-/* How it ended, as a shell counts it; false while the kernel does not tell. */
-static bool read_status(int pidfd, int *status)
+static int shell_status(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* How a reaped process ended; false where the kernel does not tell. */
+static bool read_reaped(int pidfd, int *status)
 {
 	struct process_info info = {.mask = INFO_EXIT};
 
-	if (pidfd < 0 || syscall(SYS_ioctl, pidfd, PROCESS_GET_INFO, &info) < 0 ||
-	    !(info.mask & INFO_EXIT))
+	if (syscall(SYS_ioctl, pidfd, PROCESS_GET_INFO, &info) < 0 || !(info.mask & INFO_EXIT))
 		return false;
-	*status = WIFSIGNALED(info.exit_code) ? 128 + WTERMSIG(info.exit_code)
-					      : WEXITSTATUS(info.exit_code);
+	*status = shell_status(info.exit_code);
 	return true;
 }
 
-static void process_over(struct watched_process *p)
+static bool is_reaped(int pidfd)
+{
+	return syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0 && errno == ESRCH;
+}
+
+/* May we see its exit code? Who may not reads a 0 in its place; a link of /proc is plainer. */
+static bool may_read(pid_t pid)
+{
+	char path[32], target[1];
+
+	snprintf(path, sizeof path, "/proc/%d/cwd", (int)pid);
+	return readlink(path, target, sizeof target) >= 0 || errno == ENOENT;
+}
+
+/* The status is the last field of /proc/PID/stat; a dead process has no memory, so few of the rest.
+ */
+static bool read_dead(pid_t pid, int pidfd, int *status)
+{
+	char path[32], text[1024], *last;
+	int fd, code;
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof text - 1);
+	close(fd);
+	if (n <= 0 || !may_read(pid))
+		return false;
+	text[n] = '\0';
+	last = strrchr(text, ' ');
+	if (!last || sscanf(last, "%d", &code) != 1 || is_reaped(pidfd))
+		return false; /* or the number may be another process's by now */
+	*status = shell_status(code);
+	return true;
+}
+
+/* `status` is NULL where it is not known. */
+static void process_over(struct watched_process *p, const int *status)
 {
 	struct exit_source *s = p->owner;
 	const struct exit_config *c = s->base.config;
@@ -110,13 +157,12 @@ static void process_over(struct watched_process *p)
 	char pid[16], text[16];
 	const char *subject = pid;
 	struct detail detail = {"EVWATCH_STATUS", text};
-	int status;
 
 	event.subjects = &subject;
 	event.n_subjects = 1;
 	snprintf(pid, sizeof pid, "%d", (int)p->pid);
-	if (read_status(p->io.fd, &status)) {
-		snprintf(text, sizeof text, "%d", status);
+	if (status) {
+		snprintf(text, sizeof text, "%d", *status);
 		event.details = &detail;
 		event.n_details = 1;
 	}
@@ -127,22 +173,35 @@ static void process_over(struct watched_process *p)
 		s->base.host->ended(&s->base);
 }
 
-static void on_reaping_over(struct reactor *r, struct timer *t)
+/* It has ended: looks for its status, now and until it is reaped. */
+static void look(struct watched_process *p, struct reactor *r)
 {
-	(void)r;
-	process_over(CONTAINER_OF(t, struct watched_process, reaping));
+	bool reaped = p->io.fd < 0 || is_reaped(p->io.fd), known = false;
+	int status;
+
+	if (p->io.fd >= 0)
+		known =
+		    reaped ? read_reaped(p->io.fd, &status) : read_dead(p->pid, p->io.fd, &status);
+	if (known)
+		process_over(p, &status);
+	else if (reaped || reactor_now(r, CLOCK_OF_LOOP) >= p->last ||
+		 timer_start_in(r, &p->reaping, GLANCE) < 0)
+		process_over(p, NULL);
+}
+
+static void on_reaping(struct reactor *r, struct timer *t)
+{
+	look(CONTAINER_OF(t, struct watched_process, reaping), r);
 }
 
 static void on_ended(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
 	struct watched_process *p = CONTAINER_OF(w, struct watched_process, io);
-	int status;
 
 	(void)ready;
 	io_stop(r, w);
-	if (!read_status(w->fd, &status) && timer_start_in(r, &p->reaping, REAPING) == 0)
-		return;
-	process_over(p);
+	p->last = reactor_now(r, CLOCK_OF_LOOP) + REAPING;
+	look(p, r);
 }
 
 static void exit_stop(struct source *base)
@@ -168,32 +227,69 @@ static void exit_close(struct source *base)
 	s->processes = NULL;
 }
 
+/* The process whose thread this is; 0: it is none, or is gone. */
+static pid_t process_of_thread(pid_t tid)
+{
+	char path[32], text[1024];
+	const char *line;
+	int fd, pid = 0;
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/%d/status", (int)tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof text - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	line = strstr(text, "\nTgid:");
+	if (!line || sscanf(line, "\nTgid: %d", &pid) != 1)
+		return 0;
+	return pid == tid ? 0 : pid;
+}
+
+/* The pidfd, or -1: it is gone already. -2 with `e`: it cannot be watched. */
+static int process_open(pid_t pid, struct error *e)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0), why = errno;
+	pid_t process = fd < 0 ? process_of_thread(pid) : 0;
+
+	if (process) {
+		error_set(e, "%d is a thread of process %d, no process", (int)pid, (int)process);
+		error_hint(e, "to wait for that one: exit %d", (int)process);
+		return -2;
+	}
+	if (fd >= 0 || why == ESRCH)
+		return fd;
+	errno = why;
+	error_errno(e, "cannot watch process %d", (int)pid);
+	return -2;
+}
+
 static int exit_open(struct source *base, struct error *e)
 {
 	struct exit_source *s = (struct exit_source *)base;
 	const struct exit_config *c = base->config;
-	int saved = 0;
+	bool failed = false;
 
 	s->processes = calloc(c->count, sizeof *s->processes);
 	if (!s->processes)
 		return error_errno(e, "cannot watch processes");
 	for (size_t i = 0; i < c->count; i++) {
 		struct watched_process *p = &s->processes[i];
-		int fd = (int)syscall(SYS_pidfd_open, c->pids[i], 0);
+		int fd = failed ? -1 : process_open(c->pids[i], e);
 
-		if (fd < 0 && errno != ESRCH)
-			saved = errno;
+		failed |= fd == -2;
 		p->owner = s;
 		p->pid = c->pids[i];
-		io_init(&p->io, fd, IO_READ, on_ended);
+		io_init(&p->io, fd < 0 ? -1 : fd, IO_READ, on_ended);
 		p->io.priority = base->priority;
-		timer_init(&p->reaping, CLOCK_OF_LOOP, on_reaping_over);
+		timer_init(&p->reaping, CLOCK_OF_LOOP, on_reaping);
 	}
-	if (!saved)
+	if (!failed)
 		return 0;
 	exit_close(base);
-	errno = saved;
-	return error_errno(e, "cannot watch processes");
+	return -1;
 }
 
 /* One that is not there (any more) has ended: its event comes at once. */
@@ -216,7 +312,7 @@ static void exit_start(struct source *base)
 }
 
 static const struct event_name exit_events[] = {
-    {"exit", "the process has ended; subject: its pid; EVWATCH_STATUS where the kernel tells"},
+    {"exit", "the process has ended; subject: its pid; EVWATCH_STATUS where it is known"},
     {0},
 };
 
