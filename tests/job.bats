@@ -30,6 +30,43 @@ load helper
   [ "$(grep -c start sig)" = 1 ]
 }
 
+@test "--on-busy restart ends what left the group or session before the next run begins" {
+  local n
+  n=$(unique)
+  cat >job <<J
+#!/bin/sh
+for f in 1 2 3; do
+  [ ! -e pid\$f ] || ! kill -0 "\$(cat pid\$f)" 2>/dev/null || echo "\$f still there" >>bad
+  rm -f pid\$f
+done
+setsid -f sh -c 'echo \$\$ >pid1; exec sleep ${n}1'
+(setsid sh -c 'trap "" TERM; echo \$\$ >pid2; while :; do sleep 0.01; done' &)
+env -i setsid sh -c 'echo \$\$ >pid3; exec sleep ${n}3' &
+until [ -s pid1 ] && [ -s pid2 ] && [ -s pid3 ]; do sleep 0.01; done
+echo >>runs
+wait
+J
+  chmod +x job
+  start -e 'a: signal USR1 --on-busy restart --stop-timeout 200ms -- ./job' \
+    -e "b: after 1ms --on-busy restart -- setsid -f sleep ${n}4"
+  for i in 1 2 3; do
+    kill -USR1 "$P"
+    until_ok "[ \$(lines_of runs) = $i ]"
+  done
+  [ ! -e bad ]
+  # Another rule's are left alone.
+  [ "$(count_processes "^sleep ${n}4")" = 1 ]
+}
+
+@test "--on-busy restart leaves what a nested evwatch runs to that one" {
+  start signal USR1 --on-busy restart -- "$EV -q after 1ms -- 'trap \"echo >>terms; sleep 0.1; exit\" TERM; echo >>runs; while :; do sleep 0.01; done'"
+  for i in 1 2 3; do
+    kill -USR1 "$P"
+    until_ok "[ \$(lines_of runs) = $i ]"
+  done
+  [ "$(lines_of terms)" = 2 ]
+}
+
 @test "the last run of --count goes on to its end under --on-busy restart" {
   start -v -c 2 signal USR1 --on-busy restart -- 'echo >>runs; until [ -e go ]; do sleep 0.01; done; exit 7'
   kill -USR1 "$P"

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -18,7 +19,9 @@
 
 enum { STATUS_TIMEOUT = 124, STATUS_NOT_EXECUTED = 126, STATUS_NOT_FOUND = 127 };
 
-#define GLANCE (5 * NS_PER_MS) /* between two looks whether a stopped group is gone */
+#define GLANCE                                                                                     \
+	(5 * NS_PER_MS) /* the first wait to see whether what was stopped is gone, doubling */
+#define LONGEST_GLANCE (100 * NS_PER_MS)
 /* After KILL only the dead are left, whom a parent outside the group does not reap: then it ends.
  */
 #define LAST_GLANCE NS_PER_S
@@ -125,12 +128,33 @@ static void run_end(struct run *run)
 	run_become(run, RUN_OVER);
 }
 
-/* What was stopped must be gone whole before something else takes its place. */
-static void clear_group(struct run *run)
+/* What left the group or session included, where it is marked. */
+static bool is_gone(const struct run *run)
 {
+	return group_is_gone(run) &&
+	       (!*run->mark || descendants_signal_marked(run->mark, run->pid, 0) == 0);
+}
+
+/* What was stopped must be gone whole before something else takes its place. */
+static void clear_away(struct run *run)
+{
+	run->glance = run->state == RUN_CLEARING ? run->glance * 2 : GLANCE;
+	if (run->glance > LONGEST_GLANCE)
+		run->glance = LONGEST_GLANCE;
 	run_become(run, RUN_CLEARING);
-	if (group_is_gone(run) || timer_start_in(run->setup->reactor, &run->timeout, GLANCE) < 0)
+	if (is_gone(run) || timer_start_in(run->setup->reactor, &run->timeout, run->glance) < 0)
 		run_end(run);
+}
+
+/*
+ * To all that it started, as far as that is known. The group comes last: what has no mark of its
+ * own is found by its parent.
+ */
+static void signal_all(const struct run *run, int number)
+{
+	if (*run->mark)
+		descendants_signal_marked(run->mark, run->pid, number);
+	run_signal(run, number);
 }
 
 static void glance(struct run *run)
@@ -138,11 +162,11 @@ static void glance(struct run *run)
 	int64_t now = reactor_now(run->setup->reactor, CLOCK_OF_LOOP);
 
 	if (now >= run->kill_at)
-		run_signal(run, SIGKILL);
+		signal_all(run, SIGKILL);
 	if (now >= run->kill_at + LAST_GLANCE)
 		run_end(run);
 	else
-		clear_group(run);
+		clear_away(run);
 }
 
 /* ---- stopping -------------------------------------------------------------------------------- */
@@ -159,7 +183,7 @@ static void kill_command(struct run *run)
 	struct reactor *r = run->setup->reactor;
 	int64_t last = run->kill_at + LAST_GLANCE;
 
-	run_signal(run, SIGKILL);
+	signal_all(run, SIGKILL);
 	if (reactor_now(r, CLOCK_OF_LOOP) < last && timer_start_at(r, &run->timeout, last) == 0)
 		return;
 	process_give_up(run->setup->rule, run->pid, kill(run->pid, 0) < 0 ? errno : 0);
@@ -189,7 +213,7 @@ static void stop_command(struct run *run)
 	struct reactor *r = run->setup->reactor;
 
 	run_become(run, RUN_STOPPING);
-	run_signal(run, c->stop_signal);
+	signal_all(run, c->stop_signal);
 	run_signal(run, SIGCONT); /* a stopped process would not hear of it */
 	run->kill_at = reactor_now(r, CLOCK_OF_LOOP) + c->stop_timeout;
 	if (timer_start_at(r, &run->timeout, run->kill_at) < 0)
@@ -276,7 +300,7 @@ static void on_child(struct reactor *r, struct child_watcher *w, int status)
 	}
 	run->setup->host->executed(run);
 	if (run->state == RUN_STOPPING)
-		clear_group(run);
+		clear_away(run);
 	else
 		run_end(run);
 }
@@ -363,15 +387,25 @@ static pid_t start_process(struct run *run, struct launch *l, const char **step)
 	return pid;
 }
 
+/* Unique among all that this process starts. */
+static void mark_anew(struct run *run)
+{
+	if (run->setup->config->on_busy == BUSY_RESTART)
+		snprintf(run->mark, sizeof run->mark, "%d.%lld.%llu", (int)getpid(),
+			 (long long)clock_read(CLOCK_OF_LOOP), (unsigned long long)run->ordinal);
+}
+
 void run_launch(struct run *run)
 {
 	struct run_setup *s = run->setup;
-	struct run_facts facts = {s->rule, run->share.batch->kind, run->ordinal};
+	struct run_facts facts = {s->rule, run->share.batch->kind, run->ordinal, NULL};
 	const char *step = "prepare it";
 	struct launch l;
 
 	run->attempts++;
 	run->forced_status = -1;
+	mark_anew(run);
+	facts.mark = *run->mark ? run->mark : NULL;
 	if (launch_prepare(&l, &s->program, &s->around, batch_first(run->share.batch), &facts,
 			   run->share.batch->subjects + run->share.from,
 			   run->share.to - run->share.from) < 0) {

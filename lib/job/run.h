@@ -55,6 +55,8 @@ struct run {
 	struct timer again;   /* the end of a backoff */
 	struct timer over;    /* the end of one that could not be started */
 	int64_t kill_at;
+	int64_t glance; /* the wait between two looks */
+	char mark[48];  /* where a restart ends all that it started; else empty */
 	struct output output;
 	struct terminal terminal;
 };

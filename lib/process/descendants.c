@@ -29,9 +29,13 @@ int descendants_adopt(void)
 
 #define PATIENCE (2 * NS_PER_S) /* with what does not die of KILL */
 
+/* By its environment, as to a mark. */
+enum belonging { BELONGS_UNREAD, BELONGS, BELONGS_TO_OTHERS, BELONGS_AS_ITS_PARENT };
+
 struct process {
-	pid_t pid, parent;
+	pid_t pid, parent, group;
 	bool dead; /* a zombie: it only waits to be reaped */
+	enum belonging belonging;
 };
 
 struct processes {
@@ -39,13 +43,13 @@ struct processes {
 	size_t count, capacity;
 };
 
-/* Reads /proc/PID/stat: the state and the parent stand behind the last parenthesis (proc(5)). */
+/* Reads /proc/PID/stat: state, parent and group stand behind the last parenthesis (proc(5)). */
 static bool process_read(pid_t pid, struct process *p)
 {
 	char path[32], text[512];
 	const char *behind;
 	ssize_t n;
-	int fd, parent;
+	int fd, parent, group;
 	char state;
 
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
@@ -58,9 +62,14 @@ static bool process_read(pid_t pid, struct process *p)
 		return false;
 	text[n] = '\0';
 	behind = strrchr(text, ')');
-	if (!behind || sscanf(behind + 1, " %c %d", &state, &parent) != 2)
+	if (!behind || sscanf(behind + 1, " %c %d %d", &state, &parent, &group) != 3)
 		return false;
-	*p = (struct process){pid, (pid_t)parent, state == 'Z' || state == 'X'};
+	*p = (struct process){
+	    .pid = pid,
+	    .parent = (pid_t)parent,
+	    .group = (pid_t)group,
+	    .dead = state == 'Z' || state == 'X',
+	};
 	return true;
 }
 
@@ -82,7 +91,7 @@ static void processes_read(struct processes *all)
 		closedir(proc);
 }
 
-static const struct process *process_find(const struct processes *all, pid_t pid)
+static struct process *process_find(const struct processes *all, pid_t pid)
 {
 	for (size_t i = 0; i < all->count; i++)
 		if (all->items[i].pid == pid)
@@ -114,7 +123,11 @@ static bool process_signal(const struct process *p, int signal)
 {
 	if (p->dead && p->parent == getpid())
 		waitpid(p->pid, NULL, WNOHANG);
-	return !p->dead && kill(p->pid, signal) == 0;
+	if (p->dead || kill(p->pid, signal) < 0)
+		return false;
+	if (signal && signal != SIGKILL)
+		kill(p->pid, SIGCONT); /* a stopped process would not hear of it */
+	return true;
 }
 
 int descendants_signal(int signal)
@@ -128,6 +141,83 @@ int descendants_signal(int signal)
 	for (size_t i = 0; i < all.count; i++)
 		if (descends_from(&all, &all.items[i], getpid()))
 			found += process_signal(&all.items[i], signal);
+	free(all.items);
+	return found;
+}
+
+/* A command has an environment of 128 KiB at most here; what is beyond is not looked at. */
+enum { ENVIRONMENT = 128 * 1024 };
+
+/* Does NAME=VALUE, or with `whole` false what begins so, stand in it? */
+static bool has_variable(const char *text, size_t length, const char *variable, bool whole)
+{
+	size_t n = strlen(variable) + whole;
+
+	for (const char *at = text; at < text + length; at += strlen(at) + 1)
+		if ((size_t)(text + length - at) >= n && memcmp(at, variable, n) == 0)
+			return true;
+	return false;
+}
+
+/* What may not be read is not ours to end. `text` has ENVIRONMENT bytes of room. */
+static enum belonging belonging_read(pid_t pid, const char *variable, char *text)
+{
+	char path[32];
+	size_t length = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return BELONGS_TO_OTHERS;
+	while (length < ENVIRONMENT - 1 &&
+	       (n = read(fd, text + length, ENVIRONMENT - 1 - length)) > 0)
+		length += (size_t)n;
+	close(fd);
+	text[length] = '\0';
+	if (has_variable(text, length, variable, true))
+		return BELONGS;
+	return has_variable(text, length, "EVWATCH_RULE=", false) ? BELONGS_TO_OTHERS
+								  : BELONGS_AS_ITS_PARENT;
+}
+
+/* Up to the first one that says it itself. */
+static bool belongs(const struct processes *all, struct process *p, const char *variable,
+		    char *text)
+{
+	for (size_t steps = 0; p && p->pid != getpid() && steps <= all->count; steps++) {
+		if (p->belonging == BELONGS_UNREAD)
+			p->belonging = belonging_read(p->pid, variable, text);
+		if (p->belonging != BELONGS_AS_ITS_PARENT)
+			return p->belonging == BELONGS;
+		p = process_find(all, p->parent);
+	}
+	return false;
+}
+
+int descendants_signal_marked(const char *value, pid_t group, int signal)
+{
+	struct processes all = {0};
+	char *text, *variable = NULL;
+	int found = 0;
+
+	if (!has_children())
+		return 0;
+	text = malloc(ENVIRONMENT);
+	if (text && asprintf(&variable, "%s=%s", MARK, value) >= 0)
+		processes_read(&all);
+	else
+		variable = NULL;
+	for (size_t i = 0; i < all.count; i++) {
+		struct process *p = &all.items[i];
+
+		if (p->group != group && !p->dead && descends_from(&all, p, getpid()) &&
+		    belongs(&all, p, variable, text))
+			found += process_signal(p, signal);
+	}
+	free(variable);
+	free(text);
 	free(all.items);
 	return found;
 }

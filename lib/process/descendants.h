@@ -5,9 +5,9 @@
 #include <sys/types.h>
 
 /*
- * A signal to every descendant of this process, adopted ones included. Returns how many could be
- * given it; 0 says that none is left, but for those that may not be killed. Reaps those that nobody
- * watches.
+ * A signal to every descendant of this process, adopted ones included, and CONT, so that they hear
+ * of it. Returns how many could be given it; 0 says that none is left, but for those that may not
+ * be killed. Reaps those that nobody watches.
  */
 int descendants_signal(int signal);
 
@@ -16,6 +16,20 @@ int descendants_signal(int signal);
  * with one that does not die.
  */
 void descendants_end(void);
+
+/*
+ * Whose descendants? Commands of one run are known by a variable of their environment, which is
+ * handed down: MARK=value.
+ */
+#define MARK "EVWATCH_RUN"
+
+/*
+ * A signal to every descendant that carries this mark, or comes without any from one that does, but
+ * for the process group `group`. What belongs to another rule or another evwatch is left alone.
+ * Returns how many could be given it. One that cleared its environment and lost its parent is not
+ * found.
+ */
+int descendants_signal_marked(const char *value, pid_t group, int signal);
 
 /* Says of every descendant that is left that it is given up, and why. */
 void descendants_give_up(void);

@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/event.h"
+#include "process/descendants.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -181,6 +182,8 @@ static void add_facts(struct variables *v, const struct event *e, const struct r
 	variable_add(v, "EVWATCH_COUNT", text);
 	snprintf(text, sizeof text, "%lld.%09ld", (long long)now.tv_sec, now.tv_nsec);
 	variable_add(v, "EVWATCH_TIME", text);
+	if (facts->mark)
+		variable_add(v, MARK, facts->mark);
 	for (size_t i = 0; i < e->n_details; i++)
 		if (e->details[i].value)
 			variable_add(v, e->details[i].name, e->details[i].value);

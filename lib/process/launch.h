@@ -103,6 +103,7 @@ struct launch {
 struct run_facts {
 	const char *rule, *kind;
 	uint64_t ordinal;
+	const char *mark; /* by which all that it starts is found (descendants.h), or NULL */
 };
 
 /*
