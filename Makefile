@@ -22,7 +22,13 @@ CC ?= cc
 
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
        -Wformat=2 -Wvla -Werror
-HARDEN ?= -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
+# What this compiler and C library have of it: musl no FORTIFY_SOURCE, old ones no level 3.
+can = $(shell echo 'int x;' | $(CC) -Werror -O2 $(1) -x c -c -o /dev/null - 2>/dev/null && echo $(1))
+fortify = $(shell printf '\043include <string.h>\n\043if __USE_FORTIFY_LEVEL < $(1)\n\043error\n\043endif\n' | \
+	  $(CC) -O2 -D_FORTIFY_SOURCE=$(1) -x c -fsyntax-only - 2>/dev/null && echo -D_FORTIFY_SOURCE=$(1))
+HARDEN ?= -fPIE -fstack-protector-strong $(call can,-fstack-clash-protection) $(call can,-fcf-protection) \
+	  $(or $(call fortify,3),$(call fortify,2))
+HARDEN := $(HARDEN)
 OPT ?= -O2 -g
 LINK ?= -pie
 CFLAGS += -std=c11 -fvisibility=hidden $(OPT) $(WARN) $(HARDEN) $(SANITIZE)
