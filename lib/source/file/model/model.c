@@ -18,7 +18,7 @@ int model_open(struct model *m)
 	touches_init(&m->hinted);
 	touches_init(&m->round);
 	touches_init(&m->waiting);
-	m->stage = STAGE_IDLE;
+	m->progress.stage = STAGE_IDLE;
 	m->reading.folder = -1;
 	m->top = node_new();
 	if (!m->top)
@@ -266,10 +266,11 @@ static void look_at(struct model *m, struct touched *t, int folder)
 /* At the names of one directory that follow each other. */
 static void look_at_some(struct model *m)
 {
-	struct touched *first = CONTAINER_OF(m->at->next, struct touched, link), *t = first;
+	struct touched *first = CONTAINER_OF(m->progress.at->next, struct touched, link),
+		       *t = first;
 	int folder;
 
-	m->at = &t->link;
+	m->progress.at = &t->link;
 	if (t->looked)
 		return;
 	if (t->node->gone) {
@@ -282,10 +283,10 @@ static void look_at_some(struct model *m)
 	for (int i = 0; i < A_STEP; i++) {
 		if (!t->looked)
 			look_at(m, t, folder);
-		m->at = &t->link;
-		if (m->at->next == &m->round.order)
+		m->progress.at = &t->link;
+		if (m->progress.at->next == &m->round.order)
 			break;
-		t = CONTAINER_OF(m->at->next, struct touched, link);
+		t = CONTAINER_OF(m->progress.at->next, struct touched, link);
 		if (t->node != first->node)
 			break;
 	}
@@ -320,8 +321,8 @@ static void begin_round(struct model *m)
 	}
 	m->drained = false;
 	m->parity = !m->parity;
-	m->stage = STAGE_LOOK;
-	m->at = &m->round.order;
+	m->progress.stage = STAGE_LOOK;
+	m->progress.at = &m->round.order;
 	/* None is left of the round before. */
 	lost = m->stale;
 	m->stale = m->lost;
@@ -341,26 +342,26 @@ static void end_round(struct model *m)
 			postpone(m, t);
 		touches_drop(&m->round, t);
 	}
-	m->stage = touches_empty(&m->round) ? STAGE_IDLE : STAGE_LOOK;
-	m->at = &m->round.order;
+	m->progress.stage = touches_empty(&m->round) ? STAGE_IDLE : STAGE_LOOK;
+	m->progress.at = &m->round.order;
 }
 
 static void step_of_round(struct model *m)
 {
-	if (m->stage != STAGE_LOOK)
+	if (m->progress.stage != STAGE_LOOK)
 		model_settle(m);
-	else if (m->at->next != &m->round.order)
+	else if (m->progress.at->next != &m->round.order)
 		look_at_some(m);
 	else if (!model_read(m, false))
-		m->stage = STAGE_TAKE;
-	if (m->stage == STAGE_IDLE)
+		m->progress.stage = STAGE_TAKE;
+	if (m->progress.stage == STAGE_IDLE)
 		end_round(m);
 }
 
 /* False: there is nothing to do. */
 static bool step(struct model *m)
 {
-	if (m->stage != STAGE_IDLE || m->leaving.top) {
+	if (m->progress.stage != STAGE_IDLE || m->leaving.top) {
 		step_of_round(m);
 		return true;
 	}

@@ -81,6 +81,14 @@ enum stage {
 	STAGE_ADD,    /* what is new */
 };
 
+/* How far a round is. */
+struct progress {
+	enum stage stage;
+	struct link *at; /* of the round's names: this stage has come here */
+	size_t in_hand;  /* names that were taken, and not put yet */
+	bool has_put;    /* something, since the round was last walked from its start */
+};
+
 /* A tree whose content is being reported as gone, one name at a time. */
 struct leaving {
 	struct node *top; /* NULL: none */
@@ -110,10 +118,7 @@ struct model {
 	struct nodes stale, lost;              /* to be read again in this round, in the next */
 	struct reading reading;
 	bool parity; /* of the next round: is a listed node of this one? */
-	enum stage stage;
-	struct link *at; /* of the round: this stage has come here */
-	size_t in_hand;  /* taken, and not put yet */
-	bool has_put;    /* something, since the round was last walked from its start */
+	struct progress progress;
 	struct leaving leaving;
 };
 

@@ -231,7 +231,7 @@ static bool get_watch(struct model *m, struct node *n, int folder)
 
 static void look_at_name(struct model *m, struct node *n)
 {
-	struct touches *in = m->stage == STAGE_IDLE ? &m->hinted : &m->round;
+	struct touches *in = m->progress.stage == STAGE_IDLE ? &m->hinted : &m->round;
 	struct touched *t = touches_add(in, n->parent, node_name(n));
 
 	if (t)

@@ -126,7 +126,7 @@ static void take(struct model *m, struct touched *t)
 	if (m->reading.node == t->node)
 		m->reading.disturbed = true;
 	node_remove(t->node, e);
-	m->in_hand++;
+	m->progress.in_hand++;
 }
 
 static void take_all(struct model *m)
@@ -279,8 +279,8 @@ static void put(struct model *m, struct touched *from)
 		node_attach(to->node, e, from->self);
 	from->self = NULL;
 	from->to = NULL;
-	m->in_hand--;
-	m->has_put = true;
+	m->progress.in_hand--;
+	m->progress.has_put = true;
 	m->host->put(m, to->node, to->name, from->thing);
 	enter_anew(m, to, e, from->bits | to->bits);
 }
@@ -301,7 +301,7 @@ static void give_up(struct model *m, struct touched *from)
 	to->arrives = false;
 	to->looked = false;
 	to->tries = UINT8_MAX;
-	m->in_hand--;
+	m->progress.in_hand--;
 	model_hint(m, to->node, to->name, HINT_SCAN);
 	m->drained = true;
 }
@@ -330,17 +330,17 @@ static bool put_next(struct model *m)
 {
 	struct touched *from;
 
-	if (!m->in_hand)
+	if (!m->progress.in_hand)
 		return false;
-	if (m->at->next == &m->round.order) {
-		if (!m->has_put)
+	if (m->progress.at->next == &m->round.order) {
+		if (!m->progress.has_put)
 			give_up_one(m);
-		m->has_put = false;
-		m->at = &m->round.order;
+		m->progress.has_put = false;
+		m->progress.at = &m->round.order;
 		return true;
 	}
-	m->at = m->at->next;
-	from = CONTAINER_OF(m->at, struct touched, link);
+	m->progress.at = m->progress.at->next;
+	from = CONTAINER_OF(m->progress.at, struct touched, link);
 	if (from->to && is_in_tree(from->to->node))
 		put(m, from);
 	return true;
@@ -405,8 +405,8 @@ static void add_one(struct model *m, struct touched *t)
 
 static void next_stage(struct model *m)
 {
-	m->stage = m->stage == STAGE_ADD ? STAGE_IDLE : m->stage + 1;
-	m->at = &m->round.order;
+	m->progress.stage = m->progress.stage == STAGE_ADD ? STAGE_IDLE : m->progress.stage + 1;
+	m->progress.at = &m->round.order;
 }
 
 void model_settle(struct model *m)
@@ -415,18 +415,18 @@ void model_settle(struct model *m)
 
 	if (m->leaving.top) {
 		leave(m);
-	} else if (m->stage == STAGE_TAKE) {
+	} else if (m->progress.stage == STAGE_TAKE) {
 		take_all(m);
 		next_stage(m);
-	} else if (m->stage == STAGE_PUT) {
+	} else if (m->progress.stage == STAGE_PUT) {
 		if (!put_next(m))
 			next_stage(m);
-	} else if (m->at->next == &m->round.order) {
+	} else if (m->progress.at->next == &m->round.order) {
 		next_stage(m);
 	} else {
-		m->at = m->at->next;
-		t = CONTAINER_OF(m->at, struct touched, link);
-		if (m->stage == STAGE_REMOVE)
+		m->progress.at = m->progress.at->next;
+		t = CONTAINER_OF(m->progress.at, struct touched, link);
+		if (m->progress.stage == STAGE_REMOVE)
 			remove_one(m, t);
 		else
 			add_one(m, t);
