@@ -239,8 +239,7 @@ static struct engine_end run_guarded(const struct process_options *o, struct rul
 static struct engine_end run(const struct process_options *o, struct rules *rules)
 {
 	if (o->dry_run) {
-		rules_tell(rules);
-		return (struct engine_end){.status = printed(0)};
+		return (struct engine_end){.status = printed(rules_tell(rules, o->log == 1))};
 	}
 	signal(SIGCHLD, SIG_DFL); /* ignored, no child's end could be told */
 	signal(SIGPIPE, SIG_IGN); /* a gone reader is an error of write(2), not the end */

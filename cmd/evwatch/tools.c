@@ -8,8 +8,9 @@
 
 const struct tool tools[] = {
     {.name = "check",
-     .arguments = "[-e RULE]... [-f FILE]... | KIND ARG...",
+     .arguments = "[--json] [-e RULE]... [-f FILE]... | KIND ARG...",
      .summary = "say every error of the rules at once, or a line a rule: what it will do",
+     .options = "      --json                   one object a line, for editors\n",
      .examples = "  evwatch check -f site.rules\n"
 		 "  evwatch check listen 7000 --max-conns 50 -- cat\n",
      .run = tool_check},

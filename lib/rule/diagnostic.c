@@ -168,16 +168,36 @@ static void add_place(const struct diagnostic *d, struct buf *fields)
 	buf_printf(fields, ",\"line\":%zu,\"column\":%zu", spot.number, spot.column);
 }
 
+static void add_hint(const struct diagnostic *d, struct buf *fields)
+{
+	if (!*d->error.hint)
+		return;
+	buf_add_text(fields, ",\"hint\":");
+	json_add_string(fields, d->error.hint, strlen(d->error.hint));
+}
+
+void diagnostic_json(const struct diagnostic *d, struct buf *out)
+{
+	static const char doubt[] = "warning: ";
+	const char *what = d->error.what;
+	bool warning = strncmp(what, doubt, sizeof doubt - 1) == 0;
+
+	if (warning)
+		what += sizeof doubt - 1;
+	buf_printf(out, "{\"level\":\"%s\",\"message\":", warning ? "warning" : "error");
+	json_add_string(out, what, strlen(what));
+	add_place(d, out);
+	add_hint(d, out);
+	buf_add_text(out, "}\n");
+}
+
 void diagnostic_log(const struct diagnostic *d)
 {
 	struct buf b = {0};
 
 	if (log_is_json()) {
 		add_place(d, &b);
-		if (*d->error.hint) {
-			buf_add_text(&b, ",\"hint\":");
-			json_add_string(&b, d->error.hint, strlen(d->error.hint));
-		}
+		add_hint(d, &b);
 		log_fields(LOG_ERROR, NULL, &b, "%s", d->error.what);
 	} else {
 		diagnostic_print(d, &b);

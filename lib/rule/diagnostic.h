@@ -39,6 +39,9 @@ int diagnostics_add(struct diagnostics *d, const struct script *script, size_t o
 /* Appends what the user is told of one error. */
 void diagnostic_print(const struct diagnostic *d, struct buf *out);
 
+/* Appends it as a JSON object, with its line end. */
+void diagnostic_json(const struct diagnostic *d, struct buf *out);
+
 /* The same as an error in the log, in the form of --log. */
 void diagnostic_log(const struct diagnostic *d);
 

@@ -162,6 +162,12 @@ struct source_type {
 	bool (*upcoming)(const void *config, int64_t start, int64_t after,
 			 struct calendar_time *next, const struct zone **zone);
 
+	/*
+	 * For check and --dry-run: would this machine let it open? Opens nothing that stays. -1
+	 * with `e`. Optional.
+	 */
+	int (*check_machine)(const void *config, struct error *e);
+
 	/* Schedules at work: the time (ns) until the next tick. False: none will come. Optional. */
 	bool (*due_in)(const struct source *s, int64_t *left);
 

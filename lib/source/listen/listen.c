@@ -220,6 +220,16 @@ static void listen_run_ended(struct source *base, void *token, const struct run_
 		t->over(t, outcome);
 }
 
+static int listen_check_machine(const void *config, struct error *e)
+{
+	const struct listen_settings *c = config;
+
+	for (size_t i = 0; i < c->count; i++)
+		if (listener_check(&c->endpoints[i], &c->socket, e) < 0)
+			return -1;
+	return 0;
+}
+
 /* ---- the kind -------------------------------------------------------------------------------- */
 
 static const struct event_name listen_events[] = {
@@ -342,4 +352,5 @@ const struct source_type source_listen = {
     .close = listen_close,
     .run_ended = listen_run_ended,
     .listener = listen_listener,
+    .check_machine = listen_check_machine,
 };

@@ -243,6 +243,14 @@ static void relay_status(const struct source *base, struct buf *out)
 	buf_add_text(out, "]}");
 }
 
+static int relay_check_machine(const void *config, struct error *e)
+{
+	static const struct listen_config socket = {.mode = 0600};
+	const struct relay_config *c = config;
+
+	return listener_check(&c->listen, &socket, e);
+}
+
 /* ---- the kind -------------------------------------------------------------------------------- */
 
 static const struct event_name relay_events[] = {
@@ -280,5 +288,6 @@ const struct source_type source_relay = {
     .stop = relay_stop,
     .close = relay_close,
     .listener = relay_listener,
+    .check_machine = relay_check_machine,
     .status = relay_status,
 };

@@ -1,0 +1,193 @@
+/* See machine.h. */
+#include "machine.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "rule/rule.h"
+#include "source/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- programs -------------------------------------------------------------------------------- */
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+/* The value of PATH that the command gets. */
+static const char *path_of(const struct rule *rule)
+{
+	const struct text_list *env = &rule->job.around.env;
+	const char *path = rule->job.around.clear_env ? NULL : getenv("PATH");
+
+	for (size_t i = 0; i < env->count; i++)
+		if (strncmp(env->items[i], "PATH=", 5) == 0)
+			path = env->items[i] + 5;
+	return path ? path : "/bin:/usr/bin";
+}
+
+static bool is_in_path(const char *name, const char *path)
+{
+	while (*path) {
+		size_t length = strcspn(path, ":");
+		struct buf file = {0};
+		bool found;
+
+		buf_printf(&file, "%.*s/%s", (int)length, length ? path : ".", name);
+		found = !file.failed && is_program(file.data);
+		buf_free(&file);
+		if (found)
+			return true;
+		path += length + (path[length] == ':');
+	}
+	return false;
+}
+
+/* Is the command's program there? A relative path is one from --cwd. */
+static int check_program(const struct rule *rule, const char *name, struct error *e)
+{
+	struct buf file = {0};
+	bool found;
+
+	if (strcmp(name, "{}") == 0)
+		return 0;
+	if (!strchr(name, '/')) {
+		if (is_in_path(name, path_of(rule)))
+			return 0;
+		error_set(e, "%s: command not found", name);
+		return error_hint(e, "PATH is %s", path_of(rule));
+	}
+	if (*name != '/' && rule->job.around.cwd)
+		buf_printf(&file, "%s/", rule->job.around.cwd);
+	buf_add_text(&file, name);
+	found = file.failed || is_program(file.data);
+	if (!found && !file.failed && access(file.data, F_OK) == 0)
+		error_set(e, "%s is no program that may be executed", file.data);
+	else if (!found)
+		error_set(e, "%s: there is no such program", file.data);
+	buf_free(&file);
+	return found ? 0 : -1;
+}
+
+/* ---- shell text ------------------------------------------------------------------------------ */
+
+/* Runs `SHELL -n -c TEXT` and takes what it writes to standard error. Its status, or -1. */
+static int ask_shell(const char *shell, const char *text, struct buf *said)
+{
+	char *argv[] = {(char *)shell, (char *)"-n", (char *)"-c", (char *)text, NULL};
+	extern char **environ;
+	posix_spawn_file_actions_t actions;
+	int out[2], status = -1;
+	ssize_t n = 1;
+	pid_t pid;
+
+	if (pipe2(out, O_CLOEXEC) < 0)
+		return -1;
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, out[1], 2);
+	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+	errno = posix_spawn(&pid, shell, &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	close(out[1]);
+	while (errno == 0 && n > 0 && buf_reserve(said, 4096) == 0) {
+		n = read(out[0], said->data + said->length, 4095);
+		said->length += n > 0 ? (size_t)n : 0;
+		said->data[said->length] = '\0';
+	}
+	close(out[0]);
+	if (errno == 0 && waitpid(pid, &status, 0) == pid)
+		return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return -1;
+}
+
+/* "sh: 1: Syntax error: ..." */
+static int check_shell_text(const struct rule *rule, struct error *e)
+{
+	const char *shell = rule->job.around.shell ? rule->job.around.shell : "/bin/sh";
+	struct buf said = {0};
+	int status;
+
+	if (!is_program(shell))
+		return error_set(e, "--shell: %s is no program", shell);
+	errno = 0;
+	status = ask_shell(shell, rule->command.words[0], &said);
+	if (status > 0 && said.length)
+		error_set(e, "the shell does not take the command: %.*s",
+			  (int)strcspn(said.data, "\n"), said.data);
+	buf_free(&said);
+	return status > 0 && *e->what ? -1 : 0;
+}
+
+/* Text that needs no shell is split at blanks: its first word is the program. */
+static int check_command(const struct rule *rule, struct error *e)
+{
+	const char *text;
+	char *first;
+	int result;
+
+	if (!rule->command.count)
+		return 0;
+	if (!rule->command.shell)
+		return check_program(rule, rule->command.words[0], e);
+	text = rule->command.words[0];
+	if (text_needs_shell(text))
+		return check_shell_text(rule, e);
+	text += strspn(text, " \t\n");
+	first = strndup(text, strcspn(text, " \t\n"));
+	result = first && *first ? check_program(rule, first, e) : 0;
+	free(first);
+	return result;
+}
+
+/* ---- users, folders, addresses --------------------------------------------------------------- */
+
+static int check_surroundings(const struct rule *rule, struct error *e)
+{
+	const char *cwd = rule->job.around.cwd;
+	struct surroundings s = {0};
+	struct stat st;
+
+	if (cwd && (stat(cwd, &st) < 0 || !S_ISDIR(st.st_mode)))
+		return error_set(e, "--cwd: %s is no directory", cwd);
+	if (surroundings_open(&s, &rule->job.around, e) < 0)
+		return -1;
+	surroundings_close(&s);
+	return 0;
+}
+
+static int check_source(const struct rule *rule, struct error *e)
+{
+	return rule->type->check_machine ? rule->type->check_machine(rule->source_config, e) : 0;
+}
+
+int machine_check(struct rules *rules)
+{
+	static int (*const checks[])(const struct rule *rule, struct error *e) = {
+	    check_source, check_surroundings, check_command};
+	int result = 0;
+
+	for (size_t i = 0; i < rules->count; i++)
+		for (size_t n = 0; n < sizeof checks / sizeof *checks; n++) {
+			struct error e;
+
+			error_clear(&e);
+			if (checks[n](rules->items[i], &e) == 0)
+				continue;
+			result = diagnostics_add(&rules->diagnostics, rules->items[i]->script,
+						 rules->items[i]->offset, &e);
+		}
+	return result;
+}

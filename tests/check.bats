@@ -1,0 +1,65 @@
+#!/usr/bin/env bats
+# check and --dry-run: what only this machine can say.
+load helper
+
+# wrong RULE PATTERN: check and --dry-run refuse the rule, and say why.
+wrong() {
+  run_ev check -e "$1"
+  [ "$status" = 2 ] && grep -q -- "$2" <<<"$output" || { echo "$1: $status $output"; return 1; }
+  run_ev -n -e "$1"
+  [ "$status" = 2 ] && grep -q -- "$2" <<<"$output"
+}
+
+@test "programs, users and directories that are not there are errors with their place" {
+  touch plain
+  wrong 'every 1h -- nonesuch-program' '^evwatch: -e:1:1: nonesuch-program: command not found'
+  wrong 'every 1h -- ./nonesuch' './nonesuch: there is no such program'
+  wrong 'every 1h -- ./plain x' 'plain is no program that may be executed'
+  wrong 'every 1h --env PATH=/nonesuch -- true-to-life' 'PATH is /nonesuch'
+  wrong 'every 1h --run-as nonesuch-user -- true' '--run-as: .*nonesuch-user'
+  wrong 'every 1h --cwd /nonesuch -- true' '--cwd: /nonesuch is no directory'
+  run_ev check every 1h -- nonesuch-program x
+  [ "$status" = 2 ]
+}
+
+@test "text that the shell does not take is an error, and the commands are not run" {
+  wrong 'every 1h -- if true; then echo' 'the shell does not take the command: .*[Ss]yntax error'
+  wrong 'every 1h -- echo "a' 'the shell does not take the command'
+  run_ev check -e 'a: every 1h -- touch made; [ "$1" ] && nonesuch | true' -e 'b: every 1h -- X=1 true'
+  [ "$status" = 0 ]
+  [ ! -e made ]
+}
+
+@test "an address that another process has is an error; that of an evwatch is none" {
+  port=$(free_port)
+  python3 -c "
+import socket, time
+s = socket.create_server(('127.0.0.1', $port)); open('up', 'w'); time.sleep(1000)" 3>&- &
+  STARTED+=("$!")
+  until_ok '[ -e up ]'
+  wrong "listen 127.0.0.1:$port -- cat" "cannot listen on 127.0.0.1:$port"
+  wrong "relay 127.0.0.1:$port 127.0.0.1:9" "cannot listen on 127.0.0.1:$port"
+  wrong 'listen unix:nonesuch/sock -- cat' 'cannot listen on unix:nonesuch/sock'
+  start -e 'listen 127.0.0.1:0 -- cat'
+  run_ev check -e "listen 127.0.0.1:$(port) unix:sock -- cat"
+  [ "$status" = 0 ]
+  [ ! -e sock ]
+}
+
+@test "all errors are told at once; --json has them, and the rules, for editors" {
+  printf 'a: every 1h -- nonesuch-1\nb: every 1h --cwd /nonesuch -- nonesuch-2\n' >r
+  run_ev check -f r
+  [ "$status" = 2 ]
+  [ "$(grep -c '^evwatch: r:' <<<"$output")" = 3 ]
+  run_ev check --json -f r
+  [ "$status" = 2 ]
+  python3 -c '
+import json, sys
+found = [json.loads(l) for l in sys.stdin]
+assert [(f["line"], f["level"], f["file"]) for f in found] == [(1, "error", "r"), (2, "error", "r"), (2, "error", "r")], found' <<<"$output"
+  run_ev check --json -e 'x: every 1h -- true'
+  [ "$output" = '{"rule":"x","kind":"every","does":"x: on a tick every 1h, run true; not while it still runs"}' ]
+  run_ev check --json -e 'x: evry 1h -- true'
+  [ "$status" = 2 ]
+  grep -q '"line":1,"column":4,"hint":"did you mean every?"' <<<"$output"
+}
