@@ -14,8 +14,10 @@
 #   make bench        what it costs, beside peers and hand-written floors
 #   make static       a static binary with musl: build/static/evwatch
 #   make install      DESTDIR= PREFIX=
+#   make deb          a Debian package: build/evwatch_VERSION_ARCH.deb
+#   make dist         the sources: build/evwatch-VERSION.tar.gz
 
-VERSION = 0.1.0
+VERSION = 0.2.0
 PREFIX ?= /usr/local
 BUILD ?= build
 CC ?= cc
@@ -135,8 +137,11 @@ KERNEL_HEADERS = -idirafter /usr/include -idirafter /usr/include/$(shell uname -
 static:
 	$(MAKE) BUILD=build/static CC=musl-gcc LINK=-static HARDEN=-fstack-protector-strong \
 	    OPT="-Os -g $(KERNEL_HEADERS)" WARN="-Wall -Wextra -Werror" build/static/evwatch
+	strip -o build/static/evwatch.stripped build/static/evwatch
+	mv build/static/evwatch.stripped build/static/evwatch
 
 SHARE = $(DESTDIR)$(PREFIX)/share
+UNITS = $(DESTDIR)$(PREFIX)/lib/systemd
 COMPLETIONS = bash-completion/completions/evwatch zsh/site-functions/_evwatch fish/vendor_completions.d/evwatch.fish
 
 # What a program needs that is built on the reactor alone.
@@ -148,18 +153,30 @@ install-reactor: $(BUILD)/libreactor.a
 	sed 's,@PREFIX@,$(PREFIX),; s,@VERSION@,$(VERSION),' lib/reactor/reactor.pc.in \
 	    >$(DESTDIR)$(PREFIX)/lib/pkgconfig/reactor.pc
 
-install: all install-reactor
+install: install-evwatch install-reactor
+
+install-evwatch: all
 	install -D -m 755 $(BUILD)/evwatch $(DESTDIR)$(PREFIX)/bin/evwatch
 	install -D -m 644 man/evwatch.1 $(SHARE)/man/man1/evwatch.1
 	install -D -m 644 man/evwatch-rules.5 $(SHARE)/man/man5/evwatch-rules.5
 	for c in $(COMPLETIONS); do shell=$${c%%[-/]*}; mkdir -p $(SHARE)/$${c%/*}; \
 	    $(BUILD)/evwatch completions $$shell >$(SHARE)/$$c; done
+	install -D -m 644 man/evwatch@.service $(UNITS)/system/evwatch@.service
+	install -D -m 644 man/evwatch-user@.service $(UNITS)/user/evwatch@.service
+	sed -i 's,/usr/bin/evwatch,$(PREFIX)/bin/evwatch,' $(UNITS)/system/evwatch@.service $(UNITS)/user/evwatch@.service
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/include/reactor.h $(DESTDIR)$(PREFIX)/lib/libreactor.a \
 	    $(DESTDIR)$(PREFIX)/lib/pkgconfig/reactor.pc $(SHARE)/man/man3/reactor.3
 	rm -f $(DESTDIR)$(PREFIX)/bin/evwatch $(SHARE)/man/man1/evwatch.1 $(SHARE)/man/man5/evwatch-rules.5 \
-	    $(COMPLETIONS:%=$(SHARE)/%)
+	    $(COMPLETIONS:%=$(SHARE)/%) $(UNITS)/system/evwatch@.service $(UNITS)/user/evwatch@.service
+
+deb: all
+	@packages/deb $(BUILD) $(VERSION)
+
+dist:
+	@mkdir -p $(BUILD)
+	git archive --prefix=evwatch-$(VERSION)/ HEAD | gzip -9n >$(BUILD)/evwatch-$(VERSION).tar.gz
 
 clean:
 	rm -rf build

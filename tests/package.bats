@@ -1,0 +1,54 @@
+#!/usr/bin/env bats
+# What is handed out: the Debian package, the static binary, the units, the archive.
+load helper
+
+# Once is enough: none of it depends on the backend.
+prepare() {
+  [ "$EVWATCH_BACKEND" = epoll ] || skip "the same for each backend"
+  BUILD=$(dirname "$(realpath "$EV")")
+}
+
+@test "the Debian package is installed, runs, and leaves nothing when it is removed" {
+  [ "$(id -u)" = 0 ] || skip "takes root"
+  command -v dpkg-deb >/dev/null || skip "there is no dpkg-deb"
+  deb=$(make -s -C "$ROOT" deb BUILD="$BUILD" -o all)
+  [ -s "$deb" ]
+  mkdir -p root/var/lib/dpkg/{info,updates,triggers} root/tmp
+  touch root/var/lib/dpkg/{status,available}
+  find root -not -path 'root/var/*' -not -path root/tmp >before
+  dpkg --root="$PWD/root" --force-depends --force-script-chrootless --log=/dev/null -i "$deb" >/dev/null
+  root/usr/bin/evwatch --version | grep -q '^evwatch '
+  for f in share/man/man1/evwatch.1.gz share/bash-completion/completions/evwatch lib/systemd/system/evwatch@.service share/doc/evwatch/copyright; do
+    [ -s "root/usr/$f" ]
+  done
+  dpkg --root="$PWD/root" --force-depends --force-script-chrootless --log=/dev/null -i "$deb" >/dev/null
+  dpkg --root="$PWD/root" --log=/dev/null -P evwatch >/dev/null
+  [ -z "$(find root -path '*evwatch*' -not -path 'root/var/*')" ]
+}
+
+@test "lintian finds no error in the package" {
+  command -v lintian >/dev/null || skip "there is no lintian"
+  deb=$(make -s -C "$ROOT" deb BUILD="$BUILD" -o all)
+  run lintian --fail-on error --suppress-tags no-manual-page,initial-upload-closes-no-bugs "$deb"
+  echo "$output"
+  [ "$status" = 0 ]
+}
+
+@test "the static binary is small, and runs in an empty root" {
+  [ "$(id -u)" = 0 ] || skip "takes root"
+  [ -x "$ROOT/build/static/evwatch" ] || skip "it was not built: make static"
+  [ "$(stat -c %s "$ROOT/build/static/evwatch")" -le $((600 * 1024)) ]
+  mkdir empty
+  cp "$ROOT/build/static/evwatch" empty/
+  run timeout 20 chroot empty /evwatch --no-guard -1 after 1ms
+  [ "$output" = tick ]
+}
+
+@test "systemd takes the units" {
+  command -v systemd-analyze >/dev/null || skip "there is no systemd-analyze"
+  mkdir units
+  sed "s,/usr/bin/evwatch,$(realpath "$EV"),; /^Documentation/d" "$ROOT/man/evwatch@.service" >units/evwatch@.service
+  run systemd-analyze verify --man=no "$PWD/units/evwatch@.service"
+  echo "$output"
+  [ -z "$output" ]
+}
