@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "engine/reload.h"
+#include "engine/service.h"
 #include "process/descendants.h"
 #include "process/guard.h"
 #include "rule/rule.h"
@@ -161,6 +162,7 @@ void engine_finish(struct engine *e, int status, int signal)
 	if (e->phase != ENGINE_RUNNING)
 		return;
 	e->phase = ENGINE_STOPPING;
+	service_stopping(e);
 	e->end = (struct engine_end){status, signal};
 	e->ending_since = reactor_now(e->reactor, CLOCK_OF_LOOP);
 	timer_stop(e->reactor, &e->within);

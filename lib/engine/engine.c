@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "engine/control.h"
 #include "engine/reload.h"
+#include "engine/service.h"
 #include "follow/follow.h"
 #include "inotify/inotify.h"
 #include "output/sink.h"
@@ -135,6 +136,7 @@ void engine_close(struct engine *e)
 	for (size_t i = 0; i < e->n_rules; i++)
 		armed_free(e->rules[i]);
 	reload_close(e);
+	service_close(e);
 	control_close(e->control);
 	reactor_measure(e->reactor, NULL, NULL);
 	live_close(e);
@@ -213,6 +215,7 @@ struct engine_end engine_run(struct engine *e)
 	e->since = clock_read(CLOCK_OF_WALL);
 	log_debug(NULL, "%zu %s armed; the loop waits by %s", e->n_rules,
 		  e->n_rules == 1 ? "rule is" : "rules are", reactor_backend(e->reactor));
+	service_ready(e);
 	if (engine_write_ready_file(e) < 0)
 		engine_finish(e, 1, 0);
 	while (e->phase != ENGINE_DONE) {

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/table.h"
+#include "engine/service.h"
 #include "engine/state.h"
 #include "rule/rule.h"
 #include "source/source.h"
@@ -321,17 +322,21 @@ static int reload_with(struct engine *e, struct rules *rules, struct reload_coun
 int engine_reload(struct engine *e, struct reload_counts *counts, struct buf *why)
 {
 	struct rules *rules;
+	int result = -1;
 
 	*counts = (struct reload_counts){0};
 	if (e->phase != ENGINE_RUNNING) {
 		buf_add_text(why, "evwatch is stopping\n");
 		return -1;
 	}
+	service_reloading(e);
 	rules = read_rules(e, why);
 	if (rules && reload_with(e, rules, counts, why) == 0)
-		return 0;
-	log_error(NULL, "the rules stay as they were");
-	return -1;
+		result = 0;
+	else
+		log_error(NULL, "the rules stay as they were");
+	service_reloaded(e);
+	return result;
 }
 
 /* ---- what goes ------------------------------------------------------------------------------- */

@@ -84,7 +84,9 @@ struct engine {
 	struct sink *output;
 	struct inotify_set *inotify; /* of all sources and the timekeeper */
 	struct follow_set *follows;  /* the same */
-	struct buf line;             /* the printer's scratch */
+	struct timer watchdog;       /* of a service manager; see service.h */
+	int64_t watchdog_every;
+	struct buf line; /* the printer's scratch */
 	enum engine_phase phase;
 	struct engine_end end;
 	uint64_t runs; /* that ended; without commands: events printed */

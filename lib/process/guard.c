@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -119,13 +120,26 @@ static bool filter_direct(void *context, const struct signal_info *info)
 	return info->code != SI_KERNEL && !is_copy(context, WAY_DIRECT, info);
 }
 
+static void send_message(const struct guard *g, const struct guard_message *m)
+{
+	/* It always reads, but for one that somebody stopped, for whom nothing waits. */
+	while (send(g->fd, m, sizeof *m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EINTR)
+		;
+}
+
 static void tell_guardian(const struct guard *g, enum guard_word word, uint64_t value)
 {
 	struct guard_message m = {.word = word, .value = value};
 
-	/* It always reads, but for one that somebody stopped, for whom nothing waits. */
-	while (send(g->fd, &m, sizeof m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EINTR)
-		;
+	send_message(g, &m);
+}
+
+void guard_notify(struct guard *g, const char *text)
+{
+	struct guard_message m = {.word = WORD_NOTIFY};
+
+	snprintf(m.text, sizeof m.text, "%s", text);
+	send_message(g, &m);
 }
 
 void guard_claim(struct guard *g)

@@ -39,6 +39,9 @@ void guard_claim(struct guard *g);
 /* The terminal has a scroll region, or has none any more: the guardian ends one that is left. */
 void guard_screen(struct guard *g, bool has_region);
 
+/* The guardian sends this to the service manager (process/notify.h); 127 bytes are the most. */
+void guard_notify(struct guard *g, const char *text);
+
 /* Frees what stands for the guardian here; it stays itself until this process ends. */
 void guard_free(struct guard *g);
 

@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "process/descendants.h"
 #include "process/keep_terminal.h"
+#include "process/notify.h"
 #include "reactor/reactor.h"
 
 #include <errno.h>
@@ -192,6 +193,8 @@ static void hear_loop(struct guardian *g)
 			g->deadline = 0;
 		else if (m.word == WORD_CLAIMED)
 			claim(g, m.value);
+		else if (m.word == WORD_NOTIFY)
+			notify_send(m.text);
 		else if (m.word == WORD_SCREEN)
 			g->terminal.has_region = m.value != 0;
 	}

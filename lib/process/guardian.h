@@ -19,12 +19,14 @@
 enum guard_word {
 	WORD_TAKEN,   /* the loop has read an urgent signal */
 	WORD_CLAIMED, /* value: job-control signals that rules watch, a bit each from signal 1 on */
+	WORD_NOTIFY,  /* `text` is for the service manager (notify.h) */
 	WORD_SCREEN,  /* value: 1 while the terminal has a scroll region of ours */
 };
 
 struct guard_message {
 	enum guard_word word;
 	uint64_t value;
+	char text[128]; /* NUL-terminated */
 };
 
 /* Signals that the guardian hands on from the start: all that can be caught, but those that stop

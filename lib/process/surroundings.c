@@ -98,6 +98,18 @@ static int login_write(struct surroundings *s)
 	return 0;
 }
 
+/* What a service manager says to evwatch is not for its commands. */
+static bool is_of_service(const char *variable)
+{
+	static const char *const names[] = {"NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID=",
+					    "LISTEN_PID=",    "LISTEN_FDS=",    "LISTEN_FDNAMES="};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strncmp(variable, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
 static int environment_make(struct surroundings *s, const struct surroundings_config *c)
 {
 	size_t own = 0;
@@ -108,7 +120,7 @@ static int environment_make(struct surroundings *s, const struct surroundings_co
 	if (!s->environment || (s->change_user && login_write(s) < 0))
 		return -1;
 	for (size_t i = 0; i < own && !c->clear_env; i++)
-		if (!is_shadowed(s, c, environ[i]))
+		if (!is_of_service(environ[i]) && !is_shadowed(s, c, environ[i]))
 			s->environment[s->n_environment++] = environ[i];
 	for (size_t i = 0; i < LOGIN_VARIABLES; i++)
 		if (s->login[i] && !is_set_by_option(c, s->login[i]))
