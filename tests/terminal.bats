@@ -126,3 +126,23 @@ END
   tmux -S "$SOCKET" resize-window -x 100 -y 30
   shows '^30 100'
 }
+
+@test "top shows the rules live, and acts on them" {
+  "$EV" --control ctl --ready-file ready -e 'tick: every 100ms -- true' -e 'job: task -- sleep 1000' -e 'bad: after 1ms -- exit 3' >/dev/null 2>&1 3>&- &
+  STARTED+=("$!")
+  until_ok '[ -e ready ]'
+  keys '"$EV" top --control ctl; echo "status $?"' Enter
+  shows '^> tick'
+  shows '^  bad .*FAILED 3'
+  shows '^up/down'
+  keys Down r
+  shows '^> job .* 1/0'
+  keys s
+  shows '^> job .*FAILED 143'
+  keys p
+  shows '^> job *task *paused'
+  keys q
+  shows '^status 0'
+  [ "$(screen | grep -c '^up/down')" = 0 ]
+  shell_is_back
+}

@@ -31,6 +31,7 @@ int tool_reload(int argc, char **argv);
 int tool_resume(int argc, char **argv);
 int tool_status(int argc, char **argv);
 int tool_stop(int argc, char **argv);
+int tool_top(int argc, char **argv);
 int tool_trigger(int argc, char **argv);
 
 #endif
