@@ -528,3 +528,21 @@ PY
   loop=$(loop_pid)
   [ "$(cat "/proc/$loop/timerslack_ns")" -lt "$own" ]
 }
+
+@test "a zone is read again when its file is replaced, or a link or directory on the way to it" {
+  [ -e /usr/share/zoneinfo/UTC ] || skip "no tzdata"
+  mkdir r1 r2
+  cp /usr/share/zoneinfo/UTC r1/zone
+  cp /usr/share/zoneinfo/Asia/Kolkata r2/zone
+  ln -s r1 d
+  start -v cron '0 0 * * *' --tz "$PWD/d/zone"
+  changes() { until_ok "[ \$(grep -c 'time zone data changed' err) = $1 ]"; }
+  ln -sfn r2 d
+  changes 1
+  cp /usr/share/zoneinfo/Europe/Berlin new
+  mv new r2/zone
+  changes 2
+  mv r2 r3
+  mv r1 r2
+  changes 3
+}

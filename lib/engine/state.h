@@ -27,6 +27,7 @@ struct rule;
 struct rules;
 struct sink;
 struct source;
+struct zone_file;
 struct zone_set;
 
 /* A rule at work. */
@@ -103,7 +104,8 @@ struct engine {
 	struct histogram turns;  /* measured where there is a control socket */
 	uint64_t reloads;
 	int64_t since;                /* wall clock, ns: all was armed */
-	struct io_watcher timekeeper; /* inotify, of the directories of zone files */
+	struct zone_file *zone_files; /* owned: those of schedules, followed */
+	size_t n_zone_files;
 };
 
 /* ---- armed.c: one rule ---- */

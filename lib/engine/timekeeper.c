@@ -3,26 +3,28 @@
  * or time zone data change on disk. The timekeeper notices, and tells every source that asks for
  * it.
  *
- * Zone files are replaced by rename, /etc/localtime by a new symbolic link: it is their directories
- * that are watched, and a look at the files (stat) tells whether it was one of them.
+ * Zone files are replaced by rename, /etc/localtime by a new symbolic link, whole directories by an
+ * upgrade or a mount: their paths are followed, and a look at the files (stat) tells what changed.
  */
 #include "engine/state.h"
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "calendar/zone.h"
 #include "engine/reload.h"
+#include "follow/follow.h"
 #include "rule/rule.h"
 #include "source/source.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
-#include <unistd.h>
+
+struct zone_file {
+	struct follow follow;
+	struct engine *engine;
+};
 
 static void tell_sources(struct engine *e)
 {
@@ -69,80 +71,61 @@ static size_t each_zone(const struct engine *e, void (*each)(void *context, cons
 	return n;
 }
 
-static void on_directory(struct reactor *r, struct io_watcher *w, unsigned ready)
+/* Somewhere on the way to a file of a zone, or in it, something changed. */
+static void look(struct engine *e)
 {
-	struct engine *e = CONTAINER_OF(w, struct engine, timekeeper);
-	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
-
-	(void)r;
-	(void)ready;
-	while (read(w->fd, events, sizeof events) > 0)
-		; /* which file it was does not matter */
 	if (!refresh_zones(e))
 		return;
 	log_info(NULL, "time zone data changed");
 	tell_sources(e);
 }
 
-static void watch_directory_of(int inotify, const char *path)
+static void on_changed(struct follow *f, enum follow_change change)
 {
-	enum { MASK = IN_MOVED_TO | IN_CREATE | IN_CLOSE_WRITE | IN_DELETE | IN_ONLYDIR };
-	char directory[PATH_MAX];
-	const char *slash = strrchr(path, '/');
+	(void)change;
+	look(CONTAINER_OF(f, struct zone_file, follow)->engine);
+}
 
-	if (!slash || (size_t)(slash - path) >= sizeof directory)
-		return;
-	memcpy(directory, path, (size_t)(slash - path));
-	directory[slash - path] = '\0';
-	if (inotify_add_watch(inotify, *directory ? directory : "/", MASK) < 0)
-		log_warn(NULL, "changes of time zone data in %s go unnoticed: %s", directory,
+static void on_modified(struct follow *f)
+{
+	look(CONTAINER_OF(f, struct zone_file, follow)->engine);
+}
+
+static const struct follow_calls follow_calls = {on_changed, on_modified};
+
+static void follow_zone(void *context, const char *path)
+{
+	struct engine *e = context;
+	struct zone_file *file = &e->zone_files[e->n_zone_files];
+
+	*file = (struct zone_file){.follow = {.calls = &follow_calls}, .engine = e};
+	if (follow_start(e->follows, &file->follow, path) == 0)
+		e->n_zone_files++;
+	else
+		log_warn(NULL, "changes of time zone data in %s go unnoticed: %s", path,
 			 strerror(errno));
-}
-
-/* Where the name is, and where the file is that it leads to. */
-static void watch_zone(void *context, const char *path)
-{
-	const struct engine *e = context;
-	char *real = realpath(path, NULL);
-
-	watch_directory_of(e->timekeeper.fd, path);
-	if (real && strcmp(real, path) != 0)
-		watch_directory_of(e->timekeeper.fd, real);
-	free(real);
-}
-
-static int watch_zones(struct engine *e)
-{
-	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-
-	if (fd < 0) {
-		log_warn(NULL, "changes of time zone data go unnoticed: %s", strerror(errno));
-		return 0;
-	}
-	io_init(&e->timekeeper, fd, IO_READ, on_directory);
-	each_zone(e, watch_zone, e);
-	if (io_start(e->reactor, &e->timekeeper) == 0)
-		return 0;
-	fd_close(&fd);
-	return -1;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
 int timekeeper_open(struct engine *e, struct error *error)
 {
-	if (!each_zone(e, NULL, NULL))
+	size_t n = each_zone(e, NULL, NULL);
+
+	if (!n)
 		return 0;
-	if (reactor_on_clock_step(e->reactor, on_step, e) < 0 || watch_zones(e) < 0)
+	e->zone_files = calloc(n, sizeof *e->zone_files);
+	if (!e->zone_files || reactor_on_clock_step(e->reactor, on_step, e) < 0)
 		return error_errno(error, "cannot watch the clock");
+	each_zone(e, follow_zone, e);
 	return 0;
 }
 
 void timekeeper_close(struct engine *e)
 {
 	reactor_on_clock_step(e->reactor, NULL, NULL);
-	if (!e->timekeeper.started)
-		return;
-	io_stop(e->reactor, &e->timekeeper);
-	fd_close(&e->timekeeper.fd);
+	while (e->n_zone_files)
+		follow_stop(&e->zone_files[--e->n_zone_files].follow);
+	free(e->zone_files);
+	e->zone_files = NULL;
 }
