@@ -245,10 +245,13 @@ END
   (cd d && seq 2000 | xargs touch)
   start lines d/* --follow
   ticks() { awk '{ print $14 + $15 }' "/proc/$(loop_pid)/stat"; }
+  # The paths were walked twice: when they were armed, and in the first turn (mounts).
+  echo 0 >>d/1
+  has 0
   before=$(ticks)
   for i in {1..50}; do
     echo "$i" >>d/7
-    until_ok "[ \$(lines_of out) = $i ]"
+    until_ok "[ \$(lines_of out) = $((i + 1)) ]"
   done
   # It takes 3 ms a line to look at 2,000 files.
   echo "$(($(ticks) - before)) ticks"

@@ -25,9 +25,9 @@ static uint16_t *slot_of(const struct diagnostics *d, const struct script *scrip
 
 	for (;; at++) {
 		uint16_t *slot = &d->slots[at % DIAGNOSTIC_SLOTS];
-		const struct diagnostic *there = &d->items[*slot - 1];
+		const struct diagnostic *there = *slot ? &d->items[*slot - 1] : NULL;
 
-		if (!*slot || (there->script == script && there->offset == offset &&
+		if (!there || (there->script == script && there->offset == offset &&
 			       strcmp(there->error.what, e->what) == 0))
 			return slot;
 	}
