@@ -25,7 +25,7 @@ sanitized() {
   nm -g --defined-only root/lib/libreactor.a | sed -n 's/.* [A-Z] //p' | sort -u >exported
   diff declared exported
   [ "$(lines_of exported)" -gt 30 ]
-  ! grep '^evwatch_' exported
+  ! grep '^evwatch_' exported || false
 }
 
 @test "reactor.h stands alone, in C11 and in C++" {

@@ -47,7 +47,7 @@ answer() {
   client 5
   answer 5 first
   client 6
-  ! answer 6 second 0.3
+  ! answer 6 second 0.3 || false
   exec 5>&-
   read -r -t 60 -u 6 line
   [ "$line" = second ]
@@ -69,7 +69,7 @@ answer() {
     answer 6 again
     read -r -t 0.3 -u 5 _ || true
   done
-  ! read -r -t 60 -u 5 _
+  ! read -r -t 60 -u 5 _ || false
   kill -0 "$P"
   serve 3_timers problem
   client 5
@@ -89,7 +89,7 @@ answer() {
   serve 4_signals problem
   command sleep 0.2
   kill -0 "$P"
-  ! grep -q over out
+  ! grep -q over out || false
   client 5 # something else happens
   until_ok "grep -q over out"
 }
@@ -129,7 +129,7 @@ kick_at_once() {
   kick_at_once
   until_ok "grep -q 'dropped an event of the past' out"
   answer 7 new
-  ! grep -q 'nothing to say' out
+  ! grep -q 'nothing to say' out || false
   serve 6_stale problem
   kick_at_once
   until_ok "grep -q 'nothing to say' out"
@@ -147,10 +147,10 @@ kick_at_once() {
     read -r -t 60 text <"/dev/tcp/127.0.0.1/$((AT + 1))"
     [ "$text" = "2 served" ]
     echo kick >&6
-    ! read -r -t 60 -u 5 _
+    ! read -r -t 60 -u 5 _ || false
     read -r -t 60 -u 6 line
     [ "$line" = kick ]
-    ! read -r -t 60 -u 6 _ # it was quiet for a second
+    ! read -r -t 60 -u 6 _ || false # it was quiet for a second
     kill -TERM "$P"
     wait "$P"
     grep -q '^over, on' out

@@ -1,8 +1,6 @@
 /* See error.h. */
 #include "base/error.h"
 
-#include "base/fd.h"
-
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -39,7 +37,7 @@ int error_errno(struct error *e, const char *format, ...)
 	va_end(ap);
 	n = strlen(e->what);
 	snprintf(e->what + n, sizeof e->what - n, ": %s", strerror(saved));
-	if (fd_is_short(saved))
+	if (saved == EMFILE || saved == ENFILE)
 		error_hint(e, "raise the limit of open files (ulimit -n)");
 	errno = saved;
 	return -1;
