@@ -169,3 +169,74 @@ for i in range(12000): print("x" * 200 + "%05d" % i)' | (cd d && xargs touch)
   [ "${lines[0]}" = 'web: on its own start, and again after each end (after 1s, doubling to 1m; until 4 in a row have failed), run ./server; restarted when it happens again' ]
   [ "${lines[1]}" = 'mail: on the failure of web, run mail root' ]
 }
+
+# ---- --socket
+
+# Answers each connection with its own pid and ends with the first: a server that always restarts.
+server() {
+  cat >server.py <<'E'
+import os, socket, sys
+s = socket.socket(fileno=3)
+assert os.environ["LISTEN_PID"] == str(os.getpid()) and os.environ["LISTEN_FDS"] == "1"
+for i in range(int(sys.argv[1])):
+    c, _ = s.accept()
+    c.sendall(b"%s %d\n" % (os.environ["LISTEN_FDNAMES"].encode(), os.getpid()))
+    c.close()
+E
+}
+
+@test "--socket is held over restarts: no connection is refused, and each server has it as LISTEN_FDS" {
+  server
+  start -e 'web: run --restart always --backoff 20ms:20ms --socket 127.0.0.1:0 -- exec python3 server.py 2'
+  for i in 1 2 3 4 5 6; do timeout 20 nc -d 127.0.0.1 "$(port web)" >>answers || return 1; done
+  [ "$(lines_of answers)" = 6 ]
+  [ "$(sort -u answers | wc -l)" -ge 3 ]
+  [ "$(cut -d ' ' -f 1 answers | sort -u)" = web ]
+}
+
+@test "--socket: names, several of them, no others behind; they are closed when the rule ends" {
+  run_ev -q -1 -e 'w: run --socket http=127.0.0.1:0 --socket unix:sock -- echo $LISTEN_FDS $LISTEN_FDNAMES; ls /proc/self/fd | tr "\n" " "; ls -l sock | cut -c 1'
+  [ "${lines[0]}" = '2 http:w' ]
+  [[ ${lines[1]} = '0 1 2 3 4 5 s'* ]]
+  start -e 'w: run --restart no --socket 127.0.0.1:0 -- true' -e 'every 1h'
+  until_ok '! nc -z 127.0.0.1 "$(port w)"'
+}
+
+@test "--socket is refused where there is no command, and doubted where the shell does not exec" {
+  refused 'means nothing here: each connection' listen 0 --socket 0 -- cat
+  refused 'no effect without a command' every 1s --socket 0
+  refused 'is not [NAME=]ENDPOINT' run --socket =80 -- true
+  run_ev check run --socket 0 -- 'cd /tmp; ./server'
+  [ "$status" = 0 ]
+  grep -q 'write exec before the server' <<<"$output"
+  grep -q 'with the socket 0' <<<"$output"
+  run_ev check run --socket 0 -- 'cd /tmp; exec ./server'
+  [ "$(grep -c exec <<<"$output")" = 1 ]
+}
+
+# ---- the ends of input and output
+
+@test "when its reader has gone evwatch ends as of SIGPIPE, whatever the log does" {
+  echo a >log
+  run timeout 20 bash -c '"$0" lines log --follow --from start | head -n 1; echo ${PIPESTATUS[0]}' "$EV"
+  [ "$output" = 'line a
+141' ]
+  run timeout 20 bash -c '"$0" every 1h -i -- echo x | head -n 1; echo ${PIPESTATUS[0]}' "$EV"
+  [ "$output" = 'x
+141' ]
+}
+
+@test "--stdin-quit stops evwatch when standard input ends" {
+  mkfifo in
+  timeout 20 "$EV" --stdin-quit --ready-file ready every 1h <in &
+  exec 8>in
+  until_ok '[ -e ready ]'
+  echo x >&8
+  kill -0 $!
+  exec 8>&-
+  wait $!
+  run_ev --stdin-quit every 1h </dev/null
+  [ "$status" = 0 ]
+  refused 'reads standard input' --stdin-quit lines -
+  refused 'leaves it to the command' --stdin-quit every 1h --stdin inherit -- cat
+}

@@ -148,6 +148,7 @@ static struct engine_end run_engine(struct reactor *r, const struct process_opti
 	    .count = o->count,
 	    .within = o->within,
 	    .fail_fast = o->fail_fast,
+	    .stdin_quit = o->stdin_quit,
 	    .ready_file = o->ready_file,
 	    .control = o->control,
 	    .live_line = has_screen(o) && !o->quiet,

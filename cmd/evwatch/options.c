@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "source/source.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,7 @@ const struct option process_options[] = {
      .value = "FORM",
      .choices = log_forms,
      .help = "form of the diagnostics: text or json"},
+    {.name = "stdin-quit", .offset = FIELD(stdin_quit), .help = "stop when standard input ends"},
     {.name = "ready-file",
      .type = OPTION_TEXT,
      .offset = FIELD(ready_file),
@@ -189,6 +191,26 @@ static int read_text(struct rules *rules, struct rule_text *text, const struct r
 	return kept ? rules_parse_text(rules, kept, defaults) : -1;
 }
 
+/* Who reads standard input with --stdin-quit? */
+static int check_input(struct rules *rules)
+{
+	struct error e;
+
+	for (size_t i = 0; i < rules->count; i++) {
+		const struct rule *r = rules->items[i];
+		bool reads = r->type->reads_input && r->type->reads_input(r->source_config);
+
+		if (!reads && r->job.stdin_mode != STDIN_INHERIT)
+			continue;
+		error_set(&e, "--stdin-quit: the rule %s reads standard input", r->name);
+		error_hint(
+		    &e, reads ? "a rule that reads it ends with it, and evwatch with its last rule"
+			      : "--stdin inherit leaves it to the command");
+		return diagnostics_add(&rules->diagnostics, r->script, r->offset, &e);
+	}
+	return 0;
+}
+
 static int no_rule(struct rules *rules)
 {
 	struct error e;
@@ -223,6 +245,8 @@ int command_line_read(struct process_options *o, struct rules *rules, char **arg
 		result = -1;
 	if (result == 0 && rules->count == 0)
 		result = no_rule(rules);
+	if (result == 0 && o->stdin_quit)
+		result = check_input(rules);
 	if (o->once && !o->count)
 		o->count = 1;
 	words_free(&defaults.words);

@@ -27,6 +27,7 @@ struct process_options {
 	int quiet, verbose;
 	int help, version; /* how often asked for, behind other letters too: -vh */
 	int log;           /* 0: text, 1: json */
+	bool stdin_quit;
 	char *ready_file;
 	char *pidfile;
 	/* The command line itself, to be read again; borrowed. */

@@ -34,6 +34,7 @@ enum option_reach {
 	REACH_FLOW,     /* there, and with --to: what decides when events are handed on */
 	REACH_BATCHES,  /* the same, of kinds that gather their events themselves only */
 	REACH_INPUT,    /* there, but for kinds whose events are the command's input */
+	REACH_COMMAND,  /* only with a command of the rule's own */
 	REACH_RULES,    /* with every rule */
 };
 

@@ -290,6 +290,7 @@ static int open_job(struct armed_rule *a, struct error *e)
 	    .command = &rule->command,
 	    .rule = rule->name,
 	    .inherited = a->engine->config->inherited,
+	    .passed = a->sockets.passed.n ? &a->sockets.passed : NULL,
 	    .out = a->engine->output,
 	    .err = a->engine->config->errors,
 	    .host = &rule_job_host,
@@ -319,7 +320,7 @@ int armed_open(struct armed_rule *a, struct error *e)
 	if (!a->source)
 		return error_errno(e, "cannot arm the rule");
 	set_up_source(a);
-	if (open_sieve(a, e) < 0 || open_job(a, e) < 0)
+	if (open_sieve(a, e) < 0 || sockets_open(a, e) < 0 || open_job(a, e) < 0)
 		return -1;
 	if (a->rule->type->open(a->source, e) < 0)
 		return -1;
@@ -419,6 +420,7 @@ void armed_close(struct armed_rule *a)
 	if (a->job)
 		job_free(a->job);
 	a->job = NULL;
+	sockets_close(a);
 }
 
 struct armed_rule *armed_new(struct engine *e, struct generation *g, const struct rule *rule)

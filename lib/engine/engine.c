@@ -122,7 +122,7 @@ struct engine *engine_open(struct reactor *r, struct rules *rules,
 		error_errno(error, "cannot start");
 	} else if (open_rules(e, rules, error) == 0 && timekeeper_open(e, error) == 0 &&
 		   ending_open(e, error) == 0 && live_open(e, error) == 0 &&
-		   open_control(e, error) == 0) {
+		   ends_open(e, error) == 0 && open_control(e, error) == 0) {
 		return e;
 	}
 	engine_close(e);
@@ -139,6 +139,7 @@ void engine_close(struct engine *e)
 	service_close(e);
 	control_close(e->control);
 	reactor_measure(e->reactor, NULL, NULL);
+	ends_close(e);
 	live_close(e);
 	timekeeper_close(e);
 	ending_close(e);

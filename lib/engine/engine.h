@@ -24,6 +24,7 @@ struct engine_config {
 	uint64_t count;         /* stop after so many runs (or printed events); 0: never */
 	int64_t within;         /* ns; 0: no limit */
 	bool fail_fast;         /* stop at the first command that fails */
+	bool stdin_quit;        /* stop when standard input ends */
 	const char *ready_file; /* written once all is armed; NULL: none */
 	const char *control;    /* path of the control socket; NULL: none */
 	bool from_files;        /* rules came from -f: HUP reads them again */

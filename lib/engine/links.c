@@ -176,6 +176,7 @@ void links_check_over(struct armed_rule *a)
 		tell_observers(over);
 		leave_target(over);
 		end_senders(over);
+		sockets_close(over);
 		engine_rule_over(e, over);
 	}
 	e->telling_over = false;

@@ -255,6 +255,7 @@ static void settle(struct reload *r)
 	if (timekeeper_open(e, &error) < 0)
 		log_error(NULL, "%s", error.what);
 	ending_review_signals(e);
+	ends_watch_reader(e);
 	engine_write_ready_file(e);
 	engine_check_over(e);
 	live_changed(e);
@@ -344,12 +345,11 @@ int engine_reload(struct engine *e, struct reload_counts *counts, struct buf *wh
 struct listener *reload_kept(const struct engine *e, const struct endpoint *ep)
 {
 	for (size_t i = 0; i < e->n_rules; i++) {
-		const struct armed_rule *a = e->rules[i];
-		struct listener *l;
+		struct armed_rule *a = e->rules[i];
+		struct listener *l = a->leaving ? sockets_find(a, ep) : NULL;
 
-		if (!a->leaving || !a->open || a->source_ended || !a->rule->type->listener)
-			continue;
-		l = a->rule->type->listener(a->source, ep);
+		if (!l && a->leaving && a->open && !a->source_ended && a->rule->type->listener)
+			l = a->rule->type->listener(a->source, ep);
 		if (l)
 			return l;
 	}

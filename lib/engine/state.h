@@ -12,6 +12,7 @@
 #include "base/histogram.h"
 #include "base/list.h"
 #include "engine/engine.h"
+#include "engine/sockets.h"
 #include "job/feed.h"
 #include "job/job.h"
 #include "reactor/reactor.h"
@@ -39,6 +40,7 @@ struct armed_rule {
 	struct job *job;     /* NULL: it has no command */
 	/* Whose job takes the events: itself, the rule of --to, or NULL: they are printed. */
 	struct armed_rule *target;
+	struct sockets sockets;       /* of --socket, held for the command */
 	struct feed feed;             /* the way there; unused without a target */
 	struct job_config job_config; /* the rule's, less what the source does itself */
 	uint64_t events, printed;
@@ -81,7 +83,8 @@ struct engine {
 	struct link newly_over; /* rules whose end the others have to hear of */
 	bool telling_over;
 	struct link generations;
-	struct timer reaper; /* frees what a reload took out */
+	struct timer reaper;     /* frees what a reload took out */
+	struct io_watcher input; /* --stdin-quit */
 	struct sink *output;
 	struct inotify_set *inotify; /* of all sources and the timekeeper */
 	struct follow_set *follows;  /* the same */
@@ -149,6 +152,12 @@ void links_check_over(struct armed_rule *a);
 void links_ran(struct armed_rule *a, const struct run_result *result);
 /* The rules whose events the job of `a` takes can hand on more, or are over. */
 void links_room(struct armed_rule *a);
+
+/* ---- ends.c: the ends of standard input and output ---- */
+int ends_open(struct engine *e, struct error *error);
+/* After a reload: a rule may write now. */
+int ends_watch_reader(struct engine *e);
+void ends_close(struct engine *e);
 
 /* ---- engine.c ---- */
 void engine_rule_over(struct engine *e, struct armed_rule *a);

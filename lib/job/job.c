@@ -391,6 +391,7 @@ struct job *job_new(const struct job_setup *setup, struct error *e)
 	    .command = setup->command,
 	    .rule = setup->rule,
 	    .inherited = setup->inherited,
+	    .passed = setup->passed,
 	    .host = &run_host,
 	    .owner = j,
 	};

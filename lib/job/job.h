@@ -65,6 +65,7 @@ struct job_setup {
 	const struct command *command;     /* outlives the job */
 	const char *rule;                  /* EVWATCH_RULE */
 	const struct inherited *inherited; /* outlives the job */
+	const struct passed *passed;       /* the same; NULL: no --socket */
 	struct sink *out, *err; /* where --tag and --output group write; outlive the job */
 	const struct job_host *host;
 	void *owner;

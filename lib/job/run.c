@@ -398,7 +398,12 @@ static void mark_anew(struct run *run)
 void run_launch(struct run *run)
 {
 	struct run_setup *s = run->setup;
-	struct run_facts facts = {s->rule, run->share.batch->kind, run->ordinal, NULL};
+	struct run_facts facts = {
+	    .rule = s->rule,
+	    .kind = run->share.batch->kind,
+	    .ordinal = run->ordinal,
+	    .passed = s->passed && s->passed->n ? s->passed : NULL,
+	};
 	const char *step = "prepare it";
 	struct launch l;
 

@@ -39,6 +39,7 @@ struct run_setup {
 	const struct command *command;
 	const char *rule;
 	const struct inherited *inherited;
+	const struct passed *passed; /* sockets for the command; NULL: none */
 	const struct run_host *host;
 	void *owner;
 

@@ -28,7 +28,7 @@ enum sink_way { WAY_PLAIN, WAY_SOCKET, WAY_OWN, WAY_ASK };
 
 struct sink {
 	struct reactor *reactor;
-	struct io_watcher io;
+	struct io_watcher io, reader;
 	enum sink_way way;
 	int fd;  /* the caller's */
 	int own; /* our description of the same file, or -1 */
@@ -64,6 +64,7 @@ static void sink_break(struct sink *s, int error)
 	s->error = error;
 	spool_free(&s->waiting);
 	io_stop(s->reactor, &s->io);
+	io_stop(s->reactor, &s->reader);
 	tell_room(s, error);
 }
 
@@ -137,6 +138,29 @@ static void on_writable(struct reactor *r, struct io_watcher *w, unsigned ready)
 	sink_drain(CONTAINER_OF(w, struct sink, io));
 }
 
+/* The end of a pipe that is written never becomes readable, so this is its reader's end. */
+static void on_reader(struct reactor *r, struct io_watcher *w, unsigned ready)
+{
+	struct sink *s = CONTAINER_OF(w, struct sink, reader);
+	struct pollfd p = {.fd = w->fd};
+
+	(void)ready;
+	if (poll(&p, 1, 0) > 0 && (p.revents & POLLERR))
+		sink_break(s, EPIPE);
+	else
+		io_stop(r, w);
+}
+
+int sink_watch_reader(struct sink *s)
+{
+	struct stat st;
+
+	if (s->reader.started || s->error || fstat(s->fd, &st) < 0 || !S_ISFIFO(st.st_mode))
+		return 0;
+	io_init(&s->reader, s->own >= 0 ? s->own : s->fd, IO_READ, on_reader);
+	return io_start(s->reactor, &s->reader);
+}
+
 /* How can this descriptor be written without waiting? */
 static void find_way(struct sink *s)
 {
@@ -171,6 +195,7 @@ struct sink *sink_open(struct reactor *r, int fd, size_t limit, sink_call *call,
 	list_init(&s->waiters);
 	s->call = call;
 	s->context = context;
+	io_init(&s->reader, fd, IO_READ, on_reader);
 	find_way(s);
 	return s;
 }
@@ -204,6 +229,7 @@ int sink_write(struct sink *s, const void *bytes, size_t length)
 int sink_renew(struct sink *s)
 {
 	io_stop(s->reactor, &s->io);
+	io_stop(s->reactor, &s->reader);
 	fd_close(&s->own);
 	find_way(s);
 	s->error = 0;
@@ -232,6 +258,7 @@ void sink_flush(struct sink *s, long long wait)
 void sink_close(struct sink *s)
 {
 	io_stop(s->reactor, &s->io);
+	io_stop(s->reactor, &s->reader);
 	fd_close(&s->own);
 	spool_free(&s->waiting);
 	free(s);

@@ -23,6 +23,12 @@ typedef void sink_call(void *context, int error);
 /* A sink over `fd`, which stays the caller's. NULL with ENOMEM. */
 struct sink *sink_open(struct reactor *r, int fd, size_t limit, sink_call *call, void *context);
 
+/*
+ * Notices the end of a pipe's reader though nothing is written: the sink breaks with EPIPE then.
+ * Returns 0, or -1 with ENOMEM. Calls after the first do nothing.
+ */
+int sink_watch_reader(struct sink *s);
+
 /* Takes all of the bytes. Returns 0, or -1: broken (errno as above) or ENOMEM. */
 int sink_write(struct sink *s, const void *bytes, size_t length);
 

@@ -56,14 +56,47 @@ IN_CHILD static long place_descriptors(const int fds[3])
 	return failed < 0 ? failed : 0;
 }
 
+/* Sockets for the command, from 3 on; what stands there may be one that comes later. */
+IN_CHILD static long place_passed(const struct passed *passed)
+{
+	int n = (int)passed->n;
+	long high[PASSED_MOST];
+
+	for (int i = 0; i < n; i++) {
+		high[i] = CALL3(fcntl, passed->fds[i], F_DUPFD_CLOEXEC, 3 + n);
+		if (high[i] < 0)
+			return high[i];
+	}
+	for (int i = 0; i < n; i++) {
+		long failed = CALL3(dup3, high[i], 3 + i, 0);
+
+		if (failed < 0)
+			return failed;
+	}
+	return 0;
+}
+
+/* Digits from the left, without a library: errno and the locale are the parent's. */
+IN_CHILD static void write_number(char *at, long number)
+{
+	char digits[16];
+	int n = 0;
+
+	for (; number > 0; number /= 10)
+		digits[n++] = (char)('0' + number % 10);
+	while (n > 0)
+		*at++ = digits[--n];
+	*at = '\0';
+}
+
 /* Everything else of ours is close-on-exec; what evwatch itself inherited may not be. */
-IN_CHILD static void close_others(void)
+IN_CHILD static void close_others(int first)
 {
 #ifdef SYS_close_range
-	if (CALL3(close_range, 3, ~0u, 0) == 0)
+	if (CALL3(close_range, first, ~0u, 0) == 0)
 		return;
 #endif
-	for (int fd = 3; fd < 1024; fd++)
+	for (int fd = first; fd < 1024; fd++)
 		CALL1(close, fd);
 }
 
@@ -172,8 +205,12 @@ IN_CHILD static long be_born(struct birth *b)
 	}
 	reset_signals(b->changed_signals);
 	failed = place_descriptors(l->fds);
+	if (failed >= 0 && l->passed)
+		failed = place_passed(l->passed);
 	if (failed < 0)
 		return failed;
+	if (l->pid_text)
+		write_number(l->pid_text, CALL0(getpid));
 	if (l->inherited->slack)
 		CALL2(prctl, PR_SET_TIMERSLACK, l->inherited->slack);
 	failed = enter_surroundings(b, l->around);
@@ -181,7 +218,7 @@ IN_CHILD static long be_born(struct birth *b)
 		return failed;
 	/* Should the loop die while somebody has stopped the guardian; a change of user ends it. */
 	CALL2(prctl, PR_SET_PDEATHSIG, SIGKILL);
-	close_others();
+	close_others(l->passed ? 3 + (int)l->passed->n : 3);
 	b->step = STEP_EXECUTE;
 	return strchr(l->argv[0], '/') ? execute(b, l->argv[0]) : search(b, l->argv[0]);
 }

@@ -205,6 +205,18 @@ static bool is_replaced(const struct event *e, const char *variable)
 	return false;
 }
 
+#define PID_PLACE "          " /* ten digits at most */
+
+static void add_passed(struct variables *v, const struct passed *passed)
+{
+	char count[24];
+
+	snprintf(count, sizeof count, "%zu", passed->n);
+	variable_add(v, "LISTEN_FDS", count);
+	variable_add(v, "LISTEN_FDNAMES", passed->names);
+	variable_add(v, "LISTEN_PID", PID_PLACE);
+}
+
 static int prepare_envp(struct launch *l, const struct surroundings *s, struct variables *v,
 			const struct event *e)
 {
@@ -220,6 +232,8 @@ static int prepare_envp(struct launch *l, const struct surroundings *s, struct v
 			l->envp[at++] = s->environment[i];
 	text = l->strings;
 	for (size_t i = 0; i < v->count; i++) {
+		if (l->passed && strcmp(text, "LISTEN_PID=" PID_PLACE) == 0)
+			l->pid_text = text + strlen("LISTEN_PID=");
 		l->envp[at++] = text;
 		text += strlen(text) + 1;
 	}
@@ -233,7 +247,10 @@ int launch_prepare(struct launch *l, const struct program *p, const struct surro
 	struct variables v = {0};
 
 	*l = (struct launch){.around = s, .fds = {-1, -1, -1}};
+	l->passed = facts->passed;
 	add_facts(&v, first, facts);
+	if (l->passed)
+		add_passed(&v, l->passed);
 	if (prepare_argv(l, p, subjects, n) == 0 && prepare_envp(l, s, &v, first) == 0)
 		return 0;
 	buf_free(&v.text);

@@ -88,11 +88,21 @@ int program_open(struct program *p, const struct command *c, const struct surrou
 		 const char *rule);
 void program_close(struct program *p);
 
+/* Sockets that a command finds from descriptor 3 on, as systemd passes them (sd_listen_fds(3)). */
+enum { PASSED_MOST = 32 };
+struct passed {
+	int fds[PASSED_MOST];
+	size_t n;
+	char *names; /* owned: LISTEN_FDNAMES */
+};
+
 /* Arguments and environment of one run. */
 struct launch {
 	char **argv, **envp;           /* owned arrays */
 	char *strings;                 /* owned: what envp needs beyond its borrowed strings */
 	int fds[3];                    /* become 0, 1, 2 */
+	const struct passed *passed;   /* become 3, 4, ...; NULL: none */
+	char *pid_text;                /* in `strings`: the child writes its pid there; or NULL */
 	const struct reactor *reactor; /* whose signals are caught here */
 	bool foreground;               /* its process group gets the terminal on descriptor 0 */
 	const struct surroundings *around;
@@ -104,6 +114,7 @@ struct run_facts {
 	const char *rule, *kind;
 	uint64_t ordinal;
 	const char *mark; /* by which all that it starts is found (descendants.h), or NULL */
+	const struct passed *passed; /* NULL: none */
 };
 
 /*

@@ -137,6 +137,21 @@ static void read_arguments(struct reading *r, struct rule *rule, const struct wo
 	free(texts);
 }
 
+/* --socket: what a shell starts has another process id than LISTEN_PID says, unless it execs. */
+static void doubt_socket(struct reading *r, const struct rule *rule, const struct word *kind)
+{
+	const char *text = rule->command.count ? rule->command.words[0] : "";
+	struct error e;
+
+	if (!rule->own.sockets.count || !rule->command.shell || !text_needs_shell(text) ||
+	    strstr(text, "exec "))
+		return;
+	error_set(&e,
+		  "warning: --socket: the shell starts the server, which is not LISTEN_PID then");
+	error_hint(&e, "write exec before the server, as in: exec ./server");
+	diagnostics_add(&r->rules->doubts, r->script, kind->offset, &e);
+}
+
 static uint64_t default_jobs(const struct rule *rule)
 {
 	uint64_t least = rule->type->jobs ? rule->type->jobs(rule->source_config) : 0;
@@ -225,6 +240,7 @@ static void read_words(struct reading *r, struct rule *rule, size_t kind)
 		check_options(r, rule);
 	if (!r->failed)
 		note_doubts(r, rule, &r->words[kind]);
+	doubt_socket(r, rule, &r->words[kind]);
 	free(args);
 }
 

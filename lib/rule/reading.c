@@ -303,7 +303,8 @@ static int check_kind(const struct option *o, const struct rule *rule, struct er
 
 static int check_command(const struct option *o, const struct rule *rule, struct error *e)
 {
-	if (!rule->command.count && !rule->own.to && serves_only(job_options, o, rule)) {
+	if (!rule->command.count && !rule->own.to &&
+	    (serves_only(job_options, o, rule) || o->reach == REACH_COMMAND)) {
 		error_set(e, "has no effect without a command");
 		return error_hint(e, "a command comes after \"--\"");
 	}

@@ -183,6 +183,8 @@ static void describe(const struct rule *r, struct buf *out)
 		describe_command(r, out);
 		describe_flow(r, out);
 	}
+	for (size_t i = 0; i < r->own.sockets.count; i++)
+		buf_printf(out, "%s%s", i ? ", " : "; with the socket ", r->own.sockets.items[i]);
 	if (r->command.count) {
 		describe_limits(r, out);
 		describe_retry(r, out);

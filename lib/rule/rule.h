@@ -31,6 +31,7 @@ struct rule_config {
 	char *to;      /* --to: the rule whose command takes the events; NULL: its own, or none */
 	uint64_t runs; /* --runs: it ends after so many; 0: never */
 	bool last;     /* --last: evwatch stops with it */
+	struct text_list sockets; /* --socket [NAME=]ENDPOINT */
 };
 
 struct rule {
@@ -91,6 +92,13 @@ extern const struct option rule_options[];
 
 /* --json, -0, --format. Offsets are into struct print_config. */
 extern const struct option print_options[];
+
+/*
+ * A word of --socket: reads the endpoint, and sets *name to the bytes before "=" (0: the rule's).
+ * Returns 0, or -1 with `e`.
+ */
+struct endpoint;
+int rule_socket_parse(const char *word, struct endpoint *ep, size_t *name, struct error *e);
 
 /* Why this option means nothing with this kind, or NULL: it does. */
 const struct refusal *kind_refuses(const struct source_type *type, const struct option *o);

@@ -1,12 +1,41 @@
 /* What a rule says of itself, as a table; and which options mean nothing with its kind. */
 #include "rule/rule.h"
 
+#include "base/error.h"
 #include "base/option.h"
+#include "net/endpoint.h"
 #include "source/source.h"
 
 #include <string.h>
 
 #define FIELD(name) offsetof(struct rule_config, name)
+
+/* A name has neither of the separators that an endpoint has. */
+int rule_socket_parse(const char *word, struct endpoint *ep, size_t *name, struct error *e)
+{
+	const char *equals = strchr(word, '=');
+
+	*name = equals ? (size_t)(equals - word) : 0;
+	if (equals && (!*name || memchr(word, ':', *name) || memchr(word, '/', *name))) {
+		error_set(e, "\"%s\" is not [NAME=]ENDPOINT", word);
+		return error_hint(e, "for example: --socket http=*:80");
+	}
+	if (endpoint_parse(ep, equals ? equals + 1 : word, e) == 0)
+		return 0;
+	return error_at(e, e->word, e->column + (equals ? (int)*name + 1 : 0));
+}
+
+static int check_socket(void *config, const char *word, struct error *e)
+{
+	struct endpoint ep;
+	size_t name;
+
+	(void)config;
+	if (rule_socket_parse(word, &ep, &name, e) < 0)
+		return -1;
+	endpoint_release(&ep);
+	return 0;
+}
 
 const struct option rule_options[] = {
     {.name = "to",
@@ -21,6 +50,13 @@ const struct option rule_options[] = {
      .value = "N",
      .least = 1,
      .help = "the rule ends after N runs"},
+    {.name = "socket",
+     .type = OPTION_LIST,
+     .offset = FIELD(sockets),
+     .parse = check_socket,
+     .value = "[NAME=]ENDPOINT",
+     .help = "hold a socket for the command (LISTEN_FDS); repeat",
+     .reach = REACH_COMMAND},
     {.name = "last",
      .offset = FIELD(last),
      .help = "evwatch stops with this rule, with its last run's status",

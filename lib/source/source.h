@@ -171,6 +171,9 @@ struct source_type {
 	/* Schedules at work: the time (ns) until the next tick. False: none will come. Optional. */
 	bool (*due_in)(const struct source *s, int64_t *left);
 
+	/* Does it read evwatch's own standard input? Optional. */
+	bool (*reads_input)(const void *config);
+
 	/* The rules whose runs this one waits for, by name (ended). Optional. */
 	const struct text_list *(*names_rules)(const void *config);
 

@@ -13,6 +13,7 @@
 #include "source/kinds.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { TICK = 200000000 };
 
@@ -186,6 +187,16 @@ static void lines_stop(struct source *base)
 	timer_stop(base->reactor, &s->tick);
 }
 
+static bool lines_reads_input(const void *config)
+{
+	const struct lines_config *c = config;
+
+	for (size_t i = 0; i < c->paths.count; i++)
+		if (strcmp(c->paths.items[i], "-") == 0)
+			return true;
+	return false;
+}
+
 static const struct refusal lines_refuses[] = {
     {"debounce max-wait", "each event has a run of its own", "--throttle DUR paces the runs"},
     {0},
@@ -202,6 +213,7 @@ const struct source_type source_lines = {
     .events = lines_events,
     .options = lines_options,
     .refuses = lines_refuses,
+    .reads_input = lines_reads_input,
     .one_by_one = true,
     .waits_for_room = true,
     .subjects_from_outside = true,

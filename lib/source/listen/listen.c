@@ -316,7 +316,7 @@ static const struct option listen_options[] = {
 };
 
 static const struct refusal listen_refuses[] = {
-    {"debounce max-wait throttle retry backoff initial each to quiet-for times unique by",
+    {"debounce max-wait throttle retry backoff initial each to socket quiet-for times unique by",
      "each connection has a run of its own",
      "--max-conns, --max-per-ip and --jobs bound what listen does"},
     {0},
