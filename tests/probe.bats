@@ -154,3 +154,92 @@ while True: s.recv(10)' >p 3>&- &
   run_ev probe "udp:localhost:$(cat p)" --timeout 100ms --once --within 60s
   [ "$status" = 0 ]
 }
+
+# http STATUS: a server that answers so; its port is SERVER. The first line of the last request is in
+# the file request.
+http() {
+  rm -f http.port
+  python3 -c '
+import os, socket, sys
+l = socket.socket(); l.bind(("127.0.0.1", 0)); l.listen(50)
+open("http.tmp", "w").write(str(l.getsockname()[1])); os.rename("http.tmp", "http.port")
+while True:
+    c, _ = l.accept(); d = c.recv(1000)
+    open("request.tmp", "wb").write(d); os.rename("request.tmp", "request")
+    try: c.sendall(open("status").read().encode())
+    except OSError: pass
+    c.close()' 3>&- &
+  STARTED+=($!)
+  until_ok '[ -e http.port ]'
+  SERVER=$(cat http.port)
+}
+
+@test "http:// is up when it answers 200 to 399, or as --expect says" {
+  printf 'HTTP/1.1 503 No\r\n\r\n' >status
+  http
+  start probe "http://127.0.0.1:$SERVER/health?a=1" --interval 10ms --first
+  until_ok 'grep -q "^down http://127.0.0.1:$SERVER/health" out'
+  printf 'HTTP/1.0 302 Found\r\n\r\n' >status
+  until_ok 'grep -q "^up http://127.0.0.1:$SERVER/health" out'
+  head -1 request | grep -q '^GET /health?a=1 HTTP/1.1'
+  grep -q "^Host: 127.0.0.1:$SERVER" request
+  printf 'SSH-2.0-none\r\n' >status
+  until_ok '[ "$(grep -c "^down" out)" = 2 ]'
+  stop
+  printf 'HTTP/1.1 204 None\r\n\r\n' >status
+  run_ev probe "http://127.0.0.1:$SERVER" --expect 204 --once --within 60s
+  [ "$status" = 0 ]
+  run_ev probe "http://127.0.0.1:$SERVER" --expect 200-203 --once --within 300ms
+  [ "$status" = 124 ]
+  [[ $output == *'it answers with status 204'* ]]
+}
+
+@test "what is no URL that can be asked for is refused with the cure" {
+  local w
+  for w in https://a/ http:///x http://a@b/ 'http://a/b c' http://a:b/; do
+    run_ev probe "$w"
+    [ "$status" = 2 ] || { echo "$w"; false; }
+  done
+  run_ev probe https://a/
+  [[ $output == *'curl -fsS'* ]]
+  run_ev probe a:1 --expect 200
+  [ "$status" = 2 ]
+  run_ev probe http://a/ --expect 42
+  [ "$status" = 2 ]
+}
+
+@test "--of COMMAND is up when it exits 0, and one that takes too long is not" {
+  start probe --of '[ -e ok ]' --interval 10ms --first
+  until_ok 'grep -q "^down" out'
+  : >ok
+  until_ok 'grep -q "^up" out'
+  stop
+  local n
+  n=$(unique)
+  start -v probe --of "sleep $n; :" --interval 10ms --timeout 50ms --first
+  until_ok 'grep -q "^down" out && grep -q "it took too long" err'
+  stop
+  until_ok "[ \$(count_processes 'sleep $n') = 0 ]"
+  run_ev probe --of nonesuch-command --first --once
+  [[ $output == *down* ]]
+  run_ev probe a:1 --of true
+  [ "$status" = 2 ]
+  run_ev probe
+  [ "$status" = 2 ]
+  [[ $output == *'probe needs ENDPOINT'* ]]
+}
+
+@test "--all: one up when all are, one down when the first goes" {
+  "$EV" --ready-file ra listen unix:a -- cat 3>&- &
+  local a=$!
+  STARTED+=($a)
+  until_ok '[ -e ra ]'
+  start probe unix:a unix:b --all --first --interval 10ms
+  until_ok '[ "$(cat out)" = "down unix:b" ]'
+  "$EV" --ready-file rb listen unix:b -- cat 3>&- &
+  STARTED+=($!)
+  until_ok '[ "$(tail -1 out)" = "up unix:a unix:b" ]'
+  kill $a
+  until_ok '[ "$(tail -1 out)" = "down unix:a" ]'
+  [ "$(wc -l <out)" = 3 ]
+}

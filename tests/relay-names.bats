@@ -148,3 +148,50 @@ for c in held: c.close()
 for c in late: assert c.recv(99) == b"127.0.0.2"; c.close()
 P
 }
+
+@test "resolving counts towards --connect-timeout: the next target serves" {
+  touch SLOW
+  start relay 127.0.0.1:0 "slow.test:$SERVER" "127.0.0.2:$SERVER" --balance first --connect-timeout 200ms -v
+  [ "$(ask)" = 127.0.0.2 ]
+  grep -q 'slow.test:[0-9]*: its name is not resolved in time' err
+  rm SLOW
+}
+
+@test "all addresses of a name take part, the families in turns" {
+  echo 'db.test ::1 ::2 ::3 ::4 ::5 ::6 ::7 ::8 127.0.0.2' >NAMES
+  start relay 127.0.0.1:0 "db.test:$SERVER" --connect-timeout 60s
+  [ "$(ask)" = 127.0.0.2 ]
+}
+
+@test "while no server answers the last addresses serve on, which is said once" {
+  echo 'db.test 127.0.0.2' >NAMES
+  start relay 127.0.0.1:0 "db.test:$SERVER" --dns-ttl 0
+  [ "$(ask)" = 127.0.0.2 ]
+  touch FAILS
+  [ "$(ask)" = 127.0.0.2 ]
+  [ "$(ask)" = 127.0.0.2 ]
+  [ "$(grep -c 'its last addresses are kept' err)" = 1 ]
+  rm FAILS
+  touch SLOW # nor while a server is waited for
+  [ "$(ask)" = 127.0.0.2 ]
+  rm SLOW
+  echo 'db.test 127.0.0.3' >NAMES
+  until_ok '[ "$(ask)" = 127.0.0.3 ]'
+  : >NAMES # that there is no such name is an answer
+  until_ok '[ "$(ask)" = "" ]'
+}
+
+@test "a worker that dies is replaced though another rule waits for a name" {
+  touch SLOW
+  echo 'db.test 127.0.0.2' >NAMES
+  printf 'r: relay 127.0.0.1:0 127.0.0.2:%s --workers 2\np: probe a.test:80 --interval 10ms\n' "$SERVER" >rules
+  start -f rules
+  until_ok '[ -s ASKED ]'
+  local loop first
+  loop=$(loop_pid)
+  until_ok '[ "$(pgrep -P $loop | wc -l)" = 2 ]'
+  first=$(pgrep -o -P "$loop")
+  kill -9 "$first"
+  until_ok '[ "$(pgrep -P $loop | grep -vc "^$first$")" = 2 ]'
+  rm SLOW
+}

@@ -438,3 +438,88 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$EV" --ready-file ready relay fd:7 "udp:1
   run_ev relay fd:0 udp:7002 </dev/null
   [ "$status" = 1 ]
 }
+
+@test "a datagram that is too large for the way is lost alone" {
+  server
+  start -v relay udp:127.0.0.1:0 "udp:[::1]:9" "udp:127.0.0.1:$SERVER" --balance first
+  client '
+s = c()
+for what in b"a", b"b": assert ask(s, what) == what'
+  stop
+  unshare -n true 2>/dev/null || skip "no network namespace can be made here"
+  unshare -n python3 - "$EV" <<'P'
+import os, socket, subprocess, sys, threading, time
+os.system("ip link set lo up mtu 1300")
+t = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); t.bind(("::1", 7001)); ports = set()
+def serve():
+    while True: d, a = t.recvfrom(70000); ports.add(a[1]); t.sendto(d[:1], a)
+threading.Thread(target=serve, daemon=True).start()
+p = subprocess.Popen([sys.argv[1], "-v", "--ready-file", "r", "relay", "udp:127.0.0.1:7000", "udp:[::1]:7001"], stderr=subprocess.PIPE)
+while not os.path.exists("r"): time.sleep(0.01)
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect(("127.0.0.1", 7000)); s.settimeout(60)
+for n in 100, 60000, 100: s.send(b"x" * n); assert s.recv(10) == b"x"
+assert len(ports) == 1, ports
+p.terminate(); p.wait()
+P
+}
+
+@test "what waits for silent targets takes 4 MB at most" {
+  server 127.0.0.1 pass
+  start --no-guard relay udp:127.0.0.1:0 "udp:127.0.0.1:$SERVER" "udp:127.0.0.1:$SERVER"
+  client '
+for _ in range(150):
+    s = c()
+    for _ in range(16): s.send(b"x" * 60000)'
+  [ "$(awk '/^VmRSS/ { print $2 }' /proc/$P/status)" -lt 20000 ]
+}
+
+@test "a flood of new clients does not take the place of those that were answered" {
+  server 127.0.0.1 'd.startswith(b"q") and s.sendto(d, a)'
+  start relay udp:127.0.0.1:0 "udp:127.0.0.1:$SERVER" --max-conns 50
+  client '
+known = [c() for _ in range(10)]
+for s in known: assert ask(s, b"q1") == b"q1"
+ports = [s.getsockname() for s in known]
+for _ in range(500):
+    f = c(); f.send(b"flood")
+assert ask(c(), b"q") == b"q"
+for s in known: assert ask(s, b"q2") == b"q2"'
+  stop
+  [ "$(grep -c 'replaced by' err)" = 0 ] # without -v nothing is told
+}
+
+@test "a datagram that claims to come from the very port is dropped" {
+  unshare -n true 2>/dev/null || skip "no raw socket can be had here"
+  unshare -n python3 - "$EV" <<'P'
+import os, socket, struct, subprocess, sys, threading, time
+os.system("ip link set lo up")
+t = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); t.bind(("127.0.0.1", 7001)); seen = []
+def serve():
+    while True: d, a = t.recvfrom(100); seen.append(d); t.sendto(d, a)
+threading.Thread(target=serve, daemon=True).start()
+p = subprocess.Popen([sys.argv[1], "--ready-file", "r", "relay", "udp:127.0.0.1:7000", "udp:127.0.0.1:7001"])
+while not os.path.exists("r"): time.sleep(0.01)
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+raw.sendto(struct.pack("!HHHH", 7000, 7000, 12, 0) + b"spin", ("127.0.0.1", 0))
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect(("127.0.0.1", 7000)); s.settimeout(60); s.send(b"a"); assert s.recv(9) == b"a"
+p.terminate(); p.wait()
+assert seen == [b"a"], seen[:5]
+P
+}
+
+@test "a session moves when its target is silent and the name has another address" {
+  cc -shared -fPIC -D_GNU_SOURCE -o names.so "$BATS_TEST_DIRNAME/shim/names.c" -ldl
+  printf '#!/bin/sh\nLD_PRELOAD=%s ASAN_OPTIONS=verify_asan_link_order=0:$ASAN_OPTIONS exec "%s" "$@"\n' "$PWD/names.so" "$EV" >evwatch
+  chmod +x evwatch
+  EV=$PWD/evwatch
+  server 127.0.0.2 'open("second", "ab").write(d)'
+  echo 'svc.test 127.0.0.3' >NAMES
+  python3 -c 'import socket, sys, time; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(("127.0.0.3", int(sys.argv[1]))); open("up", "w"); time.sleep(1000)' "$SERVER" 3>&- &
+  STARTED+=($!)
+  until_ok '[ -e up ]'
+  start relay udp:127.0.0.1:0 "udp:svc.test:$SERVER" --dns-ttl 50ms
+  client '
+import os
+s = c(); s.send(b"1"); open("NAMES", "w").write("svc.test 127.0.0.2\n")
+while not os.path.exists("second"): s.send(b"2"); time.sleep(0.02)'
+}

@@ -1,6 +1,7 @@
 /*
  * For LD_PRELOAD: names are looked up in the file NAMES (`name address...`, one a line), each
- * lookup is a line of the file ASKED, and none is answered while the file SLOW is there.
+ * lookup is a line of the file ASKED, none is answered while the file SLOW is there, and no server
+ * says anything while the file FAILS is.
  */
 #include <dlfcn.h>
 #include <netdb.h>
@@ -35,6 +36,8 @@ int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints
 	while (access("SLOW", F_OK) == 0)
 		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
 	*list = NULL;
+	if (access("FAILS", F_OK) == 0)
+		return EAI_AGAIN;
 	f = fopen("NAMES", "r");
 	while (f && fgets(line, sizeof line, f)) {
 		char *word = strtok(line, " \n");
