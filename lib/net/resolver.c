@@ -33,6 +33,7 @@ struct question {
 	struct link link;
 	struct resolver *resolver;
 	struct link askers;
+	struct link telling;    /* askers that are told next */
 	struct lookup *lookup;  /* under way; NULL: none is */
 	struct io_watcher told; /* of an eventfd, until it is answered; fd -1 */
 	struct timer patience;
@@ -111,15 +112,16 @@ static void tell(const struct question *q, resolved_call *call, void *context)
 	call(context, q->addresses, q->n, why_not(q));
 }
 
+/* Those who ask again meanwhile are among the askers once more: their answer is another one. */
 static void tell_all(struct question *q)
 {
-	size_t n = 0;
-
 	LIST_EACH(at, after, &q->askers)
-	n++;
-	/* Those who ask again meanwhile come behind them; those who forget are gone. */
-	for (; n > 0 && !list_empty(&q->askers); n--) {
-		struct asker *a = CONTAINER_OF(q->askers.next, struct asker, link);
+	{
+		list_remove(at);
+		list_append(&q->telling, at);
+	}
+	while (!list_empty(&q->telling)) {
+		struct asker *a = CONTAINER_OF(q->telling.next, struct asker, link);
 		struct asker copy = *a;
 
 		list_remove(&a->link);
@@ -211,6 +213,7 @@ static struct question *question_new(struct resolver *v, const struct endpoint *
 	q->port = ep->port;
 	memcpy(q->host, ep->host, length);
 	list_init(&q->askers);
+	list_init(&q->telling);
 	list_append(&v->questions, &q->link);
 	io_init(&q->told, -1, IO_READ, on_answer);
 	timer_init(&q->patience, CLOCK_OF_LOOP, on_patience);
@@ -275,20 +278,26 @@ int resolver_ask(struct resolver *v, const struct endpoint *ep, resolved_call *c
 	return await(q, call, context);
 }
 
+static void forget_among(struct link *askers, const void *context)
+{
+	LIST_EACH(at, after, askers)
+	{
+		struct asker *a = CONTAINER_OF(at, struct asker, link);
+
+		if (context && a->context != context)
+			continue;
+		list_remove(at);
+		free(a);
+	}
+}
+
 void resolver_forget(struct resolver *v, void *context)
 {
 	LIST_EACH(at, after, &v->questions)
 	{
 		struct question *q = CONTAINER_OF(at, struct question, link);
 
-		LIST_EACH(asker, next, &q->askers)
-		{
-			struct asker *a = CONTAINER_OF(asker, struct asker, link);
-
-			if (a->context != context)
-				continue;
-			list_remove(&a->link);
-			free(a);
-		}
+		forget_among(&q->askers, context);
+		forget_among(&q->telling, context);
 	}
 }

@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "source/relay/relay.h"
+#include "source/relay/state.h"
 
 static const struct endpoint *target_of(const struct relay_source *s, const struct carried *c)
 {

@@ -27,9 +27,12 @@ static void held_free(struct store *s, struct held *h)
 
 static void make_room(struct store *s, size_t size)
 {
-	while (s->bytes + size > STORE_MOST && !list_empty(&s->held)) {
-		struct held *oldest = CONTAINER_OF(s->held.next, struct held, of_store);
+	LIST_EACH(at, after, &s->held)
+	{
+		struct held *oldest = CONTAINER_OF(at, struct held, of_store);
 
+		if (s->bytes + size <= STORE_MOST)
+			return;
 		oldest->queue->dropped++;
 		held_free(s, oldest);
 	}

@@ -192,7 +192,7 @@ _Noreturn void worker_run(const struct worker_start *start)
 	leave_signals(start->parent);
 	log_set_writer(NULL, NULL);
 	leave_descriptors(start->listener, start->fd);
-	if (work(start, &w, &e) < 0) {
+	if (work(start, &w, &e) < 0 || !w.source) {
 		log_error(start->source->base.rule, "worker %zu: %s", start->number + 1, e.what);
 		channel_flush(&w.place.channel, LAST_WORDS_MS);
 		_exit(1);

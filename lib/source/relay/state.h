@@ -1,0 +1,53 @@
+/*
+ * relay: what its files share.
+ *
+ * config.h has what the rule says, targets.h the choice among targets, seeker.h the way from a
+ * client to a target that takes it, report.h what is logged, dump.h --dump. The three carriers
+ * (carrier.h) stand above these: stream/ for connections, udp/ for datagrams, workers/ for several
+ * processes. relay.h is the kind, and what it does for them.
+ */
+#ifndef EVWATCH_SOURCE_RELAY_STATE_H
+#define EVWATCH_SOURCE_RELAY_STATE_H
+
+#include "net/bound.h"
+#include "net/cidr.h"
+#include "net/resolver.h"
+#include "reactor/reactor.h"
+#include "source/relay/carrier.h"
+#include "source/relay/config.h"
+#include "source/relay/dump.h"
+#include "source/relay/seeker.h"
+#include "source/relay/targets.h"
+#include "source/source.h"
+
+struct worker_place;
+
+/* For whoever wants to know how it goes; targets.h has those of each target. Since the start. */
+struct relay_counts {
+	uint64_t accepted, refused; /* connections, or sessions */
+	uint64_t carried;           /* now */
+};
+
+struct relay_source {
+	struct source base;
+	const struct carrier *carrier;
+	void *carried; /* the carrier's own, owned by it; NULL: it is not open */
+	struct listener listener;
+	struct resolver *resolver;
+	struct targets targets;
+	struct search search;
+	struct peer_table peers;
+	struct relay_counts counts;
+	struct dump dump;
+	bool told_no_target; /* since one worked */
+	bool told_header;    /* that one is wrong, since one was right */
+	bool stopped, ended;
+	struct worker_place *place; /* of a worker; NULL: it is none */
+};
+
+static inline const struct relay_config *relay_config(const struct relay_source *s)
+{
+	return s->base.config;
+}
+
+#endif
