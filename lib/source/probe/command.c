@@ -124,7 +124,7 @@ void probe_command_start(struct probe_command *p, int64_t timeout, probe_command
 			 void *context)
 {
 	struct event event = event_make("check");
-	struct run_facts facts = {p->rule, "probe", 0};
+	struct run_facts facts = {.rule = p->rule, .kind = "probe"};
 	struct launch l;
 	int error;
 
