@@ -46,6 +46,17 @@ static inline void list_prepend(struct link *head, struct link *l)
 	list_append(head->next, l);
 }
 
+/* Takes the first entry out of a list that is not empty. */
+static inline struct link *list_take(struct link *head)
+{
+	struct link *first = head->next;
+
+	head->next = first->next;
+	first->next->prev = head;
+	first->prev = first->next = first;
+	return first;
+}
+
 /* Takes an entry out; it then points to itself, so that removing it twice does no harm. */
 static inline void list_remove(struct link *l)
 {

@@ -121,10 +121,9 @@ static void tell_all(struct question *q)
 		list_append(&q->telling, at);
 	}
 	while (!list_empty(&q->telling)) {
-		struct asker *a = CONTAINER_OF(q->telling.next, struct asker, link);
+		struct asker *a = CONTAINER_OF(list_take(&q->telling), struct asker, link);
 		struct asker copy = *a;
 
-		list_remove(&a->link);
 		free(a);
 		tell(q, copy.call, copy.context);
 	}
