@@ -263,3 +263,12 @@ PYTHON
   run timeout 50 bash -c "'$EV' check -f rules 2>&1 | head -1"
   grep -q 'set gives more than 200 words of options' <<<"$output"
 }
+
+@test "what is to confine evwatch or a command, and is not there yet, is refused" {
+  run_ev --sandbox -1 after 0
+  [ "$status" = 2 ]
+  grep -q -- '--sandbox: not there yet' <<<"$output"
+  run_ev -1 after 0 --contain -- true
+  [ "$status" = 2 ]
+  grep -q -- '--contain: not there yet' <<<"$output"
+}

@@ -171,7 +171,7 @@ PY
 
 @test "--run-as: a session of its own, and no controlling terminal" {
   [ "$(id -u)" = 0 ] || skip "needs root"
-  script -qec "$EV -1 after 0 --run-as nobody -- '(: </dev/tty) 2>/dev/null && echo has one; ps -o sid= -p \$\$; echo \$\$'" typescript </dev/null >out
+  script -qec "$EV -q -1 after 0 --run-as nobody -- '(: </dev/tty) 2>/dev/null && echo has one; ps -o sid= -p \$\$; echo \$\$'" typescript </dev/null >out
   [ "$(tr -d '\r ' <out | sort -u | grep -c .)" = 1 ]
   ! grep -q 'has one' out
 }
@@ -375,7 +375,7 @@ END
   chmod +x script
   for i in {1..60}; do printf '%s\n' true false nonesuch ./script ./text; done >programs
   timeout 100 "$EV" -v lines programs -j 8 -- '{}' x 2>err
-  awk '/ ended after / { n[($4 - 1) % 5 " " $NF]++ } END { for (i in n) print i, n[i] }' err | sort >got
+  awk '/ ended after / { n[($5 - 1) % 5 " " $NF]++ } END { for (i in n) print i, n[i] }' err | sort >got
   diff - got <<'END'
 0 0 60
 1 1 60

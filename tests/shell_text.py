@@ -40,7 +40,7 @@ def ours(made):
         for i, text in enumerate(made):
             f.write(f"r{i}: after {i + 1}ms --output ours/{i} -- {text}\n\n")
     run = subprocess.run([EVWATCH, "-v", "-f", "rules"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    ends = re.findall(r"^evwatch: r(\d+): run 1 ended after .*, status (\d+)$", run.stderr, re.M)
+    ends = re.findall(r"^(?:\S+ )?evwatch: r(\d+): run 1 ended after .*, status (\d+)$", run.stderr, re.M)
     statuses = {int(i): int(status) for i, status in ends}
     # The other stream goes to the same file: of what the shell itself complains, the words differ.
     return [(statuses.get(i), printed(open(f"ours/{i}", errors="replace").read())) for i in range(len(made))]

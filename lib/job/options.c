@@ -239,6 +239,7 @@ const struct option job_options[] = {
     {.name = "no-new-privs",
      .offset = FIELD(around.no_new_privs),
      .help = "it gains no privileges by set-user-id programs"},
+    {.name = "contain", .help = "in a process namespace that dies with evwatch", .not_yet = true},
     {.name = "stdin",
      .type = OPTION_CHOICE,
      .offset = FIELD(stdin_mode),
