@@ -235,8 +235,8 @@ static void find_first(struct finder *f)
 
 static int threads_allocate(struct threads *t, size_t most, size_t n_slots)
 {
-	t->pc = calloc(most, sizeof *t->pc);
-	t->slots = calloc(most, n_slots * sizeof *t->slots);
+	t->pc = calloc(most + 1, sizeof *t->pc);
+	t->slots = calloc(most + 1, n_slots * sizeof *t->slots);
 	return t->pc && t->slots ? 0 : -1;
 }
 

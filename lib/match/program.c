@@ -317,7 +317,7 @@ int program_new(struct program *p, struct expression *x, size_t most_groups, str
 	if (check_size(x->root, e) < 0)
 		return -1;
 	p->code = calloc(x->root->size + 1, sizeof *p->code);
-	p->sets = calloc(count_nodes(x), sizeof *p->sets);
+	p->sets = calloc(count_nodes(x) + 1, sizeof *p->sets);
 	if (!p->code || !p->sets) {
 		program_free(p);
 		return error_errno(e, "cannot read the expression");

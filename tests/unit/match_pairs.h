@@ -23,6 +23,7 @@ struct pair {
 	char text[PAIR_TEXT];
 	char why[400]; /* what differs */
 	int repeats;   /* in the expression so far */
+	int repeated_groups;
 	bool regexec_errs;
 };
 
@@ -81,6 +82,14 @@ static inline bool pair_is_repeated_group(const struct pair *p)
 	return n > 1 && at < n - 1 && strchr("*+?}", p->expression[n - 1]);
 }
 
+/* May what it ends with be repeated? Of groups two at most: regcomp(3) takes years for more. */
+static inline bool pair_may_repeat(struct pair *p)
+{
+	size_t n = strlen(p->expression);
+
+	return !n || p->expression[n - 1] != ')' || p->repeated_groups++ < 2;
+}
+
 static inline void pair_branch(struct pair *p, int depth)
 {
 	static const char *const repeats[] = {"*", "*", "+", "+", "?", "?"};
@@ -90,7 +99,8 @@ static inline void pair_branch(struct pair *p, int depth)
 	for (unsigned n = pair_below(4); n > 0; n--) {
 		pair_atom(p, depth);
 		/* regcomp(3) takes years for many repetitions inside each other. */
-		while (pair_below(3) == 0 && p->repeats < 4 && (!pair_is_repeated_group(p)))
+		while (pair_below(3) == 0 && p->repeats < 4 && !pair_is_repeated_group(p) &&
+		       pair_may_repeat(p))
 			if (p->repeats++ < 2 && pair_below(2))
 				pair_add(p, pair_one_of(intervals, 8));
 			else
@@ -113,7 +123,7 @@ static inline void pair_make(struct pair *p)
 	size_t length = pair_below(pair_below(8) ? 12 : PAIR_TEXT - 1);
 
 	p->expression[0] = '\0';
-	p->repeats = 0;
+	p->repeats = p->repeated_groups = 0;
 	pair_alternatives(p, 3);
 	/* Some are spoilt: what is an error must be one. */
 	if (*p->expression && pair_below(8) == 0)
