@@ -159,6 +159,7 @@ install-evwatch: all
 	install -D -m 755 $(BUILD)/evwatch $(DESTDIR)$(PREFIX)/bin/evwatch
 	install -D -m 644 man/evwatch.1 $(SHARE)/man/man1/evwatch.1
 	install -D -m 644 man/evwatch-rules.5 $(SHARE)/man/man5/evwatch-rules.5
+	install -D -m 644 man/evwatch-tutorial.7 $(SHARE)/man/man7/evwatch-tutorial.7
 	for c in $(COMPLETIONS); do shell=$${c%%[-/]*}; mkdir -p $(SHARE)/$${c%/*}; \
 	    $(BUILD)/evwatch completions $$shell >$(SHARE)/$$c; done
 	install -D -m 644 man/evwatch@.service $(UNITS)/system/evwatch@.service
@@ -169,7 +170,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/include/reactor.h $(DESTDIR)$(PREFIX)/lib/libreactor.a \
 	    $(DESTDIR)$(PREFIX)/lib/pkgconfig/reactor.pc $(SHARE)/man/man3/reactor.3
 	rm -f $(DESTDIR)$(PREFIX)/bin/evwatch $(SHARE)/man/man1/evwatch.1 $(SHARE)/man/man5/evwatch-rules.5 \
-	    $(COMPLETIONS:%=$(SHARE)/%) $(UNITS)/system/evwatch@.service $(UNITS)/user/evwatch@.service
+	    $(SHARE)/man/man7/evwatch-tutorial.7 $(COMPLETIONS:%=$(SHARE)/%) $(UNITS)/system/evwatch@.service $(UNITS)/user/evwatch@.service
 
 deb: all
 	@packages/deb $(BUILD) $(VERSION)

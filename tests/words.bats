@@ -66,3 +66,94 @@ waits_for() {
   run_ev -w 50ms file src make -- make
   ! grep -q 'if it is the command' <<<"$output"
 }
+
+# plain PAGE: the text of a page without formatting, on one line.
+plain() {
+  case $1 in
+  README) cat "$ROOT/README.md" ;;
+  *) mandoc -T utf8 -O width=200 "$ROOT/man/${1%(*}.${1//[^0-9]/}" | sed 's/.\x08//g' ;;
+  esac | tr -s ' \n' ' '
+}
+
+@test "each question that users of other tools ask is answered where questions.md says" {
+  command -v mandoc >/dev/null || skip "no mandoc"
+  local line page words missing=0
+  while read -r line; do
+    page=$(sed 's/.* — \([^ ]*\) ".*/\1/' <<<"$line")
+    words=$(sed 's/.* — [^ ]* "\(.*\)"$/\1/' <<<"$line")
+    [ -e "$page" ] || plain "$page" >"$page"
+    grep -qF -- "$words" "$page" || { echo "$line"; missing=$((missing + 1)); }
+  done < <(grep '^[0-9]*\. ' "$ROOT/tests/questions.md")
+  [ "$(grep -c '^[0-9]*\. ' "$ROOT/tests/questions.md")" -ge 60 ]
+  [ "$missing" = 0 ]
+}
+
+# runs_dry LINE: a line of an example that begins with evwatch is understood, whatever stands around it.
+runs_dry() {
+  local line words
+  line=$(sed 's/  *# .*//; s/ *&* *$//' <<<"$1")
+  case $line in *'evwatch help'* | *'evwatch check'* | *'evwatch next'*) words=${line#*evwatch } ;;
+  *) words="-n $(sed 's/^.*| evwatch //; s/^[ $]*evwatch //; s/ && .*//' <<<"$line")" ;;
+  esac
+  eval "run_ev $words"
+  [ "$status" = 0 ] || { echo "$line: $output"; return 1; }
+}
+
+# programs: what the examples run is there, and does nothing.
+programs() {
+  local p
+  mkdir -p bin src upload photos assets
+  for p in bin/{make,node,go,nginx,mail,ban,unban,notify,cat,date} \
+    ./{server,import,sync,backup,next,migrate,report,thumbnails,notify,rotate-logs,convert}; do
+    printf '#!/bin/sh\n' >"$p"
+    chmod +x "$p"
+  done
+  PATH=$PWD/bin:$PATH
+}
+
+# site_rules: the file of rules of the README, with its indentation.
+site_rules() {
+  awk '/# site.rules/ { on = 1 } on && !/^    / { exit } on' "$ROOT/README.md" >site.rules
+  [ "$(grep -c : site.rules)" -ge 6 ]
+}
+
+@test "each example of the README, the recipes and the tutorial is understood" {
+  command -v mandoc >/dev/null || skip "no mandoc"
+  programs
+  echo path >names
+  git init -q . && git add names
+  site_rules
+  while IFS= read -r line; do runs_dry "$line"; done < <(grep -E '^    (\$ )?evwatch ' "$ROOT/README.md")
+  while IFS= read -r line; do runs_dry "$line"; done < <("$EV" help recipes | grep '^    evwatch ')
+  while IFS= read -r line; do runs_dry "$line"; done < <(grep -E '^(git ls-files \| )?evwatch ' "$ROOT/man/evwatch-tutorial.7")
+  while IFS= read -r line; do runs_dry "$line"; done < <(sed -n 's/^\.Dl //p' "$ROOT/man/evwatch-tutorial.7")
+}
+
+@test "each file of rules of the README, the recipes and the tutorial can be pasted as it stands" {
+  programs
+  site_rules
+  run_ev check -f site.rules
+  [ "$status" = 0 ] || { echo "$output"; return 1; }
+  "$EV" help recipes >recipes
+  # A recipe of rules is a paragraph without a line that begins with evwatch.
+  awk -v RS= '!/\n    evwatch /' recipes | grep '^    [a-z]*: ' >all
+  [ "$(wc -l <all)" -ge 6 ]
+  awk -v RS= '!/\n    evwatch /' recipes >paragraphs
+  while IFS= read -r line; do
+    case $line in '    '*) echo "${line#    }" >>part ;; *) : >part ;; esac
+    [ -s part ] || continue
+    "$EV" check -f part >said 2>&1 || grep -q 'there is no rule' said || { cat part said; return 1; }
+  done <paragraphs
+  sed -n '/^css: /,/^\.Ed/p' "$ROOT/man/evwatch-tutorial.7" | grep -v '^\.' >tutorial.rules
+  run_ev check -f tutorial.rules
+  [ "$status" = 0 ] || { echo "$output"; return 1; }
+}
+
+@test "the manual has the recipes that evwatch help recipes prints" {
+  command -v mandoc >/dev/null || skip "no mandoc"
+  plain 'evwatch(1)' >page
+  "$EV" help recipes >recipes
+  while IFS= read -r line; do
+    grep -qF -- "$(tr -s ' ' <<<"${line#    }")" page || { echo "not in the manual: $line"; return 1; }
+  done < <(grep . recipes)
+}

@@ -52,8 +52,11 @@ static int tables_of(const struct line *l, const struct option *tables[MOST_TABL
 	tables[n++] = process_options;
 	if (l->kind)
 		tables[n++] = l->kind->options;
-	if (!l->kind || !l->kind->takes_no_command)
+	if (!l->kind || !l->kind->takes_no_command) {
 		tables[n++] = job_options;
+		tables[n++] = rule_options;
+		tables[n++] = sieve_options;
+	}
 	tables[n++] = print_options;
 	return n;
 }

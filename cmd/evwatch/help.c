@@ -2,6 +2,7 @@
 #include "help.h"
 
 #include "options.h"
+#include "recipes.h"
 #include "tools.h"
 
 #include "reactor/reactor.h"
@@ -115,6 +116,10 @@ int tool_help(int argc, char **argv)
 
 	if (argc < 2) {
 		help_print();
+		return 0;
+	}
+	if (strcmp(argv[1], "recipes") == 0) {
+		recipes_print();
 		return 0;
 	}
 	if (help_print_of(argv[1]))

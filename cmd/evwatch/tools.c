@@ -81,9 +81,10 @@ const struct tool tools[] = {
 		 "  evwatch completions fish >~/.config/fish/completions/evwatch.fish\n",
      .run = tool_completions},
     {.name = "help",
-     .arguments = "[KIND|TOOL]",
-     .summary = "the help of evwatch, of a kind or of a tool",
-     .examples = "  evwatch help file\n",
+     .arguments = "[KIND|TOOL|recipes]",
+     .summary = "the help of evwatch, of a kind or of a tool, or lines for what is done most",
+     .examples = "  evwatch help file\n"
+		 "  evwatch help recipes\n",
      .run = tool_help},
     {0},
 };
