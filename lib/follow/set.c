@@ -223,10 +223,8 @@ static void join(struct follow_set *set, const char *rule)
 	int fd;
 
 	set->joined = true;
-	set->dirs =
-	    (struct inotify_user){.calls = &dirs_calls, .rule = rule, .priority = PRIORITY_DEFAULT};
-	set->ends =
-	    (struct inotify_user){.calls = &ends_calls, .rule = rule, .priority = PRIORITY_DEFAULT};
+	set->dirs = (struct inotify_user){.calls = &dirs_calls, .priority = PRIORITY_DEFAULT};
+	set->ends = (struct inotify_user){.calls = &ends_calls, .priority = PRIORITY_DEFAULT};
 	if (inotify_join(set->inotify, &set->dirs, NULL, 0, &e) < 0 ||
 	    inotify_join(set->inotify, &set->ends, NULL, 0, &e) < 0) {
 		log_warn(rule, "%s: paths are looked at every second: %s", e.what, e.hint);
