@@ -173,7 +173,7 @@ uninstall:
 	    $(SHARE)/man/man7/evwatch-tutorial.7 $(COMPLETIONS:%=$(SHARE)/%) $(UNITS)/system/evwatch@.service $(UNITS)/user/evwatch@.service
 
 deb: all
-	@packages/deb $(BUILD) $(VERSION)
+	@.packages/deb $(BUILD) $(VERSION)
 
 dist:
 	@mkdir -p $(BUILD)
