@@ -180,7 +180,7 @@ mail: ended web --failed -- mail -s "$1: $2" root
 E
   run_ev -q -f site.rules
   [ "$status" = 9 ]
-  [ "$(grep -c -- '-s web: 9 root' mail.log)" -ge 2 ]
+  grep -q -- '-s web: 9 root' mail.log
 }
 
 @test "a failed night job is tried again, and mailed only when it stays failed" {
