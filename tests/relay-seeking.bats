@@ -91,7 +91,7 @@ if sys.argv[2] == "reset": s.send(b"x"); s.setsockopt(socket.SOL_SOCKET, socket.
 s.close()
 P
   done
-  until_ok '[ "$(grep -c "left by the client\|no target" err)" = 2 ]'
+  until_ok '[ "$(grep -c ", left by the client\|, no target" err)" = 2 ]'
 }
 
 @test "a reset of the client is passed on while the target does not read" {
