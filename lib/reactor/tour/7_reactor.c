@@ -126,7 +126,8 @@ int main(int argc, char **argv)
 	watch(r, &control, port, 1, on_control, PRIORITY_FIRST);
 	watch(r, &listener, port, 0, on_connection, PRIORITY_DEFAULT);
 	must(reactor_run(r), "reactor_run");
-	drop_others(r, NULL);
+	while (clients)
+		drop(r, clients);
 	reactor_free(r);
 	printf("over, on %ld calls\n", served);
 	return 0;

@@ -390,7 +390,7 @@ static bool go_on_after(struct seeker *k, const char *why)
 {
 	bool called = false;
 
-	k->called = &called;
+	k->called = &called; /* cppcheck-suppress autoVariables; reset below, if k is left */
 	k->state = SEEK_CONNECTING;
 	if (k->next < k->n)
 		try_datagrams(k, why);
@@ -406,7 +406,7 @@ bool seeker_start(struct seeker *k, const struct address *remote)
 	bool called = false;
 
 	k->client = targets_hash_client(remote);
-	k->called = &called;
+	k->called = &called; /* cppcheck-suppress autoVariables; reset below, if k is left */
 	choose_next(k);
 	if (!called)
 		k->called = NULL;
