@@ -272,3 +272,58 @@ PYTHON
   [ "$status" = 2 ]
   grep -q -- '--contain: not there yet' <<<"$output"
 }
+
+# ids_of PID: its real, effective, saved and file-system user and group.
+ids_of() {
+  sed -n 's/^[UG]id:\t//p' "/proc/$1/status" | tr '\n\t' '  '
+}
+
+@test "--user: what only root may bind is served, and nobody stays root" {
+  [ "$(id -u)" = 0 ] || skip "only root can become another user"
+  mkdir -m 700 private
+  local low=$((RANDOM % 400 + 600))
+  start --user nobody --control private/ctl -e "web: listen 127.0.0.1:$low -- id -u" -e 'tick: every 50ms -- id -G' --output all
+  [ "$(port web)" = $low ]
+  local nobody
+  nobody="$(id -u nobody) $(id -g nobody)"
+  wanted=$(awk '{ print $1, $1, $1, $1, $2, $2, $2, $2 }' <<<"$nobody")
+  until_ok '[ "$(ids_of "$P" | xargs)" = "$wanted" ]'
+  [ "$(ids_of "$(loop_pid)" | xargs)" = "$wanted" ]
+  [ "$(timeout 100 nc -N 127.0.0.1 $low </dev/null)" = "$(id -u nobody)" ]
+  until_ok 'grep -qx "$(id -G nobody)" all'
+  stop
+  [ "$STATUS" = 143 ]
+}
+
+@test "--user is refused beside what needs root while it runs, and for a user that is not there" {
+  for rule in 'every 1s --run-as root -- id' 'file . --fanotify'; do
+    # shellcheck disable=SC2086 # several words
+    run_ev --user nobody $rule
+    [ "$status" = 2 ]
+    grep -q 'exclude each other' <<<"$output"
+  done
+  run_ev --user nosuchuser every 1s
+  [ "$status" = 2 ]
+  grep -q -- '--user: there is no user "nosuchuser"' <<<"$output"
+}
+
+@test "who may not become another user is told so, and nothing is run" {
+  [ "$(id -u)" = 0 ] || skip "needs another user to start as"
+  command -v setpriv >/dev/null || skip "no setpriv"
+  chmod 755 .
+  cp "$EV" evwatch && chmod 755 evwatch
+  run timeout 100 setpriv --reuid=65534 --regid=65534 --clear-groups ./evwatch --user root after 0 -- touch ran
+  [ "$status" = 1 ]
+  grep -q 'cannot become the user root: Operation not permitted' <<<"$output"
+  [ ! -e ran ]
+}
+
+@test "set-user-id is refused" {
+  [ "$(id -u)" = 0 ] || skip "only root can make such a program"
+  cp "$EV" evwatch
+  chown 65534 evwatch
+  chmod 4755 evwatch
+  run timeout 100 ./evwatch after 0
+  [ "$status" = 1 ] || skip "this file system knows no set-user-id"
+  grep -q 'set-user-id is refused' <<<"$output"
+}

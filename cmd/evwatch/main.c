@@ -4,6 +4,7 @@
 #include "help.h"
 #include "options.h"
 #include "pidfile.h"
+#include "privileges.h"
 #include "tools.h"
 
 #include "base/error.h"
@@ -14,6 +15,7 @@
 #include "process/descendants.h"
 #include "process/guard.h"
 #include "process/launch.h"
+#include "process/user.h"
 #include "reactor/reactor.h"
 
 #include <locale.h>
@@ -141,7 +143,8 @@ static void set_up_log(const struct process_options *o)
 }
 
 static struct engine_end run_engine(struct reactor *r, const struct process_options *o,
-				    struct rules *rules, struct guard *guard, struct sink *errors,
+				    struct rules *rules, struct guard *guard,
+				    const struct user *user, struct sink *errors,
 				    const struct inherited *inherited)
 {
 	struct engine_config config = {
@@ -153,6 +156,7 @@ static struct engine_end run_engine(struct reactor *r, const struct process_opti
 	    .control = o->control,
 	    .live_line = has_screen(o) && !o->quiet,
 	    .guard = guard,
+	    .user = user,
 	    .reread = command_line_reread,
 	    .reread_context = (void *)o,
 	    .errors = errors,
@@ -175,7 +179,7 @@ static struct engine_end run_engine(struct reactor *r, const struct process_opti
 }
 
 static struct engine_end run_loop(const struct process_options *o, struct rules *rules,
-				  struct guard *guard)
+				  struct guard *guard, const struct user *user)
 {
 	struct engine_end end = {.status = 2};
 	struct inherited inherited;
@@ -198,7 +202,7 @@ static struct engine_end run_loop(const struct process_options *o, struct rules 
 		tell_error(&e);
 	} else {
 		log_set_writer(write_log, log);
-		end = run_engine(r, o, rules, guard, log, &inherited);
+		end = run_engine(r, o, rules, guard, user, log, &inherited);
 		log_set_writer(NULL, NULL);
 		sink_flush(log, 1000000000);
 		sink_close(log);
@@ -208,7 +212,8 @@ static struct engine_end run_loop(const struct process_options *o, struct rules 
 }
 
 /* With the guardian this goes on in its child: the guardian ends as the child does. */
-static struct engine_end run_guarded(const struct process_options *o, struct rules *rules)
+static struct engine_end run_guarded(const struct process_options *o, struct rules *rules,
+				     const struct user *user)
 {
 	struct engine_end end = {.status = 1};
 	struct guard *guard = NULL;
@@ -223,13 +228,13 @@ static struct engine_end run_guarded(const struct process_options *o, struct rul
 		}
 	}
 	if (!o->no_guard)
-		guard = guard_start(rules_claimed_signals(rules), &e);
+		guard = guard_start(rules_claimed_signals(rules), user, &e);
 	if ((!o->no_guard && !guard) || (o->no_guard && descendants_adopt() < 0)) {
 		if (o->no_guard)
 			error_errno(&e, "cannot become a subreaper");
 		tell_error(&e);
 	} else {
-		end = run_loop(o, rules, guard);
+		end = run_loop(o, rules, guard, user);
 		guard_free(guard);
 	}
 	if (o->pidfile)
@@ -239,12 +244,22 @@ static struct engine_end run_guarded(const struct process_options *o, struct rul
 
 static struct engine_end run(const struct process_options *o, struct rules *rules)
 {
+	struct user user = {0};
+	struct engine_end end;
+	struct error e;
+
 	if (o->dry_run) {
 		return (struct engine_end){.status = printed(rules_tell(rules, o->log == 1))};
 	}
 	signal(SIGCHLD, SIG_DFL); /* ignored, no child's end could be told */
 	signal(SIGPIPE, SIG_IGN); /* a gone reader is an error of write(2), not the end */
-	return run_guarded(o, rules);
+	if (privileges_find(&user, o, rules, &e) < 0) {
+		tell_error(&e);
+		return (struct engine_end){.status = 2};
+	}
+	end = run_guarded(o, rules, o->user ? &user : NULL);
+	user_release(&user);
+	return end;
 }
 
 int main(int argc, char **argv)
@@ -256,6 +271,11 @@ int main(int argc, char **argv)
 
 	if (fd_reserve_standard() < 0)
 		return 1;
+	if (privileges_are_lent()) {
+		fputs("evwatch: set-user-id is refused: its rules would run with lent privileges\n",
+		      stderr);
+		return 1;
+	}
 	setlocale(LC_CTYPE, "");
 	if (argc > 1 && tool_find(argv[1]))
 		return run_tool(tool_find(argv[1]), argc - 1, argv + 1);

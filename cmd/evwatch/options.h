@@ -30,6 +30,7 @@ struct process_options {
 	bool stdin_quit;
 	char *ready_file;
 	char *pidfile;
+	char *user;
 	/* The command line itself, to be read again; borrowed. */
 	char **arguments;
 	int n_arguments;

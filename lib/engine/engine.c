@@ -13,6 +13,7 @@
 #include "output/sink.h"
 #include "process/descendants.h"
 #include "process/guard.h"
+#include "process/user.h"
 #include "rule/rule.h"
 
 #include <errno.h>
@@ -208,8 +209,27 @@ static void tell_rules(const struct engine *e)
 		tell_rule(e->rules[i]);
 }
 
+/* All is bound and opened. The ready file is written first: its folder may be root's alone. */
+static int drop_privileges(struct engine *e)
+{
+	if (!e->config->user)
+		return 0;
+	if (engine_write_ready_file(e) < 0)
+		return -1;
+	if (user_become(e->config->user) < 0) {
+		log_error(NULL, "cannot become the user %s: %s", e->config->user->name,
+			  strerror(errno));
+		return -1;
+	}
+	if (e->config->guard)
+		guard_drop(e->config->guard);
+	return 0;
+}
+
 struct engine_end engine_run(struct engine *e)
 {
+	if (drop_privileges(e) < 0)
+		return (struct engine_end){.status = 1};
 	tell_rules(e);
 	for (size_t i = 0; i < e->n_rules; i++)
 		armed_start(e->rules[i]);
@@ -217,7 +237,7 @@ struct engine_end engine_run(struct engine *e)
 	log_debug(NULL, "%zu %s armed; the loop waits by %s", e->n_rules,
 		  e->n_rules == 1 ? "rule is" : "rules are", reactor_backend(e->reactor));
 	service_ready(e);
-	if (engine_write_ready_file(e) < 0)
+	if (!e->config->user && engine_write_ready_file(e) < 0)
 		engine_finish(e, 1, 0);
 	while (e->phase != ENGINE_DONE) {
 		if (reactor_run(e->reactor) == 0)

@@ -19,6 +19,7 @@ struct inherited;
 struct reactor;
 struct rules;
 struct sink;
+struct user;
 
 struct engine_config {
 	uint64_t count;         /* stop after so many runs (or printed events); 0: never */
@@ -31,9 +32,10 @@ struct engine_config {
 	/* Reads the rules again: 0, or -1 with rules->diagnostics filled. */
 	int (*reread)(void *context, struct rules *rules);
 	void *reread_context;
-	bool live_line;      /* standard error is a terminal for a live line about schedules */
-	struct guard *guard; /* NULL: --no-guard */
-	struct sink *errors; /* standard error, shared with the log */
+	bool live_line;          /* standard error is a terminal for a live line about schedules */
+	struct guard *guard;     /* NULL: --no-guard */
+	const struct user *user; /* who it becomes once all is open; NULL: it stays who it is */
+	struct sink *errors;     /* standard error, shared with the log */
 	const struct inherited *inherited;
 };
 

@@ -93,7 +93,7 @@ static void log_end(const struct armed_rule *a, const struct run_result *result)
 
 	if (!log_wants(LOG_INFO))
 		return;
-	duration_add(&b, result->duration / NS_PER_US * NS_PER_US);
+	duration_say(&b, result->duration);
 	log_info(a->rule->name, "run %llu ended after %s, status %d",
 		 (unsigned long long)result->ordinal, b.data, result->status);
 	buf_free(&b);

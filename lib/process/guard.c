@@ -52,7 +52,7 @@ struct guard {
 /* ---- the loop's side ------------------------------------------------------------------------- */
 
 /* Goes on in the child, whose end of the pair it returns; the parent is the guardian from here. */
-static int leave_guardian(uint64_t claimed)
+static int leave_guardian(uint64_t claimed, const struct user *user)
 {
 	sigset_t set, none;
 	int pair[2];
@@ -68,7 +68,7 @@ static int leave_guardian(uint64_t claimed)
 	pid = fork();
 	if (pid > 0) {
 		close(pair[0]);
-		guardian_main(pid, pair[1], claimed);
+		guardian_main(pid, pair[1], claimed, user);
 	}
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	close(pair[1]);
@@ -78,9 +78,9 @@ static int leave_guardian(uint64_t claimed)
 	return -1;
 }
 
-struct guard *guard_start(uint64_t claimed, struct error *e)
+struct guard *guard_start(uint64_t claimed, const struct user *user, struct error *e)
 {
-	int pair = leave_guardian(claimed);
+	int pair = leave_guardian(claimed, user);
 	struct guard *g = pair < 0 ? NULL : calloc(1, sizeof *g);
 
 	if (!g) {
@@ -152,6 +152,11 @@ void guard_claim(struct guard *g)
 	if (claimed != g->claimed)
 		tell_guardian(g, WORD_CLAIMED, claimed);
 	g->claimed = claimed;
+}
+
+void guard_drop(struct guard *g)
+{
+	tell_guardian(g, WORD_USER, 0);
 }
 
 void guard_screen(struct guard *g, bool has_region)

@@ -16,14 +16,19 @@
 struct error;
 struct guard;
 struct reactor;
+struct user;
 
 /*
  * Call first, with one thread and no descriptors of value open. Forks; returns in the child, which
  * runs the loop. The calling process stays behind as the guardian, never returns, and ends as the
  * child ended (same status, same signal). `claimed`: signals that rules watch, a bit each from
- * signal 1 on. NULL with `e` when it cannot fork.
+ * signal 1 on. `user`: who the guardian becomes with guard_drop; may be NULL. NULL with `e` when it
+ * cannot fork.
  */
-struct guard *guard_start(uint64_t claimed, struct error *e);
+struct guard *guard_start(uint64_t claimed, const struct user *user, struct error *e);
+
+/* This process has dropped its privileges: so does the guardian. */
+void guard_drop(struct guard *g);
 
 /* Lets the guardian's signals reach the reactor's watchers; `lost` is called when it is gone. */
 int guard_attach(struct guard *g, struct reactor *r, void (*lost)(void *context), void *context,

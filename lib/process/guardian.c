@@ -6,6 +6,7 @@
 #include "process/descendants.h"
 #include "process/keep_terminal.h"
 #include "process/notify.h"
+#include "process/user.h"
 #include "reactor/reactor.h"
 
 #include <errno.h>
@@ -34,10 +35,11 @@ struct guardian {
 	uint64_t claimed;
 	struct signal_info held[HELD];
 	size_t n_held;
-	int64_t first_int; /* 0: none yet */
-	int64_t deadline;  /* 0: nothing urgent is open */
-	int asked;         /* the urgent signal */
-	bool killed;       /* for want of an answer */
+	int64_t first_int;       /* 0: none yet */
+	int64_t deadline;        /* 0: nothing urgent is open */
+	int asked;               /* the urgent signal */
+	bool killed;             /* for want of an answer */
+	const struct user *user; /* NULL: privileges are kept */
 	struct kept_terminal terminal;
 };
 
@@ -197,6 +199,8 @@ static void hear_loop(struct guardian *g)
 			notify_send(m.text);
 		else if (m.word == WORD_SCREEN)
 			g->terminal.has_region = m.value != 0;
+		else if (m.word == WORD_USER && g->user && user_become(g->user) < 0)
+			kill(g->loop, SIGKILL); /* the loop could: nobody stays root behind it */
 	}
 }
 
@@ -287,9 +291,9 @@ static _Noreturn void guardian_run(struct guardian *g)
 	end_alike(g, status);
 }
 
-_Noreturn void guardian_main(pid_t loop, int pair, uint64_t claimed)
+_Noreturn void guardian_main(pid_t loop, int pair, uint64_t claimed, const struct user *user)
 {
-	struct guardian g = {.loop = loop, .pair = pair};
+	struct guardian g = {.loop = loop, .pair = pair, .user = user};
 	sigset_t set;
 
 	terminal_keep(&g.terminal);

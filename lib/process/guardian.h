@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct user;
+
 /*
  * What the two sides say to each other, one packet each. The guardian sends a struct signal_info
  * for every signal that it gets. The end of the stream is the death of the other.
@@ -21,6 +23,7 @@ enum guard_word {
 	WORD_CLAIMED, /* value: job-control signals that rules watch, a bit each from signal 1 on */
 	WORD_NOTIFY,  /* `text` is for the service manager (notify.h) */
 	WORD_SCREEN,  /* value: 1 while the terminal has a scroll region of ours */
+	WORD_USER,    /* the loop has dropped its privileges: so does the guardian */
 };
 
 struct guard_message {
@@ -50,8 +53,8 @@ static inline int guardian_urgent(int number)
 
 /*
  * Guards the loop's process until its end, and ends as it did. guardian_signals and SIGCHLD are
- * blocked. The end of `pair` is the guardian's own.
+ * blocked. The end of `pair` is the guardian's own. `user` is who it becomes (WORD_USER), or NULL.
  */
-_Noreturn void guardian_main(pid_t loop, int pair, uint64_t claimed);
+_Noreturn void guardian_main(pid_t loop, int pair, uint64_t claimed, const struct user *user);
 
 #endif

@@ -123,8 +123,10 @@ struct source_type {
 	const struct option *options;    /* of this kind alone; ends with a NULL name */
 	const struct refusal *refuses;   /* ends with NULL options; NULL: none */
 	bool takes_no_command;           /* relay */
-	bool needs_command;              /* it has no events to print (run, task) */
-	bool by_others;                  /* other rules run its command, or a hand (task) */
+	/* Does a rule like this need root while it runs? Optional: no. */
+	bool (*needs_root)(const void *config);
+	bool needs_command;  /* it has no events to print (run, task) */
+	bool by_others;      /* other rules run its command, or a hand (task) */
 	bool waits_for_room; /* paused while as many commands run as may (file, listen, lines) */
 	bool drains;  /* after stop it finishes what it carries, and calls ended then (relay) */
 	bool gathers; /* merges its events itself by `struct gather` (file) */

@@ -150,6 +150,12 @@ static void file_resume(struct source *base)
 	batch_review(s);
 }
 
+/* What its mark reports can be opened by root alone. */
+static bool file_needs_root(const void *config)
+{
+	return ((const struct file_config *)config)->fanotify;
+}
+
 const struct source_type source_file = {
     .name = "file",
     .summary = "when files or directories change",
@@ -161,6 +167,7 @@ const struct source_type source_file = {
     .events = file_events,
     .options = file_options,
     .waits_for_room = true,
+    .needs_root = file_needs_root,
     .gathers = true,
     .config_size = sizeof(struct file_config),
     .config_init = file_init,
