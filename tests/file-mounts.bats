@@ -6,7 +6,7 @@ load trees
 within() {
 	[ "$(id -u)" = 0 ] || skip "mounting needs root"
 	unshare -m true 2>/dev/null || skip "no mount namespace to be had here"
-	unshare -m bash -euc "$(declare -f watch until_true has_line lacks_line told lines_are)
+	unshare -m bash -euc "$(declare -f watch until_true until_ok has_line lacks_line told lines_are)
 		evwatch=$evwatch dir=$dir pids=()
 		trap 'kill \${pids[@]} 2>/dev/null || :; cat out err' EXIT
 		fresh() { : >\$dir/out; }
