@@ -39,6 +39,8 @@ says() {
 }
 
 @test "a value that is out of range is named with its range" {
+  says 'every 5 minutes -- date' 'a duration is one word: 30s, 5min, 2h'
+  says 'relay 8098 8098' 'it would connect to itself'
   says "cron '15 25 * * *' -- x" 'hour 25 is out of range 0 to 23'
   says "calendar 2026-13-01" 'month 13 is out of range 1 to 12'
   says '-w 0 every 1s' '--within: must be more than nothing'
@@ -156,4 +158,11 @@ site_rules() {
   while IFS= read -r line; do
     grep -qF -- "$(tr -s ' ' <<<"${line#    }")" page || { echo "not in the manual: $line"; return 1; }
   done < <(grep . recipes)
+}
+
+@test "150 wrong inputs are answered as messages.txt has it, and nothing is run" {
+  [ "$(grep -c '^\$ evwatch' "$ROOT/tests/messages.txt")" -ge 150 ]
+  # After a change that is meant: tests/messages build/evwatch <tests/messages.txt, in an empty folder.
+  "$ROOT/tests/messages" "$EV" <"$ROOT/tests/messages.txt" >said
+  diff "$ROOT/tests/messages.txt" said
 }

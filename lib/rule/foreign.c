@@ -182,30 +182,33 @@ int foreign_cron_line(struct error *e, const struct word *words, size_t n)
 	return 0;
 }
 
-/* "5 minutes" is "5minutes" here. */
-static bool is_split_duration(char *const *words, size_t n, char *joined, size_t room)
+/* "5 minutes": the unit is a word of its own. */
+static bool is_split_duration(char *const *words, size_t n)
 {
+	static const char *const units[] = {"s",   "m",   "h",    "d",   "w",
+					    "sec", "min", "hour", "day", "week"};
 	struct error e;
 	int64_t ns;
 
-	if (n < 2)
+	if (n < 2 || duration_parse(words[0], &ns, &e) < 0)
 		return false;
-	snprintf(joined, room, "%s%s", words[0], words[1]);
-	return duration_parse(words[1], &ns, &e) < 0 && duration_parse(joined, &ns, &e) == 0;
+	for (size_t i = 0; i < ARRAY_LENGTH(units); i++)
+		if (strcmp(words[1], units[i]) == 0 ||
+		    (units[i][1] && strncmp(words[1], units[i], strlen(units[i])) == 0))
+			return true;
+	return false;
 }
 
 void foreign_arguments(struct error *e, const char *kind, char *const *words, size_t n)
 {
-	char joined[32];
-
 	if (strcmp(kind, "cron") == 0 && n >= 5)
 		error_hint(e, "quote the expression, or the shell expands its asterisks: "
 			      "cron '15 3 * * *'");
 	else if (strcmp(kind, "calendar") == 0)
 		error_hint(e, "an expression is one word, in quotes: calendar 'Mon..Fri 09:00'; a "
 			      "command comes after \"--\"");
-	else if (is_split_duration(words, n, joined, sizeof joined))
-		error_hint(e, "a duration is one word: %s", joined);
+	else if (is_split_duration(words, n))
+		error_hint(e, "a duration is one word: 30s, 5min, 2h");
 	else
 		error_hint(e, "a command comes after \"--\"");
 }

@@ -126,6 +126,11 @@ int relay_config_arguments(void *config, char *const *words, size_t n, struct er
 		if (parse_endpoint(target, words, i, e) < 0)
 			return -1;
 		c->n_targets++;
+		if (strcmp(words[i], words[0]) == 0) {
+			error_set(e, "%s is the relay itself: it would connect to itself",
+				  words[i]);
+			return error_at(e, (int)i, 0);
+		}
 		if (!is_in_family(c, target)) {
 			error_set(e, "%s cannot be connected to from the address of --bind",
 				  words[i]);
