@@ -59,6 +59,7 @@ struct uring_state {
 	int set;    /* epoll, or -1 */
 	int signal; /* an eventfd by which the ring wakes the set (io_uring_register_eventfd(3)) */
 	bool milliseconds_only;
+	bool owed; /* the ring may have work that only a call of ours lets it do */
 	unsigned quiet;
 	struct epoll_event events[EPOLL_ROUND];
 };
@@ -218,6 +219,7 @@ static bool set_open(struct uring_state *s)
 	if (s->set >= 0)
 		return true;
 	s->quiet = 0;
+	s->owed = true; /* what the ring deferred before this signals nothing */
 	s->set = epoll_create1(EPOLL_CLOEXEC);
 	s->signal = linux_eventfd();
 	if (s->set < 0 || s->signal < 0 || uring_signal_by(&s->ring, s->signal) < 0 ||
@@ -322,8 +324,8 @@ static bool take_answers(struct uring_state *s, struct reactor *r)
 /* EBUSY, EAGAIN: the next wait will do better, once these answers are taken. */
 static int enter(struct uring_state *s, unsigned answers, int64_t wait)
 {
-	if (uring_enter(&s->ring, answers, wait) < 0 && errno != EINTR && errno != EBUSY &&
-	    errno != EAGAIN)
+	s->owed = uring_enter(&s->ring, answers, wait) < 0;
+	if (s->owed && errno != EINTR && errno != EBUSY && errno != EAGAIN)
 		return -1;
 	return 0;
 }
@@ -334,9 +336,9 @@ static int set_dispatch(struct uring_state *s, struct reactor *r, int64_t wait)
 	bool ring = false;
 	int n;
 
-	if (uring_has_unsubmitted(&s->ring) && enter(s, 0, 0) < 0)
+	if ((s->owed || uring_has_unsubmitted(&s->ring)) && enter(s, 0, 0) < 0)
 		return -1;
-	if (take_answers(s, r))
+	if (take_answers(s, r) || s->owed)
 		wait = 0;
 	n = epoll_wait_for(s->set, s->events, wait, &s->milliseconds_only);
 	if (n < 0)
