@@ -193,11 +193,11 @@ END
   : >log
   start lines log --follow
   strace -qq -o trace -e trace=pread64 -e inject=pread64:error=ESTALE:when=1 -p "$(loop_pid)" 3>&- &
+  STARTED+=($!)
   until_ok "grep -q '^TracerPid:.[1-9]' /proc/$(loop_pid)/status"
   echo one >>log
   has one
   grep -q 'cannot read log: Stale file handle' err
-  kill %2
   echo two >>log
   came one two
 }
@@ -208,6 +208,7 @@ END
   exec 7<>f
   start lines f
   strace -qq -o trace -P "$PWD/f" -e trace=read -e inject=read:error=EPIPE:when=1 -p "$(loop_pid)" 3>&- &
+  STARTED+=($!)
   until_ok "grep -q '^TracerPid:.[1-9]' /proc/$(loop_pid)/status"
   echo one >&7
   has one

@@ -41,7 +41,7 @@ void notify_send(const char *text)
 	size_t length = path ? strlen(path) : 0;
 	int fd;
 
-	if (!notify_wanted() || length >= sizeof a.sun_path)
+	if (!path || !notify_wanted() || length >= sizeof a.sun_path)
 		return;
 	memcpy(a.sun_path, path, length);
 	if (*path == '@')
