@@ -106,7 +106,7 @@ programs() {
   local p
   mkdir -p bin src upload photos assets
   for p in bin/{make,node,go,nginx,mail,ban,unban,notify,cat,date} \
-    ./{server,import,sync,backup,next,migrate,report,thumbnails,notify,rotate-logs,convert}; do
+    ./{server,serve,import,sync,backup,next,migrate,report,thumbnails,notify,rotate-logs,convert,deploy}; do
     printf '#!/bin/sh\n' >"$p"
     chmod +x "$p"
   done
@@ -129,6 +129,85 @@ site_rules() {
   while IFS= read -r line; do runs_dry "$line"; done < <("$EV" help recipes | grep '^    evwatch ')
   while IFS= read -r line; do runs_dry "$line"; done < <(grep -E '^(git ls-files \| )?evwatch ' "$ROOT/man/evwatch-tutorial.7")
   while IFS= read -r line; do runs_dry "$line"; done < <(sed -n 's/^\.Dl //p' "$ROOT/man/evwatch-tutorial.7")
+}
+
+# blocks: the literal blocks of evwatch(1), each ended by an empty line; the recipes come last.
+blocks() {
+  sed -n '/^\.Sh RECIPES/q; /^\.Bd -literal/,/^\.Ed/p' "$ROOT/man/evwatch.1" |
+    sed "/^\.Bd/d; s/^\.Ed//; s/\\\\(aq/'/g; s/\\\\e/\\\\/g"
+}
+
+@test "each example of evwatch(1) is understood" {
+  programs
+  site_rules
+  blocks >examples
+  [ "$(grep -c . examples)" -ge 50 ]
+  while IFS= read -r line; do runs_dry "${line% | head*}"; done < <(grep -E '^(make .*\| )?evwatch ' examples | grep -v '^evwatch trigger')
+  # Rules are the blocks whose first line begins with a name.
+  awk -v RS= -v ORS='\n\n' '/^[a-z]*: /' examples >rules
+  [ "$(grep -c '^[a-z]*: ' rules)" -ge 10 ]
+  local n=0
+  while IFS= read -r line; do
+    [ -n "$line" ] && echo "$line" >>part && continue
+    run_ev check -f part
+    [ "$status" = 0 ] || { cat part; echo "$output"; return 1; }
+    n=$((n + 1))
+    rm part
+  done <rules
+  [ "$n" -ge 5 ]
+}
+
+# table_options: every long option that the help of evwatch, of its kinds and of its tools lists.
+table_options() {
+  local of
+  for of in '' $("$EV" --help | sed -n '/^Kinds/,/^$/s/^  \([a-z]*\) .*/\1/p; s/^Tools: //p'); do
+    "$EV" $of --help
+  done | grep -oE -- '--[a-z][a-z-]+' | sort -u
+}
+
+# manual_options PATTERN FILE...: every long option on the lines of pages that match.
+manual_options() {
+  grep -hE -- "$@" | grep -oE -- '(Fl|,) -[a-z][a-z-]+' | sed 's/.* -/--/' | sort -u
+}
+
+@test "every option has its entry in evwatch(1), and the manuals have no other options" {
+  table_options >tables
+  [ "$(wc -l <tables)" -ge 100 ]
+  manual_options '^\.It ' "$ROOT/man/evwatch.1" >entries
+  diff tables entries
+  manual_options . "$ROOT"/man/evwatch* >named
+  [ -z "$(comm -13 tables named)" ] || { comm -13 tables named; return 1; }
+}
+
+@test "manuals and README are written in plain words" {
+  command -v mandoc >/dev/null || skip "no mandoc"
+  local page phrase found=0
+  for page in README 'evwatch(1)' 'evwatch-rules(5)' 'evwatch-tutorial(7)' 'reactor(3)'; do
+    plain "$page" >page
+    [ "$(wc -c <page)" -ge 2000 ]
+    while IFS= read -r phrase; do
+      grep -qiE -- "$phrase" page || continue
+      echo "$page: $phrase"
+      found=1
+    done <<'END'
+\b(is|are|was|were|be|been|being) told\b
+\btells? (errors|all|of)\b
+what becomes of
+\bwhom\b
+makes the reading wait
+a look that
+such a one
+(is|are) there by now
+(is|are) not there any ?more
+takes? (the )?place of
+gives? way
+in doubt
+of the past
+goes behind
+behind .?--
+END
+  done
+  [ "$found" = 0 ]
 }
 
 @test "each file of rules of the README, the recipes and the tutorial can be pasted as it stands" {
