@@ -107,9 +107,9 @@ end" ]'
 }
 
 @test "colours are for terminals, one stream at a time" {
-  run script -qec "'$EV' -1 -e 't: after 1ms --tag -- echo out; echo err >&2' 2>err" /dev/null
+  run script -qec "'$EV' -q -1 -e 't: after 1ms --tag -- echo out; echo err >&2' 2>err" /dev/null
   [[ $output = *$'\e['*"t:"*$'\e[0m out'* ]]
   [ "$(cat err)" = "t: err" ]
-  NO_COLOR=1 run script -qec "'$EV' -1 -e 't: after 1ms --tag -- echo out'" /dev/null
+  NO_COLOR=1 run script -qec "'$EV' -q -1 -e 't: after 1ms --tag -- echo out'" /dev/null
   [ "$output" = $'t: out\r' ]
 }

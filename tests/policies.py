@@ -60,7 +60,8 @@ class Case:
             return ""
 
     def log(self, pattern):
-        return re.findall(pattern, self.text("err"), re.M)
+        lines = re.sub(r"^[0-9:.]+ (?=evwatch: )", "", self.text("err"), flags=re.M)  # the time of day
+        return re.findall(pattern, lines, re.M)
 
     # ---- events
 
@@ -114,13 +115,13 @@ class Case:
     # ---- what was seen
 
     def events(self):
-        return len(self.log(rf"^evwatch: {self.kind}1: (?!run |stopp)\w+(?: |$)"))
+        return len(self.log(rf"^evwatch: {self.kind}1: (?!run |stopp|on )\w+(?: |$)"))
 
     def begun(self):
         return len(re.findall("^begin", self.text("trace"), re.M))
 
     def statuses(self):
-        return [int(s) for s in self.log(r"run \d+ ended after \S+, status (\d+)")]
+        return [int(s) for s in self.log(r"run \d+ ended after [^,]+, status (\d+)")]
 
     def most_at_once(self):
         now = most = 0
