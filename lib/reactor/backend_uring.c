@@ -6,10 +6,9 @@
  * one that is no longer wanted is removed, and completions of older polls are known by their
  * number.
  *
- * A poll that fires as soon as it is armed costs two and a half times what epoll asks for a
- * descriptor that is always ready. So those that do it a few times running go to an epoll(7) set
- * beside the ring, which an eventfd of the ring wakes, too: the wait is one of epoll then. When the
- * set is quiet for long it is given up, and the ring has all of them again.
+ * (An epoll set beside the ring for what is always ready would be quicker, but nothing wakes it for
+ * the ring: with deferred work the ring's descriptor does not, and its eventfd is signalled once at
+ * most where the wake-up itself comes from an eventfd (seen on Linux 6.18).)
  *
  * The kernel finds a poll to remove in one of a few lists, the youngest first. In the order in
  * which they were armed 19,000 removals would look at 150 polls each; they are removed youngest
@@ -25,25 +24,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum {
-	ENTRIES = 1024,
-	HOT = 3,          /* so often running a poll fired at once: the set is cheaper */
-	NEVER_HOT = 255,  /* epoll refuses it: a regular file */
-	MOST_QUIET = 256, /* waits in which the ring had something, and the set nothing */
-};
+enum { ENTRIES = 1024 };
 
 #define NOT_A_POLL UINT64_MAX /* user_data of removals: nobody waits for their result */
-#define THE_RING   UINT32_MAX /* in the set: no descriptor */
 
 /* What is asked of the kernel for a descriptor. */
 struct poll_slot {
 	uint32_t generation; /* the loop's */
 	uint32_t number;     /* of the poll in flight: older completions are stale */
 	uint16_t interest;   /* 0: none */
-	uint8_t at_once;     /* so often running it fired at once */
 	bool armed;
 	bool to_arm;
-	bool in_set;
 };
 
 struct uring_state {
@@ -51,24 +42,16 @@ struct uring_state {
 	struct poll_slot *slots; /* by descriptor */
 	size_t n_slots;
 	uint32_t last_number;
-	uint32_t old_number; /* the last of the turn before: what is younger fired at once */
 	int to_arm[ENTRIES]; /* when there are more: all that are marked so, from `first` on */
 	size_t n_to_arm, first;
 	uint64_t *removals; /* names of polls */
 	size_t n_removals, removals_capacity;
-	int set;    /* epoll, or -1 */
-	int signal; /* an eventfd by which the ring wakes the set (io_uring_register_eventfd(3)) */
-	bool milliseconds_only;
-	bool owed; /* the ring may have work that only a call of ours lets it do */
-	unsigned quiet;
-	struct epoll_event events[EPOLL_ROUND];
 };
 
 static int polls_open(void *state, struct reactor_error *e)
 {
 	struct uring_state *s = state;
 
-	s->set = s->signal = -1;
 	return uring_open(&s->ring, ENTRIES, e);
 }
 
@@ -76,8 +59,6 @@ static void polls_close(void *state)
 {
 	struct uring_state *s = state;
 
-	fd_close(&s->set);
-	fd_close(&s->signal);
 	uring_close(&s->ring);
 	free(s->removals);
 	free(s->slots);
@@ -193,66 +174,8 @@ static void arm_noted(struct uring_state *s)
 	}
 }
 
-/* ---- the set of those that are always ready -------------------------------------------------- */
-
-static int set_control(struct uring_state *s, int how, int fd)
-{
-	const struct poll_slot *slot = &s->slots[fd];
-	struct epoll_event event = epoll_event_of((struct name){(uint32_t)fd, slot->generation},
-						  asked_for(slot->interest));
-
-	return epoll_ctl(s->set, how, fd, &event);
-}
-
-static void set_discard(struct uring_state *s)
-{
-	uring_signal_by(&s->ring, -1);
-	fd_close(&s->signal);
-	fd_close(&s->set);
-}
-
-/* Work that the ring defers to our next call wakes no epoll that watches the ring itself. */
-static bool set_open(struct uring_state *s)
-{
-	struct epoll_event event = epoll_event_of((struct name){THE_RING, 0}, IO_READ | IO_EDGE);
-
-	if (s->set >= 0)
-		return true;
-	s->quiet = 0;
-	s->owed = true; /* what the ring deferred before this signals nothing */
-	s->set = epoll_create1(EPOLL_CLOEXEC);
-	s->signal = linux_eventfd();
-	if (s->set < 0 || s->signal < 0 || uring_signal_by(&s->ring, s->signal) < 0 ||
-	    epoll_ctl(s->set, EPOLL_CTL_ADD, s->signal, &event) < 0)
-		set_discard(s);
-	return s->set >= 0;
-}
-
-/* Returns whether the set has it. */
-static bool set_take(struct uring_state *s, int fd)
-{
-	struct poll_slot *slot = &s->slots[fd];
-
-	slot->in_set = set_open(s) && (set_control(s, EPOLL_CTL_ADD, fd) == 0 ||
-				       (errno == EEXIST && set_control(s, EPOLL_CTL_MOD, fd) == 0));
-	slot->at_once = slot->in_set ? 0 : NEVER_HOT;
-	return slot->in_set;
-}
-
-static void set_close(struct uring_state *s)
-{
-	set_discard(s);
-	for (size_t fd = 0; fd < s->n_slots; fd++) {
-		if (!s->slots[fd].in_set)
-			continue;
-		s->slots[fd].in_set = false;
-		note_to_arm(s, (int)fd);
-	}
-}
-
 /* ---- changes --------------------------------------------------------------------------------- */
 
-/* ENOENT in the set: it is another file by now. */
 static int polls_add(void *state, int fd, unsigned before, unsigned interest, uint32_t generation)
 {
 	struct uring_state *s = state;
@@ -264,10 +187,6 @@ static int polls_add(void *state, int fd, unsigned before, unsigned interest, ui
 	slot = &s->slots[fd];
 	slot->generation = generation;
 	slot->interest = (uint16_t)(interest | IO_HANGUP);
-	slot->in_set = slot->in_set && set_control(s, EPOLL_CTL_MOD, fd) == 0;
-	if (slot->in_set)
-		return 0;
-	slot->at_once = 0;
 	note_to_arm(s, fd);
 	poll_disarm(s, fd);
 	return 0;
@@ -277,9 +196,6 @@ static void polls_del(void *state, int fd)
 {
 	struct uring_state *s = state;
 
-	if (s->slots[fd].in_set)
-		epoll_ctl(s->set, EPOLL_CTL_DEL, fd, NULL);
-	s->slots[fd].in_set = false;
 	poll_disarm(s, fd);
 	s->slots[fd].interest = 0;
 }
@@ -300,63 +216,25 @@ static void poll_ended(struct uring_state *s, struct reactor *r, uint64_t name, 
 		io_refused(r, fd); /* the watchers must hear of it */
 		return;
 	}
-	if (slot->at_once != NEVER_HOT)
-		slot->at_once = slot->number > s->old_number ? (uint8_t)(slot->at_once + 1) : 0;
-	if (slot->at_once != HOT || !set_take(s, fd))
-		note_to_arm(s, fd);
+	note_to_arm(s, fd);
 	io_ready(r, fd, slot->generation, (uint32_t)result);
 }
 
-/* Returns whether there was any. */
-static bool take_answers(struct uring_state *s, struct reactor *r)
+static void take_answers(struct uring_state *s, struct reactor *r)
 {
 	struct io_uring_cqe answer;
-	bool any = false;
 
-	while (uring_take(&s->ring, &answer)) {
+	while (uring_take(&s->ring, &answer))
 		if (answer.user_data != NOT_A_POLL)
 			poll_ended(s, r, answer.user_data, answer.res);
-		any = true;
-	}
-	return any;
 }
 
 /* EBUSY, EAGAIN: the next wait will do better, once these answers are taken. */
 static int enter(struct uring_state *s, unsigned answers, int64_t wait)
 {
-	s->owed = uring_enter(&s->ring, answers, wait) < 0;
-	if (s->owed && errno != EINTR && errno != EBUSY && errno != EAGAIN)
+	if (uring_enter(&s->ring, answers, wait) < 0 && errno != EINTR && errno != EBUSY &&
+	    errno != EAGAIN)
 		return -1;
-	return 0;
-}
-
-/* The set waits, also for the ring, which has what is new handed over first. */
-static int set_dispatch(struct uring_state *s, struct reactor *r, int64_t wait)
-{
-	bool ring = false;
-	int n;
-
-	if ((s->owed || uring_has_unsubmitted(&s->ring)) && enter(s, 0, 0) < 0)
-		return -1;
-	if (take_answers(s, r) || s->owed)
-		wait = 0;
-	n = epoll_wait_for(s->set, s->events, wait, &s->milliseconds_only);
-	if (n < 0)
-		return errno == EINTR ? 0 : -1;
-	for (int i = 0; i < n; i++) {
-		struct name name = epoll_name_of(&s->events[i]);
-
-		if (name.fd == THE_RING)
-			ring = true;
-		else
-			io_ready(r, (int)name.fd, name.generation, s->events[i].events);
-	}
-	if (ring && enter(s, 0, 0) < 0)
-		return -1;
-	take_answers(s, r);
-	s->quiet = ring && n == 1 ? s->quiet + 1 : 0;
-	if (s->quiet > MOST_QUIET)
-		set_close(s);
 	return 0;
 }
 
@@ -364,11 +242,8 @@ static int polls_dispatch(void *state, struct reactor *r, int64_t wait)
 {
 	struct uring_state *s = state;
 
-	s->old_number = s->last_number;
 	remove_noted(s);
 	arm_noted(s);
-	if (s->set >= 0)
-		return set_dispatch(s, r, wait);
 	if (enter(s, wait != 0, wait) < 0)
 		return -1;
 	take_answers(s, r);

@@ -106,11 +106,6 @@ static uint32_t unsubmitted(const struct uring *u)
 	return *u->sq_tail - __atomic_load_n(u->sq_head, __ATOMIC_ACQUIRE);
 }
 
-bool uring_has_unsubmitted(const struct uring *u)
-{
-	return unsubmitted(u) != 0;
-}
-
 int uring_enter(struct uring *u, uint32_t answers, int64_t wait)
 {
 	/* The kernel's own shape of a timespec (two 64-bit fields). */
@@ -140,14 +135,6 @@ struct io_uring_sqe *uring_sqe(struct uring *u)
 void uring_push(struct uring *u)
 {
 	__atomic_store_n(u->sq_tail, *u->sq_tail + 1, __ATOMIC_RELEASE);
-}
-
-int uring_signal_by(struct uring *u, int eventfd)
-{
-	unsigned how = eventfd < 0 ? IORING_UNREGISTER_EVENTFD : IORING_REGISTER_EVENTFD;
-
-	return (int)syscall(SYS_io_uring_register, u->fd, how, eventfd < 0 ? NULL : &eventfd,
-			    eventfd < 0 ? 0 : 1);
 }
 
 bool uring_take(struct uring *u, struct io_uring_cqe *answer)

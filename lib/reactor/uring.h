@@ -35,8 +35,6 @@ void uring_close(struct uring *u);
  */
 struct io_uring_sqe *uring_sqe(struct uring *u);
 void uring_push(struct uring *u);
-/* Is there something that uring_enter has to hand over? */
-bool uring_has_unsubmitted(const struct uring *u);
 
 /*
  * Hands over what was pushed, and waits for `answers` of them (0: not at all), at most `wait` ns
@@ -44,9 +42,6 @@ bool uring_has_unsubmitted(const struct uring *u);
  * EBUSY, EAGAIN where answers are to be taken first (io_uring_enter(2)).
  */
 int uring_enter(struct uring *u, uint32_t answers, int64_t wait);
-
-/* Has each new answer written to an eventfd, or no more (-1). Returns 0 or -1. */
-int uring_signal_by(struct uring *u, int eventfd);
 
 /* Takes the next answer, if there is one. */
 bool uring_take(struct uring *u, struct io_uring_cqe *answer);

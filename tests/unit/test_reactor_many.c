@@ -3,6 +3,7 @@
 
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 /* More are ready than one wait tells: each gets its turn. */
 static void test_fairness(void)
@@ -82,8 +83,61 @@ static void test_many(void)
 	close(ready);
 }
 
+/* A process that makes `fd` ready once this one waits. */
+static pid_t write_soon(int fd)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		usleep(50000);
+		eventfd_write(fd, 1);
+		_exit(0);
+	}
+	return pid;
+}
+
+/* One that was always ready is served in another way on io_uring(7): the rest must not be lost. */
+static void test_beside_hot(void)
+{
+	enum { OTHERS = 100 };
+	static struct probe hot, probes[OTHERS];
+	struct reactor *r = reactor_here();
+	int always = eventfd(1, EFD_NONBLOCK), now_and_then = eventfd(0, EFD_NONBLOCK);
+
+	probe_start(r, &hot, always, IO_READ);
+	for (int i = 0; i < OTHERS; i++)
+		probe_start(r, &probes[i], dup(now_and_then), IO_READ);
+	turns(r, 20);
+	take(always, 8);
+	turns(r, 20);
+	for (int round = 0; round < 3; round++) {
+		pid_t pid = write_soon(now_and_then);
+		int64_t end = clock_read(CLOCK_OF_LOOP) + INT64_C(10000000000), left;
+
+		while (count_called(probes, OTHERS) < OTHERS &&
+		       (left = end - clock_read(CLOCK_OF_LOOP)) > 0)
+			reactor_turn(r, left);
+		EQUAL(count_called(probes, OTHERS), OTHERS,
+		      "all others are told beside one that was always ready");
+		waitpid(pid, NULL, 0);
+		take(now_and_then, 8);
+		turns(r, 20);
+		for (int i = 0; i < OTHERS; i++)
+			probes[i].calls = 0;
+	}
+	io_stop(r, &hot.io);
+	for (int i = 0; i < OTHERS; i++) {
+		io_stop(r, &probes[i].io);
+		close(probes[i].io.fd);
+	}
+	reactor_free(r);
+	close(always);
+	close(now_and_then);
+}
+
 static const struct conformance cases[] = {
     {"fairness", test_fairness},
+    {"beside one that is always ready", test_beside_hot},
     {"19,000 descriptors", test_many},
     {0},
 };
