@@ -128,7 +128,9 @@ static int64_t plain_wait(struct reactor *r, int64_t wait)
 			continue;
 		plain_look(r, (enum clock)clock);
 		if (h->count) {
-			due = h->entries[HEAP_ROOT].key - clock_read((enum clock)clock);
+			if (__builtin_sub_overflow(h->entries[HEAP_ROOT].key,
+						   clock_read((enum clock)clock), &due))
+				due = 0; /* only what is long past is so far away */
 			most = due < 0 ? 0 : due < most ? due : most;
 		}
 		wait = wait < 0 || most < wait ? most : wait;

@@ -7,13 +7,16 @@
 
 #include <stdlib.h>
 
-/* The whole text as JSON; NULL where it is none. The text is a copy that is never freed. */
+/* The whole text as JSON; NULL where it is none. The text is a copy that lives
+ * until the next call. */
 static const struct json_value *json_of(const char *text)
 {
 	static struct json j;
+	static char *copy;
 	struct error e;
-	char *copy = strdup(text);
 
+	free(copy);
+	copy = strdup(text);
 	return json_read(&j, copy, strlen(copy), &e) < 0 ? NULL : j.values;
 }
 

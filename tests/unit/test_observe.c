@@ -317,8 +317,8 @@ static void open_world(void)
 
 static void close_world(void)
 {
+	observer_inotify.close(&w.observer.base); /* its listeners are in the nodes */
 	model_close(&w.model);
-	observer_inotify.close(&w.observer.base);
 	inotify_set_free(w.set);
 	reactor_free(w.loop);
 }
