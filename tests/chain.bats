@@ -105,10 +105,10 @@ failed b 1 1 0 none' ]
   mkdir d
   python3 -c '
 for i in range(12000): print("x" * 200 + "%05d" % i)' | (cd d && xargs touch)
-  run_ev -q -e 'b: file d --existing --runs 9 --stdin null -- echo $# >>runs; [ $EVWATCH_COUNT != 1 ]' -e 'ended b -- echo "$EVWATCH_EVENT $2" >>ends' --within 90s \
-    -e 'stop: ended b --last --runs 1 -- true'
+  run_ev -q -e 'b: file d --existing --runs 9 --stdin null -- echo $# >>runs; [ $EVWATCH_COUNT != 1 ]' -e 'a: ended b -- echo "$EVWATCH_EVENT $2" >>ends' --within 90s \
+    -e 'stop: ended a --last --runs 1 -- true'
   [ "$(lines_of runs)" -ge 2 ]
-  [ "$(cat ends)" = 'failed 1' ]
+  [ "$(head -1 ends)" = 'failed 1' ]
 }
 
 @test "ended waits for retries, and ends when the rules that it names have" {
@@ -117,7 +117,7 @@ for i in range(12000): print("x" * 200 + "%05d" % i)' | (cd d && xargs touch)
   [ "$output" = ok ]
 }
 
-@test "a chain of a thousand rules ends from its first rule on" {
+@test "a chain of 300 rules ends from its first rule on" {
   {
     echo 'r0: after 1ms -- true'
     for i in $(seq 300); do echo "r$i: ended r$((i - 1)) -- true"; done
