@@ -180,10 +180,11 @@ T
   start --pidfile pid every 1h
   local first=$P loop
   # The second stops behind its open(2) of the file, before it locks it.
-  strace -f -o /dev/null -P pid -e trace=openat -e inject=openat:signal=STOP:when=2 \
+  strace -f -o trace -P pid -e trace=openat -e inject=openat:signal=STOP:when=2 \
     "$EV" --no-guard --pidfile pid --ready-file ready2 every 1h 2>err2 3>&- &
   STARTED+=("$!")
-  until_ok "loop=\$(pgrep -P $! -x evwatch) && grep -q '^State:.[Tt]' /proc/\$loop/status"
+  until_ok "grep -q 'stopped by SIGSTOP' trace"
+  loop=$(pgrep -P $! -x evwatch)
   kill -TERM "$first"
   wait "$first" || true
   [ ! -e pid ]

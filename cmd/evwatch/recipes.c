@@ -16,8 +16,9 @@ static const struct recipe {
      "evwatch file upload --events close_write,move --each -j 2 -- ./import {}\n"},
     {"Only some extensions, in any case",
      "evwatch file photos --match '*.[jJ][pP][gG]' --match '*.[pP][nN][gG]' -- ./thumbnails {}\n"},
-    {"Wait for a port, or a line of a log",
-     "evwatch probe db:5432 --once --within 60s && ./migrate\n"
+    {"Wait for two ports, a URL, or a line of a log",
+     "evwatch probe db:5432 cache:6379 --all --once --within 60s && ./migrate\n"
+     "evwatch probe http://localhost:8080/health --once --within 60s\n"
      "evwatch lines app.log --follow --from start --match 'server is ready' --once --within 60s\n"},
     {"Keep a command running", "evwatch run --restart always -- ./server\n"},
     {"Reload on new certificates, and end with the main process",
