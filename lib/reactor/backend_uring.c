@@ -216,6 +216,9 @@ static void poll_ended(struct uring_state *s, struct reactor *r, uint64_t name, 
 		io_refused(r, fd); /* the watchers must hear of it */
 		return;
 	}
+	/* The kernel adds a half-close unasked (EPOLLRDHUP), a level: nobody waits for it here. */
+	if (!((uint32_t)result & (asked_for(slot->interest) | EPOLLERR | EPOLLHUP)))
+		return;
 	note_to_arm(s, fd);
 	io_ready(r, fd, slot->generation, (uint32_t)result);
 }

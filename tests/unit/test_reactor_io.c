@@ -427,7 +427,32 @@ static void test_closed_and_renewed(void)
 	close_both(fds);
 }
 
+/* Who waits for a reset alone is not woken, over and over, by a half-close (io_uring(7) adds it).
+ */
+static void test_half_close_unasked(void)
+{
+	struct reactor *r = reactor_here();
+	struct probe p;
+	int fds[2];
+	int64_t begin, waited = 0;
+
+	stream_open(fds);
+	probe_start(r, &p, fds[0], IO_HANGUP);
+	shutdown(fds[1], SHUT_WR);
+	turns(r, 3);
+	begin = clock_read(CLOCK_OF_LOOP);
+	for (int i = 0; i < 3; i++)
+		reactor_turn(r, 30000000);
+	waited = clock_read(CLOCK_OF_LOOP) - begin;
+	HOLDS(waited >= 80000000, "a half-close that nobody asked for ends no wait");
+	EQUAL(p.calls, 0, "and is not told");
+	io_stop(r, &p.io);
+	reactor_free(r);
+	close_both(fds);
+}
+
 static const struct conformance cases[] = {
+    {"a half-close unasked", test_half_close_unasked},
     {"level", test_level},
     {"edge", test_edge},
     {"once", test_once},
