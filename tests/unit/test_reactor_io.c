@@ -434,17 +434,17 @@ static void test_half_close_unasked(void)
 	struct reactor *r = reactor_here();
 	struct probe p;
 	int fds[2];
-	int64_t begin, waited = 0;
+	int64_t begin;
+	int waits = 0;
 
 	stream_open(fds);
 	probe_start(r, &p, fds[0], IO_HANGUP);
 	shutdown(fds[1], SHUT_WR);
 	turns(r, 3);
 	begin = clock_read(CLOCK_OF_LOOP);
-	for (int i = 0; i < 3; i++)
+	for (; clock_read(CLOCK_OF_LOOP) - begin < 100000000; waits++)
 		reactor_turn(r, 30000000);
-	waited = clock_read(CLOCK_OF_LOOP) - begin;
-	HOLDS(waited >= 80000000, "a half-close that nobody asked for ends no wait");
+	HOLDS(waits < 50, "a half-close that nobody asked for ends no wait"); /* select naps */
 	EQUAL(p.calls, 0, "and is not told");
 	io_stop(r, &p.io);
 	reactor_free(r);
