@@ -7,10 +7,10 @@ prepare() {
   BUILD=$(dirname "$EV")
 }
 
-# install_reactor: into the folder `root`, as somebody's package does.
+# install_reactor: into the folder `installed`, as somebody's package does.
 install_reactor() {
-  make -C "$ROOT" BUILD="$BUILD" PREFIX="$PWD/root" install-reactor >install.log 2>&1 || { cat install.log; return 1; }
-  export PKG_CONFIG_PATH=$PWD/root/lib/pkgconfig
+  make -C "$ROOT" BUILD="$BUILD" PREFIX="$PWD/installed" install-reactor >install.log 2>&1 || { cat install.log; return 1; }
+  export PKG_CONFIG_PATH=$PWD/installed/lib/pkgconfig
 }
 
 # sanitized: the flags that the archive was built with, where that is not by default.
@@ -20,9 +20,9 @@ sanitized() {
 
 @test "libreactor.a exports what reactor.h declares, and nothing else" {
   install_reactor
-  gcc -fpreprocessed -dD -E -P root/include/reactor.h | grep -v '^typedef\|^#' |
+  gcc -fpreprocessed -dD -E -P installed/include/reactor.h | grep -v '^typedef\|^#' |
     grep -o '\b[a-z_]\+(' | tr -d '(' | grep -v '^__attribute__$\|^aligned$' | sort -u >declared
-  nm -g --defined-only root/lib/libreactor.a | sed -n 's/.* [A-Z] //p' | sort -u >exported
+  nm -g --defined-only installed/lib/libreactor.a | sed -n 's/.* [A-Z] //p' | sort -u >exported
   diff declared exported
   [ "$(lines_of exported)" -gt 30 ]
   ! grep '^evwatch_' exported || false
@@ -37,7 +37,7 @@ sanitized() {
 
 @test "the echo server of reactor(3) builds against an installed copy, and echoes" {
   install_reactor
-  sed -n '/^#include <netinet/,/^\.Ed/{/^\.Ed/!p}' root/share/man/man3/reactor.3 | sed 's/\\e/\\/g' >echo.c
+  sed -n '/^#include <netinet/,/^\.Ed/{/^\.Ed/!p}' installed/share/man/man3/reactor.3 | sed 's/\\e/\\/g' >echo.c
   # shellcheck disable=SC2046
   gcc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Werror $(sanitized) echo.c $(pkg-config --cflags --libs reactor) -o echo
   local at

@@ -5,14 +5,14 @@ load helper
 
 prepare() {
   [ "$EVWATCH_BACKEND" = epoll ] || skip "the tour has backends of its own"
-  make -C "$ROOT" BUILD="$(dirname "$EV")" PREFIX="$PWD/root" install-reactor >install.log 2>&1 || { cat install.log; return 1; }
-  export PKG_CONFIG_PATH=$PWD/root/lib/pkgconfig
+  make -C "$ROOT" BUILD="$(dirname "$EV")" PREFIX="$PWD/installed" install-reactor >install.log 2>&1 || { cat install.log; return 1; }
+  export PKG_CONFIG_PATH=$PWD/installed/lib/pkgconfig
 }
 
 # serve NAME [problem]: builds and runs it. Its pid is P, its port AT; it writes to out.
 serve() {
   local sanitized=
-  nm -u root/lib/libreactor.a | grep -q __asan && sanitized=-fsanitize=address,undefined
+  nm -u installed/lib/libreactor.a | grep -q __asan && sanitized=-fsanitize=address,undefined
   # shellcheck disable=SC2046,SC2086
   gcc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror $sanitized \
     "$ROOT/lib/reactor/tour/$1.c" $(pkg-config --cflags --libs reactor) -o "$1"

@@ -59,7 +59,7 @@ static void on_run_began(void *owner, uint64_t ordinal, pid_t pid, void *sender,
 		from->rule->type->run_began(from->source, token);
 }
 
-/* What a person is told of a run that failed. */
+/* The words for a run that failed. */
 static void describe_failure(struct buf *b, const struct run_result *result)
 {
 	char name[16];

@@ -1,4 +1,4 @@
-/* What the service manager is told of the engine's life (process/notify.h); nothing where none
+/* What the service manager hears of the engine (process/notify.h); nothing where none
  * asks. */
 #ifndef EVWATCH_ENGINE_SERVICE_H
 #define EVWATCH_ENGINE_SERVICE_H

@@ -100,7 +100,7 @@ struct engine {
 	int64_t patience_end;
 	struct timer stopper;
 	bool had_terminal; /* a controlling one, at start */
-	bool stopped;      /* the rules were told to */
+	bool stopped;      /* they are stopping */
 	struct stop_signal signals[STOP_SIGNALS];
 	struct live *live;       /* NULL: no live line */
 	struct control *control; /* NULL: no control socket */

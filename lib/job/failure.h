@@ -1,5 +1,5 @@
 /*
- * What is said of commands that cannot be started. The first failure is told at once; equal ones
+ * Commands that cannot be started. The first failure is logged at once; equal ones
  * are counted, and told as a number once a second: a queue of 100,000 is no log of 100,000 lines.
  */
 #ifndef EVWATCH_JOB_FAILURE_H

@@ -1,4 +1,4 @@
-/* What becomes of a batch while runs go on: --on-busy, for the rule or (--each) for a path. */
+/* What happens to a batch while runs go on: --on-busy, for the rule or (--each) for a path. */
 #include "base/log.h"
 #include "job/state.h"
 

@@ -1,4 +1,5 @@
-/* What all runs of one rule share, and whom they call back. The job owns it; it outlives the runs.
+/* What all runs of one rule share, and the calls back to its owner. The job owns it; it outlives
+ * the runs.
  */
 #ifndef EVWATCH_JOB_RUN_SETUP_H
 #define EVWATCH_JOB_RUN_SETUP_H

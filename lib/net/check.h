@@ -3,8 +3,8 @@
  * is up, or why not. All of it takes `timeout` at most.
  *
  * A stream is up when it takes a connection; with `http` when it answers with a status that is
- * expected. A datagram socket that is connected to a closed port is told by ICMP, when that is let
- * through: UDP counts as up when a datagram could be sent and nobody refused it in time.
+ * expected. A datagram socket that is connected to a closed port learns of it by ICMP, when that is
+ * let through: UDP counts as up when a datagram could be sent and nobody refused it in time.
  */
 #ifndef EVWATCH_NET_CHECK_H
 #define EVWATCH_NET_CHECK_H

@@ -33,7 +33,7 @@ struct question {
 	struct link link;
 	struct resolver *resolver;
 	struct link askers;
-	struct link telling;    /* askers that are told next */
+	struct link telling;    /* askers that get their answer next */
 	struct lookup *lookup;  /* under way; NULL: none is */
 	struct io_watcher told; /* of an eventfd, until it is answered; fd -1 */
 	struct timer patience;
