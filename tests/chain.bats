@@ -2,15 +2,6 @@
 # Commands that are kept running (run), rules that chain (ended), and what is said of runs that fail.
 load helper
 
-refused() {
-  local what=$1
-  shift
-  run_ev -n "$@"
-  [ "$status" = 2 ] && grep -qF -- "$what" <<<"$output" && return
-  echo "$output"
-  return 1
-}
-
 # ---- run
 
 @test "run starts its command again after a failure, and ends with a success" {

@@ -3,15 +3,6 @@
 # --quiet-for, --throttle, --each, --to, --runs, --last.
 load helper
 
-refused() {
-  local what=$1
-  shift
-  run_ev -n "$@"
-  [ "$status" = 2 ] && grep -qF -- "$what" <<<"$output" && return
-  echo "$output"
-  return 1
-}
-
 # lacks GREP-ARGS...: nothing matches.
 lacks() {
   ! grep -q "$@"

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2154
 # Loaded by every .bats file: a folder of its own for each test, evwatch in the background, and
 # waiting for conditions instead of sleeping. EVWATCH_BACKEND comes from tests/run.
 
@@ -79,6 +79,16 @@ missed() {
 # run_ev ARGS...: evwatch in the foreground, 100 s at most; sets $status and $output (bats' run).
 run_ev() {
   run timeout 100 "$EV" "$@"
+}
+
+# refused WHAT ARGS...: evwatch refuses these rules with status 2, and says WHAT.
+refused() {
+  local what=$1
+  shift
+  run_ev -n "$@"
+  [ "$status" = 2 ] && grep -qF -- "$what" <<<"$output" && return
+  echo "$output"
+  return 1
 }
 
 # stop [SIGNAL]: ends the last one that was started; its status is STATUS.

@@ -125,10 +125,10 @@ kick_at_once() {
   [ "$line" = kick ]
 }
 
-@test "6: an event of the past is not told to the new owner of its number" {
+@test "6: a stale event does not reach the new owner of its number" {
   serve 6_stale
   kick_at_once
-  until_ok "grep -q 'dropped an event of the past' out"
+  until_ok "grep -q 'dropped a stale event' out"
   answer 7 new
   ! grep -q 'nothing to say' out || false
   serve 6_stale problem

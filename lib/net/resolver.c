@@ -37,7 +37,7 @@ struct question {
 	struct lookup *lookup;  /* under way; NULL: none is */
 	struct io_watcher told; /* of an eventfd, until it is answered; fd -1 */
 	struct timer patience;
-	int64_t expires; /* what is told below */
+	int64_t expires; /* of the answer below */
 	int error;       /* of getaddrinfo */
 	int want;        /* an errno, or 0 */
 	int n;

@@ -42,7 +42,7 @@ struct guard {
 	struct reactor *reactor;
 	int fd;
 	pid_t guardian;
-	uint64_t claimed; /* as the guardian was told */
+	uint64_t claimed; /* as the guardian has it */
 	struct arrival arrivals[ARRIVALS];
 	unsigned next_arrival;
 	void (*lost)(void *context);
@@ -122,7 +122,7 @@ static bool filter_direct(void *context, const struct signal_info *info)
 
 static void send_message(const struct guard *g, const struct guard_message *m)
 {
-	/* It always reads, but for one that somebody stopped, for whom nothing waits. */
+	/* The guardian always reads, unless somebody stopped it; then the message is dropped. */
 	while (send(g->fd, m, sizeof *m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EINTR)
 		;
 }

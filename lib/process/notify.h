@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Does somebody want to be told? */
+/* Is there a service manager that waits for notifications? */
 bool notify_wanted(void);
 
 /* How often (ns) WATCHDOG=1 is expected of the process `main`; 0: never. */

@@ -103,7 +103,7 @@ SAME_BIT(IO_HANGUP, EPOLLHUP, POLLHUP);
 SAME_BIT(IO_HALF_CLOSE, EPOLLRDHUP, POLLRDHUP);
 #undef SAME_BIT
 
-/* What the kernel is asked for; hang-ups and errors are told unasked. */
+/* What the kernel is asked for; it reports hang-ups and errors unasked. */
 static inline unsigned to_kernel(unsigned interest)
 {
 	return interest & (IO_READ | IO_URGENT | IO_WRITE | IO_HALF_CLOSE);

@@ -1,5 +1,5 @@
 /*
- * 6. Events of the past: stale readiness, and freeing in callbacks.
+ * 6. Stale events: readiness of a closed descriptor, and freeing in callbacks.
  *
  * The problem: a wait returns many events at once, and the callback of the first may close what the
  * second is about. Its memory is freed then; and its number may belong to another client by now,
@@ -8,7 +8,7 @@
  * believed: the server reads from the wrong ones, and says so.
  *
  * The way out: events carry a number and a generation, and no pointer. Whoever takes the number
- * gets the next generation, so an event of the past is known by comparing. And whoever is called
+ * gets the next generation, so a stale event is known by comparing. And whoever is called
  * may free itself, for nothing is touched after its callback. (libevent and libev keep a list of
  * what is active and take out what is stopped; libuv voids the rest of its batch.)
  *
@@ -65,7 +65,7 @@ static bool is_current(struct name name)
 	if (current)
 		return true;
 	stale++;
-	printf("%s an event of the past, %ld so far\n", believes ? "believed" : "dropped", stale);
+	printf("%s a stale event, %ld so far\n", believes ? "believed" : "dropped", stale);
 	fflush(stdout);
 	return believes && slot->ready;
 }
