@@ -152,7 +152,7 @@ T
 }
 
 @test "more rules than descriptors is told with the limit that stands in the way" {
-  for i in $(seq 60); do echo "r$i: every 1h -- true"; done >many.rules
+  for i in $(seq 60); do echo "r$i: listen 127.0.0.1:0 -- true"; done >many.rules
   # shellcheck disable=SC2016
   run timeout 20 bash -c 'ulimit -n 40; "$0" -f many.rules' "$EV"
   [ "$status" = 1 ]

@@ -291,6 +291,7 @@ static int open_job(struct armed_rule *a, struct error *e)
 	    .rule = rule->name,
 	    .inherited = a->engine->config->inherited,
 	    .passed = a->sockets.passed.n ? &a->sockets.passed : NULL,
+	    .null = a->engine->null,
 	    .out = a->engine->output,
 	    .err = a->engine->config->errors,
 	    .host = &rule_job_host,

@@ -17,6 +17,7 @@
 #include "rule/rule.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,10 +117,11 @@ struct engine *engine_open(struct reactor *r, struct rules *rules,
 	list_init(&e->newly_over);
 	e->config = config;
 	reload_open(e);
+	e->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	e->output = sink_open(r, 1, OUTPUT_LIMIT, on_output, e);
 	e->inotify = inotify_set_new(r);
 	e->follows = e->inotify ? follow_set_new(r, e->inotify) : NULL;
-	if (!e->output || !e->follows) {
+	if (e->null < 0 || !e->output || !e->follows) {
 		error_errno(error, "cannot start");
 	} else if (open_rules(e, rules, error) == 0 && timekeeper_open(e, error) == 0 &&
 		   ending_open(e, error) == 0 && live_open(e, error) == 0 &&
@@ -133,7 +135,8 @@ struct engine *engine_open(struct reactor *r, struct rules *rules,
 void engine_close(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_rules; i++)
-		links_part(e->rules[i]);
+		e->rules[i]->gone = true;
+	links_part_gone(e);
 	for (size_t i = 0; i < e->n_rules; i++)
 		armed_free(e->rules[i]);
 	reload_close(e);
@@ -148,6 +151,7 @@ void engine_close(struct engine *e)
 	inotify_set_free(e->inotify);
 	if (e->output)
 		sink_close(e->output);
+	fd_close(&e->null);
 	buf_free(&e->line);
 	free(e->rules);
 	free(e);

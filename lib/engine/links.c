@@ -100,15 +100,16 @@ void links_make(struct engine *e)
 			count_links(e->rules[i]);
 }
 
-void links_part(struct armed_rule *a)
+void links_part_gone(struct engine *e)
 {
-	struct engine *e = a->engine;
+	for (size_t i = 0; i < e->n_rules; i++) {
+		struct armed_rule *a = e->rules[i];
 
-	part_from_target(a);
-	for (size_t i = 0; i < e->n_rules; i++)
-		if (e->rules[i]->target == a)
-			part_from_target(e->rules[i]);
-	list_remove(&a->closed);
+		if (a->gone || (a->target && a->target->gone))
+			part_from_target(a);
+		if (a->gone)
+			list_remove(&a->closed);
+	}
 }
 
 /* ---- the end of a rule ----------------------------------------------------------------------- */

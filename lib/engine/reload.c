@@ -66,33 +66,77 @@ static size_t mark_leaving(struct engine *e, bool leaving)
 	return n;
 }
 
-/* A rule at work that says the same. Files change little: the next one is looked at first. */
-static struct armed_rule *find_same(const struct engine *e, const struct rule *rule, size_t *from)
-{
-	for (size_t n = 0; n < e->n_rules; n++) {
-		size_t i = (*from + n) % e->n_rules;
+/* A rule at work, in order of what it says, then of its place. */
+struct candidate {
+	uint64_t hash;
+	size_t place;
+	struct armed_rule *rule;
+};
 
-		if (!e->rules[i]->leaving || !rule_same(e->rules[i]->rule, rule))
-			continue;
-		*from = i + 1;
-		return e->rules[i];
+static int compare_candidates(const void *left, const void *right)
+{
+	const struct candidate *a = left, *b = right;
+
+	if (a->hash != b->hash)
+		return a->hash < b->hash ? -1 : 1;
+	return a->place < b->place ? -1 : a->place > b->place;
+}
+
+/* Those that are leaving, as far as is known yet, sorted. NULL with ENOMEM. */
+static struct candidate *list_candidates(const struct engine *e, size_t *n)
+{
+	struct candidate *all = malloc((e->n_rules + 1) * sizeof *all);
+
+	*n = 0;
+	for (size_t i = 0; all && i < e->n_rules; i++)
+		if (e->rules[i]->leaving)
+			all[(*n)++] =
+			    (struct candidate){e->rules[i]->rule->identity_hash, i, e->rules[i]};
+	if (all)
+		qsort(all, *n, sizeof *all, compare_candidates);
+	return all;
+}
+
+/* The first rule at work that says the same, and is not another one's yet; NULL: there is none. */
+static struct armed_rule *find_same(const struct candidate *all, size_t n, const struct rule *rule)
+{
+	size_t low = 0;
+
+	for (size_t high = n; low < high;) {
+		size_t middle = low + (high - low) / 2;
+
+		if (all[middle].hash < rule->identity_hash)
+			low = middle + 1;
+		else
+			high = middle;
 	}
+	for (; low < n && all[low].hash == rule->identity_hash; low++)
+		if (all[low].rule->leaving && rule_same(all[low].rule->rule, rule))
+			return all[low].rule;
 	return NULL;
 }
 
-static void match_rules(struct reload *r)
+static int match_rules(struct reload *r)
 {
-	size_t from = 0;
+	struct candidate *all;
+	size_t n;
 
 	r->counts->removed = mark_leaving(r->engine, true);
+	all = list_candidates(r->engine, &n);
+	if (!all) {
+		buf_add_text(r->why, "out of memory\n");
+		return -1;
+	}
 	for (size_t i = 0; i < r->count; i++) {
-		r->rules[i] = find_same(r->engine, r->generation->rules->items[i], &from);
+		r->rules[i] = find_same(all, n, r->generation->rules->items[i]);
 		if (!r->rules[i])
 			continue;
 		r->rules[i]->leaving = false;
 		r->counts->unchanged++;
 		r->counts->removed--;
 	}
+	free(all);
+	return 0;
 }
 
 /* The unchanged ones belong to an older generation. */
@@ -308,8 +352,7 @@ static int reload_with(struct engine *e, struct rules *rules, struct reload_coun
 	r.generation->alive++; /* ours, until here */
 	r.rules = calloc(rules->count + e->n_rules + 1, sizeof *r.rules);
 	if (r.rules) {
-		match_rules(&r);
-		result = open_new(&r);
+		result = match_rules(&r) < 0 ? -1 : open_new(&r);
 		if (result == 0)
 			commit(&r);
 		else
@@ -378,9 +421,7 @@ static void on_reaper(struct reactor *r, struct timer *t)
 	for (size_t i = 0; i < n; i++)
 		if (e->rules[i]->successor && e->rules[i]->successor->gone)
 			e->rules[i]->successor = NULL;
-	for (size_t i = 0; i < n; i++)
-		if (e->rules[i]->gone)
-			links_part(e->rules[i]);
+	links_part_gone(e);
 	for (size_t i = 0; i < n; i++)
 		if (e->rules[i]->gone)
 			armed_free(e->rules[i]);

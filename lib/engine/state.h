@@ -86,6 +86,7 @@ struct engine {
 	struct timer reaper;     /* frees what a reload took out */
 	struct io_watcher input; /* --stdin-quit */
 	struct sink *output;
+	int null;                    /* /dev/null, the input of commands without any */
 	struct inotify_set *inotify; /* of all sources and the timekeeper */
 	struct follow_set *follows;  /* the same */
 	struct timer watchdog;       /* of a service manager; see service.h */
@@ -144,8 +145,9 @@ extern const struct feed_host rule_feed_host;
 /* ---- links.c: rules that hand events to others, or wait for the ends of their runs ---- */
 /* Once all rules are opened; again when a reload has changed which there are. */
 void links_make(struct engine *e);
-/* Before it is freed: it and the others know nothing of each other any more. */
-void links_part(struct armed_rule *a);
+/* Before the rules that are `gone` are freed: they and the others know nothing of each other any
+ * more. */
+void links_part_gone(struct engine *e);
 /* Is the rule over? Then those that have to do with it hear of it. */
 void links_check_over(struct armed_rule *a);
 /* A batch of the rule has been run. */

@@ -392,6 +392,7 @@ struct job *job_new(const struct job_setup *setup, struct error *e)
 	    .rule = setup->rule,
 	    .inherited = setup->inherited,
 	    .passed = setup->passed,
+	    .null = setup->null,
 	    .host = &run_host,
 	    .owner = j,
 	};

@@ -66,6 +66,7 @@ struct job_setup {
 	const char *rule;                  /* EVWATCH_RULE */
 	const struct inherited *inherited; /* outlives the job */
 	const struct passed *passed;       /* the same; NULL: no --socket */
+	int null;                          /* /dev/null, for input; outlives the job */
 	struct sink *out, *err; /* where --tag and --output group write; outlive the job */
 	const struct job_host *host;
 	void *owner;

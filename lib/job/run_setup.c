@@ -2,15 +2,9 @@
 #include "job/run_setup.h"
 
 #include "base/error.h"
-#include "base/fd.h"
-
-#include <fcntl.h>
 
 static int prepare(struct run_setup *s, struct sink *out, struct sink *err, struct error *e)
 {
-	s->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (s->null < 0)
-		return error_errno(e, "cannot open /dev/null");
 	if (surroundings_open(&s->around, &s->config->around, e) < 0)
 		return -1;
 	if (program_open(&s->program, s->command, &s->around, s->rule) < 0)
@@ -36,5 +30,4 @@ void run_setup_close(struct run_setup *s)
 	program_close(&s->program);
 	starts_close(&s->starts);
 	output_plan_close(&s->output);
-	fd_close(&s->null);
 }

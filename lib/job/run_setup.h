@@ -43,13 +43,13 @@ struct run_setup {
 	const struct passed *passed; /* sockets for the command; NULL: none */
 	const struct run_host *host;
 	void *owner;
+	int null; /* /dev/null, for input */
 
 	/* run_setup_open fills these. */
 	struct surroundings around;
 	struct program program;
 	struct output_plan output;
 	struct starts starts; /* where several may run at once */
-	int null;             /* /dev/null for input */
 	struct failures failures;
 };
 
