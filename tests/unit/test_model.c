@@ -28,6 +28,7 @@ static struct world {
 	struct memory_inode *watched[MOST_WATCHES];
 	int n_watches;
 	unsigned depth; /* entered so deep; 0: all */
+	bool short_of_watches;
 	/* What was reported, replayed. */
 	char *paths[MOST_PATHS];
 	size_t count;
@@ -78,6 +79,11 @@ static int watch(struct observer *o, struct node *n, int folder, const char *pat
 	struct memory_inode *i = w.tree.folders[folder].inode;
 
 	(void)path;
+	if (w.short_of_watches && !n->watched && (n->polled || !draw(3))) {
+		n->polled = true;
+		errno = ENOSPC;
+		return -1;
+	}
 	errno = ENOENT;
 	if (!i->links)
 		return -1;
@@ -410,7 +416,7 @@ static bool reports_are(const struct buf *tree)
 struct history {
 	uint64_t seed;
 	unsigned disturbance, overflows; /* of a thousand */
-	bool polls;
+	bool polls, short_of_watches;
 	unsigned depth, steps;
 };
 
@@ -423,6 +429,7 @@ static void begin(const struct history *h)
 	w.tree.changed = on_changed;
 	w.tree.removed = on_removed;
 	w.depth = h->depth;
+	w.short_of_watches = h->short_of_watches;
 	w.observer = (struct observer){&in_memory, &w.model};
 	w.model.fs = &w.tree.fs;
 	w.model.host = &host;
@@ -455,6 +462,18 @@ static void lose(void)
 	model_drained(&w.model);
 }
 
+/* What goes without a watch is read again. */
+static void poll_below(struct node *d)
+{
+	struct entry *e;
+
+	if (d->polled)
+		model_lost(&w.model, d, false);
+	for (uint32_t at = 0; (e = entries_next(d->entries, &at));)
+		if (e->entered)
+			poll_below(e->node);
+}
+
 /* A part of what happened is delivered, late; a part of what is to be looked at is. */
 static void go_on(const struct history *h)
 {
@@ -469,6 +488,8 @@ static void go_on(const struct history *h)
 		lose();
 	} else {
 		deliver(draw(3) ? draw(12) : SIZE_MAX);
+		if (!draw(4))
+			poll_below(w.model.top);
 		if (draw(2))
 			model_drained(&w.model);
 	}
@@ -483,6 +504,7 @@ static void settle(const struct history *h)
 		if (h->polls)
 			model_lost(&w.model, w.model.top, true);
 		deliver(SIZE_MAX);
+		poll_below(w.model.top);
 		model_retry(&w.model);
 		work_until_done();
 	}
@@ -570,6 +592,11 @@ int main(int argc, char **argv)
 		    (struct history){.seed = seed, .steps = 60, .disturbance = 30, .polls = true},
 		    &polled),
 	   "it does when nothing but looking tells what happened");
+	OK(all_pass(rounds,
+		    (struct history){
+			.seed = seed, .steps = 40, .disturbance = 60, .short_of_watches = true},
+		    &moves),
+	   "it does when some directories have no watch, and are read again");
 	OK(polled > rounds / 10, "what was renamed between two passes of polling is a move");
 	return tap_done();
 }

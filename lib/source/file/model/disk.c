@@ -49,8 +49,9 @@ static void fill(struct look *out, const struct statx *st)
 		out->identity.born = fold((uint64_t)st->stx_btime.tv_sec, st->stx_btime.tv_nsec, 0);
 	out->stamp.content =
 	    fold((uint64_t)st->stx_mtime.tv_sec, st->stx_mtime.tv_nsec, st->stx_size);
-	out->stamp.attributes = fold(st->stx_mode, st->stx_uid, st->stx_gid);
 	out->changed = st->stx_ctime.tv_sec * INT64_C(1000000000) + st->stx_ctime.tv_nsec;
+	out->stamp.attributes = out->type == 'd' ? fold(st->stx_mode, st->stx_uid, st->stx_gid)
+						 : fold((uint64_t)out->changed, 0, 0);
 }
 
 static int look(const struct file_system *fs, int folder, const char *name, bool follow,

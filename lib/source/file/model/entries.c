@@ -103,7 +103,7 @@ static void copy_all(struct entries *to, const struct entries *from)
 		struct entry *copy = append(to, e->name);
 
 		memcpy(copy, e, HEAD);
-		if (to->stamped)
+		if (to->stamped && from->stamped)
 			*entries_stamp(to, copy) = *entries_stamp(from, e);
 	}
 }
@@ -113,9 +113,12 @@ static int grow(struct entries **set, uint32_t more, bool stamped)
 {
 	const struct entries *old = *set;
 	uint32_t count = entries_count(old) + 1, live = old ? old->used - old->waste : 0;
-	uint32_t mask = LEAST_MASK, room = live + more + live / 2;
+	uint32_t mask = LEAST_MASK, room;
 	struct entries *grown;
 
+	if (old && stamped && !old->stamped)
+		live += old->count * (uint32_t)sizeof(struct stamp);
+	room = live + more + live / 2;
 	while (count * 4 > (mask + 1) * 3)
 		mask = mask * 2 + 1;
 	grown = calloc(1, offsetof(struct entries, slots) + (mask + 1) * sizeof(uint32_t) + ALIGN +
@@ -134,13 +137,18 @@ static int grow(struct entries **set, uint32_t more, bool stamped)
 
 struct entry *entries_add(struct entries **set, const char *name, bool stamped)
 {
-	uint32_t size = size_of(name, stamped);
 	const struct entries *old = *set;
+	uint32_t size = size_of(name, old ? old->stamped : stamped);
 
 	if ((!old || old->count * 4 + 4 > (old->mask + 1) * 3 || old->room - old->used < size) &&
-	    grow(set, size, stamped) < 0)
+	    grow(set, size, old ? old->stamped : stamped) < 0)
 		return NULL;
 	return append(*set, name);
+}
+
+int entries_stamp_all(struct entries **set)
+{
+	return !*set || (*set)->stamped ? 0 : grow(set, 0, true);
 }
 
 void entries_remove(struct entries **of, struct entry *e)

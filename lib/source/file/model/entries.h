@@ -33,13 +33,16 @@ struct entry {
 struct entry *entries_find(const struct entries *set, const char *name);
 
 /*
- * Adds a name that is not there yet, zeroed but for its name; `stamped` (the same for all of a set)
- * keeps room for a stamp. *set changes when the entries moved in memory. NULL with ENOMEM.
+ * Adds a name that is not there yet, zeroed but for its name. A set that is new keeps stamps if
+ * `stamped`. *set changes when the entries moved in memory. NULL with ENOMEM.
  */
 struct entry *entries_add(struct entries **set, const char *name, bool stamped);
 
 /* Takes it out; the memory of the last one goes with it. */
 void entries_remove(struct entries **set, struct entry *e);
+
+/* The set keeps stamps from now on, 0 for what is in it. Returns 0, or -1 with ENOMEM. */
+int entries_stamp_all(struct entries **set);
 
 /* Walks all from *at = 0 in no order; NULL ends. Nothing may be added or removed meanwhile. */
 struct entry *entries_next(const struct entries *set, uint32_t *at);

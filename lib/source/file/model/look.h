@@ -20,7 +20,10 @@ struct identity {
 	uint32_t born; /* 0: the file system does not say */
 };
 
-/* Hashes that differ when what a file holds (size, mtime), or its owner and mode, do. */
+/*
+ * Hashes that differ when what a file holds (size, mtime) does, or anything else of it (ctime; of a
+ * directory, whose ctime changes with each name in it, owner and mode). 0: not looked at.
+ */
 struct stamp {
 	uint32_t content, attributes;
 };
@@ -39,8 +42,12 @@ struct listed {
 	uint64_t inode;   /* a hint only: where something is mounted it is that of what is below */
 };
 
-/* The working directory instead of an opened one: the name is then a whole path. */
-enum { FOLDER_NONE = -2 };
+enum {
+	/* The working directory instead of an opened one: the name is then a whole path. */
+	FOLDER_NONE = -2,
+	/* From here on a folder is no descriptor of this process: it cannot be watched. */
+	FOLDER_REMOTE = 1 << 28,
+};
 
 /*
  * A directory to be opened. What follows `root` bytes of the path is below a root of the user: no
@@ -50,11 +57,13 @@ struct opening {
 	const char *path;
 	size_t root;
 	bool follow;
-	bool to_read; /* else only to look at what is in it: search permission is enough */
+	bool to_read;      /* else only to look at what is in it: search permission is enough */
+	struct node *node; /* whose directory it is */
 };
 
 struct file_system {
-	/* Returns a descriptor with what was opened in *found, or -1 with errno. */
+	/* Returns a descriptor with what was opened in *found, or -1 with errno. EAGAIN: the answer
+	 * is not there yet; when it comes, the node is listed (model_list). */
 	int (*open)(const struct file_system *fs, const struct opening *how, struct look *found);
 	/* What is called `name` in the folder. 0 (also when nothing is there), or -1 with errno. */
 	int (*look)(const struct file_system *fs, int folder, const char *name, bool follow,

@@ -41,7 +41,7 @@ static void put_back(struct model *m)
 	LIST_EACH(at, after, &m->round.order)
 	{
 		struct touched *t = CONTAINER_OF(at, struct touched, link);
-		struct entry *e = t->self ? node_add(t->node, t->name, m->settings.stamped) : NULL;
+		struct entry *e = t->self ? node_add(t->node, t->name, false) : NULL;
 
 		if (e)
 			node_attach(t->node, e, t->self);
@@ -191,6 +191,12 @@ void model_enter(struct model *m, struct node *d, struct entry *e, const struct 
 void model_drained(struct model *m)
 {
 	m->drained = true;
+}
+
+bool model_idle(const struct model *m)
+{
+	return m->progress.stage == STAGE_IDLE && !m->reading.node && !m->leaving.top &&
+	       !m->lost.count && !m->stale.count && !m->unread.count && touches_empty(&m->hinted);
 }
 
 bool model_waits(const struct model *m)

@@ -98,7 +98,7 @@ struct leaving {
 };
 
 struct model_settings {
-	bool stamped;       /* polling: each file's stamp is kept and compared */
+	bool stamped;       /* polling: the stamps of all are kept and compared */
 	bool follow;        /* links are followed below the roots, too */
 	bool place_matters; /* whether a directory is entered depends on its path */
 };
@@ -145,6 +145,9 @@ void model_retry(struct model *m);
 /* Is there anything for model_retry? */
 bool model_waits(const struct model *m);
 
+/* Is all looked at that was lost or hinted at? */
+bool model_idle(const struct model *m);
+
 /* Looks and reports until `deadline` (of the loop's clock). True: there is more to do. */
 bool model_work(struct model *m, int64_t deadline);
 
@@ -168,8 +171,11 @@ void model_read_later(struct model *m, struct node *n);
 /* What is called `name` in the opened folder of d. 0, or -1 with errno. */
 int model_look(const struct model *m, const struct node *d, int folder, const char *name,
 	       struct look *now);
-/* A look at what is known found another stamp: that is kept, and reported. */
-void model_compare(struct model *m, struct node *d, struct entry *e, const struct look *now);
+/* Are the stamps of what is in d kept? */
+bool model_stamps(const struct model *m, const struct node *d);
+/* A look at what is known: its stamp is kept and, if `stamps`, what it says is reported. */
+void model_compare(struct model *m, struct node *d, struct entry *e, const struct look *now,
+		   bool stamps);
 
 /* ---- settle.c ---- */
 /* A step of settling, once all is looked at. */

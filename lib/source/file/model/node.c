@@ -45,6 +45,14 @@ struct entry *node_add(struct node *d, const char *name, bool stamped)
 	return e;
 }
 
+int node_stamp(struct node *d)
+{
+	if (entries_stamp_all(&d->entries) < 0)
+		return -1;
+	replace_all(d);
+	return 0;
+}
+
 void node_detach(struct node *d, struct entry *e)
 {
 	struct node *n = e->node;

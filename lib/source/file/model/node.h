@@ -41,6 +41,7 @@ struct node {
 	bool told : 1;      /* that it cannot be read was said */
 	bool watched : 1;   /* the observer has a watch for it; set by the observer */
 	bool unwatched : 1; /* the observer had no watch for it */
+	bool polled : 1; /* no event says what is written in it: stamps do; set by the observer */
 };
 
 /* A node without an entry. NULL with ENOMEM. */
@@ -51,6 +52,9 @@ void node_attach(struct node *d, struct entry *e, struct node *n);
 
 /* Adds a name to d. NULL with ENOMEM. */
 struct entry *node_add(struct node *d, const char *name, bool stamped);
+
+/* What is in d has room for stamps from now on. Returns 0, or -1 with ENOMEM. */
+int node_stamp(struct node *d);
 
 /* Takes the entry out of d; its node, if it has one, is in hand afterwards. */
 void node_remove(struct node *d, struct entry *e);

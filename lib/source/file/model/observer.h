@@ -19,8 +19,9 @@ struct observer_type {
 	/*
 	 * Watches the directory that is open at `folder` and was opened by `path`; it is read
 	 * afterwards, so nothing falls between. 0, or -1 with errno. EEXIST: another node has this
-	 * directory; it was passed to model_suspect. Others: it goes without a watch. Called again
-	 * when the directory is read again: its watch may have gone unheard.
+	 * directory; it was passed to model_suspect. EXDEV: it is not to be entered, and stays
+	 * known by its name. Others: it goes without a watch. Called again when the directory is
+	 * read again: its watch may have gone unheard.
 	 */
 	int (*watch)(struct observer *o, struct node *n, int folder, const char *path);
 	void (*unwatch)(struct observer *o, struct node *n);

@@ -13,20 +13,18 @@ enum { A_STEP = 64 /* entries */ };
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* Of what only getdents64 has named, the inode alone is known. */
+/* Of what only getdents64 has named, not even the inode is known: that of a mount point is of the
+ * directory below. */
 static bool is_expected(const struct node *n, const struct look *found)
 {
-	if (found->type != 'd')
-		return false;
-	return n->state == NODE_UNREAD
-		   ? !n->identity.inode || n->identity.inode == found->identity.inode
-		   : identity_equal(&n->identity, &found->identity);
+	return found->type == 'd' && ((n->state == NODE_UNREAD && !n->identity.device) ||
+				      identity_equal(&n->identity, &found->identity));
 }
 
 int model_open_node(struct model *m, struct node *n, bool to_read, bool *displaced)
 {
 	struct buf path = {0};
-	struct opening how = {.to_read = to_read};
+	struct opening how = {.to_read = to_read, .node = n};
 	struct look found;
 	int folder;
 
@@ -70,15 +68,22 @@ int model_look(const struct model *m, const struct node *d, int folder, const ch
 
 /* ---- what is found --------------------------------------------------------------------------- */
 
-void model_compare(struct model *m, struct node *d, struct entry *e, const struct look *now)
+bool model_stamps(const struct model *m, const struct node *d)
+{
+	return m->settings.stamped || d->polled || d == m->top;
+}
+
+void model_compare(struct model *m, struct node *d, struct entry *e, const struct look *now,
+		   bool stamps)
 {
 	struct stamp *was = entries_stamp(d->entries, e);
 	bool written = m->since && now->changed >= m->since;
 	bool touched = false;
 
 	if (was) {
-		written |= was->content != now->stamp.content;
-		touched = was->attributes != now->stamp.attributes;
+		stamps &= was->content != 0;
+		written |= stamps && was->content != now->stamp.content;
+		touched = stamps && was->attributes != now->stamp.attributes;
 		*was = now->stamp;
 	}
 	if (e->type != 'd' && written)
@@ -104,19 +109,24 @@ static void add_to_round(struct model *m, struct node *d, const char *name, cons
 /* getdents64 has said all that is needed, but of what has no type, or a stamp. */
 static bool needs_look(const struct model *m, char type)
 {
-	return type == '?' || m->settings.stamped || (type == 'l' && m->settings.follow);
+	return type == '?' || model_stamps(m, m->reading.node) ||
+	       (type == 'l' && m->settings.follow);
 }
 
 static void take_new(struct model *m, const struct listed *listed)
 {
 	struct node *d = m->reading.node;
 	struct look now = {.type = listed->type, .identity = {.inode = listed->inode}};
-	bool looks = needs_look(m, listed->type);
+	struct look found;
+	bool looks = needs_look(m, listed->type) &&
+		     model_look(m, d, m->reading.folder, listed->name, &found) == 0;
 	struct entry *e;
 
-	if (looks && (model_look(m, d, m->reading.folder, listed->name, &now) < 0 || !now.type))
+	if (looks)
+		now = found;
+	if (!now.type)
 		return;
-	e = node_add(d, listed->name, m->settings.stamped);
+	e = node_add(d, listed->name, model_stamps(m, d));
 	if (!e) {
 		m->lacks_memory = true;
 		return;
@@ -124,7 +134,7 @@ static void take_new(struct model *m, const struct listed *listed)
 	e->type = now.type;
 	e->inode = now.identity.inode;
 	e->sure = looks;
-	if (m->settings.stamped)
+	if (entries_stamp(d->entries, e))
 		*entries_stamp(d->entries, e) = now.stamp;
 	m->host->came(m, d, e->name, e->type);
 	if (e->type == 'd' && m->host->enters(m, d, e->name))
@@ -155,7 +165,7 @@ static void take_again(struct model *m, const struct listed *listed)
 	if (model_differs(e, &now, HINT_SCAN))
 		add_to_round(m, d, listed->name, &now);
 	else if (e)
-		model_compare(m, d, e, &now);
+		model_compare(m, d, e, &now, true);
 }
 
 static void look_for_unseen(struct model *m)
@@ -196,37 +206,37 @@ static void tell_unseen(struct model *m, struct node *n, int error)
 	n->told = true;
 }
 
-/* Another node has this directory. It stays known by its name, and is entered when the other has
- * gone. */
-static void leave_to_other(struct model *m, struct node *n)
+/* It is not to be read by this node, and stays known by its name. Another node has it (EEXIST): it
+ * is entered when the other has gone. */
+static void leave_alone(struct model *m, struct node *n, int error)
 {
 	struct node *d = n->parent;
 	struct entry *e = node_entry(n);
 
-	e->twice = true;
-	if (!touches_add(&m->waiting, d, e->name))
+	e->twice = error == EEXIST;
+	if (e->twice && !touches_add(&m->waiting, d, e->name))
 		m->lacks_memory = true;
 	node_detach(d, e);
 	node_retire(n);
 }
 
-/* False: it is not to be read by this node. */
-static bool get_watch(struct model *m, struct node *n, int folder)
+/* 0, or the errno of the observer. */
+static int get_watch(struct model *m, struct node *n, int folder)
 {
 	struct buf path = {0};
 	int error;
 
 	if (!m->observer)
-		return true;
+		return 0;
 	node_path(n, NULL, &path);
 	if (path.failed)
-		return true;
+		return 0;
 	error = m->observer->type->watch(m->observer, n, folder, path.data) < 0 ? errno : 0;
 	buf_free(&path);
 	n->unwatched = error != 0;
-	if (error && error != EEXIST)
-		tell_unseen(m, n, error);
-	return error != EEXIST;
+	if (n->polled && node_stamp(n) < 0)
+		m->lacks_memory = true;
+	return error;
 }
 
 static void look_at_name(struct model *m, struct node *n)
@@ -241,33 +251,48 @@ static void look_at_name(struct model *m, struct node *n)
 	m->drained = true;
 }
 
+static void begin_reading(struct model *m, struct node *n, int folder)
+{
+	struct entry *e;
+
+	m->reading = (struct reading){.node = node_hold(n), .folder = folder};
+	m->reading.first = n->state == NODE_UNREAD;
+	m->reading.below = n->below;
+	n->state = NODE_KNOWN;
+	if (n->again)
+		model_lost(m, n, n->below);
+	else
+		n->below = false;
+	n->again = false;
+	for (uint32_t at = 0; (e = entries_next(n->entries, &at));)
+		e->seen = false;
+}
+
 static void begin(struct model *m, struct node *n)
 {
 	bool displaced;
-	int folder = model_open_node(m, n, true, &displaced);
-	struct entry *e;
+	int folder = model_open_node(m, n, true, &displaced), error;
 
 	if (folder < 0 && displaced) {
 		look_at_name(m, n);
-	} else if (folder < 0) {
+		return;
+	}
+	if (folder < 0 && errno == EAGAIN)
+		return;
+	if (folder < 0) {
 		tell_unseen(m, n, errno);
 		model_read_later(m, n);
-	} else if (!get_watch(m, n, folder)) {
-		m->fs->close(m->fs, folder);
-		leave_to_other(m, n);
-	} else {
-		m->reading = (struct reading){.node = node_hold(n), .folder = folder};
-		m->reading.first = n->state == NODE_UNREAD;
-		m->reading.below = n->below;
-		n->state = NODE_KNOWN;
-		if (n->again)
-			model_lost(m, n, n->below);
-		else
-			n->below = false;
-		n->again = false;
-		for (uint32_t at = 0; (e = entries_next(n->entries, &at));)
-			e->seen = false;
+		return;
 	}
+	error = get_watch(m, n, folder);
+	if (error == EEXIST || error == EXDEV) {
+		m->fs->close(m->fs, folder);
+		leave_alone(m, n, error);
+		return;
+	}
+	if (error)
+		tell_unseen(m, n, error);
+	begin_reading(m, n, folder);
 }
 
 static void lose_below(struct model *m, struct node *n)

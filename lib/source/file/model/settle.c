@@ -20,15 +20,18 @@
  */
 bool model_differs(const struct entry *e, const struct look *now, unsigned bits)
 {
+	bool heard = bits & ~(unsigned)(HINT_SCAN | HINT_STAMP);
+
 	if (!e || !now->type)
 		return e || now->type;
 	if ((e->type != '?' && e->type != now->type) || bits & HINT_DELETED)
 		return true;
 	if (e->entered && e->node->state == NODE_UNREAD && !e->node->identity.device)
-		return e->node->identity.inode && e->node->identity.inode != now->identity.inode;
+		return heard && e->node->identity.inode &&
+		       e->node->identity.inode != now->identity.inode;
 	if (e->entered)
 		return !identity_equal(&e->node->identity, &now->identity);
-	if (!e->sure && !(bits & ~(unsigned)HINT_SCAN))
+	if (!e->sure && !heard)
 		return false;
 	return e->inode != now->identity.inode;
 }
@@ -218,19 +221,19 @@ static void remove_one(struct model *m, struct touched *t)
 
 /* ---- what is put and added ------------------------------------------------------------------- */
 
-static void fill(struct model *m, struct node *d, struct entry *e, const struct look *now)
+static void fill(struct node *d, struct entry *e, const struct look *now)
 {
 	e->type = now->type;
 	e->inode = now->identity.inode;
 	e->sure = true;
-	if (m->settings.stamped)
+	if (entries_stamp(d->entries, e))
 		*entries_stamp(d->entries, e) = now->stamp;
 }
 
 /* A new entry, or NULL: ENOMEM. */
 static struct entry *add_entry(struct model *m, struct touched *t)
 {
-	struct entry *e = node_add(t->node, t->name, m->settings.stamped);
+	struct entry *e = node_add(t->node, t->name, model_stamps(m, t->node));
 
 	if (!e) {
 		m->lacks_memory = true;
@@ -238,7 +241,7 @@ static struct entry *add_entry(struct model *m, struct touched *t)
 	}
 	if (m->reading.node == t->node)
 		m->reading.disturbed = true;
-	fill(m, t->node, e, &t->now);
+	fill(t->node, e, &t->now);
 	return e;
 }
 
@@ -351,7 +354,7 @@ static void confirm(struct model *m, struct touched *t, struct entry *e)
 {
 	if (t->bits & (HINT_CAME | HINT_LEFT) && e->entered)
 		model_lost(m, e->node, true);
-	model_compare(m, t->node, e, &t->now);
+	model_compare(m, t->node, e, &t->now, t->node != m->top || t->bits & HINT_STAMP);
 	if (!e->entered) {
 		e->inode = t->now.identity.inode;
 		e->sure = true;

@@ -18,6 +18,8 @@ enum hint {
 	HINT_CAME = 4,  /* the new name of a rename */
 	HINT_LEFT = 8,  /* the old one */
 	HINT_SCAN = 16, /* a reading of the directory found it otherwise */
+	/* Beside HINT_SCAN, of a root: no event says when it is written, so its stamp does. */
+	HINT_STAMP = 32,
 };
 
 struct touched {
