@@ -34,6 +34,7 @@ struct inotify {
 	struct inotify_listener
 	    *next;    /* while an event is passed on: who is called after this one */
 	bool passing; /* it is in use by its reader, who frees it if `n_users` is 0 */
+	int64_t synced;
 };
 
 struct inotify_set {

@@ -111,6 +111,13 @@ static inline const char *inotify_name(const struct inotify_event *event)
 	return event->len ? event->name : NULL;
 }
 
+/* Reads what the kernel has for the user now, and passes it on. Does nothing inside a callback. */
+void inotify_read(struct inotify_user *u);
+
+/* When nothing waited in the queue last, in ns since the epoch, by the clock that stamps files:
+ * what happened before was passed on. 0: it never was empty. */
+int64_t inotify_synced(const struct inotify_user *u);
+
 /* How many watches the user's instance has. */
 size_t inotify_watches(const struct inotify_user *u);
 

@@ -12,6 +12,7 @@
 #include "reactor/reactor.h"
 
 #include <errno.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { ROOM = 65536, MOST_EVENTS = 4096, MOST_NS = 5000000 };
@@ -109,28 +110,61 @@ static size_t pass_all(struct inotify *in, const char *bytes, size_t length)
 	return n;
 }
 
-/* A read that leaves room for one more event has emptied the queue. */
-static void on_readable(struct reactor *r, struct io_watcher *w, unsigned ready)
+/* The clock of file systems is coarse: a file that is written later has at least this time. */
+static int64_t time_of_files(void)
 {
-	struct inotify *in = CONTAINER_OF(w, struct inotify, io);
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* A read that leaves room for one more event has emptied the queue. */
+static bool leaves_room(ssize_t n)
+{
+	return n <= ROOM - (ssize_t)sizeof(struct inotify_event) - 256;
+}
+
+static void read_queue(struct inotify *in)
+{
 	_Alignas(struct inotify_event) char bytes[ROOM];
 	int64_t until = clock_read(CLOCK_OF_LOOP) + MOST_NS;
 	size_t events = 0;
+	int64_t now;
 	ssize_t n;
 
-	(void)r;
-	(void)ready;
 	in->passing = true;
 	do {
+		now = time_of_files();
 		n = read(in->fd, bytes, sizeof bytes);
 		if (n > 0)
 			events += pass_all(in, bytes, (size_t)n);
-	} while (in->n_users && n > ROOM - (ssize_t)sizeof(struct inotify_event) - 256 &&
-		 events < MOST_EVENTS && clock_read(CLOCK_OF_LOOP) < until);
+	} while (in->n_users && !leaves_room(n) && events < MOST_EVENTS &&
+		 clock_read(CLOCK_OF_LOOP) < until);
+	if (leaves_room(n))
+		in->synced = now;
 	pass_drained(in);
 	in->passing = false;
 	if (!in->n_users)
 		instance_free(in);
+}
+
+static void on_readable(struct reactor *r, struct io_watcher *w, unsigned ready)
+{
+	(void)r;
+	(void)ready;
+	read_queue(CONTAINER_OF(w, struct inotify, io));
+}
+
+void inotify_read(struct inotify_user *u)
+{
+	if (u->on && !u->on->passing)
+		read_queue(u->on);
+}
+
+int64_t inotify_synced(const struct inotify_user *u)
+{
+	return u->on ? u->on->synced : 0;
 }
 
 int queue_start(struct inotify *in)

@@ -156,7 +156,7 @@ static void create_in(struct node *d, const char *name, char type)
 	place(d, name, (struct item){.type = type, .id = ++last_id});
 	if (type == 'd')
 		find(d, name)->node = new_node(d, name);
-	journal_came(&journal, d, name, type);
+	journal_came(&journal, d, name, type, ARRIVED_WHOLE);
 }
 
 static void remove_in(struct node *d, const char *name)
@@ -455,7 +455,7 @@ static void test_without_gathering(void)
 {
 	given("src/f src/g src/k");
 	options.gathers = false;
-	journal_flickered(&journal, folder("src"), "x");
+	journal_flickered(&journal, folder("src"), "x", 0);
 	act("src/f", FILE_MODIFY);
 	make("src/new");
 	move("src/g", "src/k");

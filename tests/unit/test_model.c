@@ -169,8 +169,9 @@ static void has_come(char *path)
 	w.paths[w.count++] = path;
 }
 
-static void came(struct model *m, struct node *d, const char *name, char type)
+static void came(struct model *m, struct node *d, const char *name, char type, unsigned bits)
 {
+	(void)bits;
 	(void)m;
 	(void)type;
 	has_come(path_of(d, name));

@@ -43,8 +43,9 @@ static bool enters(struct model *m, const struct node *d, const char *name)
 	return strcmp(name, "skip") != 0;
 }
 
-static void came(struct model *m, struct node *d, const char *name, char type)
+static void came(struct model *m, struct node *d, const char *name, char type, unsigned bits)
 {
+	(void)bits;
 	(void)m;
 	(void)d;
 	(void)name;
@@ -71,7 +72,7 @@ static void *take(struct model *m, struct node *d, const char *name, char type, 
 static void put(struct model *m, struct node *d, const char *name, void *thing)
 {
 	(void)thing;
-	came(m, d, name, 0);
+	came(m, d, name, 0, 0);
 }
 
 static void drop(struct model *m, void *thing)

@@ -1,8 +1,12 @@
 /* The journal of a batch: what each name was and is; see journal.h. */
 #include "source/file/batch/journal.h"
 
+#include "base/units.h"
+
 #include <stdlib.h>
 #include <string.h>
+
+#define WRITER_TIME (50 * NS_PER_MS) /* in which most writers have closed */
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
@@ -192,7 +196,15 @@ static struct record *touch(struct journal *j, struct node *d, const char *name,
 
 /* ---- what happens ---------------------------------------------------------------------------- */
 
-void journal_came(struct journal *j, struct node *d, const char *name, char type)
+/* It is open until its close, or until nobody is found to write it. */
+static void set_open(struct journal *j, struct thing *t)
+{
+	t->open = t->type == 'f';
+	t->heard = j->now;
+}
+
+void journal_came(struct journal *j, struct node *d, const char *name, char type,
+		  enum arrival arrival)
 {
 	struct record *r = touch(j, d, name, 0, NULL);
 
@@ -202,6 +214,13 @@ void journal_came(struct journal *j, struct node *d, const char *name, char type
 	if (!r->now && r->was)
 		r->since = j->now;
 	r->now = thing_new(j, type, NULL, NULL);
+	if (!r->now)
+		return;
+	if (arrival == ARRIVED_WHOLE)
+		r->now->seen |= type == 'd' ? 0U : FILE_CLOSE_WRITE;
+	else
+		set_open(j, r->now);
+	r->now->ask_at = arrival == ARRIVED_MADE ? j->now + WRITER_TIME : j->now;
 }
 
 void journal_gone(struct journal *j, struct node *d, const char *name, char type, struct node *self)
@@ -244,23 +263,29 @@ void journal_drop(struct journal *j, struct thing *t)
 		t->open = false;
 }
 
-void journal_flickered(struct journal *j, struct node *d, const char *name)
+void journal_flickered(struct journal *j, struct node *d, const char *name, unsigned events)
 {
 	struct record *r = touch(j, d, name, 0, NULL);
 
 	if (r)
-		r->flickered |= FILE_CREATE;
+		r->flickered |= FILE_CREATE | events;
 }
 
+/* What is still being written holds back nothing else. */
 void journal_active(struct journal *j, struct node *d, const char *name, char type, unsigned events)
 {
+	int64_t last = j->last;
 	struct record *r = touch(j, d, name, type, NULL);
 
 	if (!r || !r->now)
 		return;
+	if (r->now->open && !(events & FILE_CLOSE_WRITE))
+		j->last = last;
 	r->now->seen |= events;
-	if (type != 'd' && events & FILE_MODIFY)
-		r->now->open = true;
+	if (events & FILE_MODIFY) {
+		set_open(j, r->now);
+		r->now->ask_at = j->now + WRITER_TIME;
+	}
 	if (events & FILE_CLOSE_WRITE)
 		r->now->open = false;
 }

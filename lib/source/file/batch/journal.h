@@ -49,6 +49,8 @@ struct thing {
 	struct record *origin;  /* the name that it had before the batch; NULL: it is new */
 	unsigned seen;          /* enum file_event: what was done to it */
 	bool open;              /* it is being written: its close is waited for */
+	int64_t heard;          /* loop time: when it came, or was written last */
+	int64_t ask_at;         /* the owner's: when to ask whether anybody still writes it */
 	bool moves;             /* net.c: it is reported as moved */
 	bool told;              /* net.c: that was done */
 	bool barred;            /* net.c: it cannot be */
@@ -84,8 +86,16 @@ struct journal {
 void journal_init(struct journal *j, const struct journal_folders *folders);
 void journal_free(struct journal *j);
 
+/* How something came to its name: that says whether a close is to come. */
+enum arrival {
+	ARRIVED_MADE,  /* it was created: whoever did that may still write */
+	ARRIVED_WHOLE, /* it was renamed from elsewhere */
+	ARRIVED_FOUND, /* nobody said: another look found it */
+};
+
 /* Something came to a free name. */
-void journal_came(struct journal *j, struct node *d, const char *name, char type);
+void journal_came(struct journal *j, struct node *d, const char *name, char type,
+		  enum arrival arrival);
 /* What stood there is gone; `self` is the directory's own, or NULL. */
 void journal_gone(struct journal *j, struct node *d, const char *name, char type,
 		  struct node *self);
@@ -95,8 +105,8 @@ struct thing *journal_take(struct journal *j, struct node *d, const char *name, 
 			   struct node *self);
 void journal_put(struct journal *j, struct node *d, const char *name, struct thing *t);
 void journal_drop(struct journal *j, struct thing *t);
-/* It came and went unseen. */
-void journal_flickered(struct journal *j, struct node *d, const char *name);
+/* It came and went unseen; `events` were done to it. */
+void journal_flickered(struct journal *j, struct node *d, const char *name, unsigned events);
 /* Something was done to what stands there: bits of enum file_event. FILE_MODIFY opens a file, and
  * FILE_CLOSE_WRITE closes it. */
 void journal_active(struct journal *j, struct node *d, const char *name, char type,

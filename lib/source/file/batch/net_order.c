@@ -11,13 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static unsigned seen_of(const struct slot *s, const struct thing *now, const struct thing *was)
+static unsigned seen_of(const struct work *w, const struct slot *s, const struct thing *now,
+			const struct thing *was)
 {
 	unsigned seen = now ? now->seen : 0;
 
 	/* Whoever made it has closed it, or did so elsewhere. */
 	if (now && now->type != 'd' && now != was && (now->origin || was))
 		seen |= FILE_CLOSE_WRITE;
+	/* Before it went. */
+	if (!now && was && !w->options->gathers)
+		seen |= was->seen;
 	if (!now && !was)
 		seen |= s->touched->flickered & ~(unsigned)FILE_CREATE;
 	return seen;
@@ -36,7 +40,7 @@ static struct effect effect_of(struct work *w, const struct slot *s)
 	if (now && !net_counts(w, s->path, now->type))
 		now = NULL;
 	e.type = now ? now->type : was ? was->type : s->touched->flickered ? '?' : 0;
-	e.seen = seen_of(s, now, was);
+	e.seen = seen_of(w, s, now, left ? NULL : was);
 	e.notices = s->touched->notices;
 	if (now && now->moves)
 		e.event = FILE_MOVE;

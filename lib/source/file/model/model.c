@@ -18,6 +18,7 @@ int model_open(struct model *m)
 	touches_init(&m->hinted);
 	touches_init(&m->round);
 	touches_init(&m->waiting);
+	touches_init(&m->twice);
 	m->progress.stage = STAGE_IDLE;
 	m->reading.folder = -1;
 	m->top = node_new();
@@ -57,6 +58,7 @@ void model_close(struct model *m)
 	touches_free(&m->hinted);
 	touches_free(&m->round);
 	touches_free(&m->waiting);
+	touches_free(&m->twice);
 	free_nodes(&m->unread);
 	free_nodes(&m->stale);
 	free_nodes(&m->later);
@@ -204,15 +206,21 @@ bool model_waits(const struct model *m)
 	return m->later.count || !touches_empty(&m->waiting);
 }
 
-void model_retry(struct model *m)
+static void hint_all(struct model *m, struct touches *of)
 {
-	LIST_EACH(at, after, &m->waiting.order)
+	LIST_EACH(at, after, &of->order)
 	{
 		struct touched *t = CONTAINER_OF(at, struct touched, link);
 
 		model_hint(m, t->node, t->name, HINT_SCAN);
-		touches_drop(&m->waiting, t);
+		touches_drop(of, t);
 	}
+	m->drained = true;
+}
+
+void model_retry(struct model *m)
+{
+	hint_all(m, &m->waiting);
 	for (; m->later.count; m->later.count--) {
 		struct node *n = m->later.items[m->later.count - 1];
 
@@ -221,7 +229,6 @@ void model_retry(struct model *m)
 			model_list(m, n);
 		node_release(n);
 	}
-	m->drained = true;
 }
 
 /* ---- a round: looking ------------------------------------------------------------------------ */
@@ -375,6 +382,9 @@ static bool step(struct model *m)
 		m->lacks_memory = false;
 		all_lost(m);
 	}
+	if (m->left && !touches_empty(&m->twice))
+		hint_all(m, &m->twice);
+	m->left = false;
 	if (m->lost.count || (m->drained && !touches_empty(&m->hinted))) {
 		begin_round(m);
 		return true;

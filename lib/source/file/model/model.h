@@ -32,7 +32,8 @@ struct observer;
 struct model_host {
 	/* Is the directory to be entered? */
 	bool (*enters)(struct model *m, const struct node *d, const char *name);
-	void (*came)(struct model *m, struct node *d, const char *name, char type);
+	/* `bits` of enum hint: what was said of it; none: a first reading found it. */
+	void (*came)(struct model *m, struct node *d, const char *name, char type, unsigned bits);
 	/* `self` is its node, if it was entered: what was in it was reported before. */
 	void (*gone)(struct model *m, struct node *d, const char *name, char type,
 		     struct node *self);
@@ -114,8 +115,10 @@ struct model {
 	bool lacks_memory; /* a name was not kept: all is looked at again */
 	int64_t since;     /* a file whose ctime is at least this was written unheard; 0: none */
 	struct touches hinted, round, waiting; /* waiting: for model_retry */
-	struct nodes unread, later;            /* later: for model_retry */
-	struct nodes stale, lost;              /* to be read again in this round, in the next */
+	struct touches twice;                  /* directories that are entered by another path */
+	bool left;                  /* a node is gone: one of `twice` may be entered now */
+	struct nodes unread, later; /* later: for model_retry */
+	struct nodes stale, lost;   /* to be read again in this round, in the next */
 	struct reading reading;
 	bool parity; /* of the next round: is a listed node of this one? */
 	struct progress progress;

@@ -136,7 +136,7 @@ static void take_new(struct model *m, const struct listed *listed)
 	e->sure = looks;
 	if (entries_stamp(d->entries, e))
 		*entries_stamp(d->entries, e) = now.stamp;
-	m->host->came(m, d, e->name, e->type);
+	m->host->came(m, d, e->name, e->type, 0);
 	if (e->type == 'd' && m->host->enters(m, d, e->name))
 		model_enter(m, d, e, &now.identity);
 }
@@ -197,6 +197,7 @@ void model_forget(struct model *m, struct node *n)
 		stop_reading(m);
 	if (n->watched && m->observer)
 		m->observer->type->unwatch(m->observer, n);
+	m->left = true;
 }
 
 static void tell_unseen(struct model *m, struct node *n, int error)
@@ -214,7 +215,7 @@ static void leave_alone(struct model *m, struct node *n, int error)
 	struct entry *e = node_entry(n);
 
 	e->twice = error == EEXIST;
-	if (e->twice && !touches_add(&m->waiting, d, e->name))
+	if (e->twice && !touches_add(&m->twice, d, e->name))
 		m->lacks_memory = true;
 	node_detach(d, e);
 	node_retire(n);
@@ -326,6 +327,8 @@ static void finish(struct model *m, int error)
 		model_lost(m, n, false);
 	} else {
 		n->told = n->unwatched;
+		if (n->unwatched)
+			model_read_later(m, n); /* it is polled */
 	}
 	node_release(n);
 }

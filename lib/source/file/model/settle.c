@@ -374,7 +374,7 @@ static void add_new(struct model *m, struct touched *t)
 
 	if (!e)
 		return;
-	m->host->came(m, t->node, t->name, e->type);
+	m->host->came(m, t->node, t->name, e->type, t->bits);
 	if (e->type == 'd' && m->host->enters(m, t->node, t->name))
 		model_enter(m, t->node, e, &t->now.identity);
 }
