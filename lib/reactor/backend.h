@@ -33,7 +33,9 @@ struct backend {
 	bool no_edges;       /* IO_EDGE is refused */
 };
 
-/* What a backend tells beside readiness: this descriptor was closed while it was watched. */
+/* What a backend reports beside readiness: this descriptor was closed while it was watched. */
 void io_refused(struct reactor *r, int fd);
+/* What it was to add could not be added, as errno says: by a backend that knows this only later. */
+void io_not_added(struct reactor *r, int fd, uint32_t generation);
 
 #endif

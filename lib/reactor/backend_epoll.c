@@ -23,31 +23,43 @@ struct always_ready {
 	unsigned events;
 };
 
-struct epoll_state {
-	int fd;
-	bool milliseconds_only;
-	struct always_ready *always;
-	size_t n_always, capacity;
-	struct epoll_event events[EPOLL_ROUND];
-};
+_Static_assert(sizeof(struct name) == sizeof(epoll_data_t), "it is what epoll_data has room for");
 
-static int epoll_open(void *state, struct reactor_error *e)
+struct epoll_event epoll_event_of(struct name name, unsigned interest)
 {
-	struct epoll_state *s = state;
+	struct epoll_event event = {
+	    .events = to_kernel(interest) | (interest & IO_EDGE ? EPOLLET : 0u),
+	};
+
+	memcpy(&event.data, &name, sizeof name);
+	return event;
+}
+
+struct name epoll_name_of(const struct epoll_event *event)
+{
+	struct name name;
+
+	memcpy(&name, &event->data, sizeof name);
+	return name;
+}
+
+int epoll_open(void *state, struct reactor_error *e)
+{
+	struct epoll_set *s = state;
 
 	s->fd = epoll_create1(EPOLL_CLOEXEC);
 	return s->fd < 0 ? reactor_fail_errno(e, "epoll") : 0;
 }
 
-static void epoll_close(void *state)
+void epoll_close(void *state)
 {
-	struct epoll_state *s = state;
+	struct epoll_set *s = state;
 
 	fd_close(&s->fd);
 	free(s->always);
 }
 
-static int always_add(struct epoll_state *s, struct name name, unsigned events)
+static int always_add(struct epoll_set *s, struct name name, unsigned events)
 {
 	if (events && ARRAY_GROW(s->always, s->capacity, s->n_always + 1) < 0)
 		return -1;
@@ -56,66 +68,76 @@ static int always_add(struct epoll_state *s, struct name name, unsigned events)
 	return 0;
 }
 
-static void always_remove(struct epoll_state *s, int fd)
+void epoll_forget_always(struct epoll_set *s, int fd)
 {
 	for (size_t i = 0; i < s->n_always; i++)
 		if (s->always[i].name.fd == (uint32_t)fd)
 			s->always[i] = s->always[--s->n_always];
 }
 
-static int epoll_add(void *state, int fd, unsigned before, unsigned interest, uint32_t generation)
+int epoll_set_event(struct epoll_set *s, struct epoll_event event, bool in_set)
 {
-	struct epoll_state *s = state;
-	struct name name = {(uint32_t)fd, generation};
-	struct epoll_event event = epoll_event_of(name, interest);
-	int first = before ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-	int second = first == EPOLL_CTL_ADD ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	struct name name = epoll_name_of(&event);
+	int first = in_set ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	int second = in_set ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 
-	always_remove(s, fd);
-	if (epoll_ctl(s->fd, first, fd, &event) == 0)
+	if (epoll_ctl(s->fd, first, (int)name.fd, &event) == 0)
 		return 0;
-	if ((errno == EEXIST || errno == ENOENT) && epoll_ctl(s->fd, second, fd, &event) == 0)
+	if ((errno == EEXIST || errno == ENOENT) &&
+	    epoll_ctl(s->fd, second, (int)name.fd, &event) == 0)
 		return 0;
-	return errno == EPERM ? always_add(s, name, interest & (IO_READ | IO_WRITE)) : -1;
+	return errno == EPERM ? always_add(s, name, event.events & (IO_READ | IO_WRITE)) : -1;
 }
 
-static void epoll_del(void *state, int fd)
+int epoll_add(void *state, int fd, unsigned before, unsigned interest, uint32_t generation)
 {
-	struct epoll_state *s = state;
+	struct name name = {(uint32_t)fd, generation};
 
-	always_remove(s, fd);
+	epoll_forget_always(state, fd);
+	return epoll_set_event(state, epoll_event_of(name, interest), before != 0);
+}
+
+void epoll_del(void *state, int fd)
+{
+	struct epoll_set *s = state;
+
+	epoll_forget_always(s, fd);
 	epoll_ctl(s->fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
-static int wait_in_milliseconds(int fd, struct epoll_event *events, int64_t wait)
+static int wait_in_milliseconds(struct epoll_set *s, int64_t wait)
 {
 	int64_t ms = (wait + 999999) / 1000000; /* up: a timer is never early */
 
-	return epoll_wait(fd, events, EPOLL_ROUND, ms > INT_MAX ? INT_MAX : (int)ms);
+	return epoll_wait(s->fd, s->events, EPOLL_ROUND, ms > INT_MAX ? INT_MAX : (int)ms);
 }
 
-int epoll_wait_exactly(int fd, struct epoll_event *events, int64_t wait, bool *milliseconds_only)
+/* In nanoseconds; ready at once or for ever: the older call does as well, and costs less. */
+static int wait_for(struct epoll_set *s, int64_t wait)
 {
-	struct timespec ts = to_timespec(wait);
+	struct timespec ts;
 	long n;
 
-	if (*milliseconds_only)
-		return wait_in_milliseconds(fd, events, wait);
-	n = syscall(SYS_epoll_pwait2, fd, events, EPOLL_ROUND, &ts, NULL, 0);
+	if (wait <= 0)
+		return epoll_wait(s->fd, s->events, EPOLL_ROUND, (int)wait);
+	if (s->milliseconds_only)
+		return wait_in_milliseconds(s, wait);
+	ts = to_timespec(wait);
+	n = syscall(SYS_epoll_pwait2, s->fd, s->events, EPOLL_ROUND, &ts, NULL, 0);
 	if (n >= 0 || (errno != ENOSYS && errno != EPERM))
 		return (int)n;
-	*milliseconds_only = true; /* before Linux 5.11, or a seccomp filter that is older */
-	return wait_in_milliseconds(fd, events, wait);
+	s->milliseconds_only = true; /* before Linux 5.11, or a seccomp filter that is older */
+	return wait_in_milliseconds(s, wait);
 }
 
-static int epoll_dispatch(void *state, struct reactor *r, int64_t wait)
+int epoll_dispatch(void *state, struct reactor *r, int64_t wait)
 {
-	struct epoll_state *s = state;
+	struct epoll_set *s = state;
 	int n;
 
 	if (s->n_always)
 		wait = 0;
-	n = epoll_wait_for(s->fd, s->events, wait, &s->milliseconds_only);
+	n = wait_for(s, wait);
 	if (n < 0)
 		return errno == EINTR ? 0 : -1;
 	for (int i = 0; i < n; i++) {
@@ -133,7 +155,7 @@ static int epoll_dispatch(void *state, struct reactor *r, int64_t wait)
 
 const struct backend backend_epoll = {
     .info = {"epoll", "everything; the default", "none but the limit on open files"},
-    .size = sizeof(struct epoll_state),
+    .size = sizeof(struct epoll_set),
     .init = epoll_open,
     .add = epoll_add,
     .del = epoll_del,

@@ -1,13 +1,11 @@
 /*
- * What the two backends that use epoll(7) share: events that carry a descriptor and the generation
- * of its registration, and a wait in nanoseconds.
+ * A set of descriptors that epoll(7) watches: all of one backend, and the wait of another, which
+ * changes it in batches (backend_uring.c).
  */
 #ifndef EVWATCH_REACTOR_EPOLL_H
 #define EVWATCH_REACTOR_EPOLL_H
 
 #include "reactor/fast.h"
-
-#include <string.h>
 
 enum { EPOLL_ROUND = 256 }; /* events a wait: more are reported in the next turn, fairly */
 
@@ -16,36 +14,27 @@ struct name {
 	uint32_t fd, generation;
 };
 
-_Static_assert(sizeof(struct name) == sizeof(epoll_data_t), "it is what epoll_data has room for");
+struct epoll_set {
+	int fd;
+	bool milliseconds_only;
+	struct always_ready *always;
+	size_t n_always, capacity;
+	struct epoll_event events[EPOLL_ROUND];
+};
 
-static inline struct epoll_event epoll_event_of(struct name name, unsigned interest)
-{
-	struct epoll_event event = {
-	    .events = to_kernel(interest) | (interest & IO_EDGE ? EPOLLET : 0u),
-	};
+struct epoll_event epoll_event_of(struct name name, unsigned interest);
+struct name epoll_name_of(const struct epoll_event *event);
 
-	memcpy(&event.data, &name, sizeof name);
-	return event;
-}
+/* The functions of struct backend; their state begins with a struct epoll_set. */
+int epoll_open(void *state, struct reactor_error *e);
+int epoll_add(void *state, int fd, unsigned before, unsigned interest, uint32_t generation);
+void epoll_del(void *state, int fd);
+int epoll_dispatch(void *state, struct reactor *r, int64_t wait);
+void epoll_close(void *state);
 
-static inline struct name epoll_name_of(const struct epoll_event *event)
-{
-	struct name name;
-
-	memcpy(&name, &event->data, sizeof name);
-	return name;
-}
-
-/* Waits `wait` ns, by epoll_pwait2(2), or in milliseconds where there is none. */
-int epoll_wait_exactly(int fd, struct epoll_event *events, int64_t wait, bool *milliseconds_only);
-
-/* Takes EPOLL_ROUND events; -1 waits for ever. Ready at once or for ever: the older call does as
- * well, and costs less. */
-static inline int epoll_wait_for(int fd, struct epoll_event *events, int64_t wait,
-				 bool *milliseconds_only)
-{
-	return wait > 0 ? epoll_wait_exactly(fd, events, wait, milliseconds_only)
-			: epoll_wait(fd, events, EPOLL_ROUND, (int)wait);
-}
+/* Sets what `event` says, whether it is in the set already (`in_set` is a guess) or not. */
+int epoll_set_event(struct epoll_set *s, struct epoll_event event, bool in_set);
+/* Files that are always ready are in the array alone: removes one of them. */
+void epoll_forget_always(struct epoll_set *s, int fd);
 
 #endif

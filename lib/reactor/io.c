@@ -225,6 +225,20 @@ static bool is_shortage(int error)
 	return error == ENOMEM || error == ENOSPC;
 }
 
+void io_not_added(struct reactor *r, int fd, uint32_t generation)
+{
+	struct io_slot *slot = &r->slots[fd];
+
+	if (slot->generation != generation)
+		return;
+	if (!is_shortage(errno)) {
+		io_refused(r, fd);
+		return;
+	}
+	slot->installed = 0;
+	io_note_change(r, slot, fd);
+}
+
 /* -1 with errno: refused. */
 static int io_install(struct reactor *r, int fd, unsigned interest)
 {

@@ -13,10 +13,7 @@ static int64_t prepare_wait(struct reactor *r, int64_t wait)
 {
 	if (r->n_changes | r->rebuild)
 		io_flush_changes(r); /* first: what is refused now must not be waited for */
-	if ((r->rebuild || r->n_changes) && (wait < 0 || wait > RETRY))
-		wait = RETRY;
-	if (r->nonempty)
-		wait = 0;
+	wait = wait_at_most(r, wait);
 	if (timing(r))
 		wait = timers_wait(r, wait);
 	return r->wakers ? wakers_wait(r, wait) : wait;

@@ -130,6 +130,14 @@ int backend_rebuild(struct reactor *r);
 int io_open_internal(struct reactor *r, struct io_watcher *w, int fd);
 void io_close_internal(struct reactor *r, struct io_watcher *w);
 
+/* `wait`, or less where something is in the queues, or could not be done for want of memory. */
+static inline int64_t wait_at_most(const struct reactor *r, int64_t wait)
+{
+	if ((r->rebuild || r->n_changes) && (wait < 0 || wait > RETRY))
+		wait = RETRY;
+	return r->nonempty ? 0 : wait;
+}
+
 /* ---- io.c ---- */
 /* A watcher that is stopped before its call, or whose time begins anew by it. */
 void io_call_marked(struct reactor *r, struct io_watcher *w);

@@ -114,13 +114,9 @@ enum {
 	IO_ERROR = 0x008,       /* reported always: EPOLLERR, or the backend refused it */
 	IO_HANGUP = 0x010,      /* reported always: EPOLLHUP */
 	IO_HALF_CLOSE = 0x2000, /* the peer will send no more: EPOLLRDHUP; only when asked for */
-	/*
-	 * Interest: report changes only. io_uring reports levels all the same, and no IO_URGENT;
-	 * poll and select cannot (reactor_has_edges).
-	 */
-	IO_EDGE = 0x080,
-	IO_ONCE = 0x100,    /* interest: the watcher is stopped before its callback */
-	IO_TIMEOUT = 0x200, /* ready: nothing else was for the time of its struct timed_io */
+	IO_EDGE = 0x080,        /* interest: report changes only; not on poll and select */
+	IO_ONCE = 0x100,        /* interest: the watcher is stopped before its callback */
+	IO_TIMEOUT = 0x200,     /* ready: nothing else was for the time of its struct timed_io */
 };
 
 struct io_watcher;

@@ -1,13 +1,11 @@
 /* See uring.h. */
 #include "reactor/uring.h"
 
-#include "base/array.h"
 #include "base/fd.h"
 #include "reactor/loop.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -52,37 +50,16 @@ static int rings_map(struct uring *u, const struct io_uring_params *p)
 	u->cqes = (struct io_uring_cqe *)(void *)((char *)u->rings + p->cq_off.cqes);
 	u->sq_mask = *ring_field(u, p->sq_off.ring_mask);
 	u->cq_mask = *ring_field(u, p->cq_off.ring_mask);
-	u->sq_entries = p->sq_entries;
 	for (uint32_t i = 0; i < p->sq_entries; i++) /* the ring of entries, in their order */
 		ring_field(u, p->sq_off.array)[i] = i;
 	return 0;
 }
 
-/*
- * Completions are worked off in our own wait, by the thread that made the ring (Linux 6.1), or at
- * least without interrupting it (5.19): a wake-up that comes while we run would stop us for each.
- */
-static int setup(uint32_t entries, struct io_uring_params *p)
-{
-	static const uint32_t ways[] = {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-					IORING_SETUP_COOP_TASKRUN, 0};
-	int fd = -1;
-
-	for (size_t i = 0; fd < 0 && i < ARRAY_LENGTH(ways); i++) {
-		*p = (struct io_uring_params){.flags = IORING_SETUP_CLAMP | ways[i]};
-		fd = (int)syscall(SYS_io_uring_setup, entries, p);
-		if (fd < 0 && errno != EINVAL)
-			break;
-	}
-	return fd;
-}
-
 int uring_open(struct uring *u, uint32_t entries, struct reactor_error *e)
 {
-	struct io_uring_params p;
-	const uint32_t needed = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;
+	struct io_uring_params p = {0};
 
-	u->fd = setup(entries, &p);
+	u->fd = (int)syscall(SYS_io_uring_setup, entries, &p);
 	if (u->fd < 0) {
 		bool forbidden = errno == EPERM;
 
@@ -93,48 +70,30 @@ int uring_open(struct uring *u, uint32_t entries, struct reactor_error *e)
 		return -1;
 	}
 	fd_set_cloexec(u->fd);
-	if ((p.features & needed) != needed)
-		return reactor_fail(e, "io_uring: this kernel is older than Linux 5.11", "");
+	if (!(p.features & IORING_FEAT_SINGLE_MMAP))
+		return reactor_fail(e, "io_uring: this kernel is older than Linux 5.4", "");
 	if (rings_map(u, &p) < 0)
 		return reactor_fail_errno(e, "io_uring");
 	return 0;
 }
 
-/* What the kernel has not taken yet: it moves the head. */
-static uint32_t unsubmitted(const struct uring *u)
-{
-	return *u->sq_tail - __atomic_load_n(u->sq_head, __ATOMIC_ACQUIRE);
-}
-
-int uring_enter(struct uring *u, uint32_t answers, int64_t wait)
-{
-	/* The kernel's own shape of a timespec (two 64-bit fields). */
-	int64_t ts[2] = {wait / 1000000000, wait % 1000000000};
-	struct io_uring_getevents_arg arg = {
-	    .sigmask_sz = _NSIG / 8,
-	    .ts = wait > 0 ? (uint64_t)(uintptr_t)ts : 0,
-	};
-	long result = syscall(SYS_io_uring_enter, u->fd, unsubmitted(u), answers,
-			      IORING_ENTER_EXT_ARG | IORING_ENTER_GETEVENTS, &arg, sizeof arg);
-
-	return result < 0 && errno != ETIME ? -1 : 0;
-}
-
-struct io_uring_sqe *uring_sqe(struct uring *u)
+struct io_uring_sqe *uring_push(struct uring *u)
 {
 	struct io_uring_sqe *sqe = &u->sqes[*u->sq_tail & u->sq_mask];
 
-	if (unsubmitted(u) >= u->sq_entries)
-		uring_enter(u, 0, 0);
-	if (unsubmitted(u) >= u->sq_entries)
-		return NULL;
-	memset(sqe, 0, sizeof *sqe);
+	*sqe = (struct io_uring_sqe){0};
+	__atomic_store_n(u->sq_tail, *u->sq_tail + 1, __ATOMIC_RELEASE);
 	return sqe;
 }
 
-void uring_push(struct uring *u)
+int uring_enter(struct uring *u)
 {
-	__atomic_store_n(u->sq_tail, *u->sq_tail + 1, __ATOMIC_RELEASE);
+	uint32_t n = *u->sq_tail - __atomic_load_n(u->sq_head, __ATOMIC_ACQUIRE);
+	long taken = syscall(SYS_io_uring_enter, u->fd, n, n, IORING_ENTER_GETEVENTS, NULL, 0);
+
+	/* The kernel reads the ring in this call alone. */
+	*u->sq_tail = __atomic_load_n(u->sq_head, __ATOMIC_ACQUIRE);
+	return taken == n ? 0 : -1;
 }
 
 bool uring_take(struct uring *u, struct io_uring_cqe *answer)

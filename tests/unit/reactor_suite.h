@@ -118,7 +118,7 @@ static inline bool pidfds_work(void)
 	return fd >= 0 && close(fd) == 0;
 }
 
-/* Turns that do not wait. io_uring may need two where others need one: its poll fired already. */
+/* Turns that do not wait. */
 static inline void turns(struct reactor *r, int n)
 {
 	while (n-- > 0)

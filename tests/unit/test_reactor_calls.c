@@ -95,7 +95,7 @@ static void test_turns(void)
 		timer_init(&timers[i], (enum clock)i, stop_loop);
 		timer_start_in(r, &timers[i], INT64_C(3600000000000));
 	}
-	turns(r, 5); /* io_uring: now it is in a set of those that are always ready */
+	turns(r, 5);
 	calls_reset();
 	turns(r, 100);
 	EQUAL(p.calls, 105, "a ready descriptor is told in every turn");

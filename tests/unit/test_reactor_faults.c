@@ -220,32 +220,10 @@ static void test_no_memory_at_all(void)
 	EQUAL(wrong, 0, "no memory from some point on: no crash and no hang");
 }
 
-/* Linux 6.0 and 5.18 know fewer flags: such a ring does as well. */
-static void test_older_rings(void)
-{
-	static const char *const olds[] = {"before 6.1", "before 5.19"};
-
-	if (!backend_is("io_uring"))
-		return;
-	reaps_orphans = !pidfds_work();
-	injected = 0; /* nothing may fail */
-	for (int flags = 0; flags < 2; flags++) {
-		calls_fail_first("io_uring_setup", flags + 1, EINVAL);
-		SAME_TEXT(do_work() ? "wrong" : "fine", "fine", "a ring as of Linux %s",
-			  olds[flags]);
-		SAME(calls_count("io_uring_setup"), flags + 2, "it is what is tried next");
-	}
-	calls_fail("io_uring_setup", 1, EINVAL, true);
-	injected = EINVAL;
-	OK(do_work() != NULL, "without any ring that is told");
-	calls_reset();
-}
-
 static const struct conformance cases[] = {
     {"faults", test_faults},
     {"faults with orphans", test_faults_with_orphans},
     {"no memory at all", test_no_memory_at_all},
-    {"older rings", test_older_rings},
     {0},
 };
 

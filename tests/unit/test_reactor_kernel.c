@@ -5,6 +5,7 @@
 
 #include "reactor/loop.h" /* a loop that waits, without another thread */
 
+#include <fcntl.h>
 #include <sys/resource.h>
 
 enum { MS = 1000000 };
@@ -42,10 +43,9 @@ static void test_kernel_memory(void)
 /* The wait fails; in the same turn a callback leaves another errno behind. */
 static void test_errno(void)
 {
-	const char *wait = backend_is("epoll")      ? "epoll_wait"
-			   : backend_is("io_uring") ? "io_uring_enter"
-			   : backend_is("poll")     ? "ppoll"
-						    : "pselect6";
+	const char *wait = backend_is("poll")     ? "ppoll"
+			   : backend_is("select") ? "pselect6"
+						  : "epoll_wait";
 	struct reactor *r = reactor_here();
 	struct timer t;
 	int result, why;
@@ -65,62 +65,78 @@ static void test_errno(void)
 	reactor_free(r);
 }
 
-/* The kernel took nothing of what the turn asked for: it is asked for again. */
-static void test_passing_errors(void)
-{
-	static const int errors[] = {EINTR, EBUSY, EAGAIN}; /* io_uring_enter(2) */
-	struct reactor *r;
-	struct probe p;
-	int fds[2], result;
-
-	if (!backend_is("io_uring"))
-		return;
-	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
-		r = reactor_here();
-		pipe_open(fds);
-		probe_start(r, &p, fds[0], IO_READ);
-		put(fds[1], "x");
-		calls_fail("io_uring_enter", 1, errors[i], false);
-		result = reactor_turn(r, 0);
-		calls_reset();
-		SAME(result == 0 && p.calls == 0, 1, "%s: a wait survives \"%s\"", backend,
-		     strerror(errors[i]));
-		turns(r, 2);
-		HOLDS(p.all == IO_READ, "and what was asked for with it is told");
-		reactor_free(r);
-		close_both(fds);
-	}
-}
-
-/* In each turn the kernel takes the first thousand questions, and then no more of them. */
-static void test_full_ring(void)
+/* Of two thousand changes the ring takes none, the second batch of them, or all. */
+static void test_ring_refuses(void)
 {
 	enum { READY = 2000 };
+	static const int errors[] = {EINTR, EBUSY, EAGAIN, ENOMEM}; /* io_uring_enter(2) */
 	static struct probe probes[READY];
 	struct rlimit limit;
 	struct reactor *r;
-	int fds[2], told = 0;
+	int fds[2], told;
 
 	if (!backend_is("io_uring"))
 		return;
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
-	r = reactor_here();
 	stream_open(fds);
-	for (int i = 0; i < READY; i++)
-		probe_start(r, &probes[i], dup(fds[0]), IO_WRITE);
-	for (int t = 0; t < 40; t++) {
-		calls_fail_first("io_uring_enter", 1, EBUSY);
-		turns(r, 1);
-	}
-	HOLDS(calls_failed(), "the ring is full");
-	calls_reset();
-	for (int i = 0; i < READY; i++) {
-		told += probes[i].calls > 0;
-		io_stop_close(r, &probes[i].io);
-	}
-	EQUAL(told, READY, "and each that is ready gets its turn");
+	for (size_t e = 0; e < sizeof errors / sizeof *errors; e++)
+		for (long nth = 1; nth <= 3; nth++) {
+			r = reactor_here();
+			for (int i = 0; i < READY; i++)
+				probe_start(r, &probes[i], dup(fds[0]), IO_WRITE);
+			calls_fail("io_uring_enter", nth, errors[e], false);
+			turns(r, 10);
+			EQUAL(calls_count("io_uring_enter"), nth == 1 ? 1 : 2,
+			      "2,000 changes are two calls");
+			calls_reset();
+			told = 0;
+			for (int i = 0; i < READY; i++) {
+				told += probes[i].calls > 0;
+				io_stop_close(r, &probes[i].io);
+			}
+			EQUAL(told, READY,
+			      "and each that is ready is told, whatever the ring does");
+			reactor_free(r);
+		}
+	close_both(fds);
+}
+
+/* Changes of every kind at once: those that the kernel refuses keep none of the others back. */
+static void test_mixed_changes(void)
+{
+	struct reactor *r = reactor_here();
+	struct probe file, closed, renewed, changed, stopped, others[8];
+	int fds[2], called = 0;
+
+	stream_open(fds);
+	probe_start(r, &renewed, fds[0], IO_READ);
+	probe_start(r, &changed, dup(fds[0]), IO_READ);
+	probe_start(r, &stopped, dup(fds[0]), IO_WRITE);
+	turns(r, 1);
+	io_stop(r, &renewed.io);
+	io_stop_close(r, &stopped.io);
+	stopped.calls = 0;
+	probe_start(r, &renewed, fds[0], IO_WRITE);
+	io_change(r, &changed.io, IO_WRITE);
+	probe_start(r, &file, open("/proc/self/exe", O_RDONLY), IO_READ);
+	probe_start(r, &closed, 200, IO_READ);
+	for (int i = 0; i < 8; i++)
+		probe_start(r, &others[i], dup(fds[0]), IO_WRITE);
+	turns(r, 2);
+	for (int i = 0; i < 8; i++)
+		called += others[i].all == IO_WRITE;
+	HOLDS(closed.all == IO_ERROR && !closed.io.started,
+	      "of many changes a refused one is told");
+	HOLDS(file.all == IO_READ, "a regular file is ready");
+	HOLDS(renewed.all == IO_WRITE && changed.all == IO_WRITE,
+	      "what changed is as it was asked for");
+	HOLDS(called == 8 && stopped.calls == 0, "and the others are watched, or not any more");
+	for (int i = 0; i < 8; i++)
+		io_stop_close(r, &others[i].io);
+	io_stop_close(r, &file.io);
+	io_stop_close(r, &changed.io);
 	reactor_free(r);
 	close_both(fds);
 }
@@ -140,7 +156,8 @@ static void wait_in_milliseconds(int error)
 	HOLDS(fired == 1, "and does not spin through the last millisecond");
 	timer_start_in(r, &t, MS);
 	reactor_run(r);
-	EQUAL(calls_count("epoll_pwait2"), backend_is("epoll"), "the newer is tried once");
+	EQUAL(calls_count("epoll_pwait2"), backend_is("epoll") || backend_is("io_uring"),
+	      "the newer is tried once");
 	calls_reset();
 	reactor_free(r);
 }
@@ -320,8 +337,8 @@ static void test_without_pidfds(void)
 static const struct conformance cases[] = {
     {"kernel memory", test_kernel_memory},
     {"errno", test_errno},
-    {"passing errors", test_passing_errors},
-    {"full ring", test_full_ring},
+    {"ring refuses", test_ring_refuses},
+    {"mixed changes", test_mixed_changes},
     {"milliseconds", test_milliseconds},
     {"auto", test_auto},
     {"waker", test_waker},

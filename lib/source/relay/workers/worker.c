@@ -200,8 +200,6 @@ _Noreturn void worker_run(const struct worker_start *start)
 	w.source->base.type->start(&w.source->base);
 	if (!w.source->ended)
 		reactor_run(w.reactor);
-	/* An io_uring holds on to what was closed in the last turn: the peers are not to wait. */
-	reactor_free(w.reactor);
 	channel_flush(&w.place.channel, LAST_WORDS_MS);
 	_exit(0);
 }
