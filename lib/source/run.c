@@ -16,8 +16,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "reactor/reactor.h"
-
-enum restart { RESTART_NO, RESTART_FAILURE, RESTART_ALWAYS };
+#include "source/restart.h"
 
 struct run_config {
 	int restart;
@@ -44,11 +43,9 @@ static void run_init(void *config)
 
 static void run_describe(const void *config, struct buf *out)
 {
-	static const char *const again[] = {"", ", and again after a failure",
-					    ", and again after each end"};
 	const struct run_config *c = config;
 
-	buf_printf(out, "its own start%s", again[c->restart]);
+	buf_printf(out, "its own start%s", restart_said[c->restart]);
 	if (c->restart == RESTART_NO)
 		return;
 	buf_add_text(out, " (after ");
@@ -87,7 +84,7 @@ static bool is_last(struct run_source *s, int status)
 {
 	const struct run_config *c = s->base.config;
 
-	if (c->restart == RESTART_NO || (c->restart == RESTART_FAILURE && status == 0))
+	if (!restart_is_wanted((enum restart)c->restart, status))
 		return true;
 	s->failures = status == 0 ? 0 : s->failures + 1;
 	if (!c->retry || s->failures < c->retry)
@@ -103,10 +100,7 @@ static void start_again(struct run_source *s)
 	int64_t now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 	struct error e;
 
-	if (!s->wait || now - s->began > c->backoff_max)
-		s->wait = c->backoff;
-	else
-		s->wait = s->wait > c->backoff_max / 2 ? c->backoff_max : s->wait * 2;
+	restart_wait(&s->wait, now - s->began, c->backoff, c->backoff_max);
 	if (timer_start_in(s->base.reactor, &s->again, s->wait) == 0)
 		return;
 	error_errno(&e, "cannot start the command again");
@@ -154,8 +148,6 @@ static const struct event_name run_events[] = {
     {"start", "the command is to run: at start, and again as --restart says"},
     {0},
 };
-
-static const char *const restart_words[] = {"no", "failure", "always", NULL};
 
 static int parse_backoff(void *config, const char *word, struct error *e)
 {

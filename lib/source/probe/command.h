@@ -2,26 +2,15 @@
 #ifndef EVWATCH_SOURCE_PROBE_COMMAND_H
 #define EVWATCH_SOURCE_PROBE_COMMAND_H
 
-#include "process/launch.h"
-#include "reactor/reactor.h"
-
-struct error;
+#include "source/command.h"
 
 /* `why` it failed, or NULL. With `is_short` it could not be started for want of something here. */
 typedef void probe_command_call(void *context, const char *why, bool is_short);
 
 struct probe_command {
-	struct reactor *reactor; /* private, all of it */
-	const char *rule;
-	struct command command;
-	struct surroundings around;
-	struct program program;
-	struct inherited inherited;
-	struct starts starts;
-	struct start *start;
-	struct child_watcher child;
+	struct source_command command; /* private, all of it */
 	struct timer patience;
-	pid_t pid; /* 0: none runs */
+	pid_t group;
 	bool late;
 	char why[64];
 	probe_command_call *call;
