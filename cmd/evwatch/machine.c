@@ -27,10 +27,10 @@ static bool is_program(const char *path)
 }
 
 /* The value of PATH that the command gets. */
-static const char *path_of(const struct rule *rule)
+static const char *path_of(const struct surroundings_config *around)
 {
-	const struct text_list *env = &rule->job.around.env;
-	const char *path = rule->job.around.clear_env ? NULL : getenv("PATH");
+	const struct text_list *env = &around->env;
+	const char *path = around->clear_env ? NULL : getenv("PATH");
 
 	for (size_t i = 0; i < env->count; i++)
 		if (strncmp(env->items[i], "PATH=", 5) == 0)
@@ -56,7 +56,8 @@ static bool is_in_path(const char *name, const char *path)
 }
 
 /* Is the command's program there? A relative path is one from --cwd. */
-static int check_program(const struct rule *rule, const char *name, struct error *e)
+static int check_program(const struct surroundings_config *around, const char *name,
+			 struct error *e)
 {
 	struct buf file = {0};
 	bool found;
@@ -64,13 +65,13 @@ static int check_program(const struct rule *rule, const char *name, struct error
 	if (strcmp(name, "{}") == 0)
 		return 0;
 	if (!strchr(name, '/')) {
-		if (is_in_path(name, path_of(rule)))
+		if (is_in_path(name, path_of(around)))
 			return 0;
 		error_set(e, "%s: command not found", name);
-		return error_hint(e, "PATH is %s", path_of(rule));
+		return error_hint(e, "PATH is %s", path_of(around));
 	}
-	if (*name != '/' && rule->job.around.cwd)
-		buf_printf(&file, "%s/", rule->job.around.cwd);
+	if (*name != '/' && around->cwd)
+		buf_printf(&file, "%s/", around->cwd);
 	buf_add_text(&file, name);
 	found = file.failed || is_program(file.data);
 	if (!found && !file.failed && access(file.data, F_OK) == 0)
@@ -114,16 +115,16 @@ static int ask_shell(const char *shell, const char *text, struct buf *said)
 }
 
 /* "sh: 1: Syntax error: ..." */
-static int check_shell_text(const struct rule *rule, struct error *e)
+static int check_syntax(const struct surroundings_config *around, const char *text, struct error *e)
 {
-	const char *shell = rule->job.around.shell ? rule->job.around.shell : "/bin/sh";
+	const char *shell = around->shell ? around->shell : "/bin/sh";
 	struct buf said = {0};
 	int status;
 
 	if (!is_program(shell))
 		return error_set(e, "--shell: %s is no program", shell);
 	errno = 0;
-	status = ask_shell(shell, rule->command.words[0], &said);
+	status = ask_shell(shell, text, &said);
 	if (status > 0 && said.length)
 		error_set(e, "the shell does not take the command: %.*s",
 			  (int)strcspn(said.data, "\n"), said.data);
@@ -132,24 +133,39 @@ static int check_shell_text(const struct rule *rule, struct error *e)
 }
 
 /* Text that needs no shell is split at blanks: its first word is the program. */
-static int check_command(const struct rule *rule, struct error *e)
+static int check_text(const struct surroundings_config *around, const char *text, struct error *e)
 {
-	const char *text;
 	char *first;
 	int result;
 
+	if (text_needs_shell(text))
+		return check_syntax(around, text, e);
+	text += strspn(text, " \t\n");
+	first = strndup(text, strcspn(text, " \t\n"));
+	result = first && *first ? check_program(around, first, e) : 0;
+	free(first);
+	return result;
+}
+
+static int check_command(const struct rule *rule, struct error *e)
+{
 	if (!rule->command.count)
 		return 0;
 	if (!rule->command.shell)
-		return check_program(rule, rule->command.words[0], e);
-	text = rule->command.words[0];
-	if (text_needs_shell(text))
-		return check_shell_text(rule, e);
-	text += strspn(text, " \t\n");
-	first = strndup(text, strcspn(text, " \t\n"));
-	result = first && *first ? check_program(rule, first, e) : 0;
-	free(first);
-	return result;
+		return check_program(&rule->job.around, rule->command.words[0], e);
+	return check_text(&rule->job.around, rule->command.words[0], e);
+}
+
+/* --of, which runs in evwatch's own surroundings. */
+static int check_own_command(const struct rule *rule, struct error *e)
+{
+	static const struct surroundings_config around = {.umask = -1};
+	const char *text =
+	    rule->type->own_command ? rule->type->own_command(rule->source_config) : NULL;
+
+	if (!text || check_text(&around, text, e) == 0)
+		return 0;
+	return error_of_option(e, "of");
 }
 
 /* ---- users, folders, addresses --------------------------------------------------------------- */
@@ -176,7 +192,7 @@ static int check_source(const struct rule *rule, struct error *e)
 int machine_check(struct rules *rules)
 {
 	static int (*const checks[])(const struct rule *rule, struct error *e) = {
-	    check_source, check_surroundings, check_command};
+	    check_source, check_own_command, check_surroundings, check_command};
 	int result = 0;
 
 	for (size_t i = 0; i < rules->count; i++)

@@ -176,6 +176,9 @@ struct source_type {
 	/* Does it read evwatch's own standard input? Optional. */
 	bool (*reads_input)(const void *config);
 
+	/* The shell text that it runs for itself (--of); NULL: none. Optional. */
+	const char *(*own_command)(const void *config);
+
 	/* The rules whose runs this one waits for, by name (ended). Optional. */
 	const struct text_list *(*names_rules)(const void *config);
 

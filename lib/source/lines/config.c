@@ -4,13 +4,17 @@
 #include "base/error.h"
 #include "base/option.h"
 #include "base/units.h"
+#include "source/restart.h"
 
 #include <limits.h>
 #include <string.h>
 
 void lines_init(void *config)
 {
-	((struct lines_config *)config)->max_line = 1024 * 1024;
+	struct lines_config *c = config;
+
+	c->max_line = 1024 * 1024;
+	c->restart = -1;
 }
 
 struct match *lines_compile(const struct lines_config *c, struct error *e)
@@ -61,11 +65,30 @@ static int check_input(const char *word, struct error *e)
 	return error_hint(e, "fd:N is an open descriptor; ./%s is a file", word);
 }
 
+/* The output of a command is read instead of what PATHs name, and never followed. */
+static int check_of(const struct lines_config *c, size_t n, struct error *e)
+{
+	if (!c->of)
+		return 0;
+	if (!c->of[strspn(c->of, " \t\n")])
+		return error_set(e, "--of: an empty command");
+	if (n > 0) {
+		error_set(e, "--of COMMAND is read instead of a PATH");
+		error_hint(e, "a second rule may read the other");
+		return error_at(e, 0, 0);
+	}
+	if (!c->follow)
+		return 0;
+	error_set(e,
+		  "--follow has no effect with --of: the output of a command is read to its end");
+	return error_hint(e, "--restart always starts the command again then");
+}
+
 int lines_arguments(void *config, char *const *words, size_t n, struct error *e)
 {
 	struct lines_config *c = config;
 
-	if (check_match(c, e) < 0)
+	if (check_match(c, e) < 0 || check_of(c, n, e) < 0)
 		return -1;
 	if (!c->max_line)
 		return error_set(e, "--max-line must be more than nothing");
@@ -75,7 +98,7 @@ int lines_arguments(void *config, char *const *words, size_t n, struct error *e)
 		if (text_list_add(&c->paths, words[i]) < 0)
 			return error_errno(e, "out of memory");
 	}
-	if (n == 0 && text_list_add(&c->paths, "-") < 0)
+	if (n == 0 && !c->of && text_list_add(&c->paths, "-") < 0)
 		return error_errno(e, "out of memory");
 	return 0;
 }
@@ -90,6 +113,8 @@ void lines_describe(const void *config, struct buf *out)
 	const struct lines_config *c = config;
 
 	buf_printf(out, "each%s line of", c->follow ? " new" : "");
+	if (c->of)
+		buf_printf(out, " `%s`%s", c->of, c->restart > 0 ? restart_said[c->restart] : "");
 	for (size_t i = 0; i < c->paths.count; i++)
 		buf_printf(out, "%s %s", i ? "," : "",
 			   strcmp(c->paths.items[i], "-") == 0 ? "standard input"
@@ -112,6 +137,14 @@ static int check_catch_up(const void *config, struct error *e)
 		return 0;
 	error_set(e, "has no effect without --follow");
 	return error_hint(e, "a file that is not followed is read to its end at once");
+}
+
+static int check_restart(const void *config, struct error *e)
+{
+	if (((const struct lines_config *)config)->of)
+		return 0;
+	error_set(e, "has no effect without --of");
+	return error_hint(e, "--on-busy restart stops the command on a new event");
 }
 
 static int check_from(const void *config, struct error *e)
@@ -141,6 +174,19 @@ const struct option lines_options[] = {
      .value = "DIR",
      .check = check_catch_up,
      .help = "remember how far files were read; go on there after a restart"},
+    {.name = "of",
+     .type = OPTION_TEXT,
+     .offset = FIELD(of),
+     .value = "COMMAND",
+     .may_be_empty = true,
+     .help = "the lines that a command prints, instead of a file's"},
+    {.name = "restart",
+     .type = OPTION_CHOICE,
+     .offset = FIELD(restart),
+     .value = "no|failure|always",
+     .choices = restart_words,
+     .check = check_restart,
+     .help = "when that command is started again (no)"},
     {.name = "match",
      .type = OPTION_TEXT,
      .offset = FIELD(match),

@@ -319,6 +319,10 @@ void input_file_ended(struct line_input *in, struct line_file *f)
 		file_reopen(f, fd);
 		return;
 	}
+	if (in->owner->of) {
+		of_pipe_ended(in->owner);
+		return;
+	}
 	if (!in->followed) {
 		in->over = true;
 		lines_cut(f);
@@ -354,9 +358,11 @@ void input_file_failed(struct line_input *in, struct line_file *f)
 static void retry(struct line_input *in)
 {
 	struct line_file *f = current(in);
-	int fd = f ? open_path(in) : -1;
+	int fd = f && in->followed ? open_path(in) : -1;
 
 	in->again = false;
+	if (!in->followed)
+		return; /* only memory was short */
 	if (!f) {
 		take_path(in);
 	} else if (fd < 0) {
@@ -441,6 +447,8 @@ int input_open(struct line_input *in, struct error *e)
 	int fd = descriptor_of(in->path);
 
 	list_init(&in->files);
+	if (in->owner->of)
+		return file_new(in, -1, true) ? 0 : error_errno(e, "--of");
 	if (fd >= 0)
 		return take_descriptor(in, fd, e);
 	return config_of(in)->follow ? follow_path(in, e) : open_plain(in, e);

@@ -98,6 +98,7 @@ static void lines_close(struct source *base)
 	timer_stop(base->reactor, &s->rest);
 	for (size_t i = 0; i < s->n_inputs; i++)
 		input_close(&s->inputs[i]);
+	of_close(s);
 	progress_close(s);
 	free(s->inputs);
 	s->inputs = NULL;
@@ -116,6 +117,23 @@ static int open_match(struct lines_source *s, struct error *e)
 	return s->match ? 0 : -1;
 }
 
+/* The output of a command is one input. */
+static int open_inputs(struct lines_source *s, struct error *e)
+{
+	const struct lines_config *c = s->base.config;
+	size_t n = c->of ? 1 : c->paths.count;
+
+	for (size_t i = 0; i < n; i++) {
+		struct line_input *in = &s->inputs[s->n_inputs++];
+
+		in->owner = s;
+		in->path = c->of ? c->of : c->paths.items[i];
+		if (input_open(in, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int lines_open(struct source *base, struct error *e)
 {
 	struct lines_source *s = (struct lines_source *)base;
@@ -124,22 +142,13 @@ static int lines_open(struct source *base, struct error *e)
 	timer_init(&s->tick, CLOCK_OF_LOOP, on_tick);
 	timer_init(&s->rest, CLOCK_OF_LOOP, on_rested);
 	s->rest.priority = base->priority;
-	s->inputs = calloc(c->paths.count, sizeof *s->inputs);
+	s->inputs = calloc(c->of ? 1 : c->paths.count, sizeof *s->inputs);
 	if (!s->inputs)
 		return error_errno(e, "cannot read lines");
-	if (open_match(s, e) < 0 || progress_open(s, e) < 0) {
+	if (open_match(s, e) < 0 || of_open(s, e) < 0 || progress_open(s, e) < 0 ||
+	    open_inputs(s, e) < 0) {
 		lines_close(base);
 		return -1;
-	}
-	for (size_t i = 0; i < c->paths.count; i++) {
-		struct line_input *in = &s->inputs[s->n_inputs++];
-
-		in->owner = s;
-		in->path = c->paths.items[i];
-		if (input_open(in, e) < 0) {
-			lines_close(base);
-			return -1;
-		}
 	}
 	progress_start(s);
 	return 0;
@@ -170,6 +179,7 @@ static void lines_resume(struct source *base)
 
 static void lines_start(struct source *base)
 {
+	of_start((struct lines_source *)base);
 	lines_resume(base);
 }
 
@@ -184,6 +194,7 @@ static void lines_stop(struct source *base)
 
 	s->stopped = true;
 	lines_pause(base);
+	of_stop(s);
 	timer_stop(base->reactor, &s->tick);
 }
 
@@ -197,6 +208,11 @@ static bool lines_reads_input(const void *config)
 	return false;
 }
 
+static const char *lines_own_command(const void *config)
+{
+	return ((const struct lines_config *)config)->of;
+}
+
 static const struct refusal lines_refuses[] = {
     {"debounce max-wait", "each event has a run of its own", "--throttle DUR paces the runs"},
     {0},
@@ -204,7 +220,7 @@ static const struct refusal lines_refuses[] = {
 
 const struct source_type source_lines = {
     .name = "lines",
-    .summary = "for each line of files, pipes, logs",
+    .summary = "for each line of files, pipes, logs, commands",
     .arguments = "[PATH|-|fd:N]...",
     .least_arguments = 0,
     .most_arguments = -1,
@@ -214,6 +230,7 @@ const struct source_type source_lines = {
     .options = lines_options,
     .refuses = lines_refuses,
     .reads_input = lines_reads_input,
+    .own_command = lines_own_command,
     .one_by_one = true,
     .waits_for_room = true,
     .subjects_from_outside = true,

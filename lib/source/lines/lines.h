@@ -1,7 +1,7 @@
 /*
  * What the files of `lines` share: config.c what the user says, input.c where bytes come from and
- * what stands at a followed path, rotated.c what stood there unseen, file.c one open file, cut.c
- * how bytes become lines, lines.c the life of it all.
+ * what stands at a followed path, rotated.c what stood there unseen, file.c one open file, of.c the
+ * command of --of, cut.c how bytes become lines, lines.c the life of it all.
  *
  * An input has the files whose lines are still to come, in their order: one that is not followed
  * has one; of a path that is followed those that were rotated away come first. The first of them
@@ -27,10 +27,13 @@ struct lines_config {
 	char *match; /* ERE, or NULL */
 	uint64_t max_line;
 	char *catch_up; /* the directory of its record, or NULL */
+	char *of;       /* shell text, whose output is read; NULL: `paths` are */
+	int restart;    /* of that: enum restart (restart.h); -1: RESTART_NO */
 };
 
 struct line_input;
 struct lines_source;
+struct of;
 struct progress;
 
 /* An open file, pipe or terminal. */
@@ -89,6 +92,7 @@ struct lines_source {
 	struct timer rest;
 	bool resting; /* the budget is used up: nothing is read or cut until `rest` is due */
 	bool cutting_lines, told_too_long, stopped;
+	struct of *of;             /* owned; NULL: no command is read */
 	struct progress *progress; /* owned; NULL: nothing is remembered */
 	void *token;               /* of the line that is matched */
 	struct timer tick;         /* while a file lingers, or is tried again */
@@ -174,6 +178,16 @@ int rotated_restore(struct line_input *in);
 /* Opens what stood at the path after `last` and before `now`, and puts it before that. */
 void rotated_take_missed(struct line_input *in, const struct line_file *last,
 			 struct line_file *now);
+
+/* ---- of.c: the command of --of ---- */
+/* Makes it ready. Returns 0, or -1 with `e`. */
+int of_open(struct lines_source *s, struct error *e);
+void of_start(struct lines_source *s);
+/* No line is wanted any more: TERM to its process group. */
+void of_stop(struct lines_source *s);
+void of_close(struct lines_source *s);
+/* Its pipe has no writer any more. */
+void of_pipe_ended(struct lines_source *s);
 
 /* ---- cut.c ---- */
 /* Hands on the lines that are whole, for as long as they are wanted. */

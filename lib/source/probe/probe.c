@@ -218,6 +218,11 @@ static void probe_start(struct source *base)
 	}
 }
 
+static const char *probe_own_command(const void *config)
+{
+	return ((const struct probe_config *)config)->of;
+}
+
 /* ---- the kind -------------------------------------------------------------------------------- */
 
 static const struct event_name probe_events[] = {
@@ -243,6 +248,7 @@ const struct source_type source_probe = {
     .config_arguments = probe_config_arguments,
     .config_release = probe_config_release,
     .describe = probe_config_describe,
+    .own_command = probe_own_command,
     .size = sizeof(struct probe_source),
     .open = probe_open,
     .start = probe_start,
