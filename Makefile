@@ -11,6 +11,7 @@
 #   make soak-sockets 100,000 connections in a storm, 18,000 held
 #   make soak-lines   lines --catch-up, killed 200 times under rotation: no line lost
 #   make soak-jobs    1,000,000 runs, 100,000 grouped outputs: none lost, in bounded memory
+#   make soak-operate 100 reloads beside 1,000 connections, 10,000 status requests
 #   make bench        what it costs, beside peers and hand-written floors
 #   make static       a static binary with musl: build/static/evwatch
 #   make install      DESTDIR= PREFIX=

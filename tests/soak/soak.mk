@@ -12,8 +12,13 @@ soak-jobs: all $(BUILD)/soak/mark $(BUILD)/bench/jobs/emit
 soak-lines: all
 	@d=$$(mktemp -d) && cd $$d && python3 $(CURDIR)/tests/catch_up.py $(CURDIR)/$(BUILD)/evwatch 200 2 7; s=$$?; rm -rf $$d; exit $$s
 
+# An evwatch that others live with: reloads and requests beside its work.
+soak-operate: all
+	@tests/soak/reload $(BUILD)/evwatch
+	@tests/soak/control $(BUILD)/evwatch
+
 $(BUILD)/soak/%: tests/soak/%.c
 	@mkdir -p $(@D)
 	$(CC) -O2 -std=c11 -D_GNU_SOURCE -Wall -Wextra -static -o $@ $<
 
-.PHONY: soak-sockets soak-jobs soak-lines
+.PHONY: soak-sockets soak-jobs soak-lines soak-operate
