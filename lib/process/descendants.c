@@ -1,16 +1,14 @@
 /*
- * Descendants of this process: it is a subreaper, so that whatever loses its parent becomes its
- * child. They are found in /proc by following parents; when all direct children are killed, their
+ * Descendants of this process: family.h finds them. When all direct children are killed, their
  * children become ours in turn, until none is left.
  */
 #include "process/descendants.h"
 
-#include "base/array.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "process/family.h"
 #include "reactor/reactor.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -29,87 +27,6 @@ int descendants_adopt(void)
 
 #define PATIENCE (2 * NS_PER_S) /* with what does not die of KILL */
 
-/* By its environment, as to a mark. */
-enum belonging { BELONGS_UNREAD, BELONGS, BELONGS_TO_OTHERS, BELONGS_AS_ITS_PARENT };
-
-struct process {
-	pid_t pid, parent, group;
-	bool dead; /* a zombie: it only waits to be reaped */
-	enum belonging belonging;
-};
-
-struct processes {
-	struct process *items;
-	size_t count, capacity;
-};
-
-/* Reads /proc/PID/stat: state, parent and group stand behind the last parenthesis (proc(5)). */
-static bool process_read(pid_t pid, struct process *p)
-{
-	char path[32], text[512];
-	const char *behind;
-	ssize_t n;
-	int fd, parent, group;
-	char state;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	behind = strrchr(text, ')');
-	if (!behind || sscanf(behind + 1, " %c %d %d", &state, &parent, &group) != 3)
-		return false;
-	*p = (struct process){
-	    .pid = pid,
-	    .parent = (pid_t)parent,
-	    .group = (pid_t)group,
-	    .dead = state == 'Z' || state == 'X',
-	};
-	return true;
-}
-
-/* All processes that there are; `items` is the caller's to free. */
-static void processes_read(struct processes *all)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-
-	while (proc && (entry = readdir(proc))) {
-		pid_t pid = (pid_t)atoi(entry->d_name);
-
-		if (pid <= 0 || ARRAY_GROW(all->items, all->capacity, all->count + 1) < 0)
-			continue;
-		if (process_read(pid, &all->items[all->count]))
-			all->count++;
-	}
-	if (proc)
-		closedir(proc);
-}
-
-static struct process *process_find(const struct processes *all, pid_t pid)
-{
-	for (size_t i = 0; i < all->count; i++)
-		if (all->items[i].pid == pid)
-			return &all->items[i];
-	return NULL;
-}
-
-static bool descends_from(const struct processes *all, const struct process *p, pid_t ancestor)
-{
-	/* As many steps as there are processes: the list was not read in one instant. */
-	for (size_t steps = 0; p && p->parent > 0 && steps <= all->count; steps++) {
-		if (p->parent == ancestor)
-			return true;
-		p = process_find(all, p->parent);
-	}
-	return false;
-}
-
 /* A subreaper without a child has no descendant, and need not read all of /proc to know it. */
 static bool has_children(void)
 {
@@ -119,29 +36,28 @@ static bool has_children(void)
 }
 
 /* Reaps it, or gives it the signal. True: it is still to end. */
-static bool process_signal(const struct process *p, int signal)
+static bool relative_signal(const struct relative *r, int signal)
 {
-	if (p->dead && p->parent == getpid())
-		waitpid(p->pid, NULL, WNOHANG);
-	if (p->dead || kill(p->pid, signal) < 0)
+	if (r->dead && r->parent == FAMILY_HEAD)
+		waitpid(r->pid, NULL, WNOHANG);
+	if (r->dead || kill(r->pid, signal) < 0)
 		return false;
 	if (signal && signal != SIGKILL)
-		kill(p->pid, SIGCONT); /* a stopped process would not hear of it */
+		kill(r->pid, SIGCONT); /* a stopped process would not hear of it */
 	return true;
 }
 
 int descendants_signal(int signal)
 {
-	struct processes all = {0};
+	struct family all;
 	int found = 0;
 
 	if (!has_children())
 		return 0;
-	processes_read(&all);
+	family_read(&all);
 	for (size_t i = 0; i < all.count; i++)
-		if (descends_from(&all, &all.items[i], getpid()))
-			found += process_signal(&all.items[i], signal);
-	free(all.items);
+		found += relative_signal(&all.items[i], signal);
+	family_free(&all);
 	return found;
 }
 
@@ -182,43 +98,45 @@ static enum belonging belonging_read(pid_t pid, const char *variable, char *text
 								  : BELONGS_AS_ITS_PARENT;
 }
 
-/* Up to the first one that says it itself. */
-static bool belongs(const struct processes *all, struct process *p, const char *variable,
-		    char *text)
+/* Its parents stand before it, and know already. */
+static bool belongs(const struct family *all, struct relative *r, const char *variable, char *text)
 {
-	for (size_t steps = 0; p && p->pid != getpid() && steps <= all->count; steps++) {
-		if (p->belonging == BELONGS_UNREAD)
-			p->belonging = belonging_read(p->pid, variable, text);
-		if (p->belonging != BELONGS_AS_ITS_PARENT)
-			return p->belonging == BELONGS;
-		p = process_find(all, p->parent);
+	r->belonging = belonging_read(r->pid, variable, text);
+	if (r->belonging == BELONGS_AS_ITS_PARENT)
+		r->belonging =
+		    r->parent == FAMILY_HEAD ? BELONGS_TO_OTHERS : all->items[r->parent].belonging;
+	return r->belonging == BELONGS;
+}
+
+static int signal_belonging(const struct family *all, const char *variable, char *text, pid_t group,
+			    int signal)
+{
+	int found = 0;
+
+	for (size_t i = 0; i < all->count; i++) {
+		struct relative *r = &all->items[i];
+
+		if (belongs(all, r, variable, text) && r->group != group && !r->dead)
+			found += relative_signal(r, signal);
 	}
-	return false;
+	return found;
 }
 
 int descendants_signal_marked(const char *value, pid_t group, int signal)
 {
-	struct processes all = {0};
-	char *text, *variable = NULL;
+	char *text, *variable;
+	struct family all;
 	int found = 0;
 
-	if (!has_children())
+	if (!has_children() || asprintf(&variable, "%s=%s", MARK, value) < 0)
 		return 0;
 	text = malloc(ENVIRONMENT);
-	if (text && asprintf(&variable, "%s=%s", MARK, value) >= 0)
-		processes_read(&all);
-	else
-		variable = NULL;
-	for (size_t i = 0; i < all.count; i++) {
-		struct process *p = &all.items[i];
-
-		if (p->group != group && !p->dead && descends_from(&all, p, getpid()) &&
-		    belongs(&all, p, variable, text))
-			found += process_signal(p, signal);
-	}
-	free(variable);
+	family_read(&all);
+	if (text)
+		found = signal_belonging(&all, variable, text, group, signal);
+	family_free(&all);
 	free(text);
-	free(all.items);
+	free(variable);
 	return found;
 }
 
@@ -249,18 +167,18 @@ void process_give_up(const char *rule, pid_t pid, int why)
 
 void descendants_give_up(void)
 {
-	struct processes all = {0};
+	struct family all;
 
 	if (!has_children())
 		return;
-	processes_read(&all);
+	family_read(&all);
 	for (size_t i = 0; i < all.count; i++) {
-		const struct process *p = &all.items[i];
+		const struct relative *r = &all.items[i];
 
-		if (!p->dead && descends_from(&all, p, getpid()))
-			process_give_up(NULL, p->pid, kill(p->pid, 0) < 0 ? errno : 0);
+		if (!r->dead)
+			process_give_up(NULL, r->pid, kill(r->pid, 0) < 0 ? errno : 0);
 	}
-	free(all.items);
+	family_free(&all);
 }
 
 void descendants_end(void)

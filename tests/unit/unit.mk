@@ -21,3 +21,6 @@ COUNTED = malloc calloc realloc aligned_alloc syscall epoll_create1 epoll_ctl ep
 COUNTING = $(addprefix $(BUILD)/unit/test_reactor_,calls faults kernel shortage)
 $(COUNTING): tests/shim/calls.c
 $(COUNTING): LDFLAGS += $(COUNTED:%=-Wl,--wrap=%)
+
+# Of a kernel without lists of children.
+$(BUILD)/unit/test_family: LDFLAGS += -Wl,--wrap=access
