@@ -251,7 +251,7 @@ static struct engine_end run(const struct process_options *o, struct rules *rule
 	if (o->dry_run) {
 		return (struct engine_end){.status = printed(rules_tell(rules, o->log == 1))};
 	}
-	signal(SIGCHLD, SIG_DFL); /* ignored, no child's end could be told */
+	signal(SIGCHLD, SIG_DFL); /* ignored, the kernel would keep no status of a child */
 	signal(SIGPIPE, SIG_IGN); /* a gone reader is an error of write(2), not the end */
 	if (privileges_find(&user, o, rules, &e) < 0) {
 		tell_error(&e);

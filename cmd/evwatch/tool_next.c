@@ -37,7 +37,7 @@ struct schedule {
 	const struct rule *rule;
 	const struct zone *zone;
 	struct calendar_time next;
-	uint64_t told;
+	uint64_t printed;
 	bool over;
 };
 
@@ -114,7 +114,7 @@ static void print_line(struct buf *out, const struct schedule *s, int64_t from)
 static void print_event(struct buf *out, const struct schedule *s, const struct print_config *print)
 {
 	struct event event = event_make("tick");
-	struct print_context context = {s->rule->name, s->rule->type->name, s->told, s->zone};
+	struct print_context context = {s->rule->name, s->rule->type->name, s->printed, s->zone};
 	char scheduled[40];
 	struct detail details[] = {{"EVWATCH_SCHEDULED", scheduled},
 				   {"EVWATCH_MARK", marks[s->next.mark]}};
@@ -155,13 +155,13 @@ static int print_times(const struct next_options *o, struct schedule *schedules,
 		       int64_t from, const struct zone *local)
 {
 	bool each_once = o->each_once && !o->count, failed;
-	uint64_t told = 0, most = o->count ? o->count : each_once ? n : TIMES;
+	uint64_t printed = 0, most = o->count ? o->count : each_once ? n : TIMES;
 	struct buf out = {0};
 
 	for (size_t i = 0; i < n; i++)
 		ask(&schedules[i], from, from, local);
-	for (struct schedule *s; told < most && (s = nearest(schedules, n)); told++) {
-		s->told++;
+	for (struct schedule *s; printed < most && (s = nearest(schedules, n)); printed++) {
+		s->printed++;
 		if (o->print.json || o->print.format)
 			print_event(&out, s, &o->print);
 		else
@@ -181,7 +181,7 @@ static int print_times(const struct next_options *o, struct schedule *schedules,
 	buf_free(&out);
 	if (failed)
 		fputs("evwatch: next: out of memory\n", stderr);
-	else if (told == 0)
+	else if (printed == 0)
 		fputs("never\n", stderr);
 	return failed ? 1 : 0;
 }

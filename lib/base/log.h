@@ -23,7 +23,7 @@ enum log_level {
 /* Takes one whole line, its line break included; must not block and must not log. */
 typedef void log_writer(void *context, const char *line, size_t length);
 
-/* Sets what is told (LOG_WARN at start) and in which form. */
+/* Sets which levels are printed (LOG_WARN at start), and in which form. */
 void log_setup(enum log_level level, bool json);
 
 /* How a line of text looks. */
@@ -50,7 +50,7 @@ bool log_is_json(void);
 void log_fields(enum log_level level, const char *rule, const struct buf *fields,
 		const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* Would a line of this level be told? For callers whose arguments are costly to make. */
+/* Is a line of this level printed? For callers whose arguments are costly to make. */
 bool log_wants(enum log_level level);
 
 /* One line about `rule` (NULL: the whole process). errno is kept. */

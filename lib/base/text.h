@@ -20,7 +20,7 @@ size_t text_unsafe(const char *text, size_t left);
 /* Appends `text` with what is unsafe as \n, \t, \xNN of each byte (for lines meant for people). */
 void escape_control(struct buf *out, const char *text, size_t length);
 
-/* The same, and blanks as \040 and backslashes as \\: one word that can be told apart. */
+/* The same, and blanks as \040 and backslashes as \\: one word, whose end is clear. */
 void escape_word(struct buf *out, const char *text, size_t length);
 
 /* Appends a JSON string in quotes; bytes that are not UTF-8 become U+FFFD (RFC 8259, 8.1). */

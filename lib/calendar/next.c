@@ -15,7 +15,7 @@
 /* No offset, and no gap or fold, is as long as this: in seconds. */
 static const int64_t MARGIN = 2 * SECONDS_A_DAY;
 
-/* Instants outside cannot be told in nanoseconds; kept well clear of overflow. */
+/* Instants outside do not fit into 64 bits of nanoseconds; kept well clear of overflow. */
 static const int64_t EARLIEST = -INT64_C(9000000000), LATEST = INT64_C(9214646400);
 
 static int64_t clamp_seconds(int64_t at)

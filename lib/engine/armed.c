@@ -1,6 +1,6 @@
 /*
  * One rule at work: the source on its left, the job or the printer on its right. They do not know
- * each other; here they are joined, and each is told when the other can take more.
+ * each other; here they are joined, and each is called when the other can take more.
  */
 #include "engine/state.h"
 

@@ -17,7 +17,7 @@ struct zone;
 struct print_context {
 	const char *rule, *kind;
 	uint64_t count;          /* this event's ordinal in its rule, or its run's, from 1 */
-	const struct zone *zone; /* what %t is told in; NULL: the local one */
+	const struct zone *zone; /* the zone of %t; NULL: the local one */
 };
 
 /* Appends one event in the form that the rule asks for, its end included. */

@@ -1,6 +1,6 @@
 /*
  * Commands that cannot be started. The first failure is logged at once; equal ones
- * are counted, and told as a number once a second: a queue of 100,000 is no log of 100,000 lines.
+ * are counted, and logged as a number once a second: a queue of 100,000 is no log of 100,000 lines.
  */
 #ifndef EVWATCH_JOB_FAILURE_H
 #define EVWATCH_JOB_FAILURE_H
@@ -17,7 +17,7 @@ struct failures {
 	const char *rule;
 	const struct program *program;
 	const struct surroundings *around;
-	struct timer second; /* active: the last one was told less than a second ago */
+	struct timer second; /* active: the last one was logged less than a second ago */
 	const char *step;    /* that one; a literal */
 	int why;
 	uint64_t untold; /* equal ones since */

@@ -337,9 +337,9 @@ static void run_started(struct run *run)
 	}
 	run->gave_connection = first->connection >= 0;
 	fd_close(&first->connection); /* the command's alone now */
-	if (!run->told)
+	if (!run->announced)
 		run->setup->host->began(run);
-	run->told = true;
+	run->announced = true;
 }
 
 /*

@@ -45,7 +45,7 @@ struct run {
 	int signal;        /* that ended the command; 0: none */
 	int forced_status; /* 124 after a timeout; -1: none */
 	bool unwanted;     /* stopped on purpose: no retry */
-	bool told;         /* that it began */
+	bool announced;    /* its start was logged */
 	bool gave_connection;
 	uint64_t attempts;
 	int64_t started, backoff;

@@ -17,7 +17,7 @@
 struct reactor;
 struct sink;
 
-/* Is told when a full sink has room again, or when it broke (EPIPE, ENOSPC: errno in `error`). */
+/* Called when a full sink has room again, or when it broke (EPIPE, ENOSPC: errno in `error`). */
 typedef void sink_call(void *context, int error);
 
 /* A sink over `fd`, which stays the caller's. NULL with ENOMEM. */
@@ -38,7 +38,7 @@ int sink_renew(struct sink *s);
 /* More is waiting than the limit. */
 bool sink_full(const struct sink *s);
 
-/* Somebody who waits until a full sink has room again, or broke: is told once. */
+/* Somebody who waits until a full sink has room again, or broke: called once. */
 struct sink_waiter {
 	struct link link; /* list_init it before, list_remove ends the wait */
 	void (*room)(struct sink_waiter *w);

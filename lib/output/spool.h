@@ -30,7 +30,7 @@ int spool_add(struct spool *s, const void *bytes, size_t length);
 ssize_t spool_read(struct spool *s, int fd, size_t most);
 /* The oldest bytes, *length of them (0: none are left); good until the next call. */
 const char *spool_peek(struct spool *s, size_t *length);
-/* Drops `n` of those that spool_peek told. An empty spool holds neither memory nor file. */
+/* Drops `n` of those that spool_peek returned. An empty spool holds neither memory nor file. */
 void spool_take(struct spool *s, size_t n);
 /* How many bytes wait. */
 uint64_t spool_length(const struct spool *s);

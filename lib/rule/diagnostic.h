@@ -36,7 +36,7 @@ struct diagnostics {
 int diagnostics_add(struct diagnostics *d, const struct script *script, size_t offset,
 		    const struct error *e);
 
-/* Appends what the user is told of one error. */
+/* Appends the text of one error, for the user. */
 void diagnostic_print(const struct diagnostic *d, struct buf *out);
 
 /* Appends it as a JSON object, with its line end. */

@@ -233,7 +233,7 @@ static void read_words(struct reading *r, struct rule *rule, size_t kind)
 		else if (i != kind)
 			args[n++] = &r->words[i];
 	}
-	/* Arguments are read with the options: a fault there would only be told twice. */
+	/* Arguments are read with the options: a fault there would be reported twice. */
 	if (!r->failed)
 		read_arguments(r, rule, &r->words[kind], args, n);
 	if (!r->failed)

@@ -1,8 +1,8 @@
 /*
  * A rule: when this kind of thing happens, run that command (or print the event).
  *
- * Rules are read from command lines and from text; errors are collected, so that all of them can be
- * told at once. Reading arms nothing and opens nothing but rule files.
+ * Rules are read from command lines and from text; errors are collected, so that all of them are
+ * printed at once. Reading arms nothing and opens nothing but rule files.
  */
 #ifndef EVWATCH_RULE_RULE_H
 #define EVWATCH_RULE_RULE_H

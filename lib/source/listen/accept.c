@@ -1,4 +1,4 @@
-/* Connections: who may come, how many, and what is told of them. */
+/* Connections: which peers are accepted, how many, and the details of their events. */
 #include "source/listen/listen.h"
 
 #include "base/array.h"
@@ -34,19 +34,19 @@ static void on_run_over(struct token *t, const struct run_outcome *outcome)
 	connection_over(CONTAINER_OF(t, struct connection, token));
 }
 
-/* ---- what is told ---------------------------------------------------------------------------- */
+/* ---- details -------------------------------------------------------------------------------- */
 
 enum { MOST_DETAILS = 16 };
 
 /* The details of a connection, with room for their texts. */
-struct told {
+struct facts {
 	struct detail details[MOST_DETAILS];
 	size_t n;
 	const struct connection *connection;
 	char connections[24], number[24], pid[16], uid[16], gid[16];
 };
 
-static void tell(struct told *t, const char *name, const char *value)
+static void add_fact(struct facts *t, const char *name, const char *value)
 {
 	t->details[t->n++] = (struct detail){name, value};
 }
@@ -63,48 +63,48 @@ static void host_text(const struct address *a, char host[HOST_TEXT], char port[P
 	buf_free(&b);
 }
 
-static void tell_ports(struct told *t)
+static void add_ports(struct facts *t)
 {
-	tell(t, "EVWATCH_REMOTE_PORT", t->connection->port);
-	tell(t, "EVWATCH_LOCAL_PORT", t->connection->local_port);
+	add_fact(t, "EVWATCH_REMOTE_PORT", t->connection->port);
+	add_fact(t, "EVWATCH_LOCAL_PORT", t->connection->local_port);
 }
 
-static void tell_ip(struct told *t)
+static void add_ip(struct facts *t)
 {
-	tell_ports(t);
+	add_ports(t);
 	/* UCSPI-TCP's names (ucspi-tcp, s6-networking); names are not looked up. */
-	tell(t, "PROTO", "TCP");
-	tell(t, "TCPREMOTEIP", t->connection->host);
-	tell(t, "TCPREMOTEPORT", t->connection->port);
-	tell(t, "TCPLOCALIP", t->connection->local_host);
-	tell(t, "TCPLOCALPORT", t->connection->local_port);
-	tell(t, "TCPCONNNUM", t->number);
-	tell(t, "TCPREMOTEHOST", NULL);
-	tell(t, "TCPLOCALHOST", NULL);
-	tell(t, "TCPREMOTEINFO", NULL);
+	add_fact(t, "PROTO", "TCP");
+	add_fact(t, "TCPREMOTEIP", t->connection->host);
+	add_fact(t, "TCPREMOTEPORT", t->connection->port);
+	add_fact(t, "TCPLOCALIP", t->connection->local_host);
+	add_fact(t, "TCPLOCALPORT", t->connection->local_port);
+	add_fact(t, "TCPCONNNUM", t->number);
+	add_fact(t, "TCPREMOTEHOST", NULL);
+	add_fact(t, "TCPLOCALHOST", NULL);
+	add_fact(t, "TCPREMOTEINFO", NULL);
 }
 
 /* UCSPI-UNIX: who is there is known by credentials (unix(7), SO_PEERCRED). */
-static void tell_unix(struct told *t, int fd)
+static void add_unix(struct facts *t, int fd)
 {
 	struct ucred peer;
 	socklen_t length = sizeof peer;
 
-	tell(t, "PROTO", "IPC");
-	tell(t, "IPCLOCALPATH", t->connection->local_host);
-	tell(t, "IPCREMOTEPATH", t->connection->host);
-	tell(t, "IPCCONNNUM", t->number);
+	add_fact(t, "PROTO", "IPC");
+	add_fact(t, "IPCLOCALPATH", t->connection->local_host);
+	add_fact(t, "IPCREMOTEPATH", t->connection->host);
+	add_fact(t, "IPCCONNNUM", t->number);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
 		return;
 	snprintf(t->pid, sizeof t->pid, "%d", (int)peer.pid);
 	snprintf(t->uid, sizeof t->uid, "%u", (unsigned)peer.uid);
 	snprintf(t->gid, sizeof t->gid, "%u", (unsigned)peer.gid);
-	tell(t, "IPCREMOTEPID", t->pid);
-	tell(t, "IPCREMOTEEUID", t->uid);
-	tell(t, "IPCREMOTEEGID", t->gid);
+	add_fact(t, "IPCREMOTEPID", t->pid);
+	add_fact(t, "IPCREMOTEEUID", t->uid);
+	add_fact(t, "IPCREMOTEEGID", t->gid);
 }
 
-static void describe(struct told *t, struct connection *c, int fd, const struct address *remote)
+static void describe(struct facts *t, struct connection *c, int fd, const struct address *remote)
 {
 	struct listen_source *s = c->owner;
 
@@ -114,15 +114,15 @@ static void describe(struct told *t, struct connection *c, int fd, const struct 
 		 (unsigned long long)s->n_connections);
 	snprintf(t->number, sizeof t->number, "%llu",
 		 (unsigned long long)(c->peer ? c->peer->count : s->n_connections));
-	tell(t, "EVWATCH_REMOTE_ADDR", t->connection->host);
-	tell(t, "EVWATCH_LOCAL_ADDR", t->connection->local_host);
-	tell(t, "EVWATCH_CONNECTIONS", t->connections);
+	add_fact(t, "EVWATCH_REMOTE_ADDR", t->connection->host);
+	add_fact(t, "EVWATCH_LOCAL_ADDR", t->connection->local_host);
+	add_fact(t, "EVWATCH_CONNECTIONS", t->connections);
 	if (address_is_ip(remote))
-		tell_ip(t);
+		add_ip(t);
 	else if (remote->any.sa_family == AF_UNIX)
-		tell_unix(t, fd);
+		add_unix(t, fd);
 	else
-		tell_ports(t); /* vsock: the "host" is a context id */
+		add_ports(t); /* vsock: the "host" is a context id */
 }
 
 /* ---- accepting ------------------------------------------------------------------------------- */
@@ -156,13 +156,13 @@ static void emit_connection(struct connection *c, int fd, const struct address *
 {
 	struct listen_source *s = c->owner;
 	struct event event = event_make("connect");
-	struct told told;
+	struct facts facts;
 
-	describe(&told, c, fd, remote);
+	describe(&facts, c, fd, remote);
 	event.subjects = &subject;
 	event.n_subjects = 1;
-	event.details = told.details;
-	event.n_details = told.n;
+	event.details = facts.details;
+	event.n_details = facts.n;
 	event.connection = fd;
 	event.token = &c->token;
 	s->base.host->emit(&s->base, &event, 1);

@@ -155,7 +155,7 @@ static void emit_datagram(struct answer *a, const char *bytes, size_t length)
 
 /* ---- receiving ------------------------------------------------------------------------------- */
 
-/* One that may not come is dropped: there is nobody to be told. */
+/* One that is refused is dropped: there is nobody to answer. */
 static bool admit(struct answer *a, const struct datagram_socket *socket)
 {
 	struct address remote = a->remote;

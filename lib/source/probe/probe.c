@@ -33,8 +33,8 @@ struct probe_source {
 	struct probed *probed; /* owned */
 	size_t n;
 	struct probe_command command;
-	enum health_state *told; /* owned: what was reported of each, or with --all of all */
-	const char **words;      /* owned: of all */
+	enum health_state *reported; /* owned: what was reported of each, or with --all of all */
+	const char **words;          /* owned: of all */
 };
 
 static const struct probe_config *config_of(const struct probe_source *s)
@@ -55,11 +55,11 @@ static void emit(struct probe_source *s, enum health_state state, const char *co
 }
 
 /* Is this change of state an event? The first answer is one only when it is up, or with --first. */
-static bool is_event(struct probe_source *s, enum health_state *told, enum health_state state)
+static bool is_event(struct probe_source *s, enum health_state *reported, enum health_state state)
 {
-	bool first = *told == HEALTH_UNKNOWN;
+	bool first = *reported == HEALTH_UNKNOWN;
 
-	*told = state;
+	*reported = state;
 	return !first || state == HEALTH_UP || config_of(s)->first;
 }
 
@@ -82,7 +82,7 @@ static void report_all(struct probed *p)
 	enum health_state all = state_of_all(s);
 	bool down = all == HEALTH_DOWN;
 
-	if (all == s->told[0] || all == HEALTH_UNKNOWN || !is_event(s, &s->told[0], all))
+	if (all == s->reported[0] || all == HEALTH_UNKNOWN || !is_event(s, &s->reported[0], all))
 		return;
 	emit(s, all, down ? &p->word : s->words, down ? 1 : s->n);
 }
@@ -91,8 +91,8 @@ static void on_change(void *context, enum health_state state, const char *why)
 {
 	struct probed *p = context;
 	struct probe_source *s = p->owner;
-	enum health_state *told = &s->told[config_of(s)->all ? 0 : p - s->probed];
-	bool first = *told == HEALTH_UNKNOWN && !config_of(s)->first;
+	enum health_state *reported = &s->reported[config_of(s)->all ? 0 : p - s->probed];
+	bool first = *reported == HEALTH_UNKNOWN && !config_of(s)->first;
 
 	if (state == HEALTH_UNKNOWN)
 		log_warn(s->base.rule, "cannot check %s: %s", p->word, why);
@@ -104,7 +104,7 @@ static void on_change(void *context, enum health_state state, const char *why)
 		return;
 	if (config_of(s)->all)
 		report_all(p);
-	else if (is_event(s, told, state))
+	else if (is_event(s, reported, state))
 		emit(s, state, &p->word, 1);
 }
 
@@ -151,7 +151,7 @@ static void probe_close(struct source *base)
 	if (s->resolver)
 		resolver_free(s->resolver);
 	free(s->probed);
-	free(s->told);
+	free(s->reported);
 	free(s->words);
 }
 
@@ -189,9 +189,9 @@ static int probe_open(struct source *base, struct error *e)
 	s->n = c->of ? 1 : c->n_targets;
 	s->resolver = resolver_new(base->reactor, 0, base->rule);
 	s->probed = calloc(s->n, sizeof *s->probed);
-	s->told = calloc(s->n, sizeof *s->told);
+	s->reported = calloc(s->n, sizeof *s->reported);
 	s->words = calloc(s->n, sizeof *s->words);
-	if (!s->resolver || !s->probed || !s->told || !s->words)
+	if (!s->resolver || !s->probed || !s->reported || !s->words)
 		error_errno(e, "cannot probe");
 	else if (!c->of ||
 		 probe_command_open(&s->command, base->reactor, base->rule, c->of, e) == 0) {

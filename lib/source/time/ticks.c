@@ -61,7 +61,7 @@ static bool advance(struct time_source *s, int64_t after)
 {
 	struct calendar_time next;
 
-	s->told = after;
+	s->reported = after;
 	if (!series_next(config_of(s), s->start, after, &next)) {
 		s->base.host->ended(&s->base);
 		return false;
@@ -87,7 +87,7 @@ static void emit(struct time_source *s, int64_t due, int64_t missed)
 	snprintf(count, sizeof count, "%lld", (long long)s->emitted_missed);
 	event.details = details;
 	event.n_details = ARRAY_LENGTH(details);
-	s->told = due;
+	s->reported = due;
 	s->base.host->emit(&s->base, &event, 1);
 	if (!s->base.has_command)
 		s->begun = wall;
@@ -215,7 +215,7 @@ void time_run_began(struct source *base, void *token)
 
 	(void)token;
 	s->running++;
-	s->begun = wall_of(s, s->told);
+	s->begun = wall_of(s, s->reported);
 }
 
 void time_run_ended(struct source *base, void *token, const struct run_outcome *outcome)
@@ -231,7 +231,7 @@ void time_run_ended(struct source *base, void *token, const struct run_outcome *
 	if (s->stopped) /* stopped, not done: it is run again */
 		return;
 	remember(s, s->begun);
-	if (!s->running && s->due > s->told && s->due <= s->each_until)
+	if (!s->running && s->due > s->reported && s->due <= s->each_until)
 		arm(s);
 }
 
@@ -243,12 +243,12 @@ void time_clock_changed(struct source *base)
 	/* What is overdue is served by the timer; what has no calendar knows no steps. */
 	if (!config_of(s)->calendar || s->stopped || !timer_active(&s->timer) || s->due <= now)
 		return;
-	if (s->told - now > CORRECTION) {
+	if (s->reported - now > CORRECTION) {
 		log_warn(base->rule, "the clock was set back by hours: the schedule begins anew");
-		s->told = now;
+		s->reported = now;
 	}
 	/* From the last tick where that can be: an hour that comes twice is known by it. */
-	if (advance(s, s->told) && (s->due > now || advance(s, now)))
+	if (advance(s, s->reported) && (s->due > now || advance(s, now)))
 		arm(s);
 }
 

@@ -87,7 +87,7 @@ struct time_source {
 	struct source base;
 	struct timer timer;
 	int64_t start;          /* of the series */
-	int64_t told;           /* due time of the last tick that was told or dropped */
+	int64_t reported;       /* due time of the last tick that was reported or dropped */
 	int64_t due;            /* of the tick that is armed, or that waits for a run to end */
 	int64_t put_off;        /* how long that one is put off */
 	int64_t each_until;     /* --missed all: ticks up to here are owed a run each */
