@@ -27,6 +27,25 @@ load helper
   done
 }
 
+@test "the help of a kind fits a screen; all options and the topics are a word away" {
+  for kind in $("$EV" --help | sed -n '/^Kinds/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+    run_ev "$kind" --help
+    [ "$(wc -l <<<"$output")" -le 60 ]
+    [ "$(grep -c -- --stop-timeout <<<"$output")" = 0 ]
+    grep -q "\"evwatch $kind --help all\"" <<<"$output"
+    run_ev help "$kind" all
+    grep -q -- '--json\|--stop-timeout' <<<"$output"
+  done
+  run_ev help help
+  for topic in $(sed -n '/^Topics/,$s/^  \([a-z]*\) .*/\1/p' <<<"$output"); do
+    run_ev help "$topic"
+    [ "$status" = 0 ] && [ "${#lines[@]}" -gt 5 ]
+  done
+  run_ev help nonsense
+  [ "$status" = 2 ]
+  grep -q 'no kind, tool or topic "nonsense"' <<<"$output"
+}
+
 @test "every tool tells its use; help is found among other letters and is no value" {
   for tool in check next backends status help; do
     run_ev "$tool" --help

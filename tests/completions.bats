@@ -39,7 +39,7 @@ need() {
   [ "$(for_words file src -- '')" = ':command ' ]
   for kind in $("$EV" --help | sed -n '/^Kinds/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
     [[ $(for_words "${kind:0:2}") = *"$kind "* ]]
-    for option in $("$EV" "$kind" --help | grep -v 'not there yet' | sed -n 's/^  \(-.,\|   \) --\([a-z-]*\) .*/--\2/p'); do
+    for option in $("$EV" "$kind" --help all | grep -v 'not there yet' | sed -n 's/^  \(-.,\|   \) --\([a-z-]*\) .*/--\2/p'); do
       [[ $(for_words "$kind" "$option") = *"$option "* ]] || { echo "$kind $option"; return 1; }
     done
   done

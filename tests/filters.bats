@@ -245,13 +245,13 @@ line 2' ]
 }
 
 @test "the help of a kind lists the filters that it takes, and no others" {
-  run_ev lines --help
+  run_ev lines --help all
   grep -q -- '--times N/DUR' <<<"$output"
   lacks -- '--debounce' <<<"$output"
   lacks -- '--each' <<<"$output"
-  run_ev file --help
+  run_ev file --help all
   grep -q -- '--each' <<<"$output"
-  run_ev every --help
+  run_ev every --help all
   lacks -- '--unique' <<<"$output"
 }
 

@@ -160,9 +160,12 @@ blocks() {
 # table_options: every long option that the help of evwatch, of its kinds and of its tools lists.
 table_options() {
   local of
-  for of in '' $("$EV" --help | sed -n '/^Kinds/,/^$/s/^  \([a-z]*\) .*/\1/p; s/^Tools: //p'); do
-    "$EV" $of --help
-  done | grep -oE -- '--[a-z][a-z-]+' | sort -u
+  {
+    "$EV" --help
+    for of in $("$EV" --help | sed -n '/^Kinds/,/^$/s/^  \([a-z]*\) .*/\1/p; s/^Tools: //p'); do
+      "$EV" help "$of" all
+    done
+  } | grep -oE -- '--[a-z][a-z-]+' | sort -u
 }
 
 # manual_options PATTERN FILE...: every long option on the lines of pages that match.
@@ -244,4 +247,10 @@ END
   # After a change that is meant: tests/messages build/evwatch <tests/messages.txt, in an empty folder.
   "$ROOT/tests/messages" "$EV" <"$ROOT/tests/messages.txt" >said
   diff "$ROOT/tests/messages.txt" said
+}
+
+@test "help variables and the manual name the same variables" {
+  in_manual=$(sed -n '/^Commands get these/,/^\.El/s/^\.It Ev //p' "$ROOT/man/evwatch.1" | tr -d ' ' | tr , '\n' | grep -v _RUN | sort)
+  in_help=$("$EV" help variables | grep -o 'EVWATCH_[A-Z_]*' | sort)
+  diff <(echo "$in_manual") <(echo "$in_help")
 }

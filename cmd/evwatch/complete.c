@@ -4,6 +4,7 @@
 #include "client.h"
 #include "options.h"
 #include "tools.h"
+#include "topics.h"
 
 #include "base/array.h"
 #include "base/error.h"
@@ -280,6 +281,12 @@ static void offer_tools(const struct line *l)
 			offer(l, t->name, t->summary);
 }
 
+static void offer_topics(const struct line *l)
+{
+	for (const struct topic *t = topics; t->name; t++)
+		offer(l, t->name, t->summary);
+}
+
 static void offer_tool_arguments(const struct line *l)
 {
 	const char *name = l->tool->name;
@@ -288,8 +295,10 @@ static void offer_tool_arguments(const struct line *l)
 		offer_running_rules(l);
 	} else if (strstr(l->tool->arguments, "KIND")) {
 		offer_kinds(l);
-		if (strcmp(name, "help") == 0)
+		if (strcmp(name, "help") == 0) {
 			offer_tools(l);
+			offer_topics(l);
+		}
 	} else if (strcmp(name, "completions") == 0) {
 		offer_alternatives(l, l->tool->arguments);
 	}

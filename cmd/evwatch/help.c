@@ -2,8 +2,8 @@
 #include "help.h"
 
 #include "options.h"
-#include "recipes.h"
 #include "tools.h"
+#include "topics.h"
 
 #include "reactor/reactor.h"
 #include "rule/parser.h"
@@ -61,7 +61,17 @@ void help_print(void)
 	    "  evwatch listen 7000 -- cat                 evwatch signal HUP -- 'echo \"$1\"'\n");
 }
 
-static void print_kind(const struct source_type *type)
+void help_print_options(const struct source_type *type)
+{
+	if (!type || !type->takes_no_command) {
+		list_options("Options of the rule", rule_options, type);
+		list_options(NULL, sieve_options, type);
+		list_options("Options of the command", job_options, type);
+	}
+	list_options("Options of printing, without a command", print_options, type);
+}
+
+static void print_kind(const struct source_type *type, bool all)
 {
 	printf("usage: evwatch [OPTION]... %s %s%s\n%s\n", type->name, type->arguments,
 	       type->takes_no_command ? "" : " [-- COMMAND [ARG]...]", type->summary);
@@ -69,15 +79,15 @@ static void print_kind(const struct source_type *type)
 	printf("\nEvents:\n");
 	for (const struct event_name *n = type->events; n && n->name; n++)
 		printf("  %-12s %s\n", n->name, n->meaning);
-	if (!type->takes_no_command) {
-		list_options("Options of the rule", rule_options, type);
-		list_options(NULL, sieve_options, type);
-		list_options("Options of the command", job_options, type);
-	}
-	list_options("Options of printing, without a command", print_options, type);
 	printf("\nExamples:\n");
 	for (size_t i = 0; i < 2 && type->examples[i]; i++)
 		printf("  %s\n", type->examples[i]);
+	if (all)
+		help_print_options(type);
+	else
+		printf("\n\"evwatch %s --help all\" lists the options of commands and printing, "
+		       "too.\n",
+		       type->name);
 }
 
 static void print_tool(const struct tool *tool)
@@ -90,13 +100,13 @@ static void print_tool(const struct tool *tool)
 		printf("\nExamples:\n%s", tool->examples);
 }
 
-bool help_print_of(const char *name)
+bool help_print_of(const char *name, bool all)
 {
 	const struct source_type *type = source_type_find(name);
 	const struct tool *tool = tool_find(name);
 
 	if (type)
-		print_kind(type);
+		print_kind(type, all);
 	else if (tool)
 		print_tool(tool);
 	return type || tool;
@@ -110,23 +120,37 @@ void version_print(void)
 	printf("\n");
 }
 
+static void list_topics(void)
+{
+	printf("\nTopics:\n");
+	for (const struct topic *t = topics; t->name; t++)
+		printf("  %-12s %s\n", t->name, t->summary);
+}
+
 int tool_help(int argc, char **argv)
 {
+	const struct topic *topic;
 	const char *near;
 
 	if (argc < 2) {
 		help_print();
 		return 0;
 	}
-	if (strcmp(argv[1], "recipes") == 0) {
-		recipes_print();
+	topic = topic_find(argv[1]);
+	if (topic) {
+		topic->print();
 		return 0;
 	}
-	if (help_print_of(argv[1]))
+	if (help_print_of(argv[1], argc > 2 && strcmp(argv[2], "all") == 0)) {
+		if (strcmp(argv[1], "help") == 0)
+			list_topics();
 		return 0;
-	fprintf(stderr, "evwatch: help: there is no kind or tool \"%s\"\n", argv[1]);
+	}
+	fprintf(stderr, "evwatch: help: there is no kind, tool or topic \"%s\"\n", argv[1]);
 	near = kind_near(argv[1], tool_names());
 	if (near)
 		fprintf(stderr, "  did you mean %s?\n", near);
+	else
+		fprintf(stderr, "  \"evwatch help help\" lists the topics\n");
 	return 2;
 }

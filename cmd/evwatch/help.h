@@ -4,12 +4,18 @@
 
 #include <stdbool.h>
 
+struct source_type;
+
 /* One screen about everything. */
 void help_print(void);
 
-/* Arguments, options, events and examples of the kind or tool of that name. False: there is none.
+/* Arguments, options, events and examples of the kind or tool of that name; `all`: the options that
+ * every kind shares, too. False: there is no such kind or tool. */
+bool help_print_of(const char *name, bool all);
+
+/* The options that every kind shares; of them those that mean something with `type`, if not NULL.
  */
-bool help_print_of(const char *name);
+void help_print_options(const struct source_type *type);
 
 void version_print(void);
 

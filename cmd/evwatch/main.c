@@ -53,8 +53,12 @@ static int printed(int status)
 /* Of the first word that is a kind or a tool, else of everything. */
 static void print_help(char **argv)
 {
+	bool all = false;
+
+	for (char **word = argv + 1; *word && strcmp(*word, "--") != 0; word++)
+		all |= strcmp(*word, "all") == 0;
 	for (argv++; *argv && strcmp(*argv, "--") != 0; argv++)
-		if (help_print_of(*argv))
+		if (help_print_of(*argv, all))
 			return;
 	help_print();
 }
@@ -74,7 +78,7 @@ static int run_tool(const struct tool *tool, int argc, char **argv)
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0 && strcmp(argv[i], "--for") != 0;
 	     i++)
 		if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
-			help_print_of(tool->name);
+			help_print_of(tool->name, false);
 			return printed(0);
 		}
 	if (tool->run)

@@ -81,8 +81,8 @@ const struct tool tools[] = {
 		 "  evwatch completions fish >~/.config/fish/completions/evwatch.fish\n",
      .run = tool_completions},
     {.name = "help",
-     .arguments = "[KIND|TOOL|recipes]",
-     .summary = "the help of evwatch, of a kind or of a tool, or lines for what is done most",
+     .arguments = "[KIND [all] | TOOL | TOPIC]",
+     .summary = "the help of evwatch, of a kind, of a tool, or about a topic",
      .examples = "  evwatch help file\n"
 		 "  evwatch help recipes\n",
      .run = tool_help},
