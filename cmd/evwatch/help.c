@@ -46,7 +46,7 @@ void help_print(void)
 	       "       evwatch [OPTION]... [-e RULE]... [-f FILE]...\n"
 	       "       evwatch TOOL ...\n"
 	       "Runs commands when something happens. Without a command, prints the events.\n"
-	       "\nKinds (\"evwatch KIND --help\" tells more):\n");
+	       "\nKinds (\"evwatch KIND --help\" has the options of a kind):\n");
 	for (size_t i = 0; source_types[i]; i++)
 		printf("  %-10s%-20s%s\n", source_types[i]->name, source_types[i]->arguments,
 		       source_types[i]->summary);

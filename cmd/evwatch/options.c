@@ -93,12 +93,12 @@ const struct option process_options[] = {
      .letter = 'q',
      .type = OPTION_TALLY,
      .offset = FIELD(quiet),
-     .help = "tell errors only"},
+     .help = "print errors only"},
     {.name = "verbose",
      .letter = 'v',
      .type = OPTION_TALLY,
      .offset = FIELD(verbose),
-     .help = "tell every event, start and end; -vv: the loop"},
+     .help = "print every event, start and end of a run; -vv: the loop, too"},
     {.name = "log",
      .type = OPTION_CHOICE,
      .offset = FIELD(log),
@@ -216,7 +216,8 @@ static int no_rule(struct rules *rules)
 	struct error e;
 
 	error_set(&e, "there is no rule");
-	error_hint(&e, "for example: evwatch file . -- make    (\"evwatch --help\" tells more)");
+	error_hint(&e,
+		   "for example: evwatch file . -- make    (\"evwatch --help\" lists the kinds)");
 	return diagnostics_add(&rules->diagnostics, NULL, 0, &e);
 }
 

@@ -59,7 +59,7 @@ static void write_plainly(const char *line, size_t length)
 		ssize_t n = write(2, line, length);
 
 		if (n < 0 && errno != EINTR)
-			return; /* nobody reads it any more */
+			return; /* nobody reads it */
 		if (n > 0) {
 			line += n;
 			length -= (size_t)n;

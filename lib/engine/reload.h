@@ -1,14 +1,13 @@
 /*
  * Reload: the rules are read again, on HUP and by `evwatch reload`.
  *
- * A rule that says the same as before goes on undisturbed. Another is new, and opened before the
- * old one of its name goes, so that a fault changes nothing, and shares that one's listening
- * sockets. What goes is stopped as at the end; its successor's command does not start before that
- * has ended.
+ * A rule whose text is the same goes on undisturbed. A changed rule is opened before the one that
+ *it replaces is stopped: so an error changes nothing, and both can share a listening socket. A rule
+ * that leaves is stopped as at the end of evwatch; the command of its successor waits for that.
  *
- *	(running) --reload: not there any more--> LEAVING --all new ones are open--> RETIRED
- *--idle--> freed ^                                        |
- *	    +------------- a new one cannot be opened
+ *	(running) --reload without it--> LEAVING --all new ones are open--> RETIRED --idle--> freed
+ *	    ^                               |
+ *	    +-- a new one cannot be opened -+
  */
 #ifndef EVWATCH_ENGINE_RELOAD_H
 #define EVWATCH_ENGINE_RELOAD_H

@@ -1,5 +1,5 @@
 /*
- * A stream: the pipe that a command writes its output to, and what becomes of it.
+ * A stream: the pipe that a command writes its output to, and the way of that output.
  *
  *	HELD --command ended--> LINES --end of file--> (freed)
  *	LINES --command ended, end of file--> (freed)

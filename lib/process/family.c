@@ -51,7 +51,7 @@ static void add(struct family *f, pid_t pid, size_t parent)
 		f->items[f->count++] = (struct relative){.pid = pid, .parent = parent};
 }
 
-/* What stat says of it. False: it is not there any more. */
+/* What stat says of it. False: it no longer exists. */
 static bool complete(struct relative *r, struct stated *s)
 {
 	bool there = stat_read(r->pid, s);

@@ -20,8 +20,8 @@ struct access {
 };
 
 /*
- * Rows of an option table. `above_most` tells what becomes of those above --max-conns; the checks
- * (option.h) say whether peers have the addresses that are to be judged, and counted.
+ * Rows of an option table. `above_most` says what happens to connections above --max-conns; the
+ * checks (option.h) say whether peers have the addresses that are to be judged, and counted.
  */
 /* clang-format off */
 #define ACCESS_OPTIONS(above_most, check_judged, check_counted)                                    \

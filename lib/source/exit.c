@@ -292,7 +292,7 @@ static int exit_open(struct source *base, struct error *e)
 	return -1;
 }
 
-/* One that is not there (any more) has ended: its event comes at once. */
+/* A process that does not exist (any longer) has ended: its event comes at once. */
 static void exit_start(struct source *base)
 {
 	struct exit_source *s = (struct exit_source *)base;

@@ -56,9 +56,10 @@ static int signal_arguments(void *config, char *const *words, size_t n, struct e
 			return error_at(e, (int)i, 0);
 		if (is_refused(number)) {
 			error_set(e, "%s cannot be watched", words[i]);
-			error_hint(e, number == SIGCHLD
-					  ? "evwatch needs it to notice the end of commands"
-					  : "it cannot be caught, or tells of a fault");
+			error_hint(e,
+				   number == SIGCHLD
+				       ? "evwatch needs it to notice the end of commands"
+				       : "it cannot be caught, or reports a fault of the process");
 			return error_at(e, (int)i, 0);
 		}
 		c->numbers[c->count++] = number;

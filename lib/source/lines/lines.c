@@ -2,8 +2,8 @@
  * lines: an event for each line of files, pipes and descriptors. Its life; see lines.h for the
  * rest.
  *
- * Lines are handed on one by one, and only while they are wanted: a command that takes its time
- * makes the reading wait, not the memory grow.
+ * Lines are handed on one by one, and only while they are wanted: evwatch stops reading until a
+ * slow command is done, so that memory does not grow.
  */
 #include "source/lines/lines.h"
 
@@ -67,7 +67,7 @@ void lines_rest(struct lines_source *s)
 	s->resting = true;
 	lines_wait(s);
 	if (timer_start_soon(s->base.reactor, &s->rest) < 0)
-		log_error(s->base.rule, "out of memory: its lines are not matched any more");
+		log_error(s->base.rule, "out of memory: its lines are no longer matched");
 }
 
 /* The next turn: the line that was being matched, those behind it, and reading as before. */

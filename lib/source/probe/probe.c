@@ -227,7 +227,7 @@ static const char *probe_own_command(const void *config)
 
 static const struct event_name probe_events[] = {
     {"up", "it answers as it should; subject: the endpoint (--all: all of them)"},
-    {"down", "it does not any more"},
+    {"down", "it no longer answers"},
     {0},
 };
 
