@@ -127,10 +127,18 @@ END
   shows '^30 100'
 }
 
-@test "top shows the rules live, and acts on them" {
+# sgr: the attributes that were set since drawn_to began, one a line.
+drawn_to() { tmux -S "$SOCKET" pipe-pane -o "cat >'$PWD/$1'"; }
+sgr() { grep -aoP '\x1b\[[0-9;]*m' "$1" | grep -o '[0-9]*' | sort -un; }
+
+start_rules() {
   "$EV" --control ctl --ready-file ready -e 'tick: every 100ms -- true' -e 'job: task -- sleep 1000' -e 'bad: after 1ms -- exit 3' >/dev/null 2>&1 3>&- &
   STARTED+=("$!")
   until_ok '[ -e ready ]'
+}
+
+@test "top shows the rules live, and acts on them" {
+  start_rules
   keys '"$EV" top --control ctl; echo "status $?"' Enter
   shows '^> tick'
   shows '^  bad .*FAILED 3'
@@ -145,4 +153,55 @@ END
   shows '^status 0'
   [ "$(screen | grep -c '^up/down')" = 0 ]
   shell_is_back
+}
+
+@test "top orders the rules, shows the last failures, and fits 80 columns when the window changes" {
+  start_rules
+  keys '"$EV" top --control ctl; echo "status $?"' Enter
+  shows '^> tick'
+  shows '^[0-9:]* *bad failed with status 3, .* ago'
+  keys Down Down
+  shows '^> bad'
+  keys o o o o
+  shows 'FAILv'
+  [[ $(screen | sed -n 4p) = '> bad '* ]]
+  keys O
+  shows 'FAIL^'
+  [[ $(screen | sed -n 6p) = '> bad '* ]]
+  tmux -S "$SOCKET" resize-window -x 80 -y 24
+  until_ok '[ "$(screen | grep -n "^up/down" | cut -d: -f1)" = 24 ]'
+  shows '^> bad .* ended FAILED 3, '
+  shows '^[0-9:]* *bad failed with status 3, .* ago'
+  keys q
+  shows '^status 0'
+}
+
+@test "what is drawn has the 16 named colours alone, none with NO_COLOR, and leaves nothing behind" {
+  start_rules
+  printf '0\n1\n2\n7\n31\n32\n33\n34\n35\n36\n' >named
+  for no in '' 1; do
+    tmux -S "$SOCKET" resize-window -x 80 -y 24
+    drawn_to "raw$no"
+    keys clear Enter "export NO_COLOR=$no" Enter
+    keys '"$EV" -v --tag -e "r: every 100ms -- echo out" -e "b: after 300ms -- exit 3"' Enter
+    shows 'b: run 1 .*status 3'
+    shows 'ago .*| 2 rules armed'
+    keys C-c
+    shell_is_back
+    keys '"$EV" top --control ctl; echo "status $?"' Enter
+    shows '^> tick'
+    keys q
+    shows '^status 0'
+    keys clear Enter 'seq 30; echo "r""ows"' Enter
+    shows '^rows'
+    # All 24 rows scroll again, and the cursor is on the last one.
+    [ "$(screen | sed -n '1p;22p;23p' | tr '\n' ' ')" = '9 30 rows ' ]
+    drawn_to none
+  done
+  [ -s raw ] && [ -s raw1 ]
+  [ -z "$(comm -23 <(sgr raw | sort) <(sort named))" ]
+  sgr raw | grep -qx 31
+  # Bold, reverse and none are no colours.
+  [ -z "$(sgr raw1 | grep -vx '[0127]')" ]
+  ! grep -aqP '\x1b\[[0-9;]*[34]8;' raw raw1
 }

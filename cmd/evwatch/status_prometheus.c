@@ -40,6 +40,8 @@ static const struct metric of_rule[] = {
     {"rule_last_duration_seconds", "gauge", "Duration of the last run.", NULL, "last_duration"},
     {"rule_last_time_seconds", "gauge", "When the last run ended, since the epoch.", NULL,
      "last_time"},
+    {"rule_last_failure_time_seconds", "gauge", "When the last run that failed ended.", NULL,
+     "last_failure"},
     {"rule_duration_p50_seconds", "gauge", "Half of the runs took no longer.", NULL,
      "duration_p50"},
     {"rule_duration_p99_seconds", "gauge", "99 of 100 runs took no longer.", NULL, "duration_p99"},

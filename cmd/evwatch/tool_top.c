@@ -7,6 +7,8 @@
 #include "base/fd.h"
 #include "base/option.h"
 #include "base/text.h"
+#include "base/units.h"
+#include "reactor/reactor.h"
 
 #include <errno.h>
 #include <langinfo.h>
@@ -125,15 +127,17 @@ static char next_key(const char **at)
 	return (*at)[-1] == 'A' ? 'U' : (*at)[-1] == 'B' ? 'D' : '\033';
 }
 
-static void press(struct top *t, const char *control, const struct json_value *status, char key)
+static void press(struct top *t, const char *control, char key)
 {
-	const struct json_value *rule = top_selected(t, status);
+	const struct json_value *rule = top_selected(t);
 	const char *name = json_text(rule, "name", "");
 
 	if (key == 'U' || key == 'k')
-		t->selected -= t->selected > 0;
+		top_select(t, -1);
 	else if (key == 'D' || key == 'j')
-		t->selected += top_has_next(t, status);
+		top_select(t, 1);
+	else if (key == 'o' || key == 'O')
+		top_reorder(t, key == 'O');
 	else if (key == 'R')
 		act(t, control, "reload", NULL);
 	else if (rule && key == 'r')
@@ -146,16 +150,16 @@ static void press(struct top *t, const char *control, const struct json_value *s
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
-/* Waits for a key, a second at most. False: it is over. */
-static bool wait_for_key(struct top *t, const char *control, const struct json_value *status,
-			 bool *second)
+/* Waits for a key, until `next` (ns) at most. False: it is over. */
+static bool wait_for_key(struct top *t, const char *control, int64_t next)
 {
 	struct pollfd in = {.fd = 0, .events = POLLIN};
+	int64_t left = next - clock_read(CLOCK_OF_LOOP);
 	const char *at;
 	char keys[64];
 	ssize_t n;
 
-	*second = poll(&in, 1, 1000) == 0;
+	poll(&in, 1, left > 0 ? (int)(left / NS_PER_MS) + 1 : 0);
 	if (ended_by)
 		return false;
 	if (!(in.revents & (POLLIN | POLLHUP)))
@@ -169,7 +173,7 @@ static bool wait_for_key(struct top *t, const char *control, const struct json_v
 
 		if (key == 'q')
 			return false;
-		press(t, control, status, key);
+		press(t, control, key);
 	}
 	return true;
 }
@@ -179,6 +183,7 @@ static void show(struct top *t, const struct json_value *status)
 	struct buf screen = {0};
 
 	read_size(t);
+	top_arrange(t, status);
 	top_draw(t, status, &screen);
 	if (!screen.failed)
 		write_out(screen.data, screen.length);
@@ -192,16 +197,18 @@ static int watch(struct client *c, const char *control)
 	struct top t = {.colour = !(no_color && *no_color),
 			.unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
 	struct termios before;
-	bool second = true;
+	int64_t next = clock_read(CLOCK_OF_LOOP);
 
 	if (!status)
 		return 1;
 	take_terminal(&before);
 	do {
-		if (second)
+		if (clock_read(CLOCK_OF_LOOP) >= next) {
 			top_sample(&t, status);
+			next = clock_read(CLOCK_OF_LOOP) + NS_PER_S;
+		}
 		show(&t, status);
-	} while (wait_for_key(&t, control, status, &second) &&
+	} while (wait_for_key(&t, control, next) &&
 		 (status = client_ask(c, "{\"do\":\"status\"}", false)));
 	give_terminal_back(&before);
 	top_release(&t);

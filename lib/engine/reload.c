@@ -206,6 +206,10 @@ static void take_over(struct armed_rule *a, struct armed_rule *old)
 	a->before.runs += stats.runs;
 	a->before.failures += stats.failures;
 	a->before.skipped += stats.skipped;
+	if (stats.last_failure) {
+		a->before.last_failure = stats.last_failure;
+		a->before.last_failure_status = stats.last_failure_status;
+	}
 	a->before_events = old->before_events + old->events;
 	if (a->job && old->job && !job_idle(old->job)) {
 		old->successor = a;

@@ -57,6 +57,14 @@ static void add_about(struct buf *out, const struct rule *rule)
 	buf_free(&about);
 }
 
+static void add_failure(struct buf *out, const struct job_stats *stats)
+{
+	if (!stats->last_failure)
+		return;
+	add_seconds(out, "last_failure", stats->last_failure);
+	buf_printf(out, ",\"last_failure_status\":%d", stats->last_failure_status);
+}
+
 static void add_job(struct buf *out, const struct armed_rule *a)
 {
 	const struct histogram *durations = job_durations(a->job);
@@ -68,6 +76,7 @@ static void add_job(struct buf *out, const struct armed_rule *a)
 	add_count(out, "skipped", a->before.skipped + stats.skipped);
 	add_count(out, "running", stats.running);
 	add_count(out, "queued", stats.queued);
+	add_failure(out, stats.last_failure ? &stats : &a->before);
 	if (stats.last_status < 0)
 		return;
 	buf_printf(out, ",\"last_status\":%d", stats.last_status);

@@ -186,6 +186,22 @@ static void fill_result(struct run_result *result, const struct run *run, bool w
 	result->batch_duration = clock_read(CLOCK_OF_LOOP) - b->begun;
 }
 
+static void note_end(struct job *j, int status, int64_t duration)
+{
+	struct job_stats *stats = &j->stats;
+
+	stats->runs++;
+	stats->last_status = status;
+	stats->last_duration = duration;
+	stats->last_end = clock_read(CLOCK_OF_WALL);
+	histogram_add(&j->durations, duration);
+	if (!status)
+		return;
+	stats->failures++;
+	stats->last_failure_status = status;
+	stats->last_failure = stats->last_end;
+}
+
 static void on_run_over(struct run *run)
 {
 	struct job *j = run->setup->owner;
@@ -204,12 +220,7 @@ static void on_run_over(struct run *run)
 		result.output_length = captured.length;
 	}
 	j->n_running--;
-	j->stats.runs++;
-	j->stats.failures += run->status != 0;
-	j->stats.last_status = run->status;
-	j->stats.last_duration = result.duration;
-	j->stats.last_end = clock_read(CLOCK_OF_WALL);
-	histogram_add(&j->durations, result.duration);
+	note_end(j, run->status, result.duration);
 	run_free(run);
 	j->setup.host->ended(j->setup.owner, &result);
 	if (whole)

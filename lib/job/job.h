@@ -118,6 +118,8 @@ struct job_stats {
 	int last_status; /* -1: no run ended yet */
 	int64_t last_duration;
 	int64_t last_end; /* wall clock, ns */
+	int last_failure_status;
+	int64_t last_failure; /* wall clock, ns; 0: none failed yet */
 };
 void job_stats(const struct job *j, struct job_stats *stats);
 
