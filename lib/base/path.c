@@ -3,6 +3,9 @@
  */
 #include "base/path.h"
 
+#include "base/buf.h"
+
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +38,39 @@ char *path_base(const char *path)
 	for (start = n; start > 0 && path[start - 1] != '/'; start--)
 		;
 	return strndup(path + start, n - start);
+}
+
+/* What is there of it, without links, and behind that the components that are missing. */
+char *path_real(const char *path)
+{
+	char *above = strdup(path), *real = NULL, *up;
+	struct buf missing = {0}, b = {0};
+
+	while (above && !(real = realpath(above, NULL)) && (errno == ENOENT || errno == ENOTDIR)) {
+		char *base = path_base(above);
+
+		up = path_above(above);
+		if (up && base && strcmp(up, above) != 0) {
+			buf_printf(&b, "/%s%s", base, missing.data ? missing.data : "");
+			buf_clear(&missing);
+			buf_add(&missing, b.data, b.length);
+			buf_clear(&b);
+		} else {
+			free(up);
+			up = NULL;
+		}
+		free(base);
+		free(above);
+		above = up;
+	}
+	if (real)
+		buf_printf(&b, "%s%s", real[1] || !missing.length ? real : "",
+			   missing.length ? missing.data : "");
+	b.failed |= !real || missing.failed;
+	free(above);
+	free(real);
+	buf_free(&missing);
+	return buf_take(&b);
 }
 
 bool path_is_in(const char *path, const char *top)

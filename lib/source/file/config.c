@@ -1,10 +1,10 @@
-/*
- * file: its options and arguments.
- */
+/* file: its options and arguments; see config.h. */
+#include "source/file/config.h"
+
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/text.h"
-#include "source/file/file.h"
 #include "match/glob.h"
 
 #include <errno.h>

@@ -18,6 +18,7 @@
 #include "base/table.h"
 #include "reactor/reactor.h"
 #include "source/file/batch/events.h"
+#include "source/file/config.h"
 #include "source/file/tree.h"
 #include "source/source.h"
 
@@ -31,28 +32,6 @@ struct gitignore;
 struct inotify_event;
 struct mounts;
 struct stat;
-
-/* Their names: bit i of enum file_event is called file_events[i]. Ends with a NULL name. */
-extern const struct event_name file_events[];
-
-struct file_config {
-	struct text_list roots, match, ignore;
-	bool no_recursive, one_file_system, existing, nul, follow, gitignore, fanotify;
-	uint64_t depth;
-	int64_t poll; /* ns; 0: no polling */
-	char *paths_from;
-	unsigned events; /* enum file_event */
-	bool types[3];   /* --type f, d, l; none set: all */
-	bool any_type;
-};
-
-extern const struct option file_options[];
-void file_init(void *config);
-int file_arguments(void *config, char *const *words, size_t n, struct error *e);
-void file_release(void *config);
-void file_describe(const void *config, struct buf *out);
-/* Reads --paths-from into `listed`; blocks. Returns 0, or -1 with `e`. */
-int file_read_paths(const struct file_config *c, struct text_list *listed, struct error *e);
 
 /* What is waited for on the way to a root: a name in a watched directory. */
 struct step {

@@ -218,7 +218,7 @@ void journal_came(struct journal *j, struct node *d, const char *name, char type
 		return;
 	if (arrival == ARRIVED_WHOLE)
 		r->now->seen |= type == 'd' ? 0U : FILE_CLOSE_WRITE;
-	else
+	else if (arrival != ARRIVED_EARLY)
 		set_open(j, r->now);
 	r->now->ask_at = arrival == ARRIVED_MADE ? j->now + WRITER_TIME : j->now;
 }

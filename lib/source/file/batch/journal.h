@@ -91,6 +91,7 @@ enum arrival {
 	ARRIVED_MADE,  /* it was created: whoever did that may still write */
 	ARRIVED_WHOLE, /* it was renamed from elsewhere */
 	ARRIVED_FOUND, /* nobody said: another look found it */
+	ARRIVED_EARLY, /* it was there at the start */
 };
 
 /* Something came to a free name. */

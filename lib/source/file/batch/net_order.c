@@ -17,7 +17,8 @@ static unsigned seen_of(const struct work *w, const struct slot *s, const struct
 	unsigned seen = now ? now->seen : 0;
 
 	/* Whoever made it has closed it, or did so elsewhere. */
-	if (now && now->type != 'd' && now != was && (now->origin || was))
+	if (now && now->type != 'd' && now != was && (now->origin || was) &&
+	    (w->options->gathers || !now->moves))
 		seen |= FILE_CLOSE_WRITE;
 	/* Before it went. */
 	if (!now && was && !w->options->gathers)

@@ -150,6 +150,13 @@ static bool is_doubtful(const struct model *m, const struct entry *e, const stru
 	       (m->since && e->type != 'd');
 }
 
+/* The rules of what is entered may be others by now. */
+static bool is_at_the_door(struct model *m, const struct node *d, const struct entry *e)
+{
+	return m->reading.below && e->type == 'd' && !e->twice &&
+	       e->entered != m->host->enters(m, d, e->name);
+}
+
 static void take_again(struct model *m, const struct listed *listed)
 {
 	struct node *d = m->reading.node;
@@ -158,11 +165,11 @@ static void take_again(struct model *m, const struct listed *listed)
 
 	if (e)
 		e->seen = true;
-	if (e && !is_doubtful(m, e, listed))
+	if (e && !is_doubtful(m, e, listed) && !is_at_the_door(m, d, e))
 		return;
 	if (model_look(m, d, m->reading.folder, listed->name, &now) < 0)
 		return;
-	if (model_differs(e, &now, HINT_SCAN))
+	if (model_differs(e, &now, HINT_SCAN) || (e && is_at_the_door(m, d, e)))
 		add_to_round(m, d, listed->name, &now);
 	else if (e)
 		model_compare(m, d, e, &now, true);

@@ -349,6 +349,18 @@ static bool put_next(struct model *m)
 	return true;
 }
 
+static void enter_or_leave(struct model *m, struct touched *t, struct entry *e)
+{
+	bool enters = e->type == 'd' && m->host->enters(m, t->node, t->name);
+
+	if (enters && !e->entered)
+		model_enter(m, t->node, e, &t->now.identity);
+	else if (enters)
+		list_unread(m, e->node);
+	else if (e->entered)
+		begin_leaving(m, e->node, true);
+}
+
 /* What is there as it was known; where it has been meanwhile is not. */
 static void confirm(struct model *m, struct touched *t, struct entry *e)
 {
@@ -361,11 +373,7 @@ static void confirm(struct model *m, struct touched *t, struct entry *e)
 	}
 	if (e->type == '?')
 		e->type = t->now.type;
-	if (e->type == 'd' && !e->entered && m->host->enters(m, t->node, t->name)) {
-		model_enter(m, t->node, e, &t->now.identity);
-	} else if (e->entered) {
-		list_unread(m, e->node);
-	}
+	enter_or_leave(m, t, e);
 }
 
 static void add_new(struct model *m, struct touched *t)

@@ -46,7 +46,7 @@ static const struct {
 
 enum { N_ACTIVES = sizeof actives / sizeof *actives };
 
-static unsigned active_of(uint32_t mask)
+unsigned inotify_active_of(uint32_t mask)
 {
 	unsigned active = 0;
 
@@ -55,14 +55,19 @@ static unsigned active_of(uint32_t mask)
 	return active;
 }
 
-static uint32_t mask_of(const struct inotify_observer *o)
+uint32_t inotify_mask_of(unsigned active)
 {
-	uint32_t mask = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF |
-			IN_MOVE_SELF | IN_ONLYDIR;
+	uint32_t mask = 0;
 
 	for (int i = 0; i < N_ACTIVES; i++)
-		mask |= o->active & actives[i].active ? actives[i].mask : 0;
+		mask |= active & actives[i].active ? actives[i].mask : 0;
 	return mask;
+}
+
+static uint32_t mask_of(const struct inotify_observer *o)
+{
+	return IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF |
+	       IN_ONLYDIR | inotify_mask_of(o->active);
 }
 
 /* Of the directory itself: where it is known by name, its own name is looked at. */
@@ -82,7 +87,7 @@ static void on_event(struct inotify_user *u, struct inotify_listener *l,
 	struct inotify_observer *o = CONTAINER_OF(u, struct inotify_observer, user);
 	const char *name = inotify_name(event);
 	struct node *n = node_of(l);
-	unsigned hint = hint_of(event->mask), active = active_of(event->mask) & o->active;
+	unsigned hint = hint_of(event->mask), active = inotify_active_of(event->mask) & o->active;
 
 	if (!name) {
 		on_self(o, n, event->mask);
@@ -98,6 +103,8 @@ static void on_lost(struct inotify_user *u)
 {
 	struct inotify_observer *o = CONTAINER_OF(u, struct inotify_observer, user);
 
+	if (o->lost)
+		o->lost(o);
 	model_lost(o->base.model, o->base.model->top, true);
 	model_drained(o->base.model);
 	o->wake(o);
@@ -159,10 +166,10 @@ static void observer_unwatch(struct observer *base, struct node *n)
 	n->watched = false;
 }
 
-/* The instance is read by the loop. */
+/* The loop reads the instance by itself; this is for whoever cannot wait for that. */
 static void observer_read(struct observer *base)
 {
-	(void)base;
+	inotify_read(&observer_of(base)->user);
 }
 
 static void observer_close(struct observer *base)

@@ -32,7 +32,13 @@ struct inotify_observer {
 	unsigned active; /* enum active: what is asked for beside what makes the tree */
 	/* There is something for model_work. */
 	void (*wake)(struct inotify_observer *o);
+	/* Events were lost; all will be looked at again. May be NULL. */
+	void (*lost)(struct inotify_observer *o);
 };
+
+/* The kernel's events as enum active, and back. */
+unsigned inotify_active_of(uint32_t mask);
+uint32_t inotify_mask_of(unsigned active);
 
 extern const struct observer_type observer_inotify;
 

@@ -1,0 +1,130 @@
+/*
+ * Effects become events: what --events lets through, in the words of the user.
+ *
+ * With a command each path has one event: its net effect or, where that was not asked for, the most
+ * telling of what was done to it. Without one each thing that happened is an event of its own.
+ */
+#include "source/file/kind.h"
+
+#include "base/array.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+
+/* What one event needs to live for as long as it is emitted. */
+struct material {
+	const char *subject;
+	struct detail details[2];
+};
+
+/* The events of a batch. */
+struct emission {
+	const struct file_config *config;
+	struct event *events;
+	struct material *materials;
+	size_t count;
+};
+
+enum { AT_MOST = 10 /* events of one effect */ };
+
+static void add(struct emission *out, unsigned event, const char *path, const char *old_path)
+{
+	struct event *e = &out->events[out->count];
+	struct material *m = &out->materials[out->count];
+
+	if (!(event & (out->config->events | FILE_NOTICES)))
+		return;
+	*e = event_make(file_events[__builtin_ctz(event)].name);
+	m->subject = path;
+	m->details[0] = (struct detail){"EVWATCH_PATH", path};
+	m->details[1] = (struct detail){"EVWATCH_OLD_PATH", old_path};
+	e->subjects = &m->subject;
+	e->n_subjects = 1;
+	e->details = m->details;
+	e->n_details = 1 + (old_path != NULL);
+	out->count++;
+}
+
+/* The most telling of these; 0: none. */
+static unsigned first_of(unsigned seen, const unsigned order[], size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (seen & order[i])
+			return order[i];
+	return 0;
+}
+
+/* The event of a path, with a command. */
+static unsigned gathered_event(const struct file_config *c, const struct effect *e)
+{
+	static const unsigned net[] = {FILE_MODIFY, FILE_CLOSE_WRITE, FILE_ATTRIB, FILE_OPEN,
+				       FILE_ACCESS};
+	static const unsigned telling[] = {FILE_CLOSE_WRITE, FILE_MODIFY, FILE_CREATE, FILE_MOVE,
+					   FILE_ATTRIB,      FILE_OPEN,   FILE_ACCESS};
+	unsigned event = e->event ? e->event : first_of(e->seen, net, ARRAY_LENGTH(net));
+	unsigned seen = e->seen | e->event;
+
+	if (event & c->events || event == FILE_DELETE)
+		return event & c->events;
+	if (e->event == FILE_MODIFY || e->event == FILE_MOVE)
+		seen |= FILE_CREATE;
+	return first_of(seen & c->events, telling, ARRAY_LENGTH(telling));
+}
+
+static void add_gathered(struct emission *out, const struct effect *e)
+{
+	unsigned event = gathered_event(out->config, e);
+
+	add(out, event, e->path, event == FILE_MOVE ? e->old_path : NULL);
+}
+
+static void add_activity(struct emission *out, const struct effect *e)
+{
+	static const unsigned order[] = {FILE_OPEN, FILE_ACCESS, FILE_MODIFY, FILE_ATTRIB,
+					 FILE_CLOSE_WRITE};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(order); i++)
+		add(out, e->seen & order[i], e->path, NULL);
+}
+
+/* One after the other, as they happened. */
+static void add_each(struct emission *out, const struct effect *e)
+{
+	bool replaced = e->event == FILE_MODIFY;
+
+	if (replaced)
+		add(out, FILE_DELETE, e->path, NULL);
+	if (replaced || e->event == FILE_CREATE || e->flickered)
+		add(out, FILE_CREATE, e->path, NULL);
+	if (e->event == FILE_MOVE)
+		add(out, FILE_MOVE, e->path, e->old_path);
+	add_activity(out, e);
+	if (e->event == FILE_DELETE || e->flickered)
+		add(out, FILE_DELETE, e->path, NULL);
+}
+
+/* Emitting may bring the engine to stop or pause this source: nothing is touched afterwards. */
+void events_emit(struct file_source *s, const struct net *net)
+{
+	struct emission out = {.config = s->base.config,
+			       .events = calloc(AT_MOST * net->count + 1, sizeof *out.events),
+			       .materials =
+				   calloc(AT_MOST * net->count + 1, sizeof *out.materials)};
+
+	if (!out.events || !out.materials)
+		log_error(s->base.rule, "out of memory: %zu changes are not reported", net->count);
+	for (size_t i = 0; out.events && out.materials && i < net->count; i++) {
+		const struct effect *e = &net->items[i];
+
+		if (s->base.has_command)
+			add_gathered(&out, e);
+		else
+			add_each(&out, e);
+		add(&out, e->notices & FILE_UNMOUNT, e->path, NULL);
+		add(&out, e->notices & FILE_OVERFLOW, e->path, NULL);
+	}
+	if (out.count)
+		s->base.host->emit(&s->base, out.events, out.count);
+	free(out.events);
+	free(out.materials);
+}

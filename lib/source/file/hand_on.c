@@ -1,0 +1,185 @@
+/*
+ * When the journal is handed on.
+ *
+ * With a command: once it has been quiet (pace.h), but for what is still being written. A file that
+ * was made or written without a close is asked about after 50 ms: has anybody got it open for
+ * writing? (writer.h) Nobody: it is complete. Somebody: its close is waited for, and the file asked
+ * about again now and then, since the close may come by another name. Where the kernel does not
+ * say, 250 ms without a write count as a close. Each file waits for itself alone.
+ *
+ * Without one: whenever the model has reported, but while something is in its hand.
+ */
+#include "source/file/kind.h"
+
+#include "base/log.h"
+#include "base/units.h"
+#include "source/file/observe/writer.h"
+
+#define ASK_AGAIN (250 * NS_PER_MS)
+enum { MANY = 1000 };
+
+#define A_TURN (2 * NS_PER_MS)
+
+/* ---- writers --------------------------------------------------------------------------------- */
+
+static int64_t waits_until(const struct file_source *s, const struct record *r)
+{
+	return r->since + s->pace.max_wait;
+}
+
+static bool waits(void *owner, const struct record *r)
+{
+	const struct file_source *s = owner;
+
+	return r->now->open && s->journal.now < waits_until(s, r);
+}
+
+/* To ask opens the file, which is an event to a rule that asks for those. */
+static enum writer ask(struct file_source *s, const struct record *r)
+{
+	const struct file_config *c = s->base.config;
+
+	if (c->events & (FILE_OPEN | FILE_ACCESS))
+		return WRITER_UNKNOWN;
+	buf_clear(&s->path);
+	node_path(r->node, r->name, &s->path);
+	return s->path.failed ? WRITER_UNKNOWN : writer_ask(s->path.data);
+}
+
+static void review_writer(struct file_source *s, const struct record *r)
+{
+	struct thing *t = r->now;
+	int64_t now = s->journal.now;
+	enum writer writer = ask(s, r);
+
+	if (writer == WRITER_AT_WORK) {
+		t->ask_at = now + ASK_AGAIN;
+	} else if (writer == WRITER_NONE || now >= t->heard + ASK_AGAIN) {
+		t->open = false;
+		t->seen |= FILE_CLOSE_WRITE;
+	} else {
+		t->ask_at = t->heard + ASK_AGAIN;
+	}
+}
+
+/* Asks whom it is time to ask, for a turn at most. Returns when to ask next. */
+static int64_t review_writers(struct file_source *s)
+{
+	int64_t next = INT64_MAX, until = clock_read(CLOCK_OF_LOOP) + A_TURN;
+
+	LIST_EACH(at, after, &s->journal.order)
+	{
+		const struct record *r = CONTAINER_OF(at, struct record, link);
+
+		if (!r->now || !r->now->open)
+			continue;
+		if (s->journal.now >= waits_until(s, r))
+			continue;
+		if (r->now->ask_at <= s->journal.now && clock_read(CLOCK_OF_LOOP) < until)
+			review_writer(s, r);
+		if (r->now->open && r->now->ask_at < next)
+			next = r->now->ask_at;
+	}
+	return next;
+}
+
+/* ---- what counts ----------------------------------------------------------------------------- */
+
+static bool counts(void *owner, const char *path, char type)
+{
+	struct file_source *s = owner;
+	struct candidate c = {.path = path, .type = type};
+
+	for (size_t at = 0; roots_above(s, path, &at, &c);)
+		if (filter_counts(&s->filter, &c))
+			return true;
+	return false;
+}
+
+static bool asks_for_moves(const struct file_source *s)
+{
+	return ((const struct file_config *)s->base.config)->events & FILE_MOVE;
+}
+
+static struct net_options options_of(struct file_source *s)
+{
+	return (struct net_options){.owner = s,
+				    .counts = counts,
+				    .waits = s->base.has_command ? waits : NULL,
+				    .gathers = s->base.has_command,
+				    .moves = asks_for_moves(s)};
+}
+
+/* ---- handing on ------------------------------------------------------------------------------ */
+
+static void hand_on(struct file_source *s)
+{
+	struct net_options options = options_of(s);
+	struct net net;
+
+	if (s->journal.lost_memory)
+		log_error(s->base.rule, "out of memory: some changes are not reported");
+	s->journal.lost_memory = false;
+	if (net_take(&net, &s->journal, &options) < 0) {
+		log_error(s->base.rule, "out of memory: %zu changes wait", s->journal.count);
+		return;
+	}
+	if (net.count && s->base.has_command) {
+		circle_judge(&s->circle, &net);
+		pace_handed_on(&s->pace, s->journal.now);
+	}
+	if (net.count)
+		events_emit(s, &net);
+	net_free(&net);
+}
+
+/* A batch is whole between two rounds of the model. */
+static bool may_hand_on(const struct file_source *s)
+{
+	if (!s->journal.count || !s->started || s->base.paused)
+		return false;
+	return s->base.has_command ? s->model.progress.stage == STAGE_IDLE && !s->model.leaving.top
+				   : !s->model.progress.in_hand;
+}
+
+static int64_t due(struct file_source *s)
+{
+	struct net_options options = options_of(s);
+	int64_t when = pace_due(&s->pace, &s->journal, &options, s->journal.now);
+
+	if (when < s->circle.not_before)
+		when = s->circle.not_before;
+	return when;
+}
+
+static void review_gathered(struct file_source *s)
+{
+	int64_t ask_at = review_writers(s), when = due(s);
+
+	if (when <= s->journal.now) {
+		hand_on(s);
+		if (!may_hand_on(s))
+			return;
+		when = due(s);
+	}
+	timer_start_at(s->base.reactor, &s->hand_on, ask_at < when ? ask_at : when);
+}
+
+/* Each review walks the whole journal: of many changes only the timer brings one. */
+void hand_on_soon(struct file_source *s)
+{
+	if (s->journal.count < MANY || !timer_active(&s->hand_on))
+		hand_on_review(s);
+}
+
+void hand_on_review(struct file_source *s)
+{
+	timer_stop(s->base.reactor, &s->hand_on);
+	if (!may_hand_on(s))
+		return;
+	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
+	if (s->base.has_command)
+		review_gathered(s);
+	else
+		hand_on(s);
+}

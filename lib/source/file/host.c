@@ -1,0 +1,258 @@
+/*
+ * What the model reports becomes entries of the journal; see model.h and journal.h.
+ */
+#include "source/file/kind.h"
+
+#include "base/log.h"
+#include "source/file/observe/writer.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static struct file_source *source_of(struct model *m)
+{
+	return m->owner;
+}
+
+static const struct file_config *config_of(const struct file_source *s)
+{
+	return s->base.config;
+}
+
+/* The path of an entry, in scratch, and how much of it is the root. NULL: ENOMEM. */
+static const char *path_of(struct file_source *s, const struct node *d, const char *name,
+			   size_t *root)
+{
+	buf_clear(&s->path);
+	*root = node_path(d, name, &s->path);
+	return s->path.failed ? NULL : s->path.data;
+}
+
+/* ---- what the journal asks of nodes ---------------------------------------------------------- */
+
+static struct node *folder_parent(const struct node *d)
+{
+	return d->parent;
+}
+
+static void folder_hold(struct node *d)
+{
+	node_hold(d);
+}
+
+static bool folder_next(const struct node *d, uint32_t *at, struct journal_entry *out)
+{
+	struct entry *e = entries_next(d->entries, at);
+
+	if (e)
+		*out = (struct journal_entry){e->name, e->type, e->entered ? e->node : NULL};
+	return e;
+}
+
+const struct journal_folders file_folders = {folder_parent, node_name, folder_hold, node_release,
+					     folder_next};
+
+/* ---- what is entered ------------------------------------------------------------------------- */
+
+static bool is_on_device_of_root(struct file_source *s, const char *path, size_t root)
+{
+	const struct root *r = roots_find(s, path, root);
+	struct stat st;
+
+	return !r || stat(path, &st) < 0 || st.st_dev == r->follow.device;
+}
+
+static bool on_enters(struct model *m, const struct node *d, const char *name)
+{
+	struct file_source *s = source_of(m);
+	const struct file_config *c = config_of(s);
+	struct candidate what = {.type = 'd'};
+	size_t root_length;
+	bool enters;
+	char *root;
+
+	if (!d->parent)
+		return true;
+	if (c->no_recursive || (c->depth && node_depth(d) >= c->depth))
+		return false;
+	what.path = path_of(s, d, name, &root_length);
+	if (!what.path)
+		return true;
+	if (c->one_file_system && !is_on_device_of_root(s, what.path, root_length))
+		return false;
+	root = strndup(what.path, root_length);
+	what.root = root ? root : what.path;
+	what.relative = what.path + root_length;
+	what.relative += strspn(what.relative, "/");
+	enters = filter_admits(&s->filter, &what);
+	free(root);
+	return enters;
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static void touched(struct file_source *s, const char *name)
+{
+	if (filter_notices(&s->filter, name) && !s->arming)
+		file_review_entered(s);
+}
+
+/*
+ * What another look found may have been closed before: where that is asked for, and would not be
+ * reported otherwise, it is found out at once.
+ */
+static bool is_closed(struct file_source *s, const struct node *d, const char *name, char type)
+{
+	const struct file_config *c = config_of(s);
+	const char *path;
+	size_t root;
+
+	if (type != 'f' || s->arming || !(c->events & FILE_CLOSE_WRITE) ||
+	    c->events & (FILE_OPEN | FILE_ACCESS) || (d->parent && c->events & FILE_CREATE))
+		return false;
+	path = path_of(s, d, name, &root);
+	return path && writer_ask(path) == WRITER_NONE;
+}
+
+static enum arrival arrival_of(struct file_source *s, const struct node *d, const char *name,
+			       char type, unsigned bits)
+{
+	if (bits & HINT_CAME)
+		return ARRIVED_WHOLE;
+	if (bits & HINT_CREATED)
+		return ARRIVED_MADE;
+	return is_closed(s, d, name, type) ? ARRIVED_WHOLE : ARRIVED_FOUND;
+}
+
+static void on_came(struct model *m, struct node *d, const char *name, char type, unsigned bits)
+{
+	struct file_source *s = source_of(m);
+
+	touched(s, name);
+	if (!s->arming)
+		journal_came(&s->journal, d, name, type, arrival_of(s, d, name, type, bits));
+	else if (config_of(s)->existing && (d->parent || type != 'd'))
+		journal_came(&s->journal, d, name, type, ARRIVED_EARLY);
+}
+
+static void on_gone(struct model *m, struct node *d, const char *name, char type, struct node *self)
+{
+	struct file_source *s = source_of(m);
+
+	touched(s, name);
+	journal_gone(&s->journal, d, name, type, self);
+}
+
+static void *on_take(struct model *m, struct node *d, const char *name, char type,
+		     struct node *self)
+{
+	struct file_source *s = source_of(m);
+
+	touched(s, name);
+	return journal_take(&s->journal, d, name, type, self);
+}
+
+static void on_put(struct model *m, struct node *d, const char *name, void *thing)
+{
+	struct file_source *s = source_of(m);
+
+	touched(s, name);
+	journal_put(&s->journal, d, name, thing);
+}
+
+static void on_drop(struct model *m, void *thing)
+{
+	journal_drop(&source_of(m)->journal, thing);
+}
+
+/* ---- what is done to files ------------------------------------------------------------------- */
+
+static unsigned events_of(unsigned active)
+{
+	return (active & ACTIVE_MODIFY ? FILE_MODIFY : 0U) |
+	       (active & ACTIVE_CLOSE_WRITE ? FILE_CLOSE_WRITE : 0U) |
+	       (active & ACTIVE_ATTRIB ? FILE_ATTRIB : 0U) |
+	       (active & ACTIVE_OPEN ? FILE_OPEN : 0U) |
+	       (active & ACTIVE_ACCESS ? FILE_ACCESS : 0U);
+}
+
+static void on_flickered(struct model *m, struct node *d, const char *name, unsigned active)
+{
+	struct file_source *s = source_of(m);
+
+	touched(s, name);
+	journal_flickered(&s->journal, d, name, events_of(active));
+}
+
+static bool is_own_output(struct file_source *s, const struct node *d, const char *name)
+{
+	const char *base = d->parent ? NULL : strrchr(name, '/'), *path;
+	size_t root;
+
+	base = base ? base + 1 : name;
+	if (!filter_has_outputs(&s->filter, base))
+		return false;
+	path = path_of(s, d, name, &root);
+	return path && filter_is_output(&s->filter, base, path);
+}
+
+static void on_active(struct model *m, struct node *d, const char *name, char type, unsigned active)
+{
+	struct file_source *s = source_of(m);
+
+	if (s->arming || is_own_output(s, d, name))
+		return;
+	touched(s, name);
+	journal_active(&s->journal, d, name, type, events_of(active));
+}
+
+static void on_changed(struct model *m, struct node *d, const char *name, char type, bool content)
+{
+	struct file_source *s = source_of(m);
+
+	if (s->arming || is_own_output(s, d, name))
+		return;
+	touched(s, name);
+	journal_active(&s->journal, d, name, type,
+		       content ? FILE_MODIFY | FILE_CLOSE_WRITE : FILE_ATTRIB);
+}
+
+/* ---- what cannot be looked at ---------------------------------------------------------------- */
+
+/* ENOSPC of inotify_add_watch(2) has nothing to do with the disk. */
+static void on_unseen(struct model *m, struct node *n, int error)
+{
+	struct file_source *s = source_of(m);
+	size_t root;
+	const char *path = path_of(s, n, NULL, &root);
+
+	if (!path)
+		return;
+	if (error == ENOSPC) {
+		s->over_limit++;
+		if (!s->limit_path)
+			s->limit_path = strdup(path);
+	} else if (error == ENAMETOOLONG) {
+		log_warn(s->base.rule,
+			 "cannot read %s: its path is longer than %d bytes (PATH_MAX)", path,
+			 PATH_MAX - 1);
+	} else {
+		log_warn(s->base.rule, "cannot read %s: %s", path, strerror(error));
+	}
+}
+
+const struct model_host file_host = {
+    .enters = on_enters,
+    .came = on_came,
+    .gone = on_gone,
+    .take = on_take,
+    .put = on_put,
+    .drop = on_drop,
+    .flickered = on_flickered,
+    .active = on_active,
+    .changed = on_changed,
+    .unseen = on_unseen,
+};

@@ -1,0 +1,294 @@
+/*
+ * file: an event when files change. Its life, and when the model works; see kind.h for the rest.
+ */
+#include "source/file/kind.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "source/kinds.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define A_TURN  (2 * NS_PER_MS)
+#define A_RETRY (1 * NS_PER_S)
+
+static struct file_source *source_of(struct source *base)
+{
+	return (struct file_source *)base;
+}
+
+/* ---- work ------------------------------------------------------------------------------------ */
+
+static void report_overflow(struct file_source *s)
+{
+	s->overflowed = false;
+	s->model.since = 0;
+	LIST_EACH(at, after, &s->roots.list)
+	{
+		const struct root *r = CONTAINER_OF(at, struct root, link);
+
+		if (!r->covered)
+			journal_notice(&s->journal, s->model.top, r->path, FILE_OVERFLOW);
+	}
+}
+
+/* The model has nothing to look at. */
+static void caught_up(struct file_source *s)
+{
+	if (s->overflowed && model_idle(&s->model))
+		report_overflow(s);
+	if (s->limit_path)
+		inotify_limit_warn(&s->inotify.user, s->limit_path, s->over_limit);
+	free(s->limit_path);
+	s->limit_path = NULL;
+	if (model_waits(&s->model) && !timer_active(&s->retry))
+		timer_start_in(s->base.reactor, &s->retry, A_RETRY);
+}
+
+void file_review_entered(struct file_source *s)
+{
+	model_lost(&s->model, s->model.top, true);
+	model_drained(&s->model);
+	if (!timer_active(&s->work))
+		timer_start_soon(s->base.reactor, &s->work);
+}
+
+void file_work(struct file_source *s)
+{
+	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
+	if (filter_looks_outside(&s->filter, s->journal.now))
+		file_review_entered(s);
+	if (model_work(&s->model, clock_read(CLOCK_OF_LOOP) + A_TURN))
+		timer_start_soon(s->base.reactor, &s->work);
+	else
+		caught_up(s);
+	hand_on_soon(s);
+}
+
+static void on_wake(struct inotify_observer *o)
+{
+	file_work(CONTAINER_OF(o, struct file_source, inotify));
+}
+
+/* What happened before the queue was empty last was heard of. */
+static void on_lost(struct inotify_observer *o)
+{
+	struct file_source *s = CONTAINER_OF(o, struct file_source, inotify);
+
+	if (!s->overflowed)
+		s->model.since = inotify_synced(&o->user);
+	s->overflowed = true;
+}
+
+static void on_work(struct reactor *r, struct timer *t)
+{
+	(void)r;
+	file_work(CONTAINER_OF(t, struct file_source, work));
+}
+
+static void on_hand_on(struct reactor *r, struct timer *t)
+{
+	(void)r;
+	hand_on_review(CONTAINER_OF(t, struct file_source, hand_on));
+}
+
+static void on_retry(struct reactor *r, struct timer *t)
+{
+	struct file_source *s = CONTAINER_OF(t, struct file_source, retry);
+
+	(void)r;
+	model_retry(&s->model);
+	file_work(s);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static bool is_named(struct circle *c, const char *path)
+{
+	const struct file_source *s = CONTAINER_OF(c, struct file_source, circle);
+
+	return roots_find(s, path, strlen(path));
+}
+
+static void init_filter(struct file_source *s)
+{
+	const struct file_config *c = s->base.config;
+
+	s->filter.rule = s->base.rule;
+	s->filter.match = &c->match;
+	s->filter.ignore = &c->ignore;
+	s->filter.types = c->any_type ? c->types : NULL;
+	s->filter.git = c->gitignore;
+	filter_open(&s->filter, s->base.ready_file);
+}
+
+static void init_timers(struct file_source *s)
+{
+	timer_init(&s->work, CLOCK_OF_LOOP, on_work);
+	timer_init(&s->hand_on, CLOCK_OF_LOOP, on_hand_on);
+	timer_init(&s->retry, CLOCK_OF_LOOP, on_retry);
+	s->work.priority = s->hand_on.priority = s->retry.priority = s->base.priority;
+}
+
+static unsigned activities(const struct file_config *c)
+{
+	return ACTIVE_MODIFY | ACTIVE_CLOSE_WRITE |
+	       (c->events & FILE_ATTRIB ? (unsigned)ACTIVE_ATTRIB : 0) |
+	       (c->events & FILE_OPEN ? (unsigned)ACTIVE_OPEN : 0) |
+	       (c->events & FILE_ACCESS ? (unsigned)ACTIVE_ACCESS : 0);
+}
+
+static int init_model(struct file_source *s)
+{
+	const struct file_config *c = s->base.config;
+
+	disk_init(&s->disk);
+	s->inotify = (struct inotify_observer){.base = {&observer_inotify, &s->model},
+					       .set = s->base.inotify,
+					       .active = activities(c),
+					       .wake = on_wake,
+					       .lost = on_lost};
+	s->model = (struct model){.fs = &s->disk.fs,
+				  .host = &file_host,
+				  .observer = &s->inotify.base,
+				  .owner = s,
+				  .settings.follow = c->follow};
+	s->model.settings.place_matters = c->depth || filter_minds_place(&s->filter);
+	return model_open(&s->model);
+}
+
+static void file_stop(struct source *base)
+{
+	struct file_source *s = source_of(base);
+
+	timer_stop(base->reactor, &s->work);
+	timer_stop(base->reactor, &s->hand_on);
+	timer_stop(base->reactor, &s->retry);
+	s->started = false;
+}
+
+/* The listeners of the observer are in the nodes. */
+static void file_close(struct source *base)
+{
+	struct file_source *s = source_of(base);
+
+	file_stop(base);
+	roots_stop(s);
+	s->inotify.base.type->close(&s->inotify.base);
+	journal_free(&s->journal);
+	model_close(&s->model);
+	filter_close(&s->filter);
+	circle_free(&s->circle);
+	free(s->limit_path);
+	s->limit_path = NULL;
+	buf_free(&s->path);
+}
+
+/* All is watched and read when this returns. */
+static int file_open(struct source *base, struct error *e)
+{
+	struct file_source *s = source_of(base);
+
+	s->pace = (struct pace){.automatic = base->gather.automatic,
+				.debounce = base->gather.quiet,
+				.max_wait = base->gather.max_wait};
+	s->circle.rule = base->rule;
+	s->circle.is_named = is_named;
+	roots_init(s);
+	init_filter(s);
+	init_timers(s);
+	journal_init(&s->journal, &file_folders);
+	s->arming = true;
+	if (init_model(s) < 0)
+		error_errno(e, "out of memory");
+	else if (roots_start(s, e) == 0) {
+		model_drained(&s->model);
+		while (model_work(&s->model, INT64_MAX))
+			;
+		s->arming = false;
+		return 0;
+	}
+	file_close(base);
+	return -1;
+}
+
+/* What --existing found is handed on from the next turn on. */
+static void file_start(struct source *base)
+{
+	struct file_source *s = source_of(base);
+
+	s->started = true;
+	timer_start_soon(base->reactor, &s->work);
+}
+
+/* It goes on gathering. */
+static void file_pause(struct source *base)
+{
+	timer_stop(base->reactor, &source_of(base)->hand_on);
+}
+
+/* The batch may have been due while the command ran. */
+static void file_resume(struct source *base)
+{
+	hand_on_review(source_of(base));
+}
+
+static void file_run_began(struct source *base, void *token)
+{
+	struct file_source *s = source_of(base);
+
+	(void)token;
+	circle_run_began(&s->circle, clock_read(CLOCK_OF_LOOP));
+	s->journal.running = true;
+}
+
+/* What it wrote last may be still in the kernel's queue. */
+static void file_run_ended(struct source *base, void *token, const struct run_outcome *outcome)
+{
+	struct file_source *s = source_of(base);
+
+	(void)token;
+	(void)outcome;
+	if (s->started)
+		s->inotify.base.type->read(&s->inotify.base);
+	circle_run_ended(&s->circle, clock_read(CLOCK_OF_LOOP));
+	s->journal.running = false;
+}
+
+/* What its mark reports can be opened by root alone. */
+static bool file_needs_root(const void *config)
+{
+	return ((const struct file_config *)config)->fanotify;
+}
+
+const struct source_type source_file_new = {
+    .name = "file",
+    .summary = "when files or directories change",
+    .arguments = "PATH...",
+    .least_arguments = 0,
+    .most_arguments = -1,
+    .examples = {"evwatch file src --match '*.c' -- make",
+		 "evwatch file notes.txt --format '%t %e %s'"},
+    .events = file_events,
+    .options = file_options,
+    .waits_for_room = true,
+    .needs_root = file_needs_root,
+    .gathers = true,
+    .config_size = sizeof(struct file_config),
+    .config_init = file_init,
+    .config_arguments = file_arguments,
+    .config_release = file_release,
+    .describe = file_describe,
+    .size = sizeof(struct file_source),
+    .open = file_open,
+    .start = file_start,
+    .pause = file_pause,
+    .resume = file_resume,
+    .stop = file_stop,
+    .close = file_close,
+    .run_began = file_run_began,
+    .run_ended = file_run_ended,
+};

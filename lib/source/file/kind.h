@@ -1,0 +1,99 @@
+/*
+ * file: what the parts beside the sub-rooms share; they join those.
+ *
+ *	kind.c      the source_type: its life, and when the model works
+ *	roots.c     the user's PATHs, each followed (lib/follow): hints on the model's top
+ *	host.c      what the model reports becomes entries of the journal
+ *	hand_on.c   when the journal is handed on: writers are asked, the pace decides
+ *	events.c    effects become the events that --events asks for
+ *	config.c    options and arguments
+ *
+ * observe -> model -> host -> journal -> hand_on -> events -> the engine.
+ *
+ * Paths are reported as the user wrote the root: `src` gives src/a.c.
+ */
+#ifndef EVWATCH_SOURCE_FILE_KIND_H
+#define EVWATCH_SOURCE_FILE_KIND_H
+
+#include "base/buf.h"
+#include "follow/follow.h"
+#include "source/file/batch/circle.h"
+#include "source/file/batch/pace.h"
+#include "source/file/choose/filter.h"
+#include "source/file/config.h"
+#include "source/file/model/disk.h"
+#include "source/file/model/model.h"
+#include "source/file/observe/inotify.h"
+#include "reactor/reactor.h"
+
+struct file_source;
+
+/* A PATH of the user. */
+struct root {
+	struct link link;
+	struct file_source *source;
+	const char *path; /* as the user wrote it; borrowed */
+	struct follow follow;
+	struct inotify_listener self; /* of what stands there, if it is no directory */
+	bool covered;                 /* another root's tree has it: the first one reports it */
+};
+
+/* The user's PATHs. */
+struct roots {
+	struct link list;
+	struct table by_path;
+	struct inotify_user user; /* whose listeners the roots that are files have */
+	struct text_list listed;  /* --paths-from */
+};
+
+struct file_source {
+	struct source base;
+	struct roots roots;
+	struct filter filter;
+	struct disk disk;
+	struct model model;
+	struct inotify_observer inotify;
+	struct journal journal;
+	struct pace pace;
+	struct circle circle;
+	struct timer work;    /* the model has more to look at */
+	struct timer hand_on; /* something of the journal may be due */
+	struct timer retry;   /* what could not be looked at is tried again */
+	bool arming;          /* what is there is no event */
+	bool started;
+	bool overflowed;   /* events were lost; said when all was looked at again */
+	char *limit_path;  /* where the limit of watches was met first; owned */
+	size_t over_limit; /* directories without a watch */
+	struct buf path;   /* scratch */
+};
+
+/* ---- kind.c ---- */
+/* There is something for the model. */
+void file_work(struct file_source *s);
+/* Rules of git changed: what is entered is decided anew. */
+void file_review_entered(struct file_source *s);
+
+/* ---- roots.c ---- */
+void roots_init(struct file_source *s);
+/* Follows all PATHs. Returns 0, or -1 with `e`. */
+int roots_start(struct file_source *s, struct error *e);
+void roots_stop(struct file_source *s);
+/* The next root that the path is in or is, as a candidate; *at is 0 for the first. */
+bool roots_above(const struct file_source *s, const char *path, size_t *at, struct candidate *c);
+struct root *roots_find(const struct file_source *s, const char *path, size_t length);
+
+/* ---- host.c ---- */
+extern const struct model_host file_host;
+extern const struct journal_folders file_folders;
+
+/* ---- hand_on.c ---- */
+/* Hands on what is due, and arms the timer for the rest. */
+void hand_on_review(struct file_source *s);
+/* The same after changes: of many it is enough that the timer runs. */
+void hand_on_soon(struct file_source *s);
+
+/* ---- events.c ---- */
+/* Emits what --events lets through. */
+void events_emit(struct file_source *s, const struct net *net);
+
+#endif

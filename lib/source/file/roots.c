@@ -1,0 +1,345 @@
+/*
+ * Roots: the user's PATHs, each an entry of the model's top.
+ *
+ * Each is followed (lib/follow), through all directories and links on the way: what that reports is
+ * a hint on the entry. What stands there and is no directory is listened to by its inode, so that
+ * a write by another hard link or mount is heard as well.
+ *
+ * A root that lies in another's tree is covered: the other one reports it. Only what counts is
+ * asked for both.
+ */
+#include "source/file/kind.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "source/missing.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- by path --------------------------------------------------------------------------------- */
+
+/* Without the slashes at its end; "/" is "". */
+struct key {
+	const char *path;
+	size_t length;
+};
+
+static struct key key_of(const char *path, size_t length)
+{
+	while (length && path[length - 1] == '/')
+		length--;
+	return (struct key){path, length};
+}
+
+static uint64_t key_hash(const void *key)
+{
+	const struct key *k = key;
+
+	return hash_bytes(k->path, k->length);
+}
+
+static struct key key_of_root(const void *item)
+{
+	const struct root *r = item;
+
+	return key_of(r->path, strlen(r->path));
+}
+
+static uint64_t root_hash(const void *item)
+{
+	struct key key = key_of_root(item);
+
+	return key_hash(&key);
+}
+
+static bool root_is(const void *item, const void *key)
+{
+	struct key mine = key_of_root(item);
+	const struct key *k = key;
+
+	return mine.length == k->length && memcmp(mine.path, k->path, k->length) == 0;
+}
+
+struct root *roots_find(const struct file_source *s, const char *path, size_t length)
+{
+	struct key key = key_of(path, length);
+
+	return table_find(&s->roots.by_path, &key);
+}
+
+/* Is this the end of a component? */
+static bool ends_component(const char *path, size_t at)
+{
+	return (path[at] == '/' || !path[at]) && !(at && path[at - 1] == '/');
+}
+
+bool roots_above(const struct file_source *s, const char *path, size_t *at, struct candidate *c)
+{
+	size_t length = strlen(path);
+
+	for (; *at <= length; (*at)++) {
+		const struct root *r = ends_component(path, *at) ? roots_find(s, path, *at) : NULL;
+
+		if (!r)
+			continue;
+		c->root = r->path;
+		c->relative = path + *at + strspn(path + *at, "/");
+		(*at)++;
+		return true;
+	}
+	return false;
+}
+
+/* ---- roots in other roots' trees ------------------------------------------------------------- */
+
+/* Does the tree of a root lead to this directory, which is below it? */
+static bool leads_to(struct file_source *s, const struct candidate *c, unsigned depth)
+{
+	const struct file_config *config = s->base.config;
+	struct look found;
+
+	if (config->no_recursive || config->one_file_system ||
+	    (config->depth && depth >= config->depth) || !filter_admits(&s->filter, c))
+		return false;
+	return s->disk.fs.look(&s->disk.fs, FOLDER_NONE, c->path, config->follow, &found) == 0 &&
+	       found.type == 'd';
+}
+
+/* Does the tree of the root of `c` lead to the directory that its path is in? */
+static bool leads_above(struct file_source *s, const struct candidate *c)
+{
+	const char *slash = c->relative;
+	bool leads = true;
+	unsigned depth = 0;
+
+	while (leads && (slash = strchr(slash, '/'))) {
+		size_t before = (size_t)(c->relative - c->path), n = (size_t)(slash - c->path);
+		char *path = strndup(c->path, n);
+		struct candidate above = {.root = c->root, .path = path, .type = 'd'};
+
+		depth++;
+		above.relative = path ? path + before : NULL;
+		leads = path && leads_to(s, &above, depth);
+		free(path);
+		slash += strspn(slash, "/");
+	}
+	return leads;
+}
+
+static bool is_covered(const struct root *r)
+{
+	struct file_source *s = r->source;
+	char *path = strndup(r->path, key_of_root(r).length);
+	struct candidate c = {.path = path, .type = 'd'};
+	bool covered = false;
+
+	for (size_t at = 0; path && !covered && roots_above(s, path, &at, &c);)
+		covered = *c.relative && leads_above(s, &c);
+	free(path);
+	return covered;
+}
+
+/* ---- what happens ---------------------------------------------------------------------------- */
+
+static unsigned activities(const struct file_source *s)
+{
+	return s->inotify.active;
+}
+
+/* What is no directory is listened to by its inode. */
+static void listen_to(struct root *r)
+{
+	struct roots *roots = &r->source->roots;
+
+	if (!roots->user.on)
+		return;
+	if (r->follow.error || S_ISDIR(r->follow.mode) ||
+	    inotify_listen(&roots->user, &r->self, r->path,
+			   inotify_mask_of(activities(r->source))) < 0)
+		inotify_unlisten(&roots->user, &r->self);
+}
+
+static void hint(struct root *r, unsigned bits)
+{
+	struct model *m = &r->source->model;
+	const struct entry *e = entries_find(m->top->entries, r->path);
+
+	if (r->covered && !e)
+		return;
+	model_hint(m, m->top, r->path, bits);
+	model_drained(m);
+	file_work(r->source);
+}
+
+/* A file system uses the number of an inode again at once: a replaced file is another in any case.
+ */
+static void on_changed(struct follow *f, enum follow_change change)
+{
+	struct root *r = CONTAINER_OF(f, struct root, follow);
+	const struct entry *e = entries_find(r->source->model.top->entries, r->path);
+	bool file = e && !e->entered && e->type != 'd';
+
+	r->covered = is_covered(r);
+	listen_to(r);
+	hint(r, change == FOLLOW_REPLACED && file ? HINT_SCAN | HINT_DELETED : HINT_SCAN);
+}
+
+/* What has no listener is compared. */
+static void on_modified(struct follow *f)
+{
+	struct root *r = CONTAINER_OF(f, struct root, follow);
+
+	if (!inotify_listens(&r->self))
+		hint(r, HINT_SCAN | HINT_STAMP);
+}
+
+static void on_event(struct inotify_user *u, struct inotify_listener *l,
+		     const struct inotify_event *event)
+{
+	struct root *r = CONTAINER_OF(l, struct root, self);
+	unsigned active = inotify_active_of(event->mask) & activities(r->source);
+
+	(void)u;
+	if (active && !r->covered)
+		model_active(&r->source->model, r->source->model.top, r->path, active);
+}
+
+/* The observer has the same queue, and is called as well. */
+static void on_lost(struct inotify_user *u)
+{
+	(void)u;
+}
+
+static void on_drained(struct inotify_user *u)
+{
+	struct file_source *s = CONTAINER_OF(u, struct file_source, roots.user);
+
+	model_drained(&s->model);
+	file_work(s);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void report_missing(const struct root *r)
+{
+	int error = r->follow.error;
+
+	if (error == ENOENT || error == ENOTDIR)
+		missing_warn(&r->source->base, r->path);
+	else if (error)
+		log_warn(r->source->base.rule, "cannot look at %s: %s: it is tried again", r->path,
+			 strerror(error));
+}
+
+static int start(struct file_source *s, const char *path)
+{
+	static const struct follow_calls calls = {on_changed, on_modified};
+	struct root *r;
+
+	if (roots_find(s, path, strlen(path)))
+		return 0;
+	r = calloc(1, sizeof *r);
+	if (!r)
+		return -1;
+	r->source = s;
+	r->path = path;
+	r->follow.calls = &calls;
+	r->follow.rule = s->base.rule;
+	if (table_add(&s->roots.by_path, r) < 0) {
+		free(r);
+		return -1;
+	}
+	list_append(&s->roots.list, &r->link);
+	return follow_start(s->base.follows, &r->follow, path);
+}
+
+static int start_all(struct file_source *s, const struct text_list *paths)
+{
+	for (size_t i = 0; i < paths->count; i++)
+		if (start(s, paths->items[i]) < 0)
+			return -1;
+	return 0;
+}
+
+/* Where the trees are, for the choice of an instance of inotify. */
+static int join(struct file_source *s, struct error *e)
+{
+	static const struct inotify_calls calls = {on_event, on_lost, on_drained};
+	struct text_list real = {0};
+	int result = 0;
+
+	LIST_EACH(at, after, &s->roots.list)
+	{
+		char *path = path_real(CONTAINER_OF(at, struct root, link)->path);
+
+		if (path && text_list_add(&real, path) < 0)
+			result = -1;
+		free(path);
+	}
+	if (result < 0)
+		error_errno(e, "out of memory");
+	s->roots.user = (struct inotify_user){
+	    .calls = &calls, .rule = s->base.rule, .priority = s->base.priority};
+	s->inotify.user.rule = s->base.rule;
+	s->inotify.user.priority = s->base.priority;
+	s->inotify.roots = real.items;
+	s->inotify.n_roots = real.count;
+	if (result == 0)
+		result = observer_inotify.open(&s->inotify.base, e);
+	if (result == 0)
+		result = inotify_join(s->base.inotify, &s->roots.user, real.items, real.count, e);
+	s->inotify.roots = NULL;
+	text_list_free(&real);
+	return result;
+}
+
+void roots_init(struct file_source *s)
+{
+	static const struct table_type by_path = {root_hash, key_hash, root_is};
+
+	list_init(&s->roots.list);
+	table_init(&s->roots.by_path, &by_path);
+}
+
+/* All of them are known before it is asked which are in another's tree. */
+int roots_start(struct file_source *s, struct error *e)
+{
+	const struct file_config *c = s->base.config;
+
+	if (file_read_paths(c, &s->roots.listed, e) < 0)
+		return -1;
+	if (start_all(s, &c->roots) < 0 || start_all(s, &s->roots.listed) < 0)
+		return error_errno(e, "cannot watch files");
+	if (join(s, e) < 0)
+		return -1;
+	LIST_EACH(at, after, &s->roots.list)
+	{
+		struct root *r = CONTAINER_OF(at, struct root, link);
+
+		r->covered = is_covered(r);
+		listen_to(r);
+		if (!r->covered)
+			model_add_root(&s->model, r->path);
+		report_missing(r);
+	}
+	return 0;
+}
+
+void roots_stop(struct file_source *s)
+{
+	LIST_EACH(at, after, &s->roots.list)
+	{
+		struct root *r = CONTAINER_OF(at, struct root, link);
+
+		follow_stop(&r->follow);
+		list_remove(&r->link);
+		inotify_unlisten(&s->roots.user, &r->self);
+		free(r);
+	}
+	table_free(&s->roots.by_path);
+	inotify_leave(&s->roots.user);
+	text_list_free(&s->roots.listed);
+}
