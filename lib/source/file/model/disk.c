@@ -40,11 +40,16 @@ static uint32_t fold(uint64_t a, uint64_t b, uint64_t c)
 	return (uint32_t)(hash >> 32) | 1;
 }
 
+uint32_t disk_device(unsigned major, unsigned minor)
+{
+	return fold(major, minor, 0);
+}
+
 static void fill(struct look *out, const struct statx *st)
 {
 	*out = (struct look){.type = type_of(st->stx_mode)};
 	out->identity.inode = st->stx_ino;
-	out->identity.device = fold(st->stx_dev_major, st->stx_dev_minor, 0);
+	out->identity.device = disk_device(st->stx_dev_major, st->stx_dev_minor);
 	if (st->stx_mask & STATX_BTIME)
 		out->identity.born = fold((uint64_t)st->stx_btime.tv_sec, st->stx_btime.tv_nsec, 0);
 	out->stamp.content =

@@ -20,4 +20,7 @@ struct disk {
 
 void disk_init(struct disk *d);
 
+/* A device as struct identity has it. */
+uint32_t disk_device(unsigned major, unsigned minor);
+
 #endif

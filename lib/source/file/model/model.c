@@ -198,7 +198,8 @@ void model_drained(struct model *m)
 bool model_idle(const struct model *m)
 {
 	return m->progress.stage == STAGE_IDLE && !m->reading.node && !m->leaving.top &&
-	       !m->lost.count && !m->stale.count && !m->unread.count && touches_empty(&m->hinted);
+	       !m->lost.count && !m->stale.count && !m->unread.count &&
+	       !(m->drained && !touches_empty(&m->hinted));
 }
 
 bool model_waits(const struct model *m)

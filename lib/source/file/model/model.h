@@ -148,7 +148,7 @@ void model_retry(struct model *m);
 /* Is there anything for model_retry? */
 bool model_waits(const struct model *m);
 
-/* Is all looked at that was lost or hinted at? */
+/* Is all looked at that was lost, and hinted at before the last drain? */
 bool model_idle(const struct model *m);
 
 /* Looks and reports until `deadline` (of the loop's clock). True: there is more to do. */
@@ -165,6 +165,8 @@ void model_enter(struct model *m, struct node *d, struct entry *e, const struct 
 /* Opens a directory, if it is the one that is expected at its path. Returns the descriptor, or -1
  * with errno; *displaced: something else is there, or nothing. */
 int model_open_node(struct model *m, struct node *n, bool to_read, bool *displaced);
+/* May this be what is expected at the node's path? */
+bool model_expects(const struct node *n, const struct look *found);
 /* A node that is not known yet, or stale, is to be read. */
 void model_list(struct model *m, struct node *n);
 /* The same of a stale one, in this very round. */

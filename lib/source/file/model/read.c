@@ -15,7 +15,7 @@ enum { A_STEP = 64 /* entries */ };
 
 /* Of what only getdents64 has named, not even the inode is known: that of a mount point is of the
  * directory below. */
-static bool is_expected(const struct node *n, const struct look *found)
+bool model_expects(const struct node *n, const struct look *found)
 {
 	return found->type == 'd' && ((n->state == NODE_UNREAD && !n->identity.device) ||
 				      identity_equal(&n->identity, &found->identity));
@@ -39,7 +39,7 @@ int model_open_node(struct model *m, struct node *n, bool to_read, bool *displac
 	}
 	folder = m->fs->open(m->fs, &how, &found);
 	*displaced = folder < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP);
-	if (folder >= 0 && !is_expected(n, &found)) {
+	if (folder >= 0 && !model_expects(n, &found)) {
 		m->fs->close(m->fs, folder);
 		*displaced = true;
 		folder = -1;
@@ -70,7 +70,7 @@ int model_look(const struct model *m, const struct node *d, int folder, const ch
 
 bool model_stamps(const struct model *m, const struct node *d)
 {
-	return m->settings.stamped || d->polled || d == m->top;
+	return m->settings.stamped || d->polled || d->unwatched || d == m->top;
 }
 
 void model_compare(struct model *m, struct node *d, struct entry *e, const struct look *now,
@@ -242,7 +242,7 @@ static int get_watch(struct model *m, struct node *n, int folder)
 	error = m->observer->type->watch(m->observer, n, folder, path.data) < 0 ? errno : 0;
 	buf_free(&path);
 	n->unwatched = error != 0;
-	if (n->polled && node_stamp(n) < 0)
+	if ((n->polled || n->unwatched) && node_stamp(n) < 0)
 		m->lacks_memory = true;
 	return error;
 }

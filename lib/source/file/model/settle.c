@@ -366,7 +366,8 @@ static void confirm(struct model *m, struct touched *t, struct entry *e)
 {
 	if (t->bits & (HINT_CAME | HINT_LEFT) && e->entered)
 		model_lost(m, e->node, true);
-	model_compare(m, t->node, e, &t->now, t->node != m->top || t->bits & HINT_STAMP);
+	model_compare(m, t->node, e, &t->now,
+		      m->settings.stamped || t->node != m->top || t->bits & HINT_STAMP);
 	if (!e->entered) {
 		e->inode = t->now.identity.inode;
 		e->sure = true;

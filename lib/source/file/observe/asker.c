@@ -1,0 +1,390 @@
+/* Looks by a thread; see asker.h. */
+#include "source/file/observe/asker.h"
+
+#include "base/array.h"
+#include "base/buf.h"
+#include "base/table.h"
+#include "reactor/reactor.h"
+#include "source/file/model/disk.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STACK = 256 * 1024 };
+
+struct asker {
+	void (*answered)(void *owner, struct question *q); /* the loop's; the next ones, too */
+	void *owner;
+	struct reactor *reactor;
+	struct waker waker;
+	int64_t interval;
+	struct disk disk; /* the thread's */
+
+	pthread_mutex_t lock; /* of all below, and of the private part of questions */
+	pthread_cond_t more;
+	struct link due, asked, news; /* questions of this pass, and of the next one */
+	int64_t next_pass;
+	int64_t since; /* when the present question was asked; 0: none is */
+	bool left;     /* the loop has no use for it any more */
+};
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+struct answer *answer_hold(struct answer *a)
+{
+	a->holds++;
+	return a;
+}
+
+void answer_release(struct answer *a)
+{
+	if (!a || --a->holds)
+		return;
+	free(a->items);
+	free(a->names);
+	free(a);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct found *)a)->name, ((const struct found *)b)->name);
+}
+
+const struct found *answer_find(const struct answer *a, const char *name)
+{
+	struct found key = {.name = name};
+
+	return a->count ? bsearch(&key, a->items, a->count, sizeof key, by_name) : NULL;
+}
+
+static uint64_t sum_of_look(const struct look *l)
+{
+	const uint64_t parts[] = {(uint64_t)l->type, l->identity.inode, l->identity.device,
+				  l->identity.born,  l->stamp.content,  l->stamp.attributes};
+
+	return hash_bytes(parts, sizeof parts);
+}
+
+/* The order of a directory is not a part of it. */
+static uint64_t sum_of(const struct answer *a)
+{
+	uint64_t sum = sum_of_look(&a->look) + (uint64_t)a->error;
+
+	for (size_t i = 0; i < a->count; i++) {
+		const struct found *f = &a->items[i];
+		const uint64_t parts[] = {hash_bytes(f->name, strlen(f->name)),
+					  sum_of_look(&f->look), sum_of_look(&f->target)};
+
+		sum += hash_bytes(parts, sizeof parts);
+	}
+	return sum | 1;
+}
+
+/* ---- asking: by the thread ------------------------------------------------------------------- */
+
+/* Texts move while more are added, so that names are places in the text until all are there. */
+static int add_name(struct answer *a, size_t *capacity, struct buf *names, const char *name)
+{
+	if (ARRAY_GROW(a->items, *capacity, a->count + 1) < 0)
+		return -1;
+	a->items[a->count++] = (struct found){.name = (const char *)names->length};
+	return buf_add(names, name, strlen(name) + 1);
+}
+
+static void look_at_all(const struct file_system *fs, int folder, bool follow, struct answer *a)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		struct found *f = &a->items[i];
+
+		f->name = a->names + (size_t)f->name;
+		if (fs->look(fs, folder, f->name, false, &f->look) < 0)
+			f->look = (struct look){.type = '?'};
+		if (follow && f->look.type == 'l')
+			fs->look(fs, folder, f->name, true, &f->target);
+	}
+	if (a->count)
+		qsort(a->items, a->count, sizeof *a->items, by_name);
+}
+
+static int read_folder(const struct file_system *fs, int folder, bool follow, struct answer *a)
+{
+	struct buf names = {0};
+	struct listed listed;
+	size_t capacity = 0;
+	int got;
+
+	while ((got = fs->next(fs, folder, &listed)) > 0)
+		if (add_name(a, &capacity, &names, listed.name) < 0) {
+			errno = ENOMEM;
+			got = -1;
+			break;
+		}
+	a->names = names.data;
+	if (got < 0)
+		return -1;
+	look_at_all(fs, folder, follow, a);
+	return 0;
+}
+
+static int ask_folder(const struct file_system *fs, const struct question *q, struct answer *a)
+{
+	struct opening how = {.path = q->path, .root = q->root, .follow = q->follow};
+	int folder, result;
+
+	how.to_read = true;
+	folder = fs->open(fs, &how, &a->look);
+	if (folder < 0)
+		return -1;
+	result = read_folder(fs, folder, q->follow, a);
+	fs->close(fs, folder);
+	return result;
+}
+
+static struct answer *ask(const struct file_system *fs, const struct question *q)
+{
+	struct answer *a = calloc(1, sizeof *a);
+	int result;
+
+	if (!a)
+		return NULL;
+	a->holds = 1;
+	result =
+	    q->lists ? ask_folder(fs, q, a) : fs->look(fs, FOLDER_NONE, q->path, true, &a->look);
+	if (result < 0) {
+		a->error = errno;
+		a->count = 0;
+	}
+	a->sum = sum_of(a);
+	return a;
+}
+
+/* ---- the thread ------------------------------------------------------------------------------ */
+
+static void free_question(struct question *q)
+{
+	answer_release(q->fresh);
+	free(q->path);
+	free(q);
+}
+
+/* The next question, or NULL after a wait for one. */
+static struct question *next_question(struct asker *a)
+{
+	int64_t now = clock_read(CLOCK_OF_LOOP);
+	struct timespec until;
+
+	if (list_empty(&a->due) && now >= a->next_pass) {
+		while (!list_empty(&a->asked))
+			list_append(&a->due, list_take(&a->asked));
+		a->next_pass = now + a->interval;
+	}
+	if (!list_empty(&a->due))
+		return CONTAINER_OF(list_take(&a->due), struct question, link);
+	until.tv_sec = a->next_pass / 1000000000;
+	until.tv_nsec = a->next_pass % 1000000000;
+	if (list_empty(&a->asked))
+		pthread_cond_wait(&a->more, &a->lock);
+	else
+		pthread_cond_timedwait(&a->more, &a->lock, &until);
+	return NULL;
+}
+
+static void take_answer(struct asker *a, struct question *q, struct answer *fresh)
+{
+	q->busy = false;
+	if (q->dropped) {
+		answer_release(fresh);
+		free_question(q);
+		return;
+	}
+	list_append(&a->asked, &q->link);
+	if (!fresh || fresh->sum == q->sum) {
+		answer_release(fresh);
+		return;
+	}
+	q->sum = fresh->sum;
+	answer_release(q->fresh);
+	q->fresh = fresh;
+	if (q->has_news)
+		return;
+	q->has_news = true;
+	list_append(&a->news, &q->of_news);
+	waker_wake(&a->waker);
+}
+
+static void free_asker(struct asker *a)
+{
+	pthread_mutex_destroy(&a->lock);
+	pthread_cond_destroy(&a->more);
+	free(a);
+}
+
+static void *run(void *asker)
+{
+	struct asker *a = asker;
+
+	pthread_mutex_lock(&a->lock);
+	while (!a->left) {
+		struct question *q = next_question(a);
+		struct answer *fresh;
+
+		if (!q)
+			continue;
+		q->busy = true;
+		a->since = clock_read(CLOCK_OF_LOOP);
+		pthread_mutex_unlock(&a->lock);
+		fresh = ask(&a->disk.fs, q);
+		pthread_mutex_lock(&a->lock);
+		a->since = 0;
+		take_answer(a, q, fresh);
+	}
+	pthread_mutex_unlock(&a->lock);
+	free_asker(a);
+	return NULL;
+}
+
+static int start_thread(struct asker *a)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	pthread_t thread;
+	int error;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, STACK);
+	/* Signals are the loop's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	error = pthread_create(&thread, &attributes, run, a);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	return error;
+}
+
+/* ---- the loop's side ------------------------------------------------------------------------- */
+
+static struct question *take_news(struct asker *a)
+{
+	struct question *q = NULL;
+
+	pthread_mutex_lock(&a->lock);
+	if (!list_empty(&a->news)) {
+		q = CONTAINER_OF(list_take(&a->news), struct question, of_news);
+		q->has_news = false;
+		answer_release(q->answer);
+		q->answer = q->fresh;
+		q->fresh = NULL;
+	}
+	pthread_mutex_unlock(&a->lock);
+	return q;
+}
+
+static void on_news(struct reactor *r, struct waker *w)
+{
+	struct asker *a = CONTAINER_OF(w, struct asker, waker);
+	struct question *q;
+
+	(void)r;
+	while ((q = take_news(a)))
+		a->answered(a->owner, q);
+}
+
+struct asker *asker_new(struct reactor *r, int64_t interval, uint8_t priority,
+			void (*answered)(void *owner, struct question *q), void *owner)
+{
+	struct asker *a = calloc(1, sizeof *a);
+	pthread_condattr_t clock;
+	int error;
+
+	if (!a)
+		return NULL;
+	a->answered = answered;
+	a->owner = owner;
+	a->reactor = r;
+	a->interval = interval;
+	disk_init(&a->disk);
+	list_init(&a->due);
+	list_init(&a->asked);
+	list_init(&a->news);
+	pthread_mutex_init(&a->lock, NULL);
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&a->more, &clock);
+	pthread_condattr_destroy(&clock);
+	waker_init(&a->waker, on_news);
+	a->waker.io.priority = priority;
+	error = waker_start(r, &a->waker) < 0 ? errno : 0;
+	if (!error) {
+		error = start_thread(a);
+		if (!error)
+			return a;
+		waker_stop(r, &a->waker);
+	}
+	free_asker(a);
+	errno = error;
+	return NULL;
+}
+
+static void drop(struct question *q)
+{
+	list_remove(&q->link);
+	list_remove(&q->of_news);
+	answer_release(q->answer);
+	q->answer = NULL;
+	if (q->busy)
+		q->dropped = true;
+	else
+		free_question(q);
+}
+
+void asker_drop(struct asker *a, struct question *q)
+{
+	pthread_mutex_lock(&a->lock);
+	drop(q);
+	pthread_mutex_unlock(&a->lock);
+}
+
+void asker_free(struct asker *a)
+{
+	pthread_mutex_lock(&a->lock);
+	waker_stop(a->reactor, &a->waker);
+	a->left = true;
+	pthread_cond_signal(&a->more);
+	pthread_mutex_unlock(&a->lock);
+}
+
+struct question *asker_ask(struct asker *a, const struct opening *how, bool lists)
+{
+	struct question *q = calloc(1, sizeof *q);
+
+	if (q)
+		q->path = strdup(how->path);
+	if (!q || !q->path) {
+		free(q);
+		return NULL;
+	}
+	q->root = how->root;
+	q->follow = how->follow;
+	q->lists = lists;
+	list_init(&q->link);
+	list_init(&q->of_news);
+	pthread_mutex_lock(&a->lock);
+	list_prepend(&a->due, &q->link);
+	pthread_cond_signal(&a->more);
+	pthread_mutex_unlock(&a->lock);
+	return q;
+}
+
+int64_t asker_waits(struct asker *a)
+{
+	int64_t since;
+
+	pthread_mutex_lock(&a->lock);
+	since = a->since;
+	pthread_mutex_unlock(&a->lock);
+	return since ? clock_read(CLOCK_OF_LOOP) - since : 0;
+}

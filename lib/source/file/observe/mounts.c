@@ -1,0 +1,299 @@
+/* What is mounted where; see mounts.h. */
+#include "source/file/observe/mounts.h"
+
+#include "base/array.h"
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/list.h"
+#include "base/log.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { A_READ = 16384, MOST_LINKS = 40 };
+
+/* Types of file systems as mountinfo names them; "fuse." has the name of a server behind it. */
+static const char *const remote_types[] = {
+    "nfs",  "nfs4",   "cifs",   "smb3", "smbfs", "9p",     "fuse",  "virtiofs", "vboxsf",
+    "ceph", "vmhgfs", "prl_fs", "afs",  "coda",  "lustre", "ocfs2", "gfs2",     "ncpfs",
+};
+
+static const char *remote_type(const char *type)
+{
+	size_t length = strcspn(type, ". ");
+
+	for (size_t i = 0; i < ARRAY_LENGTH(remote_types); i++)
+		if (strlen(remote_types[i]) == length && memcmp(remote_types[i], type, length) == 0)
+			return remote_types[i];
+	return NULL;
+}
+
+/* ---- the list -------------------------------------------------------------------------------- */
+
+static void free_list(struct mounts *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		free(m->items[i].path);
+	free(m->items);
+	m->items = NULL;
+	m->count = m->capacity = m->n_remote = 0;
+}
+
+/* \040 and the like, in place. */
+static void unescape(char *path)
+{
+	char *to = path;
+
+	for (const char *from = path; *from; to++)
+		if (from[0] == '\\' && isdigit((unsigned char)from[1])) {
+			char octal[4] = {from[1], from[2], from[3], '\0'};
+
+			*to = (char)strtol(octal, NULL, 8);
+			from += strlen(octal) + 1;
+		} else {
+			*to = *from++;
+		}
+	*to = '\0';
+}
+
+/* A line: id, parent's id, device, root, mount point, options, more, "-", type. */
+static int add_line(struct mounts *m, char *line)
+{
+	const char *type = strstr(line, " - ");
+	char *words[5] = {0};
+	struct mount_point *p;
+
+	for (int i = 0; i < 5; i++)
+		words[i] = strsep(&line, " ");
+	if (!words[4] || !type)
+		return 0;
+	unescape(words[4]);
+	if (ARRAY_GROW(m->items, m->capacity, m->count + 1) < 0)
+		return -1;
+	p = &m->items[m->count];
+	*p = (struct mount_point){.id = (int)strtol(words[0], NULL, 10), .path = strdup(words[4])};
+	if (!p->path)
+		return -1;
+	sscanf(words[2], "%u:%u", &p->major, &p->minor);
+	p->remote = m->none_remote ? NULL : remote_type(type + strlen(" - "));
+	p->whole = strcmp(words[3], "/") == 0;
+	m->n_remote += p->remote != NULL;
+	m->count++;
+	return 0;
+}
+
+static int read_all(int fd, struct buf *b)
+{
+	ssize_t n;
+
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return -1;
+	do {
+		n = buf_reserve(b, A_READ) < 0 ? -1 : read(fd, b->data + b->length, A_READ);
+		b->length += n > 0 ? (size_t)n : 0;
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	buf_add_char(b, '\0');
+	return n < 0 || b->failed ? -1 : 0;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	const struct mount_point *x = a, *y = b;
+	int order = strcmp(x->path, y->path);
+
+	return order ? order : (x->id > y->id) - (x->id < y->id);
+}
+
+/* Reads the list into `fresh`. Returns 0, or -1 with errno. */
+static int read_list(int fd, struct mounts *fresh)
+{
+	struct buf b = {0};
+	int result = read_all(fd, &b);
+	char *rest = b.data, *line;
+
+	while (result == 0 && (line = strsep(&rest, "\n")))
+		result = add_line(fresh, line);
+	buf_free(&b);
+	if (result < 0)
+		free_list(fresh);
+	else if (fresh->count)
+		qsort(fresh->items, fresh->count, sizeof *fresh->items, by_path);
+	return result;
+}
+
+/* Calls for the mounts in `of` that are not in `other`. */
+static void compare(struct mounts *m, const struct mounts *of, const struct mounts *other,
+		    bool unmounted)
+{
+	for (size_t i = 0, k = 0; i < of->count; i++) {
+		while (k < other->count && by_path(&other->items[k], &of->items[i]) < 0)
+			k++;
+		if (k == other->count || by_path(&other->items[k], &of->items[i]) != 0)
+			m->changed(m, of->items[i].path, unmounted);
+	}
+}
+
+static void on_change(struct reactor *r, struct io_watcher *w, unsigned ready)
+{
+	struct mounts *m = CONTAINER_OF(w, struct mounts, io), before = *m;
+	struct mounts fresh = {.none_remote = m->none_remote};
+
+	(void)r;
+	(void)ready;
+	if (read_list(m->fd, &fresh) < 0) {
+		log_error(m->rule, "cannot read /proc/self/mountinfo: %s", strerror(errno));
+		return;
+	}
+	m->items = fresh.items;
+	m->count = fresh.count;
+	m->capacity = fresh.capacity;
+	m->n_remote = fresh.n_remote;
+	compare(m, &before, &fresh, true);
+	compare(m, &fresh, &before, false);
+	free_list(&before);
+}
+
+/* ---- paths ----------------------------------------------------------------------------------- */
+
+const char *mounts_within(const char *directory, const char *path)
+{
+	size_t n = strcmp(directory, "/") == 0 ? 0 : strlen(directory);
+
+	if (strncmp(path, directory, n) != 0 || (path[n] && path[n] != '/'))
+		return NULL;
+	return path + n + strspn(path + n, "/");
+}
+
+/* The list is in order of paths: what is above another comes before it. */
+const struct mount_point *mounts_remote(const struct mounts *m, const char *real)
+{
+	for (size_t i = 0; m->n_remote && i < m->count; i++)
+		if (m->items[i].remote && mounts_within(m->items[i].path, real))
+			return &m->items[i];
+	return NULL;
+}
+
+/* What is still to be walked: `next`, then what was. -1: it is too long. */
+static int put_in_front(char *rest, const char *next, size_t length)
+{
+	size_t more = strlen(rest);
+
+	if (length + 1 + more >= MOUNTS_PATH)
+		return -1;
+	memmove(rest + length + 1, rest, more + 1);
+	memcpy(rest, next, length);
+	rest[length] = '/';
+	return 0;
+}
+
+static int append(char *real, const char *name, size_t length)
+{
+	size_t had = strcmp(real, "/") == 0 ? 0 : strlen(real);
+
+	if (had + 1 + length >= MOUNTS_PATH)
+		return -1;
+	real[had] = '/';
+	memcpy(real + had + 1, name, length);
+	real[had + 1 + length] = '\0';
+	return 0;
+}
+
+static void cut_last(char *real)
+{
+	char *slash = strrchr(real, '/');
+
+	slash[slash == real] = '\0';
+}
+
+/* A step: the next name of `rest` goes to `real`. -1: too long. */
+static int walk_step(char *real, char *rest, int *links)
+{
+	char target[MOUNTS_PATH];
+	size_t lead = strspn(rest, "/"), length = strcspn(rest + lead, "/");
+	const char *name = rest + lead, *behind = name + length;
+	ssize_t n;
+
+	if (length == 0 || (length == 1 && name[0] == '.')) {
+		memmove(rest, behind, strlen(behind) + 1);
+		return 0;
+	}
+	if (length == 2 && name[0] == '.' && name[1] == '.') {
+		cut_last(real);
+		memmove(rest, behind, strlen(behind) + 1);
+		return 0;
+	}
+	if (append(real, name, length) < 0)
+		return -1;
+	memmove(rest, behind, strlen(behind) + 1);
+	n = readlink(real, target, sizeof target);
+	if (n <= 0)
+		return 0;
+	cut_last(real);
+	if (target[0] == '/')
+		strcpy(real, "/");
+	return ++*links > MOST_LINKS ? -1 : put_in_front(rest, target, (size_t)n);
+}
+
+/* The remote mount at this very place. */
+static const struct mount_point *remote_at(const struct mounts *m, const char *real)
+{
+	const struct mount_point *p = mounts_remote(m, real);
+
+	return p && strcmp(p->path, real) == 0 ? p : NULL;
+}
+
+const struct mount_point *mounts_resolve(const struct mounts *m, const char *path, char *real)
+{
+	char rest[MOUNTS_PATH];
+	const struct mount_point *p = NULL;
+	int links = 0, result = 0;
+
+	if (path[0] == '/' || !getcwd(rest, sizeof rest))
+		rest[0] = '\0';
+	result = strlen(path) + strlen(rest) + 2 < MOUNTS_PATH ? 0 : -1;
+	if (result == 0) {
+		strcat(rest, "/");
+		strcat(rest, path);
+	}
+	strcpy(real, "/");
+	while (result == 0 && rest[strspn(rest, "/")] && !(p = remote_at(m, real)))
+		result = walk_step(real, rest, &links);
+	if (result == 0 && !p)
+		p = remote_at(m, real);
+	if (result == 0 && p && rest[strspn(rest, "/")])
+		result = append(real, rest + strspn(rest, "/"), strlen(rest + strspn(rest, "/")));
+	if (result < 0)
+		real[0] = '\0';
+	return result < 0 ? NULL : p;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+int mounts_watch(struct mounts *m, struct reactor *r)
+{
+	m->fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	if (m->fd < 0)
+		return -1;
+	m->reactor = r;
+	io_init(&m->io, m->fd, IO_URGENT, on_change);
+	m->io.priority = m->priority;
+	if (read_list(m->fd, m) == 0 && io_start(r, &m->io) == 0)
+		return 0;
+	mounts_unwatch(m);
+	return -1;
+}
+
+void mounts_unwatch(struct mounts *m)
+{
+	if (!m->reactor)
+		return;
+	io_stop(m->reactor, &m->io);
+	fd_close(&m->fd);
+	free_list(m);
+	m->reactor = NULL;
+}

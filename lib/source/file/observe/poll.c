@@ -1,0 +1,297 @@
+/* Changes by looking every so often; see poll.h. */
+#include "source/file/observe/poll.h"
+
+#include "source/file/model/model.h"
+#include "source/file/observe/inotify.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/vfs.h>
+
+static const int64_t SECOND = 1000000000;
+
+static struct poll_observer *observer_of(struct observer *o)
+{
+	return CONTAINER_OF(o, struct poll_observer, base);
+}
+
+/* ---- which directories are polled ------------------------------------------------------------ */
+
+static uint64_t identity_hash(const void *identity)
+{
+	const struct identity *i = identity;
+	const uint64_t parts[] = {i->inode, (uint64_t)i->device << 32 | i->born};
+
+	return hash_bytes(parts, sizeof parts);
+}
+
+static uint64_t node_hash(const void *node)
+{
+	return identity_hash(&((const struct node *)node)->identity);
+}
+
+static bool node_is(const void *node, const void *identity)
+{
+	return identity_equal(&((const struct node *)node)->identity, identity);
+}
+
+static bool is_polled(const struct poll_observer *o, const struct node *n)
+{
+	return table_find(&o->places, &n->identity) == n;
+}
+
+/* What is mounted below a root may be left out. */
+static bool may_enter(const struct poll_observer *o, const struct node *n, int folder)
+{
+	const struct node *d = n->parent;
+	struct statfs st;
+
+	if (!d->parent || d->identity.device == n->identity.device)
+		return true;
+	if (o->one_file_system)
+		return false;
+	return folder >= FOLDER_REMOTE || fstatfs(folder, &st) < 0 ||
+	       ((uint32_t)st.f_type != PROC_SUPER_MAGIC && (uint32_t)st.f_type != SYSFS_MAGIC);
+}
+
+static int poll_node(struct poll_observer *o, struct node *n, int folder)
+{
+	struct node *other = table_find(&o->places, &n->identity);
+
+	if (other && other != n) {
+		model_suspect(o->base.model, other, HINT_SCAN);
+		model_drained(o->base.model);
+		errno = EEXIST;
+		return -1;
+	}
+	if (!other && table_add(&o->places, n) < 0)
+		return -1;
+	n->polled = n->watched = true;
+	if (folder >= FOLDER_REMOTE)
+		remote_bind(&o->remote, n, folder);
+	return 0;
+}
+
+static void forget(struct poll_observer *o, struct node *n)
+{
+	remote_unbind(&o->remote, n);
+	table_remove(&o->places, &n->identity);
+	n->polled = n->watched = false;
+}
+
+static void observer_unwatch(struct observer *base, struct node *n)
+{
+	struct poll_observer *o = observer_of(base);
+
+	if (is_polled(o, n))
+		forget(o, n);
+	else if (o->inner)
+		o->inner->type->unwatch(o->inner, n);
+}
+
+static int observer_watch(struct observer *base, struct node *n, int folder, const char *path)
+{
+	struct poll_observer *o = observer_of(base);
+	bool polls = folder >= FOLDER_REMOTE || !o->inner;
+
+	if (!may_enter(o, n, folder)) {
+		errno = EXDEV;
+		return -1;
+	}
+	if (n->watched && polls != is_polled(o, n))
+		observer_unwatch(base, n);
+	return polls ? poll_node(o, n, folder) : o->inner->type->watch(o->inner, n, folder, path);
+}
+
+/* ---- time ------------------------------------------------------------------------------------ */
+
+static void on_pass(struct reactor *r, struct timer *t)
+{
+	struct poll_observer *o = CONTAINER_OF(t, struct poll_observer, pass);
+	struct model *m = o->base.model;
+
+	/* A pass that takes longer than the interval is not begun again before its end. */
+	if (model_idle(m)) {
+		model_lost(m, m->top, true);
+		model_drained(m);
+		o->wake(o);
+	}
+	timer_start_in(r, t, o->interval);
+}
+
+static void tick_on(struct poll_observer *o)
+{
+	if (remote_ticks(&o->remote) && !timer_active(&o->second))
+		timer_start_in(o->reactor, &o->second, SECOND);
+}
+
+static void on_second(struct reactor *r, struct timer *t)
+{
+	struct poll_observer *o = CONTAINER_OF(t, struct poll_observer, second);
+
+	(void)r;
+	remote_tick(&o->remote);
+	tick_on(o);
+}
+
+static void on_ticking(struct remote *r)
+{
+	tick_on(CONTAINER_OF(r, struct poll_observer, remote));
+}
+
+static void on_remote(struct remote *r)
+{
+	struct poll_observer *o = CONTAINER_OF(r, struct poll_observer, remote);
+
+	o->wake(o);
+}
+
+/* ---- mounts ---------------------------------------------------------------------------------- */
+
+static void look_at(struct model *m, struct node *d, const char *name, bool unmounted)
+{
+	bool known = entries_find(d->entries, name);
+
+	model_hint(m, d, name, HINT_SCAN);
+	if (unmounted && known)
+		model_active(m, d, name, ACTIVE_UNMOUNT);
+}
+
+/* What is mounted at `below` in the tree of d. A directory that is not entered on the way, or not
+ * yet, ends the search. */
+static void look_below(struct model *m, struct node *d, const char *below, bool unmounted)
+{
+	char name[256];
+
+	for (;;) {
+		size_t length = strcspn(below, "/");
+		const struct entry *e;
+
+		if (length >= sizeof name)
+			return;
+		memcpy(name, below, length);
+		name[length] = '\0';
+		below += length + strspn(below + length, "/");
+		if (!*below)
+			break;
+		e = entries_find(d->entries, name);
+		if (!e || !e->entered)
+			return;
+		d = e->node;
+	}
+	look_at(m, d, name, unmounted);
+}
+
+/* False: the mount is of no concern to this root. */
+static bool look_in_root(const struct poll_observer *o, const struct entry *root, const char *point,
+			 bool unmounted)
+{
+	struct model *m = o->base.model;
+	char real[MOUNTS_PATH];
+	const char *below;
+
+	mounts_resolve(&o->mounts, root->name, real);
+	below = real[0] ? mounts_within(real, point) : NULL;
+	if (below && *below) {
+		if (root->entered)
+			look_below(m, root->node, below, unmounted);
+		return true;
+	}
+	/* Nothing else than a mount below a root leaves the root where it is. */
+	if (!below && real[0] && !mounts_within(point, real))
+		return false;
+	look_at(m, m->top, root->name, unmounted);
+	return true;
+}
+
+static void on_mount(struct mounts *mounts, const char *point, bool unmounted)
+{
+	struct poll_observer *o = CONTAINER_OF(mounts, struct poll_observer, mounts);
+	struct model *m = o->base.model;
+	bool concerns = false;
+	struct entry *root;
+
+	remote_mounts_changed(&o->remote);
+	if (o->inner)
+		o->inner->type->read(o->inner);
+	for (uint32_t at = 0; (root = entries_next(m->top->entries, &at));)
+		concerns |= look_in_root(o, root, point, unmounted);
+	/* Links may lead there. */
+	if (!concerns && m->settings.follow)
+		model_lost(m, m->top, true);
+	if (!concerns && !m->settings.follow)
+		return;
+	model_drained(m);
+	o->wake(o);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void open_remote(struct poll_observer *o)
+{
+	struct remote *r = &o->remote;
+
+	*r = (struct remote){.rule = o->rule,
+			     .priority = o->priority,
+			     .reactor = o->reactor,
+			     .model = o->base.model,
+			     .mounts = &o->mounts,
+			     .interval = o->interval,
+			     .silent = !o->inner,
+			     .wake = on_remote,
+			     .ticking = on_ticking};
+	remote_open(r);
+}
+
+static int observer_open(struct observer *base, struct error *e)
+{
+	static const struct table_type by_identity = {node_hash, identity_hash, node_is};
+	struct poll_observer *o = observer_of(base);
+
+	o->mounts = (struct mounts){.rule = o->rule,
+				    .priority = o->priority,
+				    .changed = on_mount,
+				    .none_remote = o->interval == 0};
+	table_init(&o->places, &by_identity);
+	open_remote(o);
+	timer_init(&o->pass, CLOCK_OF_LOOP, on_pass);
+	timer_init(&o->second, CLOCK_OF_LOOP, on_second);
+	o->pass.priority = o->second.priority = o->priority;
+	if (o->inner && o->inner->type->open(o->inner, e) < 0)
+		return -1;
+	mounts_watch(&o->mounts, o->reactor); /* without /proc nothing is said of mounts */
+	if (!o->inner)
+		timer_start_in(o->reactor, &o->pass, o->interval);
+	return 0;
+}
+
+static void observer_read(struct observer *base)
+{
+	const struct poll_observer *o = observer_of(base);
+
+	if (o->inner)
+		o->inner->type->read(o->inner);
+}
+
+static void observer_close(struct observer *base)
+{
+	struct poll_observer *o = observer_of(base);
+
+	timer_stop(o->reactor, &o->pass);
+	timer_stop(o->reactor, &o->second);
+	mounts_unwatch(&o->mounts);
+	remote_close(&o->remote);
+	table_free(&o->places);
+	if (o->inner)
+		o->inner->type->close(o->inner);
+}
+
+const struct observer_type observer_poll = {
+    .name = "poll",
+    .open = observer_open,
+    .watch = observer_watch,
+    .unwatch = observer_unwatch,
+    .read = observer_read,
+    .close = observer_close,
+};

@@ -1,0 +1,58 @@
+/*
+ * Changes by looking every so often, and how each directory is watched.
+ *
+ * This is the observer of the model, around another one:
+ *
+ *	inner NULL      all is read again at each interval (--poll)
+ *	inner           it watches what can be watched; a file system that others change is read at
+ *	                each interval by a thread of its own (remote.h), and so are roots that are
+ *	                files of /proc or /sys
+ *
+ * Either way mounts that come and go at a root, above or below one, are looked at, and an unmounted
+ * file system is reported as ACTIVE_UNMOUNT of its mount point. /proc and /sys below a root are not
+ * entered, nor, with one_file_system, what else is mounted there.
+ *
+ * To join: set the public fields; give the model `fs` = poll_files(o) and `observer` = &o->base;
+ * base.type->open opens `inner`, too; base.type->close, before model_close, closes it. A directory
+ * for which `inner` has no watch is polled by the model itself (model_retry). A host is told
+ * `changed` for what polling finds: of a file, that it was written and closed, or its attributes.
+ */
+#ifndef EVWATCH_SOURCE_FILE_OBSERVE_POLL_H
+#define EVWATCH_SOURCE_FILE_OBSERVE_POLL_H
+
+#include "source/file/model/observer.h"
+#include "source/file/observe/mounts.h"
+#include "source/file/observe/remote.h"
+
+struct poll_observer {
+	struct observer base;   /* its type and model are set */
+	struct observer *inner; /* NULL: all is polled, and the model's settings are `stamped` */
+	struct reactor *reactor;
+	const char *rule;     /* borrowed, for messages */
+	uint8_t priority;     /* of the rule */
+	int64_t interval;     /* ns; with `inner`, 0: nothing is polled (--poll 0) */
+	bool one_file_system; /* no other is entered below a root */
+	/* There is something for model_work. */
+	void (*wake)(struct poll_observer *o);
+
+	struct remote remote; /* private from here on */
+	struct mounts mounts;
+	struct table places; /* nodes that are polled, by identity */
+	struct timer pass, second;
+};
+
+extern const struct observer_type observer_poll;
+
+static inline const struct file_system *poll_files(const struct poll_observer *o)
+{
+	return &o->remote.fs;
+}
+
+/* Would a look at this path of the user, or an opening of it, wait for a file system that may hang?
+ * Such are left to the threads. */
+static inline bool poll_may_hang(const struct poll_observer *o, const char *path)
+{
+	return remote_has(&o->remote, path);
+}
+
+#endif
