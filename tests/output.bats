@@ -113,3 +113,83 @@ end" ]'
   NO_COLOR=1 run script -qec "'$EV' -q -1 -e 't: after 1ms --tag -- echo out'" /dev/null
   [ "$output" = $'t: out\r' ]
 }
+
+@test "events that are printed in one turn leave in one write" {
+  seq 20000 >numbers
+  strace -f -qq -e trace=write -e signal=none -o trace "$EV" lines numbers >got
+  sed 's/^/line /' numbers | cmp - got
+  [ "$(grep -c 'write(1,' trace)" -lt 40 ]
+}
+
+@test "a line of any length stays whole, with --tag and in groups, and a line without an end gets one" {
+  local how
+  for how in "" "--output group"; do
+    # shellcheck disable=SC2086
+    "$EV" -1 -e "j: after 0 --tag $how -- echo short; head -c 300000 /dev/zero | tr '\0' x; echo; head -c 200000 /dev/zero | tr '\0' y" >got
+    [ "$(awk '{ print length }' got | tr '\n' ' ')" = "8 300003 200003 " ]
+    [ "$(grep -vc '^j: ' got)" = 0 ]
+  done
+}
+
+@test "a full disk is tried again, and that it is over is said: no line is lost" {
+  unshare -m true 2>/dev/null || skip "no mount namespace to be had here"
+  # shellcheck disable=SC2016
+  unshare -m bash -euc "$(declare -f until_ok)"'
+    mkdir disk
+    mount -t tmpfs -o size=64k none disk
+    head -c 60000 /dev/zero >disk/fill
+    "$0" --output disk/log --tag -c 20 -e "e: every 10ms -- head -c 2000 /dev/zero | tr \"\\0\" x; echo" 2>err &
+    "$0" -c 9000 every 100us --format "%n is a number" >disk/out 2>err2 &
+    until_ok "grep -q \"e: cannot write to disk/log: No space left on device: trying again every second\" err"
+    until_ok "grep -q \"cannot write to standard output: No space left on device: trying again every second\" err2"
+    mount -o remount,size=1m disk
+    wait
+    grep -q "e: disk/log can be written again" err
+    grep -q "standard output can be written again" err2
+    [ "$(grep -c "^e: x*$" disk/log)" = 20 ]
+    seq 9000 | sed "s/$/ is a number/" | cmp - disk/out' "$EV"
+}
+
+@test "what a full disk never took is said at the end, with status 1" {
+  unshare -m true 2>/dev/null || skip "no mount namespace to be had here"
+  # shellcheck disable=SC2016
+  run unshare -m bash -euc '
+    mkdir disk
+    mount -t tmpfs -o size=16k none disk
+    s=0
+    "$0" -c 5000 every 100us --format "%n is a number" >disk/out || s=$?
+    [ "$s" = 1 ]' "$EV"
+  [ "$status" = 0 ]
+  grep -q 'cannot write to standard output: No space left on device: the end of it is lost' <<<"$output"
+}
+
+@test "--spool: a group that would hold more on disk is handed on in pieces, and that is said" {
+  run_ev --spool 1M -1 -e 'g: after 0 --output group -- seq 400000'
+  [ "$(head -1 <<<"$output")" = 1 ] || [[ $output == evwatch:* ]]
+  grep -q 'g: the output of a command is handed on in pieces: more than --spool allows waits on disk' <<<"$output"
+  grep -v '^evwatch' <<<"$output" | cmp - <(seq 400000)
+}
+
+@test "--spool: while nobody reads, no more than that waits on disk, and all of it comes" {
+  mkfifo pipe
+  exec 5<>pipe
+  "$EV" --no-guard --spool 300k --ready-file ready -c 3 -e 'g: every 10ms --on-busy parallel -j 3 --output group -- seq 300000; echo >>done' >pipe 2>err 5>&- &
+  P=$!
+  STARTED+=("$P")
+  until_ok '[ "$(on_disk)" -gt 250 ] && a=$(on_disk) && sleep .2 && [ "$a" = "$(on_disk)" ]'
+  [ ! -e done ]
+  [ "$(on_disk)" -lt 1000 ]
+  exec 6<pipe 5>&-
+  cat <&6 >got 3>&-
+  ended
+  [ "$(sort -n got | uniq -c | grep -c '^ *3 ')" = 300000 ]
+}
+
+# on_disk: kB of the unlinked files that P holds.
+on_disk() {
+  local f sum=0
+  for f in /proc/"$P"/fd/*; do
+    case $(readlink "$f") in *'(deleted)') sum=$((sum + $(stat -Lc %b "$f") / 2)) ;; esac
+  done
+  echo $sum
+}

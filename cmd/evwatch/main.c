@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "engine/engine.h"
 #include "output/sink.h"
+#include "output/spool.h"
 #include "process/descendants.h"
 #include "process/guard.h"
 #include "process/launch.h"
@@ -186,6 +187,7 @@ static struct engine_end run_loop(const struct process_options *o, struct rules 
 				  struct guard *guard, const struct user *user)
 {
 	struct engine_end end = {.status = 2};
+	struct spool_budget budget = {.most = o->spool};
 	struct inherited inherited;
 	struct reactor_error why;
 	struct reactor *r;
@@ -200,7 +202,7 @@ static struct engine_end run_loop(const struct process_options *o, struct rules 
 		tell_error(&e);
 		return end;
 	}
-	log = sink_open(r, 2, LOG_LIMIT, NULL, NULL);
+	log = sink_open(r, 2, LOG_LIMIT, (struct sink_owner){.budget = &budget});
 	if (!log) {
 		error_errno(&e, "cannot start");
 		tell_error(&e);
@@ -268,7 +270,7 @@ static struct engine_end run(const struct process_options *o, struct rules *rule
 
 int main(int argc, char **argv)
 {
-	struct process_options options = {0};
+	struct process_options options = {.spool = UINT64_C(1) << 30};
 	struct rules rules = {0};
 	struct engine_end end = {.status = 2};
 	bool failed;

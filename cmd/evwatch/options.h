@@ -28,6 +28,7 @@ struct process_options {
 	int help, version; /* how often asked for, behind other letters too: -vh */
 	int log;           /* 0: text, 1: json */
 	bool stdin_quit;
+	uint64_t spool;
 	char *ready_file;
 	char *pidfile;
 	char *user;

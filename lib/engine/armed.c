@@ -53,6 +53,13 @@ static void log_event(const struct armed_rule *a, const struct event *event)
 	buf_free(&fields);
 }
 
+/* What the source remembers as printed (its token) must have been written: a kill may come. */
+static int write_line(struct engine *e, const struct event *event)
+{
+	return event->token ? sink_write(e->output, e->line.data, e->line.length)
+			    : sink_gather(e->output, e->line.data, e->line.length);
+}
+
 static void print_event(struct armed_rule *a, const struct event *event)
 {
 	struct engine *e = a->engine;
@@ -62,7 +69,7 @@ static void print_event(struct armed_rule *a, const struct event *event)
 	event_print(&e->line, &a->rule->print, &context, event);
 	if (e->line.failed)
 		log_error(a->rule->name, "out of memory: an event is not printed");
-	else if (sink_write(e->output, e->line.data, e->line.length) == 0)
+	else if (write_line(e, event) == 0)
 		armed_count(a, 0);
 	armed_check_runs(a);
 }

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "engine/control.h"
 #include "engine/reload.h"
 #include "engine/service.h"
@@ -27,22 +28,30 @@ enum { OUTPUT_LIMIT = 256 * 1024 }; /* bytes that wait for a slow reader before 
 
 /* ---- the output ------------------------------------------------------------------------------ */
 
-/* Standard output has room again, or nobody reads it any more. */
-static void on_output(void *context, int error)
+static void output_broke(struct engine *e, int error)
 {
-	struct engine *e = context;
-
 	if (error == EPIPE) {
 		engine_finish(e, 1, SIGPIPE);
 		return;
 	}
-	if (error) {
-		log_error(NULL, "cannot write to standard output: %s", strerror(error));
-		engine_finish(e, 1, 0);
-		return;
-	}
-	for (size_t i = 0; i < e->n_rules; i++)
-		armed_update(e->rules[i]);
+	log_error(NULL, "cannot write to standard output: %s", strerror(error));
+	engine_finish(e, 1, 0);
+}
+
+static void on_output(void *context, enum sink_news news, int error)
+{
+	struct engine *e = context;
+
+	if (news == SINK_BROKEN)
+		output_broke(e, error);
+	else if (news == SINK_STALLED)
+		log_error(NULL, "cannot write to standard output: %s: trying again every second",
+			  strerror(error));
+	else if (news == SINK_RESUMED)
+		log_warn(NULL, "standard output can be written again");
+	else
+		for (size_t i = 0; i < e->n_rules; i++)
+			armed_update(e->rules[i]);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -118,7 +127,8 @@ struct engine *engine_open(struct reactor *r, struct rules *rules,
 	e->config = config;
 	reload_open(e);
 	e->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	e->output = sink_open(r, 1, OUTPUT_LIMIT, on_output, e);
+	e->output = sink_open(r, 1, OUTPUT_LIMIT,
+			      (struct sink_owner){on_output, e, sink_budget(config->errors)});
 	e->inotify = inotify_set_new(r);
 	e->follows = e->inotify ? follow_set_new(r, e->inotify) : NULL;
 	if (e->null < 0 || !e->output || !e->follows) {
@@ -253,7 +263,11 @@ struct engine_end engine_run(struct engine *e)
 	log_debug(NULL, "the loop has ended after %llu %s", (unsigned long long)e->runs,
 		  e->runs == 1 ? "run" : "runs");
 	/* A reader that is only slow gets everything; after a signal it gets a second. */
-	sink_flush(e->output, e->end.signal ? 1000000000 : -1);
+	if (sink_flush(e->output, e->end.signal ? NS_PER_S : -1) < 0 && !e->end.signal) {
+		log_error(NULL, "cannot write to standard output: %s: the end of it is lost",
+			  strerror(errno));
+		e->end.status = e->end.status ? e->end.status : 1;
+	}
 	return e->end;
 }
 

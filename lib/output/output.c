@@ -72,14 +72,18 @@ static int open_log(const char *path, struct error *e)
 	return fd;
 }
 
-static void on_file(void *plan, int error)
+static void on_file(void *plan, enum sink_news news, int error)
 {
 	const struct output_plan *p = plan;
 
-	if (error)
-		log_error(p->rule,
-			  "cannot write to %s: %s; its lines are lost until HUP opens it anew",
-			  p->path, strerror(error));
+	if (news == SINK_BROKEN)
+		log_error(p->rule, "cannot write to %s: %s: its lines are lost", p->path,
+			  strerror(error));
+	else if (news == SINK_STALLED)
+		log_error(p->rule, "cannot write to %s: %s: trying again every second", p->path,
+			  strerror(error));
+	else if (news == SINK_RESUMED)
+		log_warn(p->rule, "%s can be written again", p->path);
 }
 
 static int open_target(struct output_plan *p, const char *path, struct error *e)
@@ -90,7 +94,8 @@ static int open_target(struct output_plan *p, const char *path, struct error *e)
 		return -1;
 	if (p->way != OUTPUT_FILE)
 		return 0;
-	p->file_sink = sink_open(p->reactor, p->file, FILE_LIMIT, on_file, p);
+	p->file_sink = sink_open(p->reactor, p->file, FILE_LIMIT,
+				 (struct sink_owner){on_file, p, sink_budget(p->sinks[0])});
 	p->sinks[0] = p->sinks[1] = p->file_sink;
 	return p->file_sink ? 0 : error_errno(e, "--output %s", path);
 }
@@ -125,7 +130,9 @@ void output_plan_close(struct output_plan *p)
 {
 	streams_close(&p->streams);
 	if (p->file_sink) {
-		sink_flush(p->file_sink, FLUSH);
+		if (sink_flush(p->file_sink, FLUSH) < 0)
+			log_error(p->rule, "cannot write to %s: %s: its last lines are lost",
+				  p->path, strerror(errno));
 		sink_close(p->file_sink);
 	}
 	fd_close(&p->file);
@@ -160,6 +167,7 @@ static int open_stream(struct output *o, int which, int *fd)
 	struct stream_setup setup = {
 	    .reactor = p->reactor,
 	    .list = &p->streams,
+	    .rule = p->rule,
 	    .sink = capture ? NULL : p->sinks[which],
 	    .prefix = capture ? "" : p->prefixes[which],
 	    .held = capture || p->way == OUTPUT_GROUP,

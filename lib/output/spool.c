@@ -22,9 +22,21 @@ int unlinked_file(void)
 	return fd >= 0 ? fd : memfd_create("output", MFD_CLOEXEC);
 }
 
-void spool_init(struct spool *s, size_t limit)
+void spool_init(struct spool *s, size_t limit, struct spool_budget *budget)
 {
-	*s = (struct spool){.limit = limit, .fd = -1};
+	*s = (struct spool){.limit = limit, .fd = -1, .budget = budget};
+}
+
+bool spool_is_over(const struct spool_budget *b)
+{
+	return b && b->used >= b->most;
+}
+
+/* The file got so many bytes more, or less. */
+static void account(const struct spool *s, int64_t bytes)
+{
+	if (s->budget)
+		s->budget->used += (uint64_t)bytes;
 }
 
 uint64_t spool_length(const struct spool *s)
@@ -59,7 +71,22 @@ static int add_to_file(struct spool *s, const char *bytes, size_t length)
 			return -1;
 	}
 	s->to += (int64_t)length;
+	account(s, (int64_t)length);
 	return 0;
+}
+
+/* What was read back is given back to the disk: a spool that never runs empty must not grow for
+ * ever. Where the file system cannot do that (fallocate(2)), it is given back at the end. */
+static void give_back(struct spool *s, int64_t length)
+{
+	account(s, -length);
+	s->from += length;
+	if (s->from < s->to) {
+		fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, s->from);
+		return;
+	}
+	fd_close(&s->fd);
+	s->from = s->to = 0;
 }
 
 /* Moves up to CHUNK bytes from the file into memory. */
@@ -79,11 +106,7 @@ static int refill(struct spool *s)
 	if (n <= 0)
 		return -1;
 	s->memory.length += (size_t)n;
-	s->from += n;
-	if (s->from == s->to) {
-		fd_close(&s->fd);
-		s->from = s->to = 0;
-	}
+	give_back(s, n);
 	return 0;
 }
 
@@ -148,7 +171,8 @@ void spool_take(struct spool *s, size_t n)
 
 void spool_free(struct spool *s)
 {
+	account(s, s->from - s->to);
 	fd_close(&s->fd);
 	buf_free(&s->memory);
-	spool_init(s, s->limit);
+	spool_init(s, s->limit, s->budget);
 }

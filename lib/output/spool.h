@@ -14,15 +14,21 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct spool {
-	struct buf memory; /* the oldest bytes */
-	size_t taken;      /* of `memory` */
-	size_t limit;      /* of `memory`, in bytes */
-	int fd;            /* younger ones, or -1 */
-	int64_t from, to;  /* in the file */
+/* Bytes that all spools of a process may hold on disk. */
+struct spool_budget {
+	uint64_t used, most;
 };
 
-void spool_init(struct spool *s, size_t limit);
+struct spool {
+	struct buf memory;           /* the oldest bytes */
+	size_t taken;                /* of `memory` */
+	size_t limit;                /* of `memory`, in bytes */
+	int fd;                      /* younger ones, or -1 */
+	int64_t from, to;            /* in the file */
+	struct spool_budget *budget; /* borrowed: what the file holds counts there; or NULL */
+};
+
+void spool_init(struct spool *s, size_t limit, struct spool_budget *budget);
 /* Adds at the end. Returns 0, or -1 with ENOMEM: then nothing was added. */
 int spool_add(struct spool *s, const void *bytes, size_t length);
 /* Adds what one read(2) of at most `most` bytes brings. Returns what that returned, with its errno.
@@ -35,6 +41,9 @@ void spool_take(struct spool *s, size_t n);
 /* How many bytes wait. */
 uint64_t spool_length(const struct spool *s);
 void spool_free(struct spool *s);
+/* The budget is used up: whoever can wait is to add nothing now. What is added is taken all the
+ * same. */
+bool spool_is_over(const struct spool_budget *b);
 
 /* A file without a name, in TMPDIR or /tmp, or in memory where that is refused. -1 with errno. */
 int unlinked_file(void);

@@ -18,9 +18,8 @@
 #include <unistd.h>
 
 enum {
-	CHUNK = 65536,        /* read at once: what a pipe holds */
-	HELD = 2 * CHUNK,     /* of one stream in memory */
-	LONGEST_LINE = 65536, /* a line that never ends is cut here */
+	CHUNK = 65536,    /* read at once: what a pipe holds */
+	HELD = 2 * CHUNK, /* of one stream in memory */
 	LARGEST_PIPE = 1 << 20,
 };
 
@@ -30,69 +29,113 @@ struct stream {
 	struct io_watcher io; /* of the reading end; -1 once it ended */
 	bool held;
 	bool owned;         /* the command still runs */
+	bool cut;           /* a line or the whole was, because the disk may hold no more */
 	struct spool spool; /* what is held */
-	struct buf line;    /* one whose end has not come */
+	struct spool part;  /* a line whose end has not come */
 	struct sink_waiter waiter;
 };
 
 /* ---- handing on ------------------------------------------------------------------------------ */
 
-/* Writes the whole lines of `text`, and with `all` what follows the last line break, too. */
-static size_t write_lines(const struct stream *s, const char *text, size_t length, bool all)
+/* What was gathered for the sink; in one write, where it is small. */
+static void write_out(const struct stream *s, struct buf *out)
 {
-	struct buf out = {0};
-	size_t done = 0;
-
-	while (done < length) {
-		const char *end = memchr(text + done, '\n', length - done);
-		size_t n = end ? (size_t)(end - text) + 1 - done : length - done;
-
-		if (!end && !all)
-			break;
-		buf_add_text(&out, s->setup.prefix);
-		buf_add(&out, text + done, n);
-		if (!end && *s->setup.prefix)
-			buf_add_char(&out, '\n');
-		done += n;
-	}
-	if (out.failed)
-		log_error(NULL, "out of memory: output is lost");
-	else if (out.length)
-		sink_write(s->setup.sink, out.data, out.length);
-	buf_free(&out);
-	return done;
+	if (out->failed)
+		log_error(s->setup.rule, "out of memory: output is lost");
+	else if (out->length)
+		sink_write(s->setup.sink, out->data, out->length);
+	buf_clear(out);
+	out->failed = false;
 }
 
-static void hand_on_lines(struct stream *s, const char *bytes, size_t length, bool all)
-{
-	if (!s->setup.sink)
-		return;
-	if (buf_add(&s->line, bytes, length) < 0) {
-		log_error(NULL, "out of memory: output is lost");
-		buf_free(&s->line);
-	}
-	buf_consume(&s->line, write_lines(s, s->line.data, s->line.length, all));
-	if (s->line.length > LONGEST_LINE)
-		buf_consume(&s->line, write_lines(s, s->line.data, s->line.length, true));
-	if (!s->line.length)
-		buf_free(&s->line);
-}
-
-/* What was held goes out in one piece. */
-static void hand_on_held(struct stream *s)
+/* The beginning of a line, which came before. */
+static void add_part(struct stream *s, struct buf *out)
 {
 	const char *bytes;
 	size_t length;
 
+	while ((bytes = spool_peek(&s->part, &length)) && length) {
+		buf_add(out, bytes, length);
+		spool_take(&s->part, length);
+		if (out->length >= HELD)
+			write_out(s, out);
+	}
+}
+
+/* `length` bytes end a line; they may be none. */
+static void add_line(struct stream *s, struct buf *out, const char *bytes, size_t length)
+{
+	buf_add_text(out, s->setup.prefix);
+	add_part(s, out);
+	buf_add(out, bytes, length);
+}
+
+/* A line that has no end, and gets none any more. */
+static void end_part(struct stream *s)
+{
+	struct buf out = {0};
+
+	if (!spool_length(&s->part))
+		return;
+	add_line(s, &out, "", 0);
+	if (*s->setup.prefix)
+		buf_add_char(&out, '\n');
+	write_out(s, &out);
+	buf_free(&out);
+}
+
+static void say_cut(struct stream *s, const char *what)
+{
+	if (!s->cut)
+		log_warn(s->setup.rule,
+			 "%s is handed on in pieces: more than --spool allows waits on disk", what);
+	s->cut = true;
+}
+
+static bool is_over(const struct stream *s)
+{
+	return s->setup.sink && spool_is_over(sink_budget(s->setup.sink));
+}
+
+/* Lines that are whole go on; the beginning of one waits for its end. */
+static void hand_on_lines(struct stream *s, const char *bytes, size_t length)
+{
+	struct buf out = {0};
+	const char *end;
+
+	if (!s->setup.sink)
+		return;
+	while (length && (end = memchr(bytes, '\n', length))) {
+		size_t n = (size_t)(end - bytes) + 1;
+
+		add_line(s, &out, bytes, n);
+		bytes += n;
+		length -= n;
+	}
+	write_out(s, &out);
+	buf_free(&out);
+	if (length && spool_add(&s->part, bytes, length) < 0)
+		log_error(s->setup.rule, "out of memory: output is lost");
+	if (spool_length(&s->part) > HELD && is_over(s)) {
+		say_cut(s, "a long line");
+		end_part(s);
+	}
+}
+
+/* What was held goes out in one piece; `by_lines`: it is not all, and others may write between. */
+static void hand_on_held(struct stream *s, bool by_lines)
+{
+	const char *bytes;
+	size_t length;
+
+	s->held = false;
 	while ((bytes = spool_peek(&s->spool, &length)) && length) {
-		if (*s->setup.prefix)
-			hand_on_lines(s, bytes, length, false);
+		if (*s->setup.prefix || by_lines)
+			hand_on_lines(s, bytes, length);
 		else if (s->setup.sink)
 			sink_write(s->setup.sink, bytes, length);
 		spool_take(&s->spool, length);
 	}
-	hand_on_lines(s, "", 0, true);
-	s->held = false;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -101,13 +144,13 @@ static void stream_free(struct stream *s)
 {
 	int fd = s->io.fd;
 
-	hand_on_lines(s, "", 0, true);
+	end_part(s);
 	io_stop(s->setup.reactor, &s->io);
 	fd_close(&fd);
 	list_remove(&s->link);
 	list_remove(&s->waiter.link);
 	spool_free(&s->spool);
-	buf_free(&s->line);
+	spool_free(&s->part);
 	free(s);
 }
 
@@ -126,11 +169,11 @@ static ssize_t stream_read(struct stream *s)
 	    held ? spool_read(&s->spool, s->io.fd, CHUNK) : read(s->io.fd, chunk, sizeof chunk);
 
 	if (n > 0 && !held)
-		hand_on_lines(s, chunk, (size_t)n, false);
+		hand_on_lines(s, chunk, (size_t)n);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n < 0)
-		log_error(NULL, "output is lost: %s", strerror(errno));
+		log_error(s->setup.rule, "output is lost: %s", strerror(errno));
 	return n > 0 ? n : -1;
 }
 
@@ -152,7 +195,14 @@ static void on_room(struct sink_waiter *w)
 	struct stream *s = CONTAINER_OF(w, struct stream, waiter);
 
 	if (s->io.fd >= 0 && io_start(s->setup.reactor, &s->io) < 0)
-		log_error(NULL, "out of memory: output is lost");
+		log_error(s->setup.rule, "out of memory: output is lost");
+}
+
+/* The disk is to hold no more, and the sink has room: held output fills it. */
+static void let_go(struct stream *s)
+{
+	say_cut(s, "the output of a command");
+	hand_on_held(s, true);
 }
 
 /* While nobody reads what is handed on, the command may wait: its pipe is full then. */
@@ -163,7 +213,13 @@ static void on_readable(struct reactor *r, struct io_watcher *w, unsigned ready)
 	(void)ready;
 	if (stream_read(s) < 0) {
 		stream_ended(s);
-	} else if (!s->held && s->setup.sink && sink_full(s->setup.sink)) {
+		return;
+	}
+	if (!s->setup.sink)
+		return;
+	if (s->held && is_over(s) && !sink_full(s->setup.sink))
+		let_go(s);
+	if (sink_full(s->setup.sink) && (!s->held || is_over(s))) {
 		io_stop(r, w);
 		sink_when_room(s->setup.sink, &s->waiter);
 	}
@@ -213,7 +269,8 @@ struct stream *stream_open(const struct stream_setup *setup, int *fd)
 	s->held = setup->held;
 	s->owned = true;
 	s->waiter.room = on_room;
-	spool_init(&s->spool, HELD);
+	spool_init(&s->spool, HELD, setup->sink ? sink_budget(setup->sink) : NULL);
+	spool_init(&s->part, HELD, s->spool.budget);
 	io_init(&s->io, pair[0], IO_READ, on_readable);
 	list_init(&s->waiter.link);
 	list_append(setup->list, &s->link);
@@ -232,7 +289,8 @@ void stream_end(struct stream *s)
 
 	s->owned = false;
 	if (s->held)
-		hand_on_held(s);
+		hand_on_held(s, false);
+	end_part(s);
 	if (ended)
 		stream_free(s);
 }
@@ -265,7 +323,7 @@ void streams_close(struct link *list)
 
 		stream_drain(s);
 		if (s->held)
-			hand_on_held(s);
+			hand_on_held(s, false);
 		stream_free(s);
 	}
 }

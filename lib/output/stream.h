@@ -4,9 +4,14 @@
  *	HELD --command ended--> LINES --end of file--> (freed)
  *	LINES --command ended, end of file--> (freed)
  *
- * LINES are handed on as they come, each whole. HELD output waits, in memory and beyond a limit in
- * an unlinked file (spool.h), and is handed on in one piece when the command has ended. What the
- * command left behind may write on: those are lines again, between the pieces of others.
+ * LINES are handed on as they come, each whole, however long. HELD output waits, in memory and
+ *beyond a limit in an unlinked file (spool.h), and is handed on in one piece when the command has
+ *ended. What the command left behind may write on: those are lines again, between the pieces of
+ *others.
+ *
+ * When what waits on disk has used up its budget nothing more is read while the sink is full, and
+ * the command waits; where the sink has room, what is kept whole is what fills the disk: it is
+ * handed on in pieces, and that is logged once.
  */
 #ifndef EVWATCH_OUTPUT_STREAM_H
 #define EVWATCH_OUTPUT_STREAM_H
@@ -27,6 +32,7 @@ struct stream_setup {
 	struct reactor *reactor;
 	struct link *list;  /* of all streams that still have a writer */
 	struct sink *sink;  /* NULL: it is captured */
+	const char *rule;   /* for the log */
 	const char *prefix; /* before each line; outlives the stream */
 	bool held;
 };

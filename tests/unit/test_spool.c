@@ -56,7 +56,7 @@ static void test_order(void)
 	bool same = true, bounded = true;
 	size_t length;
 
-	spool_init(&s, LIMIT);
+	spool_init(&s, LIMIT, NULL);
 	srandom(7);
 	for (int i = 0; i < 2000; i++) {
 		add(&s, &in, 1 + (size_t)random() % 3000);
@@ -84,7 +84,7 @@ static void test_limited(int resource, rlim_t limit, const char *what)
 	getrlimit(resource, &before);
 	tight = (struct rlimit){limit, before.rlim_max};
 	setrlimit(resource, &tight);
-	spool_init(&s, LIMIT);
+	spool_init(&s, LIMIT, NULL);
 	for (int i = 0; i < 20; i++)
 		failures += add(&s, &in, 777) < 0;
 	setrlimit(resource, &before);
