@@ -186,6 +186,7 @@ void model_enter(struct model *m, struct node *d, struct entry *e, const struct 
 		return;
 	}
 	n->identity = *is;
+	n->early = m->early || (d->early && m->reading.node == d && m->reading.first);
 	node_attach(d, e, n);
 	model_list(m, n);
 }

@@ -32,7 +32,8 @@ struct observer;
 struct model_host {
 	/* Is the directory to be entered? */
 	bool (*enters)(struct model *m, const struct node *d, const char *name);
-	/* `bits` of enum hint: what was said of it; none: a first reading found it. */
+	/* `bits` of enum hint: what was said of it; none: a first reading found it, which is no
+	 * news where d is `early`. */
 	void (*came)(struct model *m, struct node *d, const char *name, char type, unsigned bits);
 	/* `self` is its node, if it was entered: what was in it was reported before. */
 	void (*gone)(struct model *m, struct node *d, const char *name, char type,
@@ -111,6 +112,7 @@ struct model {
 	void *owner;               /* the host's */
 	struct model_settings settings;
 	struct node *top;
+	bool early;        /* set by the host while it begins: nodes that are entered are `early` */
 	bool drained;      /* what was hinted at may be looked at */
 	bool lacks_memory; /* a name was not kept: all is looked at again */
 	int64_t since;     /* a file whose ctime is at least this was written unheard; 0: none */

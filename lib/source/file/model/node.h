@@ -38,8 +38,9 @@ struct node {
 	bool again : 1;     /* stale anew since then: it is read in the next round, too */
 	bool gone : 1;      /* it is no part of the tree any more */
 	bool in_hand : 1;   /* it was taken from one name and will be put to another */
-	bool told : 1;      /* that it cannot be read was said */
-	bool watched : 1;   /* the observer has a watch for it; set by the observer */
+	bool early : 1;   /* it was there when watching began, and so was what it is read to hold */
+	bool told : 1;    /* that it cannot be read was said */
+	bool watched : 1; /* the observer has a watch for it; set by the observer */
 	bool unwatched : 1; /* the observer had no watch for it */
 	bool polled : 1; /* no event says what is written in it: stamps do; set by the observer */
 };

@@ -24,7 +24,8 @@ struct asker {
 	struct disk disk; /* the thread's */
 
 	pthread_mutex_t lock; /* of all below, and of the private part of questions */
-	pthread_cond_t more;
+	pthread_cond_t more, answers;
+	size_t unanswered;            /* questions that have no answer yet */
 	struct link due, asked, news; /* questions of this pass, and of the next one */
 	int64_t next_pass;
 	int64_t since; /* when the present question was asked; 0: none is */
@@ -170,21 +171,25 @@ static void free_question(struct question *q)
 	free(q);
 }
 
+static struct timespec time_of(int64_t ns)
+{
+	return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+}
+
 /* The next question, or NULL after a wait for one. */
 static struct question *next_question(struct asker *a)
 {
 	int64_t now = clock_read(CLOCK_OF_LOOP);
-	struct timespec until;
+	struct timespec until = time_of(a->next_pass);
 
 	if (list_empty(&a->due) && now >= a->next_pass) {
 		while (!list_empty(&a->asked))
 			list_append(&a->due, list_take(&a->asked));
 		a->next_pass = now + a->interval;
+		until = time_of(a->next_pass);
 	}
 	if (!list_empty(&a->due))
 		return CONTAINER_OF(list_take(&a->due), struct question, link);
-	until.tv_sec = a->next_pass / 1000000000;
-	until.tv_nsec = a->next_pass % 1000000000;
 	if (list_empty(&a->asked))
 		pthread_cond_wait(&a->more, &a->lock);
 	else
@@ -195,6 +200,7 @@ static struct question *next_question(struct asker *a)
 static void take_answer(struct asker *a, struct question *q, struct answer *fresh)
 {
 	q->busy = false;
+	a->unanswered -= !q->sum && (fresh || q->dropped);
 	if (q->dropped) {
 		answer_release(fresh);
 		free_question(q);
@@ -213,12 +219,14 @@ static void take_answer(struct asker *a, struct question *q, struct answer *fres
 	q->has_news = true;
 	list_append(&a->news, &q->of_news);
 	waker_wake(&a->waker);
+	pthread_cond_signal(&a->answers);
 }
 
 static void free_asker(struct asker *a)
 {
 	pthread_mutex_destroy(&a->lock);
 	pthread_cond_destroy(&a->more);
+	pthread_cond_destroy(&a->answers);
 	free(a);
 }
 
@@ -314,6 +322,7 @@ struct asker *asker_new(struct reactor *r, int64_t interval, uint8_t priority,
 	pthread_condattr_init(&clock);
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_cond_init(&a->more, &clock);
+	pthread_cond_init(&a->answers, &clock);
 	pthread_condattr_destroy(&clock);
 	waker_init(&a->waker, on_news);
 	a->waker.io.priority = priority;
@@ -329,8 +338,9 @@ struct asker *asker_new(struct reactor *r, int64_t interval, uint8_t priority,
 	return NULL;
 }
 
-static void drop(struct question *q)
+static void drop(struct asker *a, struct question *q)
 {
+	a->unanswered -= !q->sum && !q->busy;
 	list_remove(&q->link);
 	list_remove(&q->of_news);
 	answer_release(q->answer);
@@ -344,7 +354,7 @@ static void drop(struct question *q)
 void asker_drop(struct asker *a, struct question *q)
 {
 	pthread_mutex_lock(&a->lock);
-	drop(q);
+	drop(a, q);
 	pthread_mutex_unlock(&a->lock);
 }
 
@@ -374,9 +384,26 @@ struct question *asker_ask(struct asker *a, const struct opening *how, bool list
 	list_init(&q->of_news);
 	pthread_mutex_lock(&a->lock);
 	list_prepend(&a->due, &q->link);
+	a->unanswered++;
 	pthread_cond_signal(&a->more);
 	pthread_mutex_unlock(&a->lock);
 	return q;
+}
+
+bool asker_wait(struct asker *a, int64_t deadline)
+{
+	struct timespec until = time_of(deadline);
+	int error = 0;
+	bool has_news;
+
+	pthread_mutex_lock(&a->lock);
+	while (list_empty(&a->news) && a->unanswered && !error)
+		error = pthread_cond_timedwait(&a->answers, &a->lock, &until);
+	has_news = !list_empty(&a->news);
+	pthread_mutex_unlock(&a->lock);
+	if (has_news)
+		on_news(a->reactor, &a->waker);
+	return has_news;
 }
 
 int64_t asker_waits(struct asker *a)

@@ -67,6 +67,10 @@ void asker_free(struct asker *a);
 struct question *asker_ask(struct asker *a, const struct opening *how, bool lists);
 void asker_drop(struct asker *a, struct question *q);
 
+/* Waits for an answer until `deadline` (of the loop's clock), where a question has none yet, and
+ * passes it on. False: there is none. */
+bool asker_wait(struct asker *a, int64_t deadline);
+
 /* For how long (ns) the thread has been waiting for one answer. */
 int64_t asker_waits(struct asker *a);
 

@@ -213,6 +213,8 @@ static void on_mount(struct mounts *mounts, const char *point, bool unmounted)
 	struct entry *root;
 
 	remote_mounts_changed(&o->remote);
+	if (o->remounted)
+		o->remounted(o);
 	if (o->inner)
 		o->inner->type->read(o->inner);
 	for (uint32_t at = 0; (root = entries_next(m->top->entries, &at));)
@@ -264,6 +266,11 @@ static int observer_open(struct observer *base, struct error *e)
 	if (!o->inner)
 		timer_start_in(o->reactor, &o->pass, o->interval);
 	return 0;
+}
+
+bool poll_wait(struct poll_observer *o)
+{
+	return remote_wait(&o->remote, clock_read(CLOCK_OF_LOOP) + SECOND);
 }
 
 static void observer_read(struct observer *base)

@@ -34,6 +34,8 @@ struct poll_observer {
 	bool one_file_system; /* no other is entered below a root */
 	/* There is something for model_work. */
 	void (*wake)(struct poll_observer *o);
+	/* Something was mounted or unmounted: poll_may_hang may say otherwise. NULL is allowed. */
+	void (*remounted)(struct poll_observer *o);
 
 	struct remote remote; /* private from here on */
 	struct mounts mounts;
@@ -47,6 +49,13 @@ static inline const struct file_system *poll_files(const struct poll_observer *o
 {
 	return &o->remote.fs;
 }
+
+/*
+ * At the start: waits for what the threads are asked, a second at most. True: there is more for
+ * model_work, and afterwards maybe to wait for. What such a thread finds later, in a directory that
+ * was entered while the model was `early`, is no news either.
+ */
+bool poll_wait(struct poll_observer *o);
 
 /* Would a look at this path of the user, or an opening of it, wait for a file system that may hang?
  * Such are left to the threads. */

@@ -657,6 +657,14 @@ void remote_tick(struct remote *r)
 		r->wake(r);
 }
 
+bool remote_wait(struct remote *r, int64_t deadline)
+{
+	LIST_EACH(at, after, &r->sites)
+	if (asker_wait(CONTAINER_OF(at, struct site, link)->asker, deadline))
+		return true;
+	return false;
+}
+
 bool remote_has(const struct remote *r, const char *path)
 {
 	char real[MOUNTS_PATH];

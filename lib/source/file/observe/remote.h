@@ -68,6 +68,10 @@ void remote_tick(struct remote *r);
 /* Is there anything to tick for? */
 bool remote_ticks(const struct remote *r);
 
+/* Waits until `deadline` (of the loop's clock) for an answer that is the first to its question.
+ * False: none came, or none is to come. */
+bool remote_wait(struct remote *r, int64_t deadline);
+
 /* The list of mounts is another. */
 void remote_mounts_changed(struct remote *r);
 
