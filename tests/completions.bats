@@ -25,6 +25,7 @@ need() {
 }
 
 @test "kinds, tools, options and the values of choices come from the tables" {
+  once_for_all_backends
   [ "$(for_words fi)" = 'file ' ]
   [[ $(for_words '') = *'trigger '* ]]
   [ "$(for_words file src --on-busy re)" = 'restart ' ]

@@ -43,6 +43,7 @@ repository() {
 }
 
 @test "in random trees with random rules --gitignore agrees with git check-ignore" {
+  once_for_all_backends
 	command -v git >/dev/null || skip "no git"
 	command -v python3 >/dev/null || skip "no python3"
 	python3 "$BATS_TEST_DIRNAME/gitignore.py" "$evwatch" $RANDOM 40
@@ -72,6 +73,7 @@ repository() {
 }
 
 @test "--gitignore follows conditional includes of git's configuration" {
+  once_for_all_backends
 	repository work
 	echo '*.mine' >rules
 	printf '[core]\n\texcludesFile = %s/rules\n' "$dir" >inc

@@ -140,3 +140,8 @@ while True:
 unique() {
   echo "$((BASHPID % 30000 + 1))$((RANDOM + 10000))"
 }
+
+# For what is slow and has nothing of the backend in it.
+once_for_all_backends() {
+  [ "$EVWATCH_BACKEND" = epoll ] || skip "the same for each backend"
+}

@@ -254,6 +254,7 @@ PYTHON
 }
 
 @test "5 MB of bad rules are told in time that grows with their length alone" {
+  once_for_all_backends
   yes 'nonsense kind --x' | head -c 5000000 >rules
   run timeout 50 bash -c "'$EV' check -f rules 2>&1 | tail -n 1"
   [[ $output =~ ^'evwatch: and 2'[0-9]*' more errors'$ ]]

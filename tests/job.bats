@@ -258,6 +258,7 @@ for i in range(10000): print("x" * 245 + "%05d" % i)' >long
 }
 
 @test "as many subjects as fit are counted for every {} of the command" {
+  once_for_all_backends
   mkdir d
   seq -f 'a-name-that-is-rather-long-as-names-of-files-go-and-its-number-is-%g' 30000 | (cd d && xargs touch)
   start file d --existing --stdin json -- sh -c 'echo $# >>runs; cat >>events' x {} {}
@@ -424,6 +425,7 @@ END
 }
 
 @test "text that is run without a shell has the result that the shell would give it" {
+  once_for_all_backends
   for seed in 1 2; do
     mkdir $seed
     run bash -c "cd $seed && timeout 100 python3 '$BATS_TEST_DIRNAME/shell_text.py' '$EV' $seed 300"

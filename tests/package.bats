@@ -4,7 +4,7 @@ load helper
 
 # Once is enough: none of it depends on the backend.
 prepare() {
-  [ "$EVWATCH_BACKEND" = epoll ] || skip "the same for each backend"
+  once_for_all_backends
   BUILD=$(dirname "$(realpath "$EV")")
 }
 

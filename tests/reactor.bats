@@ -3,7 +3,7 @@
 load helper
 
 prepare() {
-  [ "$EVWATCH_BACKEND" = epoll ] || skip "nothing here depends on the backend"
+  once_for_all_backends
   BUILD=$(dirname "$EV")
 }
 

@@ -243,6 +243,7 @@ END
 }
 
 @test "150 wrong inputs are answered as messages.txt has it, and nothing is run" {
+  once_for_all_backends
   [ "$(grep -c '^\$ evwatch' "$ROOT/tests/messages.txt")" -ge 150 ]
   # After a change that is meant: tests/messages build/evwatch <tests/messages.txt, in an empty folder.
   "$ROOT/tests/messages" "$EV" <"$ROOT/tests/messages.txt" >said
