@@ -1,10 +1,6 @@
 /* See linux.h. */
 #include "reactor/linux.h"
 
-#include <errno.h>
-
-#ifndef REACTOR_PLAIN
-
 #include "reactor/loop.h"
 
 #include <sys/eventfd.h>
@@ -62,51 +58,3 @@ int linux_signalfd_take(int fd, struct signal_info *info)
 	};
 	return 0;
 }
-
-#else
-
-static int none(void)
-{
-	errno = ENOSYS;
-	return -1;
-}
-
-int linux_eventfd(void)
-{
-	return none();
-}
-
-int linux_timerfd(clockid_t clock)
-{
-	(void)clock;
-	return none();
-}
-
-int linux_timerfd_set(int fd, clockid_t clock, int64_t deadline)
-{
-	(void)fd;
-	(void)clock;
-	(void)deadline;
-	return none();
-}
-
-int linux_pidfd(pid_t pid)
-{
-	(void)pid;
-	return none();
-}
-
-int linux_signalfd(const sigset_t *set)
-{
-	(void)set;
-	return none();
-}
-
-int linux_signalfd_take(int fd, struct signal_info *info)
-{
-	(void)fd;
-	(void)info;
-	return none();
-}
-
-#endif

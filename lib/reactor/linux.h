@@ -1,7 +1,7 @@
 /*
- * Descriptors that only Linux has. Each function returns -1 with ENOSYS where the kernel is too old
- * or the library was built with -DREACTOR_PLAIN; its caller then has a plain way: a wait that is
- * bounded (timers.c), a pipe (waker.c), SIGCHLD (children.c).
+ * Descriptors that only Linux has. Each function returns -1 with ENOSYS where the kernel is too
+ * old; its caller then has a plain way: a wait that is bounded (timers.c), a pipe (waker.c),
+ * SIGCHLD (children.c). The tests try those ways with functions that always return it.
  */
 #ifndef EVWATCH_REACTOR_LINUX_H
 #define EVWATCH_REACTOR_LINUX_H

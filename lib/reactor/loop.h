@@ -158,10 +158,6 @@ int backend_choose(struct reactor *r, const char *name, struct reactor_error *e)
 int reactor_fail(struct reactor_error *e, const char *what, const char *hint);
 int reactor_fail_errno(struct reactor_error *e, const char *what);
 
-/* ---- clock.c ---- */
-/* What the kernel calls it (clock_gettime(2), timerfd_create(2)). */
-clockid_t clock_kernel_id(enum clock clock);
-
 /* `ns` is not negative. */
 static inline struct timespec to_timespec(int64_t ns)
 {

@@ -20,6 +20,28 @@ void timer_init(struct timer *t, enum clock clock, timer_call *call)
 	*t = (struct timer){.call = call, .clock = (uint8_t)clock, .priority = PRIORITY_DEFAULT};
 }
 
+/* What the kernel calls it (clock_gettime(2), timerfd_create(2)). */
+static clockid_t clock_kernel_id(enum clock clock)
+{
+	switch (clock) {
+	case CLOCK_OF_BOOT:
+		return CLOCK_BOOTTIME;
+	case CLOCK_OF_WALL:
+		return CLOCK_REALTIME;
+	case CLOCK_OF_LOOP:
+		break;
+	}
+	return CLOCK_MONOTONIC;
+}
+
+int64_t clock_read(enum clock clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock_kernel_id(clock), &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
 int64_t reactor_now(struct reactor *r, enum clock clock)
 {
 	if (!(r->now_known & 1 << clock)) {

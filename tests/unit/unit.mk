@@ -1,19 +1,13 @@
 # What some unit tests are linked with.
 $(BUILD)/unit/test_reactor_clock: tests/shim/clock.c
 
-# The same again, without what only Linux has.
-PLAIN = $(BUILD)/unit/plain/linux.o
+# The same again, where the kernel has none of what lib/reactor/linux.h wants.
 PLAIN_TESTS = $(patsubst %,$(BUILD)/unit/test_reactor_plain_%,children clock signals threads timers)
 units: $(PLAIN_TESTS)
-$(PLAIN): lib/reactor/linux.c
-	$(SAY) CC $@
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -DREACTOR_PLAIN -c -o $@ $<
-
 $(BUILD)/unit/test_reactor_plain_clock: tests/shim/clock.c
-$(PLAIN_TESTS): $(BUILD)/unit/test_reactor_plain_%: tests/unit/test_reactor_%.c $(PLAIN) $(BUILD)/libevwatch.a
+$(PLAIN_TESTS): $(BUILD)/unit/test_reactor_plain_%: tests/unit/test_reactor_%.c tests/unit/plain_linux.c $(BUILD)/libevwatch.a
 	$(SAY) CC $@
-	$(Q)$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(PLAIN) $(BUILD)/libevwatch.a $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(BUILD)/libevwatch.a $(LDLIBS)
 
 # These count what the library calls, and let it fail.
 COUNTED = malloc calloc realloc aligned_alloc syscall epoll_create1 epoll_ctl epoll_wait ppoll poll mmap pipe2 eventfd \
