@@ -51,15 +51,26 @@ struct guard {
 
 /* ---- the loop's side ------------------------------------------------------------------------- */
 
+/* What both sides are made of. -1 with errno: nothing is open. */
+static int ends_open(int pair[2], int signals[2])
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -1;
+	if (guardian_open(signals) == 0)
+		return 0;
+	fd_close(&pair[0]);
+	fd_close(&pair[1]);
+	return -1;
+}
+
 /* Goes on in the child, whose end of the pair it returns; the parent is the guardian from here. */
 static int leave_guardian(uint64_t claimed, const struct user *user)
 {
 	sigset_t set, none;
-	int pair[2];
+	int pair[2], signals[2];
 	pid_t pid;
 
-	if (descendants_adopt() < 0 ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+	if (descendants_adopt() < 0 || ends_open(pair, signals) < 0)
 		return -1;
 	guardian_signals(&set);
 	sigaddset(&set, SIGCHLD);
@@ -68,10 +79,11 @@ static int leave_guardian(uint64_t claimed, const struct user *user)
 	pid = fork();
 	if (pid > 0) {
 		close(pair[0]);
-		guardian_main(pid, pair[1], claimed, user);
+		guardian_main(pid, pair[1], signals, claimed, user);
 	}
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	close(pair[1]);
+	guardian_close(signals);
+	fd_close(&pair[1]);
 	if (pid == 0 && descendants_adopt() == 0)
 		return pair[0];
 	fd_close(&pair[0]);
@@ -85,6 +97,8 @@ struct guard *guard_start(uint64_t claimed, const struct user *user, struct erro
 
 	if (!g) {
 		error_errno(e, "cannot start the guardian");
+		if (errno == ENOSYS)
+			error_hint(e, "with --no-guard evwatch runs without it");
 		fd_close(&pair);
 		return NULL;
 	}

@@ -1,6 +1,7 @@
 /* See guardian.h. */
 #include "process/guardian.h"
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/units.h"
 #include "process/descendants.h"
@@ -291,20 +292,34 @@ static _Noreturn void guardian_run(struct guardian *g)
 	end_alike(g, status);
 }
 
-_Noreturn void guardian_main(pid_t loop, int pair, uint64_t claimed, const struct user *user)
+int guardian_open(int signals[2])
 {
-	struct guardian g = {.loop = loop, .pair = pair, .user = user};
-	sigset_t set;
+	const struct guardian none = {0};
+	sigset_t urgent, others;
+
+	urgent_signals(&urgent);
+	other_signals(&none, &others);
+	signals[0] = signalfd(-1, &urgent, SFD_NONBLOCK | SFD_CLOEXEC);
+	signals[1] = signalfd(-1, &others, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (signals[0] >= 0 && signals[1] >= 0)
+		return 0;
+	guardian_close(signals);
+	return -1;
+}
+
+void guardian_close(int signals[2])
+{
+	fd_close(&signals[0]);
+	fd_close(&signals[1]);
+}
+
+_Noreturn void guardian_main(pid_t loop, int pair, const int signals[2], uint64_t claimed,
+			     const struct user *user)
+{
+	struct guardian g = {
+	    .loop = loop, .pair = pair, .urgent = signals[0], .signals = signals[1], .user = user};
 
 	terminal_keep(&g.terminal);
-	urgent_signals(&set);
-	g.urgent = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	other_signals(&g, &set);
-	g.signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	if (g.urgent < 0 || g.signals < 0) {
-		kill(loop, SIGKILL);
-		_exit(1);
-	}
 	claim(&g, claimed);
 	guardian_run(&g);
 }

@@ -52,9 +52,18 @@ static inline int guardian_urgent(int number)
 }
 
 /*
- * Guards the loop's process until its end, and ends as it did. guardian_signals and SIGCHLD are
- * blocked. The end of `pair` is the guardian's own. `user` is who it becomes (WORD_USER), or NULL.
+ * Descriptors for the guardian's signals, opened before there are two processes: first those that
+ * are read even when the loop takes nothing, then the rest. Returns 0, or -1 with errno.
  */
-_Noreturn void guardian_main(pid_t loop, int pair, uint64_t claimed, const struct user *user);
+int guardian_open(int signals[2]);
+void guardian_close(int signals[2]);
+
+/*
+ * Guards the loop's process until its end, and ends as it did. guardian_signals and SIGCHLD are
+ * blocked. The end of `pair` and `signals` are the guardian's own. `user` is who it becomes
+ * (WORD_USER), or NULL.
+ */
+_Noreturn void guardian_main(pid_t loop, int pair, const int signals[2], uint64_t claimed,
+			     const struct user *user);
 
 #endif
