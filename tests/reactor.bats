@@ -51,3 +51,14 @@ sanitized() {
   kill -TERM "${STARTED[0]}"
   wait "${STARTED[0]}"
 }
+
+@test "the benchmark builds against an installed copy, and runs" {
+  install_reactor
+  local names=(bench cases timer_cases event_cases floor floor_heap evwatch)
+  # shellcheck disable=SC2046
+  gcc -std=c11 -D_GNU_SOURCE -O1 $(sanitized) $(printf "$ROOT/tests/bench/reactor/%s.c " "${names[@]}") \
+    $(pkg-config --cflags --libs reactor) -o bench
+  for row in ready-64 flips-1k timers-1k signals wake-ups; do
+    ./bench one $row epoll 1 /bin/true
+  done
+}

@@ -16,7 +16,7 @@ $(BENCH_REACTOR)/lib%.o: tests/bench/reactor/lib%.c tests/bench/reactor/adapter.
 
 $(BENCH_REACTOR)/%.o: tests/bench/reactor/%.c $(wildcard tests/bench/reactor/*.h) $(BUILD)/libreactor.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(BENCH_PEERS:lib%=-DWITH_lib%) -c -o $@ $<
+	$(CC) $(CPPFLAGS) -Ilib/reactor $(CFLAGS) $(BENCH_PEERS:lib%=-DWITH_lib%) -c -o $@ $<
 
 $(BENCH_REACTOR)/bench: $(BENCH_REACTOR_OBJ) $(BUILD)/libreactor.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(BENCH_REACTOR_LIBS) $(LDLIBS)

@@ -1,10 +1,12 @@
 /* Our reactor, on the backend that is named. */
 #include "adapter.h"
 
-#include "base/error.h"
-#include "reactor/loop.h" /* for the sizes of its tables' entries alone */
-
+#include <reactor.h>
 #include <stdlib.h>
+
+/* What the loop's own tables have for each of them: a slot, a place in the heap (loop.h, heap.h).
+ */
+enum { OF_TABLES = 16 };
 
 struct watch {
 	struct io_watcher io;
@@ -202,6 +204,6 @@ const struct verbs evwatch_verbs = {
     .wake = wake,
     .child_open = open_children,
     .child_start = start_child,
-    .io_bytes = sizeof(struct io_watcher) + sizeof(struct io_slot),
-    .timer_bytes = sizeof(struct timer) + sizeof(struct heap_entry),
+    .io_bytes = sizeof(struct io_watcher) + OF_TABLES,
+    .timer_bytes = sizeof(struct timer) + OF_TABLES,
 };
