@@ -50,6 +50,7 @@ static const struct metric of_rule[] = {
     {"relay_connections", "gauge", "Connections that a relay carries.", "relay", "connections"},
     {"relay_accepted_total", "counter", "Connections that a relay accepted.", "relay", "accepted"},
     {"relay_refused_total", "counter", "Connections that a relay refused.", "relay", "refused"},
+    {"file_directories", "gauge", "Directories that a file rule watches.", "files", "directories"},
     {"file_watches", "gauge", "Kernel watches of a file rule.", "files", "watches"},
     {"file_overflows_total", "counter", "Overflows of the kernel's queue.", "files", "overflows"},
 };

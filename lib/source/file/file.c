@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "source/kinds.h"
+#include "source/file_counts.h"
 #include "source/missing.h"
 
 #include <errno.h>
@@ -150,6 +151,17 @@ static void file_resume(struct source *base)
 	batch_review(s);
 }
 
+static void file_status(const struct source *base, struct buf *out)
+{
+	const struct file_source *s = (const struct file_source *)base;
+
+	file_counts_add(out, &(struct file_counts){
+				 .directories = s->dirs.count + s->n_polled,
+				 .watches = s->dirs.count,
+				 .overflows = s->overflows,
+			     });
+}
+
 /* What its mark reports can be opened by root alone. */
 static bool file_needs_root(const void *config)
 {
@@ -183,4 +195,5 @@ const struct source_type source_file = {
     .close = file_close,
     .run_began = self_run_began,
     .run_ended = self_run_ended,
+    .status = file_status,
 };

@@ -138,6 +138,7 @@ struct file_source {
 	struct timer poll_timer;
 	/* After an overflow. */
 	bool overflowed, rescan_again;
+	uint64_t overflows;
 	int64_t rescan_wait;
 	struct timespec synced; /* when the kernel's queue was last seen empty */
 	bool ahead;             /* directories were read since: events may speak of the past */

@@ -44,6 +44,7 @@ void rescan_overflowed(struct file_source *s)
 		log_warn(s->base.rule,
 			 "the kernel's event queue overflowed: the tree is read again");
 	s->overflowed = true;
+	s->overflows++;
 	rescan_soon(s);
 }
 

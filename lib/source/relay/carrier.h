@@ -6,6 +6,7 @@
 #define EVWATCH_SOURCE_RELAY_CARRIER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct error;
 struct relay_source;
@@ -23,6 +24,8 @@ struct carrier {
 	void (*close)(struct relay_source *s);
 	/* There may be room for more than before, or less: looks again. NULL: it never waits. */
 	void (*review)(struct relay_source *s);
+	/* What it has counted, where that is not in `s` (totals.h). May be NULL. */
+	void (*totals)(const struct relay_source *s, uint64_t *row);
 };
 
 extern const struct carrier carrier_stream, carrier_udp, carrier_workers;

@@ -9,6 +9,7 @@
 #include "net/listener.h"
 #include "source/kinds.h"
 #include "source/relay/report.h"
+#include "source/relay/totals.h"
 #include "source/relay/workers/place.h"
 
 #include <errno.h>
@@ -206,41 +207,19 @@ static struct listener *relay_listener(struct source *base, const struct endpoin
 	return s->listener.count && endpoint_same(&c->listen, ep) ? &s->listener : NULL;
 }
 
-static void add_target_status(const struct relay_source *s, size_t i, struct buf *out)
-{
-	const struct relay_config *c = s->base.config;
-	const struct target *t = &s->targets.all[i];
-	struct buf name = {0};
-
-	endpoint_add(&name, &c->targets[i]);
-	buf_add_text(out, i ? ",{\"target\":" : "{\"target\":");
-	json_add_string(out, name.data ? name.data : "", name.length);
-	buf_printf(out, ",\"connections\":%zu,\"chosen\":%llu", t->connections,
-		   (unsigned long long)t->chosen);
-	buf_printf(out, ",\"failed\":%llu,\"bytes_to\":%llu,\"bytes_from\":%llu",
-		   (unsigned long long)t->failed, (unsigned long long)t->to,
-		   (unsigned long long)t->from);
-	if (c->check)
-		buf_printf(out, ",\"up\":%s", atomic_load(t->down) ? "false" : "true");
-	buf_add_char(out, '}');
-	buf_free(&name);
-}
-
-/* Workers are processes of their own: what they carry is in their logs. */
 static void relay_status(const struct source *base, struct buf *out)
 {
 	const struct relay_source *s = (const struct relay_source *)base;
-	const struct relay_config *c = base->config;
+	uint64_t *row = calloc(totals_length(s), sizeof *row);
 
-	if (s->carrier == &carrier_workers)
+	if (!row)
 		return;
-	buf_printf(out, ",\"relay\":{\"connections\":%llu,\"accepted\":%llu,\"refused\":%llu",
-		   (unsigned long long)s->counts.carried, (unsigned long long)s->counts.accepted,
-		   (unsigned long long)s->counts.refused);
-	buf_add_text(out, ",\"targets\":[");
-	for (size_t i = 0; i < c->n_targets; i++)
-		add_target_status(s, i, out);
-	buf_add_text(out, "]}");
+	if (s->carrier->totals)
+		s->carrier->totals(s, row);
+	else
+		totals_read(s, row);
+	totals_add_json(s, row, out);
+	free(row);
 }
 
 static int relay_check_machine(const void *config, struct error *e)

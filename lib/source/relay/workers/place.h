@@ -43,6 +43,7 @@ struct parked {
 
 struct worker_place {
 	struct worker_counts *counts;
+	atomic_ullong *totals; /* its row (totals.h), shared with the loop's process */
 	size_t number;
 	uint64_t most; /* connections of all workers; 0: no limit */
 	struct channel channel;

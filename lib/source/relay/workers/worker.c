@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "source/relay/relay.h"
+#include "source/relay/totals.h"
 #include "source/relay/workers/message.h"
 
 #include <signal.h>
@@ -100,6 +101,15 @@ static void say_line(void *context, const char *line, size_t length)
 		channel_say(&place->channel, WORKER_LINE, line, length);
 }
 
+/* The status of the loop's process says how it goes here. */
+static void on_turn(void *source, int64_t took)
+{
+	const struct relay_source *s = source;
+
+	(void)took;
+	totals_publish(s, s->place->totals);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 /*
@@ -184,6 +194,7 @@ static int work(const struct worker_start *start, struct worker *w, struct error
 _Noreturn void worker_run(const struct worker_start *start)
 {
 	struct worker w = {.place = {.counts = start->counts,
+				     .totals = start->totals,
 				     .number = start->number,
 				     .most = relay_config(start->source)->access.max_conns,
 				     .parked = {.fd = -1}}};
@@ -198,8 +209,12 @@ _Noreturn void worker_run(const struct worker_start *start)
 		_exit(1);
 	}
 	w.source->base.type->start(&w.source->base);
+	if (w.source->base.counted)
+		reactor_measure(w.reactor, on_turn, w.source);
 	if (!w.source->ended)
 		reactor_run(w.reactor);
+	if (w.source->base.counted)
+		on_turn(w.source, 0);
 	channel_flush(&w.place.channel, LAST_WORDS_MS);
 	_exit(0);
 }

@@ -27,6 +27,7 @@
 #include "base/units.h"
 #include "net/listener.h"
 #include "source/relay/relay.h"
+#include "source/relay/totals.h"
 #include "source/relay/workers/message.h"
 #include "source/relay/workers/place.h"
 #include "source/relay/workers/worker.h"
@@ -68,6 +69,8 @@ struct workers {
 	bool heard;                   /* something of them, since `patience` was last over */
 	struct timer patience;        /* for those that do not end when told to */
 	struct worker_counts *counts; /* mmap(2) */
+	atomic_ullong *totals;        /* the same: a row for each worker (totals.h) */
+	uint64_t *past;               /* owned: a row of the workers that are over */
 };
 
 static struct reactor *reactor_of(const struct workers *ws)
@@ -135,6 +138,42 @@ static void close_sockets(struct workers *ws)
 static const struct listener *worker_listener(const struct worker *w)
 {
 	return w->listener.count ? &w->listener : &w->owner->all[0].listener;
+}
+
+/* ---- what they have counted ------------------------------------------------------------------ */
+
+static atomic_ullong *row_of(const struct worker *w)
+{
+	return w->owner->totals + w->number * totals_length(w->owner->source);
+}
+
+/* What one that is over carries now is nothing; what it carried stays. */
+static void keep_totals(struct worker *w)
+{
+	atomic_ullong *row = row_of(w);
+
+	for (size_t i = 0; i < totals_length(w->owner->source); i++) {
+		uint64_t n = atomic_exchange(&row[i], 0);
+
+		w->owner->past[i] += totals_is_gauge(i) ? 0 : n;
+	}
+}
+
+static void workers_totals(const struct relay_source *s, uint64_t *row)
+{
+	const struct workers *ws = s->carried;
+	size_t length = totals_length(s);
+
+	for (size_t i = 0; ws && i < length; i++) {
+		row[i] = ws->past[i];
+		for (size_t k = 0; k < ws->n; k++)
+			row[i] += atomic_load(&ws->totals[k * length + i]);
+	}
+}
+
+static size_t totals_size(const struct relay_source *s)
+{
+	return relay_config(s)->workers * totals_length(s) * sizeof(atomic_ullong);
 }
 
 /* ---- what they say --------------------------------------------------------------------------- */
@@ -221,6 +260,7 @@ static void on_exit_of(struct reactor *r, struct child_watcher *child, int statu
 	channel_close(&w->channel);
 	w->running = false;
 	ws->n_running--;
+	keep_totals(w);
 	if (!ws->stopped) {
 		lengthen_pause(w);
 		tell_death(w, status);
@@ -264,7 +304,8 @@ static int spawn(struct worker *w)
 	pid = fork();
 	if (pid == 0)
 		worker_run(&(struct worker_start){w->owner->source, worker_listener(w),
-						  w->owner->counts, w->number, pair[1], parent});
+						  w->owner->counts, row_of(w), w->number, pair[1],
+						  parent});
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(pair[1]);
 	if (pid > 0)
@@ -342,6 +383,9 @@ static void workers_free(struct workers *ws)
 	close_sockets(ws);
 	if (ws->counts && ws->counts != MAP_FAILED)
 		munmap(ws->counts, counts_size(ws));
+	if (ws->totals && ws->totals != MAP_FAILED)
+		munmap(ws->totals, totals_size(ws->source));
+	free(ws->past);
 	free(ws->all);
 	free(ws);
 }
@@ -357,7 +401,9 @@ static struct workers *workers_new(struct relay_source *source, size_t n)
 	ws->all = calloc(n, sizeof *ws->all);
 	ws->counts = mmap(NULL, counts_size(ws), PROT_READ | PROT_WRITE, flags, -1, 0);
 	timer_init(&ws->patience, CLOCK_OF_LOOP, on_patience);
-	if (!ws->all || ws->counts == MAP_FAILED) {
+	ws->past = calloc(totals_length(source), sizeof *ws->past);
+	ws->totals = mmap(NULL, totals_size(ws->source), PROT_READ | PROT_WRITE, flags, -1, 0);
+	if (!ws->all || !ws->past || ws->counts == MAP_FAILED || ws->totals == MAP_FAILED) {
 		workers_free(ws);
 		return NULL;
 	}
@@ -433,4 +479,5 @@ const struct carrier carrier_workers = {
     .stop = workers_stop,
     .busy = workers_are_busy,
     .close = workers_close,
+    .totals = workers_totals,
 };
