@@ -109,3 +109,15 @@ load helper
   "$EV" lines n >o
   cmp <(sed 's/^/line /' n) o
 }
+
+@test "a line that no argument can hold is cut there, and that is said once; --stdin paths has all of it" {
+  local jobs
+  { head -c 200000 /dev/zero | tr '\0' x; echo; head -c 300000 /dev/zero | tr '\0' y; echo; echo last; } >f
+  for jobs in 1 3; do
+    "$EV" lines f -j $jobs --stdin paths -- 'echo "${#1} $(wc -c)"' >out 2>err
+    [ "$(sort out | tr '\n' ' ')" = '131071 200001 131071 300001 4 5 ' ]
+    [ "$(wc -l <err)" = 1 ]
+    grep -q 'lines1: an argument is longer than 131071 bytes.*--stdin paths has all of it' err
+  done
+  [ "$("$EV" lines f -1 -q -- printf '%.3s' '{}')" = xxx ]
+}

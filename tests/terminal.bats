@@ -120,6 +120,14 @@ END
   shell_is_back
 }
 
+@test "a command that the terminal stops, because it was not lent it, is named with the cure" {
+  keys '"$EV" -e "o: after 1ms -- stty sane </dev/tty" -e "i: after 1ms -j 2 -- read -r word </dev/tty"' Enter
+  shows 'o: run 1 was stopped by SIGTTOU: it changes the terminal from the background; --stdin inherit lends it'
+  shows 'i: run 1 was stopped by SIGTTIN: it reads the terminal'
+  keys C-c
+  shell_is_back
+}
+
 @test "the command hears of the window's size" {
   keys '"$EV" -1 after 1ms --stdin inherit -- "trap \"stty size; exit\" WINCH; echo begun; while :; do sleep 0.05; done"' Enter
   shows '^begun'

@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "job/feed.h"
 #include "job/state.h"
+#include "job/stopped.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -331,6 +332,7 @@ void job_stop(struct job *j)
 {
 	j->stopping = true;
 	timer_stop(j->setup.reactor, &j->shortage);
+	stopped_close(j);
 	lanes_withdraw(j, NULL);
 	job_drop_queue(j);
 	job_stop_runs(j);
@@ -412,8 +414,10 @@ struct job *job_new(const struct job_setup *setup, struct error *e)
 	list_init(&j->runs);
 	lanes_open(j);
 	timer_init(&j->shortage, CLOCK_OF_LOOP, on_shortage);
+	stopped_open(j);
 	if (run_setup_open(&j->of_runs, setup->out, setup->err, e) == 0)
 		return j;
+	stopped_close(j);
 	free(j);
 	return NULL;
 }

@@ -395,6 +395,16 @@ static void mark_anew(struct run *run)
 			 (long long)clock_read(CLOCK_OF_LOOP), (unsigned long long)run->ordinal);
 }
 
+static void say_cut(struct run_setup *s)
+{
+	if (!s->told_cut)
+		log_warn(s->rule,
+			 "an argument is longer than %d bytes, the most that the kernel takes: it "
+			 "is cut there; --stdin paths has all of it",
+			 LONGEST_ARGUMENT);
+	s->told_cut = true;
+}
+
 void run_launch(struct run *run)
 {
 	struct run_setup *s = run->setup;
@@ -417,6 +427,8 @@ void run_launch(struct run *run)
 		start_failed(run, step, errno);
 		return;
 	}
+	if (l.n_cuts)
+		say_cut(s);
 	run->pid = start_process(run, &l, &step);
 	launch_release(&l);
 	if (run->pid < 0) {

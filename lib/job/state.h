@@ -20,7 +20,8 @@ struct job {
 	uint64_t last_ordinal;
 	bool stopping, paused, held;
 
-	struct table lanes; /* of --each */
+	struct table lanes;             /* of --each */
+	struct signal_watcher children; /* stopped.h */
 
 	struct timer shortage; /* armed: no means for another process, none is started */
 	int64_t shortage_wait;

@@ -66,6 +66,14 @@ static size_t cost(const char *text)
 	return strlen(text) + 1 + sizeof(char *);
 }
 
+/* As it is passed. */
+static size_t cost_of_subject(const char *text)
+{
+	size_t c = cost(text), most = LONGEST_ARGUMENT + 1 + sizeof(char *);
+
+	return c < most ? c : most;
+}
+
 /* What all runs have beside their subjects does not change: it is counted once. */
 static size_t room_for_subjects(const struct program *p, const struct surroundings *s)
 {
@@ -89,8 +97,8 @@ size_t launch_fit(const struct program *p, const char *const *subjects, size_t f
 
 	if (p->room == SIZE_MAX)
 		return n - from;
-	while (from + fit < n && used + cost(subjects[from + fit]) < p->room)
-		used += cost(subjects[from + fit++]);
+	while (from + fit < n && used + cost_of_subject(subjects[from + fit]) < p->room)
+		used += cost_of_subject(subjects[from + fit++]);
 	return fit || from == n ? fit : 1;
 }
 
@@ -123,6 +131,32 @@ void program_close(struct program *p)
 
 /* ---- arguments ------------------------------------------------------------------------------- */
 
+static int cut_subject(struct launch *l, char **argument)
+{
+	char **grown = realloc(l->cuts, (l->n_cuts + 1) * sizeof *grown);
+
+	if (!grown)
+		return -1;
+	l->cuts = grown;
+	l->cuts[l->n_cuts] = strndup(*argument, LONGEST_ARGUMENT);
+	if (!l->cuts[l->n_cuts])
+		return -1;
+	*argument = l->cuts[l->n_cuts++];
+	return 0;
+}
+
+/* Puts the subjects at `to`; those that are too long are cut. */
+static int add_subjects(struct launch *l, char **to, const char *const *subjects, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		to[i] = (char *)(uintptr_t)subjects[i];
+		if (strnlen(to[i], LONGEST_ARGUMENT + 1) > LONGEST_ARGUMENT &&
+		    cut_subject(l, &to[i]) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int prepare_argv(struct launch *l, const struct program *p, const char *const *subjects,
 			size_t n)
 {
@@ -136,17 +170,16 @@ static int prepare_argv(struct launch *l, const struct program *p, const char *c
 		l->argv[at++] = (char *)(uintptr_t) "-c";
 		l->argv[at++] = (char *)(uintptr_t)p->text;
 		l->argv[at++] = p->title;
-		for (size_t i = 0; i < n; i++)
-			l->argv[at++] = (char *)(uintptr_t)subjects[i];
-		return 0;
+		return add_subjects(l, l->argv + at, subjects, n);
 	}
 	for (size_t w = 0; w < p->count; w++) {
 		if (!p->braces || strcmp(p->words[w], "{}") != 0) {
 			l->argv[at++] = p->words[w];
 			continue;
 		}
-		for (size_t i = 0; i < n; i++)
-			l->argv[at++] = (char *)(uintptr_t)subjects[i];
+		if (add_subjects(l, l->argv + at, subjects, n) < 0)
+			return -1;
+		at += n;
 	}
 	return 0;
 }
@@ -261,6 +294,11 @@ int launch_prepare(struct launch *l, const struct program *p, const struct surro
 
 void launch_release(struct launch *l)
 {
+	for (size_t i = 0; i < l->n_cuts; i++)
+		free(l->cuts[i]);
+	free(l->cuts);
+	l->cuts = NULL;
+	l->n_cuts = 0;
 	free(l->argv);
 	free(l->envp);
 	free(l->strings);

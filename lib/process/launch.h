@@ -96,10 +96,15 @@ struct passed {
 	char *names; /* owned: LISTEN_FDNAMES */
 };
 
+/* Bytes of one argument, its NUL not counted (execve(2), MAX_ARG_STRLEN). */
+enum { LONGEST_ARGUMENT = 128 * 1024 - 1 };
+
 /* Arguments and environment of one run. */
 struct launch {
-	char **argv, **envp;           /* owned arrays */
-	char *strings;                 /* owned: what envp needs beyond its borrowed strings */
+	char **argv, **envp; /* owned arrays */
+	char *strings;       /* owned: what envp needs beyond its borrowed strings */
+	char **cuts;         /* owned: subjects that no argument can hold, cut */
+	size_t n_cuts;
 	int fds[3];                    /* become 0, 1, 2 */
 	const struct passed *passed;   /* become 3, 4, ...; NULL: none */
 	char *pid_text;                /* in `strings`: the child writes its pid there; or NULL */
@@ -123,7 +128,8 @@ struct run_facts {
  */
 size_t launch_fit(const struct program *p, const char *const *subjects, size_t from, size_t n);
 
-/* Makes argv and envp. Returns 0, or -1 with ENOMEM. */
+/* Makes argv and envp. A subject that is longer than LONGEST_ARGUMENT is cut there, which n_cuts
+ * says. Returns 0, or -1 with ENOMEM. */
 int launch_prepare(struct launch *l, const struct program *p, const struct surroundings *s,
 		   const struct event *first, const struct run_facts *facts,
 		   const char *const *subjects, size_t n);

@@ -237,6 +237,8 @@ static pid_t start_begin(struct start *s, void *stack, struct launch *l, struct 
 	*holder = s;
 	l->argv = l->envp = NULL;
 	l->strings = NULL;
+	l->cuts = NULL;
+	l->n_cuts = 0;
 	return pid;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/list.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +11,15 @@
 bool terminal_is_ours(void)
 {
 	return isatty(0) && tcgetpgrp(0) == getpgrp();
+}
+
+bool terminal_controls_us(void)
+{
+	int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 /* A background group may do it with SIGTTOU blocked (tcsetpgrp(3)). */

@@ -19,6 +19,9 @@ struct terminal {
 /* Is descriptor 0 a terminal, and this process group its foreground one? */
 bool terminal_is_ours(void);
 
+/* Has this process a controlling terminal, which may stop its commands (SIGTTIN, SIGTTOU)? */
+bool terminal_controls_us(void);
+
 /* Takes it from whoever has it. */
 void terminal_reclaim(void);
 
