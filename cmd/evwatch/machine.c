@@ -122,7 +122,7 @@ static int check_syntax(const struct surroundings_config *around, const char *te
 	int status;
 
 	if (!is_program(shell))
-		return error_set(e, "--shell: %s is no program", shell);
+		return error_option(e, "shell", ": %s is no program", shell);
 	errno = 0;
 	status = ask_shell(shell, text, &said);
 	if (status > 0 && said.length)
@@ -177,7 +177,7 @@ static int check_surroundings(const struct rule *rule, struct error *e)
 	struct stat st;
 
 	if (cwd && (stat(cwd, &st) < 0 || !S_ISDIR(st.st_mode)))
-		return error_set(e, "--cwd: %s is no directory", cwd);
+		return error_option(e, "cwd", ": %s is no directory", cwd);
 	if (surroundings_open(&s, &rule->job.around, e) < 0)
 		return -1;
 	surroundings_close(&s);

@@ -207,7 +207,7 @@ static int check_input(struct rules *rules)
 
 		if (!reads && r->job.stdin_mode != STDIN_INHERIT)
 			continue;
-		error_set(&e, "--stdin-quit: the rule %s reads standard input", r->name);
+		error_option(&e, "stdin-quit", ": the rule %s reads standard input", r->name);
 		error_hint(
 		    &e, reads ? "a rule that reads it ends with it, and evwatch with its last rule"
 			      : "--stdin inherit leaves it to the command");

@@ -35,8 +35,9 @@ int privileges_find(struct user *u, const struct process_options *o, const struc
 
 		if (!what)
 			continue;
-		error_set(e, "--user and %s exclude each other: rule %s needs root while it runs",
-			  what, rules->items[i]->name);
+		error_option(e, "user",
+			     "and %s exclude each other: rule %s needs root while it runs", what,
+			     rules->items[i]->name);
 		return error_hint(e, "without --user, --run-as says who each command runs as");
 	}
 	return user_find(u, o->user, "--user", e);

@@ -10,9 +10,8 @@
 
 int tool_fault(const char *tool, const char *word, const struct error *e)
 {
-	bool named = strncmp(e->what, "--", 2) == 0; /* it begins with the option already */
-
-	fprintf(stderr, "evwatch: %s: %s%s%s\n", tool, named ? "" : word, named ? "" : ": ",
+	/* A text that names an option begins with it. */
+	fprintf(stderr, "evwatch: %s: %s%s%s\n", tool, e->option ? "" : word, e->option ? "" : ": ",
 		e->what);
 	if (*e->hint)
 		fprintf(stderr, "evwatch: %s: %s\n", tool, e->hint);

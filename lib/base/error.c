@@ -55,10 +55,25 @@ int error_hint(struct error *e, const char *format, ...)
 	return -1;
 }
 
+int error_option(struct error *e, const char *name, const char *format, ...)
+{
+	va_list ap;
+	size_t n;
+
+	error_set(e, "--%s%s", name, *format == ':' ? "" : " ");
+	n = strlen(e->what);
+	va_start(ap, format);
+	vsnprintf(e->what + n, sizeof e->what - n, format, ap);
+	va_end(ap);
+	e->option = name;
+	return -1;
+}
+
 int error_of_option(struct error *e, const char *name)
 {
 	size_t n = strlen(name) + 4;
 
+	e->option = name;
 	if (strlen(e->what) + n >= sizeof e->what)
 		return -1;
 	memmove(e->what + n, e->what, strlen(e->what) + 1);

@@ -10,9 +10,10 @@
 struct error {
 	char
 	    what[400]; /* one clause, no full stop: "cannot bind 127.0.0.1:80: Permission denied" */
-	char hint[240]; /* how to mend it, or "" */
-	int word;       /* index of the argument at fault, counted after the kind; -1: none */
-	int column;     /* byte offset of the fault within that word */
+	char hint[240];     /* how to mend it, or "" */
+	const char *option; /* the name of the option at fault, static; NULL: none */
+	int word;           /* index of the argument at fault, counted after the kind; -1: none */
+	int column;         /* byte offset of the fault within that word */
 };
 
 /* The empty error: no text, no word. */
@@ -28,7 +29,12 @@ int error_errno(struct error *e, const char *format, ...) __attribute__((format(
 /* Adds the cure to an error that is already filled. Returns -1. */
 int error_hint(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Puts "--NAME: " before a text that has room for it. Returns -1. */
+/* The option at fault, and a text "--NAME FORMAT": a format that begins with a colon gets no space
+ * before it. Returns -1. */
+int error_option(struct error *e, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same of an error that is filled already: puts "--NAME: " before its text. Returns -1. */
 int error_of_option(struct error *e, const char *name);
 
 /* Says which argument, and where in it. Returns -1. */

@@ -48,7 +48,7 @@ static int choice_apply(const struct option *o, int *field, const char *word, st
 		}
 		buf_printf(&all, "%s%s", i ? ", " : "", o->choices[i]);
 	}
-	error_set(e, "--%s: \"%s\" is none of %s", o->name, word, all.data ? all.data : "these");
+	error_option(e, o->name, ": \"%s\" is none of %s", word, all.data ? all.data : "these");
 	buf_free(&all);
 	near = nearest_word(word, o->choices);
 	if (near)
@@ -61,7 +61,7 @@ static int text_apply(const struct option *o, char **field, const char *word, st
 	char *copy;
 
 	if (!*word && !o->may_be_empty)
-		return error_set(e, "--%s: its value is empty", o->name);
+		return error_option(e, o->name, ": its value is empty");
 	copy = strdup(word);
 	if (!copy)
 		return error_errno(e, "out of memory");
@@ -112,7 +112,7 @@ int option_apply(const struct option *o, void *config, const char *word, struct 
 	void *field = (char *)config + o->offset;
 
 	if (o->not_yet) {
-		error_set(e, "--%s: not there yet", o->name);
+		error_option(e, o->name, ": not there yet");
 		return error_hint(e, "this version does not have it; see evwatch(1)");
 	}
 	switch (o->type) {

@@ -48,7 +48,7 @@ static int user_find(const char *name, uid_t *uid, gid_t *gid, struct error *e)
 	}
 	if (number_of(name, uid))
 		return 0;
-	return error_set(e, "--owner: there is no user \"%s\"", name);
+	return error_option(e, "owner", ": there is no user \"%s\"", name);
 }
 
 static int group_find(const char *name, gid_t *gid, struct error *e)
@@ -61,7 +61,7 @@ static int group_find(const char *name, gid_t *gid, struct error *e)
 	}
 	if (number_of(name, gid))
 		return 0;
-	return error_set(e, "--owner: there is no group \"%s\"", name);
+	return error_option(e, "owner", ": there is no group \"%s\"", name);
 }
 
 /* USER, USER:GROUP or :GROUP; a USER alone brings its own group. */
@@ -74,7 +74,7 @@ static int owner_find(const char *owner, uid_t *uid, gid_t *gid, struct error *e
 	*uid = (uid_t)-1;
 	*gid = (gid_t)-1;
 	if (length >= sizeof name)
-		return error_set(e, "--owner: there is no user \"%s\"", owner);
+		return error_option(e, "owner", ": there is no user \"%s\"", owner);
 	memcpy(name, owner, length);
 	name[length] = '\0';
 	if (length && user_find(name, uid, gid, e) < 0)

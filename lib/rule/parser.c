@@ -181,18 +181,18 @@ static void settle(struct reading *r, struct rule *rule, const struct word *kind
 		fault(r, kind, &e);
 	}
 	if (rule->own.to && rule->command.count) {
-		error_set(&e, "--to: the rule has a command of its own");
+		error_option(&e, "to", ": the rule has a command of its own");
 		error_hint(&e, "a rule hands its events to one command only: write two rules");
 		fault_of_rule(r, kind, &e);
 	}
 	if (rule->job.each && rule->sieve.quiet_for) {
-		error_set(&e, "--each: a silence has no path");
+		error_option(&e, "each", ": a silence has no path");
 		fault_of_rule(r, kind, &e);
 	}
 	if (rule->print.format && format_check(rule->print.format, &e) < 0)
 		fault_of_rule(r, kind, &e);
 	if (rule->print.json && rule->print.format) {
-		error_set(&e, "--json and --format exclude each other");
+		error_option(&e, "json", "and --format exclude each other");
 		fault_of_rule(r, kind, &e);
 	}
 }

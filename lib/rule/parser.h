@@ -10,7 +10,9 @@
 
 #include "rule/rule.h"
 
+struct command;
 struct option;
+struct reading;
 
 /* Options that rules take over unless they say otherwise: `set`, or given beside -e and -f. */
 struct defaults {
@@ -41,6 +43,13 @@ int rules_parse_text(struct rules *rules, const struct script *script,
 
 /* Gives every rule a name and checks that names are unique. Returns 0 or -1 as above. */
 int rules_finish(struct rules *rules);
+
+/*
+ * For parse_text.c: reads the words (reading.h) as one rule and keeps it; takes over `name` and
+ * what `command` owns. Returns 0, or -1 with diagnostics.
+ */
+int read_rule(struct reading *r, size_t kind, char *name, struct command *command,
+	      const struct defaults *defaults);
 
 /* The kind, or one of `tools` (may be NULL), that a mistyped word may have meant; or NULL. */
 const char *kind_near(const char *word, const char *const *tools);

@@ -31,7 +31,7 @@ int format_check(const char *format, struct error *e)
 		if (*f != '%')
 			continue;
 		if (!f[1] || !strchr("esSrktTno%", f[1])) {
-			error_set(e, "--format: there is no %%%.1s", f + 1);
+			error_option(e, "format", ": there is no %%%.1s", f + 1);
 			error_hint(
 			    e, "%%e event, %%s subject, %%S all, %%r rule, %%k kind, %%t and %%T "
 			       "time, %%n count, %%o old path, %%%%");

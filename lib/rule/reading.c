@@ -159,15 +159,6 @@ void read_option(struct reading *r, size_t *i)
 	} while (word->text[o.length]);
 }
 
-/* Is `name` ("--match") what an error begins with? */
-static bool error_names(const struct error *e, const char *name)
-{
-	size_t n = strlen(name);
-
-	return strncmp(e->what, "--", 2) == 0 && strncmp(e->what + 2, name, n) == 0 &&
-	       (e->what[n + 2] == ':' || e->what[n + 2] == ' ');
-}
-
 /* Reads the option word at *i, of a cluster of letters the last; *i moves to its last word. */
 static void skip_option(const struct reading *r, size_t *i, struct written_option *o)
 {
@@ -194,7 +185,7 @@ static bool next_option(const struct reading *r, size_t *i, struct written_optio
 	return false;
 }
 
-/* Where the option stands that the error begins with: its last word; else the kind's. */
+/* Where the option at fault stands: its last word; else the kind's. */
 static size_t offset_of_rule(const struct reading *r, const struct word *kind,
 			     const struct error *e)
 {
@@ -203,7 +194,7 @@ static size_t offset_of_rule(const struct reading *r, const struct word *kind,
 	struct written_option o;
 
 	for (size_t i = 0; next_option(r, &i, &o); i++) {
-		if (!error_names(e, o.option->name))
+		if (!e->option || strcmp(e->option, o.option->name) != 0)
 			continue;
 		at = &r->words[i];
 		column = e->column + (o.inline_value ? (int)(o.inline_value - at->text) : 0);

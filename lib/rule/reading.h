@@ -54,11 +54,4 @@ void apply_defaults(struct reading *r, const struct defaults *d);
 /* The first word that is neither an option nor an option's value; `count` when there is none. */
 size_t find_kind(const struct reading *r);
 
-/*
- * Reads the words as one rule and keeps it; takes over `name` and what `command` owns.
- * Returns 0, or -1 with diagnostics.
- */
-int read_rule(struct reading *r, size_t kind, char *name, struct command *command,
-	      const struct defaults *defaults);
-
 #endif

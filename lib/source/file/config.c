@@ -183,9 +183,9 @@ static int check_together(const struct file_config *c, struct error *e)
 	if (!c->fanotify)
 		return 0;
 	if (c->poll)
-		return error_set(e, "--fanotify and --poll exclude each other");
+		return error_option(e, "fanotify", "and --poll exclude each other");
 	if (c->follow)
-		return error_set(e, "--fanotify does not --follow links");
+		return error_option(e, "fanotify", "does not --follow links");
 	return 0;
 }
 
@@ -261,8 +261,10 @@ int file_read_paths(const struct file_config *c, struct text_list *listed, struc
 	       ((n = read(fd, b.data + b.length, 65536)) > 0 || (n < 0 && errno == EINTR)))
 		b.length += n > 0 ? (size_t)n : 0;
 	if (fd < 0 || n < 0 || b.failed ||
-	    list_paths(listed, b.data ? b.data : (char[]){0}, b.length, c->nul ? '\0' : '\n') < 0)
+	    list_paths(listed, b.data ? b.data : (char[]){0}, b.length, c->nul ? '\0' : '\n') < 0) {
 		result = error_errno(e, "--paths-from %s", c->paths_from);
+		e->option = "paths-from";
+	}
 	if (!standard)
 		fd_close(&fd);
 	buf_free(&b);

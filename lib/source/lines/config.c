@@ -25,7 +25,7 @@ struct match *lines_compile(const struct lines_config *c, struct error *e)
 	if (m)
 		return m;
 	why = *e;
-	error_set(e, "--match: \"%s\": %s", c->match, why.what);
+	error_option(e, "match", ": \"%s\": %s", c->match, why.what);
 	error_hint(e, "%s", why.hint);
 	e->column = why.column;
 	return NULL;
@@ -36,8 +36,8 @@ static int check_match(const struct lines_config *c, struct error *e)
 	struct match *m;
 
 	if (!c->match)
-		return c->invert        ? error_set(e, "--invert needs --match")
-		       : c->ignore_case ? error_set(e, "--ignore-case needs --match")
+		return c->invert        ? error_option(e, "invert", "needs --match")
+		       : c->ignore_case ? error_option(e, "ignore-case", "needs --match")
 					: 0;
 	m = lines_compile(c, e);
 	match_free(m);
@@ -71,16 +71,16 @@ static int check_of(const struct lines_config *c, size_t n, struct error *e)
 	if (!c->of)
 		return 0;
 	if (!c->of[strspn(c->of, " \t\n")])
-		return error_set(e, "--of: an empty command");
+		return error_option(e, "of", ": an empty command");
 	if (n > 0) {
-		error_set(e, "--of COMMAND is read instead of a PATH");
+		error_option(e, "of", "COMMAND is read instead of a PATH");
 		error_hint(e, "a second rule may read the other");
 		return error_at(e, 0, 0);
 	}
 	if (!c->follow)
 		return 0;
-	error_set(e,
-		  "--follow has no effect with --of: the output of a command is read to its end");
+	error_option(e, "follow",
+		     "has no effect with --of: the output of a command is read to its end");
 	return error_hint(e, "--restart always starts the command again then");
 }
 
@@ -91,7 +91,7 @@ int lines_arguments(void *config, char *const *words, size_t n, struct error *e)
 	if (check_match(c, e) < 0 || check_of(c, n, e) < 0)
 		return -1;
 	if (!c->max_line)
-		return error_set(e, "--max-line must be more than nothing");
+		return error_option(e, "max-line", "must be more than nothing");
 	for (size_t i = 0; i < n; i++) {
 		if (check_input(words[i], e) < 0)
 			return error_at(e, (int)i, e->column);

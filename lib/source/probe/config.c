@@ -120,14 +120,14 @@ int probe_config_arguments(void *config, char *const *words, size_t n, struct er
 	struct probe_config *c = config;
 
 	if (!c->interval || !c->timeout)
-		return error_set(e, "--%s must be more than nothing",
-				 c->interval ? "timeout" : "interval");
+		return error_option(e, c->interval ? "timeout" : "interval",
+				    "must be more than nothing");
 	if (n == 0 && !c->of) {
 		error_set(e, "probe needs ENDPOINT...");
 		return error_hint(e, "for example: evwatch probe db:5432 --once --within 60s");
 	}
 	if (n > 0 && c->of) {
-		error_set(e, "--of COMMAND is probed instead of an endpoint");
+		error_option(e, "of", "COMMAND is probed instead of an endpoint");
 		return error_at(e, 0, 0);
 	}
 	c->targets = calloc(n ? n : 1, sizeof *c->targets);

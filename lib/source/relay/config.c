@@ -142,7 +142,7 @@ int relay_config_arguments(void *config, char *const *words, size_t n, struct er
 	}
 	c->datagrams = is_udp(&c->targets[0]);
 	if (c->datagrams && (c->proxy_accept || c->proxy_send))
-		return error_set(e, "--proxy is for streams: a datagram has no beginning");
+		return error_option(e, "proxy", "is for streams: a datagram has no beginning");
 	return 0;
 }
 
