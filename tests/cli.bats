@@ -46,6 +46,14 @@ load helper
   grep -q 'no kind, tool or topic "nonsense"' <<<"$output"
 }
 
+@test "help lists every kind and tool by what it is for" {
+  run_ev help
+  [ "$status" = 0 ] && [ "${#lines[@]}" -le 40 ]
+  for word in $("$EV" --help | sed -n '/^Kinds/,/^$/s/^  \([a-z]*\) .*/\1/p; s/^Tools://p'); do
+    [ "$word" = help ] || grep -q "^  .*[a-z].* $word\( \|$\)" <<<"$output" || { echo "$word is missing"; return 1; }
+  done
+}
+
 @test "every tool tells its use; help is found among other letters and is no value" {
   for tool in check next backends status help; do
     run_ev "$tool" --help

@@ -133,7 +133,7 @@ int tool_help(int argc, char **argv)
 	const char *near;
 
 	if (argc < 2) {
-		help_print();
+		help_print_tasks();
 		return 0;
 	}
 	topic = topic_find(argv[1]);

@@ -19,4 +19,7 @@ void help_print_options(const struct source_type *type);
 
 void version_print(void);
 
+/* Kinds and tools by what one wants to do. */
+void help_print_tasks(void);
+
 #endif
