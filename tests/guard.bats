@@ -129,16 +129,30 @@ for v in range(2000): libc.sigqueue(int(sys.argv[1]), signal.SIGRTMIN + 1, ctype
   [ "$STATUS" = 143 ]
 }
 
+# How often a process has slept and woken up.
+switches() { sed -n 's/^voluntary_ctxt_switches:[[:space:]]*//p' "/proc/$1/status"; }
+
 @test "the guardian does not wake up while nothing is asked of it" {
   start every 5ms -- true
-  switches() { sed -n 's/^voluntary_ctxt_switches:[[:space:]]*//p' "/proc/$P/status"; }
   local before
-  before=$(switches)
+  before=$(switches "$P")
   start_count() { awk '{ print $3 }' "/proc/$(loop_pid)/schedstat"; }
   local turns
   turns=$(start_count)
   until_ok "[ \$(start_count) -gt $((turns + 100)) ]"
-  [ "$(switches)" = "$before" ]
+  [ "$(switches "$P")" = "$before" ]
+}
+
+@test "nothing wakes evwatch up while nothing happens" {
+  mkdir src
+  start --control ctl -e 'e: every 1h -- true' -e 'f: file src -- true' -e 'l: listen 127.0.0.1:0 -- cat' -e 'n: lines log --follow'
+  local loop before
+  loop=$(loop_pid)
+  # What follows the start, such as a second look, is over after a while.
+  still() { before=$(switches "$1"); command sleep 0.5; [ "$(switches "$1")" = "$before" ]; }
+  until_ok 'still $loop'
+  command sleep 2
+  [ "$(switches "$loop")" = "$before" ]
 }
 
 @test "a command that stops the guardian does not outlive the loop" {

@@ -218,6 +218,29 @@ R
   until_ok '[ -e every2 ]'
 }
 
+@test "a rule that is called otherwise after a reload has that name in tags and in the ready file" {
+  mkfifo in
+  rules <<'R'
+listen 127.0.0.1:0 -- true
+lines in --tag -- echo one; until [ -e go ]; do sleep 0.01; done; echo two
+R
+  start --control ctl -f r.rules
+  port=$(port listen1)
+  echo >in &
+  until_ok 'grep -q "^lines1: one" out'
+  rules <<'R'
+lines other --follow
+listen 127.0.0.1:0 -- echo new
+listen 127.0.0.1:0 -- true
+lines in --tag -- echo one; until [ -e go ]; do sleep 0.01; done; echo two
+R
+  "$EV" reload
+  touch go
+  until_ok 'grep -q "^lines2: two" out'
+  [ "$(port listen2)" = "$port" ]
+  [ "$(port listen1)" != "$port" ]
+}
+
 @test "a rule for HUP or TERM that comes with a reload takes the signal, and gives it back" {
   rules <<<'a: every 1h'
   start --control ctl -f r.rules

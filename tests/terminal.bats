@@ -213,3 +213,29 @@ start_rules() {
   [ -z "$(sgr raw1 | grep -vx '[0127]')" ]
   ! grep -aqP '\x1b\[[0-9;]*[34]8;' raw raw1
 }
+
+@test "a terminal that goes away ends evwatch with its commands, with -f too" {
+  echo 'r: run -- echo $$ >pid; exec sleep 1000' >r.rules
+  keys '"$EV" --ready-file ready -f r.rules' Enter
+  until_ok '[ -e ready ] && [ -s pid ]'
+  local ev
+  ev=$(pgrep -P "$(tmux -S "$SOCKET" display-message -p '#{pane_pid}')")
+  tmux -S "$SOCKET" kill-session
+  until_ok '! kill -0 $ev 2>/dev/null && ! kill -0 $(cat pid) 2>/dev/null'
+}
+
+# Its voluntary switches: it has slept and woken up that often.
+switches() { sed -n 's/^voluntary_ctxt_switches:[[:space:]]*//p' "/proc/$1/status"; }
+
+@test "idle, the status line wakes evwatch up once a second at most" {
+  keys '"$EV" --ready-file ready every 1h -- true' Enter
+  shows '| 1 rule armed'
+  local loop before began
+  loop=$(pgrep -f -- '--ready-file ready every 1h' | tail -n 1)
+  before=$(switches "$loop")
+  began=$(date +%s%N)
+  until_ok '[ $(switches $loop) -ge $((before + 3)) ]'
+  # Three wake-ups are two whole seconds at least; each may be a switch more, for the terminal.
+  [ $(($(date +%s%N) - began)) -ge 1000000000 ]
+  keys C-c
+}

@@ -222,7 +222,7 @@ static void on_source_bound(struct source *s, const char *endpoint)
 {
 	struct armed_rule *a = s->owner;
 
-	buf_printf(&a->bound, "%s %s\n", s->rule, endpoint);
+	buf_printf(&a->bound, "%s\n", endpoint);
 }
 
 static bool on_source_write(struct source *s, const char *bytes, size_t length)

@@ -169,6 +169,21 @@ void engine_close(struct engine *e)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
+/* The end of the first of these lines, with their line ends; NULL: there is none. */
+static const char *line_end(const char *lines)
+{
+	return lines && *lines ? strchr(lines, '\n') : NULL;
+}
+
+/* A line RULE ENDPOINT for each bound address. */
+static void add_bound(struct buf *out, const struct armed_rule *a)
+{
+	const char *end;
+
+	for (const char *at = a->bound.data; (end = line_end(at)); at = end + 1)
+		buf_printf(out, "%s %.*s\n", a->rule->name, (int)(end - at), at);
+}
+
 int engine_write_ready_file(const struct engine *e)
 {
 	struct buf ready = {0};
@@ -178,8 +193,8 @@ int engine_write_ready_file(const struct engine *e)
 	if (!e->config->ready_file)
 		return 0;
 	for (size_t i = 0; i < e->n_rules; i++)
-		if (e->rules[i]->bound.length && !e->rules[i]->retired)
-			buf_add(&ready, e->rules[i]->bound.data, e->rules[i]->bound.length);
+		if (!e->rules[i]->retired)
+			add_bound(&ready, e->rules[i]);
 	if (ready.failed)
 		result = error_set(&error, "cannot write %s: out of memory", e->config->ready_file);
 	else
@@ -198,11 +213,12 @@ int engine_write_ready_file(const struct engine *e)
 static void tell_rule(const struct armed_rule *a)
 {
 	struct buf b = {0};
+	const char *end;
 
 	rule_describe(a->rule, &b);
-	for (const char *at = a->bound.data; at && *at; at = strchr(at, '\n') + 1)
+	for (const char *at = a->bound.data; (end = line_end(at)); at = end + 1)
 		buf_printf(&b, "%s%.*s", at == a->bound.data ? "; listens on " : ", ",
-			   (int)(strchr(at, '\n') - strchr(at, ' ') - 1), strchr(at, ' ') + 1);
+			   (int)(end - at), at);
 	if (log_wants(LOG_INFO)) {
 		log_info(NULL, "%s", b.data ? b.data : "");
 	} else {

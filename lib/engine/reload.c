@@ -243,9 +243,13 @@ static void rename_kept(struct reload *r)
 {
 	for (size_t i = 0; i < r->count; i++) {
 		const char *name = r->generation->rules->items[i]->name;
+		struct armed_rule *a = r->rules[i];
 
-		if (!is_new(r, r->rules[i]) && strcmp(r->rules[i]->rule->name, name) != 0)
-			rule_rename((struct rule *)r->rules[i]->rule, name);
+		if (is_new(r, a) || strcmp(a->rule->name, name) == 0)
+			continue;
+		rule_rename((struct rule *)a->rule, name);
+		if (a->job)
+			job_renamed(a->job);
 	}
 }
 

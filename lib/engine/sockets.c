@@ -35,7 +35,6 @@ static int pass_on(struct armed_rule *a, const struct listener *l, int i, const 
 	if (names->length)
 		buf_add_char(names, ':');
 	buf_add(names, name, length);
-	buf_printf(&a->bound, "%s ", a->rule->name);
 	listener_add_bound(&a->bound, l, i);
 	buf_add_char(&a->bound, '\n');
 	return let_block(l->fds[i]);

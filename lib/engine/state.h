@@ -54,7 +54,7 @@ struct armed_rule {
 	uint64_t before_events;
 	struct generation *generation; /* that `rule` is of */
 	struct armed_rule *successor; /* its command starts when this one's has ended; NULL: none */
-	struct buf bound;             /* its lines in the ready file */
+	struct buf bound;             /* its endpoints, a line each, as in the ready file */
 	bool open;                    /* the source was opened and not closed yet */
 	bool source_ended;
 	bool job_ended; /* --runs: its command will not run again */

@@ -326,6 +326,11 @@ void job_reopen_output(struct job *j)
 			  j->of_runs.output.path, strerror(errno));
 }
 
+void job_renamed(struct job *j)
+{
+	output_plan_renamed(&j->of_runs.output);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 void job_stop(struct job *j)

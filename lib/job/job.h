@@ -108,6 +108,8 @@ void job_kill(struct job *j);
 
 /* Opens the file of --output anew, as after a rotation; what fails is logged. */
 void job_reopen_output(struct job *j);
+/* Its rule has another name now, at the same place in memory. */
+void job_renamed(struct job *j);
 
 /* The job must be idle. */
 void job_free(struct job *j);

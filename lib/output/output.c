@@ -100,6 +100,18 @@ static int open_target(struct output_plan *p, const char *path, struct error *e)
 	return p->file_sink ? 0 : error_errno(e, "--output %s", path);
 }
 
+void output_plan_renamed(struct output_plan *p)
+{
+	for (int i = 0; i < 2; i++) {
+		char *anew = make_prefix(p, p->rule, p->way == OUTPUT_FILE ? p->file : i + 1);
+
+		if (!anew)
+			continue; /* out of memory: the old one goes on */
+		free(p->prefixes[i]);
+		p->prefixes[i] = anew;
+	}
+}
+
 int output_plan_open(struct output_plan *p, struct reactor *r, const struct output_config *c,
 		     const char *rule, struct sink *out, struct sink *err, struct error *e)
 {
@@ -169,7 +181,7 @@ static int open_stream(struct output *o, int which, int *fd)
 	    .list = &p->streams,
 	    .rule = p->rule,
 	    .sink = capture ? NULL : p->sinks[which],
-	    .prefix = capture ? "" : p->prefixes[which],
+	    .prefix = capture ? NULL : &p->prefixes[which],
 	    .held = capture || p->way == OUTPUT_GROUP,
 	};
 

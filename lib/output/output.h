@@ -44,6 +44,8 @@ struct output_plan {
 int output_plan_open(struct output_plan *p, struct reactor *r, const struct output_config *c,
 		     const char *rule, struct sink *out, struct sink *err, struct error *e);
 void output_plan_close(struct output_plan *p);
+/* The text of `rule` is another now. */
+void output_plan_renamed(struct output_plan *p);
 /* Opens OUTPUT_FILE anew (it was rotated away). -1 with errno: it goes on in the old one. */
 int output_plan_reopen(struct output_plan *p);
 

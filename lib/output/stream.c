@@ -62,10 +62,15 @@ static void add_part(struct stream *s, struct buf *out)
 	}
 }
 
+static const char *prefix_of(const struct stream *s)
+{
+	return s->setup.prefix ? *s->setup.prefix : "";
+}
+
 /* `length` bytes end a line; they may be none. */
 static void add_line(struct stream *s, struct buf *out, const char *bytes, size_t length)
 {
-	buf_add_text(out, s->setup.prefix);
+	buf_add_text(out, prefix_of(s));
 	add_part(s, out);
 	buf_add(out, bytes, length);
 }
@@ -78,7 +83,7 @@ static void end_part(struct stream *s)
 	if (!spool_length(&s->part))
 		return;
 	add_line(s, &out, "", 0);
-	if (*s->setup.prefix)
+	if (*prefix_of(s))
 		buf_add_char(&out, '\n');
 	write_out(s, &out);
 	buf_free(&out);
@@ -130,7 +135,7 @@ static void hand_on_held(struct stream *s, bool by_lines)
 
 	s->held = false;
 	while ((bytes = spool_peek(&s->spool, &length)) && length) {
-		if (*s->setup.prefix || by_lines)
+		if (*prefix_of(s) || by_lines)
 			hand_on_lines(s, bytes, length);
 		else if (s->setup.sink)
 			sink_write(s->setup.sink, bytes, length);

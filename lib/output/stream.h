@@ -30,10 +30,10 @@ enum { CAPTURED = 65536 }; /* the largest datagram that a reply can be */
 
 struct stream_setup {
 	struct reactor *reactor;
-	struct link *list;  /* of all streams that still have a writer */
-	struct sink *sink;  /* NULL: it is captured */
-	const char *rule;   /* for the log */
-	const char *prefix; /* before each line; outlives the stream */
+	struct link *list;   /* of all streams that still have a writer */
+	struct sink *sink;   /* NULL: it is captured */
+	const char *rule;    /* for the log */
+	char *const *prefix; /* before each line; may become another; NULL: none */
 	bool held;
 };
 
