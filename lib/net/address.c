@@ -6,11 +6,10 @@
  */
 #include "net/endpoint.h"
 
-#include "base/buf.h"
-
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -169,78 +168,84 @@ void address_unmap(struct address *a)
 	address_v4(a, &ip, ntohs(a->v6.sin6_port));
 }
 
-static void v6_add(struct buf *out, const struct sockaddr_in6 *v6)
+uint32_t address_port(const struct address *a)
 {
-	char text[INET6_ADDRSTRLEN], zone[IF_NAMESIZE];
-
-	if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-		inet_ntop(AF_INET, v6->sin6_addr.s6_addr + 12, text, sizeof text);
-	else
-		inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
-	buf_add_text(out, text);
-	if (!v6->sin6_scope_id)
-		return;
-	if (if_indextoname(v6->sin6_scope_id, zone))
-		buf_printf(out, "%%%s", zone);
-	else
-		buf_printf(out, "%%%u", v6->sin6_scope_id);
+	switch (a->any.sa_family) {
+	case AF_INET:
+		return ntohs(a->v4.sin_port);
+	case AF_INET6:
+		return ntohs(a->v6.sin6_port);
+	case AF_VSOCK:
+		return a->vsock.port;
+	default:
+		return 0;
+	}
 }
 
-/* The path, `@name` for an abstract one, nothing for a socket without a name (a client's). */
-static void unix_path_add(struct buf *out, const struct address *a)
+/* ---- as text --------------------------------------------------------------------------------- */
+
+static void v6_write(struct address_text *out, const struct sockaddr_in6 *v6)
 {
+	char ip[INET6_ADDRSTRLEN], zone[IF_NAMESIZE];
+
+	inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof ip);
+	if (!v6->sin6_scope_id)
+		strcpy(out->text, ip);
+	else if (if_indextoname(v6->sin6_scope_id, zone))
+		snprintf(out->text, sizeof out->text, "%s%%%s", ip, zone);
+	else
+		snprintf(out->text, sizeof out->text, "%s%%%u", ip, v6->sin6_scope_id);
+}
+
+/*
+ * The path, `@name` for an abstract one, nothing for a socket without a name (a client's). A NUL
+ * within a name is written @ too, as in /proc/net/unix.
+ */
+static void path_write(struct address_text *out, const struct address *a)
+{
+	const char *path = a->un.sun_path;
 	size_t n = a->length > UNIX_PATH_OFFSET ? a->length - UNIX_PATH_OFFSET : 0;
 
 	if (n > sizeof a->un.sun_path)
 		n = sizeof a->un.sun_path;
-	if (n && a->un.sun_path[0] == '\0') {
-		buf_add_char(out, '@');
-		buf_add(out, a->un.sun_path + 1, n - 1);
-	} else {
-		buf_add(out, a->un.sun_path, strnlen(a->un.sun_path, n));
-	}
+	if (n && *path)
+		n = strnlen(path, n);
+	for (size_t i = 0; i < n; i++)
+		out->text[i] = (char)(path[i] ? path[i] : '@');
+	out->text[n] = '\0';
 }
 
-uint32_t address_add_host(struct buf *out, const struct address *a)
+struct address_text address_host(const struct address *a)
 {
-	char text[INET_ADDRSTRLEN];
+	struct address plain = *a;
+	struct address_text out = {"?"};
 
-	switch (a->any.sa_family) {
-	case AF_INET:
-		buf_add_text(out, inet_ntop(AF_INET, &a->v4.sin_addr, text, sizeof text));
-		return ntohs(a->v4.sin_port);
-	case AF_INET6:
-		v6_add(out, &a->v6);
-		return ntohs(a->v6.sin6_port);
-	case AF_UNIX:
-		unix_path_add(out, a);
-		return 0;
-	case AF_VSOCK:
-		if (a->vsock.cid == UINT32_MAX)
-			buf_add_char(out, '*');
-		else
-			buf_printf(out, "%u", a->vsock.cid);
-		return a->vsock.port;
-	default:
-		buf_add_char(out, '?');
-		return 0;
-	}
+	address_unmap(&plain);
+	if (plain.any.sa_family == AF_INET)
+		inet_ntop(AF_INET, &plain.v4.sin_addr, out.text, sizeof out.text);
+	else if (plain.any.sa_family == AF_INET6)
+		v6_write(&out, &plain.v6);
+	else if (plain.any.sa_family == AF_UNIX)
+		path_write(&out, &plain);
+	else if (plain.any.sa_family == AF_VSOCK && plain.vsock.cid == UINT32_MAX)
+		strcpy(out.text, "*");
+	else if (plain.any.sa_family == AF_VSOCK)
+		snprintf(out.text, sizeof out.text, "%u", plain.vsock.cid);
+	return out;
 }
 
-void address_add(struct buf *out, const struct address *a)
+struct address_text address_text(const struct address *a)
 {
-	bool bracket = a->any.sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr);
-	uint32_t port;
+	struct address_text host = address_host(a), out = host;
+	sa_family_t family = a->any.sa_family;
 
-	if (a->any.sa_family == AF_UNIX)
-		buf_add_text(out, "unix:");
-	if (a->any.sa_family == AF_VSOCK)
-		buf_add_text(out, "vsock:");
-	if (bracket)
-		buf_add_char(out, '[');
-	port = address_add_host(out, a);
-	if (bracket)
-		buf_add_char(out, ']');
-	if (address_is_ip(a) || a->any.sa_family == AF_VSOCK)
-		buf_printf(out, ":%u", port);
+	if (family == AF_UNIX)
+		snprintf(out.text, sizeof out.text, "unix:%.108s", host.text);
+	else if (family == AF_VSOCK)
+		snprintf(out.text, sizeof out.text, "vsock:%.10s:%u", host.text, address_port(a));
+	else if (address_is_ip(a))
+		snprintf(out.text, sizeof out.text,
+			 strchr(host.text, ':') ? "[%.80s]:%u" : "%.80s:%u", host.text,
+			 address_port(a));
+	return out;
 }

@@ -97,5 +97,5 @@ void listener_add_bound(struct buf *out, const struct listener *l, int i)
 		return;
 	if (l->datagram[i] && address_is_ip(a))
 		buf_add_text(out, "udp:");
-	address_add(out, a);
+	buf_add_text(out, address_text(a).text);
 }

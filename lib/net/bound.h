@@ -9,6 +9,8 @@
 
 enum { LISTENER_MOST = 4, BACKLOG_DEFAULT = 4096 };
 
+struct buf;
+
 struct listen_config {
 	int backlog; /* 0: BACKLOG_DEFAULT (the kernel cuts it to net.core.somaxconn) */
 	bool reuseport;

@@ -263,9 +263,8 @@ static const struct scheme {
     {"systemd:", ENDPOINT_SYSTEMD, systemd_parse},
 };
 
-int endpoint_parse(struct endpoint *ep, const char *word, struct error *e)
+static int word_parse(struct endpoint *ep, const char *word, struct error *e)
 {
-	*ep = (struct endpoint){.kind = ENDPOINT_TCP, .fd = -1};
 	if (!*word)
 		return error_set(e, "an endpoint is missing (as in 7000, HOST:80, unix:/run/x)");
 	for (size_t i = 0; i < ARRAY_LENGTH(schemes); i++) {
@@ -277,21 +276,6 @@ int endpoint_parse(struct endpoint *ep, const char *word, struct error *e)
 		}
 	}
 	return internet_parse(ep, word, word, e);
-}
-
-void endpoint_release(struct endpoint *ep)
-{
-	free(ep->host);
-	free(ep->path);
-	ep->host = ep->path = NULL;
-}
-
-bool endpoints_include(const struct endpoint *all, size_t n, int kinds)
-{
-	for (size_t i = 0; i < n; i++)
-		if (kinds & 1 << all[i].kind)
-			return true;
-	return false;
 }
 
 static void vsock_add(struct buf *out, uint32_t cid, uint32_t port)
@@ -307,7 +291,7 @@ static void vsock_add(struct buf *out, uint32_t cid, uint32_t port)
 		buf_printf(out, "%u", port);
 }
 
-void endpoint_add(struct buf *out, const struct endpoint *ep)
+static void word_add(struct buf *out, const struct endpoint *ep)
 {
 	switch (ep->kind) {
 	case ENDPOINT_UNIX:
@@ -333,6 +317,37 @@ void endpoint_add(struct buf *out, const struct endpoint *ep)
 	buf_printf(out, "%u", ep->port);
 }
 
+int endpoint_parse(struct endpoint *ep, const char *word, struct error *e)
+{
+	struct buf canonical = {0};
+
+	*ep = (struct endpoint){.kind = ENDPOINT_TCP, .fd = -1};
+	if (word_parse(ep, word, e) < 0)
+		return -1;
+	word_add(&canonical, ep);
+	ep->word = buf_take(&canonical);
+	if (ep->word)
+		return 0;
+	endpoint_release(ep);
+	return error_errno(e, "out of memory");
+}
+
+void endpoint_release(struct endpoint *ep)
+{
+	free(ep->host);
+	free(ep->path);
+	free(ep->word);
+	ep->host = ep->path = ep->word = NULL;
+}
+
+bool endpoints_include(const struct endpoint *all, size_t n, int kinds)
+{
+	for (size_t i = 0; i < n; i++)
+		if (kinds & 1 << all[i].kind)
+			return true;
+	return false;
+}
+
 int endpoint_check_target(const struct endpoint *ep, const char *word, struct error *e)
 {
 	if (ep->kind == ENDPOINT_FD || ep->kind == ENDPOINT_SYSTEMD)
@@ -348,14 +363,5 @@ int endpoint_check_target(const struct endpoint *ep, const char *word, struct er
 
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b)
 {
-	struct buf left = {0}, right = {0};
-	bool same;
-
-	endpoint_add(&left, a);
-	endpoint_add(&right, b);
-	same = a->kind == b->kind && !left.failed && !right.failed && left.data && right.data &&
-	       strcmp(left.data, right.data) == 0;
-	buf_free(&left);
-	buf_free(&right);
-	return same;
+	return strcmp(a->word, b->word) == 0;
 }

@@ -15,7 +15,6 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
-struct buf;
 struct error;
 
 enum endpoint_kind {
@@ -40,6 +39,8 @@ struct endpoint {
 	uint16_t port;            /* host order; 0: the listener picks a free one */
 	uint32_t cid, vsock_port; /* each UINT32_MAX: any */
 	int fd;                   /* ENDPOINT_FD */
+	char *word; /* owned: the endpoint as a word, always the same for the same one; NULL where
+		       it was not parsed */
 };
 
 /* Reads an endpoint word. -1 with `e`, e->column at the fault. Nothing is allocated then. */
@@ -48,9 +49,6 @@ void endpoint_release(struct endpoint *ep);
 
 /* Is the kind of one of these `n` in the set? */
 bool endpoints_include(const struct endpoint *all, size_t n, int kinds);
-
-/* Appends the word that endpoint_parse would read back. */
-void endpoint_add(struct buf *out, const struct endpoint *ep);
 
 /* struct sockaddr_vm of <linux/vm_sockets.h>, which musl's include path does not have. */
 struct address_vsock {
@@ -97,10 +95,19 @@ bool address_is_ip(const struct address *a);
 /* Turns ::ffff:1.2.3.4, as dual-stack sockets tell it, into the IPv4 address that it is. */
 void address_unmap(struct address *a);
 
-/* Appends `1.2.3.4:80`, `[::1]:80`, `unix:/path`: an endpoint word. */
-void address_add(struct buf *out, const struct address *a);
+/* Its port, in host order; 0: it has none. */
+uint32_t address_port(const struct address *a);
 
-/* Appends the address without its port; returns the port (0 where there is none). */
-uint32_t address_add_host(struct buf *out, const struct address *a);
+/* Long enough for each: a Unix path has 108 bytes. A value, so that a call can stand where a text
+ * does. */
+struct address_text {
+	char text[128];
+};
+
+/* `1.2.3.4:80`, `[::1]:80`, `unix:/path`: an endpoint word. */
+struct address_text address_text(const struct address *a);
+
+/* The address without its port. */
+struct address_text address_host(const struct address *a);
 
 #endif

@@ -6,7 +6,6 @@
  */
 #include "net/listener_ip.h"
 
-#include "base/buf.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "net/holder.h"
@@ -111,15 +110,10 @@ static void hint_holder(struct error *e, const struct address *a, bool datagram,
 static void explain(struct error *e, const struct binding *b)
 {
 	struct address a = b->all[b->failed];
-	struct buf name = {0};
 	int why = errno;
-	unsigned port = address_is_ip(&a) ? ntohs(*port_field(&a)) : 0;
+	unsigned port = address_is_ip(&a) ? address_port(&a) : 0;
 
-	address_add(&name, &a);
-	errno = why;
-	error_errno(e, "cannot listen on %s%s", b->datagram ? "udp:" : "",
-		    name.data ? name.data : "?");
-	buf_free(&name);
+	error_errno(e, "cannot listen on %s%s", b->datagram ? "udp:" : "", address_text(&a).text);
 	if (why == EADDRINUSE)
 		hint_holder(e, &a, b->datagram, port);
 	else if ((why == EACCES || why == EPERM) && port && port < 1024)

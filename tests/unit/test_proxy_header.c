@@ -34,9 +34,9 @@ static const char *told(void)
 		return last == PROXY_PARTIAL ? "partial" : "wrong";
 	if (!header.told)
 		return "not told";
-	address_add(&b, &header.source);
+	buf_add_text(&b, address_text(&header.source).text);
 	buf_add_text(&b, " > ");
-	address_add(&b, &header.destination);
+	buf_add_text(&b, address_text(&header.destination).text);
 	snprintf(text, sizeof text, "%s", b.data);
 	buf_free(&b);
 	return text;

@@ -53,14 +53,10 @@ static void add_fact(struct facts *t, const char *name, const char *value)
 
 static void host_text(const struct address *a, char host[HOST_TEXT], char port[PORT_TEXT])
 {
-	struct buf b = {0};
-	uint32_t number = address_add_host(&b, a);
-
-	snprintf(host, HOST_TEXT, "%s", b.data ? b.data : "");
+	snprintf(host, HOST_TEXT, "%s", address_host(a).text);
 	*port = '\0';
 	if (a->any.sa_family != AF_UNIX)
-		snprintf(port, PORT_TEXT, "%u", (unsigned)number);
-	buf_free(&b);
+		snprintf(port, PORT_TEXT, "%u", (unsigned)address_port(a));
 }
 
 static void add_ports(struct facts *t)
@@ -184,16 +180,13 @@ void on_accepted(void *owner, int fd, const struct address *remote)
 	struct listen_source *s = owner;
 	struct connection *c = calloc(1, sizeof *c);
 	const char *why;
-	struct buf name = {0};
 
-	address_add(&name, remote);
-	why = c && name.data ? refusal(s, remote, &c->peer) : "out of memory";
+	why = c ? refusal(s, remote, &c->peer) : "out of memory";
 	if (why) {
-		log_info(s->base.rule, "%s is refused: %s", name.data ? name.data : "a peer", why);
+		log_info(s->base.rule, "%s is refused: %s", address_text(remote).text, why);
 		shutdown(fd, SHUT_RDWR);
 		close(fd);
 		free(c);
-		buf_free(&name);
 		return;
 	}
 	name_ends(c, fd, remote);
@@ -205,8 +198,7 @@ void on_accepted(void *owner, int fd, const struct address *remote)
 	s->n_accepted++;
 	send_banner(s, fd);
 	if (s->base.has_command)
-		emit_connection(c, fd, remote, name.data);
+		emit_connection(c, fd, remote, address_text(remote).text);
 	else
 		reader_open(c, fd);
-	buf_free(&name);
 }

@@ -69,7 +69,8 @@ static void answer(struct token *t, const struct run_outcome *outcome)
 
 /* The texts of an event's details. */
 struct datagram_texts {
-	struct buf subject, remote_host, local_host;
+	struct buf subject;
+	struct address_text remote_host, local_host;
 	char remote_port[8], local_port[8], connections[24];
 };
 
@@ -93,26 +94,19 @@ static void texts_make(struct datagram_texts *t, const struct answer *a)
 	struct address local = local_of(a), remote = a->remote;
 
 	address_unmap(&remote);
-	snprintf(t->remote_port, sizeof t->remote_port, "%u",
-		 (unsigned)address_add_host(&t->remote_host, &remote));
-	snprintf(t->local_port, sizeof t->local_port, "%u",
-		 (unsigned)address_add_host(&t->local_host, &local));
+	t->remote_host = address_host(&remote);
+	t->local_host = address_host(&local);
+	snprintf(t->remote_port, sizeof t->remote_port, "%u", (unsigned)address_port(&remote));
+	snprintf(t->local_port, sizeof t->local_port, "%u", (unsigned)address_port(&local));
 	snprintf(t->connections, sizeof t->connections, "%llu",
 		 (unsigned long long)a->owner->n_connections);
-}
-
-static void texts_free(struct datagram_texts *t)
-{
-	buf_free(&t->subject);
-	buf_free(&t->remote_host);
-	buf_free(&t->local_host);
 }
 
 /* The sender for a command, whose input the datagram is; else the text of the datagram itself. */
 static void make_subject(struct buf *out, const struct answer *a, const char *bytes, size_t length)
 {
 	if (a->owner->base.has_command) {
-		address_add(out, &a->remote);
+		buf_add_text(out, address_text(&a->remote).text);
 		return;
 	}
 	buf_add(out, bytes, length);
@@ -129,8 +123,8 @@ static void emit_datagram(struct answer *a, const char *bytes, size_t length)
 	make_subject(&t.subject, a, bytes, length);
 	texts_make(&t, a);
 	const struct detail details[] = {
-	    {"EVWATCH_REMOTE_ADDR", t.remote_host.data}, {"EVWATCH_REMOTE_PORT", t.remote_port},
-	    {"EVWATCH_LOCAL_ADDR", t.local_host.data},   {"EVWATCH_LOCAL_PORT", t.local_port},
+	    {"EVWATCH_REMOTE_ADDR", t.remote_host.text}, {"EVWATCH_REMOTE_PORT", t.remote_port},
+	    {"EVWATCH_LOCAL_ADDR", t.local_host.text},   {"EVWATCH_LOCAL_PORT", t.local_port},
 	    {"EVWATCH_CONNECTIONS", t.connections},      {"PROTO", "UDP"},
 	};
 	event.subjects = (const char *const *)&t.subject.data;
@@ -144,13 +138,13 @@ static void emit_datagram(struct answer *a, const char *bytes, size_t length)
 		a->token.over = answer;
 		event.token = &a->token;
 	}
-	if (!t.subject.failed && !t.remote_host.failed && !t.local_host.failed)
+	if (!t.subject.failed)
 		s->base.host->emit(&s->base, &event, 1);
 	else
 		event.token = NULL;
 	if (!event.token)
 		answer_free(a);
-	texts_free(&t);
+	buf_free(&t.subject);
 }
 
 /* ---- receiving ------------------------------------------------------------------------------- */
@@ -159,7 +153,6 @@ static void emit_datagram(struct answer *a, const char *bytes, size_t length)
 static bool admit(struct answer *a, const struct datagram_socket *socket)
 {
 	struct address remote = a->remote;
-	struct buf name = {0};
 	const char *why;
 
 	address_unmap(&remote);
@@ -173,10 +166,8 @@ static bool admit(struct answer *a, const struct datagram_socket *socket)
 		list_append(&a->owner->answers, &a->link);
 		return true;
 	}
-	address_add(&name, &remote);
-	log_info(a->owner->base.rule, "a datagram of %s is refused: %s",
-		 name.data ? name.data : "a peer", why);
-	buf_free(&name);
+	log_info(a->owner->base.rule, "a datagram of %s is refused: %s", address_text(&remote).text,
+		 why);
 	return false;
 }
 

@@ -67,7 +67,7 @@ static void listen_describe(const void *config, struct buf *out)
 	buf_add_text(out, "each connection to");
 	for (size_t i = 0; i < c->count; i++) {
 		buf_add_text(out, i ? ", " : " ");
-		endpoint_add(out, &c->endpoints[i]);
+		buf_add_text(out, c->endpoints[i].word);
 	}
 }
 

@@ -49,7 +49,7 @@ struct listen_source {
 	bool stopped;
 };
 
-enum { HOST_TEXT = 112, PORT_TEXT = 16 }; /* bytes: the longest is a Unix path */
+enum { HOST_TEXT = sizeof(struct address_text), PORT_TEXT = 16 }; /* bytes */
 
 /* A connection that was accepted and is not over. */
 struct connection {

@@ -162,12 +162,12 @@ void relay_config_describe(const void *config, struct buf *out)
 	const struct relay_config *c = config;
 
 	buf_add_text(out, c->datagrams ? "each client's datagrams to " : "each connection to ");
-	endpoint_add(out, &c->listen);
+	buf_add_text(out, c->listen.word);
 	buf_add_text(out, c->datagrams ? ", carry them to and answers from"
 				       : ", carry its bytes to and from");
 	for (size_t i = 0; i < c->n_targets; i++) {
 		buf_add_text(out, i ? " or " : " ");
-		endpoint_add(out, &c->targets[i]);
+		buf_add_text(out, c->targets[i].word);
 	}
 }
 

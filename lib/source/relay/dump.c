@@ -66,17 +66,12 @@ static void line_add(struct buf *out, uint64_t offset, const unsigned char *byte
 /* A Unix name may hold anything, and with --proxy accept the peer chooses it: it forges no line. */
 static void names_add(struct buf *out, const struct dump_place *at)
 {
-	struct buf peer = {0}, target = {0};
+	struct address_text peer = address_text(at->remote);
 
-	address_add(&peer, at->remote);
-	endpoint_add(&target, at->target);
-	escape_word(out, peer.data ? peer.data : "", peer.length);
+	escape_word(out, peer.text, strlen(peer.text));
 	buf_add_text(out, at->back ? " < " : " > ");
-	escape_word(out, target.data ? target.data : "", target.length);
+	escape_word(out, at->target->word, strlen(at->target->word));
 	buf_add_char(out, '\n');
-	out->failed |= peer.failed || target.failed;
-	buf_free(&peer);
-	buf_free(&target);
 }
 
 static void head_add(struct buf *out, const char *rule, const struct dump_place *at)

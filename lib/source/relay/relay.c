@@ -129,7 +129,6 @@ int relay_open_shared(struct relay_source *s, struct error *e)
 static int check_source(const struct relay_config *c, struct error *e)
 {
 	const struct address *from = relay_source_address(c);
-	struct buf name = {0};
 	int fd;
 
 	if (!from)
@@ -139,10 +138,8 @@ static int check_source(const struct relay_config *c, struct error *e)
 		close(fd);
 		return 0;
 	}
-	address_add_host(&name, from);
-	error_errno(e, "cannot connect from %s", name.data ? name.data : "that address");
+	error_errno(e, "cannot connect from %s", address_host(from).text);
 	error_hint(e, "--bind takes an address of this machine: ip address");
-	buf_free(&name);
 	fd_close(&fd);
 	return -1;
 }

@@ -5,10 +5,27 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "source/relay/state.h"
+#include "source/relay/workers/place.h"
 
-static const struct endpoint *target_of(const struct relay_source *s, const struct carried *c)
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/*
+ * An event of a connection as plain data, so that a worker can hand it to the loop's process.
+ * Workers parse what strangers send: the loop's process takes nothing from them but numbers, which
+ * it checks, and an address.
+ */
+struct relay_event {
+	int64_t seconds, nanoseconds; /* of the wall clock */
+	struct address remote;
+	uint32_t target;
+	uint8_t closed;
+};
+
+static const char *word_of(const struct relay_source *s, size_t target)
 {
-	return &((const struct relay_config *)s->base.config)->targets[c->target];
+	return relay_config(s)->targets[target].word;
 }
 
 /* ---- targets and clients --------------------------------------------------------------------- */
@@ -16,66 +33,84 @@ static const struct endpoint *target_of(const struct relay_source *s, const stru
 /* Without -v once, until one works again: each connection would tell the same. */
 void report_target_failed(struct relay_source *s, size_t target, const char *why, bool last)
 {
-	const struct relay_config *c = s->base.config;
-	struct buf name = {0};
-	const char *word;
+	const char *word = word_of(s, target);
 
 	s->targets.all[target].failed++;
-	endpoint_add(&name, &c->targets[target]);
-	word = name.data ? name.data : "a target";
 	if (last && !s->told_no_target)
 		log_warn(s->base.rule, "no target can be reached: %s: %s", word, why);
 	else
 		log_info(s->base.rule, "%s: %s", word, why);
 	s->told_no_target |= last;
-	buf_free(&name);
 }
 
 void report_refused(struct relay_source *s, const struct address *remote, const char *why,
 		    bool *told)
 {
 	bool loud = told && !*told;
-	struct buf name = {0};
 
 	s->counts.refused++;
 	if (loud)
 		*told = true;
-	if (!log_wants(loud ? LOG_WARN : LOG_INFO))
-		return;
-	address_add(&name, remote);
-	(loud ? log_warn : log_info)(s->base.rule, "%s is refused: %s",
-				     name.data ? name.data : "a client", why);
-	buf_free(&name);
+	if (log_wants(loud ? LOG_WARN : LOG_INFO))
+		(loud ? log_warn : log_info)(s->base.rule, "%s is refused: %s",
+					     address_text(remote).text, why);
 }
 
 /* ---- connections ----------------------------------------------------------------------------- */
 
-void report_event(struct relay_source *s, const char *name, const struct carried *c)
+static void emit(struct relay_source *s, const struct relay_event *told)
 {
-	struct event event = event_make(name);
-	struct buf remote = {0}, host = {0}, port = {0}, target = {0};
-	struct detail details[3];
-	uint32_t number;
+	struct address_text remote = address_text(&told->remote),
+			    host = address_host(&told->remote);
+	struct event event = event_make(told->closed ? "close" : "open");
+	uint32_t number = address_port(&told->remote);
+	const char *subject = remote.text;
+	char port[16];
+	const struct detail details[] = {{"EVWATCH_REMOTE_ADDR", host.text},
+					 {"EVWATCH_TARGET", word_of(s, told->target)},
+					 {"EVWATCH_REMOTE_PORT", port}};
 
-	if (!s->base.printed)
-		return;
-	address_add(&remote, c->remote);
-	endpoint_add(&target, target_of(s, c));
-	number = address_add_host(&host, c->remote);
-	buf_printf(&port, "%u", (unsigned)number);
-	details[0] = (struct detail){"EVWATCH_REMOTE_ADDR", host.data ? host.data : ""};
-	details[1] = (struct detail){"EVWATCH_TARGET", target.data};
-	details[2] = (struct detail){"EVWATCH_REMOTE_PORT", port.data};
-	event.subjects = (const char *const *)&remote.data;
+	snprintf(port, sizeof port, "%u", number);
+	event.time = (struct timespec){(time_t)told->seconds, (long)told->nanoseconds};
+	event.subjects = &subject;
 	event.n_subjects = 1;
 	event.details = details;
 	event.n_details = number ? 3 : 2; /* a Unix client has none */
-	if (!remote.failed && !host.failed && !port.failed && !target.failed)
-		s->base.host->emit(&s->base, &event, 1);
-	buf_free(&remote);
-	buf_free(&host);
-	buf_free(&port);
-	buf_free(&target);
+	s->base.host->emit(&s->base, &event, 1);
+}
+
+void report_event(struct relay_source *s, bool closed, const struct carried *c)
+{
+	struct relay_event event = {
+	    .remote = *c->remote, .target = (uint32_t)c->target, .closed = closed};
+	struct timespec now;
+
+	if (!s->base.printed)
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	event.seconds = now.tv_sec;
+	event.nanoseconds = now.tv_nsec;
+	if (!s->place) {
+		emit(s, &event);
+		return;
+	}
+	if (channel_say(&s->place->channel, WORKER_EVENT, &event, sizeof event) < 0)
+		log_error(s->base.rule, "out of memory: an event is lost");
+	if (place_lags(s->place) && s->carrier->review)
+		s->carrier->review(s);
+}
+
+void report_event_of_worker(struct relay_source *s, const void *bytes, size_t length)
+{
+	struct relay_event event;
+
+	if (length != sizeof event)
+		return;
+	memcpy(&event, bytes, sizeof event);
+	if (event.target < relay_config(s)->n_targets &&
+	    event.remote.length <= sizeof event.remote.storage && event.seconds >= 0 &&
+	    event.nanoseconds >= 0 && event.nanoseconds < NS_PER_S)
+		emit(s, &event);
 }
 
 void report_over(struct relay_source *s, const struct carried *c, const char *why)
@@ -87,11 +122,8 @@ void report_over(struct relay_source *s, const struct carried *c, const char *wh
 	target->from += c->from;
 	if (!log_wants(LOG_INFO))
 		return;
-	address_add(&b, c->remote);
-	buf_add_text(&b, " -> ");
-	endpoint_add(&b, target_of(s, c));
-	buf_printf(&b, ": %llu bytes to, %llu from, ", (unsigned long long)c->to,
-		   (unsigned long long)c->from);
+	buf_printf(&b, "%s -> %s: %llu bytes to, %llu from, ", address_text(c->remote).text,
+		   word_of(s, c->target), (unsigned long long)c->to, (unsigned long long)c->from);
 	if (c->lost)
 		buf_printf(&b, "%llu datagrams lost, ", (unsigned long long)c->lost);
 	duration_add(&b, (clock_read(CLOCK_OF_LOOP) - c->started) / NS_PER_MS * NS_PER_MS);
@@ -103,16 +135,11 @@ void report_over(struct relay_source *s, const struct carried *c, const char *wh
 
 static void target_totals(const struct relay_source *s, size_t i)
 {
-	const struct relay_config *c = s->base.config;
 	const struct target *t = &s->targets.all[i];
-	struct buf name = {0};
 
-	endpoint_add(&name, &c->targets[i]);
 	log_info(s->base.rule, "%s: chosen %llu times, failed %llu times, %llu bytes to, %llu from",
-		 name.data ? name.data : "a target", (unsigned long long)t->chosen,
-		 (unsigned long long)t->failed, (unsigned long long)t->to,
-		 (unsigned long long)t->from);
-	buf_free(&name);
+		 word_of(s, i), (unsigned long long)t->chosen, (unsigned long long)t->failed,
+		 (unsigned long long)t->to, (unsigned long long)t->from);
 }
 
 void report_totals(const struct relay_source *s)

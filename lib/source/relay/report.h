@@ -30,8 +30,10 @@ void report_target_failed(struct relay_source *s, size_t target, const char *why
 void report_refused(struct relay_source *s, const struct address *remote, const char *why,
 		    bool *told);
 
-/* Emits the event "open" or "close", where events are printed. */
-void report_event(struct relay_source *s, const char *name, const struct carried *c);
+/* Emits the event "open", or "close", where events are printed; a worker passes it on. */
+void report_event(struct relay_source *s, bool closed, const struct carried *c);
+/* Emits what a worker passed on; what is no event is dropped. */
+void report_event_of_worker(struct relay_source *s, const void *bytes, size_t length);
 
 /* Counts what it carried, and logs that it is over, and why. */
 void report_over(struct relay_source *s, const struct carried *c, const char *why);

@@ -1,11 +1,11 @@
 /* See targets.h. */
 #include "source/relay/targets.h"
 
-#include "base/buf.h"
 #include "base/log.h"
 #include "base/units.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* FNV-1a, and a last mix, since similar names differ in few bits. Not hash_bytes: see below. */
 static uint64_t hash_text(const char *text, size_t length, uint64_t hash)
@@ -21,12 +21,9 @@ static uint64_t hash_text(const char *text, size_t length, uint64_t hash)
 /* A target that is given twice has two places. */
 static uint64_t hash_target(const struct targets *t, size_t i)
 {
-	struct buf name = {0};
-	uint64_t hash;
+	const char *word = t->config->targets[i].word;
+	uint64_t hash = hash_text(word, strlen(word), 0);
 
-	endpoint_add(&name, &t->config->targets[i]);
-	hash = hash_text(name.data ? name.data : "", name.length, 0);
-	buf_free(&name);
 	for (size_t j = 0; j < i; j++)
 		if (t->all[j].hash == hash)
 			hash = hash_text("again", 5, hash);
@@ -70,15 +67,12 @@ static void on_change(void *context, enum health_state state, const char *why)
 	struct target *target = context;
 	const struct targets *t = target->owner;
 	bool was_down = atomic_load(target->down);
-	struct buf name = {0};
-	const char *word;
+	const char *word = target->look.check.endpoint->word;
 
 	if (state != HEALTH_UNKNOWN)
 		atomic_store(target->down, state == HEALTH_DOWN);
 	if (was_down && state == HEALTH_DOWN)
 		return; /* the worker that looked before this one has told it */
-	endpoint_add(&name, target->look.check.endpoint);
-	word = name.data ? name.data : "a target";
 	if (state == HEALTH_UNKNOWN)
 		log_warn(t->rule, "cannot check %s: %s", word, why);
 	else if (state == HEALTH_DOWN)
@@ -87,7 +81,6 @@ static void on_change(void *context, enum health_state state, const char *why)
 		log_warn(t->rule, "%s is up again", word);
 	else
 		log_info(t->rule, "%s is up", word);
-	buf_free(&name);
 }
 
 /* A look begins as a connection does: a target that waits for a PROXY header gets one. */
@@ -185,14 +178,10 @@ static int best_class(const struct targets *t, const bool *tried, int64_t now)
 
 uint64_t targets_hash_client(const struct address *remote)
 {
-	struct buf host = {0};
-	uint64_t hash;
-
 	/* Not hash_bytes: a client's target is to stay the same over a restart. */
-	address_add_host(&host, remote);
-	hash = hash_text(host.data ? host.data : "", host.length, 0);
-	buf_free(&host);
-	return hash;
+	struct address_text host = address_host(remote);
+
+	return hash_text(host.text, strlen(host.text), 0);
 }
 
 /*

@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "source/relay/state.h"
 
+#include <string.h>
+
 enum { ACCEPTED, REFUSED, CARRIED, OF_RELAY };
 enum { CONNECTIONS, CHOSEN, FAILED, BYTES_TO, BYTES_FROM, DOWN, OF_TARGET };
 
@@ -69,17 +71,15 @@ static void add_target(const struct relay_config *c, size_t i, const uint64_t *r
 {
 	static const char *const names[DOWN] = {"connections", "chosen", "failed", "bytes_to",
 						"bytes_from"};
-	struct buf name = {0};
+	const char *word = c->targets[i].word;
 
-	endpoint_add(&name, &c->targets[i]);
 	buf_add_text(out, i ? ",{\"target\":" : "{\"target\":");
-	json_add_string(out, name.data ? name.data : "", name.length);
+	json_add_string(out, word, strlen(word));
 	for (size_t k = 0; k < DOWN; k++)
 		buf_printf(out, ",\"%s\":%llu", names[k], (unsigned long long)row[k]);
 	if (c->check)
 		buf_printf(out, ",\"up\":%s", row[DOWN] ? "false" : "true");
 	buf_add_char(out, '}');
-	buf_free(&name);
 }
 
 void totals_add_json(const struct relay_source *s, const uint64_t *row, struct buf *out)

@@ -86,7 +86,7 @@ static void take(struct pair *p, int fd)
 	seeker_free(p->seeker);
 	p->seeker = NULL;
 	s->told_no_target = false;
-	report_event(s, "open", &carried);
+	report_event(s, false, &carried);
 	io_stop(pair_reactor(p), &p->ends[CLIENT].io);
 	pair_start(p, fd, set_without_delay(fd));
 }

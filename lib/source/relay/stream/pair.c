@@ -133,7 +133,7 @@ void pair_close(struct pair *p, const char *why, bool reset)
 	if (p->state != PAIR_NEW)
 		report_over(s, &carried, why);
 	if (p->state == PAIR_OPEN) {
-		report_event(s, "close", &carried);
+		report_event(s, true, &carried);
 		targets_leave(&s->targets, p->target);
 	}
 	list_remove(&p->link);

@@ -96,7 +96,7 @@ void session_close(struct session *s, const char *why)
 	carried = carried_by(s, &remote);
 	report_over(source, &carried, why);
 	if (s->told_open)
-		report_event(source, "close", &carried);
+		report_event(source, true, &carried);
 	if (s->state == SESSION_OPEN)
 		targets_leave(&source->targets, s->target);
 	settle(s);
@@ -180,7 +180,7 @@ static void tell_open(struct session *s)
 	struct carried carried = carried_by(s, &remote);
 
 	if (!s->told_open)
-		report_event(s->owner->source, "open", &carried);
+		report_event(s->owner->source, false, &carried);
 	s->told_open = true;
 }
 

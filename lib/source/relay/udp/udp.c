@@ -68,16 +68,12 @@ static void key_make(struct session_key *key, const struct udp_socket *socket,
 static void tell_refused(struct udp_relay *u, const struct address *remote, const char *why)
 {
 	int64_t now = reactor_now(u->source->base.reactor, CLOCK_OF_LOOP);
-	struct buf name = {0};
 
 	if (!log_wants(LOG_INFO) || (u->told && now - u->told < NS_PER_S))
 		return;
 	u->told = now;
-	address_add(&name, remote);
 	log_info(u->source->base.rule, "%s is refused: %s (%llu datagrams so far)",
-		 name.data ? name.data : "a client", why,
-		 (unsigned long long)u->source->counts.refused);
-	buf_free(&name);
+		 address_text(remote).text, why, (unsigned long long)u->source->counts.refused);
 }
 
 /* A session for one that has none yet, or NULL: its `n` datagrams from `i` on are dropped. */

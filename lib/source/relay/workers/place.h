@@ -23,7 +23,7 @@ enum worker_message {
 	WORKER_ROOM = 'r',   /* both ways: a connection is over while others wait (--max-conns) */
 	WORKER_LINE = 'l',   /* of the log */
 	WORKER_OUTPUT = 'o', /* of --dump -: bytes for standard output */
-	WORKER_EVENT = 'e',  /* as event_pack packs it (message.h) */
+	WORKER_EVENT = 'e',  /* as report_event makes it */
 };
 
 /* In memory that all share. */

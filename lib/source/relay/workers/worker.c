@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "source/relay/relay.h"
 #include "source/relay/totals.h"
-#include "source/relay/workers/message.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -30,22 +29,6 @@ struct worker {
 };
 
 /* ---- what the source says -------------------------------------------------------------------- */
-
-static void on_emit(struct source *base, const struct event *events, size_t n)
-{
-	struct relay_source *s = (struct relay_source *)base;
-
-	for (size_t i = 0; i < n; i++) {
-		struct buf b = {0};
-
-		event_pack(&b, &events[i]);
-		if (b.failed || channel_say(&s->place->channel, WORKER_EVENT, b.data, b.length) < 0)
-			log_error(base->rule, "out of memory: an event is lost");
-		buf_free(&b);
-	}
-	if (place_lags(s->place) && s->carrier->review)
-		s->carrier->review(s);
-}
 
 /*
  * No event is lost, and nothing waits for one to be taken: those of the connections that there are
@@ -84,8 +67,8 @@ static bool on_write(struct source *base, const char *bytes, size_t length)
 	       channel_say(c, WORKER_OUTPUT, bytes, length) == 0;
 }
 
+/* Events go another way (report_event). */
 static const struct source_host worker_host = {
-    .emit = on_emit,
     .write = on_write,
     .ended = on_ended,
     .failed = on_failed,

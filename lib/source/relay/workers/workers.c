@@ -27,8 +27,8 @@
 #include "base/units.h"
 #include "net/listener.h"
 #include "source/relay/relay.h"
+#include "source/relay/report.h"
 #include "source/relay/totals.h"
-#include "source/relay/workers/message.h"
 #include "source/relay/workers/place.h"
 #include "source/relay/workers/worker.h"
 
@@ -189,7 +189,6 @@ static void on_message(struct channel *c, unsigned char type, const char *bytes,
 {
 	struct worker *w = c->owner;
 	struct workers *ws = w->owner;
-	struct unpacked u;
 
 	ws->heard = true;
 	switch (type) {
@@ -201,8 +200,7 @@ static void on_message(struct channel *c, unsigned char type, const char *bytes,
 		ws->source->base.host->write(&ws->source->base, bytes, length);
 		break;
 	case WORKER_EVENT:
-		if (event_unpack(&u, bytes, length))
-			ws->source->base.host->emit(&ws->source->base, &u.event, 1);
+		report_event_of_worker(ws->source, bytes, length);
 		break;
 	case WORKER_ROOM:
 		tell_room(ws);
