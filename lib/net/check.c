@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -17,15 +16,9 @@ void check_stop(struct check *k)
 {
 	if (!k->reactor)
 		return; /* it was never made */
-	if (k->state == CHECK_RESOLVING)
-		resolver_forget(k->resolver, k);
-	if (k->connector)
-		connector_stop(k->connector);
-	k->connector = NULL;
+	connector_stop(&k->connector);
 	io_stop_close(k->reactor, &k->io);
 	timer_stop(k->reactor, &k->patience);
-	free(k->addresses);
-	k->addresses = NULL;
 	k->state = CHECK_IDLE;
 }
 
@@ -101,23 +94,15 @@ static void on_http(struct check *k)
 
 /* ---- UDP ------------------------------------------------------------------------------------- */
 
-/* The next address, as long as they refuse; `error`: of the last one. */
-static void try_datagram(struct check *k, int error)
+/* The next address, as long as they refuse; `error`: of this one. */
+static void datagram_refused(struct check *k, int error)
 {
-	struct connect_config config = {.from = k->config->from, .own = k->config->own};
-	struct reactor *r = k->reactor;
-
-	io_stop_close(r, &k->io);
-	while (k->next < k->n) {
-		int fd = connect_datagram(&k->addresses[k->next++], &config);
-
-		io_init(&k->io, fd, IO_READ, k->io.call);
-		if (fd >= 0 && send(fd, "", 0, MSG_NOSIGNAL) >= 0 && io_start(r, &k->io) == 0)
-			return;
-		error = errno;
-		io_stop_close(r, &k->io);
-	}
-	fail(k, error);
+	io_stop_close(k->reactor, &k->io);
+	k->state = CHECK_CONNECTING;
+	if (connector_has_more(&k->connector))
+		connector_again(&k->connector);
+	else
+		fail(k, error);
 }
 
 /* A reply, or the error that an ICMP message became. */
@@ -128,7 +113,7 @@ static void on_datagram(struct check *k)
 	if (recv(k->io.fd, &byte, 1, MSG_DONTWAIT) >= 0)
 		finish(k, NULL, false);
 	else if (errno != EAGAIN && errno != EINTR)
-		try_datagram(k, errno);
+		datagram_refused(k, errno);
 }
 
 /* ---- streams --------------------------------------------------------------------------------- */
@@ -142,67 +127,46 @@ static int greet(const struct check *k, int fd)
 	return send(fd, c->greeting, c->greeting_length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
-static void on_connected(void *context, int fd, int error)
+/* Waits for what `fd`, which is taken over, answers. */
+static int await_answer(struct check *k, int fd)
 {
-	struct check *k = context;
-
-	k->connector = NULL;
-	if (fd >= 0 && greet(k, fd) < 0) {
-		error = errno;
-		fd_close(&fd);
-	}
-	if (fd < 0) {
-		fail(k, error);
-		return;
-	}
-	if (!k->config->http) {
-		fd_close(&fd);
-		finish(k, NULL, false);
-		return;
-	}
 	k->state = CHECK_WAITING;
 	k->length = 0;
 	io_init(&k->io, fd, IO_READ, k->io.call);
-	if (request(k, fd) < 0 || io_start(k->reactor, &k->io) < 0)
+	return io_start(k->reactor, &k->io) == 0 &&
+		       timer_start_at(k->reactor, &k->patience, k->late) == 0
+		   ? 0
+		   : -1;
+}
+
+static void on_stream(struct check *k, int fd)
+{
+	if (greet(k, fd) < 0 || (k->config->http && request(k, fd) < 0)) {
+		int error = errno;
+
+		fd_close(&fd);
+		fail(k, error);
+	} else if (!k->config->http) {
+		fd_close(&fd);
+		finish(k, NULL, false);
+	} else if (await_answer(k, fd) < 0) {
 		fail(k, errno);
+	}
+}
+
+static void on_connected(void *context, int fd, int error, const char *why)
+{
+	struct check *k = context;
+
+	if (fd < 0)
+		finish(k, why, connect_is_short(error));
+	else if (k->config->endpoint->kind != ENDPOINT_UDP)
+		on_stream(k, fd);
+	else if (await_answer(k, fd) < 0 || send(fd, "", 0, MSG_NOSIGNAL) < 0)
+		datagram_refused(k, errno);
 }
 
 /* ---- a check --------------------------------------------------------------------------------- */
-
-static void begin_datagrams(struct check *k, const struct address *addresses, int n)
-{
-	k->state = CHECK_WAITING;
-	k->addresses = malloc((size_t)n * sizeof *addresses);
-	if (!k->addresses) {
-		fail(k, ENOMEM);
-		return;
-	}
-	memcpy(k->addresses, addresses, (size_t)n * sizeof *addresses);
-	k->n = n;
-	k->next = 0;
-	try_datagram(k, ECONNREFUSED);
-}
-
-static void on_resolved(void *context, const struct address *addresses, int n, const char *why)
-{
-	struct check *k = context;
-	/* The patience of the whole ends it. */
-	struct connect_config config = {k->config->timeout, k->config->from, k->config->own};
-	int error = errno;
-
-	k->state = CHECK_CONNECTING;
-	if (why || n == 0) {
-		finish(k, why ? why : "no address", connect_is_short(error));
-		return;
-	}
-	if (k->config->endpoint->kind == ENDPOINT_UDP) {
-		begin_datagrams(k, addresses, n);
-		return;
-	}
-	k->connector = connector_start(k->reactor, addresses, n, &config, on_connected, k);
-	if (!k->connector)
-		fail(k, errno);
-}
 
 static void on_ready(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
@@ -221,12 +185,10 @@ static void on_patience(struct reactor *r, struct timer *t)
 	struct check *k = CONTAINER_OF(t, struct check, patience);
 
 	(void)r;
-	if (k->state == CHECK_RESOLVING)
-		finish(k, "its name is not resolved in time", false);
-	else if (k->state == CHECK_WAITING && !k->config->http)
-		finish(k, NULL, false); /* nobody refused the datagram */
-	else
+	if (k->config->http)
 		fail(k, ETIMEDOUT);
+	else
+		finish(k, NULL, false); /* nobody refused the datagram */
 }
 
 void check_init(struct check *k, struct reactor *r, struct resolver *v,
@@ -245,10 +207,12 @@ bool check_is_under_way(const struct check *k)
 
 void check_start(struct check *k)
 {
+	const struct check_config *c = k->config;
+
 	if (check_is_under_way(k))
 		return;
-	k->state = CHECK_RESOLVING;
-	if (timer_start_in(k->reactor, &k->patience, k->config->timeout) < 0 ||
-	    resolver_ask(k->resolver, k->config->endpoint, on_resolved, k) < 0)
-		fail(k, errno);
+	k->state = CHECK_CONNECTING;
+	k->late = reactor_now(k->reactor, CLOCK_OF_LOOP) + c->timeout;
+	connector_start(&k->connector, k->reactor, k->resolver, c->endpoint,
+			&(struct connect_config){c->timeout, c->from, c->own}, on_connected, k);
 }

@@ -10,7 +10,6 @@
 #define EVWATCH_NET_CHECK_H
 
 #include "net/connect.h"
-#include "net/resolver.h"
 #include "reactor/reactor.h"
 
 /* What is asked for, and which answers are good. */
@@ -40,12 +39,11 @@ struct check {
 	const struct check_config *config; /* private from here on */
 	struct reactor *reactor;
 	struct resolver *resolver;
-	enum { CHECK_IDLE, CHECK_RESOLVING, CHECK_CONNECTING, CHECK_WAITING } state;
-	struct connector *connector;
+	enum { CHECK_IDLE, CHECK_CONNECTING, CHECK_WAITING } state;
+	struct connector connector;
 	struct io_watcher io; /* of the answer that is waited for */
 	struct timer patience;
-	struct address *addresses; /* owned: of a datagram socket */
-	int n, next;
+	int64_t late;    /* on the loop's clock */
 	char answer[16]; /* what came of the status line */
 	size_t length;
 	char why[64];

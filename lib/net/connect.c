@@ -21,18 +21,6 @@ struct attempt {
 	struct address to;
 };
 
-struct connector {
-	struct reactor *reactor;
-	struct connect_config config;
-	struct address from;
-	int n, next, under_way, error;
-	int64_t backlog_wait;
-	struct timer stagger, timeout;
-	connected_call *call;
-	void *context;
-	struct attempt attempts[];
-};
-
 bool connect_is_short(int error)
 {
 	return fd_is_short(error) || error == ENOBUFS || error == ENOMEM || error == EAGAIN;
@@ -114,26 +102,67 @@ static int cause_of(int error, const struct address *to, const struct connect_co
 	return EAGAIN;
 }
 
-/* ---- the race -------------------------------------------------------------------------------- */
+/* ---- on this machine ------------------------------------------------------------------------- */
+
+static bool is_here(const struct address *to)
+{
+	return to->any.sa_family == AF_UNIX || address_is_loopback(to);
+}
+
+/*
+ * Connects where that takes no time: on this machine (127.0.0.0/8, ::1, Unix). Returns the socket;
+ * or -1: somewhere else, or it does not work, and a race will say why.
+ *
+ * On loopback the handshake is over when connect(2) returns, yet it says EINPROGRESS; a second call
+ * tells. A wait in the loop, and three more calls, would tell the same.
+ */
+static int connect_at_once(const struct address *to, const struct connect_config *config)
+{
+	int fd = is_here(to) ? socket_for(to, SOCK_STREAM, config) : -1;
+
+	if (fd < 0)
+		return -1;
+	if ((connect(fd, &to->any, to->length) < 0 &&
+	     (errno != EINPROGRESS || connect(fd, &to->any, to->length) < 0)) ||
+	    socket_is_own_peer(fd, to))
+		fd_close(&fd);
+	return fd;
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
 
 void connector_stop(struct connector *c)
 {
-	for (int i = 0; i < c->next; i++)
+	if (!c->reactor)
+		return; /* it was never started */
+	if (c->resolving)
+		resolver_forget(c->resolver, c);
+	c->resolving = false;
+	for (int i = 0; i < c->n; i++)
 		io_stop_close(c->reactor, &c->attempts[i].io);
 	timer_stop(c->reactor, &c->stagger);
 	timer_stop(c->reactor, &c->timeout);
-	free(c);
+	free(c->attempts);
+	c->attempts = NULL;
+	c->n = c->next = 0;
 }
 
-/* The race is over: everything else is closed before the call. */
-static void finish(struct connector *c, int fd, int error)
+/* Everything else is closed before the call; what is left to a datagram socket is kept. */
+static void finish(struct connector *c, int fd, int error, const char *why)
 {
-	connected_call *call = c->call;
-	void *context = c->context;
-
-	connector_stop(c);
-	call(context, fd, error);
+	if (fd >= 0 && c->datagram)
+		timer_stop(c->reactor, &c->timeout);
+	else
+		connector_stop(c);
+	c->call(c->context, fd, error, why);
 }
+
+static void fail(struct connector *c, int error)
+{
+	finish(c, -1, error, connect_error(error));
+}
+
+/* ---- the race -------------------------------------------------------------------------------- */
 
 static void attempt_failed(struct attempt *a, int error)
 {
@@ -178,7 +207,7 @@ static void on_connecting(struct reactor *r, struct io_watcher *w, unsigned read
 	}
 	io_stop(r, w);
 	w->fd = -1; /* the winner is not closed with the others */
-	finish(a->connector, fd, 0);
+	finish(a->connector, fd, 0, NULL);
 }
 
 static void try_next(struct connector *c)
@@ -201,15 +230,29 @@ static void try_next(struct connector *c)
 		attempt_failed(a, cause_of(error, &a->to, &c->config));
 }
 
+/* Those that are left. */
+static void try_datagrams(struct connector *c)
+{
+	int fd = -1, error = EADDRNOTAVAIL;
+
+	while (fd < 0 && c->next < c->n) {
+		fd = connect_datagram(&c->attempts[c->next++].to, &c->config);
+		error = errno;
+	}
+	finish(c, fd, error, connect_error(error));
+}
+
 static void on_stagger(struct reactor *r, struct timer *t)
 {
 	struct connector *c = CONTAINER_OF(t, struct connector, stagger);
 
 	(void)r;
-	if (c->next < c->n)
+	if (c->datagram)
+		try_datagrams(c);
+	else if (c->next < c->n)
 		try_next(c);
 	else if (c->under_way == 0)
-		finish(c, -1, c->error);
+		fail(c, c->error);
 }
 
 /* When this process was stopped, one that connected meanwhile has won all the same. */
@@ -217,70 +260,84 @@ static void on_timeout(struct reactor *r, struct timer *t)
 {
 	struct connector *c = CONTAINER_OF(t, struct connector, timeout);
 
+	if (c->resolving) {
+		finish(c, -1, ETIMEDOUT, "its name is not resolved in time");
+		return;
+	}
 	for (int i = 0; i < c->next; i++) {
 		struct io_watcher *w = &c->attempts[i].io;
 
 		if (fd_is_ready(w->fd, IO_WRITE) && timer_start_in(r, t, 0) == 0)
 			return;
 	}
-	finish(c, -1, ETIMEDOUT);
+	fail(c, ETIMEDOUT);
 }
 
-struct connector *connector_start(struct reactor *r, const struct address *addresses, int n,
-				  const struct connect_config *config, connected_call *call,
-				  void *context)
-{
-	struct connector *c = calloc(1, sizeof *c + (size_t)n * sizeof *c->attempts);
+/* ---- the start ------------------------------------------------------------------------------- */
 
-	if (!c)
-		return NULL;
-	c->reactor = r;
-	c->config = *config;
-	if (config->from) {
-		c->from = *config->from;
-		c->config.from = &c->from;
-	}
+static int take_addresses(struct connector *c, const struct address *addresses, int n)
+{
+	c->attempts = calloc((size_t)n, sizeof *c->attempts);
+	if (!c->attempts)
+		return -1;
 	c->n = n;
-	c->call = call;
-	c->context = context;
-	c->backlog_wait = BACKLOG_WAIT;
 	for (int i = 0; i < n; i++) {
 		c->attempts[i].connector = c;
 		c->attempts[i].to = addresses[i];
+		io_init(&c->attempts[i].io, -1, IO_WRITE, on_connecting);
 	}
+	return 0;
+}
+
+static void on_resolved(void *context, const struct address *addresses, int n, const char *why)
+{
+	struct connector *c = context;
+	int error = errno, fd;
+
+	c->resolving = false;
+	if (why || n == 0) {
+		finish(c, -1, error, why ? why : "no address");
+		return;
+	}
+	fd = c->datagram ? -1 : connect_at_once(&addresses[0], &c->config);
+	if (fd >= 0)
+		finish(c, fd, 0, NULL);
+	else if (take_addresses(c, addresses, n) < 0)
+		fail(c, ENOMEM);
+	else if (c->datagram)
+		try_datagrams(c);
+	else if (timer_start_in(c->reactor, &c->stagger, STAGGER) < 0)
+		fail(c, ENOMEM);
+	else
+		try_next(c);
+}
+
+void connector_start(struct connector *c, struct reactor *r, struct resolver *v,
+		     const struct endpoint *to, const struct connect_config *config,
+		     connected_call *call, void *context)
+{
+	*c = (struct connector){.reactor = r,
+				.resolver = v,
+				.config = *config,
+				.call = call,
+				.context = context,
+				.backlog_wait = BACKLOG_WAIT,
+				.datagram = to->kind == ENDPOINT_UDP,
+				.resolving = true};
 	timer_init(&c->stagger, CLOCK_OF_LOOP, on_stagger);
 	timer_init(&c->timeout, CLOCK_OF_LOOP, on_timeout);
 	if (timer_start_in(r, &c->timeout, config->timeout) < 0 ||
-	    timer_start_in(r, &c->stagger, STAGGER) < 0) {
-		timer_stop(r, &c->timeout);
-		free(c);
-		errno = ENOMEM;
-		return NULL;
-	}
-	try_next(c);
-	return c;
+	    resolver_ask(v, to, on_resolved, c) < 0)
+		fail(c, errno);
 }
 
-/* ---- on this machine ------------------------------------------------------------------------- */
-
-static bool is_here(const struct address *to)
+bool connector_has_more(const struct connector *c)
 {
-	return to->any.sa_family == AF_UNIX || address_is_loopback(to);
+	return c->next < c->n;
 }
 
-/*
- * On loopback the handshake is over when connect(2) returns, yet it says EINPROGRESS; a second call
- * tells. A wait in the loop, and three more calls, would tell the same.
- */
-int connect_at_once(const struct address *to, const struct connect_config *config)
+void connector_again(struct connector *c)
 {
-	int fd = is_here(to) ? socket_for(to, SOCK_STREAM, config) : -1;
-
-	if (fd < 0)
-		return -1;
-	if ((connect(fd, &to->any, to->length) < 0 &&
-	     (errno != EINPROGRESS || connect(fd, &to->any, to->length) < 0)) ||
-	    socket_is_own_peer(fd, to))
-		fd_close(&fd);
-	return fd;
+	if (timer_start_in(c->reactor, &c->stagger, 0) < 0)
+		fail(c, ENOMEM);
 }

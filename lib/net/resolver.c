@@ -52,6 +52,9 @@ struct resolver {
 	struct link questions;
 	int64_t ttl;
 	const char *rule;
+	size_t waiting; /* askers, of all questions */
+	void (*answered)(void *context);
+	void *context;
 };
 
 struct resolver *resolver_new(struct reactor *r, int64_t ttl, const char *rule)
@@ -75,14 +78,18 @@ static void stop_asking(struct question *q)
 	q->lookup = NULL;
 }
 
+static void asker_free(struct resolver *v, struct asker *a)
+{
+	list_remove(&a->link);
+	free(a);
+	v->waiting--;
+}
+
 static void question_free(struct question *q)
 {
 	stop_asking(q);
 	LIST_EACH(at, after, &q->askers)
-	{
-		list_remove(at);
-		free(CONTAINER_OF(at, struct asker, link));
-	}
+	asker_free(q->resolver, CONTAINER_OF(at, struct asker, link));
 	list_remove(&q->link);
 	free(q->addresses);
 	free(q);
@@ -121,12 +128,14 @@ static void tell_all(struct question *q)
 		list_append(&q->telling, at);
 	}
 	while (!list_empty(&q->telling)) {
-		struct asker *a = CONTAINER_OF(list_take(&q->telling), struct asker, link);
+		struct asker *a = CONTAINER_OF(q->telling.next, struct asker, link);
 		struct asker copy = *a;
 
-		free(a);
+		asker_free(q->resolver, a);
 		tell(q, copy.call, copy.context);
 	}
+	if (q->resolver->answered)
+		q->resolver->answered(q->resolver->context);
 }
 
 static int64_t now(const struct question *q)
@@ -248,6 +257,7 @@ static int await(struct question *q, resolved_call *call, void *context)
 	a->call = call;
 	a->context = context;
 	list_append(&q->askers, &a->link);
+	q->resolver->waiting++;
 	return 0;
 }
 
@@ -277,16 +287,14 @@ int resolver_ask(struct resolver *v, const struct endpoint *ep, resolved_call *c
 	return await(q, call, context);
 }
 
-static void forget_among(struct link *askers, const void *context)
+static void forget_among(struct resolver *v, struct link *askers, const void *context)
 {
 	LIST_EACH(at, after, askers)
 	{
 		struct asker *a = CONTAINER_OF(at, struct asker, link);
 
-		if (context && a->context != context)
-			continue;
-		list_remove(at);
-		free(a);
+		if (a->context == context)
+			asker_free(v, a);
 	}
 }
 
@@ -296,7 +304,18 @@ void resolver_forget(struct resolver *v, void *context)
 	{
 		struct question *q = CONTAINER_OF(at, struct question, link);
 
-		forget_among(&q->askers, context);
-		forget_among(&q->telling, context);
+		forget_among(v, &q->askers, context);
+		forget_among(v, &q->telling, context);
 	}
+}
+
+size_t resolver_waiting(const struct resolver *v)
+{
+	return v->waiting;
+}
+
+void resolver_on_answer(struct resolver *v, void (*call)(void *context), void *context)
+{
+	v->answered = call;
+	v->context = context;
 }

@@ -11,6 +11,8 @@
 
 #include "net/endpoint.h"
 
+#include <stddef.h>
+
 struct reactor;
 struct resolver;
 
@@ -34,6 +36,11 @@ void resolver_free(struct resolver *v);
  * (literals, Unix sockets, answers kept), else later. Returns 0, or -1 with errno and no call.
  */
 int resolver_ask(struct resolver *v, const struct endpoint *ep, resolved_call *call, void *context);
+
+/* How many wait for an answer. */
+size_t resolver_waiting(const struct resolver *v);
+/* The call comes after those who waited for an answer got it. */
+void resolver_on_answer(struct resolver *v, void (*call)(void *context), void *context);
 
 /* The asker is gone: no call for this context. */
 void resolver_forget(struct resolver *v, void *context);

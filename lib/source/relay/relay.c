@@ -97,12 +97,17 @@ static void on_target_failed(struct search *search, size_t target, const char *w
 	report_target_failed(CONTAINER_OF(search, struct relay_source, search), target, why, last);
 }
 
-static void on_search_changed(struct search *search)
+static void review(void *source)
 {
-	struct relay_source *s = CONTAINER_OF(search, struct relay_source, search);
+	struct relay_source *s = source;
 
 	if (s->carried && s->carrier->review)
 		s->carrier->review(s);
+}
+
+static void on_search_changed(struct search *search)
+{
+	review(CONTAINER_OF(search, struct relay_source, search));
 }
 
 int relay_open_shared(struct relay_source *s, struct error *e)
@@ -112,6 +117,7 @@ int relay_open_shared(struct relay_source *s, struct error *e)
 	s->resolver = resolver_new(s->base.reactor, c->dns_ttl, s->base.rule);
 	if (!s->resolver || open_targets(s) < 0)
 		return error_errno(e, "cannot relay");
+	resolver_on_answer(s->resolver, review, s);
 	s->search.reactor = s->base.reactor;
 	s->search.resolver = s->resolver;
 	s->search.targets = &s->targets;

@@ -16,7 +16,6 @@
 
 enum seek_state {
 	SEEK_IDLE,
-	SEEK_RESOLVING,
 	SEEK_CONNECTING,
 	SEEK_NEXT,   /* the next target is chosen in a turn of its own: failures do not nest */
 	SEEK_AGAIN,  /* so is this one asked for again, since there is room now */
@@ -30,15 +29,12 @@ struct seeker {
 	struct search *search;
 	sought_call *call;
 	void *owner;
-	struct connector *connector;
-	struct timer timer;        /* the end of the state that it waits in */
-	int64_t late, starved;     /* when the target is given up; when starving began, or 0 */
-	uint64_t client, rounds;   /* the client's hash; rounds that are over */
-	struct address *addresses; /* owned: of a datagram target */
-	int n, next;               /* of them, and the next one to be tried */
+	struct connector connector;
+	struct timer timer;      /* the end of the state that it waits in */
+	int64_t starved;         /* when starving began, or 0 */
+	uint64_t client, rounds; /* the client's hash; rounds that are over */
 	size_t target;
 	enum seek_state state;
-	bool *called; /* set when the call comes; NULL: nobody looks */
 	bool tried[]; /* in this round, each target */
 };
 
@@ -49,40 +45,17 @@ static int64_t now(const struct seeker *k)
 
 /* ---- one target after the other -------------------------------------------------------------- */
 
-static void stop_waiting(struct seeker *k)
-{
-	struct search *s = k->search;
-
-	timer_stop(s->reactor, &k->timer);
-	if (k->state == SEEK_RESOLVING) {
-		resolver_forget(s->resolver, k);
-		s->n_resolving--;
-	}
-	if (k->connector)
-		connector_stop(k->connector);
-	k->connector = NULL;
-	list_remove(&k->link);
-}
-
-static void say(struct seeker *k, int fd)
-{
-	if (k->called)
-		*k->called = true;
-	k->called = NULL;
-	k->call(k->owner, fd);
-}
-
 static void found(struct seeker *k, int fd)
 {
 	k->state = SEEK_FOUND;
 	targets_took(k->search->targets, k->target);
-	say(k, fd);
+	k->call(k->owner, fd);
 }
 
 static void give_up(struct seeker *k)
 {
 	k->state = SEEK_IDLE;
-	say(k, -1);
+	k->call(k->owner, -1);
 }
 
 static bool all_tried(const struct seeker *k)
@@ -168,7 +141,6 @@ static void fail(struct seeker *k, int error, const char *why)
 {
 	struct search *s = k->search;
 
-	k->state = SEEK_CONNECTING;
 	if (!connect_is_short(error)) {
 		target_failed(k, why, true);
 		return;
@@ -181,119 +153,41 @@ static void fail(struct seeker *k, int error, const char *why)
 
 /* ---- connecting ------------------------------------------------------------------------------ */
 
-static void on_connected(void *context, int fd, int error)
+static void on_connected(void *context, int fd, int error, const char *why)
 {
 	struct seeker *k = context;
+	struct search *s = k->search;
 
-	k->connector = NULL;
-	if (fd >= k->search->most) {
+	if (fd >= s->most) {
 		fd_close(&fd);
 		error = EMFILE;
-	}
-	if (fd < 0)
-		fail(k, error, connect_error(error));
-	else
-		found(k, fd);
-}
-
-static struct connect_config connect_config_of(const struct seeker *k)
-{
-	const struct search *s = k->search;
-	int64_t left = k->late - now(k);
-
-	return (struct connect_config){
-	    .timeout = left > 0 ? left : 1, .from = relay_source_address(s->config), .own = s->own};
-}
-
-static void try_stream(struct seeker *k, const struct address *addresses, int n)
-{
-	struct connect_config config = connect_config_of(k);
-	int fd = connect_at_once(&addresses[0], &config);
-
-	if (fd >= 0) {
-		on_connected(k, fd, 0);
-		return;
-	}
-	k->connector = connector_start(k->search->reactor, addresses, n, &config, on_connected, k);
-	if (!k->connector)
-		fail(k, errno, "out of memory");
-}
-
-/* Those that are left. */
-static void try_datagrams(struct seeker *k, const char *why)
-{
-	struct connect_config config = connect_config_of(k);
-	int fd = -1, error = 0;
-
-	while (fd < 0 && k->next < k->n) {
-		fd = connect_datagram(&k->addresses[k->next++], &config);
-		error = errno;
 		why = connect_error(error);
 	}
-	if (fd >= 0)
+	if (fd >= 0) {
 		found(k, fd);
-	else
-		fail(k, error, why);
-}
-
-static void take_addresses(struct seeker *k, const struct address *addresses, int n)
-{
-	free(k->addresses);
-	k->n = k->next = 0;
-	k->addresses = malloc((size_t)n * sizeof *addresses);
-	if (!k->addresses) {
-		fail(k, ENOMEM, "out of memory");
 		return;
 	}
-	memcpy(k->addresses, addresses, (size_t)n * sizeof *addresses);
-	k->n = n;
-	try_datagrams(k, "no address");
+	s->changed(s); /* its name is not waited for any more */
+	fail(k, error, why);
 }
 
-static void on_resolved(void *context, const struct address *addresses, int n, const char *why)
+static void try_target(struct seeker *k)
 {
-	struct seeker *k = context;
-	struct search *s = k->search;
-	int error = errno;
+	const struct search *s = k->search;
+	const struct connect_config config = {s->config->connect_timeout,
+					      relay_source_address(s->config), s->own};
 
-	timer_stop(s->reactor, &k->timer);
 	k->state = SEEK_CONNECTING;
-	s->n_resolving--;
-	s->changed(s);
-	if (why || n == 0)
-		fail(k, error, why ? why : "no address");
-	else if (s->config->datagrams)
-		take_addresses(k, addresses, n);
-	else
-		try_stream(k, addresses, n);
-}
-
-static void ask(struct seeker *k)
-{
-	struct search *s = k->search;
-	int error;
-
-	/* The time that it starved is not the target's. */
-	if (k->state == SEEK_STARVED || k->state == SEEK_AGAIN)
-		k->late = now(k) + s->config->connect_timeout;
-	k->state = SEEK_RESOLVING;
-	s->n_resolving++;
-	/* The answer may come at once, and free the seeker. */
-	if (timer_start_at(s->reactor, &k->timer, k->late) == 0 &&
-	    resolver_ask(s->resolver, &s->config->targets[k->target], on_resolved, k) == 0)
-		return;
-	error = errno;
-	timer_stop(s->reactor, &k->timer);
-	s->n_resolving--;
-	fail(k, error, connect_error(error));
+	/* The call may come at once, and free the seeker. */
+	connector_start(&k->connector, s->reactor, s->resolver, &s->config->targets[k->target],
+			&config, on_connected, k);
 }
 
 static void choose_next(struct seeker *k)
 {
 	k->target = targets_choose(k->search->targets, k->client, k->tried);
 	targets_enter(k->search->targets, k->target);
-	k->late = now(k) + k->search->config->connect_timeout;
-	ask(k);
+	try_target(k);
 }
 
 static void on_timer(struct reactor *r, struct timer *t)
@@ -301,18 +195,10 @@ static void on_timer(struct reactor *r, struct timer *t)
 	struct seeker *k = CONTAINER_OF(t, struct seeker, timer);
 
 	(void)r;
-	if (k->state == SEEK_PAUSED || k->state == SEEK_NEXT) {
+	if (k->state == SEEK_AGAIN)
+		try_target(k);
+	else
 		choose_next(k);
-		return;
-	}
-	if (k->state == SEEK_AGAIN) {
-		ask(k);
-		return;
-	}
-	stop_waiting(k);
-	k->state = SEEK_CONNECTING;
-	k->search->changed(k->search);
-	target_failed(k, "its name is not resolved in time", true);
 }
 
 /* One that starves again at once comes behind the last: its turn is another time. */
@@ -328,7 +214,7 @@ static void on_feed(struct reactor *r, struct timer *t)
 		struct link *first = s->starved.next;
 
 		list_remove(first);
-		ask(CONTAINER_OF(first, struct seeker, link));
+		try_target(CONTAINER_OF(first, struct seeker, link));
 	}
 	s->changed(s);
 }
@@ -377,53 +263,35 @@ void seeker_free(struct seeker *k)
 {
 	if (!k)
 		return;
-	stop_waiting(k);
-	if (k->state == SEEK_RESOLVING || k->state == SEEK_CONNECTING || k->state == SEEK_AGAIN ||
-	    k->state == SEEK_STARVED)
+	timer_stop(k->search->reactor, &k->timer);
+	connector_stop(&k->connector);
+	list_remove(&k->link);
+	if (k->state == SEEK_CONNECTING || k->state == SEEK_AGAIN || k->state == SEEK_STARVED)
 		targets_leave(k->search->targets, k->target);
-	free(k->addresses);
 	free(k);
 }
 
-/* Fails what it is at; see seeker.h for the result. */
-static bool go_on_after(struct seeker *k, const char *why)
+void seeker_start(struct seeker *k, const struct address *remote)
 {
-	bool called = false;
+	k->client = targets_hash_client(remote);
+	choose_next(k);
+}
 
-	k->called = &called; /* cppcheck-suppress autoVariables; reset below, if k is left */
+void seeker_again(struct seeker *k, const char *why)
+{
 	k->state = SEEK_CONNECTING;
-	if (k->next < k->n)
-		try_datagrams(k, why);
+	if (connector_has_more(&k->connector))
+		connector_again(&k->connector);
 	else
 		target_failed(k, why, true);
-	if (!called)
-		k->called = NULL;
-	return called;
 }
 
-bool seeker_start(struct seeker *k, const struct address *remote)
-{
-	bool called = false;
-
-	k->client = targets_hash_client(remote);
-	k->called = &called; /* cppcheck-suppress autoVariables; reset below, if k is left */
-	choose_next(k);
-	if (!called)
-		k->called = NULL;
-	return called;
-}
-
-bool seeker_again(struct seeker *k, const char *why)
-{
-	return go_on_after(k, why);
-}
-
-bool seeker_start_after(struct seeker *k, const struct address *remote, size_t target,
+void seeker_start_after(struct seeker *k, const struct address *remote, size_t target,
 			const char *why)
 {
 	k->client = targets_hash_client(remote);
 	k->target = target;
-	return go_on_after(k, why);
+	seeker_again(k, why);
 }
 
 size_t seeker_target(const struct seeker *k)
@@ -438,7 +306,8 @@ bool seeker_has_more(const struct seeker *k)
 	for (size_t i = 0; i < k->search->config->n_targets; i++)
 		left += !k->tried[i];
 	/* The one that it is at counts among those that are not tried. */
-	return k->next < k->n || left > 1 || k->rounds < k->search->config->retry;
+	return connector_has_more(&k->connector) || left > 1 ||
+	       k->rounds < k->search->config->retry;
 }
 
 bool seeker_is_waiting(const struct seeker *k)

@@ -3,13 +3,13 @@
  * name resolved, each address tried; one that fails is followed by the next by the policy, until
  * none is left, and after a pause all are tried again (--retry).
  *
- *	            +---------- the next target ------------+
- *	            v                                       |
- *	IDLE --> RESOLVING --> CONNECTING --it refuses, or is late--> (all tried) --> PAUSED --+
- *	            ^              |                                      |                    |
- *	            |              +--> FOUND                             +--> given up        |
- *	            +--------------------------- a new round ----------------------------------+
- *	RESOLVING, CONNECTING --no descriptor, no memory--> STARVED --one is free--> RESOLVING
+ *	             +---- the next target ----+
+ *	             v                         |
+ *	IDLE --> CONNECTING --it refuses, or is late--> (all tried) --> PAUSED --+
+ *	             ^  |                                   |                    |
+ *	             |  +--> FOUND                          +--> given up        |
+ *	             +-------------------------- a new round --------------------+
+ *	CONNECTING --no descriptor, no memory--> STARVED --one is free--> CONNECTING
  *
  * Resolving and connecting to a target take --connect-timeout together. What this machine lacks
  * says nothing about a target: for descriptors and memory the client waits, so long at most;
@@ -47,7 +47,6 @@ struct search {
 	bool (*make_room)(struct search *s, const void *owner);
 	/* Does this owner's client wait for another round? NULL: each does. */
 	bool (*wanted)(const void *owner);
-	size_t n_resolving; /* seekers that wait for an address */
 	struct link starved;
 	struct timer feed; /* looks after them */
 	bool told_starved;
@@ -73,15 +72,15 @@ struct seeker *seeker_new(struct search *s, sought_call *call, void *owner);
 void seeker_free(struct seeker *k);
 
 /*
- * Each of these makes the call come once. True: it came already, and the seeker may be gone.
+ * Each of these makes the call come once, at once perhaps: the seeker may be gone then.
  *
  * Seeks for a client at this address.
  */
-bool seeker_start(struct seeker *k, const struct address *remote);
+void seeker_start(struct seeker *k, const struct address *remote);
 /* The socket that came failed, and is closed: seeks on. `why` is for the log. */
-bool seeker_again(struct seeker *k, const char *why);
+void seeker_again(struct seeker *k, const char *why);
 /* As seeker_start, after a target that was found by another seeker, and failed. */
-bool seeker_start_after(struct seeker *k, const struct address *remote, size_t target,
+void seeker_start_after(struct seeker *k, const struct address *remote, size_t target,
 			const char *why);
 
 size_t seeker_target(const struct seeker *k);

@@ -66,8 +66,6 @@ static void watch_client(struct pair *p)
 {
 	struct io_watcher *w = &p->ends[CLIENT].io;
 
-	if (w->started)
-		return;
 	io_init(w, w->fd, changes_of(pair_reactor(p), IO_HALF_CLOSE), on_waiting);
 	w->priority = p->owner->source->base.priority;
 	io_start(pair_reactor(p), w);
@@ -101,8 +99,7 @@ static void on_sought(void *owner, int fd)
 		const char *why = strerror(errno);
 
 		fd_close(&fd);
-		if (!seeker_again(p->seeker, why))
-			watch_client(p);
+		seeker_again(p->seeker, why);
 	} else {
 		take(p, fd);
 	}
@@ -120,8 +117,8 @@ static void seek(struct pair *p)
 		pair_close(p, "out of memory", true);
 		return;
 	}
-	if (!seeker_start(p->seeker, &remote))
-		watch_client(p);
+	watch_client(p);
+	seeker_start(p->seeker, &remote);
 }
 
 int opening_start(struct streams *t, int fd, const struct address *remote, struct peer *peer)

@@ -29,11 +29,10 @@
  */
 static bool too_many_resolve(const struct relay_source *s)
 {
+	size_t n = resolver_waiting(s->resolver);
 	struct rlimit files;
 
-	if (!s->search.n_resolving || getrlimit(RLIMIT_NOFILE, &files) < 0)
-		return false;
-	return s->search.n_resolving >= files.rlim_cur / 16;
+	return n && getrlimit(RLIMIT_NOFILE, &files) == 0 && n >= files.rlim_cur / 16;
 }
 
 static bool has_room(const struct relay_source *s)
