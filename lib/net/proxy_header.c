@@ -4,11 +4,40 @@
  */
 #include "net/proxy_header.h"
 
+#include "base/array.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { V2_FIXED = 16, V2_V4 = 12, V2_V6 = 36, V2_UNIX = 216, UNIX_PATH = 108 };
+enum { V2_FIXED = 16 };
+
+/* How the ends of a family are told; the place in this table is its number in version 2. */
+static const struct family {
+	sa_family_t family;
+	const char *word;       /* of version 1; NULL: it has none */
+	size_t host, host_size; /* where the host stands in an address */
+	size_t port;            /* and the port; 0: there is none */
+	socklen_t length;       /* of the address */
+} families[] = {
+    {0},
+    {AF_INET, "TCP4", offsetof(struct sockaddr_in, sin_addr), 4,
+     offsetof(struct sockaddr_in, sin_port), sizeof(struct sockaddr_in)},
+    {AF_INET6, "TCP6", offsetof(struct sockaddr_in6, sin6_addr), 16,
+     offsetof(struct sockaddr_in6, sin6_port), sizeof(struct sockaddr_in6)},
+    {AF_UNIX, NULL, offsetof(struct sockaddr_un, sun_path), 108, 0, sizeof(struct sockaddr_un)},
+};
+
+static unsigned char *field(struct address *a, size_t place)
+{
+	return (unsigned char *)&a->storage + place;
+}
+
+static void address_begin(struct address *a, const struct family *f)
+{
+	*a = (struct address){.length = f->length};
+	a->any.sa_family = f->family;
+}
 
 static const unsigned char signature[12] = {'\r', '\n', '\r', '\n', '\0', '\r',
 					    '\n', 'Q',  'U',  'I',  'T',  '\n'};
@@ -42,8 +71,9 @@ static const char *next_word(const char **at, const char *end, char *word, size_
 }
 
 /* Decimal, without signs and leading zeroes. */
-static bool port_read(const char *word, uint16_t *port)
+static bool port_read(const char *word, void *port)
 {
+	uint16_t big_endian;
 	unsigned n = 0;
 
 	if (word[0] == '0' && word[1])
@@ -55,43 +85,47 @@ static bool port_read(const char *word, uint16_t *port)
 		if (n > UINT16_MAX)
 			return false;
 	}
-	*port = htons((uint16_t)n);
+	big_endian = htons((uint16_t)n);
+	memcpy(port, &big_endian, sizeof big_endian);
 	return true;
 }
 
 /* inet_pton(3) takes four decimal numbers without leading zeroes, or an IPv6 address, as asked. */
-static bool address_read(struct address *a, sa_family_t family, const char *host, const char *port)
+static bool address_read(struct address *a, const struct family *f, const char *host,
+			 const char *port)
 {
-	bool v4 = family == AF_INET;
+	address_begin(a, f);
+	return inet_pton(f->family, host, field(a, f->host)) == 1 &&
+	       port_read(port, field(a, f->port));
+}
 
-	memset(a, 0, sizeof *a);
-	a->any.sa_family = family;
-	a->length = v4 ? sizeof a->v4 : sizeof a->v6;
-	return inet_pton(family, host, v4 ? (void *)&a->v4.sin_addr : (void *)&a->v6.sin6_addr) ==
-		   1 &&
-	       port_read(port, v4 ? &a->v4.sin_port : &a->v6.sin6_port);
+/* The family of this word of version 1; NULL: none has it. */
+static const struct family *family_of_word(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(families); i++)
+		if (families[i].word && strcmp(families[i].word, word) == 0)
+			return &families[i];
+	return NULL;
 }
 
 /* `TCP4 1.2.3.4 5.6.7.8 1234 80`, behind `PROXY `. */
 static bool v1_read(const char *at, const char *end, struct proxy_header *h)
 {
-	char family[8], hosts[2][INET6_ADDRSTRLEN], ports[2][8];
-	sa_family_t af;
+	char word[8], hosts[2][INET6_ADDRSTRLEN], ports[2][8];
+	const struct family *f;
 
-	if (!next_word(&at, end, family, sizeof family))
+	if (!next_word(&at, end, word, sizeof word))
 		return false;
-	if (strcmp(family, "UNKNOWN") == 0)
+	if (strcmp(word, "UNKNOWN") == 0)
 		return true; /* whatever follows is ignored */
-	if (strcmp(family, "TCP4") != 0 && strcmp(family, "TCP6") != 0)
-		return false;
-	af = family[3] == '4' ? AF_INET : AF_INET6;
-	if (!next_word(&at, end, hosts[0], sizeof *hosts) ||
+	f = family_of_word(word);
+	if (!f || !next_word(&at, end, hosts[0], sizeof *hosts) ||
 	    !next_word(&at, end, hosts[1], sizeof *hosts) ||
 	    !next_word(&at, end, ports[0], sizeof *ports) ||
 	    !next_word(&at, end, ports[1], sizeof *ports) || at != end || end[-1] == ' ')
 		return false;
-	h->told = address_read(&h->source, af, hosts[0], ports[0]) &&
-		  address_read(&h->destination, af, hosts[1], ports[1]);
+	h->told = address_read(&h->source, f, hosts[0], ports[0]) &&
+		  address_read(&h->destination, f, hosts[1], ports[1]);
 	return h->told;
 }
 
@@ -118,66 +152,49 @@ static enum proxy_result read_v1(const char *bytes, size_t length, struct proxy_
 
 /* ---- version 2 ------------------------------------------------------------------------------- */
 
-static void read_v4(struct address *a, const unsigned char *ip, const unsigned char *port)
+/* Both hosts, then both ports. */
+static size_t block_size(const struct family *f)
 {
-	memset(a, 0, sizeof *a);
-	a->v4.sin_family = AF_INET;
-	memcpy(&a->v4.sin_addr, ip, 4);
-	memcpy(&a->v4.sin_port, port, 2);
-	a->length = sizeof a->v4;
+	return 2 * (f->host_size + (f->port ? sizeof(uint16_t) : 0));
 }
 
-static void read_v6(struct address *a, const unsigned char *ip, const unsigned char *port)
+static size_t port_in_block(const struct family *f, int end)
 {
-	memset(a, 0, sizeof *a);
-	a->v6.sin6_family = AF_INET6;
-	memcpy(&a->v6.sin6_addr, ip, 16);
-	memcpy(&a->v6.sin6_port, port, 2);
-	a->length = sizeof a->v6;
+	return 2 * f->host_size + (size_t)end * sizeof(uint16_t);
 }
 
-/* A path ends with NUL, or fills its field; an abstract one begins with NUL and is padded. */
-static void read_unix(struct address *a, const unsigned char *path)
+/*
+ * One end, 0 or 1. A path ends with NUL, or fills its field; an abstract one begins with NUL and is
+ * padded.
+ */
+static void block_read(struct address *a, const struct family *f, const unsigned char *block,
+		       int end)
 {
-	size_t n = UNIX_PATH;
-
-	memset(a, 0, sizeof *a);
-	a->un.sun_family = AF_UNIX;
-	memcpy(a->un.sun_path, path, UNIX_PATH);
-	while (n > 0 && path[n - 1] == '\0')
-		n--;
-	a->length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
+	address_begin(a, f);
+	memcpy(field(a, f->host), block + (size_t)end * f->host_size, f->host_size);
+	if (f->port)
+		memcpy(field(a, f->port), block + port_in_block(f, end), sizeof(uint16_t));
+	while (!f->port && a->length > f->host && !*field(a, a->length - 1))
+		a->length--;
 }
 
-/* The size of the two ends of this family; -1: there is no such family. */
-static int v2_block(unsigned family)
+static void block_write(struct address *a, const struct family *f, unsigned char *block, int end)
 {
-	static const int sizes[] = {0, V2_V4, V2_V6, V2_UNIX};
+	size_t n = a->length - f->host;
+	unsigned char *host = block + (size_t)end * f->host_size;
 
-	return family < sizeof sizes / sizeof *sizes ? sizes[family] : -1;
-}
-
-static void v2_read(const unsigned char *block, unsigned family, struct proxy_header *h)
-{
-	h->told = true;
-	if (family == 1) {
-		read_v4(&h->source, block, block + 8);
-		read_v4(&h->destination, block + 4, block + 10);
-	} else if (family == 2) {
-		read_v6(&h->source, block, block + 32);
-		read_v6(&h->destination, block + 16, block + 34);
-	} else {
-		read_unix(&h->source, block);
-		read_unix(&h->destination, block + UNIX_PATH);
-	}
+	memset(host, 0, f->host_size);
+	memcpy(host, field(a, f->host), n < f->host_size ? n : f->host_size);
+	if (f->port)
+		memcpy(block + port_in_block(f, end), field(a, f->port), sizeof(uint16_t));
 }
 
 static enum proxy_result read_v2(const unsigned char *bytes, size_t length, struct proxy_header *h,
 				 size_t *used, const char **why)
 {
 	unsigned family, transport;
+	const struct family *f = families; /* LOCAL: the family is to be ignored */
 	size_t rest;
-	int block;
 
 	if (length < sizeof signature + 1)
 		return PROXY_PARTIAL;
@@ -189,20 +206,22 @@ static enum proxy_result read_v2(const unsigned char *bytes, size_t length, stru
 	family = bytes[13] >> 4;
 	transport = bytes[13] & 15;
 	rest = (size_t)bytes[14] << 8 | bytes[15];
-	block = v2_block(family);
-	if (bytes[12] == 0x20)
-		block = 0; /* the family is to be ignored */
-	else if (block < 0 || transport > 2)
+	if (bytes[12] == 0x21 && (family >= ARRAY_LENGTH(families) || transport > 2))
 		return wrong(why, "a PROXY header of an unknown family");
-	if (rest < (size_t)block)
+	if (bytes[12] == 0x21)
+		f = &families[family];
+	if (rest < block_size(f))
 		return wrong(why, "a PROXY header that is too short for its family");
 	if (V2_FIXED + rest > PROXY_HEADER_MOST)
 		return wrong(why, "a PROXY header that is too long");
 	if (length < V2_FIXED + rest)
 		return PROXY_PARTIAL;
 	/* Without a transport (UNSPEC) the addresses are to be ignored. */
-	if (block > 0 && transport > 0)
-		v2_read(bytes + V2_FIXED, family, h);
+	h->told = f->family != 0 && transport > 0;
+	if (h->told) {
+		block_read(&h->source, f, bytes + V2_FIXED, 0);
+		block_read(&h->destination, f, bytes + V2_FIXED, 1);
+	}
 	*used = V2_FIXED + rest; /* TLVs behind the addresses are skipped */
 	return PROXY_WHOLE;
 }
@@ -243,100 +262,59 @@ static void map(struct address *a)
 }
 
 /*
- * Copies both ends, where they are known, and returns their family, or AF_UNSPEC. A header has one
- * family: where one end is IPv4 and the other IPv6, both become IPv6, so that no client is lost.
+ * Copies both ends, where they are known, and returns their family, or the first one: none. A
+ * header has one family: where one end is IPv4 and the other IPv6, both become IPv6, so that no
+ * client is lost.
  */
-static sa_family_t common_family(struct address ends[2], const struct address *a,
-				 const struct address *b)
+static const struct family *common_family(struct address ends[2], const struct address *a,
+					  const struct address *b)
 {
 	if (!a || !b)
-		return AF_UNSPEC;
+		return families;
 	ends[0] = *a;
 	ends[1] = *b;
 	if (address_is_ip(a) && address_is_ip(b) && a->any.sa_family != b->any.sa_family) {
 		map(&ends[0]);
 		map(&ends[1]);
 	}
-	return ends[0].any.sa_family == ends[1].any.sa_family ? ends[0].any.sa_family : AF_UNSPEC;
+	for (size_t i = 1; i < ARRAY_LENGTH(families); i++)
+		if (ends[0].any.sa_family == families[i].family &&
+		    ends[1].any.sa_family == families[i].family)
+			return &families[i];
+	return families;
 }
 
-static size_t write_v1(const struct address *source, const struct address *destination, char *out)
+static size_t write_v1(struct address ends[2], const struct family *f, char *out)
 {
-	struct address ends[2], *s = &ends[0], *d = &ends[1];
 	char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
-	int n = -1;
 
-	switch (common_family(ends, source, destination)) {
-	case AF_INET:
-		inet_ntop(AF_INET, &s->v4.sin_addr, from, sizeof from);
-		inet_ntop(AF_INET, &d->v4.sin_addr, to, sizeof to);
-		n = snprintf(out, PROXY_HEADER_ROOM, "PROXY TCP4 %s %s %u %u\r\n", from, to,
-			     ntohs(s->v4.sin_port), ntohs(d->v4.sin_port));
-		break;
-	case AF_INET6:
-		inet_ntop(AF_INET6, &s->v6.sin6_addr, from, sizeof from);
-		inet_ntop(AF_INET6, &d->v6.sin6_addr, to, sizeof to);
-		n = snprintf(out, PROXY_HEADER_ROOM, "PROXY TCP6 %s %s %u %u\r\n", from, to,
-			     ntohs(s->v6.sin6_port), ntohs(d->v6.sin6_port));
-		break;
-	default:
-		n = snprintf(out, PROXY_HEADER_ROOM, "PROXY UNKNOWN\r\n");
-	}
-	return (size_t)n;
+	if (!f->word)
+		return (size_t)snprintf(out, PROXY_HEADER_ROOM, "PROXY UNKNOWN\r\n");
+	inet_ntop(f->family, field(&ends[0], f->host), from, sizeof from);
+	inet_ntop(f->family, field(&ends[1], f->host), to, sizeof to);
+	return (size_t)snprintf(out, PROXY_HEADER_ROOM, "PROXY %s %s %s %u %u\r\n", f->word, from,
+				to, address_port(&ends[0]), address_port(&ends[1]));
 }
 
-static void put_unix(unsigned char *to, const struct address *a)
+static size_t write_v2(struct address ends[2], const struct family *f, unsigned char *out)
 {
-	size_t n = a->length - offsetof(struct sockaddr_un, sun_path);
-
-	memset(to, 0, UNIX_PATH);
-	memcpy(to, a->un.sun_path, n < UNIX_PATH ? n : UNIX_PATH);
-}
-
-static size_t write_v2(const struct address *source, const struct address *destination,
-		       unsigned char *out)
-{
-	struct address ends[2], *s = &ends[0], *d = &ends[1];
-	unsigned char *block = out + V2_FIXED;
-	size_t rest = 0;
+	size_t rest = block_size(f);
 
 	memcpy(out, signature, sizeof signature);
-	out[12] = 0x21;
-	switch (common_family(ends, source, destination)) {
-	case AF_INET:
-		out[13] = 0x11;
-		rest = V2_V4;
-		memcpy(block, &s->v4.sin_addr, 4);
-		memcpy(block + 4, &d->v4.sin_addr, 4);
-		memcpy(block + 8, &s->v4.sin_port, 2);
-		memcpy(block + 10, &d->v4.sin_port, 2);
-		break;
-	case AF_INET6:
-		out[13] = 0x21;
-		rest = V2_V6;
-		memcpy(block, &s->v6.sin6_addr, 16);
-		memcpy(block + 16, &d->v6.sin6_addr, 16);
-		memcpy(block + 32, &s->v6.sin6_port, 2);
-		memcpy(block + 34, &d->v6.sin6_port, 2);
-		break;
-	case AF_UNIX:
-		out[13] = 0x31;
-		rest = V2_UNIX;
-		put_unix(block, s);
-		put_unix(block + UNIX_PATH, d);
-		break;
-	default:
-		out[12] = 0x20;
-		out[13] = 0x00;
-	}
+	out[12] = f->family ? 0x21 : 0x20;
+	out[13] = (unsigned char)(f->family ? (f - families) << 4 | 1 : 0);
 	out[14] = 0;
 	out[15] = (unsigned char)rest;
+	for (int end = 0; f->family && end < 2; end++)
+		block_write(&ends[end], f, out + V2_FIXED, end);
 	return V2_FIXED + rest;
 }
 
 size_t proxy_header_write(int version, const struct address *source,
 			  const struct address *destination, void *out)
 {
-	return version == 1 ? write_v1(source, destination, out)
-			    : write_v2(source, destination, out);
+	struct address ends[2];
+	const struct family *f = common_family(ends, source, destination);
+
+	return version == 1 ? write_v1(ends, f, out) : write_v2(ends, f, out);
 }
