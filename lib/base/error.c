@@ -89,3 +89,9 @@ int error_at(struct error *e, int word, int column)
 	e->column = column;
 	return -1;
 }
+
+int error_in_word(struct error *e, const char *word, const char *at, const char *why)
+{
+	error_set(e, "\"%s\": %s", word, why);
+	return error_at(e, -1, (int)(at - word));
+}

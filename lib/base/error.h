@@ -40,4 +40,7 @@ int error_of_option(struct error *e, const char *name);
 /* Says which argument, and where in it. Returns -1. */
 int error_at(struct error *e, int word, int column);
 
+/* `"WORD": WHY`, with the fault at `at`, which points into the word. Returns -1. */
+int error_in_word(struct error *e, const char *word, const char *at, const char *why);
+
 #endif

@@ -35,12 +35,6 @@ static const struct unit {
 
 enum { UNITS_WRITTEN = 8 };
 
-static int wrong_at(struct error *e, const char *word, const char *at, const char *why)
-{
-	error_set(e, "\"%s\": %s", word, why);
-	return error_at(e, -1, (int)(at - word));
-}
-
 static const struct unit *unit_at(const char *s, size_t length)
 {
 	for (size_t i = 0; i < ARRAY_LENGTH(units); i++)
@@ -99,7 +93,7 @@ int duration_parse(const char *word, int64_t *ns, struct error *e)
 	if (!*s)
 		return error_set(e, "a duration is missing (as in 250ms, 5s, 1m30s)");
 	if (*s == '-')
-		return wrong_at(e, word, s, "a duration cannot be negative");
+		return error_in_word(e, word, s, "a duration cannot be negative");
 	while (*s) {
 		const char *start = s;
 		uint64_t number = 0, billionths = 0;
@@ -107,9 +101,9 @@ int duration_parse(const char *word, int64_t *ns, struct error *e)
 		size_t length;
 
 		if (!digits_read(&s, &number) && (s != start || !starts_fraction(s)))
-			return wrong_at(e, word, start,
-					s == start ? "not a duration (as in 250ms, 5s, 1m30s)"
-						   : "the duration is too long");
+			return error_in_word(e, word, start,
+					     s == start ? "not a duration (as in 250ms, 5s, 1m30s)"
+							: "the duration is too long");
 		if (starts_fraction(s)) {
 			s++;
 			billionths = fraction_read(&s, (uint64_t)NS_PER_S);
@@ -117,14 +111,16 @@ int duration_parse(const char *word, int64_t *ns, struct error *e)
 		length = strspn(s, "abcdefghijklmnopqrstuvwxyz");
 		unit = length ? unit_at(s, length) : unit_at("s", 1);
 		if (!unit)
-			return wrong_at(e, word, s, "unknown unit (ns, us, ms, s, m, h, d, w)");
+			return error_in_word(e, word, s,
+					     "unknown unit (ns, us, ms, s, m, h, d, w)");
 		if (!length && (*s || start != word))
-			return wrong_at(e, word, s,
-					"a unit is missing (ns, us, ms, s, m, h, d, w)");
+			return error_in_word(e, word, s,
+					     "a unit is missing (ns, us, ms, s, m, h, d, w)");
 		if (unit->ns >= last)
-			return wrong_at(e, word, start, "the units must go from long to short");
+			return error_in_word(e, word, start,
+					     "the units must go from long to short");
 		if (!duration_add_part(&total, number, billionths, unit->ns))
-			return wrong_at(e, word, start, "the duration is too long");
+			return error_in_word(e, word, start, "the duration is too long");
 		last = unit->ns;
 		s += length;
 	}
@@ -150,9 +146,9 @@ int size_parse(const char *word, uint64_t *bytes, struct error *e)
 	if (!*s)
 		return error_set(e, "a size is missing (as in 64k, 10M, 1G)");
 	if (!digits_read(&s, &number))
-		return wrong_at(e, word, word,
-				s == word ? "not a size (as in 64k, 10M, 1G)"
-					  : "the size is too large");
+		return error_in_word(e, word, word,
+				     s == word ? "not a size (as in 64k, 10M, 1G)"
+					       : "the size is too large");
 	if (starts_fraction(s)) {
 		s++;
 		fraction = fraction_read(&s, 1000000);
@@ -165,11 +161,11 @@ int size_parse(const char *word, uint64_t *bytes, struct error *e)
 	if (*s == 'B')
 		s++;
 	if (*s)
-		return wrong_at(e, word, s, "unknown unit (k, M, G, T: powers of 1024)");
+		return error_in_word(e, word, s, "unknown unit (k, M, G, T: powers of 1024)");
 	if (fraction && !shift)
-		return wrong_at(e, word, word, "a size in bytes is a whole number");
+		return error_in_word(e, word, word, "a size in bytes is a whole number");
 	if (number > UINT64_MAX >> (shift + 1))
-		return wrong_at(e, word, word, "the size is too large");
+		return error_in_word(e, word, word, "the size is too large");
 	*bytes = (number << shift) + (fraction << shift) / 1000000;
 	return 0;
 }
@@ -180,13 +176,13 @@ int rate_parse(const char *word, uint64_t *bytes_per_second, struct error *e)
 	char size[64];
 
 	if (length < 3 || strcmp(word + length - 2, "/s") != 0 || length - 2 >= sizeof size)
-		return wrong_at(e, word, word + length, "not a rate (as in 64k/s, 10M/s)");
+		return error_in_word(e, word, word + length, "not a rate (as in 64k/s, 10M/s)");
 	memcpy(size, word, length - 2);
 	size[length - 2] = '\0';
 	if (size_parse(size, bytes_per_second, e) < 0)
 		return -1;
 	if (*bytes_per_second == 0)
-		return wrong_at(e, word, word, "a rate must be more than nothing");
+		return error_in_word(e, word, word, "a rate must be more than nothing");
 	return 0;
 }
 

@@ -48,38 +48,33 @@ static bool zone_read(const char *zone, uint32_t *index)
 	return *zone >= '0' && *zone <= '9' && !*end && n > 0 && n <= UINT32_MAX;
 }
 
-static bool literal_v6(const char *host, uint16_t port, struct address *a)
+/*
+ * An address in digits. An IPv6 address may name its interface behind `%`, and so may an IPv4
+ * multicast group; there it is no part of the address (endpoint_interface).
+ */
+static bool literal_read(struct address *a, const char *host, uint16_t port)
 {
-	const char *percent = strchr(host, '%');
-	size_t length = percent ? (size_t)(percent - host) : strlen(host);
+	size_t length = strcspn(host, "%");
 	char text[INET6_ADDRSTRLEN];
-	struct in6_addr ip;
+	struct in6_addr v6;
+	struct in_addr v4;
+	uint32_t interface = 0;
 
 	if (length >= sizeof text)
 		return false;
 	memcpy(text, host, length);
 	text[length] = '\0';
-	if (inet_pton(AF_INET6, text, &ip) != 1)
+	if (host[length] && !zone_read(host + length + 1, &interface))
+		interface = UINT32_MAX; /* there is none of this name */
+	if (inet_pton(AF_INET, text, &v4) == 1) {
+		address_v4(a, &v4, port);
+		return !host[length] || (address_is_multicast(a) && interface != UINT32_MAX);
+	}
+	if (inet_pton(AF_INET6, text, &v6) != 1)
 		return false;
-	address_v6(a, &ip, port);
-	return !percent || zone_read(percent + 1, &a->v6.sin6_scope_id);
-}
-
-/* An IPv4 multicast group may name an interface behind `%`, as an IPv6 address does. */
-static bool literal_v4(const char *host, struct in_addr *ip)
-{
-	const char *percent = strchr(host, '%');
-	size_t length = percent ? (size_t)(percent - host) : strlen(host);
-	char text[INET_ADDRSTRLEN];
-	uint32_t interface;
-
-	if (length >= sizeof text)
-		return false;
-	memcpy(text, host, length);
-	text[length] = '\0';
-	if (inet_pton(AF_INET, text, ip) != 1)
-		return false;
-	return !percent || (IN_MULTICAST(ntohl(ip->s_addr)) && zone_read(percent + 1, &interface));
+	address_v6(a, &v6, port);
+	a->v6.sin6_scope_id = interface;
+	return interface != UINT32_MAX;
 }
 
 uint32_t endpoint_interface(const struct endpoint *ep)
@@ -104,11 +99,7 @@ static int internet_addresses(const struct endpoint *ep, struct address *out, in
 			address_v6(out + 1, &in6addr_loopback, ep->port);
 		return room > 1 ? 2 : 1;
 	}
-	if (literal_v4(ep->host, &ip)) {
-		address_v4(out, &ip, ep->port);
-		return 1;
-	}
-	return literal_v6(ep->host, ep->port, out) ? 1 : 0;
+	return literal_read(out, ep->host, ep->port) ? 1 : 0;
 }
 
 static void address_unix(struct address *a, const char *path)
@@ -156,6 +147,20 @@ int endpoint_addresses(const struct endpoint *ep, struct address *out, int room)
 bool address_is_ip(const struct address *a)
 {
 	return a->any.sa_family == AF_INET || a->any.sa_family == AF_INET6;
+}
+
+bool address_is_loopback(const struct address *a)
+{
+	if (a->any.sa_family == AF_INET)
+		return ntohl(a->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return a->any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
+}
+
+bool address_is_multicast(const struct address *a)
+{
+	if (a->any.sa_family == AF_INET)
+		return IN_MULTICAST(ntohl(a->v4.sin_addr.s_addr));
+	return a->any.sa_family == AF_INET6 && IN6_IS_ADDR_MULTICAST(&a->v6.sin6_addr);
 }
 
 void address_unmap(struct address *a)

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "net/socket.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,22 +11,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int listener_socket(const struct address *a, bool datagram)
-{
-	int type = datagram ? SOCK_DGRAM : SOCK_STREAM;
-
-	return socket(a->any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-}
-
 /* A datagram's control data must say which of our addresses it came to: the reply goes from it. */
 int listener_ask_destination(int fd, int family)
 {
-	int on = 1;
-
 	/* A dual-stack socket gets IPv4 datagrams too: ::ffff:… in IPV6_PKTINFO. */
 	if (family == AF_INET6)
-		return setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
-	return family == AF_INET ? setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) : 0;
+		return socket_enable(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);
+	return family == AF_INET ? socket_enable(fd, IPPROTO_IP, IP_PKTINFO) : 0;
 }
 
 int listener_add(struct listener *l, int fd, bool datagram)
@@ -41,14 +33,8 @@ int listener_add(struct listener *l, int fd, bool datagram)
 
 void listener_name(struct listener *l)
 {
-	for (int i = 0; i < l->count; i++) {
-		struct address *a = &l->bound[i];
-
-		*a = (struct address){.length = sizeof a->storage};
-		if (getsockname(l->fds[i], &a->any, &a->length) < 0)
-			*a = (struct address){0};
-		address_unmap(a);
-	}
+	for (int i = 0; i < l->count; i++)
+		l->bound[i] = socket_name(l->fds[i]);
 }
 
 /* Is the file still the socket that we made? Somebody may have put another one there. */

@@ -31,9 +31,6 @@ struct listener {
 	bool inherited;       /* fd:N, systemd:NAME: duplicates; the originals stay open */
 };
 
-/* A new socket for this address, not bound. Returns it, or -1 with errno. */
-int listener_socket(const struct address *a, bool datagram);
-
 /* Has the datagram socket report which of our addresses each datagram came to. 0, or -1. */
 int listener_ask_destination(int fd, int family);
 

@@ -28,12 +28,6 @@ static uint8_t address_bytes(const struct address *a, uint8_t bytes[16])
 	return 16;
 }
 
-static int wrong_at(struct error *e, const char *word, size_t at, const char *why)
-{
-	error_set(e, "\"%s\": %s", word, why);
-	return error_at(e, -1, (int)at);
-}
-
 /* Clears the bits behind the prefix: 10.1.2.3/8 means 10.0.0.0/8. */
 static void cidr_mask(struct cidr *c)
 {
@@ -76,7 +70,8 @@ static int cidr_parse(struct cidr *c, const char *word, struct error *e)
 
 	*c = (struct cidr){0};
 	if (!cidr_read_address(c, word, length)) {
-		wrong_at(e, word, 0, "not an address range (as in 10.0.0.0/8, 2001:db8::/32, ::1)");
+		error_in_word(e, word, word,
+			      "not an address range (as in 10.0.0.0/8, 2001:db8::/32, ::1)");
 		return error_hint(e, "rules are about addresses: names could be forged");
 	}
 	prefix = c->size * 8u;

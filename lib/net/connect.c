@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/units.h"
 #include "net/own.h"
+#include "net/socket.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -45,8 +46,6 @@ const char *connect_error(int error)
  */
 static int source_bind(int fd, const struct address *to, const struct address *from)
 {
-	int on = 1;
-
 	if (!from || !address_is_ip(to))
 		return 0;
 	if (from->any.sa_family != to->any.sa_family) {
@@ -54,7 +53,7 @@ static int source_bind(int fd, const struct address *to, const struct address *f
 		return -1;
 	}
 	/* It is of use to IPv6 as well; an old kernel chooses a port at once. */
-	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+	socket_enable(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
 	return bind(fd, &from->any, from->length);
 }
 
@@ -66,7 +65,7 @@ static int socket_for(const struct address *to, int type, const struct connect_c
 		errno = ECONNREFUSED;
 		return -1;
 	}
-	fd = socket(to->any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket_new(to, type);
 	if (fd >= 0 && source_bind(fd, to, c->from) < 0)
 		fd_close(&fd);
 	return fd;
@@ -193,12 +192,9 @@ static void attempt_again(struct attempt *a)
 static void on_connecting(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
 	struct attempt *a = CONTAINER_OF(w, struct attempt, io);
-	int error = 0, fd = w->fd;
-	socklen_t length = sizeof error;
+	int fd = w->fd, error = socket_failure(fd);
 
 	(void)ready;
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
-		error = errno;
 	if (!error && socket_is_own_peer(fd, &a->to))
 		error = ECONNREFUSED;
 	if (error) {

@@ -16,12 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int wrong_at(struct error *e, const char *word, const char *at, const char *why)
-{
-	error_set(e, "\"%s\": %s", word, why);
-	return error_at(e, -1, (int)(at - word));
-}
-
 static bool all_digits(const char *s)
 {
 	return *s && s[strspn(s, "0123456789")] == '\0';
@@ -51,16 +45,16 @@ static int port_parse(struct endpoint *ep, const char *word, const char *at, str
 	uint64_t n;
 
 	if (!*at)
-		return wrong_at(e, word, at, "a port is missing");
+		return error_in_word(e, word, at, "a port is missing");
 	if (all_digits(at)) {
 		if (!number_read(at, 65535, &n))
-			return wrong_at(e, word, at, "a port is a number from 0 to 65535");
+			return error_in_word(e, word, at, "a port is a number from 0 to 65535");
 		ep->port = (uint16_t)n;
 		return 0;
 	}
 	if (service_find(at, ep->kind == ENDPOINT_UDP ? "udp" : "tcp", &ep->port))
 		return 0;
-	return wrong_at(e, word, at, "neither a port nor a service that /etc/services knows");
+	return error_in_word(e, word, at, "neither a port nor a service that /etc/services knows");
 }
 
 /* A port alone; where it is none, its port may have been forgotten. */
@@ -101,15 +95,15 @@ static int literal_check(const struct endpoint *ep, const char *word, const char
 	struct address a;
 
 	if (!is_v6(ep->host, strlen(ep->host)))
-		return wrong_at(e, word, at, "brackets hold an IPv6 address");
+		return error_in_word(e, word, at, "brackets hold an IPv6 address");
 	if (endpoint_addresses(ep, &a, 1) < 1) {
-		wrong_at(e, word, at + (percent ? percent + 1 - ep->host : 0),
-			 "no interface has this name");
+		error_in_word(e, word, at + (percent ? percent + 1 - ep->host : 0),
+			      "no interface has this name");
 		return error_hint(e, "`ip link` lists those there are");
 	}
 	if (!IN6_IS_ADDR_LINKLOCAL(&a.v6.sin6_addr) || a.v6.sin6_scope_id)
 		return 0;
-	wrong_at(e, word, at + strlen(ep->host), "a link-local address needs its interface");
+	error_in_word(e, word, at + strlen(ep->host), "a link-local address needs its interface");
 	return error_hint(e, "as in [%s%%eth0]:%u; `ip link` lists those there are", ep->host,
 			  ep->port);
 }
@@ -120,9 +114,9 @@ static int bracket_parse(struct endpoint *ep, const char *word, const char *at, 
 	const char *end = strchr(at, ']');
 
 	if (!end)
-		return wrong_at(e, word, at, "this bracket is never closed");
+		return error_in_word(e, word, at, "this bracket is never closed");
 	if (end[1] != ':')
-		return wrong_at(e, word, end + 1, "a port is missing, as in [::1]:80");
+		return error_in_word(e, word, end + 1, "a port is missing, as in [::1]:80");
 	if (port_parse(ep, word, end + 2, e) < 0)
 		return -1;
 	ep->host = strndup(at + 1, (size_t)(end - at - 1));
@@ -141,8 +135,8 @@ static int colons_explain(const char *word, const char *at, const char *last, st
 	bool before = is_v6(at, (size_t)(last - at));
 
 	if (!before && !is_v6(at, strlen(at)))
-		return wrong_at(e, word, last, "a colon too many: HOST:PORT has one");
-	wrong_at(e, word, at, "an IPv6 address is written in brackets");
+		return error_in_word(e, word, last, "a colon too many: HOST:PORT has one");
+	error_in_word(e, word, at, "an IPv6 address is written in brackets");
 	if (before)
 		return error_hint(e, "as in [%.*s]:%s", (int)(last - at), at, last + 1);
 	return error_hint(e, "as in [%s]:PORT", at);
@@ -154,10 +148,10 @@ static int foreign_explain(const char *word, const char *at, struct error *e)
 	const char *scheme = strstr(at, "://");
 
 	if (scheme) {
-		wrong_at(e, word, at, "a URL is no endpoint");
+		error_in_word(e, word, at, "a URL is no endpoint");
 		return error_hint(e, "HOST:PORT, without %.*s", (int)(scheme + 3 - at), at);
 	}
-	wrong_at(e, word, at, "TCP is written without a prefix");
+	error_in_word(e, word, at, "TCP is written without a prefix");
 	return error_hint(e, "as in %s", at[4] ? at + 4 : "HOST:PORT");
 }
 
@@ -175,12 +169,12 @@ static int internet_parse(struct endpoint *ep, const char *word, const char *at,
 	if (strchr(at, ':') != colon)
 		return colons_explain(word, at, colon, e);
 	if (colon == at) {
-		wrong_at(e, word, at, "a host is missing before the colon");
+		error_in_word(e, word, at, "a host is missing before the colon");
 		return error_hint(e, "%s alone is this machine, *%s every address", at + 1, at);
 	}
 	for (const char *s = at; s < colon; s++)
 		if (isspace((unsigned char)*s) || iscntrl((unsigned char)*s) || *s == '/')
-			return wrong_at(e, word, s, "a host name cannot hold this character");
+			return error_in_word(e, word, s, "a host name cannot hold this character");
 	if (port_parse(ep, word, colon + 1, e) < 0)
 		return -1;
 	ep->host = strndup(at, (size_t)(colon - at));
@@ -192,7 +186,7 @@ static int unix_parse(struct endpoint *ep, const char *word, const char *at, str
 	const size_t most = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
 
 	if (!*at || strcmp(at, "@") == 0)
-		return wrong_at(e, word, at, "a path is missing");
+		return error_in_word(e, word, at, "a path is missing");
 	if (strlen(at) > most + (*at == '@')) {
 		error_set(e, "\"%s\": the path is %zu bytes long, and a socket's may have %zu",
 			  word, strlen(at), most);
@@ -223,15 +217,15 @@ static int vsock_parse(struct endpoint *ep, const char *word, const char *at, st
 	char cid[16];
 
 	if (!colon || colon == at)
-		return wrong_at(e, word, at, "written vsock:CID:PORT, as in vsock:2:1024");
+		return error_in_word(e, word, at, "written vsock:CID:PORT, as in vsock:2:1024");
 	if ((size_t)(colon - at) >= sizeof cid)
-		return wrong_at(e, word, at, "a context id is a number, or * for any");
+		return error_in_word(e, word, at, "a context id is a number, or * for any");
 	memcpy(cid, at, (size_t)(colon - at));
 	cid[colon - at] = '\0';
 	if (!vsock_number(cid, &ep->cid))
-		return wrong_at(e, word, at, "a context id is a number, or * for any");
+		return error_in_word(e, word, at, "a context id is a number, or * for any");
 	if (!vsock_number(colon + 1, &ep->vsock_port))
-		return wrong_at(e, word, colon + 1, "a vsock port is a number");
+		return error_in_word(e, word, colon + 1, "a vsock port is a number");
 	return 0;
 }
 
@@ -240,7 +234,8 @@ static int fd_parse(struct endpoint *ep, const char *word, const char *at, struc
 	uint64_t n;
 
 	if (!number_read(at, INT32_MAX, &n))
-		return wrong_at(e, word, at, "the number of an inherited descriptor, as in fd:3");
+		return error_in_word(e, word, at,
+				     "the number of an inherited descriptor, as in fd:3");
 	ep->fd = (int)n;
 	return 0;
 }
@@ -248,7 +243,8 @@ static int fd_parse(struct endpoint *ep, const char *word, const char *at, struc
 static int systemd_parse(struct endpoint *ep, const char *word, const char *at, struct error *e)
 {
 	if (!*at)
-		return wrong_at(e, word, at, "a socket's name is missing (FileDescriptorName=)");
+		return error_in_word(e, word, at,
+				     "a socket's name is missing (FileDescriptorName=)");
 	ep->path = strdup(at);
 	return ep->path ? 0 : error_errno(e, "out of memory");
 }
@@ -351,13 +347,13 @@ bool endpoints_include(const struct endpoint *all, size_t n, int kinds)
 int endpoint_check_target(const struct endpoint *ep, const char *word, struct error *e)
 {
 	if (ep->kind == ENDPOINT_FD || ep->kind == ENDPOINT_SYSTEMD)
-		return wrong_at(e, word, word, "an inherited socket can be listened on only");
+		return error_in_word(e, word, word, "an inherited socket can be listened on only");
 	if (ep->host && strcmp(ep->host, "*") == 0)
-		return wrong_at(e, word, word, "* can be listened on only: name a host");
+		return error_in_word(e, word, word, "* can be listened on only: name a host");
 	if ((ep->kind == ENDPOINT_TCP || ep->kind == ENDPOINT_UDP) && ep->port == 0)
-		return wrong_at(e, word, word, "port 0 can be listened on only");
+		return error_in_word(e, word, word, "port 0 can be listened on only");
 	if (ep->kind == ENDPOINT_VSOCK && (ep->cid == UINT32_MAX || ep->vsock_port == UINT32_MAX))
-		return wrong_at(e, word, word, "* can be listened on only");
+		return error_in_word(e, word, word, "* can be listened on only");
 	return 0;
 }
 

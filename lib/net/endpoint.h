@@ -92,6 +92,10 @@ int endpoint_check_target(const struct endpoint *ep, const char *word, struct er
 /* IPv4 or IPv6? */
 bool address_is_ip(const struct address *a);
 
+/* 127.0.0.0/8 or ::1? 224.0.0.0/4 or ff00::/8? */
+bool address_is_loopback(const struct address *a);
+bool address_is_multicast(const struct address *a);
+
 /* Turns ::ffff:1.2.3.4, as dual-stack sockets tell it, into the IPv4 address that it is. */
 void address_unmap(struct address *a);
 

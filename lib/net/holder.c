@@ -73,7 +73,7 @@ static unsigned long inode_of(const struct address *a, bool datagram)
 	}
 	if (!address_is_ip(a))
 		return 0;
-	port = ntohs(a->any.sa_family == AF_INET6 ? a->v6.sin6_port : a->v4.sin_port);
+	port = address_port(a);
 	found = inode_in(tables[datagram][0], port, state);
 	return found ? found : inode_in(tables[datagram][1], port, state);
 }

@@ -1,9 +1,26 @@
-/* See listener.h. */
+/*
+ * See listener.h. A listener may share the sockets of another one: a rule that is read again takes
+ * over from its predecessor without a moment in which a connection would be refused. Those that
+ * share stand in a ring; the file of a Unix socket goes with the last of them.
+ */
 #include "net/listener.h"
 
-#include "net/listener_inherit.h"
-#include "net/listener_ip.h"
-#include "net/listener_unix.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "net/listener_ways.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static listener_way *const ways[] = {
+    [ENDPOINT_TCP] = listener_open_ip,       [ENDPOINT_UDP] = listener_open_ip,
+    [ENDPOINT_UNIX] = listener_open_unix,    [ENDPOINT_VSOCK] = listener_open_vsock,
+    [ENDPOINT_FD] = listener_open_inherited, [ENDPOINT_SYSTEMD] = listener_open_inherited,
+};
 
 int listener_open(struct listener *l, const struct endpoint *ep, const struct listen_config *c,
 		  struct error *e)
@@ -11,21 +28,93 @@ int listener_open(struct listener *l, const struct endpoint *ep, const struct li
 	int result;
 
 	*l = (struct listener){0};
-	switch (ep->kind) {
-	case ENDPOINT_TCP:
-	case ENDPOINT_UDP:
-		result = listener_open_ip(l, ep, c, e);
-		break;
-	case ENDPOINT_UNIX:
-		result = listener_open_unix(l, ep, c, e);
-		break;
-	case ENDPOINT_VSOCK:
-		result = listener_open_vsock(l, ep, c, e);
-		break;
-	default:
-		result = listener_open_inherited(l, ep, c, e);
-	}
+	result = ways[ep->kind](l, ep, c, e);
 	if (result == 0)
 		listener_name(l);
 	return result;
+}
+
+/* ---- sharing --------------------------------------------------------------------------------- */
+
+static int duplicate(struct listener *l, const struct listener *from)
+{
+	for (int i = 0; i < from->count; i++) {
+		int fd = fcntl(from->fds[i], F_DUPFD_CLOEXEC, 3);
+
+		if (fd < 0 || listener_add(l, fd, from->datagram[i]) < 0) {
+			fd_close(&fd);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static void enter_ring(struct listener *l, struct listener *other)
+{
+	l->kin = other->kin ? other->kin : other;
+	other->kin = l;
+}
+
+static int share(struct listener *l, struct listener *from, const struct listen_config *c)
+{
+	*l = (struct listener){.inherited = from->inherited,
+			       .unlink_device = from->unlink_device,
+			       .unlink_inode = from->unlink_inode};
+	if (duplicate(l, from) < 0)
+		return -1;
+	if (from->unlink_path) {
+		l->unlink_path = strdup(from->unlink_path);
+		if (!l->unlink_path || chmod(from->unlink_path, c->mode) < 0)
+			return -1;
+	}
+	listener_name(l);
+	enter_ring(l, from);
+	return 0;
+}
+
+int listener_open_from(struct listener *l, struct listener *from, const struct endpoint *ep,
+		       const struct listen_config *c, struct error *e)
+{
+	if (!from)
+		return listener_open(l, ep, c, e);
+	if (share(l, from, c) == 0)
+		return 0;
+	error_errno(e, "cannot take over the listening socket");
+	free(l->unlink_path);
+	l->unlink_path = NULL; /* it is the other's */
+	listener_close(l);
+	return -1;
+}
+
+/* ---- trying it out --------------------------------------------------------------------------- */
+
+static int check_folder(const char *path, struct error *e)
+{
+	char *folder = path_above(path);
+	int result = 0;
+
+	if (!folder || access(folder, W_OK | X_OK) < 0)
+		result = error_errno(e, "cannot listen on unix:%s", path);
+	free(folder);
+	return result;
+}
+
+int listener_check(const struct endpoint *ep, const struct listen_config *c, struct error *e)
+{
+	struct listener l;
+
+	switch (ep->kind) {
+	case ENDPOINT_TCP:
+	case ENDPOINT_UDP:
+		break;
+	case ENDPOINT_UNIX:
+		return *ep->path == '@' ? 0 : check_folder(ep->path, e);
+	default:
+		return 0; /* what is passed on to evwatch is not passed on to check */
+	}
+	if (listener_open(&l, ep, c, e) == 0) {
+		listener_close(&l);
+		return 0;
+	}
+	return strstr(e->hint, "evwatch") ? 0 : -1;
 }

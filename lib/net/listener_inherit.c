@@ -4,10 +4,11 @@
  * A duplicate is what we watch and close, so that a rule can be read again and find its socket.
  * The guardian forks: systemd's LISTEN_PID may be that of our parent.
  */
-#include "net/listener_inherit.h"
+#include "net/listener_ways.h"
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "net/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,21 +18,13 @@
 
 enum { SYSTEMD_FIRST = 3 };
 
-static int socket_int(int fd, int name)
-{
-	int value = -1;
-	socklen_t length = sizeof value;
-
-	return getsockopt(fd, SOL_SOCKET, name, &value, &length) < 0 ? -1 : value;
-}
-
 /* Makes a stream listen where its giver did not. Returns 0 or -1. */
 static int make_listening(int fd, const struct listen_config *c, int number, struct error *e)
 {
 	struct sockaddr_storage peer;
 	socklen_t length = sizeof peer;
 
-	if (socket_int(fd, SO_ACCEPTCONN) > 0)
+	if (socket_option(fd, SO_ACCEPTCONN) > 0)
 		return 0;
 	if (getpeername(fd, (struct sockaddr *)&peer, &length) == 0) {
 		error_set(e, "descriptor %d is a connection, not a listening socket", number);
@@ -44,7 +37,7 @@ static int make_listening(int fd, const struct listen_config *c, int number, str
 
 static int prepare(int fd, int number, const struct listen_config *c, struct error *e)
 {
-	int type = socket_int(fd, SO_TYPE);
+	int type = socket_option(fd, SO_TYPE);
 
 	if (type < 0) {
 		error_errno(e, "descriptor %d is no socket", number);
@@ -55,7 +48,7 @@ static int prepare(int fd, int number, const struct listen_config *c, struct err
 		return error_set(e, "descriptor %d is neither a stream nor a datagram socket",
 				 number);
 	if (fd_set_nonblocking(fd, true) < 0 ||
-	    (type == SOCK_DGRAM && listener_ask_destination(fd, socket_int(fd, SO_DOMAIN)) < 0))
+	    (type == SOCK_DGRAM && listener_ask_destination(fd, socket_option(fd, SO_DOMAIN)) < 0))
 		return error_errno(e, "cannot use descriptor %d", number);
 	return type == SOCK_STREAM ? make_listening(fd, c, number, e) : 0;
 }
@@ -77,7 +70,7 @@ static int take(struct listener *l, int number, const struct listen_config *c, s
 	}
 	/* No command shall inherit the original. */
 	if (fd_set_cloexec(number) < 0 ||
-	    listener_add(l, fd, socket_int(fd, SO_TYPE) == SOCK_DGRAM) < 0) {
+	    listener_add(l, fd, socket_option(fd, SO_TYPE) == SOCK_DGRAM) < 0) {
 		error_errno(e, "cannot use descriptor %d", number);
 		fd_close(&fd);
 		return -1;

@@ -4,15 +4,16 @@
  * The hard part is PORT alone: two sockets (127.0.0.1 and ::1) that must share one port, also when
  * port 0 lets the kernel choose, and that must do where only one of the two families exists.
  */
-#include "net/listener_ip.h"
+#include "net/listener_ways.h"
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "net/holder.h"
 #include "net/listener_wait.h"
-#include "net/multicast.h"
+#include "net/socket.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,14 +32,40 @@ struct binding {
 	int failed;         /* the place of the address at fault */
 };
 
-/* ---- one socket ------------------------------------------------------------------------------ */
+/* ---- groups ---------------------------------------------------------------------------------- */
 
-static int option_on(int fd, int level, int name)
+static int join_on(int fd, const struct address *group, uint32_t interface)
 {
-	int on = 1;
+	/* RFC 3678: one request for both families. */
+	struct group_req request = {.gr_interface = interface};
+	int level = group->any.sa_family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
 
-	return setsockopt(fd, level, name, &on, sizeof on);
+	memcpy(&request.gr_group, &group->storage, group->length);
+	return setsockopt(fd, level, MCAST_JOIN_GROUP, &request, sizeof request);
 }
+
+/* Joins on the interface of this index; 0: on each one that takes it. -1 with errno: none did. */
+static int multicast_join(int fd, const struct address *group, uint32_t interface)
+{
+	struct if_nameindex *all;
+	int joined = 0, why = ENODEV;
+
+	if (interface)
+		return join_on(fd, group, interface);
+	all = if_nameindex();
+	for (struct if_nameindex *at = all; at && at->if_index; at++) {
+		if (join_on(fd, group, at->if_index) == 0)
+			joined++;
+		else
+			why = errno;
+	}
+	if (all)
+		if_freenameindex(all);
+	errno = why;
+	return joined ? 0 : -1;
+}
+
+/* ---- one socket ------------------------------------------------------------------------------ */
 
 static int set_options(const struct binding *b, int fd, const struct address *a)
 {
@@ -49,11 +76,11 @@ static int set_options(const struct binding *b, int fd, const struct address *a)
 
 	if (!address_is_ip(a))
 		return 0;
-	if (reuse && option_on(fd, SOL_SOCKET, SO_REUSEADDR) < 0)
+	if (reuse && socket_enable(fd, SOL_SOCKET, SO_REUSEADDR) < 0)
 		return -1;
-	if (!b->datagram && option_on(fd, SOL_SOCKET, SO_KEEPALIVE) < 0)
+	if (!b->datagram && socket_enable(fd, SOL_SOCKET, SO_KEEPALIVE) < 0)
 		return -1;
-	if (b->config->reuseport && option_on(fd, SOL_SOCKET, SO_REUSEPORT) < 0)
+	if (b->config->reuseport && socket_enable(fd, SOL_SOCKET, SO_REUSEPORT) < 0)
 		return -1;
 	if (a->any.sa_family == AF_INET6 &&
 	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof only_v6) < 0)
@@ -73,7 +100,7 @@ static int take_in(const struct binding *b, int fd, const struct address *a)
 /* One bound socket, listening when it is a stream. Returns it, or -1 with errno. */
 static int bind_one(const struct binding *b, const struct address *a)
 {
-	int fd = listener_socket(a, b->datagram);
+	int fd = socket_new(a, b->datagram ? SOCK_DGRAM : SOCK_STREAM);
 
 	if (fd < 0)
 		return -1;
@@ -135,11 +162,12 @@ static void explain(struct error *e, const struct binding *b)
 /* The port that the kernel chose for the socket is the next one's, too. */
 static int hand_port_on(struct binding *b, int i, int fd)
 {
-	struct address bound = {.length = sizeof bound.storage};
+	struct address bound;
 
 	if (i + 1 == b->n || *port_field(&b->all[i]) != 0)
 		return 0;
-	if (getsockname(fd, &bound.any, &bound.length) < 0)
+	bound = socket_name(fd);
+	if (!bound.length)
 		return -1;
 	*port_field(&b->all[i + 1]) = *port_field(&bound);
 	return 0;

@@ -7,12 +7,14 @@
  * between bind and listen; mode and owner are set there, so that they never are wider than asked
  * for.
  */
-#include "net/listener_unix.h"
+#include "net/listener_ways.h"
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/path.h"
 #include "net/holder.h"
 #include "net/listener_wait.h"
+#include "net/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,21 +84,6 @@ static int owner_find(const char *owner, uid_t *uid, gid_t *gid, struct error *e
 	return colon && colon[1] ? group_find(colon + 1, gid, e) : 0;
 }
 
-static void directory_of(const char *path, char *out, size_t room)
-{
-	const char *slash = strrchr(path, '/');
-	size_t n = slash ? (size_t)(slash - path) : 0;
-
-	if (slash == path)
-		n = 1;
-	if (n == 0 || n >= room) {
-		strcpy(out, ".");
-		return;
-	}
-	memcpy(out, path, n);
-	out[n] = '\0';
-}
-
 /*
  * Locks the directory against another evwatch that looks at the same path; at most for two
  * seconds, since others may lock it for reasons of their own. Returns a descriptor, or -1: not
@@ -104,11 +91,10 @@ static void directory_of(const char *path, char *out, size_t room)
  */
 static int directory_lock(const char *path)
 {
-	char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	int fd;
+	char *directory = path_above(path);
+	int fd = directory ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
-	directory_of(path, directory, sizeof directory);
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(directory);
 	for (int tries = 0; fd >= 0 && tries < 200; tries++) {
 		const struct timespec pause = {.tv_nsec = 10000000};
 
@@ -161,17 +147,18 @@ static int make_way(const char *path, const struct address *a, struct error *e)
 
 static int explain(struct error *e, const char *path, const struct address *a)
 {
-	char directory[PATH_MAX];
 	int why = errno;
+	char *directory;
 
-	directory_of(path, directory, sizeof directory);
 	error_errno(e, "cannot listen on unix:%s", path);
-	if (why == ENOENT)
+	directory = path_above(path);
+	if (why == ENOENT && directory)
 		error_hint(e, "the directory %s is not there: make it first", directory);
-	else if (why == EACCES)
+	else if (why == EACCES && directory)
 		error_hint(e, "the directory %s must be writable", directory);
 	else if (why == EADDRINUSE && *path == '@')
 		hint_holder(e, path, a);
+	free(directory);
 	return -1;
 }
 
@@ -251,7 +238,7 @@ int listener_open_unix(struct listener *l, const struct endpoint *ep, const stru
 	int fd, lock, result;
 
 	endpoint_addresses(ep, &a, 1);
-	fd = listener_socket(&a, false);
+	fd = socket_new(&a, SOCK_STREAM);
 	if (fd < 0 || listener_add(l, fd, false) < 0)
 		return explain(e, ep->path, &a);
 	lock = *ep->path == '@' ? -1 : directory_lock(ep->path);

@@ -10,7 +10,7 @@
 #include "net/listener_wait.h"
 
 #include "base/fd.h"
-#include "net/bound.h"
+#include "net/socket.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -102,7 +102,7 @@ static bool hangs_up(int fd)
 bool listener_is_dead(const struct address *a)
 {
 	for (int looks = 0; looks < LOOKS_MOST; looks++) {
-		int fd = listener_socket(a, false);
+		int fd = socket_new(a, SOCK_STREAM);
 		bool refused, served = true;
 
 		if (fd < 0)

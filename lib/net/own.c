@@ -3,14 +3,10 @@
 
 #include "base/fd.h"
 #include "net/bound.h"
+#include "net/socket.h"
 
 #include <string.h>
 #include <sys/socket.h>
-
-static uint16_t port_of(const struct address *a)
-{
-	return a->any.sa_family == AF_INET6 ? a->v6.sin6_port : a->v4.sin_port;
-}
 
 /* The same IP address, whatever the ports? */
 static bool same_host(const struct address *a, const struct address *b)
@@ -29,24 +25,6 @@ static bool is_wildcard(const struct address *a)
 	return IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr);
 }
 
-bool address_is_loopback(const struct address *a)
-{
-	if (a->any.sa_family == AF_INET)
-		return ntohl(a->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-	return a->any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
-}
-
-/* The local end of a socket; length 0: not known. */
-static struct address name_of(int fd)
-{
-	struct address a = {.length = sizeof a.storage};
-
-	if (getsockname(fd, &a.any, &a.length) < 0)
-		return (struct address){0};
-	address_unmap(&a);
-	return a;
-}
-
 /* An address of this machine is reached from itself: the kernel picks it as the source. */
 static bool is_of_this_machine(const struct address *a)
 {
@@ -55,8 +33,9 @@ static bool is_of_this_machine(const struct address *a)
 
 	if (address_is_loopback(a) || is_wildcard(a))
 		return true;
-	fd = socket(a->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	from = fd >= 0 && connect(fd, &a->any, a->length) == 0 ? name_of(fd) : (struct address){0};
+	fd = socket_new(a, SOCK_DGRAM);
+	from =
+	    fd >= 0 && connect(fd, &a->any, a->length) == 0 ? socket_name(fd) : (struct address){0};
 	fd_close(&fd);
 	return from.length && same_host(&from, a);
 }
@@ -72,7 +51,7 @@ static bool is_v6_only(int fd)
 
 static bool is_at(const struct address *bound, int fd, const struct address *a)
 {
-	if (!address_is_ip(bound) || port_of(bound) != port_of(a))
+	if (!address_is_ip(bound) || address_port(bound) != address_port(a))
 		return false;
 	if (same_host(bound, a))
 		return true;
@@ -102,15 +81,14 @@ bool listener_is_at(const struct listener *l, const struct address *a)
 
 bool socket_is_own_peer(int fd, const struct address *to)
 {
-	struct linger at_once = {.l_onoff = 1, .l_linger = 0};
 	struct address from, other = *to;
 
 	if (!address_is_ip(to))
 		return false;
-	from = name_of(fd);
+	from = socket_name(fd);
 	address_unmap(&other);
-	if (port_of(&from) != port_of(&other) || !same_host(&from, &other))
+	if (address_port(&from) != address_port(&other) || !same_host(&from, &other))
 		return false;
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	socket_reset_on_close(fd);
 	return true;
 }

@@ -10,9 +10,6 @@
 struct address;
 struct listener;
 
-/* 127.0.0.0/8 or ::1? */
-bool address_is_loopback(const struct address *a);
-
 /*
  * Does this listener listen at the address, by itself or by a wildcard? Costs a comparison of ports
  * where they differ.

@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "net/socket.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -166,11 +167,8 @@ static void emit_connection(struct connection *c, int fd, const struct address *
 
 static void name_ends(struct connection *c, int fd, const struct address *remote)
 {
-	struct address local = {.length = sizeof local.storage};
+	struct address local = socket_name(fd);
 
-	if (getsockname(fd, &local.any, &local.length) < 0)
-		local.length = 0;
-	address_unmap(&local);
 	host_text(remote, c->host, c->port);
 	host_text(&local, c->local_host, c->local_port);
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "net/own.h"
+#include "net/socket.h"
 #include "net/packets.h"
 
 #include <errno.h>
@@ -77,10 +78,8 @@ struct datagram_texts {
 /* Our address that it came to; the port is the socket's. */
 static struct address local_of(const struct answer *a)
 {
-	struct address local = {.length = sizeof local.storage};
+	struct address local = socket_name(a->fd);
 
-	if (getsockname(a->fd, &local.any, &local.length) < 0)
-		local.length = 0;
 	if (a->own.family == AF_INET)
 		memcpy(&local.v4.sin_addr, a->own.ip, sizeof local.v4.sin_addr);
 	else if (a->own.family == AF_INET6)

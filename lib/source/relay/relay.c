@@ -92,22 +92,9 @@ static int open_targets(struct relay_source *s)
 	return targets_watch(&s->targets, &s->base, s->resolver, &s->listener);
 }
 
-static void on_target_failed(struct search *search, size_t target, const char *why, bool last)
+static void on_answer(void *source)
 {
-	report_target_failed(CONTAINER_OF(search, struct relay_source, search), target, why, last);
-}
-
-static void review(void *source)
-{
-	struct relay_source *s = source;
-
-	if (s->carried && s->carrier->review)
-		s->carrier->review(s);
-}
-
-static void on_search_changed(struct search *search)
-{
-	review(CONTAINER_OF(search, struct relay_source, search));
+	relay_review(source);
 }
 
 int relay_open_shared(struct relay_source *s, struct error *e)
@@ -117,15 +104,7 @@ int relay_open_shared(struct relay_source *s, struct error *e)
 	s->resolver = resolver_new(s->base.reactor, c->dns_ttl, s->base.rule);
 	if (!s->resolver || open_targets(s) < 0)
 		return error_errno(e, "cannot relay");
-	resolver_on_answer(s->resolver, review, s);
-	s->search.reactor = s->base.reactor;
-	s->search.resolver = s->resolver;
-	s->search.targets = &s->targets;
-	s->search.config = c;
-	s->search.own = &s->listener;
-	s->search.rule = s->base.rule;
-	s->search.failed = on_target_failed;
-	s->search.changed = on_search_changed;
+	resolver_on_answer(s->resolver, on_answer, s);
 	return c->dump ? dump_open(&s->dump, &s->base, c->dump, e) : 0;
 }
 
@@ -156,7 +135,7 @@ static void relay_close(struct source *base)
 
 	s->stopped = s->ended = true;
 	s->carrier->close(s);
-	search_close(&s->search);
+	search_close(s);
 	listener_close(&s->listener);
 	targets_close(&s->targets);
 	if (s->resolver)
@@ -170,7 +149,7 @@ static int relay_open(struct source *base, struct error *e)
 	struct relay_source *s = (struct relay_source *)base;
 	const struct relay_config *c = base->config;
 
-	search_init(&s->search);
+	search_init(s);
 	peer_table_init(&s->peers);
 	/* In a worker this process carries, whatever the rule says. */
 	if (c->workers > 1 && !s->place)

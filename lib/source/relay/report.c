@@ -96,8 +96,8 @@ void report_event(struct relay_source *s, bool closed, const struct carried *c)
 	}
 	if (channel_say(&s->place->channel, WORKER_EVENT, &event, sizeof event) < 0)
 		log_error(s->base.rule, "out of memory: an event is lost");
-	if (place_lags(s->place) && s->carrier->review)
-		s->carrier->review(s);
+	if (place_lags(s->place))
+		relay_review(s);
 }
 
 void report_event_of_worker(struct relay_source *s, const void *bytes, size_t length)

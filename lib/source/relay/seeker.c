@@ -4,7 +4,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "source/relay/targets.h"
+#include "source/relay/report.h"
+#include "source/relay/state.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ enum seek_state {
 
 struct seeker {
 	struct link link; /* among those that starve */
-	struct search *search;
+	struct relay_source *source;
 	sought_call *call;
 	void *owner;
 	struct connector connector;
@@ -40,7 +41,7 @@ struct seeker {
 
 static int64_t now(const struct seeker *k)
 {
-	return reactor_now(k->search->reactor, CLOCK_OF_LOOP);
+	return reactor_now(k->source->base.reactor, CLOCK_OF_LOOP);
 }
 
 /* ---- one target after the other -------------------------------------------------------------- */
@@ -48,7 +49,7 @@ static int64_t now(const struct seeker *k)
 static void found(struct seeker *k, int fd)
 {
 	k->state = SEEK_FOUND;
-	targets_took(k->search->targets, k->target);
+	targets_took(&k->source->targets, k->target);
 	k->call(k->owner, fd);
 }
 
@@ -60,7 +61,7 @@ static void give_up(struct seeker *k)
 
 static bool all_tried(const struct seeker *k)
 {
-	for (size_t i = 0; i < k->search->config->n_targets; i++)
+	for (size_t i = 0; i < relay_config(k->source)->n_targets; i++)
 		if (!k->tried[i])
 			return false;
 	return true;
@@ -70,7 +71,7 @@ static bool all_tried(const struct seeker *k)
 static void go_on_in(struct seeker *k, int64_t delay, enum seek_state state)
 {
 	k->state = state;
-	if (timer_start_in(k->search->reactor, &k->timer, delay) < 0)
+	if (timer_start_in(k->source->base.reactor, &k->timer, delay) < 0)
 		give_up(k);
 }
 
@@ -82,25 +83,26 @@ static void end_round(struct seeker *k)
 	for (uint64_t i = 0; i < k->rounds && pause < ROUND_MOST; i++)
 		pause *= 2;
 	k->rounds++;
-	memset(k->tried, 0, k->search->config->n_targets * sizeof *k->tried);
+	memset(k->tried, 0, relay_config(k->source)->n_targets * sizeof *k->tried);
 	go_on_in(k, pause < ROUND_MOST ? pause : ROUND_MOST, SEEK_PAUSED);
 }
 
 /* This target did not work; `own_fault`, or this machine lacks something. */
 static void target_failed(struct seeker *k, const char *why, bool own_fault)
 {
-	struct search *s = k->search;
+	struct relay_source *s = k->source;
 	bool over, last;
 
-	targets_leave(s->targets, k->target);
+	targets_leave(&s->targets, k->target);
 	if (own_fault)
-		targets_rest(s->targets, k->target, now(k));
+		targets_rest(&s->targets, k->target, now(k));
 	k->tried[k->target] = true;
 	k->starved = 0;
 	over = all_tried(k);
-	last = over && (k->rounds >= s->config->retry || (s->wanted && !s->wanted(k->owner)));
+	last = over && (k->rounds >= relay_config(s)->retry ||
+			(s->search.wanted && !s->search.wanted(k->owner)));
 	k->state = SEEK_IDLE;
-	s->failed(s, k->target, why, last);
+	report_target_failed(s, k->target, why, last);
 	if (last)
 		give_up(k);
 	else if (over)
@@ -118,34 +120,35 @@ static void target_failed(struct seeker *k, const char *why, bool own_fault)
  */
 static bool starve(struct seeker *k)
 {
-	struct search *s = k->search;
+	struct relay_source *s = k->source;
 	int64_t left;
 
 	if (!k->starved)
 		k->starved = now(k);
-	left = k->starved + s->config->connect_timeout - now(k);
-	if (left <= 0 || timer_start_in(s->reactor, &s->feed, left < PAUSE ? left : PAUSE) < 0)
+	left = k->starved + relay_config(s)->connect_timeout - now(k);
+	if (left <= 0 ||
+	    timer_start_in(s->base.reactor, &s->search.feed, left < PAUSE ? left : PAUSE) < 0)
 		return false;
-	if (!s->told_starved)
-		log_warn(s->rule, "no descriptor is left for connections to targets: clients "
-				  "wait until one is free (ulimit -n)");
-	s->told_starved = true;
+	if (!s->search.told_starved)
+		log_warn(s->base.rule, "no descriptor is left for connections to targets: clients "
+				       "wait until one is free (ulimit -n)");
+	s->search.told_starved = true;
 	k->state = SEEK_STARVED;
-	list_append(&s->starved, &k->link);
-	s->changed(s);
+	list_append(&s->search.starved, &k->link);
+	relay_review(s);
 	return true;
 }
 
 /* A shortage, or a failure of the target: an errno, and what is told of it. */
 static void fail(struct seeker *k, int error, const char *why)
 {
-	struct search *s = k->search;
+	struct relay_source *s = k->source;
 
 	if (!connect_is_short(error)) {
 		target_failed(k, why, true);
 		return;
 	}
-	if (fd_is_short(error) && s->make_room && s->make_room(s, k->owner))
+	if (fd_is_short(error) && s->search.make_room && s->search.make_room(s, k->owner))
 		go_on_in(k, 0, SEEK_AGAIN);
 	else if (error == EAGAIN || !starve(k))
 		target_failed(k, why, false);
@@ -156,9 +159,9 @@ static void fail(struct seeker *k, int error, const char *why)
 static void on_connected(void *context, int fd, int error, const char *why)
 {
 	struct seeker *k = context;
-	struct search *s = k->search;
+	struct relay_source *s = k->source;
 
-	if (fd >= s->most) {
+	if (fd >= s->search.most) {
 		fd_close(&fd);
 		error = EMFILE;
 		why = connect_error(error);
@@ -167,26 +170,26 @@ static void on_connected(void *context, int fd, int error, const char *why)
 		found(k, fd);
 		return;
 	}
-	s->changed(s); /* its name is not waited for any more */
+	relay_review(s); /* its name is not waited for any more */
 	fail(k, error, why);
 }
 
 static void try_target(struct seeker *k)
 {
-	const struct search *s = k->search;
-	const struct connect_config config = {s->config->connect_timeout,
-					      relay_source_address(s->config), s->own};
+	const struct relay_source *s = k->source;
+	const struct connect_config config = {relay_config(s)->connect_timeout,
+					      relay_source_address(relay_config(s)), &s->listener};
 
 	k->state = SEEK_CONNECTING;
 	/* The call may come at once, and free the seeker. */
-	connector_start(&k->connector, s->reactor, s->resolver, &s->config->targets[k->target],
-			&config, on_connected, k);
+	connector_start(&k->connector, s->base.reactor, s->resolver,
+			&relay_config(s)->targets[k->target], &config, on_connected, k);
 }
 
 static void choose_next(struct seeker *k)
 {
-	k->target = targets_choose(k->search->targets, k->client, k->tried);
-	targets_enter(k->search->targets, k->target);
+	k->target = targets_choose(&k->source->targets, k->client, k->tried);
+	targets_enter(&k->source->targets, k->target);
 	try_target(k);
 }
 
@@ -204,54 +207,54 @@ static void on_timer(struct reactor *r, struct timer *t)
 /* One that starves again at once comes behind the last: its turn is another time. */
 static void on_feed(struct reactor *r, struct timer *t)
 {
-	struct search *s = CONTAINER_OF(t, struct search, feed);
+	struct relay_source *s = CONTAINER_OF(t, struct relay_source, search.feed);
 	size_t n = 0;
 
 	(void)r;
-	LIST_EACH(at, after, &s->starved)
+	LIST_EACH(at, after, &s->search.starved)
 	n++;
 	for (; n > 0 && search_starves(s); n--) {
-		struct link *first = s->starved.next;
+		struct link *first = s->search.starved.next;
 
 		list_remove(first);
 		try_target(CONTAINER_OF(first, struct seeker, link));
 	}
-	s->changed(s);
+	relay_review(s);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-void search_init(struct search *s)
+void search_init(struct relay_source *s)
 {
-	list_init(&s->starved);
-	timer_init(&s->feed, CLOCK_OF_LOOP, on_feed);
-	s->most = fd_most_for_peers();
+	list_init(&s->search.starved);
+	timer_init(&s->search.feed, CLOCK_OF_LOOP, on_feed);
+	s->search.most = fd_most_for_peers();
 }
 
-void search_close(struct search *s)
+void search_close(struct relay_source *s)
 {
-	if (s->reactor)
-		timer_stop(s->reactor, &s->feed);
+	if (s->base.reactor)
+		timer_stop(s->base.reactor, &s->search.feed);
 }
 
-void search_feed(struct search *s)
+void search_feed(struct relay_source *s)
 {
 	if (search_starves(s))
-		timer_start_in(s->reactor, &s->feed, 0);
+		timer_start_in(s->base.reactor, &s->search.feed, 0);
 }
 
-bool search_starves(const struct search *s)
+bool search_starves(const struct relay_source *s)
 {
-	return !list_empty(&s->starved);
+	return !list_empty(&s->search.starved);
 }
 
-struct seeker *seeker_new(struct search *s, sought_call *call, void *owner)
+struct seeker *seeker_new(struct relay_source *s, sought_call *call, void *owner)
 {
-	struct seeker *k = calloc(1, sizeof *k + s->config->n_targets * sizeof *k->tried);
+	struct seeker *k = calloc(1, sizeof *k + relay_config(s)->n_targets * sizeof *k->tried);
 
 	if (!k)
 		return NULL;
-	k->search = s;
+	k->source = s;
 	k->call = call;
 	k->owner = owner;
 	list_init(&k->link);
@@ -263,11 +266,11 @@ void seeker_free(struct seeker *k)
 {
 	if (!k)
 		return;
-	timer_stop(k->search->reactor, &k->timer);
+	timer_stop(k->source->base.reactor, &k->timer);
 	connector_stop(&k->connector);
 	list_remove(&k->link);
 	if (k->state == SEEK_CONNECTING || k->state == SEEK_AGAIN || k->state == SEEK_STARVED)
-		targets_leave(k->search->targets, k->target);
+		targets_leave(&k->source->targets, k->target);
 	free(k);
 }
 
@@ -303,11 +306,11 @@ bool seeker_has_more(const struct seeker *k)
 {
 	size_t left = 0;
 
-	for (size_t i = 0; i < k->search->config->n_targets; i++)
+	for (size_t i = 0; i < relay_config(k->source)->n_targets; i++)
 		left += !k->tried[i];
 	/* The one that it is at counts among those that are not tried. */
 	return connector_has_more(&k->connector) || left > 1 ||
-	       k->rounds < k->search->config->retry;
+	       k->rounds < relay_config(k->source)->retry;
 }
 
 bool seeker_is_waiting(const struct seeker *k)

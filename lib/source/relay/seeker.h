@@ -22,43 +22,34 @@
 #define EVWATCH_SOURCE_RELAY_SEEKER_H
 
 #include "base/list.h"
-#include "net/connect.h"
-#include "net/resolver.h"
 #include "reactor/reactor.h"
-#include "source/relay/config.h"
 
-struct search;
+#include <stdbool.h>
+#include <stddef.h>
+
+struct address;
+struct relay_source;
 struct seeker;
-struct targets;
 
 /* What all seekers of a relay share. */
 struct search {
-	struct reactor *reactor; /* these are set by the owner, and outlive it */
-	struct resolver *resolver;
-	struct targets *targets;
-	const struct relay_config *config;
-	const struct listener *own; /* never a target */
-	const char *rule;           /* for the log */
-	/* A target failed; `last`: so did all others, and the client is given up. */
-	void (*failed)(struct search *s, size_t target, const char *why, bool last);
-	/* More, or fewer, clients wait than before. */
-	void (*changed)(struct search *s);
-	/* Ends something of less use than this owner, if there is any. NULL: there never is. */
-	bool (*make_room)(struct search *s, const void *owner);
+	/* Set by the carrier. Ends something of less use than this owner. NULL: there never is any.
+	 */
+	bool (*make_room)(struct relay_source *s, const void *owner);
 	/* Does this owner's client wait for another round? NULL: each does. */
 	bool (*wanted)(const void *owner);
-	struct link starved;
-	struct timer feed; /* looks after them */
+	struct link starved; /* private from here on */
+	struct timer feed;   /* looks after them */
 	bool told_starved;
 	int most; /* descriptors (fd_most_for_peers) */
 };
 
-void search_init(struct search *s);
-void search_close(struct search *s);
+void search_init(struct relay_source *s);
+void search_close(struct relay_source *s);
 /* A descriptor may be free: those that starve try again in the next turn. */
-void search_feed(struct search *s);
+void search_feed(struct relay_source *s);
 /* Do some starve? */
-bool search_starves(const struct search *s);
+bool search_starves(const struct relay_source *s);
 
 /*
  * A socket (non-blocking, close-on-exec) connected to seeker_target, which counts the owner among
@@ -67,7 +58,7 @@ bool search_starves(const struct search *s);
 typedef void sought_call(void *owner, int fd);
 
 /* Finds nothing yet. NULL with ENOMEM. */
-struct seeker *seeker_new(struct search *s, sought_call *call, void *owner);
+struct seeker *seeker_new(struct relay_source *s, sought_call *call, void *owner);
 /* Ends what is under way. NULL is none. */
 void seeker_free(struct seeker *k);
 

@@ -50,4 +50,11 @@ static inline const struct relay_config *relay_config(const struct relay_source 
 	return s->base.config;
 }
 
+/* There may be room for more than before, or less. */
+static inline void relay_review(struct relay_source *s)
+{
+	if (s->carried && s->carrier->review)
+		s->carrier->review(s);
+}
+
 #endif

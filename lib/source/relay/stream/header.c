@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "net/proxy_header.h"
+#include "net/socket.h"
 #include "source/relay/report.h"
 #include "source/relay/stream/flow.h"
 #include "source/relay/stream/pair.h"
@@ -146,23 +147,12 @@ void header_await(struct pair *p)
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-/* Where the client connected to, as it knows it. */
-static struct address destination_of(const struct pair *p)
-{
-	struct address a = {.length = sizeof a.storage};
-
-	if (p->header)
-		return p->header->destination;
-	if (getsockname(p->ends[CLIENT].io.fd, &a.any, &a.length) < 0)
-		a = (struct address){.any.sa_family = AF_UNSPEC};
-	address_unmap(&a);
-	return a;
-}
-
 int header_send(const struct pair *p, int fd)
 {
 	const struct relay_config *c = pair_config(p);
-	struct address from = pair_remote(p), to = destination_of(p);
+	struct address from = pair_remote(p);
+	/* Where the client connected to, as it knows it. */
+	struct address to = p->header ? p->header->destination : socket_name(p->ends[CLIENT].io.fd);
 	char header[PROXY_HEADER_ROOM];
 	size_t length = proxy_header_write(c->proxy_send, &from, &to, header);
 	ssize_t n;

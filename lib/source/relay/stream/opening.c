@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "net/socket.h"
 #include "source/relay/stream/header.h"
 #include "source/relay/stream/pair.h"
 
@@ -20,10 +21,8 @@
 
 bool set_without_delay(int fd)
 {
-	int on = 1;
-
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-	return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0;
+	socket_enable(fd, SOL_SOCKET, SO_KEEPALIVE);
+	return socket_enable(fd, IPPROTO_TCP, TCP_NODELAY) == 0;
 }
 
 /* ---- a client that waits --------------------------------------------------------------------- */
@@ -111,7 +110,7 @@ static void seek(struct pair *p)
 	struct address remote = pair_remote(p);
 
 	p->state = PAIR_SEEKING;
-	p->seeker = seeker_new(&t->source->search, on_sought, p);
+	p->seeker = seeker_new(t->source, on_sought, p);
 	if (!p->seeker) {
 		log_error(t->source->base.rule, "out of memory: a connection is refused");
 		pair_close(p, "out of memory", true);

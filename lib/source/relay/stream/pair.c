@@ -23,6 +23,7 @@
 
 #include "base/fd.h"
 #include "net/proxy_header.h"
+#include "net/socket.h"
 #include "source/relay/stream/flow.h"
 #include "source/relay/stream/limit.h"
 
@@ -86,22 +87,6 @@ struct carried pair_carried(const struct pair *p, const struct address *remote)
 	    .from = p->ends[TARGET].flow.bytes,
 	    .started = p->started,
 	};
-}
-
-/* close(2) then sends a reset instead of a FIN (socket(7), SO_LINGER). */
-void socket_reset_on_close(int fd)
-{
-	struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-}
-
-int socket_failure(int fd)
-{
-	int error = 0;
-	socklen_t length = sizeof error;
-
-	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 ? errno : error;
 }
 
 static void ends_close(struct pair *p, bool reset)

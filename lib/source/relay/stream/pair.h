@@ -12,10 +12,6 @@ bool pair_is_timed(const struct streams *t);
 /* A target took it, by this connection, which may be TCP: it carries from now on. */
 void pair_start(struct pair *p, int fd, bool tcp);
 struct carried pair_carried(const struct pair *p, const struct address *remote);
-/* Closing it will send a reset instead of a FIN. */
-void socket_reset_on_close(int fd);
-/* The error that a socket has, an errno; 0: none. */
-int socket_failure(int fd);
 /*
  * Ends it at once; `why` is for the log, and NULL while it is PAIR_NEW. With `reset` both sides are
  * reset.

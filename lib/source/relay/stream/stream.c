@@ -39,7 +39,7 @@ static bool has_room(const struct relay_source *s)
 {
 	uint64_t most = relay_config(s)->access.max_conns;
 
-	if (search_starves(&s->search) || too_many_resolve(s))
+	if (search_starves(s) || too_many_resolve(s))
 		return false;
 	if (s->place)
 		return !place_is_taken(s->place) && !place_lags(s->place);
@@ -103,8 +103,8 @@ static void on_pair_over(struct streams *t)
 {
 	struct relay_source *s = t->source;
 
-	if (search_starves(&s->search))
-		search_feed(&s->search);
+	if (search_starves(s))
+		search_feed(s);
 	else
 		acceptor_retry(&t->acceptor);
 	if (s->place)

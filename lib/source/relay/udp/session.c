@@ -133,9 +133,8 @@ static bool make_room(struct udp_relay *u, const struct session *but)
 	return s != NULL;
 }
 
-bool session_make_room(struct search *search, const void *session)
+bool session_make_room(struct relay_source *source, const void *session)
 {
-	struct relay_source *source = CONTAINER_OF(search, struct relay_source, search);
 	struct udp_relay *u = source->carried;
 
 	if (!u->short_told)
@@ -165,7 +164,7 @@ static void refused(struct session *s, int error)
 		seeker_again(s->seeker, strerror(error));
 		return;
 	}
-	s->seeker = seeker_new(&s->owner->source->search, on_sought, s);
+	s->seeker = seeker_new(s->owner->source, on_sought, s);
 	if (!s->seeker) {
 		session_close(s, "out of memory");
 		return;
@@ -320,7 +319,7 @@ static struct session *session_new(struct udp_socket *socket, const struct sessi
 	s->owner = u;
 	s->socket = socket;
 	s->key = *key;
-	s->seeker = seeker_new(&u->source->search, on_sought, s);
+	s->seeker = seeker_new(u->source, on_sought, s);
 	if (!s->seeker || table_add(&u->sessions, s) < 0) {
 		seeker_free(s->seeker);
 		free(s);

@@ -18,6 +18,6 @@ void session_close(struct session *s, const char *why);
 void session_send(struct session *s, int first, int n);
 
 /* For struct search: ends a session of less use than this one. False: there is none. */
-bool session_make_room(struct search *search, const void *session);
+bool session_make_room(struct relay_source *source, const void *session);
 
 #endif

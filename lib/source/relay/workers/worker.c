@@ -36,10 +36,7 @@ struct worker {
  */
 static void on_taken(struct channel *c)
 {
-	struct worker *w = c->owner;
-
-	if (w->source->carrier->review)
-		w->source->carrier->review(w->source);
+	relay_review(((struct worker *)c->owner)->source);
 }
 
 static void on_ended(struct source *base)
@@ -153,9 +150,9 @@ static void on_message(struct channel *c, unsigned char type, const char *bytes,
 	(void)length;
 	if (type == WORKER_STOP)
 		s->base.type->stop(&s->base);
-	else if (type == WORKER_ROOM && s->carrier->review)
-		s->carrier->review(s);
-	else if (type != WORKER_ROOM)
+	else if (type == WORKER_ROOM)
+		relay_review(s);
+	else
 		_exit(1); /* the loop's process is gone */
 }
 

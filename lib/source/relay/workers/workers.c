@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "net/listener.h"
+#include "net/socket.h"
 #include "source/relay/relay.h"
 #include "source/relay/report.h"
 #include "source/relay/totals.h"
@@ -91,22 +92,10 @@ static bool knows_reuseport(const struct endpoint *ep)
  */
 static int let_others_in(const struct listener *l, struct error *e)
 {
-	int on = 1;
-
 	for (int i = 0; i < l->count; i++)
-		if (setsockopt(l->fds[i], SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0)
+		if (socket_enable(l->fds[i], SOL_SOCKET, SO_REUSEPORT) < 0)
 			return error_errno(e, "cannot share the port among workers");
 	return 0;
-}
-
-/* What port 0 became: a listener's sockets all have one port. */
-static uint16_t port_of(const struct listener *l)
-{
-	struct address a = {.length = sizeof a.storage};
-
-	if (getsockname(l->fds[0], &a.any, &a.length) < 0)
-		return 0;
-	return ntohs(a.any.sa_family == AF_INET6 ? a.v6.sin6_port : a.v4.sin_port);
 }
 
 static int bind_all(struct workers *ws, struct error *e)
@@ -121,7 +110,8 @@ static int bind_all(struct workers *ws, struct error *e)
 		return 0;
 	if (let_others_in(&ws->all[0].listener, e) < 0)
 		return -1;
-	ep.port = port_of(&ws->all[0].listener);
+	/* What port 0 became: all sockets of a listener have one port. */
+	ep.port = (uint16_t)address_port(&ws->all[0].listener.bound[0]);
 	socket.reuseport = true;
 	for (size_t i = 1; i < ws->n; i++)
 		if (listener_open(&ws->all[i].listener, &ep, &socket, e) < 0)
