@@ -12,7 +12,8 @@ struct error;
 struct relay_source;
 
 struct carrier {
-	/* Binds (but in a worker, whose sockets are) and acquires all it needs. -1 with `e`. */
+	/* Sockets, resolver and targets are there, but for workers, which open their own. -1 with
+	 * `e`. */
 	int (*open)(struct relay_source *s, struct error *e);
 	void (*start)(struct relay_source *s);
 	/* Takes nothing new; what there is gets --drain. Calls relay_check_ended when it is over.

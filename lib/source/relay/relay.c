@@ -28,9 +28,12 @@ struct peer *relay_admit(struct relay_source *s, const struct address *remote, c
 	if (!most || !address_is_ip(remote))
 		return NULL;
 	peer = peer_enter(&s->peers, remote, most);
-	if (!peer)
-		*why = errno == EUSERS ? "too many connections from this address (--max-per-ip)"
-				       : strerror(errno);
+	if (!peer && errno == EUSERS)
+		*why = relay_config(s)->datagrams
+			   ? "too many sessions from this address (--max-per-ip)"
+			   : "too many connections from this address (--max-per-ip)";
+	else if (!peer)
+		*why = strerror(errno);
 	return peer;
 }
 
@@ -68,7 +71,7 @@ int relay_check_sockets(const struct relay_source *s, const struct listener *l, 
 	return 0;
 }
 
-int relay_listen(struct relay_source *s, struct error *e)
+static int relay_listen(struct relay_source *s, struct error *e)
 {
 	struct listen_config socket = {.mode = 0600};
 
@@ -97,7 +100,8 @@ static void on_answer(void *source)
 	relay_review(source);
 }
 
-int relay_open_shared(struct relay_source *s, struct error *e)
+/* What a carrier needs besides its listener: resolver, targets, --dump. */
+static int open_shared(struct relay_source *s, struct error *e)
 {
 	const struct relay_config *c = relay_config(s);
 
@@ -144,6 +148,15 @@ static void relay_close(struct source *base)
 	peer_table_free(&s->peers);
 }
 
+/* Workers, which share the port, open what they need themselves; one of them has its sockets. */
+static int open_carrier(struct relay_source *s, struct error *e)
+{
+	if (s->carrier != &carrier_workers &&
+	    ((!s->place && relay_listen(s, e) < 0) || open_shared(s, e) < 0))
+		return -1;
+	return s->carrier->open(s, e);
+}
+
 static int relay_open(struct source *base, struct error *e)
 {
 	struct relay_source *s = (struct relay_source *)base;
@@ -156,7 +169,7 @@ static int relay_open(struct source *base, struct error *e)
 		s->carrier = &carrier_workers;
 	else
 		s->carrier = c->datagrams ? &carrier_udp : &carrier_stream;
-	if (check_source(c, e) == 0 && s->carrier->open(s, e) == 0)
+	if (check_source(c, e) == 0 && open_carrier(s, e) == 0)
 		return 0;
 	relay_close(base);
 	return -1;

@@ -10,12 +10,6 @@
  */
 struct peer *relay_admit(struct relay_source *s, const struct address *remote, const char **why);
 
-/* Opens the sockets of the rule, and says where they are. -1 with `e`. */
-int relay_listen(struct relay_source *s, struct error *e);
-
-/* Opens what a carrier needs besides its listener: resolver, targets, --dump. -1 with `e`. */
-int relay_open_shared(struct relay_source *s, struct error *e);
-
 /* Reports where these sockets are bound. */
 void relay_tell_bound(struct relay_source *s, const struct listener *l);
 

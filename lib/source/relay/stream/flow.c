@@ -10,7 +10,7 @@
  */
 #include "source/relay/stream/flow.h"
 
-#include "source/relay/stream/limit.h"
+#include "net/proxy_header.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,7 +85,7 @@ void flow_close(struct streams *t, struct flow *f)
 		pipe_give_back(t, f);
 }
 
-/* ---- copying --------------------------------------------------------------------------------- */
+/* ---- holding --------------------------------------------------------------------------------- */
 
 int flow_hold(struct flow *f, const char *bytes, size_t length)
 {
@@ -132,6 +132,43 @@ static enum step send_left(struct flow *f, int to)
 	return STEP_MOVED;
 }
 
+/* ---- --rate and --dump ----------------------------------------------------------------------- */
+
+struct address pair_remote(const struct pair *p)
+{
+	struct address a = {.length = p->remote_length};
+
+	if (p->header)
+		return p->header->source;
+	memcpy(&a.storage, p->remote, p->remote_length);
+	return a;
+}
+
+static struct bucket *bucket_of(const struct pair *p, const struct end *from)
+{
+	return &p->limits->buckets[from - p->ends];
+}
+
+static int64_t now(const struct pair *p)
+{
+	return reactor_now(pair_reactor(p), CLOCK_OF_LOOP);
+}
+
+/* How much may be read from this end now. */
+static size_t allowed(const struct pair *p, const struct end *from)
+{
+	uint64_t n = BUFFER;
+
+	if (p->limits)
+		n = bucket_allows(bucket_of(p, from), pair_config(p)->rate, now(p));
+	return n < BUFFER ? (size_t)n : BUFFER;
+}
+
+int64_t flow_wait(const struct pair *p, const struct end *from)
+{
+	return p->limits ? bucket_wait(bucket_of(p, from), pair_config(p)->rate, now(p)) : 0;
+}
+
 static void dump(const struct pair *p, const struct end *from, const void *bytes, size_t length)
 {
 	struct address remote = pair_remote(p);
@@ -149,10 +186,12 @@ static void dump(const struct pair *p, const struct end *from, const void *bytes
 void flow_account(struct pair *p, const struct end *from, const void *bytes, size_t length)
 {
 	if (p->limits)
-		limit_take(p, from, length);
+		bucket_take(bucket_of(p, from), pair_config(p)->rate, now(p), length);
 	if (p->owner->source->dump.source)
 		dump(p, from, bytes, length);
 }
+
+/* ---- copying --------------------------------------------------------------------------------- */
 
 /* Nothing is left to be read, as far as a read can tell. */
 static void drain(struct end *from)
@@ -250,7 +289,7 @@ static enum step move(struct pair *p, struct end *from, int to)
 		f->state = FLOW_LEVEL;
 	/* A few rounds: the other connections want their turn, and the level stays. */
 	for (int i = 0; i < ROUNDS && step == STEP_MOVED && !flow_has_ended(f); i++) {
-		size_t most = p->limits ? limit_allows(p, from, BUFFER) : BUFFER;
+		size_t most = allowed(p, from);
 
 		if (!most)
 			return STEP_DRY;

@@ -29,6 +29,8 @@ enum flow_result flow_run(struct pair *p, struct end *from);
 int flow_hold(struct flow *f, const char *bytes, size_t length);
 /* Accounts what was read from this end and is not counted yet: --rate, --dump. */
 void flow_account(struct pair *p, const struct end *from, const void *bytes, size_t length);
+/* ns for which reading from this end is to wait for the sake of --rate; 0: it may go on. */
+int64_t flow_wait(const struct pair *p, const struct end *from);
 void flow_close(struct streams *t, struct flow *f);
 void pipes_close(struct streams *t);
 

@@ -25,7 +25,6 @@
 #include "net/proxy_header.h"
 #include "net/socket.h"
 #include "source/relay/stream/flow.h"
-#include "source/relay/stream/limit.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -53,6 +52,18 @@ bool pair_is_timed(const struct streams *t)
 	return c->idle || c->proxy_accept;
 }
 
+static int limits_open(struct pair *p)
+{
+	if (!pair_config(p)->rate)
+		return 0;
+	p->limits = calloc(1, sizeof *p->limits);
+	if (!p->limits)
+		return -1;
+	p->limits->pair = p;
+	timer_init(&p->limits->again, CLOCK_OF_LOOP, on_again);
+	return 0;
+}
+
 struct pair *pair_new(struct streams *t, int fd, const struct address *remote, struct peer *peer)
 {
 	struct pair *p = calloc(1, sizeof *p + (pair_is_timed(t) ? sizeof *p->timer : 0));
@@ -60,7 +71,7 @@ struct pair *pair_new(struct streams *t, int fd, const struct address *remote, s
 	if (!p)
 		return NULL;
 	p->owner = t;
-	if (limits_open(p, on_again) < 0) {
+	if (limits_open(p) < 0) {
 		free(p);
 		return NULL;
 	}
@@ -114,7 +125,8 @@ void pair_close(struct pair *p, const char *why, bool reset)
 	ends_close(p, reset);
 	if (pair_is_timed(t))
 		timer_stop(s->base.reactor, p->timer);
-	limits_close(p);
+	if (p->limits)
+		timer_stop(s->base.reactor, &p->limits->again);
 	if (p->state != PAIR_NEW)
 		report_over(s, &carried, why);
 	if (p->state == PAIR_OPEN) {
@@ -124,6 +136,7 @@ void pair_close(struct pair *p, const char *why, bool reset)
 	list_remove(&p->link);
 	peer_leave(&s->peers, p->peer);
 	s->counts.carried--;
+	free(p->limits);
 	free(p->header);
 	free(p);
 	t->over(t);
@@ -148,12 +161,13 @@ static int next_of(const struct pair *p)
 	return changes_of(p, IO_READ | IO_HALF_CLOSE | IO_URGENT);
 }
 
-/* What end `e` is to be watched for now; NOTHING: not at all. */
-static int interest_of(struct pair *p, const struct end *e)
+/* What end `e` is to be watched for now; NOTHING: not at all. `wait`: as of flow_wait. */
+static int interest_of(const struct pair *p, const struct end *e, int64_t wait)
 {
-	const struct flow *out = &e->flow, *in = &end_other(p, e)->flow;
+	const struct flow *out = &e->flow;
+	const struct flow *in = &p->ends[e == &p->ends[CLIENT] ? TARGET : CLIENT].flow;
 	bool ended = flow_has_ended(out);
-	bool reads = !ended && !flow_is_blocked(out) && !(p->limits && limit_holds(p, e));
+	bool reads = !ended && !flow_is_blocked(out) && !wait;
 
 	if (flow_is_blocked(in))
 		return IO_WRITE | (reads ? IO_READ : 0);
@@ -167,12 +181,16 @@ static int interest_of(struct pair *p, const struct end *e)
 static int watch_ends(struct pair *p)
 {
 	struct reactor *r = pair_reactor(p);
+	int64_t again = INT64_MAX;
 
 	p->calm = !p->limits;
 	for (int i = CLIENT; i <= TARGET; i++) {
 		struct end *e = &p->ends[i];
-		int wanted = interest_of(p, e);
+		int64_t wait = flow_wait(p, e);
+		int wanted = interest_of(p, e, wait);
 
+		if (wait && wait < again)
+			again = wait;
 		p->calm &= wanted == next_of(p);
 		/* Mostly nothing changed: then the loop is not bothered. */
 		if (wanted == (e->io.started ? e->io.interest & ~REPORTED : NOTHING))
@@ -185,7 +203,7 @@ static int watch_ends(struct pair *p)
 		if (io_start(r, &e->io) < 0)
 			return -1;
 	}
-	return 0;
+	return again < INT64_MAX ? timer_start_in(r, &p->limits->again, again) : 0;
 }
 
 static void touch(struct pair *p)
@@ -260,12 +278,14 @@ static void pair_run(struct pair *p, struct end *e, unsigned ready)
 		pair_close(p, "out of memory", true);
 }
 
+/* --rate lets an end be read again. */
 static void on_again(struct reactor *r, struct timer *t)
 {
-	struct limit *l = CONTAINER_OF(t, struct limit, again);
+	struct pair *p = CONTAINER_OF(t, struct limits, again)->pair;
 
 	(void)r;
-	pair_run(l->pair, limit_end(l), IO_READ);
+	if (watch_ends(p) < 0)
+		pair_close(p, "out of memory", true);
 }
 
 /* Is there something that this end is watched for, and that was not looked at yet? */

@@ -1,10 +1,9 @@
 /*
  * The connections of a relay: what the files of this folder share.
  *
- * flow.h moves the bytes of one direction, as fast as limit.h lets it; pair.h is both directions of
- * a connection, header.h the PROXY header in front of it, opening.h a connection until a target
- * took it. stream.c is the carrier: the listener, and the life of the whole. Each knows those
- * before it in this list.
+ * flow.h moves the bytes of one direction; pair.h is both directions of a connection, opening.h a
+ * connection until a target took it, with the PROXY header in front of it. stream.c is the carrier:
+ * the listener, and the life of the whole. Each knows those before it in this list.
  */
 #ifndef EVWATCH_SOURCE_RELAY_STREAM_STATE_H
 #define EVWATCH_SOURCE_RELAY_STREAM_STATE_H
@@ -32,16 +31,23 @@ struct left {
 
 enum { BUFFER = 64 * 1024, PIPES_KEPT = 64 };
 
+/* A connection that was accepted and waits for room. */
+struct parked {
+	int fd; /* -1: there is none */
+	struct address remote;
+	struct peer *peer;
+};
+
 /* The carrier's own. */
 struct streams {
 	struct relay_source *source;
 	struct acceptor acceptor;
 	struct link pairs;
+	struct parked parked;
 	struct timer drain;
 	char *buffer;                   /* one for all flows: empty between two callbacks */
 	struct pipe *pipes[PIPES_KEPT]; /* owned; empty ones */
 	size_t n_pipes;
-	void (*known)(struct pair *p);   /* the client of a pair is known: a target is sought */
 	void (*over)(struct streams *t); /* a pair is gone */
 };
 
@@ -75,10 +81,13 @@ struct end {
 	bool gone;        /* its hang-up was reported: there is nothing more to learn of it */
 };
 
-/* --rate, of one direction. */
-struct limit {
-	struct bucket bucket;
-	struct timer again; /* may go on then */
+/*
+ * --rate: a token bucket each direction. What may not be read yet stays in the kernel, whose window
+ * then tells the sender to wait.
+ */
+struct limits {
+	struct bucket buckets[2]; /* of what comes from each end */
+	struct timer again;       /* one may go on then */
 	struct pair *pair;
 };
 
@@ -91,7 +100,7 @@ struct pair {
 	struct end ends[2];    /* the client, the target */
 	struct seeker *seeker; /* owned; NULL: it seeks no target */
 	struct peer *peer;
-	struct limit *limits;        /* owned, one each end; NULL: as fast as it goes */
+	struct limits *limits;       /* owned; NULL: as fast as it goes */
 	struct proxy_header *header; /* owned: whom the client is for; NULL: for itself */
 	uint64_t number;             /* of the connections accepted; from 1 */
 	int64_t started;

@@ -35,21 +35,22 @@ static bool too_many_resolve(const struct relay_source *s)
 	return n && getrlimit(RLIMIT_NOFILE, &files) == 0 && n >= files.rlim_cur / 16;
 }
 
-static bool has_room(const struct relay_source *s)
+static bool has_room(const struct streams *t)
 {
+	const struct relay_source *s = t->source;
 	uint64_t most = relay_config(s)->access.max_conns;
 
 	if (search_starves(s) || too_many_resolve(s))
 		return false;
 	if (s->place)
-		return !place_is_taken(s->place) && !place_lags(s->place);
+		return t->parked.fd < 0 && !place_lags(s->place);
 	return !most || s->counts.carried < most;
 }
 
 static void look_again(struct streams *t)
 {
 	struct relay_source *s = t->source;
-	bool want = !s->stopped && has_room(s);
+	bool want = !s->stopped && has_room(t);
 
 	if (want != t->acceptor.wanted)
 		acceptor_want(&t->acceptor, want);
@@ -66,10 +67,10 @@ static void carry(struct streams *t, int fd, const struct address *remote, struc
 static void stream_review(struct relay_source *s)
 {
 	struct streams *t = s->carried;
-	struct parked one;
+	struct parked one = t->parked;
 
-	if (s->place && !s->stopped && place_is_taken(s->place) && place_enter(s->place)) {
-		one = place_take(s->place);
+	if (one.fd >= 0 && !s->stopped && place_enter(s->place)) {
+		t->parked.fd = -1;
 		carry(t, one.fd, &one.remote, one.peer);
 	}
 	look_again(t);
@@ -92,7 +93,7 @@ static void on_accepted(void *owner, int fd, const struct address *remote)
 		shutdown(fd, SHUT_RDWR);
 		close(fd);
 	} else if (s->place && !place_enter(s->place)) {
-		place_park(s->place, &(struct parked){fd, *remote, peer});
+		t->parked = (struct parked){fd, *remote, peer};
 		look_again(t);
 	} else {
 		carry(t, fd, remote, peer);
@@ -149,13 +150,8 @@ static void stream_close(struct relay_source *s)
 
 static int stream_open(struct relay_source *s, struct error *e)
 {
-	struct streams *t;
+	struct streams *t = calloc(1, sizeof *t);
 
-	if (!s->place && relay_listen(s, e) < 0)
-		return -1;
-	if (relay_open_shared(s, e) < 0)
-		return -1;
-	t = calloc(1, sizeof *t);
 	if (!t)
 		return error_errno(e, "cannot relay");
 	s->carried = t;
@@ -163,6 +159,7 @@ static int stream_open(struct relay_source *s, struct error *e)
 	t->source = s;
 	t->over = on_pair_over;
 	list_init(&t->pairs);
+	t->parked.fd = -1;
 	timer_init(&t->drain, CLOCK_OF_LOOP, on_drained);
 	acceptor_init(&t->acceptor, s->base.reactor, &s->listener, s->base.priority, on_accepted, t,
 		      s->base.rule);
@@ -183,11 +180,7 @@ static void stream_stop(struct relay_source *s)
 	s->stopped = true;
 	acceptor_close(&t->acceptor);
 	listener_close(&s->listener);
-	if (s->place && place_is_taken(s->place)) {
-		struct parked one = place_take(s->place);
-
-		close(one.fd);
-	}
+	fd_close(&t->parked.fd);
 	if (!drain || timer_start_in(s->base.reactor, &t->drain, drain) < 0)
 		close_pairs(t, "stopped");
 }

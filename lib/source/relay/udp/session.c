@@ -335,22 +335,22 @@ static struct session *session_new(struct udp_socket *socket, const struct sessi
 }
 
 struct session *session_open(struct udp_socket *socket, const struct session_key *key,
-			     const struct address *remote)
+			     const struct address *remote, const char **why)
 {
 	struct udp_relay *u = socket->owner;
-	uint64_t most = relay_config(u->source)->access.max_per_ip;
-	struct peer *peer = peer_enter(&u->source->peers, remote, most ? most : UINT64_MAX);
+	struct peer *peer = relay_admit(u->source, remote, why);
 	struct session *s;
 
-	if (!peer)
+	if (*why)
 		return NULL;
 	if (u->sessions.count >= u->most)
 		make_room(u, NULL);
 	s = session_new(socket, key);
-	if (!s) {
-		peer_leave(&u->source->peers, peer);
-		return NULL;
+	if (s) {
+		s->peer = peer;
+		return s;
 	}
-	s->peer = peer;
-	return s;
+	*why = "out of memory";
+	peer_leave(&u->source->peers, peer);
+	return NULL;
 }

@@ -8,10 +8,10 @@ extern const struct table_type session_table;
 
 /*
  * A new session. Where there is no room for it, one of the least trust that was silent longest
- * goes. NULL with errno: EUSERS (--max-per-ip), ENOMEM.
+ * goes. NULL with *why (static).
  */
 struct session *session_open(struct udp_socket *socket, const struct session_key *key,
-			     const struct address *remote);
+			     const struct address *remote, const char **why);
 void session_close(struct session *s, const char *why);
 
 /* Carries `n` datagrams of the batch from `first` on. The session may be over then. */

@@ -90,13 +90,12 @@ static struct session *admit(struct udp_socket *socket, const struct session_key
 		why = "not allowed";
 	else if (listener_is_at(&u->source->listener, &remote))
 		why = "it claims to be from this very port"; /* its answer would be a question */
+	else if (!address_is_ip(&remote))
+		why = strerror(EAFNOSUPPORT);
 	else if (u->source->place && place_lags(u->source->place))
 		why = "the events of others are not taken yet";
 	else
-		s = session_open(socket, key, &remote);
-	if (!s && !why)
-		why = errno == EUSERS ? "too many sessions from this address (--max-per-ip)"
-				      : strerror(errno);
+		s = session_open(socket, key, &remote, &why);
 	if (!s) {
 		u->source->counts.refused += (uint64_t)n;
 		tell_refused(u, &remote, why);
@@ -283,13 +282,8 @@ static void udp_close(struct relay_source *source)
 static int udp_open(struct relay_source *source, struct error *e)
 {
 	const struct relay_config *c = relay_config(source);
-	struct udp_relay *u;
+	struct udp_relay *u = calloc(1, sizeof *u);
 
-	if (!source->place && relay_listen(source, e) < 0)
-		return -1;
-	if (relay_open_shared(source, e) < 0)
-		return -1;
-	u = calloc(1, sizeof *u);
 	if (!u)
 		return error_errno(e, "cannot relay");
 	source->carried = u;

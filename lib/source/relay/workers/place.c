@@ -48,24 +48,6 @@ void place_leave(struct worker_place *place)
 		channel_say(&place->channel, WORKER_ROOM, NULL, 0);
 }
 
-bool place_is_taken(const struct worker_place *place)
-{
-	return place->parked.fd >= 0;
-}
-
-void place_park(struct worker_place *place, const struct parked *one)
-{
-	place->parked = *one;
-}
-
-struct parked place_take(struct worker_place *place)
-{
-	struct parked one = place->parked;
-
-	place->parked.fd = -1;
-	return one;
-}
-
 bool place_lags(const struct worker_place *place)
 {
 	return channel_waiting(&place->channel) >= EVENTS_MOST;

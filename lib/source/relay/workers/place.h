@@ -1,21 +1,18 @@
 /*
- * What a worker knows of its place among the others: how many connections there may be, its channel
- * to the loop's process, and a connection that waits for room. Workers share memory for the counts
- * only; all else is said in messages.
+ * What a worker knows of its place among the others: how many connections there may be, and its
+ * channel to the loop's process. Workers share memory for the counts only; all else is said in
+ * messages.
  */
 #ifndef EVWATCH_SOURCE_RELAY_WORKERS_PLACE_H
 #define EVWATCH_SOURCE_RELAY_WORKERS_PLACE_H
 
 #include "net/channel.h"
-#include "net/endpoint.h"
 #include "source/relay/config.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-struct peer;
 
 /* What a channel carries: to the workers, and from them. */
 enum worker_message {
@@ -34,20 +31,12 @@ struct worker_counts {
 	atomic_bool down[];                    /* each target: as the worker that looks saw it */
 };
 
-/* A connection that was accepted and waits for room. */
-struct parked {
-	int fd; /* -1: there is none */
-	struct address remote;
-	struct peer *peer;
-};
-
 struct worker_place {
 	struct worker_counts *counts;
 	atomic_ullong *totals; /* its row (totals.h), shared with the loop's process */
 	size_t number;
 	uint64_t most; /* connections of all workers; 0: no limit */
 	struct channel channel;
-	struct parked parked;
 };
 
 /* The flags of the targets. */
@@ -61,10 +50,6 @@ bool place_is_first(const struct worker_place *place);
  */
 bool place_enter(struct worker_place *place);
 void place_leave(struct worker_place *place);
-
-bool place_is_taken(const struct worker_place *place);
-void place_park(struct worker_place *place, const struct parked *one);
-struct parked place_take(struct worker_place *place);
 
 /*
  * The loop's process lags behind: it has many events of this worker to take. Nothing that would

@@ -176,8 +176,7 @@ _Noreturn void worker_run(const struct worker_start *start)
 	struct worker w = {.place = {.counts = start->counts,
 				     .totals = start->totals,
 				     .number = start->number,
-				     .most = relay_config(start->source)->access.max_conns,
-				     .parked = {.fd = -1}}};
+				     .most = relay_config(start->source)->access.max_conns}};
 	struct error e;
 
 	leave_signals(start->parent);
