@@ -194,3 +194,29 @@ P
   until_ok '[ "$(pgrep -P $loop | grep -vc "^$first$")" = 2 ]'
   rm SLOW
 }
+
+@test "when dnsmasq goes, the last address serves; when it is back with another one, that one does" {
+  unshare -nm true 2>/dev/null || skip "no network and mount namespace to be had here"
+  printf 'nameserver 127.0.0.53\noptions timeout:1 attempts:1\n' >resolv
+  printf 'hosts: files dns\nservices: files\n' >nss
+  timeout 100 unshare -nm bash -euc "$(declare -f until_ok)"'
+    ip link set lo up
+    mount --bind resolv /etc/resolv.conf; mount --bind nss /etc/nsswitch.conf
+    serve() { python3 -c "
+import socket, sys
+l = socket.create_server((sys.argv[1], 7000)); open(sys.argv[1], \"w\")
+while True: c = l.accept()[0]; c.sendall(sys.argv[1].encode()); c.close()" "$1" & all="$all $!"; until_ok "[ -e $1 ]"; }
+    name() { dnsmasq -k -C /dev/null --listen-address=127.0.0.53 --bind-interfaces --no-resolv --no-hosts --user=root --pid-file= --host-record=one.test,"$1" & dns=$!
+      until_ok "dig +short +tries=1 +time=1 @127.0.0.53 one.test | grep -q ."; }
+    all= ; trap "kill \$all \$dns" EXIT
+    serve 127.0.0.1; serve 127.0.0.2; name 127.0.0.1
+    "$0" --ready-file ready relay 127.0.0.1:7001 one.test:7000 --dns-ttl 50ms 2>err & all="$all $!"
+    until_ok "[ -e ready ]"
+    ask() { nc -N 127.0.0.1 7001 </dev/null; }
+    [ "$(ask)" = 127.0.0.1 ]
+    kill $dns; wait $dns || true
+    until_ok "[ \"\$(ask)\" = 127.0.0.1 ] && grep -q \"its last addresses are kept\" err"
+    [ "$(ask)" = 127.0.0.1 ]
+    name 127.0.0.2
+    until_ok "[ \"\$(ask)\" = 127.0.0.2 ]"' "${EVWATCH:-$ROOT/build/evwatch}"
+}

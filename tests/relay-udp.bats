@@ -524,3 +524,17 @@ import os
 s = c(); s.send(b"1"); open("NAMES", "w").write("svc.test 127.0.0.2\n")
 while not os.path.exists("second"): s.send(b"2"); time.sleep(0.02)'
 }
+
+@test "dig asks dnsmasq through a relay: by datagrams, and by a stream where the answer is too long for one" {
+  local at port
+  at=$(free_port)
+  port=$(free_port)
+  dnsmasq -k -C /dev/null -p "$at" --listen-address=127.0.0.1 --bind-interfaces --no-resolv --no-hosts --pid-file= --user="$(id -un)" \
+    --host-record=one.test,192.0.2.7 --txt-record="long.test,$(printf '%0200d,' {1..4})end" 3>&- &
+  STARTED+=($!)
+  start -e "relay udp:127.0.0.1:$port udp:127.0.0.1:$at" -e "relay 127.0.0.1:$port 127.0.0.1:$at"
+  until_ok '[ "$(dig +short +tries=1 +time=1 @127.0.0.1 -p $at one.test)" = 192.0.2.7 ]'
+  [ "$(dig +short @127.0.0.1 -p "$port" one.test)" = 192.0.2.7 ]
+  [ "$(dig +short +notcp +ignore +bufsize=512 @127.0.0.1 -p "$port" long.test txt | wc -c)" -lt 800 ]
+  [ "$(dig +short +bufsize=512 @127.0.0.1 -p "$port" long.test txt | wc -c)" -gt 800 ]
+}
