@@ -9,6 +9,7 @@
 #   make inject       every system call fails in turn
 #   make fuzz-X       random input, SECONDS_OF=60: file, lines, proxy, rules
 #   make soak-sockets 100,000 connections in a storm, 18,000 held
+#   make soak-storm   20,000 connections while a target is killed every second: each has its exact bytes
 #   make soak-lines   lines --catch-up, killed 200 times under rotation: no line lost
 #   make soak-jobs    1,000,000 runs, 100,000 grouped outputs: none lost, in bounded memory
 #   make soak-operate 100 reloads beside 1,000 connections, 10,000 status requests

@@ -5,6 +5,12 @@ soak-sockets: all
 	@CONNECTIONS=10000 FILES=tests/listen-limits.bats tests/run $(BUILD)
 	@STORM=100000 PATIENCE=800 BATS_TEST_TIMEOUT=900 FILES=tests/relay-many.bats tests/run $(BUILD)
 
+# A target that is killed every second: 20,000 connections, in one process and by two workers.
+soak-storm: all
+	@tests/soak/flapping $(BUILD)/evwatch 20000
+	@tests/soak/flapping $(BUILD)/evwatch 20000 --workers 2
+	@tests/soak/flapping $(BUILD)/evwatch 20000 --balance least-conn --check 200ms
+
 soak-jobs: all $(BUILD)/soak/mark $(BUILD)/bench/jobs/emit
 	@tests/soak/jobs $(BUILD)
 
@@ -21,4 +27,4 @@ $(BUILD)/soak/%: tests/soak/%.c
 	@mkdir -p $(@D)
 	$(CC) -O2 -std=c11 -D_GNU_SOURCE -Wall -Wextra -static -o $@ $<
 
-.PHONY: soak-sockets soak-jobs soak-lines soak-operate
+.PHONY: soak-sockets soak-storm soak-jobs soak-lines soak-operate
