@@ -44,18 +44,6 @@ static void on_ended(struct source *base)
 	reactor_stop(base->reactor);
 }
 
-static void on_failed(struct source *base, const struct error *e)
-{
-	log_error(base->rule, "%s", e->what);
-	reactor_stop(base->reactor);
-}
-
-static void on_bound(struct source *base, const char *endpoint)
-{
-	(void)base;
-	(void)endpoint; /* the loop's process told it */
-}
-
 static bool on_write(struct source *base, const char *bytes, size_t length)
 {
 	struct channel *c = &((struct relay_source *)base)->place->channel;
@@ -64,12 +52,10 @@ static bool on_write(struct source *base, const char *bytes, size_t length)
 	       channel_say(c, WORKER_OUTPUT, bytes, length) == 0;
 }
 
-/* Events go another way (report_event). */
+/* Events go another way (report_event), and nothing else is ever said. */
 static const struct source_host worker_host = {
     .write = on_write,
     .ended = on_ended,
-    .failed = on_failed,
-    .bound = on_bound,
 };
 
 /* A line of the log; one too many for a loop that does not read is dropped. */
