@@ -15,17 +15,17 @@ enum { V2_FIXED = 16 };
 /* How the ends of a family are told; the place in this table is its number in version 2. */
 static const struct family {
 	sa_family_t family;
+	socklen_t length;       /* of an address */
 	const char *word;       /* of version 1; NULL: it has none */
 	size_t host, host_size; /* where the host stands in an address */
 	size_t port;            /* and the port; 0: there is none */
-	socklen_t length;       /* of the address */
 } families[] = {
     {0},
-    {AF_INET, "TCP4", offsetof(struct sockaddr_in, sin_addr), 4,
-     offsetof(struct sockaddr_in, sin_port), sizeof(struct sockaddr_in)},
-    {AF_INET6, "TCP6", offsetof(struct sockaddr_in6, sin6_addr), 16,
-     offsetof(struct sockaddr_in6, sin6_port), sizeof(struct sockaddr_in6)},
-    {AF_UNIX, NULL, offsetof(struct sockaddr_un, sun_path), 108, 0, sizeof(struct sockaddr_un)},
+    {AF_INET, sizeof(struct sockaddr_in), "TCP4", offsetof(struct sockaddr_in, sin_addr), 4,
+     offsetof(struct sockaddr_in, sin_port)},
+    {AF_INET6, sizeof(struct sockaddr_in6), "TCP6", offsetof(struct sockaddr_in6, sin6_addr), 16,
+     offsetof(struct sockaddr_in6, sin6_port)},
+    {AF_UNIX, sizeof(struct sockaddr_un), NULL, offsetof(struct sockaddr_un, sun_path), 108, 0},
 };
 
 static unsigned char *field(struct address *a, size_t place)
@@ -313,7 +313,7 @@ static size_t write_v2(struct address ends[2], const struct family *f, unsigned 
 size_t proxy_header_write(int version, const struct address *source,
 			  const struct address *destination, void *out)
 {
-	struct address ends[2];
+	struct address ends[2] = {0};
 	const struct family *f = common_family(ends, source, destination);
 
 	return version == 1 ? write_v1(ends, f, out) : write_v2(ends, f, out);

@@ -128,7 +128,7 @@ static void tell_all(struct question *q)
 		list_append(&q->telling, at);
 	}
 	while (!list_empty(&q->telling)) {
-		struct asker *a = CONTAINER_OF(q->telling.next, struct asker, link);
+		struct asker *a = CONTAINER_OF(list_take(&q->telling), struct asker, link);
 		struct asker copy = *a;
 
 		asker_free(q->resolver, a);
