@@ -14,6 +14,21 @@ start 3' ]
   [ "$status" = 4 ]
 }
 
+@test "what a main process left behind is stopped before it is started again" {
+  cat >server <<'S'
+for pid in $(cat workers 2>/dev/null); do
+  grep -qs '^State:.[RSD]' /proc/$pid/status && echo "$pid runs still" >>old
+done
+setsid sleep 1000 & echo $! >workers
+sleep 1000 & echo $! >>workers
+exit 1
+S
+  run_ev -v -c 3 run --backoff 10ms -- sh server
+  [ "$(grep -c 'run [123]: what its command left behind is stopped' <<<"$output")" = 3 ]
+  [ ! -e old ]
+  for pid in $(cat workers); do until_ok "! kill -0 $pid 2>/dev/null"; done
+}
+
 @test "run --restart always starts it again after a success, too" {
   run_ev -c 3 run --restart always --backoff 10ms -- echo x
   [ "$output" = 'x

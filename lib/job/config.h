@@ -17,6 +17,7 @@ enum job_stdin { STDIN_NULL, STDIN_PATHS, STDIN_JSON, STDIN_INHERIT };
 struct job_config {
 	int on_busy;      /* enum on_busy; -1: the kind's default */
 	int signal;       /* --signal, for BUSY_SIGNAL; default HUP */
+	bool ends_whole;  /* the kind's: what a command started and left is stopped at its end */
 	uint64_t jobs;    /* 0: the kind's default */
 	int64_t debounce; /* ns; -1: the kind's default */
 	bool debounce_auto;

@@ -157,6 +157,18 @@ static void signal_all(const struct run *run, int number)
 	run_signal(run, number);
 }
 
+/* The command has ended by itself. The workers of a server that died would keep its port. */
+static void stop_rest(struct run *run)
+{
+	const struct job_config *c = run->setup->config;
+
+	log_info(run->setup->rule, "run %llu: what its command left behind is stopped",
+		 (unsigned long long)run->ordinal);
+	signal_all(run, c->stop_signal);
+	run->kill_at = reactor_now(run->setup->reactor, CLOCK_OF_LOOP) + c->stop_timeout;
+	clear_away(run);
+}
+
 static void glance(struct run *run)
 {
 	int64_t now = reactor_now(run->setup->reactor, CLOCK_OF_LOOP);
@@ -301,6 +313,8 @@ static void on_child(struct reactor *r, struct child_watcher *w, int status)
 	run->setup->host->executed(run);
 	if (run->state == RUN_STOPPING)
 		clear_away(run);
+	else if (run->setup->config->ends_whole && !is_gone(run))
+		stop_rest(run);
 	else
 		run_end(run);
 }

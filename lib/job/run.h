@@ -2,15 +2,18 @@
  * A run: one execution of the rule's command, from its launch to its end. Its states, and what
  * leads from one to the next (run_become in run.c is the only place that changes them):
  *
- *	WAITING   launched: RUNNING; not executable: FAILED; no means for a process: WAITING again
- *	RUNNING   its command ended: BACKOFF or OVER; stop or timeout: STOPPING; a start that was
- *not waited for (`start` is set) has failed: FAILED or WAITING STOPPING  its command ended:
- *CLEARING CLEARING  its process group is gone: BACKOFF or OVER BACKOFF   launched again, after a
- *failure: as from WAITING; stop: OVER FAILED    in the next turn of the loop: BACKOFF or OVER OVER
- *its owner frees it
+ *	WAITING   launched: RUNNING; not executable: FAILED; no means for it: WAITING again
+ *	RUNNING   its command ended: BACKOFF or OVER, or CLEARING where it leaves something behind
+ *	          that the kind does not want; stop or timeout: STOPPING; its start, which was
+ *	          not waited for (`start`), failed: FAILED or WAITING
+ *	STOPPING  its command ended: CLEARING
+ *	CLEARING  all that it started is gone: BACKOFF or OVER
+ *	BACKOFF   launched again, after a failure: as from WAITING; stop: OVER
+ *	FAILED    in the next turn of the loop: BACKOFF or OVER
+ *	OVER      its owner frees it
  *
- * The owner is the job, which a run does not know: it calls back through struct run_host
- *(run_setup.h).
+ * The owner is the job, which a run does not know: it calls back through struct run_host, in
+ * run_setup.h.
  */
 #ifndef EVWATCH_JOB_RUN_H
 #define EVWATCH_JOB_RUN_H

@@ -168,6 +168,7 @@ static void settle(struct reading *r, struct rule *rule, const struct word *kind
 
 	if (rule->job.on_busy < 0)
 		rule->job.on_busy = rule->type->default_on_busy;
+	rule->job.ends_whole = rule->type->ends_whole;
 	if (rule->job.jobs == 0)
 		rule->job.jobs = default_jobs(rule);
 	if (rule->command.count && rule->type->takes_no_command) {

@@ -201,6 +201,7 @@ const struct source_type source_run = {
     .needs_command = true,
     .one_by_one = true,
     .default_on_busy = 2 /* BUSY_RESTART */,
+    .ends_whole = true,
     .config_size = sizeof(struct run_config),
     .config_init = run_init,
     .describe = run_describe,

@@ -135,6 +135,7 @@ struct source_type {
 	bool gives_input;           /* a connection or datagram is the command's input (listen) */
 	bool one_by_one;            /* each event has a run of its own, in order (lines, signal) */
 	int default_on_busy;        /* enum on_busy of job.h */
+	bool ends_whole;            /* when a command ends, what it started and left is stopped */
 
 	size_t config_size;
 	/* Sets defaults in a zeroed configuration. May be NULL. */
