@@ -167,6 +167,7 @@ static void open_world(bool polls, const char *root)
 				 .host = &host,
 				 .observer = &w.poll.base,
 				 .settings = {.stamped = polls}};
+	poll_prepare(&w.poll);
 	if (observer_poll.open(&w.poll.base, &e) < 0 || model_open(&w.model) < 0)
 		printf("# %s\n", e.what);
 	model_add_root(&w.model, root);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "match/glob.h"
 
 #include <errno.h>
@@ -275,6 +276,17 @@ int file_read_paths(const struct file_config *c, struct text_list *listed, struc
 
 #define FIELD(name) offsetof(struct file_config, name)
 
+/* --poll DUR */
+static int parse_poll(void *config, const char *word, struct error *e)
+{
+	struct file_config *c = config;
+
+	if (duration_parse(word, &c->poll, e) < 0)
+		return -1;
+	c->never_polls = c->poll == 0;
+	return 0;
+}
+
 const struct option file_options[] = {
     {.name = "match",
      .type = OPTION_LIST,
@@ -317,10 +329,10 @@ const struct option file_options[] = {
     {.name = "follow", .offset = FIELD(follow), .help = "follow symbolic links to directories"},
     {.name = "gitignore", .offset = FIELD(gitignore), .help = "ignore what git ignores"},
     {.name = "poll",
-     .type = OPTION_DURATION,
-     .offset = FIELD(poll),
+     .type = OPTION_CUSTOM,
+     .parse = parse_poll,
      .value = "DUR",
-     .help = "look every DUR, for file systems without events"},
+     .help = "look at all every DUR; 0: at nothing"},
     {.name = "fanotify",
      .offset = FIELD(fanotify),
      .help = "one mark for the whole file system; needs privilege"},

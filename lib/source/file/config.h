@@ -12,7 +12,8 @@ struct file_config {
 	struct text_list roots, match, ignore;
 	bool no_recursive, one_file_system, existing, nul, follow, gitignore, fanotify;
 	uint64_t depth;
-	int64_t poll; /* ns; 0: no polling */
+	int64_t poll;     /* ns; 0: what has events is not polled */
+	bool never_polls; /* nothing is */
 	char *paths_from;
 	unsigned events; /* enum file_event */
 	bool types[3];   /* --type f, d, l; none set: all */

@@ -43,7 +43,9 @@ static enum writer ask(struct file_source *s, const struct record *r)
 		return WRITER_UNKNOWN;
 	buf_clear(&s->path);
 	node_path(r->node, r->name, &s->path);
-	return s->path.failed ? WRITER_UNKNOWN : writer_ask(s->path.data);
+	if (s->path.failed || poll_may_hang(&s->poll, s->path.data))
+		return WRITER_UNKNOWN;
+	return writer_ask(s->path.data);
 }
 
 static void review_writer(struct file_source *s, const struct record *r)

@@ -57,14 +57,6 @@ const struct journal_folders file_folders = {folder_parent, node_name, folder_ho
 
 /* ---- what is entered ------------------------------------------------------------------------- */
 
-static bool is_on_device_of_root(struct file_source *s, const char *path, size_t root)
-{
-	const struct root *r = roots_find(s, path, root);
-	struct stat st;
-
-	return !r || stat(path, &st) < 0 || st.st_dev == r->follow.device;
-}
-
 static bool on_enters(struct model *m, const struct node *d, const char *name)
 {
 	struct file_source *s = source_of(m);
@@ -81,8 +73,6 @@ static bool on_enters(struct model *m, const struct node *d, const char *name)
 	what.path = path_of(s, d, name, &root_length);
 	if (!what.path)
 		return true;
-	if (c->one_file_system && !is_on_device_of_root(s, what.path, root_length))
-		return false;
 	root = strndup(what.path, root_length);
 	what.root = root ? root : what.path;
 	what.relative = what.path + root_length;
@@ -117,9 +107,23 @@ static bool is_closed(struct file_source *s, const struct node *d, const char *n
 	return path && writer_ask(path) == WRITER_NONE;
 }
 
+/* No close is heard of there: what nobody has open for writing was closed. */
+static enum arrival arrival_of_polled(struct file_source *s, const struct node *d, const char *name)
+{
+	size_t root;
+	const char *path = path_of(s, d, name, &root);
+
+	if (!path || config_of(s)->events & (FILE_OPEN | FILE_ACCESS))
+		return ARRIVED_FOUND;
+	return poll_may_hang(&s->poll, path) || writer_ask(path) != WRITER_AT_WORK ? ARRIVED_WHOLE
+										   : ARRIVED_FOUND;
+}
+
 static enum arrival arrival_of(struct file_source *s, const struct node *d, const char *name,
 			       char type, unsigned bits)
 {
+	if (type == 'f' && (d->polled || !s->poll.inner))
+		return arrival_of_polled(s, d, name);
 	if (bits & HINT_CAME)
 		return ARRIVED_WHOLE;
 	if (bits & HINT_CREATED)
@@ -132,7 +136,7 @@ static void on_came(struct model *m, struct node *d, const char *name, char type
 	struct file_source *s = source_of(m);
 
 	touched(s, name);
-	if (!s->arming)
+	if (!s->arming && (bits || !d->early))
 		journal_came(&s->journal, d, name, type, arrival_of(s, d, name, type, bits));
 	else if (config_of(s)->existing && (d->parent || type != 'd'))
 		journal_came(&s->journal, d, name, type, ARRIVED_EARLY);
@@ -204,6 +208,11 @@ static void on_active(struct model *m, struct node *d, const char *name, char ty
 	struct file_source *s = source_of(m);
 
 	if (s->arming || is_own_output(s, d, name))
+		return;
+	if (active & ACTIVE_UNMOUNT)
+		journal_notice(&s->journal, d, name, FILE_UNMOUNT);
+	active &= ~(unsigned)ACTIVE_UNMOUNT;
+	if (!active)
 		return;
 	touched(s, name);
 	journal_active(&s->journal, d, name, type, events_of(active));

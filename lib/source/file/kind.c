@@ -73,6 +73,16 @@ static void on_wake(struct inotify_observer *o)
 	file_work(CONTAINER_OF(o, struct file_source, inotify));
 }
 
+static void on_poll_wake(struct poll_observer *o)
+{
+	file_work(CONTAINER_OF(o, struct file_source, poll));
+}
+
+static void on_remounted(struct poll_observer *o)
+{
+	roots_remounted(CONTAINER_OF(o, struct file_source, poll));
+}
+
 /* What happened before the queue was empty last was heard of. */
 static void on_lost(struct inotify_observer *o)
 {
@@ -145,17 +155,28 @@ static int init_model(struct file_source *s)
 {
 	const struct file_config *c = s->base.config;
 
-	disk_init(&s->disk);
 	s->inotify = (struct inotify_observer){.base = {&observer_inotify, &s->model},
 					       .set = s->base.inotify,
 					       .active = activities(c),
 					       .wake = on_wake,
 					       .lost = on_lost};
-	s->model = (struct model){.fs = &s->disk.fs,
+	s->poll = (struct poll_observer){.base = {&observer_poll, &s->model},
+					 .inner = c->poll ? NULL : &s->inotify.base,
+					 .reactor = s->base.reactor,
+					 .rule = s->base.rule,
+					 .priority = s->base.priority,
+					 .interval = c->poll ? c->poll : NS_PER_S,
+					 .one_file_system = c->one_file_system,
+					 .wake = on_poll_wake,
+					 .remounted = on_remounted};
+	if (c->never_polls)
+		s->poll.interval = 0;
+	poll_prepare(&s->poll);
+	s->model = (struct model){.fs = poll_files(&s->poll),
 				  .host = &file_host,
-				  .observer = &s->inotify.base,
+				  .observer = &s->poll.base,
 				  .owner = s,
-				  .settings.follow = c->follow};
+				  .settings = {.follow = c->follow, .stamped = c->poll != 0}};
 	s->model.settings.place_matters = c->depth || filter_minds_place(&s->filter);
 	return model_open(&s->model);
 }
@@ -177,7 +198,7 @@ static void file_close(struct source *base)
 
 	file_stop(base);
 	roots_stop(s);
-	s->inotify.base.type->close(&s->inotify.base);
+	observer_poll.close(&s->poll.base);
 	journal_free(&s->journal);
 	model_close(&s->model);
 	filter_close(&s->filter);
@@ -187,7 +208,19 @@ static void file_close(struct source *base)
 	buf_free(&s->path);
 }
 
-/* All is watched and read when this returns. */
+/* All is watched and read when this returns, but for file systems that do not answer. */
+static void arm(struct file_source *s)
+{
+	s->model.early = true;
+	model_drained(&s->model);
+	do
+		while (model_work(&s->model, INT64_MAX))
+			;
+	while (poll_wait(&s->poll));
+	s->arming = s->model.early = false;
+	roots_report_missing(s);
+}
+
 static int file_open(struct source *base, struct error *e)
 {
 	struct file_source *s = source_of(base);
@@ -205,10 +238,7 @@ static int file_open(struct source *base, struct error *e)
 	if (init_model(s) < 0)
 		error_errno(e, "out of memory");
 	else if (roots_start(s, e) == 0) {
-		model_drained(&s->model);
-		while (model_work(&s->model, INT64_MAX))
-			;
-		s->arming = false;
+		arm(s);
 		return 0;
 	}
 	file_close(base);
@@ -253,7 +283,7 @@ static void file_run_ended(struct source *base, void *token, const struct run_ou
 	(void)token;
 	(void)outcome;
 	if (s->started)
-		s->inotify.base.type->read(&s->inotify.base);
+		observer_poll.read(&s->poll.base);
 	circle_run_ended(&s->circle, clock_read(CLOCK_OF_LOOP));
 	s->journal.running = false;
 }

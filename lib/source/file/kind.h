@@ -21,9 +21,9 @@
 #include "source/file/batch/pace.h"
 #include "source/file/choose/filter.h"
 #include "source/file/config.h"
-#include "source/file/model/disk.h"
 #include "source/file/model/model.h"
 #include "source/file/observe/inotify.h"
+#include "source/file/observe/poll.h"
 #include "reactor/reactor.h"
 
 struct file_source;
@@ -32,8 +32,8 @@ struct file_source;
 struct root {
 	struct link link;
 	struct file_source *source;
-	const char *path; /* as the user wrote it; borrowed */
-	struct follow follow;
+	const char *path;             /* as the user wrote it; borrowed */
+	struct follow follow;         /* stopped where all is polled, or a walk may hang */
 	struct inotify_listener self; /* of what stands there, if it is no directory */
 	bool covered;                 /* another root's tree has it: the first one reports it */
 };
@@ -50,9 +50,9 @@ struct file_source {
 	struct source base;
 	struct roots roots;
 	struct filter filter;
-	struct disk disk;
 	struct model model;
 	struct inotify_observer inotify;
+	struct poll_observer poll; /* around it */
 	struct journal journal;
 	struct pace pace;
 	struct circle circle;
@@ -78,6 +78,10 @@ void roots_init(struct file_source *s);
 /* Follows all PATHs. Returns 0, or -1 with `e`. */
 int roots_start(struct file_source *s, struct error *e);
 void roots_stop(struct file_source *s);
+/* Warns of those that do not exist yet. */
+void roots_report_missing(const struct file_source *s);
+/* Something was mounted or unmounted: which may be followed? */
+void roots_remounted(struct file_source *s);
 /* The next root that the path is in or is, as a candidate; *at is 0 for the first. */
 bool roots_above(const struct file_source *s, const char *path, size_t *at, struct candidate *c);
 struct root *roots_find(const struct file_source *s, const char *path, size_t length);

@@ -104,7 +104,7 @@ static bool leads_to(struct file_source *s, const struct candidate *c, unsigned 
 	if (config->no_recursive || config->one_file_system ||
 	    (config->depth && depth >= config->depth) || !filter_admits(&s->filter, c))
 		return false;
-	return s->disk.fs.look(&s->disk.fs, FOLDER_NONE, c->path, config->follow, &found) == 0 &&
+	return s->model.fs->look(s->model.fs, FOLDER_NONE, c->path, config->follow, &found) == 0 &&
 	       found.type == 'd';
 }
 
@@ -156,7 +156,7 @@ static void listen_to(struct root *r)
 
 	if (!roots->user.on)
 		return;
-	if (r->follow.error || S_ISDIR(r->follow.mode) ||
+	if (!r->follow.set || r->follow.error || S_ISDIR(r->follow.mode) ||
 	    inotify_listen(&roots->user, &r->self, r->path,
 			   inotify_mask_of(activities(r->source))) < 0)
 		inotify_unlisten(&roots->user, &r->self);
@@ -223,9 +223,22 @@ static void on_drained(struct inotify_user *u)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* What is not followed is polled, and was looked at. */
+static int error_of(const struct root *r)
+{
+	const struct model *m = &r->source->model;
+	struct look found;
+
+	if (r->follow.set)
+		return r->follow.error;
+	if (m->fs->look(m->fs, FOLDER_NONE, r->path, true, &found) < 0)
+		return errno == EAGAIN ? 0 : errno;
+	return found.type ? 0 : ENOENT;
+}
+
 static void report_missing(const struct root *r)
 {
-	int error = r->follow.error;
+	int error = error_of(r);
 
 	if (error == ENOENT || error == ENOTDIR)
 		missing_warn(&r->source->base, r->path);
@@ -234,9 +247,24 @@ static void report_missing(const struct root *r)
 			 strerror(error));
 }
 
-static int start(struct file_source *s, const char *path)
+static bool may_follow(const struct root *r)
+{
+	const struct poll_observer *o = &r->source->poll;
+
+	return o->inner && !poll_may_hang(o, r->path);
+}
+
+static int follow_root(struct root *r)
 {
 	static const struct follow_calls calls = {on_changed, on_modified};
+
+	r->follow.calls = &calls;
+	r->follow.rule = r->source->base.rule;
+	return follow_start(r->source->base.follows, &r->follow, r->path);
+}
+
+static int start(struct file_source *s, const char *path)
+{
 	struct root *r;
 
 	if (roots_find(s, path, strlen(path)))
@@ -246,14 +274,12 @@ static int start(struct file_source *s, const char *path)
 		return -1;
 	r->source = s;
 	r->path = path;
-	r->follow.calls = &calls;
-	r->follow.rule = s->base.rule;
 	if (table_add(&s->roots.by_path, r) < 0) {
 		free(r);
 		return -1;
 	}
 	list_append(&s->roots.list, &r->link);
-	return follow_start(s->base.follows, &r->follow, path);
+	return may_follow(r) ? follow_root(r) : 0;
 }
 
 static int start_all(struct file_source *s, const struct text_list *paths)
@@ -273,7 +299,8 @@ static int join(struct file_source *s, struct error *e)
 
 	LIST_EACH(at, after, &s->roots.list)
 	{
-		char *path = path_real(CONTAINER_OF(at, struct root, link)->path);
+		const struct root *r = CONTAINER_OF(at, struct root, link);
+		char *path = r->follow.set ? path_real(r->path) : NULL;
 
 		if (path && text_list_add(&real, path) < 0)
 			result = -1;
@@ -288,8 +315,8 @@ static int join(struct file_source *s, struct error *e)
 	s->inotify.roots = real.items;
 	s->inotify.n_roots = real.count;
 	if (result == 0)
-		result = observer_inotify.open(&s->inotify.base, e);
-	if (result == 0)
+		result = observer_poll.open(&s->poll.base, e);
+	if (result == 0 && s->poll.inner)
 		result = inotify_join(s->base.inotify, &s->roots.user, real.items, real.count, e);
 	s->inotify.roots = NULL;
 	text_list_free(&real);
@@ -323,9 +350,32 @@ int roots_start(struct file_source *s, struct error *e)
 		listen_to(r);
 		if (!r->covered)
 			model_add_root(&s->model, r->path);
-		report_missing(r);
 	}
 	return 0;
+}
+
+void roots_report_missing(const struct file_source *s)
+{
+	LIST_EACH(at, after, &s->roots.list)
+	report_missing(CONTAINER_OF(at, struct root, link));
+}
+
+void roots_remounted(struct file_source *s)
+{
+	LIST_EACH(at, after, &s->roots.list)
+	{
+		struct root *r = CONTAINER_OF(at, struct root, link);
+		bool may = may_follow(r);
+
+		if (may == (r->follow.set != NULL))
+			continue;
+		if (!may)
+			follow_stop(&r->follow);
+		else if (follow_root(r) < 0)
+			log_error(s->base.rule, "cannot follow %s: %s", r->path, strerror(errno));
+		listen_to(r);
+		hint(r, HINT_SCAN);
+	}
 }
 
 void roots_stop(struct file_source *s)

@@ -289,6 +289,7 @@ static void begin(struct model *m, struct node *n)
 		return;
 	if (folder < 0) {
 		tell_unseen(m, n, errno);
+		n->early = false; /* what can be read one day is news */
 		model_read_later(m, n);
 		return;
 	}

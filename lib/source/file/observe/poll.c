@@ -246,10 +246,9 @@ static void open_remote(struct poll_observer *o)
 	remote_open(r);
 }
 
-static int observer_open(struct observer *base, struct error *e)
+void poll_prepare(struct poll_observer *o)
 {
 	static const struct table_type by_identity = {node_hash, identity_hash, node_is};
-	struct poll_observer *o = observer_of(base);
 
 	o->mounts = (struct mounts){.rule = o->rule,
 				    .priority = o->priority,
@@ -260,9 +259,15 @@ static int observer_open(struct observer *base, struct error *e)
 	timer_init(&o->pass, CLOCK_OF_LOOP, on_pass);
 	timer_init(&o->second, CLOCK_OF_LOOP, on_second);
 	o->pass.priority = o->second.priority = o->priority;
+	mounts_watch(&o->mounts, o->reactor); /* without /proc nothing is said of mounts */
+}
+
+static int observer_open(struct observer *base, struct error *e)
+{
+	struct poll_observer *o = observer_of(base);
+
 	if (o->inner && o->inner->type->open(o->inner, e) < 0)
 		return -1;
-	mounts_watch(&o->mounts, o->reactor); /* without /proc nothing is said of mounts */
 	if (!o->inner)
 		timer_start_in(o->reactor, &o->pass, o->interval);
 	return 0;

@@ -12,7 +12,8 @@
  * file system is reported as ACTIVE_UNMOUNT of its mount point. /proc and /sys below a root are not
  * entered, nor, with one_file_system, what else is mounted there.
  *
- * To join: set the public fields; give the model `fs` = poll_files(o) and `observer` = &o->base;
+ * To join: set the public fields; poll_prepare; give the model `fs` = poll_files(o) and `observer`
+ * = &o->base;
  * base.type->open opens `inner`, too; base.type->close, before model_close, closes it. A directory
  * for which `inner` has no watch is polled by the model itself (model_retry). A host is told
  * `changed` for what polling finds: of a file, that it was written and closed, or its attributes.
@@ -49,6 +50,9 @@ static inline const struct file_system *poll_files(const struct poll_observer *o
 {
 	return &o->remote.fs;
 }
+
+/* Before the opening: reads what is mounted where, so that the files can be looked at. */
+void poll_prepare(struct poll_observer *o);
 
 /*
  * At the start: waits for what the threads are asked, a second at most. True: there is more for
