@@ -272,3 +272,50 @@ R
   run_ev reload
   [ "$output" = '1001 rules unchanged, 0 new or changed, 0 removed' ]
 }
+
+@test "ended over a reload: the end of a run that goes on is for the rule as it stands then; a stopped one is no end" {
+  rules <<'R'
+build: signal USR1 -- : >on; until [ -e go ]; do sleep 0.01; done
+e: ended build -- echo old >>log
+R
+  start --control ctl -f r.rules
+  kill -USR1 "$P"
+  until_ok '[ -e on ]'
+  rules <<'R'
+build: signal USR1 -- : >on; until [ -e go ]; do sleep 0.01; done
+e: ended build -- echo "new $2" >>log
+R
+  "$EV" reload
+  touch go
+  until_ok '[ "$(cat log)" = "new 0" ]'
+  rm go on
+  kill -USR1 "$P"
+  until_ok '[ -e on ]'
+  rules <<'R'
+build: signal USR1 -- exit 3
+e: ended build -- echo "new $2" >>log
+R
+  "$EV" reload
+  kill -USR1 "$P"
+  until_ok '[ "$(tail -n 1 log)" = "new 3" ]'
+  [ "$(lines_of log)" = 2 ]
+}
+
+@test "ended that comes with a reload, for a rule that is over by then, ends too" {
+  rules <<'R'
+a: after 0 -- true
+k: signal USR1 --runs 1 -- true
+R
+  start -vv --control ctl -f r.rules
+  until_ok 'grep -q "a: the rule has ended" err'
+  rules <<'R'
+a: after 0 -- true
+k: signal USR1 --runs 1 -- true
+e: ended a -- touch no
+R
+  "$EV" reload
+  kill -USR1 "$P"
+  ended
+  [ "$STATUS" = 0 ]
+  [ ! -e no ]
+}

@@ -112,25 +112,58 @@ E
   until_ok '[ "$(tail -n 1 deployed)" = releases/2 ]'
 }
 
-@test "a socket is held over restarts under load: no connection of 300 is refused" {
+@test "a socket is held over restarts under load: no connection of thousands is refused" {
   cat >server.py <<'E'
 import socket
 s = socket.socket(fileno=3)
-for i in range(40):
+for i in range(150):
     c, _ = s.accept()
     c.sendall(b"hello\n")
     c.close()
 E
   rules <<'E'
-web: run --restart always --backoff 10ms:10ms --socket 127.0.0.1:0 -- exec python3 server.py
+web: run --restart always --backoff 10ms:10ms --socket 127.0.0.1:0 -- echo start >>starts; exec python3 server.py
 E
   start -f site.rules
-  timeout 60 python3 - "$(port web)" <<'E'
-import socket, sys
-for i in range(300):
-    with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as s:
-        assert s.makefile().readline() == "hello\n", i
+  timeout 90 python3 - "$(port web)" "${CONNECTIONS:-2000}" <<'E'
+import socket, sys, threading
+answers, n = [], int(sys.argv[2])
+def client():
+    for i in range(n // 4):
+        with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as s:
+            answers.append(s.recv(100))
+clients = [threading.Thread(target=client) for _ in range(4)]
+for c in clients: c.start()
+for c in clients: c.join()
+assert answers == [b"hello\n"] * n, len(answers)
 E
+  [ "$(lines_of starts)" -ge 13 ]
+}
+
+@test "the journal to a webhook: it goes on where it was after kill -9 and while the webhook is down" {
+  # journalctl: what stands after the cursor, and what is still to come.
+  stand_in journalctl 'n=${1#--after-cursor=}
+exec tail -n +$((${n:-0} + 1)) -f journal'
+  # curl: the webhook takes nothing while `down` exists.
+  stand_in curl '[ ! -e down ] && echo "$3" >>posted'
+  rules <<'E'
+hook: lines --of 'exec journalctl --after-cursor="$(cat cursor 2>/dev/null)" -f' --restart always
+          --retry forever --backoff 20ms:50ms
+          -- curl -fsS -d "$1" https://hooks.example/x && echo "${1%% *}" >cursor
+E
+  for i in $(seq 10); do echo "$i an entry"; done >journal
+  start -q -f site.rules
+  until_ok '[ "$(lines_of posted)" = 10 ]'
+  : >down
+  for i in $(seq 11 20); do echo "$i an entry"; done >>journal
+  until_ok '[ "$(grep -c "11 an entry" curl.log)" -ge 3 ]'
+  kill -9 "$P" "$(loop_pid)"
+  echo "21 an entry" >>journal
+  start -q -f site.rules
+  rm down
+  until_ok 'grep -q "^21 " posted'
+  [ "$(cut -d " " -f 1 posted | uniq | tr "\n" " ")" = "$(seq 21 | tr "\n" " ")" ]
+  [ "$(lines_of posted)" -le 22 ]
 }
 
 @test "a log writer that falls silent is noticed, once a silence" {

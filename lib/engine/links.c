@@ -183,6 +183,18 @@ void links_check_over(struct armed_rule *a)
 	e->telling_over = false;
 }
 
+void links_tell_over(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_rules; i++) {
+		struct armed_rule *a = e->rules[i];
+
+		if (!a->over || a->retired)
+			continue;
+		tell_observers(a);
+		end_senders(a);
+	}
+}
+
 /* ---- runs ------------------------------------------------------------------------------------ */
 
 void links_ran(struct armed_rule *a, const struct run_result *result)

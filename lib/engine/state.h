@@ -150,6 +150,8 @@ void links_make(struct engine *e);
 void links_part_gone(struct engine *e);
 /* Is the rule over? Then those that have to do with it hear of it. */
 void links_check_over(struct armed_rule *a);
+/* After a reload: rules that came with it hear which of the others are over. */
+void links_tell_over(struct engine *e);
 /* A batch of the rule has been run. */
 void links_ran(struct armed_rule *a, const struct run_result *result);
 /* The rules whose events the job of `a` takes can hand on more, or are over. */

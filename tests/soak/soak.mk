@@ -2,7 +2,7 @@
 soak-sockets: all
 	@tests/soak/held $(BUILD)/evwatch 9500
 	@tests/soak/held $(BUILD)/evwatch 18000 --workers 2
-	@CONNECTIONS=10000 FILES=tests/listen-limits.bats tests/run $(BUILD)
+	@CONNECTIONS=10000 FILES="tests/listen-limits.bats tests/scripts.bats" tests/run $(BUILD)
 	@STORM=100000 PATIENCE=800 BATS_TEST_TIMEOUT=900 FILES=tests/relay-many.bats tests/run $(BUILD)
 
 # A target that is killed every second: 20,000 connections, in one process and by two workers.
