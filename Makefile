@@ -12,6 +12,7 @@
 #   make soak-storm   20,000 connections while a target is killed every second: each has its exact bytes
 #   make soak-lines   lines --catch-up, killed 200 times under rotation: no line lost
 #   make soak-jobs    1,000,000 runs, 100,000 grouped outputs: none lost, in bounded memory
+#   make soak-hostile hostile lines, a stopped child, silent peers, a resolver that hangs: no tick missed
 #   make soak-operate 100 reloads beside 1,000 connections, 10,000 status requests
 #   make bench        what it costs, beside peers and hand-written floors
 #   make static       a static binary with musl: build/static/evwatch

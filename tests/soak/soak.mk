@@ -23,8 +23,12 @@ soak-operate: all
 	@tests/soak/reload $(BUILD)/evwatch
 	@tests/soak/control $(BUILD)/evwatch
 
+# What strangers may do, each for half a minute, beside a timer that must miss no tick.
+soak-hostile: all
+	@tests/soak/hostile $(BUILD)/evwatch 30
+
 $(BUILD)/soak/%: tests/soak/%.c
 	@mkdir -p $(@D)
 	$(CC) -O2 -std=c11 -D_GNU_SOURCE -Wall -Wextra -static -o $@ $<
 
-.PHONY: soak-sockets soak-storm soak-jobs soak-lines soak-operate
+.PHONY: soak-sockets soak-storm soak-jobs soak-lines soak-operate soak-hostile
