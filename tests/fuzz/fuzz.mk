@@ -26,12 +26,16 @@ $(BUILD)/fuzz/match: CPPFLAGS += -Itests/unit
 fuzz-match: $(BUILD)/fuzz/match
 	@$(BUILD)/fuzz/match $(PAIRS) $(SEED)
 
-# libFuzzer chooses expression and text: no crash, no answer but regexec's, none too slow.
-fuzz-match-libfuzzer:
+# libFuzzer chooses what it is given: an expression and a text (no answer but regexec's, none too slow), a configuration
+# of git with what it includes, ...
+LIBFUZZER = $(patsubst tests/fuzz/%_libfuzzer.c,fuzz-%-libfuzzer,$(wildcard tests/fuzz/*_libfuzzer.c))
+$(LIBFUZZER): fuzz-%-libfuzzer:
 	$(MAKE) BUILD=build/libfuzzer CC=clang HARDEN= SANITIZE="-fsanitize=address,undefined,fuzzer-no-link" \
 	    OPT="-O1 -g" build/libfuzzer/libevwatch.a
-	clang $(CPPFLAGS) -Itests/unit -std=c11 -O1 -g -fsanitize=address,undefined,fuzzer -o build/libfuzzer/match \
-	    tests/fuzz/match_libfuzzer.c build/libfuzzer/libevwatch.a
-	@build/libfuzzer/match -max_total_time=$(SECONDS_OF) -max_len=4096 -verbosity=0 -artifact_prefix=build/libfuzzer/ -print_final_stats=1
+	clang $(CPPFLAGS) -Itests/unit -std=c11 -O1 -g -fsanitize=address,undefined,fuzzer -o build/libfuzzer/$* \
+	    tests/fuzz/$*_libfuzzer.c build/libfuzzer/libevwatch.a
+	@mkdir -p build/libfuzzer/found-$*
+	@build/libfuzzer/$* $(CURDIR)/build/libfuzzer/found-$* -max_total_time=$(SECONDS_OF) -max_len=4096 -verbosity=0 -print_final_stats=1 \
+	    -artifact_prefix=$(CURDIR)/build/libfuzzer/ $(addprefix -dict=$(CURDIR)/,$(wildcard tests/fuzz/$*.dict))
 
-.PHONY: fuzz-file fuzz-lines fuzz-proxy fuzz-rules fuzz-match fuzz-match-libfuzzer
+.PHONY: fuzz-file fuzz-lines fuzz-proxy fuzz-rules fuzz-match $(LIBFUZZER)
