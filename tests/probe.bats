@@ -15,7 +15,10 @@ load servers
 @test "a service that is down is no event at first, but told with the reason, and 124 in the end" {
   run_ev --once --within 200ms probe 127.0.0.1:1 --interval 20ms
   [ "$status" = 124 ]
-  [ "$output" = 'evwatch: probe1: 127.0.0.1:1: Connection refused: waiting for it' ]
+  [ "${lines[0]}" = 'evwatch: probe1: 127.0.0.1:1: Connection refused: waiting for it' ]
+  [ "${lines[1]}" = 'evwatch: --within ran out before --once was met' ]
+  run_ev --once --within 200ms probe 127.0.0.1:1 127.0.0.1:2 --all --interval 20ms
+  [ "$(grep -c 'Connection refused: waiting for it' <<<"$output")" = 2 ]
   run_ev -q --once --within 200ms probe 127.0.0.1:1 --interval 20ms
   [ "$output" = '' ]
 }

@@ -87,7 +87,7 @@ static void end_leftovers(struct engine *e)
 		done(e);
 		return;
 	}
-	log_info(NULL, "%d processes that left their command's group are stopped", left);
+	log_info(NULL, "%d processes that outlived their command are stopped", left);
 	e->patience_end = reactor_now(e->reactor, CLOCK_OF_LOOP) + longest_patience(e);
 	if (timer_start_in(e->reactor, &e->patience, GLANCE) < 0)
 		kill_all(e);
@@ -240,22 +240,26 @@ static void on_guardian_lost(void *context)
 	kill_all(e);
 }
 
-/* Is there an end that --within comes before? */
-static bool waits_for_an_end(const struct engine *e)
+/* The option that asks for an end which --within comes before, or NULL. */
+static const char *unmet_end(const struct engine *e)
 {
-	bool last = false;
-
+	if (e->config->count)
+		return e->config->count == 1 ? "--once" : "--count";
 	for (size_t i = 0; i < e->n_rules; i++)
-		last |= e->rules[i]->rule->own.last;
-	return e->config->count || last;
+		if (e->rules[i]->rule->own.last)
+			return "--last";
+	return NULL;
 }
 
 static void on_within(struct reactor *r, struct timer *t)
 {
 	struct engine *e = CONTAINER_OF(t, struct engine, within);
+	const char *unmet = unmet_end(e);
 
 	(void)r;
-	engine_finish(e, waits_for_an_end(e) ? 124 : 0, 0);
+	if (unmet)
+		log_warn(NULL, "--within ran out before %s was met", unmet);
+	engine_finish(e, unmet ? 124 : 0, 0);
 }
 
 /* After the end has begun no rule claims any. */

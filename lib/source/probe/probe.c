@@ -22,6 +22,7 @@
 struct probed {
 	struct probe_source *owner;
 	const char *word;
+	bool answered; /* it was found up or down before */
 	struct http_check http;
 	struct health_config config;
 	struct health health;
@@ -92,7 +93,7 @@ static void on_change(void *context, enum health_state state, const char *why)
 	struct probed *p = context;
 	struct probe_source *s = p->owner;
 	enum health_state *reported = &s->reported[config_of(s)->all ? 0 : p - s->probed];
-	bool first = *reported == HEALTH_UNKNOWN && !config_of(s)->first;
+	bool first = !p->answered && !config_of(s)->first;
 
 	if (state == HEALTH_UNKNOWN)
 		log_warn(s->base.rule, "cannot check %s: %s", p->word, why);
@@ -102,6 +103,7 @@ static void on_change(void *context, enum health_state state, const char *why)
 		log_info(s->base.rule, "%s: %s", p->word, why);
 	if (state == HEALTH_UNKNOWN)
 		return;
+	p->answered = true;
 	if (config_of(s)->all)
 		report_all(p);
 	else if (is_event(s, reported, state))
