@@ -142,7 +142,7 @@ unwatch() {
 	mkdir -p src/a/s
 	touch src/a/{s/in,f}
 	gathered 'mv src/a/s src/a/t; mv src/a src/b'
-	[ "$(sed '/^end/d' out)" = "$(printf 'move src/a/t src/a/s\nmove src/b src/a')" ]
+	[ "$(sed '/^end/d' out)" = "$(printf 'move src/b src/a\nmove src/b/t src/b/s')" ]
 }
 
 @test "a directory that moved away and back in one batch is not told to be at the other path" {

@@ -43,7 +43,7 @@ paths_are_right() {
 
 @test "a directory that moves out and comes back by another name is watched there" {
 	mkdir -p src/a/b
-	watch --no-guard file src --format '%e %s %o'
+	watch --no-guard file src --existing --format '%e %s %o'
 	missed 'mv src/a away && mv away src/c'
 	paths_are_right
 	missed 'mkdir src/new && mv src/c src/new/c'

@@ -615,7 +615,7 @@ static bool replay(struct list *was, struct list *is, const struct effect *e)
 	case FILE_DELETE:
 		if (!before && all_count && above_is_there(was, e->path))
 			return false;
-		if (now)
+		if (now && options.gathers)
 			return false;
 		forget(was, e->path);
 		return true;

@@ -22,6 +22,13 @@ static const struct file_config *config_of(const struct file_source *s)
 	return s->base.config;
 }
 
+/* What is done to files is reported between two looks, too. */
+static struct journal *journal_of(struct file_source *s)
+{
+	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
+	return &s->journal;
+}
+
 /* The path of an entry, in scratch, and how much of it is the root. NULL: ENOMEM. */
 static const char *path_of(struct file_source *s, const struct node *d, const char *name,
 			   size_t *root)
@@ -137,9 +144,9 @@ static void on_came(struct model *m, struct node *d, const char *name, char type
 
 	touched(s, name);
 	if (!s->arming && (bits || !d->early))
-		journal_came(&s->journal, d, name, type, arrival_of(s, d, name, type, bits));
+		journal_came(journal_of(s), d, name, type, arrival_of(s, d, name, type, bits));
 	else if (config_of(s)->existing && (d->parent || type != 'd'))
-		journal_came(&s->journal, d, name, type, ARRIVED_EARLY);
+		journal_came(journal_of(s), d, name, type, ARRIVED_EARLY);
 }
 
 static void on_gone(struct model *m, struct node *d, const char *name, char type, struct node *self)
@@ -147,7 +154,7 @@ static void on_gone(struct model *m, struct node *d, const char *name, char type
 	struct file_source *s = source_of(m);
 
 	touched(s, name);
-	journal_gone(&s->journal, d, name, type, self);
+	journal_gone(journal_of(s), d, name, type, self);
 }
 
 static void *on_take(struct model *m, struct node *d, const char *name, char type,
@@ -156,7 +163,7 @@ static void *on_take(struct model *m, struct node *d, const char *name, char typ
 	struct file_source *s = source_of(m);
 
 	touched(s, name);
-	return journal_take(&s->journal, d, name, type, self);
+	return journal_take(journal_of(s), d, name, type, self);
 }
 
 static void on_put(struct model *m, struct node *d, const char *name, void *thing)
@@ -164,12 +171,12 @@ static void on_put(struct model *m, struct node *d, const char *name, void *thin
 	struct file_source *s = source_of(m);
 
 	touched(s, name);
-	journal_put(&s->journal, d, name, thing);
+	journal_put(journal_of(s), d, name, thing);
 }
 
 static void on_drop(struct model *m, void *thing)
 {
-	journal_drop(&source_of(m)->journal, thing);
+	journal_drop(journal_of(source_of(m)), thing);
 }
 
 /* ---- what is done to files ------------------------------------------------------------------- */
@@ -188,7 +195,7 @@ static void on_flickered(struct model *m, struct node *d, const char *name, unsi
 	struct file_source *s = source_of(m);
 
 	touched(s, name);
-	journal_flickered(&s->journal, d, name, events_of(active));
+	journal_flickered(journal_of(s), d, name, events_of(active));
 }
 
 static bool is_own_output(struct file_source *s, const struct node *d, const char *name)
@@ -210,12 +217,12 @@ static void on_active(struct model *m, struct node *d, const char *name, char ty
 	if (s->arming || is_own_output(s, d, name))
 		return;
 	if (active & ACTIVE_UNMOUNT)
-		journal_notice(&s->journal, d, name, FILE_UNMOUNT);
+		journal_notice(journal_of(s), d, name, FILE_UNMOUNT);
 	active &= ~(unsigned)ACTIVE_UNMOUNT;
 	if (!active)
 		return;
 	touched(s, name);
-	journal_active(&s->journal, d, name, type, events_of(active));
+	journal_active(journal_of(s), d, name, type, events_of(active));
 }
 
 static void on_changed(struct model *m, struct node *d, const char *name, char type, bool content)
@@ -225,7 +232,7 @@ static void on_changed(struct model *m, struct node *d, const char *name, char t
 	if (s->arming || is_own_output(s, d, name))
 		return;
 	touched(s, name);
-	journal_active(&s->journal, d, name, type,
+	journal_active(journal_of(s), d, name, type,
 		       content ? FILE_MODIFY | FILE_CLOSE_WRITE : FILE_ATTRIB);
 }
 

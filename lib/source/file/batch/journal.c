@@ -229,8 +229,10 @@ void journal_gone(struct journal *j, struct node *d, const char *name, char type
 
 	if (!r)
 		return;
-	if (r->now && !r->now->origin)
+	if (r->now && !r->now->origin) {
 		r->flickered |= FILE_CREATE | r->now->seen;
+		r->flicker_type = type;
+	}
 	r->now = NULL;
 }
 
@@ -267,8 +269,10 @@ void journal_flickered(struct journal *j, struct node *d, const char *name, unsi
 {
 	struct record *r = touch(j, d, name, 0, NULL);
 
-	if (r)
-		r->flickered |= FILE_CREATE | events;
+	if (!r)
+		return;
+	r->flickered |= FILE_CREATE | events;
+	r->flicker_type = '?';
 }
 
 /* What is still being written holds back nothing else. */

@@ -65,6 +65,7 @@ struct record {
 	struct thing *was, *now; /* NULL: nothing */
 	unsigned notices;        /* FILE_NOTICES */
 	unsigned flickered;      /* what came and went between: what was done to it */
+	char flicker_type;       /* and what it was; '?': not known */
 	bool in_run;             /* all of it came while the rule's own command ran */
 	bool implied;            /* nothing happened to it but to a directory above it */
 	int64_t since;           /* loop time of the first event */

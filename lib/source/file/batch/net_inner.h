@@ -18,6 +18,7 @@ struct slot {
 	const struct record *was, *now, *touched;
 	size_t order;
 	bool opened, done; /* while it is put in order */
+	bool cleared;      /* that what was there is gone is reported already */
 };
 
 /* Something that is at another path than it was. */

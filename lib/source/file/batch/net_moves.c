@@ -29,14 +29,17 @@ static int add_mover(struct work *w, struct record *r)
 	return 0;
 }
 
-/* It is not reported that the directory moved: all in it is looked at by itself. */
-static int expand(struct work *w, struct node *d)
+/* It is not reported that the directory moved: all in it is looked at by itself. `replaced`: it is
+ * reported as gone and come, and so is what nothing else happened to. */
+static int expand(struct work *w, struct node *d, bool replaced)
 {
 	struct journal_entry e;
 
 	for (uint32_t at = 0; w->j->folders->next(d, &at, &e);) {
 		struct record *r = journal_imply(w->j, d, &e);
 
+		if (r && r->now && r->implied && replaced)
+			r->now->barred = true;
 		if (!r || add_mover(w, r) < 0)
 			return -1;
 	}
@@ -63,14 +66,17 @@ static enum answer is_free(const struct work *w, const struct mover *m)
 	return net_may_replace(w, now, was) ? ANSWER_YES : ANSWER_NO;
 }
 
-/* Does it move at all, and do both ends count? */
-static bool may_move(struct work *w, const struct mover *m)
+static bool both_ends_count(struct work *w, const struct mover *m)
 {
 	const struct thing *t = m->record->now;
 	const char *before = net_path_before(w, t->origin, MADE_NONE);
 
-	return w->options->moves && !t->barred && before && net_counts(w, before, t->type) &&
-	       net_counts(w, m->path, t->type);
+	return before && net_counts(w, before, t->type) && net_counts(w, m->path, t->type);
+}
+
+static bool may_move(struct work *w, const struct mover *m)
+{
+	return w->options->moves && !m->record->now->barred && both_ends_count(w, m);
 }
 
 static int decide(struct work *w, size_t i, bool moves)
@@ -80,7 +86,9 @@ static int decide(struct work *w, size_t i, bool moves)
 	w->movers[i].decided = true;
 	t->undecided = false;
 	t->moves = moves;
-	return moves || !t->self ? 0 : expand(w, t->self);
+	if (moves || !t->self)
+		return 0;
+	return expand(w, t->self, !w->options->gathers && both_ends_count(w, &w->movers[i]));
 }
 
 static int by_depth(const void *a, const void *b)

@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static unsigned seen_of(const struct work *w, const struct slot *s, const struct thing *now,
-			const struct thing *was)
+static unsigned seen_of(const struct work *w, const struct thing *now, const struct thing *was)
 {
 	unsigned seen = now ? now->seen : 0;
 
@@ -23,8 +22,6 @@ static unsigned seen_of(const struct work *w, const struct slot *s, const struct
 	/* Before it went. */
 	if (!now && was && !w->options->gathers)
 		seen |= was->seen;
-	if (!now && !was)
-		seen |= s->touched->flickered & ~(unsigned)FILE_CREATE;
 	return seen;
 }
 
@@ -36,12 +33,12 @@ static struct effect effect_of(struct work *w, const struct slot *s)
 	     was_counted = was && net_counts(w, s->path, was->type);
 	struct effect e = {.in_run = s->touched->in_run, .since = s->touched->since};
 
-	if (was && !was_counted)
+	if (was && (!was_counted || s->cleared))
 		was = NULL;
 	if (now && !net_counts(w, s->path, now->type))
 		now = NULL;
-	e.type = now ? now->type : was ? was->type : s->touched->flickered ? '?' : 0;
-	e.seen = seen_of(w, s, now, left ? NULL : was);
+	e.type = now ? now->type : was ? was->type : s->touched->flicker_type;
+	e.seen = seen_of(w, now, left ? NULL : was);
 	e.notices = s->touched->notices;
 	if (now && now->moves)
 		e.event = FILE_MOVE;
@@ -53,14 +50,22 @@ static struct effect effect_of(struct work *w, const struct slot *s)
 		e.event = FILE_CREATE;
 	else if (was && !left)
 		e.event = FILE_DELETE;
-	e.flickered = !w->options->gathers && !now && !was && s->touched->flickered;
+	e.flickered = !w->options->gathers && !now && !was && !s->cleared &&
+		      s->touched->flickered && net_counts(w, s->path, e.type);
+	if (e.flickered)
+		e.seen = s->touched->flickered & ~(unsigned)FILE_CREATE;
 	return e;
 }
 
 /* ---- order ------------------------------------------------------------------------------------
  */
 
-/* What moves out of a directory that is gone is reported before that is. */
+static bool leaves(const struct work *w, const struct slot *s)
+{
+	return !s->now || (!w->options->gathers && s->was && s->now->now != s->was->was);
+}
+
+/* What moves out of a directory that is gone or replaced is reported before that is. */
 static int hurry(struct work *w, struct slot *s)
 {
 	const char *path = net_path_before(w, s->now->now->origin, MADE_ALL);
@@ -74,7 +79,7 @@ static int hurry(struct work *w, struct slot *s)
 		*slash = '\0';
 		above = table_find(&w->by_path, copy);
 		*slash = '/';
-		if (above && !above->now && above->order <= s->order)
+		if (above && leaves(w, above) && above->order <= s->order)
 			s->order = above->order - 1;
 	}
 	free(copy);
@@ -89,17 +94,104 @@ static int hurry_moves(struct work *w)
 	return 0;
 }
 
+/* Appends the effect with a path of its own. */
+static int append(struct work *w, const struct slot *s, struct effect *e)
+{
+	struct net *net = w->net;
+
+	e->path = strdup(s->path);
+	if (!e->path || ARRAY_GROW(net->items, net->capacity, net->count + 1) < 0) {
+		free(e->path);
+		free(e->old_path);
+		return -1;
+	}
+	net->items[net->count++] = *e;
+	return 0;
+}
+
+/* What was there is gone, whatever is there now. */
+static int clear(struct work *w, struct slot *s)
+{
+	const struct thing *was = s->was ? s->was->was : NULL;
+	struct effect e = {
+	    .event = FILE_DELETE, .in_run = s->touched->in_run, .since = s->touched->since};
+
+	if (s->cleared || s->done || !was || was->moves || !net_counts(w, s->path, was->type))
+		return 0;
+	s->cleared = true;
+	e.type = was->type;
+	e.seen = was->seen;
+	return append(w, s, &e);
+}
+
+static int deepest_first(const void *a, const void *b)
+{
+	const struct slot *x = *(struct slot *const *)a, *y = *(struct slot *const *)b;
+	unsigned dx = net_depth(x->path), dy = net_depth(y->path);
+
+	if (dx != dy)
+		return dx > dy ? -1 : 1;
+	return (x->order > y->order) - (x->order < y->order);
+}
+
+/* Does a directory above it, below so many bytes of its path, move here and was not reported yet?
+ */
+static bool is_to_move(const struct work *w, const struct slot *s, size_t length)
+{
+	char *path = strdup(s->path), *slash = path ? path + length : NULL;
+	bool is = false;
+
+	while (slash && !is && (slash = strchr(slash + 1, '/'))) {
+		const struct slot *above;
+
+		*slash = '\0';
+		above = table_find(&w->by_path, path);
+		*slash = '/';
+		is = above && above->now && above->now->now->moves && !above->done;
+	}
+	free(path);
+	return is;
+}
+
+/* A directory that is replaced was emptied before it went. */
+static int clear_all_in(struct work *w, struct slot *top)
+{
+	struct slot **below = calloc(w->n_slots, sizeof *below);
+	size_t length = strlen(top->path), n = 0;
+	int result = below ? 0 : -1;
+
+	for (size_t i = 0; below && i < w->n_slots; i++)
+		if (strncmp(w->slots[i]->path, top->path, length) == 0 &&
+		    w->slots[i]->path[length] == '/' && !is_to_move(w, w->slots[i], length))
+			below[n++] = w->slots[i];
+	if (n)
+		qsort(below, n, sizeof *below, deepest_first);
+	for (size_t i = 0; i < n && result == 0; i++)
+		result = clear(w, below[i]);
+	free(below);
+	return result < 0 ? -1 : clear(w, top);
+}
+
+/* Is what was in a directory to be reported as gone? Of one that is gone itself it was. */
+static bool is_emptied(const struct work *w, const struct slot *s, unsigned event)
+{
+	return !w->options->gathers && s->was && s->was->was->type == 'd' &&
+	       (event == FILE_MODIFY || (event == FILE_DELETE && s->was->was->slot));
+}
+
 static int add_effect(struct work *w, struct slot *s)
 {
 	struct effect e = effect_of(w, s);
 	struct thing *now = s->now ? s->now->now : NULL;
-	struct net *net = w->net;
 
+	if (is_emptied(w, s, e.event)) {
+		if (clear_all_in(w, s) < 0)
+			return -1;
+		e = effect_of(w, s);
+	}
 	s->done = true;
 	if (!e.event && !e.notices && !(w->options->gathers && !now ? 0 : e.seen || e.flickered))
 		return 0;
-	if (ARRAY_GROW(net->items, net->capacity, net->count + 1) < 0)
-		return -1;
 	if (now && e.event == FILE_MOVE) {
 		const char *path = net_path_before(w, now->origin, MADE_TOLD);
 
@@ -109,21 +201,18 @@ static int add_effect(struct work *w, struct slot *s)
 	}
 	if (s->now && net_waits(w, s->now))
 		e.seen &= ~(unsigned)(FILE_MODIFY | FILE_CLOSE_WRITE);
-	e.path = strdup(s->path);
-	if (!e.path) {
-		free(e.old_path);
+	if (append(w, s, &e) < 0)
 		return -1;
-	}
 	if (now && e.event == FILE_MOVE)
 		now->told = true;
-	net->items[net->count++] = e;
 	return 0;
 }
 
 /* Does something come to this path? */
 static bool is_arrival(const struct slot *s)
 {
-	return s->now && (s->now->now->moves || !s->was || s->was->was != s->now->now);
+	return s->now &&
+	       (s->cleared || s->now->now->moves || !s->was || s->was->was != s->now->now);
 }
 
 static int push(struct work *w, struct slot *s)
@@ -141,6 +230,12 @@ static int push(struct work *w, struct slot *s)
 	return 0;
 }
 
+/* What is gone from a directory that is replaced went before that. */
+static bool comes_after(const struct work *w, const struct slot *s, const struct slot *above)
+{
+	return w->options->gathers || s->now || above->now->now->moves;
+}
+
 /* What comes above it is reported before it. 1: that was pushed, 0: all is there. */
 static int push_above(struct work *w, const struct slot *s)
 {
@@ -153,7 +248,7 @@ static int push_above(struct work *w, const struct slot *s)
 		*slash = '\0';
 		above = table_find(&w->by_path, path);
 		*slash = '/';
-		if (above && !above->done && is_arrival(above))
+		if (above && !above->done && is_arrival(above) && comes_after(w, s, above))
 			result = push(w, above) < 0 ? -1 : 1;
 	}
 	free(path);
@@ -170,6 +265,29 @@ static int push_before(struct work *w, const struct slot *s)
 	return push(w, was->slot) < 0 ? -1 : 1;
 }
 
+/* What moves out of a directory that is emptied leaves before. */
+static int push_out(struct work *w, const struct slot *s)
+{
+	size_t length = strlen(s->path);
+	int pushed = 0;
+
+	if (!is_emptied(w, s, effect_of(w, s).event))
+		return 0;
+	for (size_t i = 0; i < w->n_movers && pushed == 0; i++) {
+		const struct thing *t = w->movers[i].record->now;
+		const char *before;
+
+		if (!t->moves || !t->slot || t->slot->done)
+			continue;
+		before = net_path_before(w, t->origin, MADE_ALL);
+		if (!before)
+			return -1;
+		if (strncmp(before, s->path, length) == 0 && before[length] == '/')
+			pushed = push(w, t->slot) < 0 ? -1 : 1;
+	}
+	return pushed;
+}
+
 static int add_in_order(struct work *w, struct slot *first)
 {
 	if (first->done)
@@ -182,6 +300,8 @@ static int add_in_order(struct work *w, struct slot *first)
 
 		s->opened = true;
 		pushed = push_before(w, s);
+		if (pushed == 0)
+			pushed = push_out(w, s);
 		if (pushed == 0)
 			pushed = push_above(w, s);
 		if (pushed < 0)

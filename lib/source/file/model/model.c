@@ -9,8 +9,7 @@
 #include <stdlib.h>
 
 enum {
-	A_STEP = 64,  /* names looked at before the clock is */
-	PATIENCE = 8, /* rounds in which a directory may be elsewhere than expected */
+	A_STEP = 64, /* names looked at before the clock is */
 };
 
 int model_open(struct model *m)
@@ -246,7 +245,7 @@ static void defer(struct model *m, struct touched *t)
 /* It cannot be looked at for now; all in its directory is read later. */
 static void postpone(struct model *m, struct touched *t)
 {
-	t->tries = PATIENCE;
+	t->tries = MODEL_PATIENCE;
 	if (t->node == m->top) {
 		touch(m, &m->waiting, t->node, t->name, t->bits);
 		return;
@@ -351,7 +350,7 @@ static void end_round(struct model *m)
 	{
 		struct touched *t = CONTAINER_OF(at, struct touched, link);
 
-		if (!t->looked && t->tries < PATIENCE)
+		if (!t->looked && t->tries < MODEL_PATIENCE)
 			continue;
 		if (!t->looked && t->node != m->top && !t->node->gone)
 			postpone(m, t);

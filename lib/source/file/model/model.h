@@ -24,6 +24,9 @@
 #include "source/file/model/node.h"
 #include "source/file/model/touched.h"
 
+/* Rounds in which a directory may be elsewhere than expected. */
+enum { MODEL_PATIENCE = 8 };
+
 struct file_system;
 struct model;
 struct observer;

@@ -222,6 +222,7 @@ static void leave_alone(struct model *m, struct node *n, int error)
 	struct entry *e = node_entry(n);
 
 	e->twice = error == EEXIST;
+	m->drained = true; /* the other was passed to model_suspect */
 	if (e->twice && !touches_add(&m->twice, d, e->name))
 		m->lacks_memory = true;
 	node_detach(d, e);

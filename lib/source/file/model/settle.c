@@ -62,6 +62,13 @@ static bool may_leave(const struct model *m, const struct touched *t)
 	       t->bits & (HINT_LEFT | HINT_SCAN) && entries_find(t->node->entries, t->name);
 }
 
+/* Where its directory is, and so whether it left, is looked at in the next round. */
+static bool may_leave_later(const struct touched *t)
+{
+	return !t->looked && t->tries < MODEL_PATIENCE && !t->node->gone && t->bits & HINT_LEFT &&
+	       entries_find(t->node->entries, t->name);
+}
+
 static bool may_arrive(const struct model *m, const struct touched *t)
 {
 	return t->looked && t->differs && t->now.type && !t->node->gone && t->node != m->top &&
@@ -94,6 +101,18 @@ static size_t count_round(const struct model *m)
 	return n;
 }
 
+/* What may have left later arrives later, too. */
+static void join(struct touched *from, struct touched *to)
+{
+	if (from->looked) {
+		from->to = to;
+		to->arrives = true;
+		return;
+	}
+	to->looked = false;
+	to->tries++;
+}
+
 static void match(struct touched *to, const struct source *sources, size_t n)
 {
 	struct source key = {.inode = to->now.identity.inode};
@@ -106,8 +125,7 @@ static void match(struct touched *to, const struct source *sources, size_t n)
 		found--;
 	for (; found < sources + n && found->inode == key.inode; found++)
 		if (!found->from->to && found->from != to && is_at(found->from, to)) {
-			found->from->to = to;
-			to->arrives = true;
+			join(found->from, to);
 			return;
 		}
 }
@@ -143,7 +161,7 @@ static void take_all(struct model *m)
 		const struct entry *e = entries_find(t->node->entries, t->name);
 
 		t->differs = model_differs(e, &t->now, t->bits);
-		if (sources && may_leave(m, t))
+		if (sources && (may_leave(m, t) || may_leave_later(t)))
 			sources[n++] = (struct source){inode_of(e), t};
 	}
 	if (n)
