@@ -154,8 +154,8 @@ static bool can_be_read_again(const char *path)
 	return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-static struct script *read_file(struct rule_text *text, const struct rule_text *former,
-				struct error *e)
+static struct script *read_script(struct rule_text *text, const struct rule_text *former,
+				  struct error *e)
 {
 	bool standard = strcmp(text->text, "-") == 0;
 	struct script *script;
@@ -186,7 +186,7 @@ static int read_text(struct rules *rules, struct rule_text *text, const struct r
 
 	error_clear(&e);
 	if (text->is_file) {
-		script = read_file(text, former, &e);
+		script = read_script(text, former, &e);
 	} else {
 		script = script_new("-e", text->text, strlen(text->text));
 		if (!script)

@@ -10,7 +10,7 @@
 #include "base/array.h"
 #include "base/buf.h"
 #include "base/error.h"
-#include "base/event.h"
+#include "event/event.h"
 #include "base/units.h"
 #include "calendar/calendar.h"
 #include "calendar/moment.h"
@@ -116,8 +116,9 @@ static void print_event(struct buf *out, const struct schedule *s, const struct 
 	struct event event = event_make("tick");
 	struct print_context context = {s->rule->name, s->rule->type->name, s->printed, s->zone};
 	char scheduled[40];
-	struct detail details[] = {{"EVWATCH_SCHEDULED", scheduled},
-				   {"EVWATCH_MARK", marks[s->next.mark]}};
+	struct detail details[] = {
+	    {.name = "EVWATCH_SCHEDULED", .value = scheduled, .number = true},
+	    {.name = "EVWATCH_MARK", .value = marks[s->next.mark]}};
 
 	event.time.tv_sec = (time_t)(s->next.at / NS_PER_S);
 	event.time.tv_nsec = (long)(s->next.at % NS_PER_S);

@@ -134,25 +134,14 @@ static void print_format(struct buf *out, const struct print_config *c,
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
-/* Details that are numbers in JSON too. */
-static bool is_number(const char *name, const char *value)
+/* As JSON has numbers: no zero before other digits. */
+static bool is_number(const char *value)
 {
-	static const char *const names[] = {
-	    "EVWATCH_SCHEDULED",  "EVWATCH_MISSED",      "EVWATCH_SENDER_PID",
-	    "EVWATCH_SENDER_UID", "EVWATCH_VALUE",       "EVWATCH_REMOTE_PORT",
-	    "EVWATCH_LOCAL_PORT", "EVWATCH_CONNECTIONS", "EVWATCH_STATUS",
-	};
 	const char *digits = *value == '-' ? value + 1 : value;
 
-	if (!isdigit((unsigned char)*digits) ||
-	    (*digits == '0' && isdigit((unsigned char)digits[1])))
-		return false;
-	if (digits[strspn(digits, "0123456789.")])
-		return false;
-	for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
-		if (strcmp(name, names[i]) == 0)
-			return true;
-	return false;
+	return isdigit((unsigned char)*digits) &&
+	       (*digits != '0' || !isdigit((unsigned char)digits[1])) &&
+	       !digits[strspn(digits, "0123456789.")];
 }
 
 static void json_key(struct buf *out, const char *name, const char *suffix)
@@ -163,13 +152,13 @@ static void json_key(struct buf *out, const char *name, const char *suffix)
 	buf_printf(out, "%s\":", suffix);
 }
 
-static void json_detail(struct buf *out, const char *name, const char *value)
+static void json_detail(struct buf *out, const struct detail *d)
 {
-	const char *own = name + sizeof own_prefix - 1;
+	const char *own = d->name + sizeof own_prefix - 1, *value = d->value;
 	size_t length = strlen(value);
 
 	json_key(out, own, "");
-	if (is_number(name, value))
+	if (d->number && is_number(value))
 		buf_add_text(out, value);
 	else
 		json_add_string(out, value, length);
@@ -198,7 +187,7 @@ static void print_json(struct buf *out, const struct print_context *context, con
 		const struct detail *d = &e->details[i];
 
 		if (d->value && strncmp(d->name, own_prefix, sizeof own_prefix - 1) == 0)
-			json_detail(out, d->name, d->value);
+			json_detail(out, d);
 	}
 	buf_add_text(out, "}\n");
 }

@@ -6,7 +6,7 @@
 #define EVWATCH_ENGINE_PRINTER_H
 
 #include "base/buf.h"
-#include "base/event.h"
+#include "event/event.h"
 
 #include <stdint.h>
 

@@ -5,7 +5,7 @@
 #ifndef EVWATCH_JOB_BATCH_H
 #define EVWATCH_JOB_BATCH_H
 
-#include "base/event.h"
+#include "event/event.h"
 #include "base/list.h"
 
 #include <stdbool.h>

@@ -7,7 +7,7 @@
 #ifndef EVWATCH_JOB_JOB_H
 #define EVWATCH_JOB_JOB_H
 
-#include "base/event.h"
+#include "event/event.h"
 #include "base/histogram.h"
 #include "job/config.h"
 

@@ -3,7 +3,7 @@
 
 #include "base/array.h"
 #include "base/error.h"
-#include "base/event.h"
+#include "event/event.h"
 #include "process/descendants.h"
 
 #include <errno.h>

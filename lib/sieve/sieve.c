@@ -1,7 +1,7 @@
 /* The stages one behind the other, and the silence of --quiet-for. See sieve.h. */
 #include "sieve/sieve.h"
 
-#include "base/event.h"
+#include "event/event.h"
 #include "base/list.h"
 #include "sieve/stage.h"
 #include "sieve/subjects.h"

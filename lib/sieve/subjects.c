@@ -1,7 +1,7 @@
 /* See subjects.h. */
 #include "sieve/subjects.h"
 
-#include "base/event.h"
+#include "event/event.h"
 #include "base/log.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #include "source/command.h"
 
 #include "base/error.h"
-#include "base/event.h"
+#include "event/event.h"
 #include "base/list.h"
 
 #include <errno.h>

@@ -88,11 +88,12 @@ static void ended_ran(struct source *s, const struct rule_run *run)
 	snprintf(status, sizeof status, "%d", run->status);
 	snprintf(duration, sizeof duration, "%lld.%09lld", (long long)(run->duration / NS_PER_S),
 		 (long long)(run->duration % NS_PER_S));
-	details[0] = (struct detail){"EVWATCH_STATUS", status};
-	details[1] = (struct detail){"EVWATCH_DURATION", duration};
+	details[0] = (struct detail){.name = "EVWATCH_STATUS", .value = status, .number = true};
+	details[1] = (struct detail){.name = "EVWATCH_DURATION", .value = duration};
 	/* Unset where no signal ended it: that of the run's own event would mislead. */
 	details[2] = (struct detail){
-	    "EVWATCH_SIGNAL", run->signal ? signal_name(run->signal, name, sizeof name) : NULL};
+	    .name = "EVWATCH_SIGNAL",
+	    .value = run->signal ? signal_name(run->signal, name, sizeof name) : NULL};
 	event.subjects = subjects;
 	event.n_subjects = ARRAY_LENGTH(subjects);
 	event.details = details;

@@ -156,7 +156,7 @@ static void process_over(struct watched_process *p, const int *status)
 	struct event event = event_make("exit");
 	char pid[16], text[16];
 	const char *subject = pid;
-	struct detail detail = {"EVWATCH_STATUS", text};
+	struct detail detail = {.name = "EVWATCH_STATUS", .value = text, .number = true};
 
 	event.subjects = &subject;
 	event.n_subjects = 1;

@@ -105,10 +105,10 @@ static void on_signal(struct reactor *r, struct signal_watcher *w, const struct 
 	char pid[16], uid[16], value[16];
 	const char *subject = watched->name;
 	struct detail details[] = {
-	    {"EVWATCH_SIGNAL", watched->name},
-	    {"EVWATCH_SENDER_PID", pid},
-	    {"EVWATCH_SENDER_UID", uid},
-	    {"EVWATCH_VALUE", value},
+	    {.name = "EVWATCH_SIGNAL", .value = watched->name},
+	    {.name = "EVWATCH_SENDER_PID", .value = pid, .number = true},
+	    {.name = "EVWATCH_SENDER_UID", .value = uid, .number = true},
+	    {.name = "EVWATCH_VALUE", .value = value, .number = true},
 	};
 
 	(void)r;

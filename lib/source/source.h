@@ -13,7 +13,7 @@
 #ifndef EVWATCH_SOURCE_SOURCE_H
 #define EVWATCH_SOURCE_SOURCE_H
 
-#include "base/event.h"
+#include "event/event.h"
 #include "base/option.h"
 
 #include <stdbool.h>

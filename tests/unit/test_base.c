@@ -2,7 +2,7 @@
 #include "tap.h"
 
 #include "base/error.h"
-#include "base/event.h"
+#include "event/event.h"
 #include "base/list.h"
 #include "base/option.h"
 #include "base/path.h"
@@ -190,7 +190,8 @@ static void tables(void)
 static void events(void)
 {
 	const char *subjects[] = {"a", "b c"};
-	struct detail details[] = {{"EVWATCH_PATH", "a"}, {"PROTO", NULL}};
+	struct detail details[] = {{.name = "EVWATCH_PATH", .value = "a"},
+				   {.name = "PROTO", .value = NULL}};
 	struct event e = event_make("create"), *copy;
 
 	e.subjects = subjects;

@@ -1,5 +1,5 @@
 /* lib/base/bucket: never more than the rate and one burst, never much less, never for nothing. */
-#include "base/bucket.h"
+#include "source/relay/bucket.h"
 
 #include "base/units.h"
 #include "tap.h"

@@ -10,12 +10,12 @@
 
 static const char *const subjects[] = {"a b\n.c", "second"};
 static const struct detail details[] = {
-    {"EVWATCH_PATH", "a b\n.c"},
-    {"EVWATCH_OLD_PATH", "o\xff"},
-    {"EVWATCH_MISSED", "3"},
-    {"EVWATCH_SCHEDULED", "007"},
-    {"PROTO", "TCP"},
-    {"EVWATCH_SIGNAL", NULL},
+    {.name = "EVWATCH_PATH", .value = "a b\n.c"},
+    {.name = "EVWATCH_OLD_PATH", .value = "o\xff"},
+    {.name = "EVWATCH_MISSED", .value = "3", .number = true},
+    {.name = "EVWATCH_SCHEDULED", .value = "007", .number = true},
+    {.name = "PROTO", .value = "TCP"},
+    {.name = "EVWATCH_SIGNAL", .value = NULL},
 };
 static const struct event event = {
     .name = "move",

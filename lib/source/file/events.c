@@ -36,8 +36,8 @@ static void add(struct emission *out, unsigned event, const char *path, const ch
 		return;
 	*e = event_make(file_events[__builtin_ctz(event)].name);
 	m->subject = path;
-	m->details[0] = (struct detail){"EVWATCH_PATH", path};
-	m->details[1] = (struct detail){"EVWATCH_OLD_PATH", old_path};
+	m->details[0] = (struct detail){.name = "EVWATCH_PATH", .value = path};
+	m->details[1] = (struct detail){.name = "EVWATCH_OLD_PATH", .value = old_path};
 	e->subjects = &m->subject;
 	e->n_subjects = 1;
 	e->details = m->details;

@@ -49,7 +49,12 @@ struct facts {
 
 static void add_fact(struct facts *t, const char *name, const char *value)
 {
-	t->details[t->n++] = (struct detail){name, value};
+	t->details[t->n++] = (struct detail){.name = name, .value = value};
+}
+
+static void add_number(struct facts *t, const char *name, const char *value)
+{
+	t->details[t->n++] = (struct detail){.name = name, .value = value, .number = true};
 }
 
 static void host_text(const struct address *a, char host[HOST_TEXT], char port[PORT_TEXT])
@@ -62,8 +67,8 @@ static void host_text(const struct address *a, char host[HOST_TEXT], char port[P
 
 static void add_ports(struct facts *t)
 {
-	add_fact(t, "EVWATCH_REMOTE_PORT", t->connection->port);
-	add_fact(t, "EVWATCH_LOCAL_PORT", t->connection->local_port);
+	add_number(t, "EVWATCH_REMOTE_PORT", t->connection->port);
+	add_number(t, "EVWATCH_LOCAL_PORT", t->connection->local_port);
 }
 
 static void add_ip(struct facts *t)
@@ -113,7 +118,7 @@ static void describe(struct facts *t, struct connection *c, int fd, const struct
 		 (unsigned long long)(c->peer ? c->peer->count : s->n_connections));
 	add_fact(t, "EVWATCH_REMOTE_ADDR", t->connection->host);
 	add_fact(t, "EVWATCH_LOCAL_ADDR", t->connection->local_host);
-	add_fact(t, "EVWATCH_CONNECTIONS", t->connections);
+	add_number(t, "EVWATCH_CONNECTIONS", t->connections);
 	if (address_is_ip(remote))
 		add_ip(t);
 	else if (remote->any.sa_family == AF_UNIX)

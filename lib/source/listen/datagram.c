@@ -122,9 +122,12 @@ static void emit_datagram(struct answer *a, const char *bytes, size_t length)
 	make_subject(&t.subject, a, bytes, length);
 	texts_make(&t, a);
 	const struct detail details[] = {
-	    {"EVWATCH_REMOTE_ADDR", t.remote_host.text}, {"EVWATCH_REMOTE_PORT", t.remote_port},
-	    {"EVWATCH_LOCAL_ADDR", t.local_host.text},   {"EVWATCH_LOCAL_PORT", t.local_port},
-	    {"EVWATCH_CONNECTIONS", t.connections},      {"PROTO", "UDP"},
+	    {.name = "EVWATCH_REMOTE_ADDR", .value = t.remote_host.text},
+	    {.name = "EVWATCH_REMOTE_PORT", .value = t.remote_port, .number = true},
+	    {.name = "EVWATCH_LOCAL_ADDR", .value = t.local_host.text},
+	    {.name = "EVWATCH_LOCAL_PORT", .value = t.local_port, .number = true},
+	    {.name = "EVWATCH_CONNECTIONS", .value = t.connections, .number = true},
+	    {.name = "PROTO", .value = "UDP"},
 	};
 	event.subjects = (const char *const *)&t.subject.data;
 	event.n_subjects = 1;

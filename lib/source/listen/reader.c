@@ -19,9 +19,11 @@ static void emit_line(struct connection *c, char *line, size_t length)
 	char connections[24];
 	/* Where there are no ports, the last two are left out. */
 	const struct detail details[] = {
-	    {"EVWATCH_CONNECTIONS", connections},  {"EVWATCH_REMOTE_ADDR", c->host},
-	    {"EVWATCH_LOCAL_ADDR", c->local_host}, {"EVWATCH_REMOTE_PORT", c->port},
-	    {"EVWATCH_LOCAL_PORT", c->local_port},
+	    {.name = "EVWATCH_CONNECTIONS", .value = connections, .number = true},
+	    {.name = "EVWATCH_REMOTE_ADDR", .value = c->host},
+	    {.name = "EVWATCH_LOCAL_ADDR", .value = c->local_host},
+	    {.name = "EVWATCH_REMOTE_PORT", .value = c->port, .number = true},
+	    {.name = "EVWATCH_LOCAL_PORT", .value = c->local_port, .number = true},
 	};
 	const char *subject = line;
 

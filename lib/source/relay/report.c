@@ -66,9 +66,11 @@ static void emit(struct relay_source *s, const struct relay_event *told)
 	uint32_t number = address_port(&told->remote);
 	const char *subject = remote.text;
 	char port[16];
-	const struct detail details[] = {{"EVWATCH_REMOTE_ADDR", host.text},
-					 {"EVWATCH_TARGET", word_of(s, told->target)},
-					 {"EVWATCH_REMOTE_PORT", port}};
+	const struct detail details[] = {
+	    {.name = "EVWATCH_REMOTE_ADDR", .value = host.text},
+	    {.name = "EVWATCH_TARGET", .value = word_of(s, told->target)},
+	    {.name = "EVWATCH_REMOTE_PORT", .value = port, .number = true},
+	};
 
 	snprintf(port, sizeof port, "%u", number);
 	event.time = (struct timespec){(time_t)told->seconds, (long)told->nanoseconds};

@@ -78,7 +78,9 @@ static void emit(struct time_source *s, int64_t due, int64_t missed)
 	struct event event = event_make("tick");
 	int64_t wall = wall_of(s, due);
 	char scheduled[40], count[24];
-	struct detail details[] = {{"EVWATCH_SCHEDULED", scheduled}, {"EVWATCH_MISSED", count}};
+	struct detail details[] = {
+	    {.name = "EVWATCH_SCHEDULED", .value = scheduled, .number = true},
+	    {.name = "EVWATCH_MISSED", .value = count, .number = true}};
 
 	s->emitted_missed = missed + s->skipped;
 	s->skipped = 0;

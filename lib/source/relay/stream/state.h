@@ -8,7 +8,7 @@
 #ifndef EVWATCH_SOURCE_RELAY_STREAM_STATE_H
 #define EVWATCH_SOURCE_RELAY_STREAM_STATE_H
 
-#include "base/bucket.h"
+#include "source/relay/bucket.h"
 #include "base/list.h"
 #include "net/acceptor.h"
 #include "reactor/reactor.h"

@@ -14,7 +14,7 @@
 #ifndef EVWATCH_SOURCE_RELAY_UDP_STATE_H
 #define EVWATCH_SOURCE_RELAY_UDP_STATE_H
 
-#include "base/bucket.h"
+#include "source/relay/bucket.h"
 #include "base/list.h"
 #include "base/table.h"
 #include "base/units.h"

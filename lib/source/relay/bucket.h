@@ -4,8 +4,8 @@
  * It is one number: the time until which what was taken has been paid for. Pure: the caller tells
  * the time (ns, any clock that does not step) and the rate (bytes a second, at least 1).
  */
-#ifndef EVWATCH_BASE_BUCKET_H
-#define EVWATCH_BASE_BUCKET_H
+#ifndef EVWATCH_SOURCE_RELAY_BUCKET_H
+#define EVWATCH_SOURCE_RELAY_BUCKET_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* See event.h. */
-#include "base/event.h"
+#include "event/event.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +63,7 @@ struct event *event_copy(const struct event *event)
 	for (size_t i = 0; i < event->n_subjects; i++)
 		subject[i] = text_place(&room, event->subjects[i]);
 	for (size_t i = 0; i < event->n_details; i++) {
-		detail[i].name = event->details[i].name;
+		detail[i] = event->details[i];
 		detail[i].value = text_place(&room, event->details[i].value);
 	}
 	return copy;

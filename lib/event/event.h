@@ -4,8 +4,8 @@
  * A source makes events and lends them for the time of the call; who keeps one copies it. Strings
  * hold any byte but NUL, exactly as they came; escaping is the printer's work.
  */
-#ifndef EVWATCH_BASE_EVENT_H
-#define EVWATCH_BASE_EVENT_H
+#ifndef EVWATCH_EVENT_EVENT_H
+#define EVWATCH_EVENT_EVENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +19,7 @@
 struct detail {
 	const char *name;  /* static: lives as long as the program */
 	const char *value; /* what has a value of NULL is unset (PROTO's relatives, UCSPI) */
+	bool number;       /* in JSON, too, where the value is one */
 };
 
 struct event {

@@ -1,5 +1,5 @@
 /* See bucket.h. */
-#include "base/bucket.h"
+#include "source/relay/bucket.h"
 
 #include "base/units.h"
 
