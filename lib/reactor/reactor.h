@@ -182,8 +182,10 @@ void timer_stop(struct reactor *r, struct timer *t);
 bool timer_active(const struct timer *t);
 
 /*
- * Is told when the wall clock was set (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET); wall timers
- * have been looked at again by then. One a reactor; NULL ends it. Returns 0 or -1.
+ * `call` is called when the wall clock was set, and when the machine wakes from suspend: either way
+ * the wall clock moved and the loop's did not (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). Timers
+ * of CLOCK_OF_WALL and CLOCK_OF_BOOT that are due by then fire in the same turn; those of
+ * CLOCK_OF_LOOP wait for the rest of their time. One call a reactor; NULL ends it. Returns 0 or -1.
  */
 typedef void clock_step_call(struct reactor *r, void *context);
 int reactor_on_clock_step(struct reactor *r, clock_step_call *call, void *context);
