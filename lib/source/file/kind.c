@@ -78,6 +78,11 @@ static void on_poll_wake(struct poll_observer *o)
 	file_work(CONTAINER_OF(o, struct file_source, poll));
 }
 
+static void on_passing(struct poll_observer *o)
+{
+	roots_hint(CONTAINER_OF(o, struct file_source, poll));
+}
+
 static void on_remounted(struct poll_observer *o)
 {
 	roots_remounted(CONTAINER_OF(o, struct file_source, poll));
@@ -168,6 +173,7 @@ static int init_model(struct file_source *s)
 					 .interval = c->poll ? c->poll : NS_PER_S,
 					 .one_file_system = c->one_file_system,
 					 .wake = on_poll_wake,
+					 .passing = on_passing,
 					 .remounted = on_remounted};
 	if (c->never_polls)
 		s->poll.interval = 0;

@@ -80,6 +80,8 @@ int roots_start(struct file_source *s, struct error *e);
 void roots_stop(struct file_source *s);
 /* Warns of those that do not exist yet. */
 void roots_report_missing(const struct file_source *s);
+/* Hints at those that are not followed. */
+void roots_hint(struct file_source *s);
 /* Something was mounted or unmounted: which may be followed? */
 void roots_remounted(struct file_source *s);
 /* The next root that the path is in or is, as a candidate; *at is 0 for the first. */

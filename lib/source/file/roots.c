@@ -162,7 +162,7 @@ static void listen_to(struct root *r)
 		inotify_unlisten(&roots->user, &r->self);
 }
 
-static void hint(struct root *r, unsigned bits)
+static void add_hint(struct root *r, unsigned bits)
 {
 	struct model *m = &r->source->model;
 	const struct entry *e = entries_find(m->top->entries, r->path);
@@ -171,6 +171,11 @@ static void hint(struct root *r, unsigned bits)
 		return;
 	model_hint(m, m->top, r->path, bits);
 	model_drained(m);
+}
+
+static void hint(struct root *r, unsigned bits)
+{
+	add_hint(r, bits);
 	file_work(r->source);
 }
 
@@ -358,6 +363,19 @@ void roots_report_missing(const struct file_source *s)
 {
 	LIST_EACH(at, after, &s->roots.list)
 	report_missing(CONTAINER_OF(at, struct root, link));
+}
+
+void roots_hint(struct file_source *s)
+{
+	LIST_EACH(at, after, &s->roots.list)
+	{
+		struct root *r = CONTAINER_OF(at, struct root, link);
+
+		if (r->follow.set)
+			continue;
+		r->covered = is_covered(r);
+		add_hint(r, HINT_SCAN);
+	}
 }
 
 void roots_remounted(struct file_source *s)

@@ -113,6 +113,8 @@ static void on_pass(struct reactor *r, struct timer *t)
 
 	/* A pass that takes longer than the interval is not begun again before its end. */
 	if (model_idle(m)) {
+		if (o->passing)
+			o->passing(o);
 		model_lost(m, m->top, true);
 		model_drained(m);
 		o->wake(o);

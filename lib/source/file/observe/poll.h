@@ -35,6 +35,8 @@ struct poll_observer {
 	bool one_file_system; /* no other is entered below a root */
 	/* There is something for model_work. */
 	void (*wake)(struct poll_observer *o);
+	/* All is about to be read again: roots that nothing stood at are to be hinted at. */
+	void (*passing)(struct poll_observer *o);
 	/* Something was mounted or unmounted: poll_may_hang may say otherwise. NULL is allowed. */
 	void (*remounted)(struct poll_observer *o);
 
