@@ -58,13 +58,13 @@ x' ]
 
 @test "what means nothing for run, ended and circles of rules are refused with the cure" {
   refused 'run needs a command' run
-  refused 'once at a time' run -j 2 -- true
+  refused 'one at a time' run -j 2 -- true
   refused '--backoff DUR spaces the starts' run --throttle 1s -- true
-  refused 'takes the place of the run' run --on-busy skip -- true
+  refused 'a further start replaces the run' run --on-busy skip -- true
   refused 'there is no rule of this name' -e 'ended b -- true'
   refused 'this rule has no command' -e 'ended b -- true' -e 'b: every 1s'
   refused 'it hands its events to t' -e 'ended b -- true' -e 'b: every 1s --to t' -e 't: task -- true'
-  refused 'exclude each other' -e 'ended b --ok --failed -- true' -e 'b: every 1s -- true'
+  refused 'cannot be used together' -e 'ended b --ok --failed -- true' -e 'b: every 1s -- true'
   refused 'each event has a run of its own' -e 'ended b --debounce 1s -- true' -e 'b: every 1s -- true'
   refused 'rules go in a circle: a, which waits for b, which waits for c, which waits for a' \
     -e 'a: ended b -- true' -e 'b: ended c -- true' -e 'c: ended a -- true'
@@ -209,7 +209,7 @@ E
 }
 
 @test "--socket is refused where there is no command, and doubted where the shell does not exec" {
-  refused 'means nothing here: each connection' listen 0 --socket 0 -- cat
+  refused 'has no effect with listen: each connection' listen 0 --socket 0 -- cat
   refused 'no effect without a command' every 1s --socket 0
   refused 'is not [NAME=]ENDPOINT' run --socket =80 -- true
   run_ev check run --socket 0 -- 'cd /tmp; ./server'

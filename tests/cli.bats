@@ -130,9 +130,9 @@ load helper
 16|--match: "(": ( has no )|lines '--match=(' x
 26|--match: "(": ( has no )|lines --match a --match '(' x
 23|--format: there is no %q|every 1s --format 'ab %q' -n
-10|--json and --format exclude each other|every 1s --json --format x
+10|--json and --format cannot be used together|every 1s --json --format x
 20|--output: its value is empty|every 1s --output '' -- true
-20|--max-line must be more than nothing|lines x --max-line 0
+20|--max-line must be greater than 0|lines x --max-line 0
 4|--count: 99999999999999999999 is too large|-c 99999999999999999999 every 1s
 10|"x" is not a whole number|lines fd:x
 10|no command follows "--"|every 1s -- ''
@@ -145,14 +145,14 @@ T
 @test "an option that has no effect in its rule is refused with the cure; as a default it is for others" {
   run_ev every 1s --tag
   [ "$status" = 2 ]
-  [ "${lines[0]}" = 'evwatch: command line:1:10: --tag: has no effect without a command' ]
+  [ "${lines[0]}" = 'evwatch: command line:1:10: --tag has no effect without a command' ]
   [ "${lines[2]}" = '           ^ a command comes after "--"' ]
   run_ev relay 0 1 --cwd /
   [ "$status" = 2 ]
-  grep -q -- '--cwd: has no effect here: relay takes no command' <<<"$output"
+  grep -q -- '--cwd has no effect here: relay takes no command' <<<"$output"
   run_ev -e 'every 1s --format %e -- true'
   [ "$status" = 2 ]
-  grep -q -- '--format: has no effect here: the events go to the command' <<<"$output"
+  grep -q -- '--format has no effect here: the events go to the command' <<<"$output"
   printf 'set --tag --json\nevery 1s\nevery 2s -- true\n' >rules
   for words in '-n --retry 3 -e every\ 1s' '-n -f rules' '-n every 1s --tag -f rules' '-n probe 1 --timeout 1s' \
     '-n relay 0 1 --retry 2' '-n every 1s --priority 2' '-n file . --debounce 1s --max-wait 3s'; do
@@ -323,32 +323,32 @@ T
   }
   for o in '--rise 3' '--fall 1'; do
     # shellcheck disable=SC2086
-    refused "${o% *}: has no effect without --check" relay 1 2 $o
+    refused "${o% *} has no effect without --check" relay 1 2 $o
   done
   refused '--check DUR looks at the targets' relay 1 2 --rise 3
-  refused '--connect-timeout: has no effect here' relay udp:1 udp:2 --connect-timeout 1s
-  refused '--bind: has no effect here' relay 1 unix:x --bind 127.0.0.1
+  refused '--connect-timeout has no effect here' relay udp:1 udp:2 --connect-timeout 1s
+  refused '--bind has no effect here' relay 1 unix:x --bind 127.0.0.1
   for o in '--allow 10.0.0.0/8' '--deny ::/0' '--max-per-ip 3'; do
     # shellcheck disable=SC2086
-    refused "${o% *}: has no effect here: these peers have no IP address" relay unix:x 2 $o
+    refused "${o% *} has no effect here: these peers have no IP address" relay unix:x 2 $o
     # shellcheck disable=SC2086
-    refused "${o% *}: has no effect here: these peers have no IP address" listen unix:x vsock:1:5 $o
+    refused "${o% *} has no effect here: these peers have no IP address" listen unix:x vsock:1:5 $o
   done
   for o in '--mode 0660' '--owner root'; do
     # shellcheck disable=SC2086
-    refused "${o% *}: has no effect here: no socket is a file" listen 0 unix:@x fd:3 $o
+    refused "${o% *} has no effect here: it is for Unix sockets" listen 0 unix:@x fd:3 $o
   done
-  refused '--reuseport: has no effect here' listen unix:x --reuseport
-  refused '--backlog: has no effect here' listen udp:0 --backlog 3
-  refused '--banner: has no effect here' listen udp:0 --banner hello
-  refused '--timeout: has no effect here: relay takes no command' relay 1 2 --timeout 5s
-  refused '--signal: has no effect without --on-busy signal' every 1s --signal USR1 -- true
-  refused '--backoff: has no effect without --retry' every 1s --backoff 1s -- true
-  refused '--max-wait: has no effect without --debounce' every 1s --max-wait 1s -- true
+  refused '--reuseport has no effect here' listen unix:x --reuseport
+  refused '--backlog has no effect here' listen udp:0 --backlog 3
+  refused '--banner has no effect here' listen udp:0 --banner hello
+  refused '--timeout has no effect here: relay takes no command' relay 1 2 --timeout 5s
+  refused '--signal has no effect without --on-busy signal' every 1s --signal USR1 -- true
+  refused '--backoff has no effect without --retry' every 1s --backoff 1s -- true
+  refused '--max-wait has no effect without --debounce' every 1s --max-wait 1s -- true
   refused '--debounce: "auto" is for file only' every 1s --debounce auto -- true
-  refused '--tz: has no effect without --align' every 1h --tz UTC
-  refused '--from: has no effect without --follow' lines x --from start
-  refused '--stdin: has no effect here: the connection is' listen 0 --stdin null -- cat
+  refused '--tz has no effect without --align' every 1h --tz UTC
+  refused '--from has no effect without --follow' lines x --from start
+  refused '--stdin has no effect here: the connection is' listen 0 --stdin null -- cat
   # What has one in any of the sockets, or may have, is none; nor what several rules share.
   for rule in 'relay 1 2 --rise 3 --check 1s' 'relay unix:x 2 --proxy accept --max-per-ip 3' \
     'relay fd:3 2 --allow ::1' 'relay 1 unix:x 2 --bind 127.0.0.1' 'relay udp:1 udp:2 --retry 1 --priority 0' \

@@ -200,14 +200,14 @@ line 2' ]
 }
 
 @test "filters, --to and --runs that mean nothing are refused with their cure" {
-  refused 'means nothing here: each event has a run of its own' lines f --debounce 1s -- true
+  refused 'has no effect with lines: each event has a run of its own' lines f --debounce 1s -- true
   refused '--throttle DUR paces the runs' signal HUP --debounce 1s -- true
   refused 'each connection has a run of its own' listen 0 --throttle 1s -- cat
   refused 'each connection has a run of its own' listen 0 --times 2/1s -- cat
   refused 'each connection has a run of its own' listen 0 --retry 2 -- cat
   refused 'a tick has no subject' every 1s --unique 1m -- true
   refused 'it is for file' lines f --each -- true
-  refused 'excludes --times and --unique' lines f --quiet-for 1s --times 2/1s -- true
+  refused 'cannot be used with --times or --unique' lines f --quiet-for 1s --times 2/1s -- true
   refused 'has no effect without --times or --unique' lines f --by 2 -- true
   refused 'is not N/DUR' lines f --times 5 -- true
   refused 'a silence has no path' file . --quiet-for 1s --each -- true

@@ -302,7 +302,7 @@ ids_of() {
     # shellcheck disable=SC2086 # several words
     run_ev --user nobody $rule
     [ "$status" = 2 ]
-    grep -q 'exclude each other' <<<"$output"
+    grep -q 'cannot be used together' <<<"$output"
   done
   run_ev --user nosuchuser every 1s
   [ "$status" = 2 ]

@@ -78,9 +78,9 @@ load helper
 @test "--of: what means nothing with it is refused, check says the rest in words" {
   refused '--of COMMAND is read instead of a PATH' lines log --of 'cat'
   refused '--follow has no effect with --of' lines --of cat --follow
-  refused '--restart: has no effect without --of' lines log --restart always
+  refused '--restart has no effect without --of' lines log --restart always
   refused '--of: an empty command' lines --of ' '
-  refused '--catch-up: has no effect' lines --of cat --catch-up d
+  refused '--catch-up has no effect' lines --of cat --catch-up d
   refused '--of: ./nonesuch: there is no such program' lines --of ./nonesuch -- true
   refused '--of: nonesuch: command not found' probe --of nonesuch -- true
   refused '--of: the shell does not take the command' lines --of 'echo (' -- true

@@ -93,7 +93,7 @@ P
   [ "$status" = 2 ]
   run_ev probe 7000 --interval 0
   [ "$status" = 2 ]
-  [[ $output == *'--interval must be more than nothing'* ]]
+  [[ $output == *'--interval must be greater than 0'* ]]
   run_ev probe 7000 --rise 0
   [ "$status" = 2 ]
 }

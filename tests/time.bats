@@ -132,10 +132,10 @@ P
     grep -q "^evwatch: command line:1:$at: " <<<"$output" || { echo "$kind $text: $output"; return 1; }
   done <<'T'
 cron|61 * * * *|10|minute 61 is out of range 0 to 59
-cron|* * * *|10|five fields
-cron|* * * * mon-xyz|22|cannot start a day of week
-cron|*/0 * * * *|12|a step in a minute goes from 1 to 60
-cron|@often|9|unknown @ word
+cron|* * * *|10|5 to 7 fields, this one has 4
+cron|* * * * mon-xyz|22|"xyz" is no day of week: 0 to 7, sun to sat
+cron|*/0 * * * *|12|minute step 0 is out of range 1 to 60
+cron|@often|9|there is no "@often"
 cron|5-1 * * * *|10|runs backwards
 cron|5/15 * * * *|11|a step must follow
 calendar|10:00:5..5|23|has to hold one more second
@@ -243,7 +243,7 @@ P
   [ "$output" = "" ]
   run_ev every 1h --late 10m
   [ "$status" = 2 ]
-  grep -q -- '--late: has no effect without --missed none' <<<"$output"
+  grep -q -- '--late has no effect without --missed none' <<<"$output"
 }
 
 @test "--catch-up replaces a record from the future" {

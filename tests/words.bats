@@ -40,10 +40,10 @@ says() {
 
 @test "a value that is out of range is named with its range" {
   says 'every 5 minutes -- date' 'a duration is one word: 30s, 5min, 2h'
-  says 'relay 8098 8098' 'it would connect to itself'
+  says 'relay 8098 8098' 'own endpoint'
   says "cron '15 25 * * *' -- x" 'hour 25 is out of range 0 to 23'
   says "calendar 2026-13-01" 'month 13 is out of range 1 to 12'
-  says '-w 0 every 1s' '--within: must be more than nothing'
+  says '-w 0 every 1s' '--within must be greater than 0'
   says "calendar 'every day' -- x" "for example daily, 'Mon..Fri 09:00'"
 }
 

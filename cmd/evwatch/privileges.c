@@ -36,9 +36,10 @@ int privileges_find(struct user *u, const struct process_options *o, const struc
 		if (!what)
 			continue;
 		error_option(e, "user",
-			     "and %s exclude each other: rule %s needs root while it runs", what,
-			     rules->items[i]->name);
-		return error_hint(e, "without --user, --run-as says who each command runs as");
+			     "and %s cannot be used together: rule %s needs root while it runs",
+			     what, rules->items[i]->name);
+		return error_hint(
+		    e, "drop --user: it is for evwatch itself; --run-as says who runs a command");
 	}
 	return user_find(u, o->user, "--user", e);
 }

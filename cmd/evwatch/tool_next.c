@@ -208,7 +208,8 @@ static int print_schedules(const struct next_options *o, struct rules *rules)
 		fault("the system's time zone", &e);
 	else if (n == 0)
 		fputs("evwatch: next: no schedule among the rules\n"
-		      "evwatch: next: for example: evwatch next cron '15 3 * * *'\n",
+		      "  every, after, at, cron and calendar have one: evwatch next cron '15 3 * * "
+		      "*'\n",
 		      stderr);
 	else if (from_read(o, rules, &from) == 0)
 		status = print_times(o, schedules, n, from, local);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,17 +70,25 @@ int error_option(struct error *e, const char *name, const char *format, ...)
 	return -1;
 }
 
+/* Does the text go on from a subject: "has no effect", "must be at least 1"? */
+static bool is_predicate(const char *text)
+{
+	return strncmp(text, "has ", 4) == 0 || strncmp(text, "must ", 5) == 0 ||
+	       strncmp(text, "cannot be used ", 15) == 0;
+}
+
 int error_of_option(struct error *e, const char *name)
 {
-	size_t n = strlen(name) + 4;
+	const char *join = is_predicate(e->what) ? " " : ": ";
+	size_t length = strlen(name), n = length + 2 + strlen(join);
 
 	e->option = name;
 	if (strlen(e->what) + n >= sizeof e->what)
 		return -1;
 	memmove(e->what + n, e->what, strlen(e->what) + 1);
 	memcpy(e->what, "--", 2);
-	memcpy(e->what + 2, name, n - 4);
-	memcpy(e->what + n - 2, ": ", 2);
+	memcpy(e->what + 2, name, length);
+	memcpy(e->what + 2 + length, join, strlen(join));
 	return -1;
 }
 

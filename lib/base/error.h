@@ -34,7 +34,8 @@ int error_hint(struct error *e, const char *format, ...) __attribute__((format(p
 int error_option(struct error *e, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same of an error that is filled already: puts "--NAME: " before its text. Returns -1. */
+/* The same of an error that is filled already: puts "--NAME: " before its text, and "--NAME "
+ * before one that begins with a verb ("has no effect"). Returns -1. */
 int error_of_option(struct error *e, const char *name);
 
 /* Says which argument, and where in it. Returns -1. */

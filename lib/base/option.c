@@ -48,7 +48,7 @@ static int choice_apply(const struct option *o, int *field, const char *word, st
 		}
 		buf_printf(&all, "%s%s", i ? ", " : "", o->choices[i]);
 	}
-	error_option(e, o->name, ": \"%s\" is none of %s", word, all.data ? all.data : "these");
+	error_option(e, o->name, ": \"%s\" is not one of %s", word, all.data ? all.data : "these");
 	buf_free(&all);
 	near = nearest_word(word, o->choices);
 	if (near)
@@ -82,7 +82,7 @@ static int duration_read(const struct option *o, const char *word, int64_t *ns, 
 	if (duration_parse(word, &value, e) < 0)
 		return -1;
 	if (value < (int64_t)o->least)
-		return error_set(e, "must be more than nothing");
+		return error_set(e, "must be greater than 0");
 	*ns = value;
 	return 0;
 }
@@ -113,7 +113,7 @@ int option_apply(const struct option *o, void *config, const char *word, struct 
 
 	if (o->not_yet) {
 		error_option(e, o->name, ": not there yet");
-		return error_hint(e, "this version does not have it; see evwatch(1)");
+		return error_hint(e, "it is planned for a later version");
 	}
 	switch (o->type) {
 	case OPTION_FLAG:

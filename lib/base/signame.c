@@ -67,7 +67,9 @@ static void hint_near(const char *word, struct error *e)
 		list[i] = names[i].name;
 	list[ARRAY_LENGTH(names)] = NULL;
 	near = nearest_word(word, list);
-	if (near)
+	if (*word >= '0' && *word <= '9')
+		error_hint(e, "signals are 1 to %d", SIGRTMAX);
+	else if (near && *near == *word)
 		error_hint(e, "did you mean %s?", near);
 	else
 		error_hint(e, "\"kill -l\" lists the signals");

@@ -182,27 +182,28 @@ int rate_parse(const char *word, uint64_t *bytes_per_second, struct error *e)
 	if (size_parse(size, bytes_per_second, e) < 0)
 		return -1;
 	if (*bytes_per_second == 0)
-		return error_in_word(e, word, word, "a rate must be more than nothing");
+		return error_in_word(e, word, word, "a rate must be greater than 0");
 	return 0;
 }
 
 int count_parse(const char *word, uint64_t least, uint64_t most, uint64_t *n, struct error *e)
 {
-	const char *s = word;
+	bool negative = *word == '-' && word[1];
+	const char *s = word + negative;
 
-	if (!digits_read(&s, n) && s != word)
+	if (!digits_read(&s, n) && s != word + negative)
 		return error_set(e, "%s is too large", word);
-	if (s == word || *s) {
+	if (s == word + negative || *s) {
 		error_set(e, "\"%s\" is not a whole number", word);
-		return error_at(e, -1, (int)(s - word));
+		return error_at(e, -1, s > word + negative ? (int)(s - word) : 0);
 	}
-	if (*n < least && most == UINT64_MAX)
-		return error_set(e, "%s is too small: %llu is the least", word,
-				 (unsigned long long)least);
-	if (*n < least || *n > most)
-		return error_set(e, "%s is out of range: %llu to %llu", word,
-				 (unsigned long long)least, (unsigned long long)most);
-	return 0;
+	if (!negative && *n >= least && *n <= most)
+		return 0;
+	if (most == UINT64_MAX)
+		return error_set(e, "must be at least %llu, and is %s", (unsigned long long)least,
+				 word);
+	return error_set(e, "%s is out of range: %llu to %llu", word, (unsigned long long)least,
+			 (unsigned long long)most);
 }
 
 void duration_add(struct buf *out, int64_t ns)
@@ -255,6 +256,12 @@ void time_add(struct buf *out, const struct timespec *time)
 	buf_printf(out, "%s.%06ld%.3s:%s", date, time->tv_nsec / 1000, offset, offset + 3);
 }
 
+static int backwards_backoff(const char *first, const char *most, struct error *e)
+{
+	error_set(e, "the longest wait (%s) is shorter than the first (%s)", most, first);
+	return error_hint(e, "the first comes first: %s:%s", most, first);
+}
+
 int backoff_parse(const char *word, int64_t *first, int64_t *most, struct error *e)
 {
 	const char *colon = strchr(word, ':');
@@ -274,7 +281,5 @@ int backoff_parse(const char *word, int64_t *first, int64_t *most, struct error 
 	text[colon - word] = '\0';
 	if (duration_parse(text, first, e) < 0 || duration_parse(colon + 1, most, e) < 0)
 		return -1;
-	return *first > *most
-		   ? error_set(e, "%s is the longest wait, but the first is %s", colon + 1, text)
-		   : 0;
+	return *first > *most ? backwards_backoff(text, colon + 1, e) : 0;
 }

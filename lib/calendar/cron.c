@@ -7,8 +7,10 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "base/text.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -54,7 +56,23 @@ static bool ends_item(char c)
 	return c == '\0' || c == ',' || isspace((unsigned char)c);
 }
 
-/* A number or a name at r->at; `named` tells which. Returns 0 or -1. */
+static int explain_value(const struct reader *r)
+{
+	const struct field *f = r->field;
+	int length = 0;
+
+	while (!ends_item(r->at[length]))
+		length++;
+	if (!length)
+		return FAULT(r, r->at, "a %s is missing here", f->name);
+	if (!f->names)
+		return FAULT(r, r->at, "\"%.*s\" is no %s: %d to %d", length, r->at, f->name,
+			     f->least, f->most);
+	return FAULT(r, r->at, "\"%.*s\" is no %s: %d to %d, %s to %s", length, r->at, f->name,
+		     f->least, f->most, f->names[0], f->names[r->id == WEEKDAY ? 6 : 11]);
+}
+
+/* A number or a name at r->at; `named` says which. Returns 0 or -1. */
 static int value_read(struct reader *r, int *value, bool *named)
 {
 	const struct field *f = r->field;
@@ -71,9 +89,7 @@ static int value_read(struct reader *r, int *value, bool *named)
 			return 0;
 		}
 	if (!isdigit((unsigned char)*r->at))
-		return ends_item(*r->at)
-			   ? FAULT(r, r->at, "a %s is missing here", f->name)
-			   : FAULT(r, r->at, "\"%c\" cannot start a %s", *r->at, f->name);
+		return explain_value(r);
 	for (*value = 0; isdigit((unsigned char)*r->at); r->at++)
 		if ((*value = *value * 10 + (*r->at - '0')) > 9999)
 			break;
@@ -95,7 +111,8 @@ static int step_read(struct reader *r, int *step)
 		if ((*step = *step * 10 + (*r->at - '0')) > 9999)
 			break;
 	if (*step < 1 || *step > most)
-		return FAULT(r, start, "a step in a %s goes from 1 to %d", r->field->name, most);
+		return FAULT(r, start, "%s step %d is out of range 1 to %d", r->field->name, *step,
+			     most);
 	return 0;
 }
 
@@ -173,6 +190,16 @@ static int range_add(struct reader *r, int from, int to, int step)
 	return 0;
 }
 
+static int hint_two_ranges(struct reader *r, int from, int to)
+{
+	const struct field *f = r->field;
+	char first[16], second[16];
+
+	snprintf(first, sizeof first, from == f->most ? "%d" : "%d-%d", from, f->most);
+	snprintf(second, sizeof second, to == f->least ? "%d" : "%d-%d", f->least, to);
+	return error_hint(r->e, "write %s,%s", first, second);
+}
+
 /* The end of a range behind its `-`, checked against `from`. Returns 0 or -1. */
 static int range_read(struct reader *r, const char *start, int from, bool from_named, int *to)
 {
@@ -186,15 +213,17 @@ static int range_read(struct reader *r, const char *start, int from, bool from_n
 	FAULT(r, start, "this range runs backwards");
 	if (r->id == WEEKDAY)
 		return error_hint(r->e, "with names it may pass the end of the week: FRI-MON");
-	return error_hint(r->e, "write two ranges: %d-%d,%d-%d", from, r->field->most,
-			  r->field->least, *to);
+	return hint_two_ranges(r, from, *to);
 }
 
 /* 5/15: some read it as from 5 on, crontab(5) has no such thing. */
 static int lone_step(struct reader *r, int from)
 {
+	int digits = (int)strspn(r->at + 1, "0123456789");
+
 	FAULT(r, r->at, "a step must follow * or a range");
-	return error_hint(r->e, "from %d on: %d-%d/N", from, from, r->field->most);
+	return error_hint(r->e, "from %d on: %d-%d/%.*s", from, from, r->field->most, digits,
+			  r->at + 1);
 }
 
 static int item_read(struct reader *r)
@@ -290,6 +319,16 @@ static int count_fields(const char *s)
 	return n;
 }
 
+/* Of more than five fields the last may be a command, as in a crontab. */
+static int hint_command(struct reader *r)
+{
+	const char *last = strrchr(r->text, ' ');
+
+	if (!last || !strpbrk(last, "./_"))
+		return -1;
+	return error_hint(r->e, "a command comes after the expression and \"--\"");
+}
+
 static int fields_read(struct reader *r)
 {
 	int n = count_fields(r->text);
@@ -297,22 +336,35 @@ static int fields_read(struct reader *r)
 
 	if (n < 5 || n > 7) {
 		FAULT(r, r->text + (n > 7 ? strlen(r->text) : 0),
-		      "a cron expression has five fields, six with seconds first, or seven with "
-		      "the year last; this has %d",
-		      n);
-		return error_hint(r->e,
-				  "minute, hour, day of month, month, day of week: '15 3 * * *'");
+		      "a cron expression has 5 to 7 fields, this one has %d", n);
+		return error_hint(
+		    r->e, "minute, hour, day of month, month, day of week: '15 3 * * *'; of six "
+			  "fields the first is the second, of seven the last is the year");
 	}
 	r->c->seconds = 1;
 	for (int id = n == 5 ? MINUTE : SECOND; id < (n == 7 ? FIELDS : YEAR); id++) {
 		r->at += strspn(r->at, " \t");
 		if (field_read(r, (enum field_id)id) < 0)
-			return -1;
+			return n > 5 && !*r->e->hint ? hint_command(r) : -1;
 		field_store(r, &wall, restricted);
 	}
 	r->c->wall = wall;
 	r->c->either = restricted[0] && restricted[1];
 	return 0;
+}
+
+static int explain_word(struct reader *r)
+{
+	static const char *const words[] = {"@yearly", "@annually", "@monthly",
+					    "@weekly", "@daily",    "@midnight",
+					    "@hourly", "@reboot",   NULL};
+	const char *near = nearest_word(r->at, words);
+
+	FAULT(r, r->at, "there is no \"%s\"", r->at);
+	if (near)
+		return error_hint(r->e, "did you mean %s?", near);
+	return error_hint(r->e,
+			  "@hourly @daily @midnight @weekly @monthly @yearly @annually @reboot");
 }
 
 static int word_read(struct reader *r)
@@ -326,6 +378,10 @@ static int word_read(struct reader *r)
 	};
 	size_t length = strcspn(r->at, " \t"), rest = strspn(r->at + length, " \t");
 
+	if (r->at[length + rest] && strncmp(r->at, "@every", length) == 0) {
+		FAULT(r, r->at, "there is no @every in a cron expression");
+		return error_hint(r->e, "it is a kind: every %s", r->at + length + rest);
+	}
 	if (r->at[length + rest])
 		return FAULT(r, r->at + length + rest, "nothing can follow an @ word");
 	if (length == 7 && strncasecmp(r->at, "@reboot", 7) == 0) {
@@ -338,9 +394,7 @@ static int word_read(struct reader *r)
 			r->text = r->at = words[i].fields;
 			return fields_read(r);
 		}
-	FAULT(r, r->at, "unknown @ word");
-	return error_hint(r->e,
-			  "@hourly @daily @midnight @weekly @monthly @yearly @annually @reboot");
+	return explain_word(r);
 }
 
 struct calendar *calendar_parse_cron(const char *text, struct error *e)

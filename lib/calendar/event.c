@@ -348,7 +348,10 @@ struct calendar *calendar_parse_event(const char *text, struct error *e)
 		return NULL;
 	}
 	if (event_read(&r) < 0) {
-		if (!*e->hint && isalpha((unsigned char)*text))
+		if (!*e->hint && strstr(e->what, "time zone"))
+			error_hint(e, "zones are called as in %s: Europe/Berlin, UTC",
+				   zone_directory());
+		else if (!*e->hint && isalpha((unsigned char)*text))
 			error_hint(e, "for example daily, 'Mon..Fri 09:00' or '*-*-01 06:00'");
 		calendar_free(r.c);
 		return NULL;

@@ -9,12 +9,24 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+/* A whole word that means nothing here; behind a blank it may be a time zone. */
+static int word_unexpected(struct reader *r)
+{
+	const char *end = r->at;
+
+	while (end < r->end && !isspace((unsigned char)*end))
+		end++;
+	return FAULT(r, r->at, "\"%.*s\" is not understood", (int)(end - r->at), r->at);
+}
+
 int event_unexpected(struct reader *r, const char *wanted)
 {
 	if (r->at >= r->end)
 		return FAULT(r, r->at, "%s is missing at the end", wanted);
 	if (!isprint((unsigned char)*r->at))
 		return FAULT(r, r->at, "%s is expected here", wanted);
+	if (isalpha((unsigned char)*r->at))
+		return word_unexpected(r);
 	return FAULT(r, r->at, "%s is expected here, not \"%c\"", wanted, *r->at);
 }
 

@@ -9,6 +9,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,36 @@ static int instant_read(const char *word, struct moment *m, struct error *e)
 	return 0;
 }
 
+/* What of a time that has the right form is out of range, or missing. Returns -1 with `e`, or 0. */
+static int explain_range(const char *word, struct error *e)
+{
+	static const char *const months[] = {"January",   "February", "March",    "April",
+					     "May",       "June",     "July",     "August",
+					     "September", "October",  "November", "December"};
+	int year, month, day, hour, minute, second = 0, end = 0;
+
+	if (sscanf(word, "%4d-%2d-%2d%n", &year, &month, &day, &end) == 3 && end) {
+		if (month < 1 || month > 12)
+			return error_set(e, "month %d is out of range 1 to 12", month);
+		if (day < 1 || day > month_length(year, month))
+			return error_set(e, "%s %d has no day %d", months[month - 1], year, day);
+		if (!word[end]) {
+			error_set(e, "a time is missing after the date");
+			return error_hint(e, "for example \"%s 00:00\"", word);
+		}
+		word += end + 1;
+	}
+	if (sscanf(word, "%2d:%2d:%2d", &hour, &minute, &second) < 2)
+		return 0;
+	if (hour < 0 || hour > 23)
+		return error_set(e, "hour %d is out of range 0 to 23", hour);
+	if (minute < 0 || minute > 59)
+		return error_set(e, "minute %d is out of range 0 to 59", minute);
+	if (second < 0 || second > 59)
+		return error_set(e, "second %d is out of range 0 to 59", second);
+	return 0;
+}
+
 int moment_parse(const char *word, struct moment *m, struct error *e)
 {
 	if (*word == '@')
@@ -94,6 +125,8 @@ int moment_parse(const char *word, struct moment *m, struct error *e)
 		error_set(e, "years go from 1970 to 2261");
 		return error_at(e, 0, 0);
 	}
+	if (explain_range(word, e) < 0)
+		return error_at(e, 0, 0);
 	error_set(e, "\"%s\" is not a time", word);
 	error_hint(e, "as in 17:30, \"2026-12-24 18:00\", now+5m, or @1798131600");
 	return error_at(e, 0, 0);

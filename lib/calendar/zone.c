@@ -37,7 +37,7 @@ struct zone_set {
 	struct zone *zones; /* the one asked for last is first */
 };
 
-static const char *zone_directory(void)
+const char *zone_directory(void)
 {
 	const char *directory = getenv("TZDIR");
 

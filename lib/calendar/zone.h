@@ -44,6 +44,9 @@ bool zone_set_refresh(struct zone_set *set);
 size_t zone_set_each(const struct zone_set *set, void (*each)(void *context, const char *path),
 		     void *context);
 
+/* The directory of the zone files, for messages. */
+const char *zone_directory(void);
+
 /* Is there a zone of this name? (Without reading it whole.) */
 bool zone_exists(const char *name);
 

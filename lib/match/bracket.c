@@ -82,7 +82,7 @@ static int named_element(struct byte_set *set, const char **p, struct element *e
 static int no_end(struct error *e)
 {
 	error_set(e, "[ has no ]");
-	return error_hint(e, "\\[ is the character [");
+	return error_hint(e, "for a plain [ write \\[");
 }
 
 /* A range's `-` stands for itself only at the start, the end, and three in a row. */

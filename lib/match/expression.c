@@ -141,7 +141,7 @@ static struct node *escaped(struct parser *p)
 		return fail(p, "a \\ at the end", "\\\\ is the character \\");
 	if (c >= '1' && c <= '9') {
 		p->p--;
-		return fail(p, "back-references are not matched",
+		return fail(p, "back-references are not supported",
 			    "no automaton can match them in linear time; match more, and compare "
 			    "the groups in the command");
 	}
@@ -201,7 +201,7 @@ static struct node *group(struct parser *p)
 		return NULL;
 	if (*p->p != ')') {
 		p->p = start;
-		return fail(p, "( has no )", "\\( is the character (");
+		return fail(p, "( has no )", "for a plain ( write \\(");
 	}
 	p->p++;
 	p->open--;
@@ -279,7 +279,13 @@ static int interval(struct parser *p, int *least, int *most)
 		*most = number(p); /* none is -1: REPEAT_FOREVER */
 		*least = *least < 0 ? 0 : *least;
 	}
-	if (*p->p++ == '}' && *least >= 0 && (*most < 0 || *most >= *least)) {
+	if (*p->p == '}' && *most >= 0 && *most < *least) {
+		p->p = start;
+		fail(p, "the first number of the interval is greater than the second",
+		     "for a plain { write \\{");
+		return -1;
+	}
+	if (*p->p++ == '}' && *least >= 0) {
 		if (*least <= MOST_REPEATS && *most <= MOST_REPEATS)
 			return 0;
 		p->p = start;
@@ -287,7 +293,8 @@ static int interval(struct parser *p, int *least, int *most)
 		return -1;
 	}
 	p->p = start;
-	fail(p, "this is no interval", "{3}, {3,} and {3,5} are; \\{ is the character {");
+	fail(p, "this is no interval",
+	     "an interval is {3}, {3,} or {3,5}; for a plain { write \\{");
 	return -1;
 }
 

@@ -72,7 +72,7 @@ static int cidr_parse(struct cidr *c, const char *word, struct error *e)
 	if (!cidr_read_address(c, word, length)) {
 		error_in_word(e, word, word,
 			      "not an address range (as in 10.0.0.0/8, 2001:db8::/32, ::1)");
-		return error_hint(e, "rules are about addresses: names could be forged");
+		return error_hint(e, "write the address: names are not accepted");
 	}
 	prefix = c->size * 8u;
 	if (word[length] && count_parse(word + length + 1, 0, c->size * 8u, &prefix, e) < 0) {

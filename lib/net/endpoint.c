@@ -68,6 +68,8 @@ static int port_alone_parse(struct endpoint *ep, const char *word, const char *a
 		return error_hint(e, "every address needs a port, too: %s:PORT", word);
 	if (!*at || all_digits(at))
 		return -1;
+	if (strchr(at, ','))
+		return error_hint(e, "leave \"%s\" out", strchr(at, ','));
 	return error_hint(e, "a host needs a port: %s:PORT", word);
 }
 
@@ -114,7 +116,7 @@ static int bracket_parse(struct endpoint *ep, const char *word, const char *at, 
 	const char *end = strchr(at, ']');
 
 	if (!end)
-		return error_in_word(e, word, at, "this bracket is never closed");
+		return error_in_word(e, word, at, "this bracket is never closed, as in [::1]:80");
 	if (end[1] != ':')
 		return error_in_word(e, word, end + 1, "a port is missing, as in [::1]:80");
 	if (port_parse(ep, word, end + 2, e) < 0)
@@ -142,17 +144,37 @@ static int colons_explain(const char *word, const char *at, const char *last, st
 	return error_hint(e, "as in [%s]:PORT", at);
 }
 
+/* `TCP-LISTEN:8080,fork`: an address of socat(1). */
+static bool is_socat_address(const char *at)
+{
+	static const char *const kinds[] = {"TCP", "UDP", "UNIX"};
+	const char *colon = strchr(at, ':');
+
+	for (size_t i = 0; colon && i < ARRAY_LENGTH(kinds); i++)
+		if (strncmp(at, kinds[i], strlen(kinds[i])) == 0)
+			return (size_t)(colon - at) == strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ46-");
+	return false;
+}
+
 /* What others would write. */
 static int foreign_explain(const char *word, const char *at, struct error *e)
 {
-	const char *scheme = strstr(at, "://");
+	const char *scheme = strstr(at, "://"), *rest = strchr(at, ':') + 1;
 
+	if (isupper((unsigned char)*at)) { /* TCP4-LISTEN:8080,fork */
+		const char *prefix = *at != 'U'                   ? ""
+				     : strncmp(at, "UDP", 3) == 0 ? "udp:"
+								  : "unix:";
+
+		error_in_word(e, word, at, "this is an address of socat");
+		return error_hint(e, "write %s%.*s", prefix, (int)strcspn(rest, ","), rest);
+	}
 	if (scheme) {
 		error_in_word(e, word, at, "a URL is no endpoint");
 		return error_hint(e, "HOST:PORT, without %.*s", (int)(scheme + 3 - at), at);
 	}
 	error_in_word(e, word, at, "TCP is written without a prefix");
-	return error_hint(e, "as in %s", at[4] ? at + 4 : "HOST:PORT");
+	return error_hint(e, "leave tcp: out: %s", at[4] ? at + 4 : "HOST:PORT");
 }
 
 /* `PORT`, `HOST:PORT`, `[V6]:PORT`, `*:PORT` at `at`. */
@@ -162,7 +184,7 @@ static int internet_parse(struct endpoint *ep, const char *word, const char *at,
 
 	if (*at == '[')
 		return bracket_parse(ep, word, at, e);
-	if (strstr(at, "://") || strncmp(at, "tcp:", 4) == 0)
+	if (strstr(at, "://") || strncmp(at, "tcp:", 4) == 0 || is_socat_address(at))
 		return foreign_explain(word, at, e);
 	if (!colon)
 		return port_alone_parse(ep, word, at, e);
@@ -170,7 +192,10 @@ static int internet_parse(struct endpoint *ep, const char *word, const char *at,
 		return colons_explain(word, at, colon, e);
 	if (colon == at) {
 		error_in_word(e, word, at, "a host is missing before the colon");
-		return error_hint(e, "%s alone is this machine, *%s every address", at + 1, at);
+		return error_hint(e,
+				  "%s alone is this machine, HOST%s another, *%s (listen) every "
+				  "address",
+				  at + 1, at, at);
 	}
 	for (const char *s = at; s < colon; s++)
 		if (isspace((unsigned char)*s) || iscntrl((unsigned char)*s) || *s == '/')

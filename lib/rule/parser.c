@@ -125,7 +125,11 @@ static void read_arguments(struct reading *r, struct rule *rule, const struct wo
 		error_hint(&e, "for example: %s", type->examples[0]);
 		fault(r, kind, &e);
 	} else if (type->most_arguments >= 0 && n > (size_t)type->most_arguments) {
-		error_set(&e, "%s takes only %s", type->name, type->arguments);
+		if (type->most_arguments)
+			error_set(&e, "%s takes one %s: \"%s\" is one too many", type->name,
+				  type->arguments, texts[type->most_arguments]);
+		else
+			error_set(&e, "%s takes no words before --", type->name);
 		foreign_arguments(&e, type->name, texts, n);
 		fault(r, args[type->most_arguments], &e);
 	} else if (read_meaning(r, rule, texts, n, &e) < 0) {
@@ -187,13 +191,13 @@ static void settle(struct reading *r, struct rule *rule, const struct word *kind
 		fault_of_rule(r, kind, &e);
 	}
 	if (rule->job.each && rule->sieve.quiet_for) {
-		error_option(&e, "each", ": a silence has no path");
+		error_option(&e, "each", "cannot be used with --quiet-for: a silence has no path");
 		fault_of_rule(r, kind, &e);
 	}
 	if (rule->print.format && format_check(rule->print.format, &e) < 0)
 		fault_of_rule(r, kind, &e);
 	if (rule->print.json && rule->print.format) {
-		error_option(&e, "json", "and --format exclude each other");
+		error_option(&e, "json", "and --format cannot be used together");
 		fault_of_rule(r, kind, &e);
 	}
 }

@@ -33,8 +33,10 @@ int format_check(const char *format, struct error *e)
 		if (!f[1] || !strchr("esSrktTno%", f[1])) {
 			error_option(e, "format", ": there is no %%%.1s", f + 1);
 			error_hint(
-			    e, "%%e event, %%s subject, %%S all, %%r rule, %%k kind, %%t and %%T "
-			       "time, %%n count, %%o old path, %%%%");
+			    e, "known: %%e event, %%s subject, %%S all subjects, %%r rule, %%k "
+			       "kind, %%t time "
+			       "(RFC 3339), %%T time (seconds), %%n count, %%o old path, %%%%, \\n "
+			       "\\t \\0");
 			return error_at(e, -1, (int)(f - format));
 		}
 		f++;

@@ -277,7 +277,7 @@ static int check_kind(const struct option *o, const struct rule *rule, struct er
 	const char *kind = rule->type->name;
 
 	if (refusal) {
-		error_set(e, "means nothing here: %s", refusal->why);
+		error_set(e, "has no effect with %s: %s", kind, refusal->why);
 		return refusal->cure ? error_hint(e, "%s", refusal->cure) : -1;
 	}
 	if (rule->type->takes_no_command &&

@@ -12,7 +12,7 @@ enum { MOST_TIMES = 1000 };
 
 static int require_positive(int64_t ns, struct error *e)
 {
-	return ns > 0 ? 0 : error_set(e, "a time must be more than nothing");
+	return ns > 0 ? 0 : error_set(e, "must be greater than 0");
 }
 
 static int parse_quiet_for(void *config, const char *word, struct error *e)
@@ -56,7 +56,7 @@ static int check_quiet_for(const void *config, struct error *e)
 
 	if (!c->times && !c->unique)
 		return 0;
-	error_set(e, "excludes --times and --unique");
+	error_set(e, "cannot be used with --times or --unique");
 	return error_hint(e, "a silence has no subject: make it a rule of its own");
 }
 

@@ -34,7 +34,7 @@ static int ended_arguments(void *config, char *const *words, size_t n, struct er
 			return error_errno(e, "out of memory");
 	if (!c->ok || !c->failed)
 		return 0;
-	error_option(e, "failed", ": --ok and --failed exclude each other");
+	error_option(e, "failed", "and --ok cannot be used together");
 	return error_hint(e, "without both, every run is an event");
 }
 

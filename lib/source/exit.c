@@ -72,7 +72,11 @@ static int exit_arguments(void *config, char *const *words, size_t n, struct err
 		uint64_t pid;
 
 		if (count_parse(words[i], 1, INT32_MAX, &pid, e) < 0) {
-			error_hint(e, "a process id, as in: evwatch exit $! -- echo done");
+			error_set(e, "\"%s\" is no process id", words[i]);
+			error_hint(e, *words[i] == '$'
+					  ? "only a shell expands $!, and not in "
+					    "single quotes"
+					  : "for example: evwatch exit $! -- echo done");
 			return error_at(e, (int)i, 0);
 		}
 		c->pids[c->count++] = (pid_t)pid;

@@ -178,11 +178,11 @@ static const struct option run_options[] = {
 };
 
 static const struct refusal run_refuses[] = {
-    {"initial jobs each", "the command runs from the start on, once at a time", NULL},
-    {"on-busy signal", "a further start takes the place of the run that goes on", NULL},
+    {"initial jobs each", "it starts its command at once, one at a time", NULL},
+    {"on-busy signal", "a further start replaces the run", NULL},
     {"debounce max-wait throttle quiet-for times unique by",
      "its only event is the start of the command", "--backoff DUR spaces the starts"},
-    {"to", "the command that is to be running is its own", NULL},
+    {"to", "it keeps a command of its own running", NULL},
     {0},
 };
 

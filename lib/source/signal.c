@@ -45,6 +45,18 @@ static bool is_refused(int number)
 	return number > 31 && number < SIGRTMIN; /* the C library's own */
 }
 
+static void explain_refused(const char *word, int number, struct error *e)
+{
+	if (number == SIGKILL || number == SIGSTOP)
+		error_set(e, "%s cannot be caught", word);
+	else if (number == SIGCHLD)
+		error_set(e, "evwatch itself needs %s, to notice the end of commands", word);
+	else if (number > 31)
+		error_set(e, "%s is the C library's own", word);
+	else
+		error_set(e, "%s reports a fault of evwatch itself, not an event", word);
+}
+
 static int signal_arguments(void *config, char *const *words, size_t n, struct error *e)
 {
 	struct signal_config *c = config;
@@ -55,11 +67,7 @@ static int signal_arguments(void *config, char *const *words, size_t n, struct e
 		if (number < 0)
 			return error_at(e, (int)i, 0);
 		if (is_refused(number)) {
-			error_set(e, "%s cannot be watched", words[i]);
-			error_hint(e,
-				   number == SIGCHLD
-				       ? "evwatch needs it to notice the end of commands"
-				       : "it cannot be caught, or reports a fault of the process");
+			explain_refused(words[i], number, e);
 			return error_at(e, (int)i, 0);
 		}
 		c->numbers[c->count++] = number;

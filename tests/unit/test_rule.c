@@ -139,7 +139,7 @@ static void test_complaints(void)
 		  "                      ^\n",
 		  "behind an equals sign too");
 	OK(strstr(complaint("every\n", &b), "every needs DUR"), "a missing argument: %s", b.data);
-	OK(strstr(complaint("every 1s 2s\n", &b), "takes only DUR"), "one too many: %s", b.data);
+	OK(strstr(complaint("every 1s 2s\n", &b), "takes one DUR"), "one too many: %s", b.data);
 	OK(strstr(complaint("a: every 1s\na: every 2s\n", &b), "another rule called \"a\""),
 	   "a name given twice");
 	OK(strstr(complaint("every 1s --\n", &b), "no command follows"), "an empty command");

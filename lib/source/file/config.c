@@ -38,6 +38,16 @@ void file_init(void *config)
 	    FILE_CREATE | FILE_MODIFY | FILE_CLOSE_WRITE | FILE_DELETE | FILE_MOVE;
 }
 
+static void hint_events(struct error *e)
+{
+	struct buf b = {0};
+
+	for (size_t i = 0; i < EVENTS; i++)
+		buf_printf(&b, " %s", file_events[i].name);
+	error_hint(e, "a list of these, with commas:%s", b.data ? b.data : "");
+	buf_free(&b);
+}
+
 /* The event called so, or 0 with `e`. */
 static unsigned find_event(const char *name, struct error *e)
 {
@@ -50,9 +60,11 @@ static unsigned find_event(const char *name, struct error *e)
 	}
 	names[EVENTS] = NULL;
 	near = nearest_word(name, names);
-	error_set(e, "there is no event \"%s\"", name);
-	error_hint(e, "%s%s%s", near ? "did you mean " : "see evwatch file --help",
-		   near ? near : "", near ? "?" : "");
+	error_set(e, *name ? "there is no event \"%s\"" : "an event is missing%s", name);
+	if (near)
+		error_hint(e, "did you mean %s?", near);
+	else
+		hint_events(e);
 	return 0;
 }
 
@@ -94,7 +106,7 @@ static int add_type(struct file_config *c, const char *name, struct error *e)
 	const char *at = *name && !name[1] ? strchr(letters, *name) : NULL;
 
 	if (!at)
-		return error_set(e, "\"%s\" is none of f, d, l", name);
+		return error_set(e, "\"%s\" is not one of f, d, l", name);
 	c->types[at - letters] = c->any_type = true;
 	return 0;
 }
@@ -112,6 +124,24 @@ static bool has_braces(const char *pattern)
 	const char *open = strchr(pattern, '{'), *comma = open ? strchr(open, ',') : NULL;
 
 	return comma && strchr(comma, '}') && (open == pattern || open[-1] != '\\');
+}
+
+/* Of `a{b,c}d`: 'abd' 'acd'. */
+static int hint_choice(const char *pattern, struct error *e)
+{
+	const char *open = strchr(pattern, '{'), *at = open, *close = strchr(open, '}');
+	struct buf b = {0};
+
+	while (at < close) {
+		int length = (int)strcspn(++at, ",}");
+
+		buf_printf(&b, " '%.*s%.*s%s'", (int)(open - pattern), pattern, length, at,
+			   close + 1);
+		at += length;
+	}
+	error_hint(e, "repeat the option:%s; for a plain { write \\{", b.data ? b.data : "");
+	buf_free(&b);
+	return -1;
 }
 
 static bool is_regular_expression(const char *pattern)
@@ -145,23 +175,25 @@ static int check_pattern(const struct file_config *c, const char *pattern, struc
 				 pattern);
 	if (length > 1 && pattern[length - 1] == '/') {
 		error_set(e, "\"%s\" can match nothing: no path ends with a slash", pattern);
-		return error_hint(e, "\"%.*s\" is the directory, \"%s**\" what is in it",
+		return error_hint(e,
+				  "write \"%.*s\" for the directory itself, \"%s**\" for all "
+				  "below it",
 				  length - 1, pattern, pattern);
 	}
 	if (*pattern == '/' && !watches_absolute(c)) {
 		error_set(e,
-			  "\"%s\" can match nothing: paths are told as the watched one is written, "
-			  "and begin as it does",
+			  "\"%s\" can match nothing: paths are reported as the watched one is "
+			  "written, and begin as it does",
 			  pattern);
 		return error_hint(e, "here with \"%s/\"", c->roots.items[0]);
 	}
 	if (has_braces(pattern)) {
-		error_set(e, "\"%s\": braces are no choice here", pattern);
-		return error_hint(e, "repeat the option; a brace in a name is \"\\{\"");
+		error_set(e, "\"%s\": a choice in braces is not supported", pattern);
+		return hint_choice(pattern, e);
 	}
 	if (is_regular_expression(pattern)) {
 		error_set(e, "\"%s\" looks like a regular expression", pattern);
-		return error_hint(e, "GLOB is as in a shell: \"*.c\"");
+		return error_hint(e, "a pattern is a glob, as in a shell: '*.c', '*.[jJ][pP][gG]'");
 	}
 	return 0;
 }
@@ -184,9 +216,9 @@ static int check_together(const struct file_config *c, struct error *e)
 	if (!c->fanotify)
 		return 0;
 	if (c->poll)
-		return error_option(e, "fanotify", "and --poll exclude each other");
+		return error_option(e, "fanotify", "and --poll cannot be used together");
 	if (c->follow)
-		return error_option(e, "fanotify", "does not --follow links");
+		return error_option(e, "fanotify", "and --follow cannot be used together");
 	return 0;
 }
 

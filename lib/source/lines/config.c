@@ -91,7 +91,7 @@ int lines_arguments(void *config, char *const *words, size_t n, struct error *e)
 	if (check_match(c, e) < 0 || check_of(c, n, e) < 0)
 		return -1;
 	if (!c->max_line)
-		return error_option(e, "max-line", "must be more than nothing");
+		return error_option(e, "max-line", "must be greater than 0");
 	for (size_t i = 0; i < n; i++) {
 		if (check_input(words[i], e) < 0)
 			return error_at(e, (int)i, e->column);

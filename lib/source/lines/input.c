@@ -437,7 +437,7 @@ static int open_plain(struct line_input *in, struct error *e)
 		return 0;
 	error_errno(e, "cannot read %s", in->path);
 	if (errno == ENOENT)
-		error_hint(e, "with --follow it may come later");
+		error_hint(e, "--follow waits for it");
 	fd_close(&fd);
 	return -1;
 }

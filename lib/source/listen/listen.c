@@ -274,8 +274,8 @@ static int check_file(const void *config, struct error *e)
 	for (size_t i = 0; i < c->count; i++)
 		if (c->endpoints[i].kind == ENDPOINT_UNIX && c->endpoints[i].path[0] != '@')
 			return 0;
-	error_set(e, "has no effect here: no socket is a file");
-	return error_hint(e, "it is for endpoints like unix:/run/x.sock");
+	error_set(e, "has no effect here: it is for Unix sockets");
+	return error_hint(e, "an endpoint like unix:/run/x.sock has an owner and a mode");
 }
 
 #define FIELD(name) offsetof(struct listen_settings, name)
@@ -318,7 +318,7 @@ static const struct option listen_options[] = {
 static const struct refusal listen_refuses[] = {
     {"debounce max-wait throttle retry backoff initial each to socket quiet-for times unique by",
      "each connection has a run of its own",
-     "--max-conns, --max-per-ip and --jobs bound what listen does"},
+     "leave it out; --max-conns, --max-per-ip and --jobs limit a listener"},
     {0},
 };
 

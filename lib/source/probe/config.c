@@ -121,7 +121,7 @@ int probe_config_arguments(void *config, char *const *words, size_t n, struct er
 
 	if (!c->interval || !c->timeout)
 		return error_option(e, c->interval ? "timeout" : "interval",
-				    "must be more than nothing");
+				    "must be greater than 0");
 	if (n == 0 && !c->of) {
 		error_set(e, "probe needs ENDPOINT...");
 		return error_hint(e, "for example: evwatch probe db:5432 --once --within 60s");

@@ -32,7 +32,7 @@ static int parse_proxy(void *config, const char *word, struct error *e)
 	else if (strcmp(word, "send-v2") == 0)
 		c->proxy_send = 2;
 	else
-		return error_set(e, "\"%s\": it is one of accept, send-v1, send-v2", word);
+		return error_set(e, "\"%s\" is not one of accept, send-v1, send-v2", word);
 	return 0;
 }
 
@@ -127,8 +127,7 @@ int relay_config_arguments(void *config, char *const *words, size_t n, struct er
 			return -1;
 		c->n_targets++;
 		if (strcmp(words[i], words[0]) == 0) {
-			error_set(e, "%s is the relay itself: it would connect to itself",
-				  words[i]);
+			error_set(e, "%s: the target is the relay's own endpoint", words[i]);
 			return error_at(e, (int)i, 0);
 		}
 		if (!is_in_family(c, target)) {

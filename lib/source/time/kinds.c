@@ -63,7 +63,7 @@ static int every_times(void *config, char *const *words, struct zone_set *zones,
 	if (period_read(c, words[0], e) < 0)
 		return -1;
 	if (c->period == 0) {
-		error_set(e, "a period must be more than nothing");
+		error_set(e, "the period must be greater than 0");
 		return error_at(e, 0, 0);
 	}
 	if (c->align)
