@@ -19,7 +19,7 @@ int model_open(struct model *m)
 	touches_init(&m->waiting);
 	touches_init(&m->twice);
 	m->progress.stage = STAGE_IDLE;
-	m->reading.folder = -1;
+	m->reading.folder = m->leaving.folder = -1;
 	m->top = node_new();
 	if (!m->top)
 		return -1;
@@ -62,6 +62,8 @@ void model_close(struct model *m)
 	free_nodes(&m->stale);
 	free_nodes(&m->later);
 	free_nodes(&m->lost);
+	if (m->leaving.folder >= 0)
+		m->fs->close(m->fs, m->leaving.folder);
 	if (m->reading.node) {
 		m->fs->close(m->fs, m->reading.folder);
 		node_release(m->reading.node);
@@ -77,17 +79,24 @@ static struct touched *touch(struct model *m, struct touches *in, struct node *d
 {
 	struct touched *t = touches_add(in, d, name);
 
-	if (t)
-		t->bits |= bits;
-	else
+	if (!t) {
 		m->lacks_memory = true;
+		return NULL;
+	}
+	t->bits |= bits;
+	if (m->by)
+		t->by = m->by;
 	return t;
 }
 
 void model_hint(struct model *m, struct node *d, const char *name, unsigned bits)
 {
-	struct touched *t = touch(m, &m->hinted, d, name, bits);
+	struct touched *t = d->sparse ? touches_find(&m->hinted, d, name) : NULL;
 
+	/* It was there: what comes now replaces it. */
+	if (t && t->bits == HINT_THERE)
+		model_assume(m, d, name, &(struct look){.type = '?'}, false);
+	t = touch(m, &m->hinted, d, name, bits);
 	/* What was done before was done to what goes now. */
 	if (t && bits & (HINT_DELETED | HINT_LEFT)) {
 		t->earlier |= t->active;
@@ -107,9 +116,11 @@ void model_active(struct model *m, struct node *d, const char *name, unsigned ac
 		return;
 	}
 	if (!t)
-		t = touch(m, &m->hinted, d, name, HINT_SCAN);
-	if (t)
-		t->active |= active;
+		t = touch(m, &m->hinted, d, name, d->sparse ? HINT_THERE : HINT_SCAN);
+	if (!t)
+		return;
+	t->active |= active;
+	t->by = m->by;
 }
 
 void model_add_root(struct model *m, const char *path)
@@ -186,6 +197,7 @@ void model_enter(struct model *m, struct node *d, struct entry *e, const struct 
 	}
 	n->identity = *is;
 	n->early = m->early || (d->early && m->reading.node == d && m->reading.first);
+	n->sparse = m->settings.unread && d == m->top && m->early;
 	node_attach(d, e, n);
 	model_list(m, n);
 }
@@ -316,6 +328,8 @@ static void pass_on(struct model *m, const struct touched *t)
 		return;
 	in_round->active |= t->active;
 	in_round->earlier |= t->earlier;
+	in_round->by = t->by;
+	in_round->waited = t->waited;
 }
 
 /*
@@ -396,6 +410,7 @@ static bool step(struct model *m)
 bool model_work(struct model *m, int64_t deadline)
 {
 	do {
+		m->by = 0;
 		if (!step(m))
 			return false;
 	} while (clock_read(CLOCK_OF_LOOP) < deadline);

@@ -100,12 +100,16 @@ struct leaving {
 	struct node *at;  /* whose entries go now */
 	bool keeps_entry; /* it is not entered any more, but stays known by its name */
 	void *thing;      /* the top is in hand, as this */
+	int by;           /* who did it */
+	int folder;       /* of what is sparse, while its names are learned; -1: none */
 };
 
 struct model_settings {
 	bool stamped;       /* polling: the stamps of all are kept and compared */
 	bool follow;        /* links are followed below the roots, too */
 	bool place_matters; /* whether a directory is entered depends on its path */
+	bool sparse;        /* the observer hears of everything: see sparse.c */
+	bool unread;        /* with sparse: roots that are entered `early` are not read */
 };
 
 struct model {
@@ -116,6 +120,7 @@ struct model {
 	struct model_settings settings;
 	struct node *top;
 	bool early;        /* set by the host while it begins: nodes that are entered are `early` */
+	int by;            /* the process that did what is hinted at, or reported; 0: not known */
 	bool drained;      /* what was hinted at may be looked at */
 	bool lacks_memory; /* a name was not kept: all is looked at again */
 	int64_t since;     /* a file whose ctime is at least this was written unheard; 0: none */
@@ -186,6 +191,26 @@ bool model_stamps(const struct model *m, const struct node *d);
 /* A look at what is known: its stamp is kept and, if `stamps`, what it says is reported. */
 void model_compare(struct model *m, struct node *d, struct entry *e, const struct look *now,
 		   bool stamps);
+
+/* ---- sparse.c ---- */
+/*
+ * The node of the directory that is called `name` in the sparse d, or was before what is hinted at
+ * happened. NULL: it was not there, is not entered, or there is no memory. An identity without
+ * inode is not known. `anyway`: also if other words of it were passed on first.
+ */
+struct node *model_know(struct model *m, struct node *d, const char *name,
+			const struct identity *is, bool anyway);
+/* It is no directory, or one that is not entered, and was there before; `was->type` may be '?'. */
+void model_assume(struct model *m, struct node *d, const char *name, const struct look *was,
+		  bool anyway);
+/* A node that was made and removed again before anybody looked: what came and went in it is hinted
+ * at by it. It is gone, and held for the caller. NULL: it would not be entered, or ENOMEM. */
+struct node *model_ghost(struct model *m, struct node *d, const char *name);
+/* Forgets the names in a directory that nobody holds, and the node if none is left: it is sparse
+ * afterwards, or freed (true). Only when the model is idle. */
+bool model_trim(struct model *m, struct node *n);
+/* A step of learning the names in a sparse directory that leaves. False: they are known. */
+bool model_learn(struct model *m, struct node *n);
 
 /* ---- settle.c ---- */
 /* A step of settling, once all is looked at. */

@@ -42,6 +42,7 @@ struct node {
 	bool told : 1;    /* that it cannot be read was said */
 	bool watched : 1; /* the observer has a watch for it; set by the observer */
 	bool unwatched : 1; /* the observer had no watch for it */
+	bool sparse : 1;    /* only some of its names are known: sparse.c */
 	bool polled : 1; /* no event says what is written in it: stamps do; set by the observer */
 };
 
@@ -79,6 +80,12 @@ struct entry *node_entry(const struct node *n);
 /* The path of an entry, or with NULL of the node itself, appended. Returns the length of the part
  * that is the root as the user wrote it. */
 size_t node_path(const struct node *n, const char *name, struct buf *out);
+
+/* May that be this directory? Of one that was never looked at nothing is known. */
+static inline bool node_may_be(const struct node *n, const struct identity *is)
+{
+	return !n->identity.inode || identity_equal(&n->identity, is);
+}
 
 /* Is it `above` or somewhere below that? */
 bool node_is_in(const struct node *n, const struct node *above);

@@ -25,7 +25,15 @@ struct observer_type {
 	 */
 	int (*watch)(struct observer *o, struct node *n, int folder, const char *path);
 	void (*unwatch)(struct observer *o, struct node *n);
-	/* Reads what the kernel has, and passes it on. */
+	/*
+	 * For models that are sparse, else NULL. reopen: opens the node's directory to be read,
+	 * wherever it is by now, or returns -1. found: the node is the directory of that name in
+	 * the opened folder.
+	 */
+	int (*reopen)(struct observer *o, struct node *n);
+	void (*found)(struct observer *o, struct node *n, int folder, const char *name);
+	/* Reads what the kernel has, and passes it on, about 2 ms a call. The owner calls this when
+	 * model_work has nothing more to do. */
 	void (*read)(struct observer *o);
 	void (*close)(struct observer *o);
 };

@@ -18,7 +18,7 @@ enum { A_STEP = 64 /* entries */ };
 bool model_expects(const struct node *n, const struct look *found)
 {
 	return found->type == 'd' && ((n->state == NODE_UNREAD && !n->identity.device) ||
-				      identity_equal(&n->identity, &found->identity));
+				      node_may_be(n, &found->identity));
 }
 
 int model_open_node(struct model *m, struct node *n, bool to_read, bool *displaced)
@@ -277,34 +277,6 @@ static void begin_reading(struct model *m, struct node *n, int folder)
 		e->seen = false;
 }
 
-static void begin(struct model *m, struct node *n)
-{
-	bool displaced;
-	int folder = model_open_node(m, n, true, &displaced), error;
-
-	if (folder < 0 && displaced) {
-		look_at_name(m, n);
-		return;
-	}
-	if (folder < 0 && errno == EAGAIN)
-		return;
-	if (folder < 0) {
-		tell_unseen(m, n, errno);
-		n->early = false; /* what can be read one day is news */
-		model_read_later(m, n);
-		return;
-	}
-	error = get_watch(m, n, folder);
-	if (error == EEXIST || error == EXDEV) {
-		m->fs->close(m->fs, folder);
-		leave_alone(m, n, error);
-		return;
-	}
-	if (error)
-		tell_unseen(m, n, error);
-	begin_reading(m, n, folder);
-}
-
 static void lose_below(struct model *m, struct node *n)
 {
 	struct entry *e;
@@ -340,6 +312,37 @@ static void finish(struct model *m, int error)
 			model_read_later(m, n); /* it is polled */
 	}
 	node_release(n);
+}
+
+static void begin(struct model *m, struct node *n)
+{
+	bool displaced;
+	int folder = model_open_node(m, n, true, &displaced), error;
+
+	if (folder < 0 && displaced) {
+		look_at_name(m, n);
+		return;
+	}
+	if (folder < 0 && errno == EAGAIN)
+		return;
+	if (folder < 0) {
+		tell_unseen(m, n, errno);
+		n->early = false; /* what can be read one day is news */
+		model_read_later(m, n);
+		return;
+	}
+	error = get_watch(m, n, folder);
+	if (error == EEXIST || error == EXDEV) {
+		m->fs->close(m->fs, folder);
+		leave_alone(m, n, error);
+		return;
+	}
+	if (error)
+		tell_unseen(m, n, error);
+	begin_reading(m, n, folder);
+	/* What is known of it is looked at; the rest was never reported. */
+	if (n->sparse)
+		finish(m, 0);
 }
 
 static void read_on(struct model *m)

@@ -12,6 +12,8 @@
 
 #include <stdlib.h>
 
+enum { PATIENCE = 8 /* drains in which the end of what came may be reported */ };
+
 /* ---- what differs ---------------------------------------------------------------------------- */
 
 /*
@@ -30,7 +32,7 @@ bool model_differs(const struct entry *e, const struct look *now, unsigned bits)
 		return heard && e->node->identity.inode &&
 		       e->node->identity.inode != now->identity.inode;
 	if (e->entered)
-		return !identity_equal(&e->node->identity, &now->identity);
+		return !node_may_be(e->node, &now->identity);
 	if (!e->sure && !heard)
 		return false;
 	return e->inode != now->identity.inode;
@@ -142,6 +144,7 @@ static void take(struct model *m, struct touched *t)
 	struct entry *e = entries_find(t->node->entries, t->name);
 
 	report_earlier(m, t, e);
+	m->by = t->by;
 	t->self = e->entered ? e->node : NULL;
 	t->thing = m->host->take(m, t->node, e->name, e->type, t->self);
 	if (m->reading.node == t->node)
@@ -179,7 +182,8 @@ static void take_all(struct model *m)
 
 static void begin_leaving(struct model *m, struct node *n, bool keeps_entry)
 {
-	m->leaving = (struct leaving){.top = n, .at = n, .keeps_entry = keeps_entry};
+	m->leaving = (struct leaving){
+	    .top = n, .at = n, .keeps_entry = keeps_entry, .by = m->by, .folder = -1};
 }
 
 /* A node whose entries have been reported. */
@@ -204,9 +208,13 @@ static void leave_node(struct model *m, struct node *n)
 static void leave(struct model *m)
 {
 	struct node *n = m->leaving.at, *d = n->parent;
-	struct entry *e = entries_any(n->entries);
+	struct entry *e;
 	bool is_top = n == m->leaving.top;
 
+	m->by = m->leaving.by;
+	if (n->sparse && model_learn(m, n))
+		return;
+	e = entries_any(n->entries);
 	if (e && e->entered) {
 		m->leaving.at = e->node;
 	} else if (e) {
@@ -217,7 +225,7 @@ static void leave(struct model *m)
 		m->leaving.at = d;
 	}
 	if (!e && is_top)
-		m->leaving = (struct leaving){0};
+		m->leaving = (struct leaving){.folder = -1};
 }
 
 static void remove_one(struct model *m, struct touched *t)
@@ -226,6 +234,7 @@ static void remove_one(struct model *m, struct touched *t)
 
 	if (!e)
 		return;
+	m->by = t->by;
 	report_earlier(m, t, e);
 	if (m->reading.node == t->node)
 		m->reading.disturbed = true;
@@ -302,6 +311,7 @@ static void put(struct model *m, struct touched *from)
 	from->to = NULL;
 	m->progress.in_hand--;
 	m->progress.has_put = true;
+	m->by = from->by;
 	m->host->put(m, to->node, to->name, from->thing);
 	enter_anew(m, to, e, from->bits | to->bits);
 }
@@ -384,6 +394,8 @@ static void confirm(struct model *m, struct touched *t, struct entry *e)
 {
 	if (t->bits & (HINT_CAME | HINT_LEFT) && e->entered)
 		model_lost(m, e->node, true);
+	if (e->entered && !e->node->identity.inode)
+		e->node->identity = t->now.identity;
 	model_compare(m, t->node, e, &t->now,
 		      m->settings.stamped || t->node != m->top || t->bits & HINT_STAMP);
 	if (!e->entered) {
@@ -395,10 +407,22 @@ static void confirm(struct model *m, struct touched *t, struct entry *e)
 	enter_or_leave(m, t, e);
 }
 
+/* Something was done to it, so it has been there, though it was not known by name. */
+static bool is_old(const struct touched *t)
+{
+	return t->node->sparse && !(t->bits & ~(unsigned)HINT_THERE);
+}
+
 static void add_new(struct model *m, struct touched *t)
 {
-	struct entry *e = add_entry(m, t);
+	struct entry *e;
 
+	if (is_old(t)) {
+		if (t->now.type != 'd' || !model_know(m, t->node, t->name, &t->now.identity, true))
+			model_assume(m, t->node, t->name, &t->now, true);
+		return;
+	}
+	e = add_entry(m, t);
 	if (!e)
 		return;
 	m->host->came(m, t->node, t->name, e->type, t->bits);
@@ -413,14 +437,39 @@ static bool has_flickered(const struct touched *t)
 	return !t->now.type && !t->differs && t->bits & came && t->bits & went;
 }
 
+/* It came and is gone, and that was not said yet: it will be. */
+static bool waits_for_end(const struct touched *t)
+{
+	static const unsigned came = HINT_CREATED | HINT_CAME, went = HINT_DELETED | HINT_LEFT;
+
+	return !t->now.type && !t->differs && t->bits & came && !(t->bits & went) &&
+	       !t->node->gone && t->waited < PATIENCE;
+}
+
+static void hint_again(struct model *m, const struct touched *t)
+{
+	struct touched *again;
+
+	model_hint(m, t->node, t->name, t->bits);
+	again = touches_find(&m->hinted, t->node, t->name);
+	if (!again)
+		return;
+	again->active |= t->active;
+	again->earlier |= t->earlier;
+	again->waited = (uint8_t)(t->waited + 1);
+}
+
 static void add_one(struct model *m, struct touched *t)
 {
 	struct entry *e;
 
 	if (!t->looked)
 		return;
+	m->by = t->by;
 	if (has_flickered(t))
 		m->host->flickered(m, t->node, t->name, t->earlier | t->active);
+	else if (waits_for_end(t))
+		hint_again(m, t);
 	e = entries_find(t->node->entries, t->name);
 	if (e && !t->arrives)
 		confirm(m, t, e);

@@ -15,9 +15,10 @@ struct node;
 enum hint {
 	HINT_CREATED = 1, /* made anew: create, mkdir, link */
 	HINT_DELETED = 2,
-	HINT_CAME = 4,  /* the new name of a rename */
-	HINT_LEFT = 8,  /* the old one */
-	HINT_SCAN = 16, /* a reading of the directory found it otherwise */
+	HINT_CAME = 4,   /* the new name of a rename */
+	HINT_LEFT = 8,   /* the old one */
+	HINT_SCAN = 16,  /* a reading of the directory found it otherwise */
+	HINT_THERE = 64, /* it was written, opened ...: it was there before (sparse.c) */
 	/* Beside HINT_SCAN, of a root: no event says when it is written, so its stamp does. */
 	HINT_STAMP = 32,
 };
@@ -28,9 +29,11 @@ struct touched {
 	unsigned bits;     /* enum hint, all of them */
 	unsigned active;   /* what was done to what stands there: the host's bits */
 	unsigned earlier;  /* and to what left since */
+	int by;            /* the process that did it last; 0: not known */
 	bool looked;
-	bool differs;  /* from what is known: decided once all are looked at */
-	uint8_t tries; /* rounds in which its directory was not where it was expected */
+	bool differs;   /* from what is known: decided once all are looked at */
+	uint8_t tries;  /* rounds in which its directory was not where it was expected */
+	uint8_t waited; /* drains in which it was gone, and not said to be */
 	struct look now;
 	struct touched *to; /* what is known here is there now */
 	bool arrives;       /* it is the `to` of another */

@@ -1,0 +1,185 @@
+/*
+ * Sparse directories: for an observer that hears of all that happens on a file system, without
+ * having looked at it before.
+ *
+ * Nothing is read at the start. A directory has a node from when something is said of it, and its
+ * names are learned from what is said of them: what is deleted, renamed, written or opened was
+ * there before, what is created or renamed to a name was not. From then on a look decides, as
+ * everywhere. What comes is read as a whole; what leaves while its names were never read is read
+ * where it is then (observer.h: reopen), so that they can be reported as gone.
+ */
+#include "source/file/model/model.h"
+#include "source/file/model/observer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { A_STEP = 64 /* entries */ };
+
+/* ---- what was there -------------------------------------------------------------------------- */
+
+static bool is_said(const struct touches *in, const struct node *d, const char *name)
+{
+	const struct touched *t = touches_find(in, d, name);
+
+	return t && t->bits & ~(unsigned)HINT_THERE;
+}
+
+/* Of what is known, or was said to come, the first word was heard already. */
+static bool may_be_old(const struct model *m, const struct node *d, const char *name, bool anyway)
+{
+	return d->sparse && !entries_find(d->entries, name) &&
+	       (anyway || (!is_said(&m->hinted, d, name) && !is_said(&m->round, d, name)));
+}
+
+static struct entry *learn(struct model *m, struct node *d, const char *name,
+			   const struct look *was)
+{
+	struct entry *e = node_add(d, name, model_stamps(m, d));
+
+	if (!e) {
+		m->lacks_memory = true;
+		return NULL;
+	}
+	e->type = was->type;
+	e->inode = was->identity.inode;
+	e->sure = e->inode != 0;
+	return e;
+}
+
+/* It is entered: its names are learned. NULL with ENOMEM. */
+static struct node *enter_sparse(struct model *m, struct node *d, struct entry *e,
+				 const struct identity *is)
+{
+	struct node *n = node_new();
+
+	if (!n) {
+		m->lacks_memory = true;
+		return NULL;
+	}
+	n->identity = *is;
+	n->state = NODE_KNOWN;
+	n->sparse = true;
+	node_attach(d, e, n);
+	return n;
+}
+
+struct node *model_know(struct model *m, struct node *d, const char *name,
+			const struct identity *is, bool anyway)
+{
+	const struct look was = {.type = 'd', .identity = *is};
+	struct entry *e = entries_find(d->entries, name);
+
+	if (e && e->entered)
+		return e->node;
+	if (e ? !d->sparse || e->twice || e->type != 'd' : !may_be_old(m, d, name, anyway))
+		return NULL;
+	if (!m->host->enters(m, d, name))
+		return NULL;
+	if (!e)
+		e = learn(m, d, name, &was);
+	return e ? enter_sparse(m, d, e, is) : NULL;
+}
+
+void model_assume(struct model *m, struct node *d, const char *name, const struct look *was,
+		  bool anyway)
+{
+	if (!d->gone && may_be_old(m, d, name, anyway))
+		learn(m, d, name, was);
+}
+
+struct node *model_ghost(struct model *m, struct node *d, const char *name)
+{
+	struct node *n = m->host->enters(m, d, name) ? node_new() : NULL;
+
+	if (!n)
+		return NULL;
+	n->parent = node_hold(d);
+	n->last = strdup(name);
+	n->gone = true;
+	return node_hold(n);
+}
+
+/* ---- forgetting ------------------------------------------------------------------------------ */
+
+static struct entry *next_to_forget(const struct node *n)
+{
+	struct entry *e;
+
+	for (uint32_t at = 0; (e = entries_next(n->entries, &at));)
+		if (!e->entered)
+			return e;
+	return NULL;
+}
+
+/* All but directories that are entered. */
+static void forget_names(struct node *n)
+{
+	struct entries *kept = NULL;
+	struct entry *e;
+
+	if (!next_to_forget(n))
+		return;
+	for (uint32_t at = 0; (e = entries_next(n->entries, &at));)
+		if (e->entered && !entries_add(&kept, e->name, false)) {
+			entries_free(&kept);
+			return;
+		}
+	for (uint32_t at = 0; (e = entries_next(n->entries, &at));)
+		if (e->entered)
+			memcpy(entries_find(kept, e->name), e, offsetof(struct entry, name));
+	entries_free(&n->entries);
+	n->entries = kept;
+	for (uint32_t at = 0; (e = entries_next(n->entries, &at));)
+		e->node->place = entries_place(n->entries, e);
+}
+
+bool model_trim(struct model *m, struct node *n)
+{
+	if (n->holds || n->gone || n->in_hand || n->state != NODE_KNOWN || n->polled)
+		return false;
+	forget_names(n);
+	n->sparse = true;
+	if (n->entries || n->parent == m->top)
+		return false;
+	model_forget(m, n);
+	entries_remove(&n->parent->entries, node_entry(n));
+	free(n);
+	return true;
+}
+
+/* ---- what leaves with a directory ------------------------------------------------------------ */
+
+static void learn_one(struct model *m, struct node *n, const struct listed *listed)
+{
+	const struct look was = {.type = listed->type};
+	struct entry *e;
+
+	if (!may_be_old(m, n, listed->name, false))
+		return;
+	e = learn(m, n, listed->name, &was);
+	if (!e || e->type != 'd' || !m->host->enters(m, n, e->name))
+		return;
+	if (enter_sparse(m, n, e, &was.identity))
+		m->observer->type->found(m->observer, e->node, m->leaving.folder, e->name);
+}
+
+bool model_learn(struct model *m, struct node *n)
+{
+	struct leaving *l = &m->leaving;
+	struct listed listed;
+
+	if (l->folder < 0)
+		l->folder = m->observer->type->reopen(m->observer, n);
+	for (int i = 0; i < A_STEP && l->folder >= 0; i++) {
+		if (m->fs->next(m->fs, l->folder, &listed) > 0) {
+			learn_one(m, n, &listed);
+			continue;
+		}
+		m->fs->close(m->fs, l->folder);
+		l->folder = -1;
+		n->sparse = false;
+	}
+	n->sparse &= l->folder >= 0;
+	return n->sparse;
+}
