@@ -1,0 +1,110 @@
+/*
+ * Changes by fanotify(7), Linux 5.17: one mark for each file system instead of a watch for each
+ * directory.
+ *
+ * Arming does not depend on the size of the tree: no directory is read, and the model is sparse
+ * (model/sparse.c). The kernel reports all that happens on the file system, each event with the
+ * handle of a directory and a name in it; what is in no root is dropped. Decisions of this part:
+ *
+ * - Events are dealt with in chunks of 4,096 at most, each when the model has settled the one
+ *   before. So a directory is where it was before the chunk until the model looks. In a directory
+ *   that comes in a chunk nothing is known yet: what happened in it is passed on when it has been
+ *   read, and what came and went with it is reported as that.
+ * - That a rename replaced what had the new name the kernel reports by the next event of the same
+ *   process, a lost link (FAN_ATTRIB without a name) before FAN_MOVE_SELF; two renames back to back
+ *   are an exchange. So the names of a directory need not be read. A rename waits a turn for these.
+ *   Where they have not come by then, or were merged into earlier ones, it counts as one onto a
+ *   free name.
+ * - The queue has no limit (FAN_UNLIMITED_QUEUE): what is lost could not be found out, as nothing
+ *   was read before. Where the kernel lacks memory all the same (FAN_Q_OVERFLOW), that is logged,
+ *   and what is known is looked at again.
+ * - A file system that is mounted below a root gets a mark when fanotify_mount is called, or when
+ *   the model comes to it.
+ * - No descriptor is kept open but that of fanotify: every file system can be unmounted.
+ *
+ * What evwatch itself opens and reads is passed over.
+ */
+#ifndef EVWATCH_SOURCE_FILE_OBSERVE_FANOTIFY_H
+#define EVWATCH_SOURCE_FILE_OBSERVE_FANOTIFY_H
+
+#include "reactor/reactor.h"
+#include "source/file/model/observer.h"
+#include "source/file/observe/fan_places.h"
+#include "source/file/observe/fan_ahead.h"
+
+/* An event whose directory has no node yet. */
+struct fan_late {
+	size_t at;      /* its place in the queue */
+	unsigned sides; /* enum fan_side */
+};
+
+enum fan_side {
+	FAN_SIDE_DIR = 1,   /* what happened in `dir` */
+	FAN_SIDE_TO = 2,    /* and in `to_dir` */
+	FAN_SIDE_GHOST = 4, /* the directory that it made may be gone by now */
+};
+
+/* A directory that came and went within a chunk. */
+struct fan_ghost {
+	uint64_t hash;
+	struct node *node; /* held */
+};
+
+enum fan_stage {
+	FAN_FRESH,   /* the next chunk may begin */
+	FAN_FILLING, /* what the kernel has is read */
+	FAN_PASSING, /* it is passed on */
+	FAN_LATE,    /* and what happened in directories that came with it */
+};
+
+/*
+ * The owner sets the first part; settings.sparse of the model is set, and settings.unread unless
+ * what is there at the start is to be reported; the model is `early` until model_work has nothing
+ * to do for the first time. It calls `read` when model_work has nothing more to do. struct model.by
+ * is the process that did what is reported.
+ */
+struct fanotify_observer {
+	struct observer base;
+	struct reactor *reactor;
+	const char *rule; /* borrowed, for messages */
+	uint8_t priority;
+	char *const *roots; /* borrowed; as the user wrote them: what is missing at the start counts
+			       by the nearest directory above it */
+	size_t n_roots;
+	unsigned active; /* enum active: what is asked for beside what makes the tree */
+	/* There is something for model_work. */
+	void (*wake)(struct fanotify_observer *o);
+
+	int fd; /* private from here on */
+	struct io_watcher io;
+	struct fan_ahead queue;
+	struct fan_places places;
+	int32_t (*marks)[2]; /* owned: file systems that are marked */
+	size_t n_marks, marks_capacity;
+	enum fan_stage stage;
+	size_t passed;         /* events of this chunk */
+	bool has_moved;        /* a directory came in this chunk */
+	struct fan_event last; /* the rename before, where that was not seen to replace anything */
+	bool last_was_alone;
+	bool waits;  /* the next event is passed on as it is when what came is read */
+	bool hinted; /* something was passed on since the model was last told that it is all */
+	struct fan_late *late;
+	size_t n_late, late_capacity, late_at;
+	struct fan_ghost *ghosts;
+	size_t n_ghosts, ghosts_capacity;
+};
+
+extern const struct observer_type observer_fanotify;
+
+/* Something is mounted at this path, which is in a root. Returns 0, or -1 with errno: it is not
+ * observed. */
+int fanotify_mount(struct fanotify_observer *o, const char *path);
+
+/* ---- fan_events.c ---- */
+/* Passes on what is in the queue until `deadline`, up to the end of a chunk. True: there is more to
+ * do at once; else the model, or the kernel, is next. */
+bool fanotify_pass(struct fanotify_observer *o, int64_t deadline);
+/* Forgets what is late. */
+void fanotify_forget(struct fanotify_observer *o);
+
+#endif
