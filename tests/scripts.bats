@@ -116,7 +116,7 @@ E
   cat >server.py <<'E'
 import socket
 s = socket.socket(fileno=3)
-for i in range(150):
+for i in range(500):
     c, _ = s.accept()
     c.sendall(b"hello\n")
     c.close()
@@ -137,7 +137,7 @@ for c in clients: c.start()
 for c in clients: c.join()
 assert answers == [b"hello\n"] * n, len(answers)
 E
-  [ "$(lines_of starts)" -ge 13 ]
+  [ "$(lines_of starts)" -ge 4 ]
 }
 
 @test "the journal to a webhook: it goes on where it was after kill -9 and while the webhook is down" {
