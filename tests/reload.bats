@@ -319,3 +319,37 @@ R
   [ "$STATUS" = 0 ]
   [ ! -e no ]
 }
+
+@test "a changed rule with --catch-up goes on where the old one was; a reload that fails leaves the record to the old one" {
+  rules <<'R'
+a: lines log --follow --from start --catch-up state -- echo "old $1" >>seen
+c: cron '0 0 1 1 *' --catch-up state -- true
+R
+  echo 1 >log
+  start --control ctl -f r.rules
+  until_ok '[ "$(cat seen)" = "old 1" ]'
+  rules <<'R'
+a: lines log --follow --from start --catch-up state -- echo "bad $1" >>seen
+z: lines nonesuch -- true
+R
+  run_ev reload
+  [ "$status" = 1 ]
+  echo 2 >>log
+  until_ok '[ "$(tail -n 1 seen)" = "old 2" ]'
+  rules <<'R'
+a: lines log --follow --from start --catch-up state -- echo "new $1" >>seen
+c: cron '0 0 2 1 *' --catch-up state -- true
+R
+  run_ev reload
+  [ "$status" = 0 ] || { echo "$output"; false; }
+  echo 3 >>log
+  until_ok '[ "$(tail -n 1 seen)" = "new 3" ]'
+  run_ev -e 'a: lines log --follow --catch-up state -- true'
+  [ "$status" = 1 ]
+  grep -q 'another evwatch keeps the last run of a in state' <<<"$output"
+  stop
+  echo 4 >>log
+  start -f r.rules
+  until_ok '[ "$(tail -n 1 seen)" = "new 4" ]'
+  [ "$(tr '\n' ' ' <seen)" = 'old 1 old 2 new 3 new 4 ' ]
+}

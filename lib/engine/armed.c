@@ -237,8 +237,14 @@ static struct listener *on_source_kept(struct source *s, const struct endpoint *
 	return reload_kept(((const struct armed_rule *)s->owner)->engine, ep);
 }
 
+static int on_source_kept_record(struct source *s)
+{
+	return reload_kept_record(((const struct armed_rule *)s->owner)->engine, s->rule);
+}
+
 static const struct source_host source_host = {
     .kept = on_source_kept,
+    .kept_record = on_source_kept_record,
     .emit = on_emit,
     .ended = on_source_ended,
     .failed = on_source_failed,

@@ -408,6 +408,22 @@ struct listener *reload_kept(const struct engine *e, const struct endpoint *ep)
 	return NULL;
 }
 
+/* One of an earlier reload may still end its command, and hold it. */
+int reload_kept_record(const struct engine *e, const char *rule)
+{
+	for (size_t i = 0; i < e->n_rules; i++) {
+		const struct armed_rule *a = e->rules[i];
+		bool goes = (a->leaving || a->retired) && a->open;
+		int fd = -1;
+
+		if (goes && a->rule->type->record_lock && strcmp(a->rule->name, rule) == 0)
+			fd = a->rule->type->record_lock(a->source);
+		if (fd >= 0)
+			return fd;
+	}
+	return -1;
+}
+
 /* What has ended lets its successor's command start. */
 static void mark_gone(struct engine *e)
 {

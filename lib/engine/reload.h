@@ -50,6 +50,8 @@ int engine_reload(struct engine *e, struct reload_counts *counts, struct buf *wh
 
 /* The listener of a rule that is leaving. */
 struct listener *reload_kept(const struct engine *e, const struct endpoint *ep);
+/* The lock on the record of the rule of this name that is leaving, or -1. */
+int reload_kept_record(const struct engine *e, const char *rule);
 
 /* A retired rule may have become idle. */
 void reload_review(struct engine *e);

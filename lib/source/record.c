@@ -5,12 +5,14 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/safe_open.h"
+#include "source/source.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 char *record_path(const char *directory, const char *rule, const char *ending)
 {
@@ -20,9 +22,38 @@ char *record_path(const char *directory, const char *rule, const char *ending)
 	return buf_take(&b);
 }
 
-static int take(const char *directory, const char *rule, struct error *e)
+/* Is the file open at `fd` locked by the rule that this one replaces? A second descriptor of that
+ * lock, or -1. */
+static int share(struct source *s, int fd)
 {
-	char *path = record_path(directory, rule, ".lock");
+	int kept = s->host->kept_record ? s->host->kept_record(s) : -1;
+	struct stat mine, other;
+
+	if (kept >= 0 && fstat(fd, &mine) == 0 && fstat(kept, &other) == 0 &&
+	    mine.st_dev == other.st_dev && mine.st_ino == other.st_ino)
+		return fcntl(kept, F_DUPFD_CLOEXEC, 3);
+	errno = EWOULDBLOCK;
+	return -1;
+}
+
+/* Locks the file open at *fd, which the shared lock may replace. -1 with errno. */
+static int lock(struct source *s, int *fd)
+{
+	int shared;
+
+	if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	shared = errno == EWOULDBLOCK ? share(s, *fd) : -1;
+	if (shared < 0)
+		return -1;
+	close(*fd);
+	*fd = shared;
+	return 0;
+}
+
+static int take(struct source *s, const char *directory, struct error *e)
+{
+	char *path = record_path(directory, s->rule, ".lock");
 	int fd = -1;
 
 	if (path)
@@ -30,9 +61,9 @@ static int take(const char *directory, const char *rule, struct error *e)
 			       e);
 	else
 		error_errno(e, "cannot remember the last run in %s", directory);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	if (fd >= 0 && lock(s, &fd) < 0) {
 		if (errno == EWOULDBLOCK)
-			error_set(e, "another evwatch keeps the last run of %s in %s", rule,
+			error_set(e, "another evwatch keeps the last run of %s in %s", s->rule,
 				  directory);
 		else
 			error_errno(e, "cannot lock %s", path);
@@ -42,9 +73,9 @@ static int take(const char *directory, const char *rule, struct error *e)
 	return fd;
 }
 
-int record_lock(const char *directory, const char *rule, struct error *e)
+int record_lock(struct source *s, const char *directory, struct error *e)
 {
 	if (mkdir(directory, 0755) < 0 && errno != EEXIST)
 		return error_errno(e, "cannot make the directory %s", directory);
-	return take(directory, rule, e);
+	return take(s, directory, e);
 }

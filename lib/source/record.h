@@ -7,12 +7,15 @@
 #define EVWATCH_SOURCE_RECORD_H
 
 struct error;
+struct source;
 
 /* DIRECTORY/RULE and the ending. Owned; NULL with ENOMEM. */
 char *record_path(const char *directory, const char *rule, const char *ending);
 
-/* Makes the directory where it is missing, and takes the lock. Returns its descriptor, whose close
- * gives it back, or -1 with `e`. */
-int record_lock(const char *directory, const char *rule, struct error *e);
+/*
+ * Makes the directory where it is missing, and takes the lock, or shares it with the rule that this
+ * one replaces at a reload. Returns its descriptor, or -1 with `e`; the last close gives it back.
+ */
+int record_lock(struct source *s, const char *directory, struct error *e);
 
 #endif

@@ -48,6 +48,11 @@ struct source_host {
 	 * NULL. During open. NULL: there is none ever.
 	 */
 	struct listener *(*kept)(struct source *s, const struct endpoint *ep);
+	/*
+	 * The lock on the record (record.h) of the rule of this name that goes at this reload; -1:
+	 * there is none. During open. It stays that rule's. NULL: there is none ever.
+	 */
+	int (*kept_record)(struct source *s);
 	/* Bound address for --ready-file, as an endpoint word. During open. */
 	void (*bound)(struct source *s, const char *endpoint);
 	/*
@@ -205,6 +210,8 @@ struct source_type {
 	void (*run_ended)(struct source *s, void *token, const struct run_outcome *outcome);
 	/* Its listener of this endpoint, for a successor to share; or NULL. Optional. */
 	struct listener *(*listener)(struct source *s, const struct endpoint *ep);
+	/* Its lock on the record of --catch-up; -1: none. Optional. */
+	int (*record_lock)(const struct source *s);
 	/* Appends what it counts, as members of a JSON object with a comma before each. Optional.
 	 */
 	void (*status)(const struct source *s, struct buf *out);

@@ -150,7 +150,6 @@ static int lines_open(struct source *base, struct error *e)
 		lines_close(base);
 		return -1;
 	}
-	progress_start(s);
 	return 0;
 }
 
@@ -179,6 +178,7 @@ static void lines_resume(struct source *base)
 
 static void lines_start(struct source *base)
 {
+	progress_start((struct lines_source *)base);
 	of_start((struct lines_source *)base);
 	lines_resume(base);
 }
@@ -206,6 +206,11 @@ static bool lines_reads_input(const void *config)
 		if (strcmp(c->paths.items[i], "-") == 0)
 			return true;
 	return false;
+}
+
+static int lines_record_lock(const struct source *base)
+{
+	return progress_lock((const struct lines_source *)base);
 }
 
 static const char *lines_own_command(const void *config)
@@ -248,4 +253,5 @@ const struct source_type source_lines = {
     .stop = lines_stop,
     .close = lines_close,
     .run_ended = lines_run_ended,
+    .record_lock = lines_record_lock,
 };

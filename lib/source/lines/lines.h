@@ -152,7 +152,9 @@ struct line_mark {
 };
 /* Takes the lock and reads the record. Returns 0, or -1 with `e`. */
 int progress_open(struct lines_source *s, struct error *e);
-/* All inputs are open: what they have now is the record. */
+/* Its lock on the record, or -1. */
+int progress_lock(const struct lines_source *s);
+/* All inputs are open, and it starts: what they have now is the record. */
 void progress_start(struct lines_source *s);
 void progress_close(struct lines_source *s);
 /* Has the rule as many lines as may be run again? */

@@ -301,9 +301,9 @@ int progress_open(struct lines_source *s, struct error *e)
 	p = s->progress = calloc(1, sizeof *p);
 	if (!p)
 		return error_errno(e, "--catch-up");
-	p->fd = -1;
+	p->fd = p->lock = -1;
 	list_init(&p->lines);
-	p->lock = record_lock(c->catch_up, s->base.rule, e);
+	p->lock = record_lock(&s->base, c->catch_up, e);
 	p->path = record_path(c->catch_up, s->base.rule, ".lines");
 	if (p->lock >= 0 && p->path)
 		return read_old(p, e);
@@ -316,6 +316,11 @@ void progress_start(struct lines_source *s)
 		return;
 	buf_free(&s->progress->old);
 	replace(s);
+}
+
+int progress_lock(const struct lines_source *s)
+{
+	return s->progress ? s->progress->lock : -1;
 }
 
 void progress_close(struct lines_source *s)

@@ -280,8 +280,9 @@ static const struct refusal tick_refuses[] = {
 	.default_on_busy = 1 /* BUSY_SKIP */, .config_size = sizeof(struct time_config),           \
 	.config_init = config_init, .config_release = config_release, .upcoming = upcoming,        \
 	.size = sizeof(struct time_source), .open = time_open, .start = time_start,                \
-	.stop = time_stop, .close = time_close, .run_began = time_run_began,                       \
-	.run_ended = time_run_ended, .clock_changed = time_clock_changed, .due_in = time_due_in
+	.stop = time_stop, .close = time_close, .record_lock = time_record_lock,                   \
+	.run_began = time_run_began, .run_ended = time_run_ended,                                  \
+	.clock_changed = time_clock_changed, .due_in = time_due_in
 
 const struct source_type source_every = {
     .name = "every",

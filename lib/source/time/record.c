@@ -44,12 +44,12 @@ static int record_read(struct record *r, struct error *e)
 	return 0;
 }
 
-int record_open(struct record *r, const char *directory, const char *rule, struct error *e)
+int record_open(struct record *r, struct source *s, const char *directory, struct error *e)
 {
-	r->lock = record_lock(directory, rule, e);
+	r->lock = record_lock(s, directory, e);
 	if (r->lock < 0)
 		return -1;
-	r->path = record_path(directory, rule, ".last");
+	r->path = record_path(directory, s->rule, ".last");
 	if (!r->path)
 		error_errno(e, "cannot remember the last run");
 	else if (record_read(r, e) == 0)

@@ -274,7 +274,7 @@ int time_open(struct source *base, struct error *e)
 	s->record.lock = -1;
 	timer_init(&s->timer, series_clock(c), on_timer);
 	s->timer.priority = base->priority;
-	return c->catch_up ? record_open(&s->record, c->catch_up, base->rule, e) : 0;
+	return c->catch_up ? record_open(&s->record, base, c->catch_up, e) : 0;
 }
 
 /* With a record the series goes on from the last run, as if nothing had been in between. */
@@ -324,6 +324,11 @@ void time_stop(struct source *base)
 
 	s->stopped = true;
 	timer_stop(base->reactor, &s->timer);
+}
+
+int time_record_lock(const struct source *base)
+{
+	return ((const struct time_source *)base)->record.lock;
 }
 
 void time_close(struct source *base)

@@ -74,7 +74,7 @@ struct record {
 };
 
 /* Takes the lock, and reads. Makes the directory where it is missing. Returns 0, or -1 with `e`. */
-int record_open(struct record *r, const char *directory, const char *rule, struct error *e);
+int record_open(struct record *r, struct source *s, const char *directory, struct error *e);
 
 /* Remembers that the tick due at `at` has run. Returns 0, or -1 with `e`; r->last is set anyway. */
 int record_write(struct record *r, int64_t at, struct error *e);
@@ -103,6 +103,7 @@ int time_open(struct source *s, struct error *e);
 void time_start(struct source *s);
 void time_stop(struct source *s);
 void time_close(struct source *s);
+int time_record_lock(const struct source *s);
 void time_run_began(struct source *s, void *token);
 void time_run_ended(struct source *s, void *token, const struct run_outcome *outcome);
 void time_clock_changed(struct source *s);
