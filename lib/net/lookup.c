@@ -2,16 +2,17 @@
 #include "net/lookup.h"
 
 #include "base/fd.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+
+enum { STACK = 256 * 1024 }; /* bytes, for getaddrinfo */
 
 void lookup_release(struct lookup *l)
 {
@@ -103,25 +104,6 @@ static void *ask(void *lookup)
 	return NULL;
 }
 
-static int start_thread(struct lookup *l)
-{
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	pthread_t thread;
-	int error;
-
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, 256 * 1024);
-	/* Signals are the loop's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	error = pthread_create(&thread, &attributes, ask, l);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	return error;
-}
-
 struct lookup *lookup_start(const char *host, uint16_t port, int most, int done)
 {
 	size_t length = strlen(host) + 1;
@@ -135,7 +117,7 @@ struct lookup *lookup_start(const char *host, uint16_t port, int most, int done)
 	l->most = most;
 	l->holders = 2;
 	l->tell_fd = fcntl(done, F_DUPFD_CLOEXEC, 3);
-	error = l->tell_fd < 0 ? errno : start_thread(l);
+	error = l->tell_fd < 0 ? errno : thread_start(ask, l, STACK);
 	if (!error)
 		return l;
 	fd_close(&l->tell_fd);

@@ -4,12 +4,12 @@
 #include "base/array.h"
 #include "base/buf.h"
 #include "base/table.h"
+#include "base/thread.h"
 #include "reactor/reactor.h"
 #include "source/file/model/disk.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -254,25 +254,6 @@ static void *run(void *asker)
 	return NULL;
 }
 
-static int start_thread(struct asker *a)
-{
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	pthread_t thread;
-	int error;
-
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, STACK);
-	/* Signals are the loop's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	error = pthread_create(&thread, &attributes, run, a);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	return error;
-}
-
 /* ---- the loop's side ------------------------------------------------------------------------- */
 
 static struct question *take_news(struct asker *a)
@@ -328,7 +309,7 @@ struct asker *asker_new(struct reactor *r, int64_t interval, uint8_t priority,
 	a->waker.io.priority = priority;
 	error = waker_start(r, &a->waker) < 0 ? errno : 0;
 	if (!error) {
-		error = start_thread(a);
+		error = thread_start(run, a, STACK);
 		if (!error)
 			return a;
 		waker_stop(r, &a->waker);
