@@ -156,11 +156,11 @@ switches() { sed -n 's/^voluntary_ctxt_switches:[[:space:]]*//p' "/proc/$1/statu
 }
 
 @test "a command that stops the guardian does not outlive the loop" {
-  start after 1ms -- 'kill -STOP $(ps -o ppid= -p $PPID); exec sleep '"${N}1"
-  until_ok "grep -q '^State:.T' /proc/$P/status && [ \$(count_processes '^sleep ${N}1') = 1 ]"
+  # What is in a session of its own, and became an orphan, is the guardian's to end.
+  start after 1ms -- "(setsid sleep ${N}2 &); "'kill -STOP $(ps -o ppid= -p $PPID); exec sleep '"${N}1"
+  until_ok "grep -q '^State:.T' /proc/$P/status && [ \$(count_processes '^sleep ${N}[12]') = 2 ]"
   kill -KILL "$(loop_pid)"
-  until_ok "[ \$(count_processes '^sleep ${N}1') = 0 ]"
-  kill -CONT "$P"
+  until_ok "[ \$(count_processes '^sleep ${N}[12]') = 0 ]"
   ended
   [ "$STATUS" = 137 ]
 }

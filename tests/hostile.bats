@@ -297,6 +297,28 @@ ids_of() {
   [ "$STATUS" = 143 ]
 }
 
+@test "--user: workers of a relay are not root, and a reload opens only what that user may" {
+  [ "$(id -u)" = 0 ] || skip "only root can become another user"
+  local low=$((RANDOM % 400 + 600)) p
+  chmod 755 .
+  mkdir -m 755 open
+  cd open
+  echo 'r: relay 127.0.0.1:0 127.0.0.1:9 --workers 2' >r.rules
+  chmod 600 r.rules
+  start --user nobody --no-guard --control "$PWD/ctl" -f r.rules
+  until_ok '[ "$(pgrep -c -P "$P")" = 2 ]'
+  for p in $(pgrep -P "$P"); do
+    [ "$(ids_of "$p" | tr ' ' '\n' | sort -u | xargs)" = "$(printf '%s\n' "$(id -u nobody)" "$(id -g nobody)" | sort -u | xargs)" ]
+  done
+  kill -HUP "$P"
+  until_ok 'grep -q "cannot read r.rules: Permission denied" err && grep -q "the rules stay as they were" err'
+  { cat r.rules; echo "web: listen 127.0.0.1:$low -- true"; } >more.rules
+  mv more.rules r.rules
+  kill -HUP "$P"
+  until_ok "grep -q 'web: cannot listen on 127.0.0.1:$low: Permission denied' err"
+  [ "$(pgrep -c -P "$P")" = 2 ]
+}
+
 @test "--user is refused beside what needs root while it runs, and for a user that is not there" {
   for rule in 'every 1s --run-as root -- id' 'file . --fanotify'; do
     # shellcheck disable=SC2086 # several words

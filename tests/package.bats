@@ -44,11 +44,20 @@ prepare() {
   [ "$output" = tick ]
 }
 
-@test "systemd takes the units" {
+@test "systemd takes the units, and finds them hardened" {
   command -v systemd-analyze >/dev/null || skip "there is no systemd-analyze"
-  mkdir units
-  sed "s,/usr/bin/evwatch,$(realpath "$EV"),; /^Documentation/d" "$ROOT/man/evwatch@.service" >units/evwatch@.service
+  mkdir -p units user run
+  for unit in units:evwatch user:evwatch-user; do
+    sed "s,/usr/bin/evwatch,$(realpath "$EV"),; /^Documentation/d" "$ROOT/man/${unit#*:}@.service" >"${unit%:*}/evwatch@.service"
+  done
   run systemd-analyze verify --man=no "$PWD/units/evwatch@.service"
   echo "$output"
   [ -z "$output" ]
+  XDG_RUNTIME_DIR=$PWD/run run systemd-analyze --user verify --man=no "$PWD/user/evwatch@.service"
+  echo "$output"
+  [ -z "$output" ]
+  # 35 of 100: it has to run commands as root, on the network.
+  run systemd-analyze security --offline=true --threshold=35 units/evwatch@.service
+  echo "$output" | tail -n 1
+  [ "$status" = 0 ]
 }

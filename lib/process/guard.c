@@ -16,6 +16,7 @@
 #include "reactor/reactor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,13 +52,34 @@ struct guard {
 
 /* ---- the loop's side ------------------------------------------------------------------------- */
 
+/*
+ * A command may stop the guardian (the same user), and kill the loop then. The end of the loop
+ * closes the last writer of a pipe that nobody writes to; the kernel says that to the guardian by
+ * CONT (fcntl(2), F_SETSIG). -1 with errno: nothing is open.
+ */
+static int life_open(int life[2])
+{
+	if (pipe2(life, O_CLOEXEC) < 0)
+		return -1;
+	if (fcntl(life[0], F_SETSIG, SIGCONT) == 0 && fcntl(life[0], F_SETOWN, getpid()) == 0 &&
+	    fcntl(life[0], F_SETFL, O_ASYNC) == 0)
+		return 0;
+	fd_close(&life[0]);
+	fd_close(&life[1]);
+	return -1;
+}
+
 /* What both sides are made of. -1 with errno: nothing is open. */
-static int ends_open(int pair[2], int signals[2])
+static int ends_open(int pair[2], int life[2], int signals[2])
 {
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -1;
-	if (guardian_open(signals) == 0)
-		return 0;
+	if (life_open(life) == 0) {
+		if (guardian_open(signals) == 0)
+			return 0;
+		fd_close(&life[0]);
+		fd_close(&life[1]);
+	}
 	fd_close(&pair[0]);
 	fd_close(&pair[1]);
 	return -1;
@@ -67,10 +89,10 @@ static int ends_open(int pair[2], int signals[2])
 static int leave_guardian(uint64_t claimed, const struct user *user)
 {
 	sigset_t set, none;
-	int pair[2], signals[2];
+	int pair[2], life[2], signals[2];
 	pid_t pid;
 
-	if (descendants_adopt() < 0 || ends_open(pair, signals) < 0)
+	if (descendants_adopt() < 0 || ends_open(pair, life, signals) < 0)
 		return -1;
 	guardian_signals(&set);
 	sigaddset(&set, SIGCHLD);
@@ -79,14 +101,17 @@ static int leave_guardian(uint64_t claimed, const struct user *user)
 	pid = fork();
 	if (pid > 0) {
 		close(pair[0]);
+		close(life[1]);
 		guardian_main(pid, pair[1], signals, claimed, user);
 	}
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	guardian_close(signals);
 	fd_close(&pair[1]);
+	close(life[0]); /* the other end stays open as long as this process lives */
 	if (pid == 0 && descendants_adopt() == 0)
 		return pair[0];
 	fd_close(&pair[0]);
+	close(life[1]);
 	return -1;
 }
 
