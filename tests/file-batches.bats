@@ -16,7 +16,7 @@ for line in sys.stdin:
 gathered() { # SHELL TEXT [OPTION]...
 	watch_gathering --debounce 20ms "${@:2}"
 	missed "$1"
-	until_true has_line end
+	until_ok 'has_line end'
 }
 
 told_before() { # LINE LINE
@@ -133,7 +133,7 @@ unwatch() {
 	exec 6>>src/g
 	echo x >&6
 	: >src/f
-	until_true has_line "modify src/g "
+	until_ok 'has_line "modify src/g "'
 	exec 5>&- 6>&-
 	told_before "move src/g src/f" "modify src/f "
 }

@@ -28,8 +28,8 @@ chooses() { # OPTION...
 	: >src/plain.txt
 	ln -s nowhere src/no.c
 	: >src/last.c
-	until_true has_line "create src/last.c"
-	until_true has_line "create src/x/y/yes.c"
+	until_ok 'has_line "create src/last.c"'
+	until_ok 'has_line "create src/x/y/yes.c"'
 	! grep -e no.c -e plain -e 'skip$' -e 'src/x$' "$dir/out" || false
 }
 
@@ -41,9 +41,9 @@ moves_count() { # OPTION...
 	: >src/a.c
 	watch file src --match '*.c' "$@"
 	mv src/a.c src/a.txt
-	until_true has_line "delete src/a.c"
+	until_ok 'has_line "delete src/a.c"'
 	mv src/a.txt src/b.c
-	until_true has_line "create src/b.c"
+	until_ok 'has_line "create src/b.c"'
 }
 
 @test "what moves out of what is matched is deleted, what moves in is created" {
@@ -77,9 +77,9 @@ moves_count() { # OPTION...
 @test "what evwatch writes to a file in the tree is no event" {
 	watch file . --events create,modify,close_write -v # both its outputs are in it
 	echo 1 >one
-	until_true has_line "close_write ./one"
+	until_ok 'has_line "close_write ./one"'
 	echo 2 >two
-	until_true has_line "close_write ./two"
+	until_ok 'has_line "close_write ./two"'
 	! grep -e ./out -e ./err out || false
 }
 
@@ -89,7 +89,7 @@ existing() { # OPTION...
 	ln -s f src/a/link
 	watch file src --existing --type f --ignore skip --ignore no --depth 2 "$@"
 	: >src/last
-	until_true has_line "create src/last"
+	until_ok 'has_line "create src/last"'
 	[ "$(grep ^create out)" = $'create src/a/f\ncreate src/last' ]
 }
 
@@ -102,9 +102,9 @@ existing() { # OPTION...
 	: >c
 	printf 'a b\0c\0' | "$evwatch" --ready-file ready file --paths-from - -0 >out 2>err 3>&- &
 	pids+=($!)
-	until_true test -e ready
+	until_ok 'test -e ready'
 	echo 1 >'a b'
-	until_true grep -qaF 'a b' out
+	until_ok "grep -qaF 'a b' out"
 }
 
 hostile() { # OPTION...
@@ -112,7 +112,7 @@ hostile() { # OPTION...
 	watch -e "all: file src $* --type f --events create --json" \
 		-e "runs: file src $* --type f -- printf '%s\0' \"\$@\" >>told"
 	python3 "$BATS_TEST_DIRNAME/names.py" make src
-	until_true python3 "$BATS_TEST_DIRNAME/names.py" check src out told
+	until_ok 'python3 "$BATS_TEST_DIRNAME/names.py" check src out told'
 	[ -z "$(find . -name pwned)" ]
 }
 

@@ -15,7 +15,7 @@ fan() { # OPTION...
 # All that is told, once the last event came: what happens last is this.
 all_told() { # [NAME]
 	: >"src/${1:-last}"
-	until_true has_line "close_write src/${1:-last} "
+	until_ok "has_line \"close_write src/${1:-last} \""
 }
 
 @test "--fanotify tells what is deleted in a directory that is gone by then" {
@@ -23,7 +23,7 @@ all_told() { # [NAME]
 	touch src/d/f src/d/e/g
 	fan
 	missed 'rm -r src/d'
-	until_true has_line 'delete src/d '
+	until_ok "has_line 'delete src/d '"
 	printf '%s\n' 'delete src/d ' 'delete src/d/e ' 'delete src/d/e/g ' 'delete src/d/f ' | diff - <(sort out)
 }
 
@@ -32,7 +32,7 @@ all_told() { # [NAME]
 	fan
 	missed 'mkdir -p src/a/b; : >src/a/b/f; mv src/a src/z; rm -r src/z'
 	all_told
-	until_true state_is_told src
+	until_ok 'state_is_told src'
 	has_line 'create src/a/b/f '
 	has_line 'delete src/z '
 }
@@ -50,17 +50,17 @@ all_told() { # [NAME]
 	mkdir -p src/a src/b
 	touch src/a/f src/b/g src/x src/y
 	fan --existing
-	until_true has_line 'create src/b/g '
+	until_ok "has_line 'create src/b/g '"
 	missed 'exchange src/a src/b; exchange src/x src/y; exchange src/a src/x'
 	all_told
-	until_true state_is_told src
+	until_ok 'state_is_told src'
 }
 
 @test "--fanotify tells what comes and goes with a directory, where no directories are told" {
 	mkdir -p src/a src/b away
 	touch src/a/f src/a/gone src/b/f away/in
 	fan --existing --type f
-	until_true has_line 'create src/b/f '
+	until_ok "has_line 'create src/b/f '"
 	missed 'mv src/a src/z; rm src/z/gone; : >src/n; mv src/n src/z/n; mv src/b out; mv away src/in'
 	all_told
 	diff <(find src -type f | sort) <(replay)
@@ -73,7 +73,7 @@ all_told() { # [NAME]
 	touch src/a/f src/g
 	ln -s nowhere src/l
 	fan --existing --type f
-	until_true has_line 'create src/a/f '
+	until_ok "has_line 'create src/a/f '"
 	missed 'mv src/a src/z; : >src/n; mv src/n src/z/f; mv src/l src/g'
 	all_told
 	diff <(find src -type f | sort) <(replay)
@@ -95,18 +95,18 @@ for n in \"nq\": symlink(\"nowhere\", \"src/k\"), rename(\"src/k\", \"src/\" + n
 for line in sys.stdin:
     e = json.loads(line)
     print(e["event"], e["path"], e.get("old_path", ""))'
-	until_true state_is_told src
+	until_ok 'state_is_told src'
 	missed 'mkdir src/d; : >src/d/x; mv src/d .; rm d/x; : >src/1'
-	until_true state_is_told src
+	until_ok 'state_is_told src'
 	missed 'exchange src/s/0 src/N; exchange src/N/c src/s/b'
-	until_true state_is_told src
+	until_ok 'state_is_told src'
 	has_line 'delete src/s/0/c '
 	missed 'mv src/s/t src/q/e; exchange src/q/e/0/f src/h; exchange src/q src/g'
-	until_true state_is_told src
+	until_ok 'state_is_told src'
 	missed 'mv src/x/a src/x/d/e; mv src/x .; mkdir -p src/x/a'
-	until_true state_is_told src
+	until_ok 'state_is_told src'
 	missed 'mkdir src/new; : >src/new/g; exchange src/o src/new/g; mv src/new src/old'
-	until_true state_is_told src
+	until_ok 'state_is_told src'
 }
 
 @test "--fanotify tells what left a directory that came before that was read" {
@@ -115,7 +115,7 @@ for line in sys.stdin:
 	fan
 	missed 'mv away src/in; mv src/in/a src/a'
 	all_told
-	until_true state_is_told src
+	until_ok 'state_is_told src'
 }
 
 @test "--fanotify says once below which directory paths are too long to be known" {
@@ -147,10 +147,10 @@ for line in sys.stdin:
 		mkdir "src$type/dir"
 		: >"src$type/last"
 		if [ "$type" = d ]; then
-			until_true has_line "create src$type/dir"
+			until_ok 'has_line "create src$type/dir"'
 			lacks_line "delete src$type/link"
 		else
-			until_true has_line "delete src$type/link"
+			until_ok 'has_line "delete src$type/link"'
 		fi
 	done
 }

@@ -103,9 +103,9 @@ repository() {
 	ln -s "$dir/outside" work/links/.ignore
 	watch file work --gitignore
 	: >work/f
-	until_true has_line "create work/f"
+	until_ok 'has_line "create work/f"'
 	: >work/links/secret
-	until_true has_line "create work/links/secret"
+	until_ok 'has_line "create work/links/secret"'
 	told "cannot read the rules of .*work/.gitignore: File too large"
 	told "cannot read the rules of .*work/.ignore: Invalid argument"
 	told "cannot read the rules of .*work/links/.gitignore: Too many levels of symbolic links"
@@ -138,7 +138,7 @@ repository() {
 	echo '*.o' >work/inner/.git/info/exclude
 	: >work/inner/a.c && : >work/inner/a.o && : >work/b.c && : >work/b.o
 	watch file work --gitignore --existing --type f
-	until_true has_line "create work/inner/a.c"
+	until_ok 'has_line "create work/inner/a.c"'
 	[ "$(sort out | tr '\n' ,)" = "create work/.gitignore,create work/b.o,create work/inner/a.c," ]
 }
 
@@ -152,19 +152,19 @@ repository() {
 	: >work/src/build/sub/no
 	: >work/src/out/no
 	echo log >work/src/.gitignore
-	until_true has_line "create work/src/out/no"
+	until_ok 'has_line "create work/src/out/no"'
 	: >work/src/out/f
-	until_true has_line "create work/src/out/f"
+	until_ok 'has_line "create work/src/out/f"'
 	! grep src/build/sub out || false
 	: >work/.gitignore
 	sleep 1.1 # they are looked at once a second
 	: >work/src/nudge
-	until_true has_line "create work/src/build/sub/old"
+	until_ok 'has_line "create work/src/build/sub/old"'
 	: >work/src/build/sub/new
-	until_true has_line "create work/src/build/sub/new"
+	until_ok 'has_line "create work/src/build/sub/new"'
 	: >work/src/log
 	: >work/src/last
-	until_true has_line "create work/src/last"
+	until_ok 'has_line "create work/src/last"'
 	! grep src/log out || false
 }
 
@@ -173,6 +173,6 @@ repository() {
 	mkdir work/.gitignore
 	watch file work --gitignore
 	: >work/f
-	until_true has_line "create work/f"
+	until_ok 'has_line "create work/f"'
 	told "cannot read the rules of .*work/.gitignore: Is a directory"
 }

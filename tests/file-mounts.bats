@@ -6,7 +6,7 @@ load trees
 within() {
 	[ "$(id -u)" = 0 ] || skip "mounting needs root"
 	unshare -m true 2>/dev/null || skip "no mount namespace to be had here"
-	unshare -m bash -euc "$(declare -f watch until_true until_ok has_line lacks_line told lines_are)
+	unshare -m bash -euc "$(declare -f watch until_ok has_line lacks_line told lines_are)
 		evwatch=$evwatch dir=$dir pids=()
 		trap 'kill \${pids[@]} 2>/dev/null || :; cat out err' EXIT
 		fresh() { : >\$dir/out; }
@@ -19,18 +19,18 @@ within() {
 	within '
 		watch file src
 		mount -t tmpfs none src/a
-		until_true has_line "delete src/a/below"
+		until_ok "has_line \"delete src/a/below\""
 		mkdir src/a/d
 		: >src/a/d/f
-		until_true has_line "create src/a/d/f"
+		until_ok "has_line \"create src/a/d/f\""
 		fresh
 		umount src/a
-		until_true has_line "create src/a/below"
+		until_ok "has_line \"create src/a/below\""
 		has_line "unmount src/a"
 		has_line "delete src/a/d/f"
 		[ "$(grep -c unmount out)" = 1 ]
 		: >src/a/b/f
-		until_true has_line "create src/a/b/f"'
+		until_ok "has_line \"create src/a/b/f\""'
 }
 
 @test "a bind mount shows what is behind it, and a part of the same tree is told of once" {
@@ -39,18 +39,18 @@ within() {
 	within '
 		watch file src
 		mount --bind other src/plain
-		until_true has_line "create src/plain/there"
+		until_ok "has_line \"create src/plain/there\""
 		: >other/f
-		until_true has_line "create src/plain/f"
+		until_ok "has_line \"create src/plain/f\""
 		umount -l src/plain
-		until_true has_line "unmount src/plain"
+		until_ok "has_line \"unmount src/plain\""
 		: >other/not
 		mount --bind src/a src/plain
 		: >src/plain/g
-		until_true has_line "create src/a/g"
+		until_ok "has_line \"create src/a/g\""
 		umount src/plain
 		: >src/plain/h
-		until_true has_line "create src/plain/h"
+		until_ok "has_line \"create src/plain/h\""
 		! grep -e src/plain/g -e not out'
 }
 
@@ -60,20 +60,20 @@ within() {
 	within '
 		watch file up/src
 		mount -t tmpfs none up/src
-		until_true has_line "delete up/src/below"
+		until_ok "has_line \"delete up/src/below\""
 		: >up/src/f
-		until_true has_line "create up/src/f"
+		until_ok "has_line \"create up/src/f\""
 		umount up/src
-		until_true has_line "create up/src/below"
+		until_ok "has_line \"create up/src/below\""
 		fresh
 		mount -t tmpfs none up
-		until_true has_line "delete up/src"
+		until_ok "has_line \"delete up/src\""
 		mkdir up/src
-		until_true has_line "create up/src"
+		until_ok "has_line \"create up/src\""
 		: >up/src/g
-		until_true has_line "create up/src/g"
+		until_ok "has_line \"create up/src/g\""
 		umount up
-		until_true has_line "create up/src/below"'
+		until_ok "has_line \"create up/src/below\""'
 }
 
 @test "with --fanotify mounts that are not seen are told of, and are seen as paths of their own" {
@@ -84,12 +84,12 @@ within() {
 		watch file src --fanotify
 		told "does not see what happens in src/a, where something is mounted"
 		mount -t tmpfs none src/b
-		until_true told "does not see what happens in src/b"
+		until_ok "told \"does not see what happens in src/b\""
 		umount src/b
 		kill $pids
 		watch file src src/a --fanotify
 		: >src/a/f
-		until_true has_line "create src/a/f"
+		until_ok "has_line \"create src/a/f\""
 		! told src/a'
 }
 
@@ -99,12 +99,12 @@ within() {
 	within '
 		watch file src --one-file-system
 		mount -t tmpfs none src/a
-		until_true has_line "delete src/a/below"
+		until_ok "has_line \"delete src/a/below\""
 		: >src/a/not
 		: >src/last
-		until_true has_line "create src/last"
+		until_ok "has_line \"create src/last\""
 		umount src/a
-		until_true has_line "create src/a/below"
+		until_ok "has_line \"create src/a/below\""
 		! grep not out'
 }
 
@@ -113,11 +113,11 @@ within() {
 	mkdir src behind
 	within '
 		bindfs -f behind src & pids+=($!)
-		until_true mountpoint -q src
+		until_ok "mountpoint -q src"
 		watch file src
 		told "src is on a file system of type fuse: .*; --poll 2s sees it"
 		watch file src --poll 50ms
 		! told fuse || false
 		: >behind/f
-		until_true has_line "create src/f"'
+		until_ok "has_line \"create src/f\""'
 }

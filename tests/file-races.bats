@@ -6,13 +6,13 @@ load trees
 # The files below src are told of, at the paths they have: what was, and what comes from now on.
 paths_are_right() {
 	local d
-	until_true state_is_told src
+	until_ok 'state_is_told src'
 	calls=$((calls + 1))
 	find src -type d | while read -r d; do
 		: >"$d/now$calls"
-		until_true has_line "create $d/now$calls "
+		until_ok 'has_line "create $d/now$calls "'
 	done
-	until_true state_is_told src
+	until_ok 'state_is_told src'
 }
 
 @test "directories that change names before their watch stands are not mistaken for each other" {
@@ -34,7 +34,7 @@ paths_are_right() {
 	mkdir src
 	watch --no-guard file src --format '%e %s %o'
 	ln -s nowhere src/link
-	until_true has_line "create src/link "
+	until_ok 'has_line "create src/link "'
 	missed 'mkdir src/x && rmdir src/x && mkdir src/x && : >src/x/f; mkdir src/y && rmdir src/y'
 	paths_are_right
 	[ "$(grep -c '^create src/x $' out)" = 1 ]
@@ -63,9 +63,9 @@ paths_are_right() {
 	mkdir -p src/a/deep src/b
 	: >src/a/f
 	watch --no-guard file src --existing --format '%e %s %o'
-	until_true has_line "create src/a/f "
+	until_ok 'has_line "create src/a/f "'
 	missed 'mv src/a away; rm -r away; mkdir src/b/in; mv src/b away; rmdir away/in'
-	for gone in a/f a/deep a b; do until_true has_line "delete src/$gone "; done
+	for gone in a/f a/deep a b; do until_ok 'has_line "delete src/$gone "'; done
 	paths_are_right
 }
 
@@ -74,8 +74,8 @@ paths_are_right() {
 	touch {src,new}/{a,b}/f
 	watch --no-guard file src --format '%e %s %o'
 	missed 'mv src/a/f away; mv -T new/a src/a; mv src/b/f away; rmdir src/b; mv new/b src/b'
-	until_true has_line "delete src/a/f "
-	until_true has_line "delete src/b/f "
+	until_ok 'has_line "delete src/a/f "'
+	until_ok 'has_line "delete src/b/f "'
 	[ "$(grep -xF -e 'delete src/b/f ' -e 'delete src/b ' out)" = $'delete src/b/f \ndelete src/b ' ]
 	paths_are_right
 }
@@ -95,9 +95,9 @@ paths_are_right() {
 	: >src/f
 	: >src/g
 	watch --no-guard file src --existing --format '%e %s %o'
-	until_true has_line "create src/g "
+	until_ok 'has_line "create src/g "'
 	exchange src/f src/g
-	until_true has_line "move src/g src/f"
+	until_ok 'has_line "move src/g src/f"'
 	paths_are_right
 	exchange src/a src/b
 	paths_are_right
@@ -111,22 +111,22 @@ paths_are_right() {
 	: >other/b/g
 	watch --no-guard file src --existing --format '%e %s %o'
 	exchange other src
-	until_true has_line "create src/b/g "
+	until_ok 'has_line "create src/b/g "'
 	has_line "delete src/a/f "
 	: >src/b/now
-	until_true has_line "create src/b/now "
+	until_ok 'has_line "create src/b/now "'
 }
 
 @test "what was leaving a root that is exchanged for another is told once, before what came" {
 	mkdir -p src/a other/a
 	touch src/{f,a/f} other/{f,a/g}
 	watch --no-guard file src --existing --format '%e %s %o'
-	until_true has_line "create src/a/f "
+	until_ok 'has_line "create src/a/f "'
 	missed 'mv src/a away; mv src/f aside; exchange other src; : >src/last'
-	until_true has_line "create src/last "
+	until_ok 'has_line "create src/last "'
 	[ "$(replay | sed 1d)" = "$(find src -mindepth 1 | sort)" ]
 	mkdir src/new
-	until_true has_line "create src/new "
+	until_ok 'has_line "create src/new "'
 	[ "$(replay | sed 1d)" = "$(find src -mindepth 1 | sort)" ]
 }
 
@@ -135,11 +135,11 @@ paths_are_right() {
 	watch --no-guard file src --type f --format '%e %s %o'
 	: >other
 	mv other src
-	until_true has_line "create src "
+	until_ok 'has_line "create src "'
 	missed 'mv src away; mkdir src'
-	until_true has_line "delete src "
+	until_ok 'has_line "delete src "'
 	: >src/f
-	until_true has_line "create src/f "
+	until_ok 'has_line "create src/f "'
 }
 
 @test "what --existing found is told before what happened since" {
@@ -148,9 +148,9 @@ paths_are_right() {
 	"$evwatch" --no-guard --ready-file ready file src --existing --format '%e %s %o' >out 2>err 3>&- &
 	pids+=($!)
 	has_begun() { [[ $(ls -l "/proc/${pids[0]}/fd" 2>/dev/null) == *inotify* ]]; }
-	until_true has_begun
+	until_ok 'has_begun'
 	for i in {1..60}; do rm "src/$i/20"; done
-	until_true state_is_told src
+	until_ok 'state_is_told src'
 }
 
 takes_along() { # OPTION...
@@ -158,10 +158,10 @@ takes_along() { # OPTION...
 	touch src/a/{x.c,not} src/a/deep/y.c
 	watch --no-guard file src "$@" --format '%e %s %o'
 	mv src/a src/z
-	until_true has_line "move src/z/x.c src/a/x.c"
-	until_true has_line "move src/z/deep/y.c src/a/deep/y.c"
+	until_ok 'has_line "move src/z/x.c src/a/x.c"'
+	until_ok 'has_line "move src/z/deep/y.c src/a/deep/y.c"'
 	: >src/z/deep/y.c
-	until_true grep -q '^modify src/z/deep/y.c' out
+	until_ok "grep -q '^modify src/z/deep/y.c' out"
 	[ "$(grep -c '^move.*\.c$' out)" = 2 ]
 	lacks_line "move src/z src/a"
 }
@@ -181,24 +181,24 @@ takes_along() { # OPTION...
 	touch src/{f,g,h} src/q/k
 	ln -s nowhere src/l
 	watch --no-guard file src --type f --existing --format '%e %s %o'
-	until_true has_line "create src/q/k "
+	until_ok 'has_line "create src/q/k "'
 	files_are_told() { [ "$(replay)" = "$(find src -type f | sort)" ]; }
-	until_true files_are_told
+	until_ok 'files_are_told'
 	exchange src/f src/l
-	until_true files_are_told
+	until_ok 'files_are_told'
 	mv src/f src/g
-	until_true files_are_told
+	until_ok 'files_are_told'
 	missed 'exchange src/h src/d; mv src/q src/h/q'
-	until_true files_are_told
+	until_ok 'files_are_told'
 	missed 'exchange src/d src/h; rm src/h; mv src/d src/h'
-	until_true files_are_told
+	until_ok 'files_are_told'
 }
 
 @test "with --type, what is gone from its path before it is seen is told by the path it has" {
 	mkdir -p src/a
 	watch --no-guard file src --type f --format '%e %s %o'
 	missed 'ln -s nowhere src/a/l; : >src/a/f; mv src/a src/b'
-	until_true has_line "create src/b/f "
+	until_ok 'has_line "create src/b/f "'
 	! grep '/l' out || false
 }
 
@@ -207,9 +207,9 @@ takes_along() { # OPTION...
 	touch src/a/b/c/f
 	watch --no-guard file src --depth 3 --format '%e %s %o'
 	mv src/a/b src/b
-	until_true has_line "create src/b/c/f "
+	until_ok 'has_line "create src/b/c/f "'
 	mv src/b src/a/b
-	until_true has_line "delete src/a/b/c/f "
+	until_ok 'has_line "delete src/a/b/c/f "'
 }
 
 @test "with --fanotify, too, what a directory takes along is told" {
@@ -222,7 +222,7 @@ takes_along() { # OPTION...
 	touch src/a/f
 	watch --no-guard file src --type f --ignore skip --format '%e %s %o'
 	mv src/a src/skip
-	until_true has_line "delete src/a/f "
+	until_ok 'has_line "delete src/a/f "'
 }
 
 @test "polling tells of a file and a directory that were exchanged as gone and come" {
@@ -230,12 +230,12 @@ takes_along() { # OPTION...
 	touch src/f src/d/in
 	watch --no-guard file src --poll 20ms --format '%e %s %o'
 	missed 'exchange src/f src/d'
-	until_true has_line "create src/f/in "
+	until_ok 'has_line "create src/f/in "'
 	has_line "delete src/d/in "
 	has_line "delete src/d "
 	has_line "delete src/f "
 	: >src/f/now
-	until_true has_line "create src/f/now "
+	until_ok 'has_line "create src/f/now "'
 }
 
 # As watch, with so few watches.
@@ -246,19 +246,19 @@ watch_limited() { # WATCHES ARG...
 	unshare -Ur sh -c 'echo "$0" >/proc/sys/user/max_inotify_watches; exec "$@"' "$watches" \
 		"$evwatch" --no-guard --ready-file "$dir/limited" file src "$@" --format '%e %s %o' >"$dir/out" 2>"$dir/err" 3>&- &
 	pids+=($!)
-	until_true test -e "$dir/limited"
-	until_true told 'limit of inotify watches'
+	until_ok 'test -e "$dir/limited"'
+	until_ok "told 'limit of inotify watches'"
 }
 
 @test "directories that got no watch are told right when they are exchanged" {
 	mkdir -p src/a src/b
 	touch src/a/f src/b/g
 	watch_limited 2 --existing
-	until_true has_line "create src/b/g "
+	until_ok 'has_line "create src/b/g "'
 	missed 'exchange src/a src/b'
-	until_true state_is_told src
+	until_ok 'state_is_told src'
 	missed 'mv src/a src/c; mkdir src/a'
-	until_true state_is_told src
+	until_ok 'state_is_told src'
 }
 
 @test "what was in directories that got no watch is told to be deleted with them" {
@@ -266,8 +266,8 @@ watch_limited() { # WATCHES ARG...
 	touch src/a/f src/a/b/f src/a/b/c/f
 	watch_limited 3 --type f
 	rm -r src/a
-	until_true has_line 'delete src/a/b/c/f '
-	until_true has_line 'delete src/a/b/f '
+	until_ok "has_line 'delete src/a/b/c/f '"
+	until_ok "has_line 'delete src/a/b/f '"
 }
 
 @test "a root that got a watch later than others, but none above it, is seen to be replaced" {
@@ -276,10 +276,10 @@ watch_limited() { # WATCHES ARG...
 	watch_limited 3 later/on
 	rm -r src
 	: >later/on/now
-	until_true has_line "create later/on/now " # by now it has a watch
+	until_ok 'has_line "create later/on/now "' # by now it has a watch
 	exchange later/on other
-	until_true has_line "create later/on/g "
-	until_true has_line "delete later/on/f "
+	until_ok 'has_line "create later/on/g "'
+	until_ok 'has_line "delete later/on/f "'
 }
 
 @test "a root that comes between two looks at it is told, and before what is in it" {
@@ -290,12 +290,12 @@ watch_limited() { # WATCHES ARG...
 	# As if it were not there yet at the first look.
 	strace -qq -o trace -P src -e trace=newfstatat -e inject=newfstatat:error=ENOENT:when=1 -p "${pids[0]}" 3>&- &
 	pids+=($!)
-	until_true grep -q 'TracerPid:.[1-9]' "/proc/${pids[0]}/status"
+	until_ok "grep -q 'TracerPid:.[1-9]' \"/proc/\${pids[0]}/status\""
 	mv new src
-	until_true grep -q INJECTED trace
+	until_ok 'grep -q INJECTED trace'
 	mv src new
 	mv new src
-	until_true has_line "create src/f"
+	until_ok 'has_line "create src/f"'
 	[ "$(head -1 out)" = "create src" ]
 }
 
@@ -304,13 +304,13 @@ watch_limited() { # WATCHES ARG...
 	watch --no-guard -e 'file src other' file src other --stdin json -- \
 		sh -c 'cat >>batches; until [ -e go ]; do sleep 0.01; done'
 	: >other/f
-	until_true test -s batches # what follows is gathered while this run goes on
+	until_ok 'test -s batches' # what follows is gathered while this run goes on
 	missed 'python3 -c "
 for i in range(9000): open(\"other/f\", \"w\").close(); open(\"other/g\", \"w\").close()"'
-	until_true has_line "overflow src"
+	until_ok 'has_line "overflow src"'
 	mkdir src
-	until_true has_line "create src"
+	until_ok 'has_line "create src"'
 	: >go
-	until_true grep '"event":"create".*"path":"src"' batches
+	until_ok "grep '\"event\":\"create\".*\"path\":\"src\"' batches"
 	grep '"event":"overflow".*"path":"src"' batches
 }

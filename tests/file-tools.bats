@@ -43,7 +43,7 @@ material() { # 300 files in ten folders below $1
 	tar cf made.tar made
 	watch_src
 	tar xf made.tar -C src
-	until_true all_told
+	until_ok 'all_told'
 	paths >changed
 	exactly changed
 	no_doubles
@@ -53,7 +53,7 @@ material() { # 300 files in ten folders below $1
 	material made
 	watch_src
 	cp -r made src/
-	until_true all_told
+	until_ok 'all_told'
 	paths >changed
 	exactly changed
 	no_doubles
@@ -64,7 +64,7 @@ material() { # 300 files in ten folders below $1
 	material made
 	watch_src --debounce 300ms
 	rsync -a made src/
-	until_true all_told
+	until_ok 'all_told'
 	paths >changed
 	exactly changed
 	no_doubles
@@ -73,7 +73,7 @@ material() { # 300 files in ten folders below $1
 	echo longer >>made/1/10 && rm made/2/1
 	rsync -a --delete made src/
 	printf 'src/made/%s\n' 1/10 2/1 >changed
-	until_true exactly changed
+	until_ok 'exactly changed'
 	no_doubles
 }
 
@@ -94,7 +94,7 @@ material() { # 300 files in ten folders below $1
 	for branch in - two; do
 		watch_src --ignore .git --type f
 		git -C src checkout -q $branch
-		until_true exactly changed
+		until_ok 'exactly changed'
 		no_doubles
 		# Not one run a file: a loaded machine may pause in the midst of a checkout.
 		[ "$(run_count)" -le 30 ]
@@ -107,7 +107,7 @@ material() { # 300 files in ten folders below $1
 	printf 'all: $(addprefix src/o/,$(shell seq 60))\nsrc/o/%%:\n\t@mkdir -p src/o && echo x >$@.tmp && mv $@.tmp $@\n' >Makefile
 	watch_src
 	make -s -j4
-	until_true all_told
+	until_ok 'all_told'
 	no_doubles
 	[ -z "$(comm -13 <(paths) <(told_paths) | grep -v '^src/o/[0-9]*\.tmp$')" ]
 }
@@ -126,8 +126,8 @@ edit() {
 		TERM=xterm SAVE=$i timeout 100 script -qec "$*" /dev/null >/dev/null </dev/null 3>&-
 		grep -q "$i" src/f
 		ran() { [ "$(grep -c "^$1 .*src/f\b" runs)" -ge "$i" ]; }
-		until_true ran dir
-		until_true ran file
+		until_ok 'ran dir'
+		until_ok 'ran file'
 	done
 	# A loaded machine may pause in the midst of a save: of one that goes on so, or two.
 	[ "$(grep -c '^file modify src/f$' runs)" -ge $((n - 2)) ]
@@ -150,7 +150,7 @@ edit() {
 	watch_src
 	timeout 100 npm install --prefix src --no-audit --no-fund yargs >npm.log 2>&1 ||
 		skip "npm cannot install here: $(head -1 npm.log)"
-	until_true all_told
+	until_ok 'all_told'
 	no_doubles
 	[ "$(run_count)" -le 30 ]
 }

@@ -31,7 +31,7 @@ storm() {
 	storm
 	rm src/a/before
 	: >src/last
-	until_true state_is_told src
+	until_ok 'state_is_told src'
 	told "overflowed"
 	grep -q "^overflow src" "$dir/out"
 }
@@ -45,17 +45,17 @@ storm() {
 	# Its reading of directories is slowed, so that the file changes and goes while one is read.
 	strace -qq -o trace -e trace=getdents64 -e inject=getdents64:delay_enter=700000 -p "${pids[0]}" 3>&- &
 	pids+=($!)
-	until_true grep -q "^TracerPid:.[1-9]" "/proc/${pids[0]}/status"
+	until_ok 'grep -q "^TracerPid:.[1-9]" "/proc/${pids[0]}/status"'
 	reads() { ls -l "/proc/${pids[0]}/fd" | grep -q "/$1$"; }
 	mkdir src/new
-	until_true reads src/new
+	until_ok 'reads src/new'
 	seq -f src/%g 300 | xargs touch
-	until_true reads src
+	until_ok 'reads src'
 	echo 1 >src/gone
 	rm src/gone
 	: >src/last
-	until_true grep -q "src/last$" out
-	until_true grep -q "^overflow src" out
+	until_ok 'grep -q "src/last$" out'
+	until_ok 'grep -q "^overflow src" out'
 	[ "$(grep "src/gone$" out)" = "delete src/gone" ]
 	# What the rescan found comes before the word that it was needed.
 	found=$(grep -n '^create src/[0-9]*$' out | tail -1 | cut -d: -f1)
@@ -69,7 +69,7 @@ storm() {
 	told "fs.inotify.max_user_watches is [0-9]*; [0-9]* directories are watched, [0-9]* more are polled"
 	told "sysctl fs.inotify.max_user_watches="
 	for i in {1..40}; do : >"src/$i/sub/f"; done
-	for i in {1..40}; do until_true has_line "create src/$i/sub/f"; done
+	for i in {1..40}; do until_ok 'has_line "create src/$i/sub/f"'; done
 }
 
 @test "where inotify instances run out the limit is named, with its value and the cure" {

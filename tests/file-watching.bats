@@ -6,14 +6,14 @@ load trees
 	mkdir src
 	watch file src
 	echo hi >src/a
-	until_true has_line "close_write src/a"
+	until_ok 'has_line "close_write src/a"'
 	mkdir -p src/x/y
 	echo deep >src/x/y/z
-	until_true has_line "close_write src/x/y/z"
+	until_ok 'has_line "close_write src/x/y/z"'
 	mv src/a src/b
-	until_true has_line "move src/b"
+	until_ok 'has_line "move src/b"'
 	rm -r src/x
-	until_true has_line "delete src/x"
+	until_ok 'has_line "delete src/x"'
 	has_line "create src/a"
 	has_line "create src/x/y/z"
 	has_line "delete src/x/y/z"
@@ -26,7 +26,7 @@ load trees
 		mkdir -p "src/$i/a/b/c/d" && : >"src/$i/a/b/c/d/f" && : >"src/$i/a/g"
 	done
 	: >src/last
-	until_true has_line "create src/last"
+	until_ok 'has_line "create src/last"'
 	grep '^create .*/[fg]$' out | sort | uniq -c | awk '$1 != 1 { exit 1 } END { exit NR != 400 }'
 }
 
@@ -34,13 +34,13 @@ load trees
 	watch file later/on/f
 	mkdir -p later/on
 	echo 1 >later/on/f
-	until_true has_line "create later/on/f"
+	until_ok 'has_line "create later/on/f"'
 	rm -r later
-	until_true has_line "delete later/on/f"
+	until_ok 'has_line "delete later/on/f"'
 	: >"$dir/out"
 	mkdir -p later/on
 	echo 1 >later/on/f
-	until_true has_line "create later/on/f"
+	until_ok 'has_line "create later/on/f"'
 }
 
 # The directories come one after the other, each while the one below it is found missing.
@@ -56,9 +56,9 @@ load trees
 			sleep 0.01
 		done
 		echo 1 >later/on/and/on/f
-		until_true has_line "create later/on/and/on/f"
+		until_ok 'has_line "create later/on/and/on/f"'
 		rm -r later
-		until_true has_line "delete later/on/and/on/f"
+		until_ok 'has_line "delete later/on/and/on/f"'
 		: >"$dir/out"
 	done
 }
@@ -69,7 +69,7 @@ load trees
 	rm later
 	mkdir -p later/on
 	echo 1 >later/on/f
-	until_true has_line "create later/on/f"
+	until_ok 'has_line "create later/on/f"'
 }
 
 saves() {
@@ -79,10 +79,10 @@ saves() {
 		echo "$i" >src/.new
 		mv -f src/.new src/f
 		n=$((n + 1))
-		until_true lines_are "$n"
+		until_ok 'lines_are "$n"'
 		mv src/f src/f~ && { echo "$i" && chmod 644 src/f; } >src/f && rm src/f~
 		n=$((n + 1))
-		until_true lines_are "$n"
+		until_ok 'lines_are "$n"'
 	done
 	! grep -vxF -e "modify src/f" "$dir/out" || false
 }
@@ -99,7 +99,7 @@ saves() {
 	watch file src -- 'echo "$EVWATCH_EVENT $*"'
 	for i in 1 2 3 4 5; do
 		sed -i "s/.*/$i/" src/f
-		until_true lines_are "$i"
+		until_ok 'lines_are "$i"'
 	done
 	! grep -vxF -e "modify src/f" "$dir/out" || false
 }
@@ -109,10 +109,10 @@ saves() {
 	watch file src -- 'echo $#; sort=$(printf "%s\n" "$@" | sort | tail -1); echo "$sort"
 		until [ -e '"$dir"'/go ]; do sleep 0.02; done'
 	: >src/first
-	until_true has_line src/first
+	until_ok 'has_line src/first'
 	seq -f src/%g 300 | xargs touch
 	: >go
-	until_true has_line 300
+	until_ok 'has_line 300'
 }
 
 @test "changes are merged to their net effect" {
@@ -123,7 +123,7 @@ saves() {
 	rm src/temp
 	rm src/old
 	echo 1 >src/old
-	until_true lines_are 1
+	until_ok 'lines_are 1'
 	[ "$(cat "$dir/out")" = "modify src/old" ]
 }
 
@@ -135,14 +135,14 @@ saves() {
 	path=src
 	for i in {1..15}; do path=$path/$long; done
 	: >"$path/file"
-	until_true has_line "create $path/file"
+	until_ok 'has_line "create $path/file"'
 }
 
 # passes N: so many passes of polling were made.
 passes() {
 	for ((i = 0; i < $1; i++)); do
 		: >"src/pass$i"
-		until_true has_line "create src/pass$i"
+		until_ok 'has_line "create src/pass$i"'
 	done
 }
 
@@ -152,7 +152,7 @@ passes() {
 	for mode in --recursive "--poll 20ms"; do
 		watch file src --events create ${mode#--recursive}
 		(cd src && for i in {1..18}; do mkdir -p "$long" && cd -P "$long" || exit 1; done)
-		until_true told "$long: its path is longer than 4095 bytes (PATH_MAX)"
+		until_ok 'told "$long: its path is longer than 4095 bytes (PATH_MAX)"'
 		passes 3
 		[ "$(wc -l <err)" = 1 ]
 		kill "${pids[-1]}" && { wait "${pids[-1]}" || true; }
@@ -172,15 +172,15 @@ passes() {
 	chmod 000 src/shut
 	"${as[@]}" "$evwatch" --no-guard file src --poll 20ms >out 2>err 3>&- &
 	pids+=($!)
-	until_true told "cannot read src/shut: Permission denied"
+	until_ok 'told "cannot read src/shut: Permission denied"'
 	passes 3
 	[ "$(wc -l <err)" = 1 ]
 	chmod 755 src/shut
 	: >src/shut/f
-	until_true has_line "create src/shut/f"
+	until_ok 'has_line "create src/shut/f"'
 	chmod 000 src/shut
 	said() { [ "$(grep -c 'cannot read src/shut' err)" = "$1" ]; }
-	until_true said 2
+	until_ok 'said 2'
 }
 
 @test "links are followed with --follow, and loops of links end" {
@@ -192,9 +192,9 @@ passes() {
 	for mode in "--events create,close_write" "--poll 20ms --events create,close_write"; do
 		watch file src --follow --ignore 'ready*' $mode
 		: >src/link/in/f
-		until_true has_line "close_write src/link/in/f"
+		until_ok 'has_line "close_write src/link/in/f"'
 		: >src/last
-		until_true has_line "close_write src/last"
+		until_ok 'has_line "close_write src/last"'
 		[ "$(sort out)" = "$(printf '%s\n' {close_write,create}" src/"{last,link/in/f})" ]
 		rm src/link/in/f src/last
 		kill "${pids[-1]}" && { wait "${pids[-1]}" || true; }
@@ -206,14 +206,14 @@ passes() {
 	watch file src
 	mv src/a src/z
 	: >src/z/b/c/f
-	until_true has_line "create src/z/b/c/f"
+	until_ok 'has_line "create src/z/b/c/f"'
 	mv src/z away/
-	until_true has_line "delete src/z"
+	until_ok 'has_line "delete src/z"'
 	: >away/z/b/c/not
 	mv away/z src/back
-	until_true has_line "create src/back/b/c/f"
+	until_ok 'has_line "create src/back/b/c/f"'
 	: >src/back/b/c/g
-	until_true has_line "create src/back/b/c/g"
+	until_ok 'has_line "create src/back/b/c/g"'
 	! grep away "$dir/out" || false
 }
 
@@ -221,10 +221,10 @@ passes() {
 	mkdir src
 	watch file src -- 'echo x >>src/log; echo run'
 	: >src/start
-	until_true told "triggers itself: its command changes src/log.*--ignore 'log'"
+	until_ok "told \"triggers itself: its command changes src/log.*--ignore 'log'\""
 	echo more >src/other
 	n=$(wc -l <out)
-	until_true lines_are $((n + 1))
+	until_ok "lines_are $((n + 1))"
 	[ "$n" -lt 12 ]
 }
 
@@ -235,31 +235,31 @@ passes() {
 	for pause in 0 0.3 0.1 0.5 0.2 0.4 0.1; do # of a user, who is not that regular
 		sleep $pause
 		: >src/f
-		until_true lines_are $((++n))
+		until_ok "lines_are $((++n))"
 	done
 	[ -z "$(cat err)" ]
 	kill "${pids[-1]}" && { wait "${pids[-1]}" || true; }
 	watch file src --on-busy restart -- 'echo x >>src/log; exec sleep 100'
 	: >src/f
-	until_true told "triggers itself: its command changes src/log"
+	until_ok 'told "triggers itself: its command changes src/log"'
 }
 
 @test "a rule that triggers itself by another path each time is named with a pattern that stops it" {
 	mkdir src
 	watch file src -- 'mkdir src/b[1]$$.d; echo run'
 	: >src/start
-	until_true grep -qF -- "--ignore 'b\[1]*.d' would stop it" err
+	until_ok "grep -qF -- \"--ignore 'b\\[1]*.d' would stop it\" err"
 	ignore=$(sed -n "s/.*--ignore '\([^ ]*\)' would.*/\1/p" err)
 	kill "${pids[0]}"
 	watch file src --ignore "$ignore" -- 'mkdir src/b[1]$$.d; echo run'
 	: >src/start
-	until_true lines_are 1
+	until_ok 'lines_are 1'
 	: >src/again
-	until_true lines_are 2
+	until_ok 'lines_are 2'
 	lines_are 3 && return 1
 	watch file src/start -- 'echo x >>src/start'
 	: >src/start
-	until_true told "triggers itself: its command changes src/start, the very path that it watches"
+	until_ok 'told "triggers itself: its command changes src/start, the very path that it watches"'
 }
 
 @test "--poll sees what is created, changed and deleted" {
@@ -267,11 +267,11 @@ passes() {
 	: >src/old
 	watch file src --poll 20ms
 	: >src/d/f
-	until_true has_line "create src/d/f"
+	until_ok 'has_line "create src/d/f"'
 	echo changed >src/old
-	until_true has_line "modify src/old"
+	until_ok 'has_line "modify src/old"'
 	rm src/old
-	until_true has_line "delete src/old"
+	until_ok 'has_line "delete src/old"'
 }
 
 @test "what was in a polled directory is told to be gone, though a look at it was cut short" {
@@ -284,9 +284,9 @@ passes() {
 	strace -qq -o trace -e trace=getdents64 -e inject=getdents64:error=ENOENT:when=2+2 -p "${pids[0]}" 3>&- &
 	pids+=($!)
 	was_cut_short() { [ "$(grep -c INJECTED trace)" -gt 4 ]; }
-	until_true was_cut_short
+	until_ok 'was_cut_short'
 	rm -r src/d
-	until_true has_line "delete src/d/f"
+	until_ok 'has_line "delete src/d/f"'
 }
 
 @test "--fanotify tells the same with one mark" {
@@ -296,16 +296,16 @@ passes() {
 	mkdir -p src/a/b src/skip
 	echo 1 >src/a/b/f
 	: >src/skip/f
-	until_true grep -qF "close_write src/a/b/f" out
+	until_ok 'grep -qF "close_write src/a/b/f" out'
 	mv src/a/b/f src/old/g
-	until_true has_line "move src/old/g src/a/b/f"
+	until_ok 'has_line "move src/old/g src/a/b/f"'
 	mv src/a src/z
 	: >src/z/b/h
-	until_true grep -qF "create src/z/b/h" out
+	until_ok 'grep -qF "create src/z/b/h" out'
 	mv src/z .
-	until_true grep -qF "delete src/z" out
+	until_ok 'grep -qF "delete src/z" out'
 	rm src/old/g
-	until_true grep -qF "delete src/old/g" out
+	until_ok 'grep -qF "delete src/old/g" out'
 	! grep skip/ out || false
 }
 
@@ -318,7 +318,7 @@ passes() {
 	watch file src --fanotify --existing --ignore skip --events create
 	mv in/a src/a
 	: >src/a/b/h
-	until_true has_line "create src/a/b/h"
+	until_ok 'has_line "create src/a/b/h"'
 	[ "$(sort out | tr '\n' ,)" = "create src/a,create src/a/b,create src/a/b/g,create src/a/b/h,create src/old,create src/old/f," ]
 }
 
@@ -339,7 +339,7 @@ passes() {
 	touch src/ready.other
 	"$evwatch" -w 10s --once --ready-file link/ready file src >told &
 	pids+=($!)
-	until_true eval 'touch src/ready.other; [ -s told ]'
+	until_ok "eval 'touch src/ready.other; [ -s told ]'"
 	[ "$(sort -u told)" = "close_write src/ready.other" ]
 }
 
@@ -352,26 +352,26 @@ passes() {
 	ln -s one current
 	watch file link k/c current
 	echo 1 >real/conf
-	until_true has_line "close_write link"
+	until_ok 'has_line "close_write link"'
 	: >out
 	echo 2 >real/.new && mv real/.new real/conf
-	until_true grep -q link out
+	until_ok 'grep -q link out'
 	: >out
 	echo 3 >real/conf
-	until_true has_line "close_write link"
+	until_ok 'has_line "close_write link"'
 	ln -s ..2 k/..new && mv -T k/..new k/..data
-	until_true grep -q k/c out
+	until_ok 'grep -q k/c out'
 	: >out
 	echo 3 >k/..2/c
-	until_true has_line "close_write k/c"
+	until_ok 'has_line "close_write k/c"'
 	: >one/f
-	until_true has_line "create current/f"
+	until_ok 'has_line "create current/f"'
 	ln -s two new && mv -T new current
-	until_true has_line "delete current/f"
+	until_ok 'has_line "delete current/f"'
 	: >two/g
-	until_true has_line "create current/g"
+	until_ok 'has_line "create current/g"'
 	ln -sf real/later new && mv -T new link
-	until_true has_line "delete link"
+	until_ok 'has_line "delete link"'
 	: >real/later
-	until_true has_line "create link"
+	until_ok 'has_line "create link"'
 }

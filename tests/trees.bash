@@ -22,14 +22,7 @@ watch() {
   rm -f "$dir/ready"
   "$evwatch" --ready-file "$dir/ready" "$@" >"$dir/out" 2>"$dir/err" 3>&- &
   pids+=($!)
-  until_true test -e "$dir/ready"
-}
-
-# until_true COMMAND...: until_ok of one command, word by word.
-until_true() {
-  local words
-  printf -v words '%q ' "$@"
-  until_ok "$words" || { head -40 "$dir/out" "$dir/err"; return 1; }
+  until_ok '[ -e "$dir/ready" ]'
 }
 
 has_line() { grep -qxF -e "$1" "$dir/out"; }
@@ -68,7 +61,7 @@ state_is_told() { [ "$(replay)" = "$(find "$1" -mindepth 1 | sort)" ]; }
 # missed SHELL-TEXT: is run while evwatch is stopped: it sees all of it at once.
 missed() {
   kill -STOP "${pids[0]}"
-  until_true grep -q '^State:.T' "/proc/${pids[0]}/status"
+  until_ok "grep -q '^State:.T' /proc/${pids[0]}/status"
   local status=0
   bash -c "$1" 3>&- || status=$?
   kill -CONT "${pids[0]}"
