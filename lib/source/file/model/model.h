@@ -215,7 +215,13 @@ bool model_learn(struct model *m, struct node *n);
 /* ---- settle.c ---- */
 /* A step of settling, once all is looked at. */
 void model_settle(struct model *m);
+
+/* ---- moves.c ---- */
 /* Is what was looked at another than what is known (NULL: nothing)? */
 bool model_differs(const struct entry *e, const struct look *now, unsigned bits);
+/* All is looked at: what differs is known, and what is now at another name is taken out. */
+void model_take_all(struct model *m);
+/* What was done to what left this name is reported. */
+void model_report_earlier(struct model *m, struct touched *t, const struct entry *e);
 
 #endif
