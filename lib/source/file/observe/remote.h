@@ -49,7 +49,8 @@ struct remote {
 	struct table roots;     /* of struct remote_root, by path */
 	struct table questions; /* of struct question, by path */
 	struct link sites;
-	size_t n_kernel; /* roots that are read every second */
+	bool lacks_thread; /* that was said */
+	size_t n_kernel;   /* roots that are read every second */
 	struct remote_folder folders[REMOTE_OPEN];
 };
 

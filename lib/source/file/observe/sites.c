@@ -144,7 +144,10 @@ static struct site *site_new(struct remote *r, const struct mount_point *p)
 		return NULL;
 	s->asker = asker_new(r->reactor, r->interval, r->priority, on_answered, r);
 	if (!s->asker) {
-		log_error(r->rule, "cannot start a thread for %s: %s", p->path, strerror(errno));
+		if (!r->lacks_thread)
+			log_error(r->rule, "cannot start a thread for %s: %s", p->path,
+				  strerror(errno));
+		r->lacks_thread = true;
 		free(s);
 		return NULL;
 	}
