@@ -20,6 +20,11 @@ static struct file_source *source_of(struct source *base)
 	return (struct file_source *)base;
 }
 
+static const struct file_config *config_of(const struct file_source *s)
+{
+	return s->base.config;
+}
+
 /* ---- work ------------------------------------------------------------------------------------ */
 
 static void report_overflow(struct file_source *s)
@@ -40,6 +45,8 @@ static void caught_up(struct file_source *s)
 {
 	if (s->overflowed && model_idle(&s->model))
 		report_overflow(s);
+	if (!s->arming && config_of(s)->fanotify)
+		s->fanotify.base.type->read(&s->fanotify.base);
 	if (s->limit_path)
 		inotify_limit_warn(&s->inotify.user, s->limit_path, s->over_limit);
 	free(s->limit_path);
@@ -68,6 +75,14 @@ void file_work(struct file_source *s)
 	hand_on_soon(s);
 }
 
+/* Not at once: it is called while it reads. */
+static void on_fanotify_wake(struct fanotify_observer *o)
+{
+	struct file_source *s = CONTAINER_OF(o, struct file_source, fanotify);
+
+	timer_start_soon(s->base.reactor, &s->work);
+}
+
 static void on_wake(struct inotify_observer *o)
 {
 	file_work(CONTAINER_OF(o, struct file_source, inotify));
@@ -83,9 +98,38 @@ static void on_passing(struct poll_observer *o)
 	roots_hint(CONTAINER_OF(o, struct file_source, poll));
 }
 
+/* What is mounted below a root gets a mark of its own. */
+static void mark_mounts(struct file_source *s)
+{
+	const struct mounts *mounts = &s->poll.mounts;
+	char real[MOUNTS_PATH];
+
+	if (!config_of(s)->fanotify || config_of(s)->one_file_system)
+		return;
+	LIST_EACH(at, after, &s->roots.list)
+	{
+		const char *path = CONTAINER_OF(at, struct root, link)->path;
+
+		if (mounts_resolve(mounts, path, real))
+			continue;
+		for (size_t i = 0; i < mounts->count; i++) {
+			const struct mount_point *mount = &mounts->items[i];
+			const char *below = mounts_within(real, mount->path);
+
+			if (below && *below && mount->whole && !mount->remote &&
+			    fanotify_mount(&s->fanotify, mount->path) < 0)
+				log_warn(s->base.rule, "cannot watch %s: %s", mount->path,
+					 strerror(errno));
+		}
+	}
+}
+
 static void on_remounted(struct poll_observer *o)
 {
-	roots_remounted(CONTAINER_OF(o, struct file_source, poll));
+	struct file_source *s = CONTAINER_OF(o, struct file_source, poll);
+
+	roots_remounted(s);
+	mark_mounts(s);
 }
 
 /* What happened before the queue was empty last was heard of. */
@@ -165,8 +209,16 @@ static int init_model(struct file_source *s)
 					       .active = activities(c),
 					       .wake = on_wake,
 					       .lost = on_lost};
+	s->fanotify = (struct fanotify_observer){.base = {&observer_fanotify, &s->model},
+						 .reactor = s->base.reactor,
+						 .rule = s->base.rule,
+						 .priority = s->base.priority,
+						 .active = activities(c),
+						 .wake = on_fanotify_wake};
 	s->poll = (struct poll_observer){.base = {&observer_poll, &s->model},
-					 .inner = c->poll ? NULL : &s->inotify.base,
+					 .inner = c->poll       ? NULL
+						  : c->fanotify ? &s->fanotify.base
+								: &s->inotify.base,
 					 .reactor = s->base.reactor,
 					 .rule = s->base.rule,
 					 .priority = s->base.priority,
@@ -182,7 +234,10 @@ static int init_model(struct file_source *s)
 				  .host = &file_host,
 				  .observer = &s->poll.base,
 				  .owner = s,
-				  .settings = {.follow = c->follow, .stamped = c->poll != 0}};
+				  .settings = {.follow = c->follow,
+					       .stamped = c->poll != 0,
+					       .sparse = c->fanotify,
+					       .unread = c->fanotify && !c->existing}};
 	s->model.settings.place_matters = c->depth || filter_minds_place(&s->filter);
 	return model_open(&s->model);
 }
@@ -224,6 +279,7 @@ static void arm(struct file_source *s)
 			;
 	while (poll_wait(&s->poll));
 	s->arming = s->model.early = false;
+	mark_mounts(s);
 	roots_report_missing(s);
 }
 

@@ -22,6 +22,7 @@
 #include "source/file/choose/filter.h"
 #include "source/file/config.h"
 #include "source/file/model/model.h"
+#include "source/file/observe/fanotify.h"
 #include "source/file/observe/inotify.h"
 #include "source/file/observe/poll.h"
 #include "reactor/reactor.h"
@@ -52,7 +53,8 @@ struct file_source {
 	struct filter filter;
 	struct model model;
 	struct inotify_observer inotify;
-	struct poll_observer poll; /* around it */
+	struct fanotify_observer fanotify; /* or this one (--fanotify) */
+	struct poll_observer poll;         /* around it */
 	struct journal journal;
 	struct pace pace;
 	struct circle circle;

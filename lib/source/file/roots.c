@@ -299,7 +299,7 @@ static int start_all(struct file_source *s, const struct text_list *paths)
 static int join(struct file_source *s, struct error *e)
 {
 	static const struct inotify_calls calls = {on_event, on_lost, on_drained};
-	struct text_list real = {0};
+	struct text_list real = {0}, written = {0};
 	int result = 0;
 
 	LIST_EACH(at, after, &s->roots.list)
@@ -307,7 +307,8 @@ static int join(struct file_source *s, struct error *e)
 		const struct root *r = CONTAINER_OF(at, struct root, link);
 		char *path = r->follow.set ? path_real(r->path) : NULL;
 
-		if (path && text_list_add(&real, path) < 0)
+		if ((path && text_list_add(&real, path) < 0) ||
+		    text_list_add(&written, r->path) < 0)
 			result = -1;
 		free(path);
 	}
@@ -319,12 +320,15 @@ static int join(struct file_source *s, struct error *e)
 	s->inotify.user.priority = s->base.priority;
 	s->inotify.roots = real.items;
 	s->inotify.n_roots = real.count;
+	s->fanotify.roots = written.items;
+	s->fanotify.n_roots = written.count;
 	if (result == 0)
 		result = observer_poll.open(&s->poll.base, e);
 	if (result == 0 && s->poll.inner)
 		result = inotify_join(s->base.inotify, &s->roots.user, real.items, real.count, e);
-	s->inotify.roots = NULL;
+	s->inotify.roots = s->fanotify.roots = NULL;
 	text_list_free(&real);
+	text_list_free(&written);
 	return result;
 }
 

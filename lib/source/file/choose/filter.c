@@ -48,7 +48,8 @@ static bool any_matches(const struct text_list *patterns, const struct candidate
 	return false;
 }
 
-/* What came and went unseen ('?') may have been anything; devices and the like always count. */
+/* What came and went unseen ('?') may have been anything, what was gone before it was looked at
+ * ('n') a file or a link; devices and the like always count. */
 static bool type_counts(const struct filter *f, char type)
 {
 	static const char letters[] = "fdl";
@@ -56,6 +57,8 @@ static bool type_counts(const struct filter *f, char type)
 
 	if (!f->types)
 		return true;
+	if (type == 'n')
+		return f->types[0] || f->types[2];
 	return at && type ? f->types[at - letters] : type != '?';
 }
 

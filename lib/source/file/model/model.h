@@ -200,7 +200,8 @@ void model_compare(struct model *m, struct node *d, struct entry *e, const struc
  */
 struct node *model_know(struct model *m, struct node *d, const char *name,
 			const struct identity *is, bool anyway);
-/* It is no directory, or one that is not entered, and was there before; `was->type` may be '?'. */
+/* It is no directory, or one that is not entered, and was there before; `was->type` may be
+ * '?', or 'n' of what is gone and was no directory. */
 void model_assume(struct model *m, struct node *d, const char *name, const struct look *was,
 		  bool anyway);
 /* A node that was made and removed again before anybody looked: what came and went in it is hinted

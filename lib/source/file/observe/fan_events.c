@@ -84,7 +84,7 @@ static void hint(struct fanotify_observer *o, struct node *d, const char *name, 
 static void assume(struct fanotify_observer *o, struct node *d, const char *name,
 		   const struct fan_handle *h, bool is_dir, bool looks, bool anyway)
 {
-	struct look was = {.type = '?'};
+	struct look was = {.type = 'n'};
 	struct node *n;
 
 	if (!d->sparse || (entries_find(d->entries, name) && !is_dir))
@@ -94,7 +94,7 @@ static void assume(struct fanotify_observer *o, struct node *d, const char *name
 	if (looks && h && !entries_find(d->entries, name))
 		fan_look(&o->places, h, &was);
 	if (is_dir || !was.type)
-		was.type = is_dir ? 'd' : '?';
+		was.type = is_dir ? 'd' : 'n';
 	n = is_dir ? model_know(o->base.model, d, name, &was.identity, anyway) : NULL;
 	if (!n)
 		model_assume(o->base.model, d, name, &was, anyway);

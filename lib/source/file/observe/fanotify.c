@@ -143,7 +143,7 @@ int fanotify_mount(struct fanotify_observer *o, const char *path)
 static void observer_read(struct observer *base)
 {
 	struct fanotify_observer *o = observer_of(base);
-	bool more = fanotify_pass(o, clock_read(CLOCK_OF_LOOP) + A_TURN);
+	bool more = model_idle(base->model) && fanotify_pass(o, clock_read(CLOCK_OF_LOOP) + A_TURN);
 
 	fan_places_close(&o->places);
 	if (more || o->stage != FAN_FRESH || !fan_ahead_empty(&o->queue) ||

@@ -104,6 +104,23 @@ static int observer_watch(struct observer *base, struct node *n, int folder, con
 	return polls ? poll_node(o, n, folder) : o->inner->type->watch(o->inner, n, folder, path);
 }
 
+static int observer_reopen(struct observer *base, struct node *n)
+{
+	const struct poll_observer *o = observer_of(base);
+
+	return is_polled(o, n) || !o->inner || !o->inner->type->reopen
+		   ? -1
+		   : o->inner->type->reopen(o->inner, n);
+}
+
+static void observer_found(struct observer *base, struct node *n, int folder, const char *name)
+{
+	const struct poll_observer *o = observer_of(base);
+
+	if (o->inner && o->inner->type->found)
+		o->inner->type->found(o->inner, n, folder, name);
+}
+
 /* ---- time ------------------------------------------------------------------------------------ */
 
 static void on_pass(struct reactor *r, struct timer *t)
@@ -306,6 +323,8 @@ const struct observer_type observer_poll = {
     .open = observer_open,
     .watch = observer_watch,
     .unwatch = observer_unwatch,
+    .reopen = observer_reopen,
+    .found = observer_found,
     .read = observer_read,
     .close = observer_close,
 };
