@@ -11,6 +11,7 @@
 #include "source/relay/report.h"
 #include "source/relay/totals.h"
 #include "source/relay/workers/place.h"
+#include "source/relay/seeker.h"
 
 #include <errno.h>
 #include <stdlib.h>

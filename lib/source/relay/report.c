@@ -58,22 +58,21 @@ void report_refused(struct relay_source *s, const struct address *remote, const 
 
 /* ---- connections ----------------------------------------------------------------------------- */
 
-static void emit(struct relay_source *s, const struct relay_event *told)
+static void emit(struct relay_source *s, const struct relay_event *e)
 {
-	struct address_text remote = address_text(&told->remote),
-			    host = address_host(&told->remote);
-	struct event event = event_make(told->closed ? "close" : "open");
-	uint32_t number = address_port(&told->remote);
+	struct address_text remote = address_text(&e->remote), host = address_host(&e->remote);
+	struct event event = event_make(e->closed ? "close" : "open");
+	uint32_t number = address_port(&e->remote);
 	const char *subject = remote.text;
 	char port[16];
 	const struct detail details[] = {
 	    {.name = "EVWATCH_REMOTE_ADDR", .value = host.text},
-	    {.name = "EVWATCH_TARGET", .value = word_of(s, told->target)},
+	    {.name = "EVWATCH_TARGET", .value = word_of(s, e->target)},
 	    {.name = "EVWATCH_REMOTE_PORT", .value = port, .number = true},
 	};
 
 	snprintf(port, sizeof port, "%u", number);
-	event.time = (struct timespec){(time_t)told->seconds, (long)told->nanoseconds};
+	event.time = (struct timespec){(time_t)e->seconds, (long)e->nanoseconds};
 	event.subjects = &subject;
 	event.n_subjects = 1;
 	event.details = details;

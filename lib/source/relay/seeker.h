@@ -21,28 +21,12 @@
 #ifndef EVWATCH_SOURCE_RELAY_SEEKER_H
 #define EVWATCH_SOURCE_RELAY_SEEKER_H
 
-#include "base/list.h"
-#include "reactor/reactor.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 
 struct address;
 struct relay_source;
 struct seeker;
-
-/* What all seekers of a relay share. */
-struct search {
-	/* Set by the carrier. Ends something of less use than this owner. NULL: there never is any.
-	 */
-	bool (*make_room)(struct relay_source *s, const void *owner);
-	/* Does this owner's client wait for another round? NULL: each does. */
-	bool (*wanted)(const void *owner);
-	struct link starved; /* private from here on */
-	struct timer feed;   /* looks after them */
-	bool told_starved;
-	int most; /* descriptors (fd_most_for_peers) */
-};
 
 void search_init(struct relay_source *s);
 void search_close(struct relay_source *s);

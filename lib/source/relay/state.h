@@ -9,6 +9,7 @@
 #ifndef EVWATCH_SOURCE_RELAY_STATE_H
 #define EVWATCH_SOURCE_RELAY_STATE_H
 
+#include "base/list.h"
 #include "net/bound.h"
 #include "net/cidr.h"
 #include "net/resolver.h"
@@ -16,16 +17,29 @@
 #include "source/relay/carrier.h"
 #include "source/relay/config.h"
 #include "source/relay/dump.h"
-#include "source/relay/seeker.h"
 #include "source/relay/targets.h"
 #include "source/source.h"
 
+struct relay_source;
 struct worker_place;
 
 /* For whoever wants to know how it goes; targets.h has those of each target. Since the start. */
 struct relay_counts {
 	uint64_t accepted, refused; /* connections, or sessions */
 	uint64_t carried;           /* now */
+};
+
+/* What all seekers of a relay share. */
+struct search {
+	/* Set by the carrier. Ends something of less use than this owner. NULL: there never is any.
+	 */
+	bool (*make_room)(struct relay_source *s, const void *owner);
+	/* Does this owner's client wait for another round? NULL: each does. */
+	bool (*wanted)(const void *owner);
+	struct link starved; /* private from here on */
+	struct timer feed;   /* looks after them */
+	bool told_starved;
+	int most; /* descriptors (fd_most_for_peers) */
 };
 
 struct relay_source {

@@ -18,6 +18,7 @@
 #include "source/relay/report.h"
 #include "source/relay/stream/flow.h"
 #include "source/relay/stream/pair.h"
+#include "source/relay/seeker.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>

@@ -25,6 +25,7 @@
 #include "net/proxy_header.h"
 #include "net/socket.h"
 #include "source/relay/stream/flow.h"
+#include "source/relay/seeker.h"
 
 #include <errno.h>
 #include <stdio.h>

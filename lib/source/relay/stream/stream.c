@@ -14,6 +14,7 @@
 #include "source/relay/stream/pair.h"
 #include "source/relay/stream/state.h"
 #include "source/relay/workers/place.h"
+#include "source/relay/seeker.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "source/relay/report.h"
 #include "source/relay/udp/flow.h"
+#include "source/relay/seeker.h"
 
 #include <errno.h>
 #include <stdlib.h>

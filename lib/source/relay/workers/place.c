@@ -1,7 +1,36 @@
 /* See place.h. */
 #include "source/relay/workers/place.h"
 
+#include <sys/mman.h>
+
 enum { EVENTS_MOST = 128 * 1024 /* bytes that wait: no connection is accepted beyond */ };
+
+struct worker_counts *worker_counts_new(size_t workers, size_t length, size_t targets)
+{
+	size_t rows = (workers + 1) * length; /* the last one is of those that are over */
+	size_t size = sizeof(struct worker_counts) + rows * sizeof(atomic_ullong) +
+		      targets * sizeof(atomic_bool);
+	struct worker_counts *c =
+	    mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (c == MAP_FAILED)
+		return NULL;
+	c->size = size;
+	c->length = length;
+	c->down = (atomic_bool *)(c->rows + rows);
+	return c;
+}
+
+void worker_counts_free(struct worker_counts *c)
+{
+	if (c)
+		munmap(c, c->size);
+}
+
+atomic_ullong *worker_counts_row(struct worker_counts *c, size_t number)
+{
+	return c->rows + number * c->length;
+}
 
 atomic_bool *place_targets_down(const struct worker_place *place)
 {

@@ -23,21 +23,28 @@ enum worker_message {
 	WORKER_EVENT = 'e',  /* as report_event makes it */
 };
 
-/* In memory that all share. */
+/* In memory that all share (mmap(2)), at the same address: workers are forks. */
 struct worker_counts {
+	size_t size, length; /* of all of it in bytes; of a row in numbers */
 	atomic_ullong total;
 	atomic_bool waits;                     /* somebody would have one more, were there room */
 	atomic_uint connections[WORKERS_MOST]; /* of each worker */
-	atomic_bool down[];                    /* each target: as the worker that looks saw it */
+	atomic_bool *down;                     /* each target: as the worker that looks saw it */
+	atomic_ullong rows[]; /* of each worker (totals.h), and of all that are over */
 };
 
 struct worker_place {
 	struct worker_counts *counts;
-	atomic_ullong *totals; /* its row (totals.h), shared with the loop's process */
 	size_t number;
 	uint64_t most; /* connections of all workers; 0: no limit */
 	struct channel channel;
 };
+
+/* All zero. NULL with errno. `length`: of a row. */
+struct worker_counts *worker_counts_new(size_t workers, size_t length, size_t targets);
+/* Of this process. NULL is none. */
+void worker_counts_free(struct worker_counts *c);
+atomic_ullong *worker_counts_row(struct worker_counts *c, size_t number);
 
 /* The flags of the targets. */
 atomic_bool *place_targets_down(const struct worker_place *place);

@@ -14,7 +14,6 @@ struct worker_start {
 	const struct relay_source *source; /* the parent's */
 	const struct listener *listener;   /* what it accepts from */
 	struct worker_counts *counts;
-	atomic_ullong *totals;
 	size_t number;
 	int fd; /* of the channel */
 	pid_t parent;

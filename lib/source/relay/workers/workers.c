@@ -37,7 +37,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -69,9 +68,7 @@ struct workers {
 	bool stopped;
 	bool heard;                   /* something of them, since `patience` was last over */
 	struct timer patience;        /* for those that do not end when told to */
-	struct worker_counts *counts; /* mmap(2) */
-	atomic_ullong *totals;        /* the same: a row for each worker (totals.h) */
-	uint64_t *past;               /* owned: a row of the workers that are over */
+	struct worker_counts *counts; /* owned */
 };
 
 static struct reactor *reactor_of(const struct workers *ws)
@@ -132,38 +129,27 @@ static const struct listener *worker_listener(const struct worker *w)
 
 /* ---- what they have counted ------------------------------------------------------------------ */
 
-static atomic_ullong *row_of(const struct worker *w)
-{
-	return w->owner->totals + w->number * totals_length(w->owner->source);
-}
-
 /* What one that is over carries now is nothing; what it carried stays. */
 static void keep_totals(struct worker *w)
 {
-	atomic_ullong *row = row_of(w);
+	struct worker_counts *c = w->owner->counts;
+	atomic_ullong *row = worker_counts_row(c, w->number);
+	atomic_ullong *past = worker_counts_row(c, w->owner->n);
 
-	for (size_t i = 0; i < totals_length(w->owner->source); i++) {
+	for (size_t i = 0; i < c->length; i++) {
 		uint64_t n = atomic_exchange(&row[i], 0);
 
-		w->owner->past[i] += totals_is_gauge(i) ? 0 : n;
+		atomic_fetch_add(&past[i], totals_is_gauge(i) ? 0 : n);
 	}
 }
 
 static void workers_totals(const struct relay_source *s, uint64_t *row)
 {
 	const struct workers *ws = s->carried;
-	size_t length = totals_length(s);
 
-	for (size_t i = 0; ws && i < length; i++) {
-		row[i] = ws->past[i];
-		for (size_t k = 0; k < ws->n; k++)
-			row[i] += atomic_load(&ws->totals[k * length + i]);
-	}
-}
-
-static size_t totals_size(const struct relay_source *s)
-{
-	return relay_config(s)->workers * totals_length(s) * sizeof(atomic_ullong);
+	for (size_t i = 0; ws && i < ws->counts->length; i++)
+		for (size_t k = 0; k <= ws->n; k++)
+			row[i] += atomic_load(&worker_counts_row(ws->counts, k)[i]);
 }
 
 /* ---- what they say --------------------------------------------------------------------------- */
@@ -292,8 +278,7 @@ static int spawn(struct worker *w)
 	pid = fork();
 	if (pid == 0)
 		worker_run(&(struct worker_start){w->owner->source, worker_listener(w),
-						  w->owner->counts, row_of(w), w->number, pair[1],
-						  parent});
+						  w->owner->counts, w->number, pair[1], parent});
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(pair[1]);
 	if (pid > 0)
@@ -352,13 +337,6 @@ static void on_patience(struct reactor *r, struct timer *t)
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
-static size_t counts_size(const struct workers *ws)
-{
-	const struct relay_config *c = relay_config(ws->source);
-
-	return sizeof *ws->counts + c->n_targets * sizeof *ws->counts->down;
-}
-
 static void workers_free(struct workers *ws)
 {
 	kill_all(ws);
@@ -369,11 +347,7 @@ static void workers_free(struct workers *ws)
 	}
 	timer_stop(reactor_of(ws), &ws->patience);
 	close_sockets(ws);
-	if (ws->counts && ws->counts != MAP_FAILED)
-		munmap(ws->counts, counts_size(ws));
-	if (ws->totals && ws->totals != MAP_FAILED)
-		munmap(ws->totals, totals_size(ws->source));
-	free(ws->past);
+	worker_counts_free(ws->counts);
 	free(ws->all);
 	free(ws);
 }
@@ -381,17 +355,14 @@ static void workers_free(struct workers *ws)
 static struct workers *workers_new(struct relay_source *source, size_t n)
 {
 	struct workers *ws = calloc(1, sizeof *ws);
-	int flags = MAP_SHARED | MAP_ANONYMOUS;
 
 	if (!ws)
 		return NULL;
 	ws->source = source;
 	ws->all = calloc(n, sizeof *ws->all);
-	ws->counts = mmap(NULL, counts_size(ws), PROT_READ | PROT_WRITE, flags, -1, 0);
+	ws->counts = worker_counts_new(n, totals_length(source), relay_config(source)->n_targets);
 	timer_init(&ws->patience, CLOCK_OF_LOOP, on_patience);
-	ws->past = calloc(totals_length(source), sizeof *ws->past);
-	ws->totals = mmap(NULL, totals_size(ws->source), PROT_READ | PROT_WRITE, flags, -1, 0);
-	if (!ws->all || !ws->past || ws->counts == MAP_FAILED || ws->totals == MAP_FAILED) {
+	if (!ws->all || !ws->counts) {
 		workers_free(ws);
 		return NULL;
 	}
