@@ -63,3 +63,20 @@ assert [(f["line"], f["level"], f["file"]) for f in found] == [(1, "error", "r")
   [ "$status" = 2 ]
   grep -q '"line":1,"column":4,"hint":"did you mean every?"' <<<"$output"
 }
+
+@test "the words of a rule hold every option of it: those of set too, each once, quoted" {
+  cat >site.rules <<'E'
+set --tag --nice 3
+t: task --timeout 3s --nice 5 -- true
+c: lines log --follow --catch-up state --from start --max-line 10k --stdin paths --output group --env 'A=b c' --env D=e --throttle 3s --on-busy parallel -j 3 -- cat
+p: probe http://127.0.0.1:1/ --expect 204 --rise 2 --interval 2s --first --on-busy skip -- true
+r: run --restart always --backoff 1s:3s --retry 4 --stop-signal INT -- true
+e: every 1h --jitter 3s --missed none --late 3s --debounce 0 -- true
+E
+  run_ev check -f site.rules
+  [ "${lines[0]}" = 't: on what other rules (--to) or "evwatch trigger" hand to it, run true; stopped after 3s; with --tag --nice 5' ]
+  [ "${lines[1]}" = "c: on each new line of log, run cat; at most once in 3s; beside one that still runs; at most 3 at once; with --tag --nice 3 --catch-up state --from start --max-line 10k --stdin paths --output group --env 'A=b c' --env D=e" ]
+  [ "${lines[2]}" = 'p: on http://127.0.0.1:1/ going up or down, the first answer included, run true; not while it still runs; with --tag --nice 3 --expect 204 --rise 2 --interval 2s' ]
+  [ "${lines[3]}" = 'r: on its own start, and again after each end (after 1s, doubling to 3s; until 4 in a row have failed), run true; restarted when it happens again; with --tag --nice 3 --stop-signal INT' ]
+  [ "${lines[4]}" = 'e: on a tick every 1h, run true; at once; not while it still runs; with --tag --nice 3 --jitter 3s --missed none --late 3s' ]
+}

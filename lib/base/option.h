@@ -64,6 +64,7 @@ struct option {
 	int (*check)(const void *config, struct error *e);
 	enum option_reach reach;
 	bool may_be_empty; /* OPTION_TEXT: the empty word means something */
+	bool in_words;     /* the words of check say it: it is not listed behind them */
 	bool not_yet;      /* in the contract, not built: refused with "not there yet" */
 };
 

@@ -212,6 +212,7 @@ static int rules_add(struct rules *rules, struct rule *rule)
 
 static void rule_scopes(struct reading *r, struct rule *rule)
 {
+	r->given = &rule->given;
 	r->scopes = (struct scopes){.type = rule->type};
 	scopes_add(&r->scopes, rule->type->options, rule->source_config);
 	scopes_add(&r->scopes, rule_options, &rule->own);
@@ -289,6 +290,7 @@ int read_rule(struct reading *r, size_t kind, char *name, struct command *comman
 	settle(r, rule, &r->words[kind]);
 	if (!r->failed && rules_add(r->rules, rule) < 0)
 		fault_memory(r);
+	r->given = NULL;
 	if (r->failed)
 		rule_free(rule);
 	return r->failed ? -1 : 0;

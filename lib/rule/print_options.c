@@ -7,6 +7,7 @@
 
 const struct option print_options[] = {
     {.name = "json",
+     .in_words = true,
      .type = OPTION_FLAG,
      .offset = offsetof(struct print_config, json),
      .help = "print events as JSON, one object a line"},

@@ -2,9 +2,11 @@
 #include "rule/reading.h"
 
 #include "base/option.h"
+#include "base/text.h"
 #include "source/source.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- errors with their place ----------------------------------------------------------------- */
@@ -68,6 +70,41 @@ static void collect_option(struct reading *r, const struct option *o, const char
 		fault_memory(r);
 }
 
+/* What was said of the option before, by `set` perhaps, is no more so. */
+static void forget_given(struct text_list *given, const char *name)
+{
+	size_t kept = 0, length = strlen(name);
+
+	for (size_t i = 0; i < given->count; i++) {
+		char *item = given->items[i];
+
+		if (strncmp(item, name, length) == 0 && (!item[length] || item[length] == ' '))
+			free(item);
+		else
+			given->items[kept++] = item;
+	}
+	given->count = kept;
+}
+
+/* For the words of the rule, if they do not say it by themselves. */
+static void note_given(struct reading *r, const struct option *o, const char *value)
+{
+	struct buf item = {0};
+
+	if (!r->given || o->in_words || (r->process && option_is_of(r->process->table, o)))
+		return;
+	buf_printf(&item, "--%s", o->name);
+	if (o->type != OPTION_LIST && !item.failed)
+		forget_given(r->given, item.data);
+	if (value) {
+		buf_add_char(&item, ' ');
+		shell_quote(&item, value);
+	}
+	if (item.failed || text_list_add(r->given, item.data) < 0)
+		fault_memory(r);
+	buf_free(&item);
+}
+
 /* The value of an option: inline, or the next word. NULL for a flag; *failed when it is missing. */
 static const char *option_value(struct reading *r, const struct written_option *o, size_t *i,
 				const struct word **at, bool *failed)
@@ -120,6 +157,7 @@ static void apply_option(struct reading *r, const struct written_option *o, size
 		fault(r, at, &e);
 		return;
 	}
+	note_given(r, o->option, value);
 	collect_option(r, o->option, value, offset);
 }
 
@@ -403,6 +441,7 @@ void apply_defaults(struct reading *r, const struct defaults *d)
 			r->failed = true;
 			diagnostics_add(&r->rules->diagnostics, d->script, word->offset, &e);
 		}
+		note_given(r, here.option, value);
 	}
 }
 

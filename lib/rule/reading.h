@@ -19,6 +19,7 @@ struct reading {
 	const struct word *words; /* up to the separator */
 	size_t count;
 	struct scopes scopes;
+	struct text_list *given;            /* of the rule (rule.h); NULL: it is not made yet */
 	struct defaults *collect;           /* rule options are noted here; may be NULL */
 	const struct option_scope *process; /* of command lines; else NULL */
 	bool failed;

@@ -25,6 +25,7 @@ void rule_free(struct rule *r)
 	option_release(job_options, &r->job);
 	option_release(print_options, &r->print);
 	command_free(&r->command);
+	text_list_free(&r->given);
 	free(r->name);
 	free(r->identity);
 	free(r);
@@ -112,15 +113,16 @@ static void describe_command(const struct rule *r, struct buf *out)
 static void describe_limits(const struct rule *r, struct buf *out)
 {
 	static const char *const busy[] = {
-	    [BUSY_QUEUE] = NULL,
+	    [BUSY_QUEUE] = "again afterwards when it happens while it runs",
 	    [BUSY_SKIP] = "not while it still runs",
 	    [BUSY_RESTART] = "restarted when it happens again",
 	    [BUSY_SIGNAL] = "signalled when it happens again",
-	    [BUSY_PARALLEL] = NULL,
+	    [BUSY_PARALLEL] = "beside one that still runs",
 	};
+	int way = r->job.on_busy;
 
-	if (busy[r->job.on_busy])
-		buf_printf(out, "; %s", busy[r->job.on_busy]);
+	if ((way != BUSY_QUEUE && way != BUSY_PARALLEL) || way != r->type->default_on_busy)
+		buf_printf(out, "; %s", busy[way]);
 	if (r->job.jobs > 1)
 		buf_printf(out, "; at most %llu at once", (unsigned long long)r->job.jobs);
 	if (r->job.timeout) {
@@ -142,6 +144,8 @@ static void describe_flow(const struct rule *r, struct buf *out)
 {
 	sieve_describe(&r->sieve, out);
 	describe_duration(out, "; once it was quiet for ", r->job.debounce);
+	if (r->job.debounce == 0)
+		buf_add_text(out, "; at once");
 	if (r->job.debounce > 0)
 		describe_duration(out, ", or after ", job_max_wait(&r->job));
 	describe_duration(out, "; at most once in ", r->job.throttle);
@@ -171,6 +175,13 @@ static void describe_end(const struct rule *r, struct buf *out)
 		buf_add_text(out, "; evwatch stops with it");
 }
 
+/* The others, as they were written. */
+static void describe_given(const struct rule *r, struct buf *out)
+{
+	for (size_t i = 0; i < r->given.count; i++)
+		buf_printf(out, "%s %s", i ? "" : "; with", r->given.items[i]);
+}
+
 static void describe(const struct rule *r, struct buf *out)
 {
 	buf_printf(out, "%s: on ", r->name);
@@ -189,6 +200,7 @@ static void describe(const struct rule *r, struct buf *out)
 		describe_limits(r, out);
 		describe_retry(r, out);
 	}
+	describe_given(r, out);
 	describe_end(r, out);
 }
 

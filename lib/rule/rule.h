@@ -46,6 +46,8 @@ struct rule {
 	struct command command; /* count 0: none */
 	const struct rule
 	    *target; /* whose command takes its events: itself, that of --to, or NULL */
+	struct text_list
+	    given; /* --NAME VALUE of options that its words (rule_describe) do not say */
 	const struct script *script;
 	size_t offset; /* where it starts in its script */
 	/*

@@ -148,9 +148,11 @@ static const struct event_name ended_events[] = {
 
 static const struct option ended_options[] = {
     {.name = "ok",
+     .in_words = true,
      .offset = offsetof(struct ended_config, ok),
      .help = "only runs that ended with status 0"},
     {.name = "failed",
+     .in_words = true,
      .offset = offsetof(struct ended_config, failed),
      .help = "only runs that failed"},
     {0},

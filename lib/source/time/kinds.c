@@ -213,13 +213,13 @@ static int check_late(const void *config, struct error *e)
 
 #define OPTION_ALIGN                                                                               \
 	{                                                                                          \
-		.name = "align", .type = OPTION_FLAG, FIELD(align),                                \
+		.name = "align", .in_words = true, .type = OPTION_FLAG, FIELD(align),              \
 		.help = "on multiples of wall-clock time"                                          \
 	}
 #define OPTION_TZ(checked)                                                                         \
 	{                                                                                          \
-		.name = "tz", .type = OPTION_TEXT, FIELD(tz), .value = "ZONE", .check = checked,   \
-		.help = "time zone (default: the system's)"                                        \
+		.name = "tz", .in_words = true, .type = OPTION_TEXT, FIELD(tz), .value = "ZONE",   \
+		.check = checked, .help = "time zone (default: the system's)"                      \
 	}
 #define OPTIONS_JITTER                                                                             \
 	{.name = "jitter",                                                                         \
