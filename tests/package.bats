@@ -42,6 +42,17 @@ prepare() {
   cp "$ROOT/build/static/evwatch" empty/
   run timeout 20 chroot empty /evwatch --no-guard -1 after 1ms
   [ "$output" = tick ]
+  mkdir empty/dir
+  timeout 60 chroot empty /evwatch --control /ctl --ready-file /ready -e 'f: file /dir --format "%e %s"' \
+    -e 'l: listen 127.0.0.1:0' -e 'r: relay 127.0.0.1:0 unix:/echo' -e 'echo: listen unix:/echo' >out 2>err </dev/null 3>&- &
+  STARTED+=("$!")
+  until_ok '[ -e empty/ready ]'
+  cp empty/ready ready
+  touch empty/dir/a
+  nc -N 127.0.0.1 "$(port l)" <<<hello
+  nc -N 127.0.0.1 "$(port r)" <<<carried
+  until_ok 'grep -q "create /dir/a" out && grep -q hello out && grep -q carried out'
+  chroot empty /evwatch status --control /ctl | grep -q "^r: .* 1 accepted"
 }
 
 @test "systemd takes the units, and finds them hardened" {

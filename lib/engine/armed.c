@@ -17,6 +17,7 @@
 #include "rule/rule.h"
 #include "source/source.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -295,27 +296,32 @@ static void set_up_source(struct armed_rule *a)
 	s->priority = (uint8_t)job->priority;
 }
 
-static int open_job(struct armed_rule *a, struct error *e)
+static int open_job(struct armed_rule *a, struct error *error)
 {
+	struct engine *e = a->engine;
 	const struct rule *rule = a->rule;
 	struct job_setup setup = {
-	    .reactor = a->engine->reactor,
+	    .reactor = e->reactor,
 	    .config = &a->job_config,
 	    .command = &rule->command,
 	    .rule = rule->name,
-	    .inherited = a->engine->config->inherited,
+	    .inherited = e->config->inherited,
 	    .passed = a->sockets.passed.n ? &a->sockets.passed : NULL,
-	    .null = a->engine->null,
-	    .out = a->engine->output,
-	    .err = a->engine->config->errors,
+	    .out = e->output,
+	    .err = e->config->errors,
 	    .host = &rule_job_host,
 	    .owner = a,
 	};
 
 	if (!rule->command.count)
 		return 0;
+	if (e->null < 0)
+		e->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (e->null < 0)
+		return error_errno(error, "cannot open /dev/null");
+	setup.null = e->null;
 	a->job_config = rule->job;
-	a->job = job_new(&setup, e);
+	a->job = job_new(&setup, error);
 	return a->job ? 0 : -1;
 }
 

@@ -18,7 +18,6 @@
 #include "rule/rule.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,12 +125,12 @@ struct engine *engine_open(struct reactor *r, struct rules *rules,
 	list_init(&e->newly_over);
 	e->config = config;
 	reload_open(e);
-	e->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	e->null = -1;
 	e->output = sink_open(r, 1, OUTPUT_LIMIT,
 			      (struct sink_owner){on_output, e, sink_budget(config->errors)});
 	e->inotify = inotify_set_new(r);
 	e->follows = e->inotify ? follow_set_new(r, e->inotify) : NULL;
-	if (e->null < 0 || !e->output || !e->follows) {
+	if (!e->output || !e->follows) {
 		error_errno(error, "cannot start");
 	} else if (open_rules(e, rules, error) == 0 && timekeeper_open(e, error) == 0 &&
 		   ending_open(e, error) == 0 && live_open(e, error) == 0 &&

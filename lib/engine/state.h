@@ -86,7 +86,7 @@ struct engine {
 	struct timer reaper;     /* frees what a reload took out */
 	struct io_watcher input; /* --stdin-quit */
 	struct sink *output;
-	int null;                    /* /dev/null, the input of commands without any */
+	int null; /* /dev/null, the input of commands without any; -1: no rule had one yet */
 	struct inotify_set *inotify; /* of all sources and the timekeeper */
 	struct follow_set *follows;  /* the same */
 	struct timer watchdog;       /* of a service manager; see service.h */
