@@ -29,14 +29,14 @@ const struct top_rate *top_rate(const struct top *t, const char *name)
 /* NULL with ENOMEM. */
 static struct top_rate *add_rate(struct top *t, const char *name)
 {
-	char *copy = strdup(name);
+	struct top_rate *rate;
 
-	if (!copy || ARRAY_GROW(t->rates, t->rates_capacity, t->n_rates + 1) < 0) {
-		free(copy);
+	if (ARRAY_GROW(t->rates, t->rates_capacity, t->n_rates + 1) < 0)
 		return NULL;
-	}
-	t->rates[t->n_rates] = (struct top_rate){.name = copy};
-	return &t->rates[t->n_rates++];
+	rate = &t->rates[t->n_rates];
+	*rate = (struct top_rate){.name = strdup(name)};
+	t->n_rates += rate->name != NULL;
+	return rate->name ? rate : NULL;
 }
 
 static void shift(struct top_rate *rate, double events)
