@@ -4,8 +4,7 @@
 
 #include "source/source.h"
 
-extern const struct source_type source_file;                                /* file/ */
-extern const struct source_type source_file_new;                            /* file/kind.c */
+extern const struct source_type source_file;                                /* file/kind.c */
 extern const struct source_type source_every, source_after, source_at;      /* time/ */
 extern const struct source_type source_cron, source_calendar;               /* time/ */
 extern const struct source_type source_signal, source_listen, source_relay; /* *.c, relay/ */

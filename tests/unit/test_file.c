@@ -1,45 +1,11 @@
-/* The pure parts of file: sets of names, globs, git's patterns. */
+/* The pure parts of file: globs, git's patterns. */
 #include "match/glob.h"
 #include "source/file/choose/ignore_rules.h"
-#include "source/file/names.h"
 #include "tap.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void names(void)
-{
-	struct names *n = NULL;
-	char name[32];
-	int missing = 0, seen = 0;
-
-	for (int i = 0; i < 5000; i++) {
-		snprintf(name, sizeof name, "name %d", i);
-		missing += names_add(&n, name, i % 2 ? 'f' : 'd') != 1;
-	}
-	SAME(missing, 0, "each of 5,000 names is new");
-	SAME(names_add(&n, "name 7", 'f'), 0, "a name is known the second time");
-	for (int i = 0; i < 5000; i += 3) {
-		snprintf(name, sizeof name, "name %d", i);
-		missing += !names_remove(&n, name);
-	}
-	SAME(missing, 0, "each name that is there can be removed");
-	OK(!names_remove(&n, "name 3"), "a removed name is not there");
-	for (int i = 0; i < 5000; i++) {
-		const struct entry *e;
-
-		snprintf(name, sizeof name, "name %d", i);
-		e = names_find(n, name);
-		missing += (e != NULL) != (i % 3 != 0) || (e && e->type != (i % 2 ? 'f' : 'd'));
-	}
-	SAME(missing, 0, "removal leaves all others where they are found, with their types");
-	for (uint32_t at = 0; names_next(n, &at);)
-		seen++;
-	SAME(seen, 5000 - 1667, "a walk meets each name once");
-	names_free(&n);
-	OK(!names_find(n, "name 1"), "the empty set knows nothing");
-}
 
 static void globs(void)
 {
@@ -143,7 +109,6 @@ int main(void)
 {
 	git_pattern_order();
 	git_patterns_many();
-	names();
 	globs();
 	git_patterns();
 	return tap_done();

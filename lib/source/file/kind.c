@@ -356,7 +356,7 @@ static bool file_needs_root(const void *config)
 	return ((const struct file_config *)config)->fanotify;
 }
 
-const struct source_type source_file_new = {
+const struct source_type source_file = {
     .name = "file",
     .summary = "when files or directories change",
     .arguments = "PATH...",
