@@ -66,11 +66,11 @@ moves_count() { # OPTION...
 		[[ $output == *"--ignore: \"$1\"$2"*"$3"* ]]
 	}
 	mkdir src
-	refused build/ ' can match nothing: ' '"build" is the directory, "build/**" what is in it'
+	refused build/ ' can match nothing: ' '"build" for the directory itself, "build/**" for all below it'
 	refused /build ' can match nothing: ' 'here with "src/"'
-	refused '*.{c,o}' ': braces are no choice here' 'repeat the option'
-	refused '\.o$' ' looks like a regular expression' '"*.c"'
-	refused '^.*/build' ' looks like a regular expression' '"*.c"'
+	refused '*.{c,o}' ': a choice in braces is not supported' 'repeat the option'
+	refused '\.o$' ' looks like a regular expression' "'*.c'"
+	refused '^.*/build' ' looks like a regular expression' "'*.c'"
 	"$evwatch" -w 10ms file "$PWD/src" --ignore '/*/build' --ignore '*\{a,b}' --ignore '*$' --ignore /
 }
 
