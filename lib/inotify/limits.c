@@ -5,15 +5,13 @@
 #include "inotify/inner.h"
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "base/log.h"
+#include "base/proc.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 struct limit {
 	const char *name; /* of the sysctl */
@@ -23,12 +21,8 @@ struct limit {
 static long value_of(const char *path)
 {
 	char text[32];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
 
-	fd_close(&fd);
-	text[n > 0 ? n : 0] = '\0';
-	return n > 0 ? strtol(text, NULL, 10) : -1;
+	return proc_text(path, text, sizeof text) ? strtol(text, NULL, 10) : -1;
 }
 
 static struct limit limit_of_watches(void)

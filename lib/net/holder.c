@@ -4,6 +4,7 @@
  */
 #include "net/holder.h"
 
+#include "base/proc.h"
 #include "net/endpoint.h"
 
 #include <dirent.h>
@@ -101,16 +102,9 @@ static bool process_holds(const char *pid, const char *wanted)
 
 static void name_program(struct holder *h)
 {
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof path, "/proc/%d/comm", (int)h->pid);
-	f = fopen(path, "re");
-	if (!f || !fgets(h->program, sizeof h->program, f))
+	if (!proc_text_of(h->pid, "comm", h->program, sizeof h->program))
 		snprintf(h->program, sizeof h->program, "?");
 	h->program[strcspn(h->program, "\n")] = '\0';
-	if (f)
-		fclose(f);
 }
 
 bool holder_find(const struct address *a, bool datagram, struct holder *h)

@@ -5,6 +5,7 @@
 #include "process/descendants.h"
 
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/units.h"
 #include "process/family.h"
 #include "reactor/reactor.h"
@@ -142,17 +143,7 @@ int descendants_signal_marked(const char *value, pid_t group, int signal)
 
 static void name_of(pid_t pid, char *name, size_t size)
 {
-	char path[32];
-	ssize_t n = -1;
-	int fd;
-
-	snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, name, size - 1);
-		close(fd);
-	}
-	name[n > 0 ? n : 0] = '\0';
+	proc_text_of(pid, "comm", name, size);
 	name[strcspn(name, "\n")] = '\0';
 }
 

@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/proc.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,20 +25,10 @@ struct stated {
 /* State, parent, group and threads stand behind the last parenthesis (proc(5)). */
 static bool stat_read(pid_t pid, struct stated *s)
 {
-	char path[32], text[512];
+	char text[512];
 	const char *behind;
-	ssize_t n;
-	int fd;
 
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
+	proc_text_of(pid, "stat", text, sizeof text);
 	behind = strrchr(text, ')');
 	return behind && sscanf(behind + 1,
 				" %c %d %d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/list.h"
+#include "base/proc.h"
 #include "base/units.h"
 #include "reactor/reactor.h"
 
@@ -132,19 +133,11 @@ static bool may_read(pid_t pid)
  */
 static bool read_dead(pid_t pid, int pidfd, int *status)
 {
-	char path[32], text[1024], *last;
-	int fd, code;
-	ssize_t n;
+	char text[1024], *last;
+	int code;
 
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (!proc_text_of(pid, "stat", text, sizeof text) || !may_read(pid))
 		return false;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0 || !may_read(pid))
-		return false;
-	text[n] = '\0';
 	last = strrchr(text, ' ');
 	if (!last || sscanf(last, "%d", &code) != 1 || is_reaped(pidfd))
 		return false; /* or the number may be another process's by now */
@@ -234,18 +227,11 @@ static void exit_close(struct source *base)
 /* The process whose thread this is; 0: it is none, or is gone. */
 static pid_t process_of_thread(pid_t tid)
 {
-	char path[32], text[1024];
+	char text[1024];
 	const char *line;
-	int fd, pid = 0;
-	ssize_t n;
+	int pid = 0;
 
-	snprintf(path, sizeof path, "/proc/%d/status", (int)tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
+	proc_text_of(tid, "status", text, sizeof text);
 	line = strstr(text, "\nTgid:");
 	if (!line || sscanf(line, "\nTgid: %d", &pid) != 1)
 		return 0;
