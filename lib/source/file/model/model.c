@@ -60,6 +60,7 @@ void model_close(struct model *m)
 	touches_free(&m->twice);
 	free_nodes(&m->unread);
 	free_nodes(&m->stale);
+	free_nodes(&m->moved);
 	free_nodes(&m->later);
 	free_nodes(&m->lost);
 	if (m->leaving.folder >= 0)

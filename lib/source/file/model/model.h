@@ -108,7 +108,8 @@ struct model_settings {
 	bool stamped;       /* polling: the stamps of all are kept and compared */
 	bool follow;        /* links are followed below the roots, too */
 	bool place_matters; /* whether a directory is entered depends on its path */
-	bool sparse;        /* the observer hears of everything: see sparse.c */
+	bool sparse;        /* names are learned from what the observer hears: see sparse.c */
+	bool learns;        /* with sparse: so are the names of what moves (the host needs them) */
 	bool unread;        /* with sparse: roots that are entered `early` are not read */
 };
 
@@ -128,6 +129,7 @@ struct model {
 	struct touches twice;                  /* directories that are entered by another path */
 	bool left;                  /* a node is gone: one of `twice` may be entered now */
 	struct nodes unread, later; /* later: for model_retry */
+	struct nodes moved;         /* sparse: their names are to be learned */
 	struct nodes stale, lost;   /* to be read again in this round, in the next */
 	struct reading reading;
 	bool parity; /* of the next round: is a listed node of this one? */
@@ -210,6 +212,10 @@ struct node *model_ghost(struct model *m, struct node *d, const char *name);
 /* Forgets the names in a directory that nobody holds, and the node if none is left: it is sparse
  * afterwards, or freed (true). Only when the model is idle. */
 bool model_trim(struct model *m, struct node *n);
+/* The names in it, and in what is in it, are learned before anything else is reported. */
+void model_learn_moved(struct model *m, struct node *n);
+/* A step of that. False: there is nothing to learn. */
+bool model_learn_next(struct model *m);
 /* A step of learning the names in a sparse directory that leaves. False: they are known. */
 bool model_learn(struct model *m, struct node *n);
 

@@ -139,8 +139,10 @@ static void put(struct model *m, struct touched *from)
 
 	if (!e)
 		return;
-	if (from->self)
+	if (from->self) {
 		node_attach(to->node, e, from->self);
+		model_learn_moved(m, from->self);
+	}
 	from->self = NULL;
 	from->to = NULL;
 	m->progress.in_hand--;
@@ -328,6 +330,8 @@ void model_settle(struct model *m)
 
 	if (m->leaving.top) {
 		leave(m);
+	} else if (model_learn_next(m)) {
+		return;
 	} else if (m->progress.stage == STAGE_TAKE) {
 		model_take_all(m);
 		next_stage(m);

@@ -9,6 +9,8 @@
  * where it is then (observer.h: reopen), so that they can be reported as gone.
  */
 #include "source/file/model/model.h"
+
+#include "base/array.h"
 #include "source/file/model/observer.h"
 
 #include <stdlib.h>
@@ -162,6 +164,34 @@ static void learn_one(struct model *m, struct node *n, const struct listed *list
 		return;
 	if (enter_sparse(m, n, e, &was.identity))
 		m->observer->type->found(m->observer, e->node, m->leaving.folder, e->name);
+}
+
+void model_learn_moved(struct model *m, struct node *n)
+{
+	if (!n->sparse || !m->settings.learns)
+		return;
+	if (ARRAY_GROW(m->moved.items, m->moved.capacity, m->moved.count + 1) < 0)
+		m->lacks_memory = true;
+	else
+		m->moved.items[m->moved.count++] = node_hold(n);
+}
+
+/* What is in it follows it. */
+bool model_learn_next(struct model *m)
+{
+	struct node *n = m->moved.count ? m->moved.items[m->moved.count - 1] : NULL;
+	struct entry *e;
+
+	if (!n)
+		return false;
+	if (n->sparse && !n->gone && model_learn(m, n))
+		return true;
+	m->moved.count--;
+	for (uint32_t at = 0; (e = entries_next(n->entries, &at));)
+		if (e->entered)
+			model_learn_moved(m, e->node);
+	node_release(n);
+	return true;
 }
 
 bool model_learn(struct model *m, struct node *n)
