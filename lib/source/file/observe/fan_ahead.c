@@ -13,7 +13,7 @@
 
 enum { INFO_FID = 1, INFO_DFID_NAME = 2, INFO_OLD = 10, INFO_NEW = 12 }; /* fanotify(7) */
 enum { ROOM = 64 * 1024, MOST = 4 << 20, SPARE = 256 * 1024 };           /* bytes */
-enum { MOST_READS = 8 };
+enum { MOST_READS = 8, MOST_EVENT = 2048 /* bytes */ };
 
 /* An information record as the kernel lays it out; libcs differ in what they declare. */
 struct info {
@@ -221,18 +221,22 @@ void fan_ahead_forget(struct fan_ahead *q)
 	q->at = 0;
 }
 
+/* A read that leaves room for one more event has emptied the queue: what comes meanwhile may come
+ * for ever. */
 bool fan_ahead_fill(struct fan_ahead *q)
 {
 	size_t before = q->bytes.length;
-	ssize_t n = 1;
+	bool more = true;
 
-	for (int i = 0; n > 0 && i < MOST_READS && q->bytes.length < MOST; i++) {
-		n = buf_reserve(&q->bytes, ROOM) < 0
-			? 0
-			: read(q->fd, q->bytes.data + q->bytes.length, ROOM);
+	for (int i = 0; more && i < MOST_READS && q->bytes.length < MOST; i++) {
+		ssize_t n = buf_reserve(&q->bytes, ROOM) < 0
+				? 0
+				: read(q->fd, q->bytes.data + q->bytes.length, ROOM);
+
 		q->bytes.length += n > 0 ? (size_t)n : 0;
+		more = n > ROOM - MOST_EVENT;
 	}
 	q->bytes.failed = false; /* without memory events wait in the kernel */
 	note_words(q, before);
-	return n > 0 && q->bytes.length < MOST;
+	return more && q->bytes.length < MOST;
 }

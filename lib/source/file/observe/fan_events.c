@@ -358,6 +358,7 @@ static bool end_pass(struct fanotify_observer *o, enum fan_stage next)
 	if (!o->hinted)
 		return true;
 	o->hinted = false;
+	o->reports = true;
 	model_drained(o->base.model);
 	return false;
 }

@@ -144,10 +144,12 @@ static void observer_read(struct observer *base)
 {
 	struct fanotify_observer *o = observer_of(base);
 	bool more = model_idle(base->model) && fanotify_pass(o, clock_read(CLOCK_OF_LOOP) + A_TURN);
+	bool waits = more || o->reports || o->stage != FAN_FRESH || !fan_ahead_empty(&o->queue) ||
+		     !model_idle(base->model);
 
 	fan_places_close(&o->places);
-	if (more || o->stage != FAN_FRESH || !fan_ahead_empty(&o->queue) ||
-	    !model_idle(base->model))
+	o->reports = false;
+	if (waits)
 		o->wake(o);
 	else
 		io_start(o->reactor, &o->io);

@@ -83,6 +83,7 @@ struct fanotify_observer {
 	size_t n_marks, marks_capacity;
 	enum fan_stage stage;
 	size_t passed;         /* events of this chunk */
+	bool reports;          /* something was passed on since the owner was last woken */
 	bool has_moved;        /* a directory came in this chunk */
 	struct fan_event last; /* the rename before, where that was not seen to replace anything */
 	bool last_was_alone;
