@@ -72,6 +72,9 @@ writer.start()
 p = start()
 for _ in range(kills):
     time.sleep(random.uniform(.02, .25))
+    while p.poll() is not None:  # a command of the last one, not executed yet, had the lock
+        p = start()
+        time.sleep(random.uniform(.02, .25))
     kill(p)
     if random.random() < .3:
         time.sleep(.1)
