@@ -113,10 +113,45 @@ within() {
 		until_ok "mountpoint -q src"
 		watch file src
 		told "src is a file system of type fuse: .* it is read every second"
-		: >behind/e
-		until_ok "has_line \"create src/e\""
+		: >behind/f
+		until_ok "has_line \"create src/f\""
+		watch file src --poll 0
 		watch file src --poll 50ms
 		! told fuse || false
-		: >behind/f
-		until_ok "has_line \"create src/f\""'
+		: >behind/g
+		until_ok "has_line \"create src/g\""'
+}
+
+@test "a file system that does not answer holds up neither the start, nor the rest of the tree, nor the end" {
+	command -v bindfs >/dev/null && [ -w /dev/fuse ] || skip "no bindfs, or no /dev/fuse"
+	mkdir -p src/m behind
+	within '
+		bindfs -f behind src/m & fuse=$!
+		pids+=($fuse)
+		until_ok "mountpoint -q src/m"
+		kill -STOP $fuse
+		trap "kill -CONT $fuse; kill \${pids[@]} 2>/dev/null || :; cat out err" EXIT
+		watch file src src/m/file
+		: >src/f
+		until_ok "has_line \"create src/f\""
+		until_ok "told \"type fuse at .*/src/m does not answer\""
+		kill ${pids[-1]}
+		wait ${pids[-1]} || :
+		watch file src
+		kill -CONT $fuse
+		n=0
+		late() { n=$((n + 1)); : >behind/late$n; grep -q "create src/m/late" out; }
+		until_ok late'
+}
+
+@test "/proc in a tree is not entered, and a path that is a file there is read every second" {
+	mkdir -p src/proc
+	within '
+		mount -t proc proc src/proc
+		watch file src /proc/uptime
+		until_ok "has_line \"modify /proc/uptime\""
+		! grep src/proc/ out || false
+		lacks_line "create src/proc"
+		umount src/proc
+		until_ok "has_line \"unmount src/proc\""'
 }

@@ -265,9 +265,12 @@ passes() {
 @test "--poll sees what is created, changed and deleted" {
 	mkdir -p src/d
 	: >src/old
-	watch file src --poll 20ms
+	watch file src later --poll 20ms
 	: >src/d/f
 	until_ok 'has_line "create src/d/f"'
+	mkdir later
+	: >later/f
+	until_ok "has_line \"create later/f\""
 	echo changed >src/old
 	until_ok 'has_line "modify src/old"'
 	rm src/old
