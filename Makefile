@@ -185,6 +185,10 @@ uninstall:
 deb: all
 	@.packages/deb $(BUILD) $(VERSION)
 
+# In a clean system, which debootstrap brings.
+deb-try: deb
+	@.packages/try $(BUILD)/evwatch_$(VERSION)_$$(dpkg --print-architecture).deb
+
 dist:
 	@mkdir -p $(BUILD)
 	git archive --prefix=evwatch-$(VERSION)/ HEAD | gzip -9n >$(BUILD)/evwatch-$(VERSION).tar.gz
@@ -192,5 +196,5 @@ dist:
 clean:
 	rm -rf build
 
-.PHONY: all units tour test demo house lint check asan analyze valgrind inject bench coverage static install install-reactor uninstall clean
+.PHONY: all units tour test demo house lint check asan analyze valgrind inject bench coverage static install install-reactor uninstall deb deb-try dist clean
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:=.d)
