@@ -11,16 +11,16 @@ says() {
 
 @test "who types the option of another tool is told what it is called here" {
   says "file src --restart -- make" '--on-busy restart stops the command on a new event'
-  says "file src -r -- make" '--on-busy restart restarts the command'
+  says "file src -r -- make" 'sub-directories are always watched'
   says "file src --filter '*.c' -- make" "it is called --match here: --match '*.c'"
-  says "file src --ext c -- make" "--match '*.c' --match '*.h'"
-  says "file src --exclude x -- make" "--ignore '*.o'"
-  says "file src --include x -- make" "it is called --match here, and takes a glob"
+  says "file src --ext c,h -- make" "--match '*.c' --match '*.h'"
+  says "file src --exclude x -- make" '--ignore x'
+  says "file src --include x -- make" "it is called --match here: --match x"
   says "file src --recursive -- make" 'see --no-recursive'
   says "lines log -f" '--follow follows this one'
   says "lines log --grep x" "it is called --match here"
   says "listen 7000 --fork -- cat" '--jobs says how many at once'
-  says "every 5s --workdir / -- date" 'it is called --cwd here'
+  says "every 5s --workdir / -- date" 'it is called --cwd here: --cwd /'
 }
 
 @test "who writes what is no kind is told which kind does it" {

@@ -4,91 +4,123 @@
 #include "base/array.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "rule/script.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
 struct name {
 	const char *kinds; /* where it means this, as " file lines "; NULL: everywhere */
-	const char *name, *meaning;
+	const char *name;
+	const char *meaning; /* the hint; of an option that is only called otherwise: that option */
+	const char *example; /* a value for the hint where the user gave none; NULL: a whole hint */
 };
 
 static const struct name options[] = {
     /* entr, watchexec, nodemon, inotifywait, fswatch, reflex, chokidar */
-    {" file ", "-r", "--on-busy restart restarts the command; sub-directories are always watched"},
+    {" file ", "-r",
+     "leave it out: sub-directories are always watched (-r of entr is --on-busy restart)", NULL},
     {" file every cron calendar signal lines probe ", "--restart",
-     "--on-busy restart stops the command on a new event and runs it again"},
-    {" file ", "-R", "directories are watched with all below them; see --no-recursive"},
-    {" file ", "--recursive", "directories are watched with all below them; see --no-recursive"},
-    {" file ", "--filter", "it is called --match here: --match '*.c'"},
-    {" file ", "--include", "it is called --match here, and takes a glob: --match '*.c'"},
-    {" file ", "--includei", "it is called --match here, and takes a glob: --match '*.[cC]'"},
-    {" file ", "--pattern", "it is called --match here: --match '*.c'"},
-    {" file ", "--glob", "it is called --match here: --match '*.c'"},
-    {" file ", "--ext", "it is called --match here: --match '*.c' --match '*.h'"},
-    {" file ", "--exts", "it is called --match here: --match '*.c' --match '*.h'"},
-    {" file ", "--extensions", "it is called --match here: --match '*.c' --match '*.h'"},
-    {" file ", "--exclude", "it is called --ignore here, and takes a glob: --ignore '*.o'"},
-    {" file ", "--excludei", "it is called --ignore here, and takes a glob: --ignore '*.[oO]'"},
-    {" file ", "--skip", "it is called --ignore here, and takes a glob: --ignore '*.o'"},
-    {" file ", "--no-vcs-ignore", "nothing is ignored unless --gitignore or --ignore says so"},
-    {" file ", "--no-ignore", "nothing is ignored unless --gitignore or --ignore says so"},
-    {" file ", "--monitor", "evwatch goes on until it is stopped; --once ends at the first event"},
-    {" file ", "-m", "evwatch goes on until it is stopped; --once ends at the first event"},
-    {" file ", "--event", "it is called --events here: --events create,delete"},
-    {" file ", "-p", "the command is run on the first change; --initial runs it at the start too"},
+     "--on-busy restart stops the command on a new event and runs it again", NULL},
+    {" file ", "-R", "directories are watched with all below them; see --no-recursive", NULL},
+    {" file ", "--recursive", "directories are watched with all below them; see --no-recursive",
+     NULL},
+    {" file ", "--filter", "--match", "*.c"},
+    {" file ", "--include", "--match", "*.c"},
+    {" file ", "--includei", "--match", "*.[cC]"},
+    {" file ", "--pattern", "--match", "*.c"},
+    {" file ", "--glob", "--match", "*.c"},
+    {" file ", "--ext", "--match", "c,h"},
+    {" file ", "--exts", "--match", "c,h"},
+    {" file ", "--extensions", "--match", "c,h"},
+    {" file ", "--exclude", "--ignore", "*.o"},
+    {" file ", "--excludei", "--ignore", "*.[oO]"},
+    {" file ", "--skip", "--ignore", "*.o"},
+    {" file ", "--no-vcs-ignore", "nothing is ignored unless --gitignore or --ignore says so",
+     NULL},
+    {" file ", "--no-ignore", "nothing is ignored unless --gitignore or --ignore says so", NULL},
+    {" file ", "--monitor", "evwatch goes on until it is stopped; --once ends at the first event",
+     NULL},
+    {" file ", "-m", "evwatch goes on until it is stopped; --once ends at the first event", NULL},
+    {" file ", "--event", "--events", "create,delete"},
+    {" file ", "-p", "the command is run on the first change; --initial runs it at the start too",
+     NULL},
     {" file ", "--postpone",
-     "the command is run on the first change; --initial runs it at the start too"},
-    {" file ", "--legacy-polling", "it is called --poll here: --poll 1s"},
-    {" file ", "--force-poll", "it is called --poll here: --poll 1s"},
-    {" file ", "--watch", "paths come after the kind: evwatch file src lib -- make"},
-    {NULL, "--delay", "it is called --debounce here: --debounce 500ms"},
-    {NULL, "--delay-run", "it is called --debounce here: --debounce 500ms"},
-    {NULL, "--no-shell", "two or more words after -- are executed without a shell"},
-    {NULL, "--exec", "the command comes after --, as in: evwatch file src -- make"},
-    {NULL, "--command", "the command comes after --, as in: evwatch file src -- make"},
-    {NULL, "--kill-signal", "it is called --stop-signal here"},
-    {NULL, "--kill-after", "it is called --stop-timeout here"},
-    {NULL, "--workdir", "it is called --cwd here"},
-    {NULL, "--directory", "it is called --cwd here"},
-    {NULL, "--chdir", "it is called --cwd here"},
-    {NULL, "--parallel", "it is called --jobs here: --jobs 4"},
-    {NULL, "--max-procs", "it is called --jobs here: --jobs 4"},
-    {NULL, "-P", "it is called --jobs here: --jobs 4"},
-    {NULL, "--retries", "it is called --retry here: --retry 3"},
-    {NULL, "--max-retries", "it is called --retry here: --retry 3"},
-    {NULL, "--logfile", "it is called --output here: --output FILE"},
-    {NULL, "--log-file", "it is called --output here: --output FILE"},
+     "the command is run on the first change; --initial runs it at the start too", NULL},
+    {" file ", "--legacy-polling", "--poll", "1s"},
+    {" file ", "--force-poll", "--poll", "1s"},
+    {" file ", "--watch", "paths come after the kind: evwatch file src lib -- make", NULL},
+    {NULL, "--delay", "--debounce", "500ms"},
+    {NULL, "--delay-run", "--debounce", "500ms"},
+    {NULL, "--no-shell", "two or more words after -- are executed without a shell", NULL},
+    {NULL, "--exec", "the command comes after --, as in: evwatch file src -- make", NULL},
+    {NULL, "--command", "the command comes after --, as in: evwatch file src -- make", NULL},
+    {NULL, "--kill-signal", "--stop-signal", "KILL"},
+    {NULL, "--kill-after", "--stop-timeout", "3s"},
+    {NULL, "--workdir", "--cwd", "DIR"},
+    {NULL, "--directory", "--cwd", "DIR"},
+    {NULL, "--chdir", "--cwd", "DIR"},
+    {NULL, "--parallel", "--jobs", "4"},
+    {NULL, "--max-procs", "--jobs", "4"},
+    {NULL, "-P", "--jobs", "4"},
+    {NULL, "--retries", "--retry", "3"},
+    {NULL, "--max-retries", "--retry", "3"},
+    {NULL, "--logfile", "--output", "FILE"},
+    {NULL, "--log-file", "--output", "FILE"},
+    {" file ", "-s", "--stop-signal", "KILL"},
+    {" file ", "--batch", "--debounce", "500ms"},
+    {" file ", "--latency", "--debounce", "500ms"},
+    {" file ", "--fromfile", "--paths-from", "FILE"},
+    {" file ", "--exclude-dir", "--ignore", "node_modules"},
+    {" file ", "--on-busy-update", "--on-busy", "restart"},
+    {" file ", "--timefmt", "--format '%t' prints the time of an event", NULL},
+    {" file lines ", "--outfile", "--output FILE takes what a command writes; > FILE takes events",
+     NULL},
+    {" file ", "--ignore-case", "a pattern lists both letters: --match '*.[jJ][pP][gG]'", NULL},
+    {" file ", "--imatch", "a pattern lists both letters: --match '*.[jJ][pP][gG]'", NULL},
+    {" listen relay probe ", "--port", "a port is an argument, as in 5432 or db:5432", NULL},
+    {" listen relay probe ", "-p", "a port is an argument, as in 5432 or db:5432", NULL},
+    {" listen relay probe ", "--host", "host and port are one argument: db:5432", NULL},
+    {" cron calendar every ", "--persistent", "--catch-up", "DIR"},
+    {" cron calendar every ", "--randomized-delay", "--jitter", "30s"},
+    {NULL, "--on-boot", "--initial runs the command once when evwatch starts", NULL},
+    {" run ", "--restart-sec", "--backoff waits before each start: --backoff 5s:5s", NULL},
+    {" run ", "--startretries", "--retry", "3"},
     /* tail, grep, fail2ban */
-    {" lines ", "-F", "it is called --follow here"},
-    {" lines ", "--tail", "it is called --follow here; it begins at the end of the file"},
-    {" lines ", "--regex", "it is called --match here: --match 'Failed .* from ([0-9.]+)'"},
-    {" lines ", "--regexp", "it is called --match here: --match 'Failed .* from ([0-9.]+)'"},
-    {" lines ", "--grep", "it is called --match here: --match 'Failed .* from ([0-9.]+)'"},
-    {" lines ", "-E", "it is called --match here: --match 'Failed .* from ([0-9.]+)'"},
-    {" lines ", "--invert-match", "it is called --invert here"},
-    {" lines ", "--filter", "it is called --match here: --match 'Failed .* from ([0-9.]+)'"},
+    {" lines ", "-F", "it is called --follow here", NULL},
+    {" lines ", "--tail", "it is called --follow here; it begins at the end of the file", NULL},
+    {" lines ", "--regex", "--match", "Failed .* from ([0-9.]+)"},
+    {" lines ", "--regexp", "--match", "Failed .* from ([0-9.]+)"},
+    {" lines ", "--grep", "--match", "Failed .* from ([0-9.]+)"},
+    {" lines ", "-E", "--match", "Failed .* from ([0-9.]+)"},
+    {" lines ", "--invert-match", "it is called --invert here", NULL},
+    {" lines ", "--filter", "--match", "Failed .* from ([0-9.]+)"},
     /* socat, ncat, tcpserver, wait-for-it */
-    {" listen ", "--fork", "each connection has a run of its own; --jobs says how many at once"},
-    {" listen ", "--keep-open", "evwatch listens until it is stopped"},
-    {" listen ", "-k", "evwatch listens until it is stopped"},
-    {" listen ", "-l", "evwatch listen PORT listens already"},
-    {" probe ", "--wait", "--within says how long to wait: --once --within 60s"},
-    {" probe ", "--strict", "the status says it: evwatch probe db:5432 --once --within 60s && ..."},
-    {" probe ", "-t", "--within says how long to wait: --once --within 60s"},
+    {" listen ", "--fork", "each connection has a run of its own; --jobs says how many at once",
+     NULL},
+    {" listen ", "--keep-open", "evwatch listens until it is stopped", NULL},
+    {" listen ", "-k", "evwatch listens until it is stopped", NULL},
+    {" listen ", "-l", "evwatch listen PORT listens already", NULL},
+    {" probe ", "--wait", "--within says how long to wait: --once --within 60s", NULL},
+    {" probe ", "--strict", "the status says it: evwatch probe db:5432 --once --within 60s && ...",
+     NULL},
+    {" probe ", "-t", "--within says how long to wait: --once --within 60s", NULL},
     /* cron, systemd, supervisord */
-    {NULL, "--timezone", "it is called --tz here: --tz Europe/Berlin"},
-    {NULL, "--every", "every is a kind: evwatch every 5m -- COMMAND"},
-    {NULL, "--cron", "cron is a kind: evwatch cron '15 3 * * *' -- COMMAND"},
-    {NULL, "--on-calendar", "calendar is a kind: evwatch calendar 'Mon..Fri 09:00' -- COMMAND"},
-    {NULL, "--daemon", "evwatch stays in the foreground: start it with & or as a service"},
-    {NULL, "--daemonize", "evwatch stays in the foreground: start it with & or as a service"},
-    {NULL, "--background", "evwatch stays in the foreground: start it with & or as a service"},
-    {NULL, "-d", "evwatch stays in the foreground: start it with & or as a service"},
-    {NULL, "--pid-file", "it is called --pidfile here"},
-    {NULL, "--config", "rules come from a file with -f FILE"},
+    {NULL, "--timezone", "--tz", "Europe/Berlin"},
+    {NULL, "--every", "every is a kind: evwatch every 5m -- COMMAND", NULL},
+    {NULL, "--cron", "cron is a kind: evwatch cron '15 3 * * *' -- COMMAND", NULL},
+    {NULL, "--on-calendar", "calendar is a kind: evwatch calendar 'Mon..Fri 09:00' -- COMMAND",
+     NULL},
+    {NULL, "--daemon", "evwatch stays in the foreground: start it with & or as a service", NULL},
+    {NULL, "--daemonize", "evwatch stays in the foreground: start it with & or as a service", NULL},
+    {NULL, "--background", "evwatch stays in the foreground: start it with & or as a service",
+     NULL},
+    {NULL, "-d", "evwatch stays in the foreground: start it with & or as a service", NULL},
+    {NULL, "--pid-file", "it is called --pidfile here", NULL},
+    {NULL, "--config", "rules come from a file with -f FILE", NULL},
 };
 
 static const struct name kinds[] = {
@@ -122,7 +154,8 @@ static const struct name kinds[] = {
     {.name = "process", .meaning = "exit waits for the end of a process"},
 };
 
-static const char *find(const struct name *names, size_t n, const char *kind, const char *name)
+static const struct name *find(const struct name *names, size_t n, const char *kind,
+			       const char *name)
 {
 	char word[32];
 
@@ -130,18 +163,58 @@ static const char *find(const struct name *names, size_t n, const char *kind, co
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(names[i].name, name) == 0 &&
 		    (!names[i].kinds || strstr(names[i].kinds, word)))
-			return names[i].meaning;
+			return &names[i];
 	return NULL;
 }
 
-const char *foreign_option(const char *kind, const char *name)
+/* `c,h` of an option for extensions: --match '*.c' --match '*.h'. */
+static void add_extensions(struct buf *b, const char *option, const char *list)
 {
-	return find(options, ARRAY_LENGTH(options), kind, name);
+	for (const char *at = list; *at;) {
+		int length = (int)strcspn(at, ",");
+
+		buf_printf(b, "%s%s '*.%.*s'", at == list ? "" : " ", option, length, at);
+		at += length + (at[length] == ',');
+	}
+}
+
+/* The option as it is called here, with the user's own value. */
+static void hint_renamed(struct error *e, const struct name *n, const char *value)
+{
+	struct buf b = {0};
+	/* A regular expression of others is no glob. */
+	bool foreign = !value || (strcmp(n->example, "*.c") == 0 && strpbrk(value, "\\^$|"));
+
+	if (foreign)
+		value = n->example;
+	if (strncmp(n->name, "--ext", 5) == 0) {
+		add_extensions(&b, n->meaning, value + strspn(value, "."));
+	} else {
+		buf_printf(&b, "%s ", n->meaning);
+		shell_quote(&b, value);
+	}
+	error_hint(e, "it is called %s here: %s", n->meaning, b.data ? b.data : n->meaning);
+	buf_free(&b);
+}
+
+int foreign_option(struct error *e, const char *kind, const char *name, const char *value)
+{
+	const struct name *n = find(options, ARRAY_LENGTH(options), kind, name);
+
+	if (!n)
+		return -1;
+	if (n->example)
+		hint_renamed(e, n, value);
+	else
+		error_hint(e, "%s", n->meaning);
+	return 0;
 }
 
 const char *foreign_kind(const char *word)
 {
-	return find(kinds, ARRAY_LENGTH(kinds), NULL, word);
+	const struct name *n = find(kinds, ARRAY_LENGTH(kinds), NULL, word);
+
+	return n ? n->meaning : NULL;
 }
 
 /* Of a crontab: numbers, names of days and months, * , - / and the rest. */
@@ -156,7 +229,7 @@ static size_t cron_fields(const struct word *words, size_t n)
 	size_t fields = 0;
 
 	if (*words[0].text == '@')
-		return 1;
+		return strcmp(words[0].text, "@every") == 0 && n > 1 ? 2 : 1;
 	if (!strpbrk(words[0].text, "0123456789*")) /* a kind that was misspelt has letters only */
 		return 0;
 	while (fields < n && fields < 5 && is_cron_field(words[fields].text))
@@ -171,6 +244,16 @@ int foreign_cron_line(struct error *e, const struct word *words, size_t n)
 
 	if (!fields)
 		return -1;
+	if (fields == 2)
+		return error_hint(e, "it is a kind: every %s -- COMMAND", words[1].text), 0;
+	if (fields == 5 && n > 6 && getpwnam(words[5].text))
+		return error_hint(e,
+				  "if it is a line of /etc/crontab, write: cron '%s %s %s %s %s' "
+				  "--run-as %s "
+				  "-- %s ...",
+				  words[0].text, words[1].text, words[2].text, words[3].text,
+				  words[4].text, words[5].text, words[6].text),
+		       0;
 	for (size_t i = 0; i < n; i++)
 		buf_printf(&b, "%s%s%s", i && i != fields ? " " : "", words[i].text,
 			   i + 1 != fields ? ""
@@ -202,13 +285,15 @@ static bool is_split_duration(char *const *words, size_t n)
 void foreign_arguments(struct error *e, const char *kind, char *const *words, size_t n)
 {
 	if (strcmp(kind, "cron") == 0 && n >= 5)
-		error_hint(e, "quote the expression, or the shell expands its asterisks: "
-			      "cron '15 3 * * *'");
+		error_hint(e, "quote the expression: cron '%s %s %s %s %s'", words[0], words[1],
+			   words[2], words[3], words[4]);
 	else if (strcmp(kind, "calendar") == 0)
 		error_hint(e, "an expression is one word, in quotes: calendar 'Mon..Fri 09:00'; a "
 			      "command comes after \"--\"");
 	else if (is_split_duration(words, n))
 		error_hint(e, "a duration is one word: 30s, 5min, 2h");
+	else if (strcmp(kind, "run") == 0)
+		error_hint(e, "a command comes after \"--\": run -- %s", words[0]);
 	else
 		error_hint(e, "a command comes after \"--\"");
 }

@@ -10,9 +10,10 @@
 struct error;
 struct word;
 
-/* What does what this option (with its dashes) does elsewhere; NULL: not known. `kind` may be NULL
- * while it is not known. */
-const char *foreign_option(const char *kind, const char *name);
+/* Adds to `e` how this option of other tools (with its dashes) is called here, with the user's
+ * value (NULL: none was given). `kind` may be NULL while it is not known. Returns 0, or -1: not
+ * known. */
+int foreign_option(struct error *e, const char *kind, const char *name, const char *value);
 
 /* Which kind does what a word in the place of a kind asks for; NULL: not known. */
 const char *foreign_kind(const char *word);

@@ -10,8 +10,10 @@
 #include "rule/reading.h"
 #include "source/source.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PARALLEL_JOBS = 40 }; /* --on-busy parallel without --jobs */
 
@@ -28,12 +30,64 @@ const char *kind_near(const char *word, const char *const *tools)
 	return nearest_word(word, words);
 }
 
+static bool is_event(const char *word)
+{
+	for (size_t i = 0; source_types[i]; i++)
+		for (const struct event_name *n = source_types[i]->events; n && n->name; n++)
+			if (strcmp(n->name, word) == 0)
+				return true;
+	return false;
+}
+
+/* A word whose form says what it is. */
+static bool explain_form(const struct reading *r, const struct word *word, struct error *e)
+{
+	const char *text = word->text, *colon = strchr(text, ':');
+	bool last = word + 1 == r->words + r->count;
+	const char *next = last ? "" : word[1].text;
+
+	if (*text == '[')
+		error_hint(e, "this is another program's file; a rule is web: run -- ./server");
+	else if (strncmp(text, "CRON_TZ=", 8) == 0)
+		error_hint(e, "a rule has --tz ZONE");
+	else if (strncmp(text, "MAILTO=", 7) == 0)
+		error_hint(e,
+			   "a rule mails: mail: ended NAME --failed -- 'mail -s \"$1: $2\" root'");
+	else if (isupper((unsigned char)*text) && strchr(text, '='))
+		error_hint(e, "a rule has --env %s", text);
+	else if (strcmp(next, ":") == 0)
+		error_hint(e, "no blank comes before the colon of a name: %s:", text);
+	else if (colon && colon[1] && colon > text && text[strcspn(text, "/=")] == '\0')
+		error_hint(e, "a blank comes after the colon of a name: %.*s: %s",
+			   (int)(colon - text), text, colon + 1);
+	else if (*next && next[strlen(next) - 1] == ':')
+		error_hint(e, "a name has no blanks: %s-%s", text, next);
+	else if (is_event(text))
+		error_hint(e, "it is an event: --events %s (-e gives a rule)", text);
+	else
+		return false;
+	return true;
+}
+
+static void hint_path(const char *word, struct error *e)
+{
+	if (access(word, F_OK) == 0)
+		error_hint(e, "to watch it: evwatch file %s", word);
+	else
+		error_hint(e,
+			   "\"evwatch --help\" lists the kinds; a path comes after file: evwatch "
+			   "file %s",
+			   word);
+}
+
 /* What was meant by a word that is no kind. */
 static void explain_kind(struct reading *r, const struct word *word, struct error *e)
 {
 	const char *near = kind_near(word->text, r->process ? r->process->tools : NULL);
 	const char *foreign = foreign_kind(word->text);
 
+	if (explain_form(r, word, e))
+		return;
 	if (near && strcmp(near, word->text) == 0)
 		error_hint(e, "it is a tool, and goes first: evwatch %s ...", near);
 	else if (foreign)
@@ -43,7 +97,7 @@ static void explain_kind(struct reading *r, const struct word *word, struct erro
 	else if (near)
 		error_hint(e, "did you mean %s?", near);
 	else
-		error_hint(e, "\"evwatch --help\" lists the kinds");
+		hint_path(word->text, e);
 }
 
 static const struct source_type *read_kind(struct reading *r, const struct word *word)
@@ -55,7 +109,10 @@ static const struct source_type *read_kind(struct reading *r, const struct word 
 		return type;
 	if (*word->text && word->text[strlen(word->text) - 1] == ':') {
 		error_set(&e, "\"%s\" is no name of a rule", word->text);
-		error_hint(&e, "a name is made of letters, digits, \"_\", \"-\" and \".\"");
+		error_hint(&e,
+			   r->process ? "rules have names in -e and -f: evwatch -e '%s ...'"
+				      : "a name is made of letters, digits, \"_\", \"-\" and \".\"",
+			   word->text);
 		fault(r, word, &e);
 		return NULL;
 	}
@@ -123,6 +180,10 @@ static void read_arguments(struct reading *r, struct rule *rule, const struct wo
 	if (n < (size_t)type->least_arguments) {
 		error_set(&e, "%s needs %s", type->name, type->arguments);
 		error_hint(&e, "for example: %s", type->examples[0]);
+		for (size_t i = 0; i < r->count; i++)
+			if (strcmp(r->words[i].text, "-1") == 0)
+				error_hint(&e, "-1 is the option --once; for example: %s",
+					   type->examples[0]);
 		fault(r, kind, &e);
 	} else if (type->most_arguments >= 0 && n > (size_t)type->most_arguments) {
 		if (type->most_arguments)
@@ -227,6 +288,7 @@ static void rule_scopes(struct reading *r, struct rule *rule)
 static void read_words(struct reading *r, struct rule *rule, size_t kind)
 {
 	const struct word **args = calloc(r->count + 1, sizeof *args);
+	struct error e;
 	size_t n = 0;
 
 	if (!args) {
@@ -236,6 +298,8 @@ static void read_words(struct reading *r, struct rule *rule, size_t kind)
 	for (size_t i = 0; i < r->count; i++) {
 		if (is_option(&r->words[i]))
 			read_option(r, &i);
+		else if (r->process && look_alike_check(r->words[i].text, &e) < 0)
+			fault_at(r, r->words[i].offset, &e);
 		else if (i != kind)
 			args[n++] = &r->words[i];
 	}

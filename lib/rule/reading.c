@@ -2,9 +2,11 @@
 #include "rule/reading.h"
 
 #include "base/option.h"
+#include "base/signame.h"
 #include "base/text.h"
 #include "source/source.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +107,17 @@ static void note_given(struct reading *r, const struct option *o, const char *va
 	buf_free(&item);
 }
 
+static void hint_choices(const struct option *o, struct error *e)
+{
+	struct buf b = {0};
+
+	for (size_t i = 0; o->type == OPTION_CHOICE && o->choices[i]; i++)
+		buf_printf(&b, "%s%s", i ? ", " : "one of ", o->choices[i]);
+	if (b.data)
+		error_hint(e, "%s", b.data);
+	buf_free(&b);
+}
+
 /* The value of an option: inline, or the next word. NULL for a flag; *failed when it is missing. */
 static const char *option_value(struct reading *r, const struct written_option *o, size_t *i,
 				const struct word **at, bool *failed)
@@ -131,6 +144,8 @@ static const char *option_value(struct reading *r, const struct written_option *
 		if (strcmp(o->name, "-f") == 0 && r->scopes.type &&
 		    strcmp(r->scopes.type->name, "lines") == 0)
 			error_hint(&e, "-f reads rules from a file; --follow follows this one");
+		else
+			hint_choices(o->option, &e);
 		fault(r, *at, &e);
 		return NULL;
 	}
@@ -154,6 +169,8 @@ static void apply_option(struct reading *r, const struct written_option *o, size
 	if (scopes_apply(&r->scopes, o->option, value, &e) < 0) {
 		if (o->inline_value && e.column >= 0)
 			e.column += (int)(o->inline_value - at->text);
+		if (!*e.hint && o->name[1] != '-')
+			error_hint(&e, "%s is --%s %s", o->name, o->option->name, o->option->value);
 		fault(r, at, &e);
 		return;
 	}
@@ -170,15 +187,48 @@ static bool is_misplaced(const struct reading *r, const char *name)
 			      : option_find_letter(table, name[1]) != NULL;
 }
 
+/* What the user gave an option that is not there: inline, or as the next word; or NULL. */
+static const char *value_given(const struct reading *r, const struct word *word)
+{
+	const char *equals = word->text[1] == '-' ? strchr(word->text, '=') : NULL;
+
+	if (equals)
+		return equals + 1;
+	return word + 1 < r->words + r->count && !is_option(word + 1) ? word[1].text : NULL;
+}
+
+/* "-1s", "-HUP": a value with a dash, which is read as letters of options. */
+static bool explain_dash(const struct reading *r, const char *word, struct error *e)
+{
+	struct error ignored;
+
+	if (isdigit((unsigned char)word[1])) {
+		error_set(e, "\"%s\" is read as options", word);
+		error_hint(e, "a value cannot be negative");
+		return true;
+	}
+	if (!r->scopes.type || strcmp(r->scopes.type->name, "signal") != 0 ||
+	    signal_parse(word + 1, &ignored) < 0)
+		return false;
+	error_set(e, "\"%s\" is read as options", word);
+	error_hint(e, "a signal is written without a dash: %s", word + 1);
+	return true;
+}
+
 static void fault_unknown(struct reading *r, const struct word *word, const char *name)
 {
 	struct error e;
 
+	if (name[1] != '-' && explain_dash(r, word->text, &e)) {
+		fault(r, word, &e);
+		return;
+	}
 	if (is_misplaced(r, name)) {
 		error_set(&e, "%s is an option of the whole process, not of a rule", name);
-		error_hint(&e, "it goes on the command line: evwatch %s ...", name);
+		error_hint(&e, "it goes on the command line: evwatch %s ...%s", name,
+			   strcmp(name, "--once") == 0 ? "; --runs 1 ends this rule" : "");
 	} else {
-		scopes_explain_unknown(&r->scopes, name, &e);
+		scopes_explain_unknown(&r->scopes, name, value_given(r, word), &e);
 	}
 	fault(r, word, &e);
 }
@@ -224,8 +274,7 @@ static bool next_option(const struct reading *r, size_t *i, struct written_optio
 }
 
 /* Where the option at fault stands: its last word; else the kind's. */
-static size_t offset_of_rule(const struct reading *r, const struct word *kind,
-			     const struct error *e)
+size_t offset_of_rule(const struct reading *r, const struct word *kind, const struct error *e)
 {
 	const struct word *at = kind;
 	int column = e->column;
@@ -243,56 +292,6 @@ static size_t offset_of_rule(const struct reading *r, const struct word *kind,
 void fault_of_rule(struct reading *r, const struct word *kind, const struct error *e)
 {
 	fault_at(r, offset_of_rule(r, kind, e), e);
-}
-
-static void note_doubt(struct reading *r, size_t offset, const struct error *e)
-{
-	struct error warning;
-
-	error_set(&warning, "warning: %.380s", e->what);
-	error_hint(&warning, "%s", e->hint);
-	diagnostics_add(&r->rules->doubts, r->script, offset, &warning);
-}
-
-/* The first `{}` of a command that is executed directly, if no `--` comes before it; else `count`.
- */
-static size_t bare_subject(const struct command *c)
-{
-	size_t i = 0;
-
-	while (i < c->count && strcmp(c->words[i], "{}") != 0 && strcmp(c->words[i], "--") != 0)
-		i++;
-	return i < c->count && strcmp(c->words[i], "{}") == 0 ? i : c->count;
-}
-
-/* What strangers write may begin with `-`, and is an option then to the program that gets it. */
-static void note_bare_subject(struct reading *r, const struct rule *rule)
-{
-	size_t at = bare_subject(&rule->command);
-	struct error e;
-
-	if (!rule->type->subjects_from_outside || rule->command.shell || at == rule->command.count)
-		return;
-	if (at == 0) {
-		error_set(&e, "the subject is the program that is run: others choose it");
-		error_hint(&e, "name the program");
-	} else {
-		error_set(&e, "a subject that begins with - is an option to %.100s",
-			  rule->command.words[0]);
-		error_hint(&e, "put -- before {}, if %.100s takes it", rule->command.words[0]);
-	}
-	/* Only a command line has words behind its separator. */
-	note_doubt(r, r->process ? r->words[r->count + 1 + at].offset : rule->offset, &e);
-}
-
-void note_doubts(struct reading *r, const struct rule *rule, const struct word *kind)
-{
-	struct error e;
-
-	error_clear(&e);
-	if (rule->type->doubtful && rule->type->doubtful(rule->source_config, &e))
-		note_doubt(r, offset_of_rule(r, kind, &e), &e);
-	note_bare_subject(r, rule);
 }
 
 /* Is it an option of `table` that has no effect unless what the table configures is done? */
@@ -335,6 +334,10 @@ static int check_command(const struct option *o, const struct rule *rule, struct
 	if (!rule->command.count && !rule->own.to &&
 	    (serves_only(job_options, o, rule) || o->reach == REACH_COMMAND)) {
 		error_set(e, "has no effect without a command");
+		if (strcmp(o->name, "timeout") == 0)
+			return error_hint(e,
+					  "a command comes after \"--\"; --once --within DUR ends "
+					  "the wait for an event");
 		return error_hint(e, "a command comes after \"--\"");
 	}
 	if (rule->own.to && serves_command(o, rule) && o->reach != REACH_FLOW &&

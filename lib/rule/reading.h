@@ -37,6 +37,9 @@ void fault(struct reading *r, const struct word *w, const struct error *e);
 void fault_of_rule(struct reading *r, const struct word *kind, const struct error *e);
 void fault_memory(struct reading *r);
 
+/* Where the option stands that is at fault: its last word; else the kind's. */
+size_t offset_of_rule(const struct reading *r, const struct word *kind, const struct error *e);
+
 /* Notes what the rule, which is valid, says that was hardly meant. */
 void note_doubts(struct reading *r, const struct rule *rule, const struct word *kind);
 

@@ -121,7 +121,8 @@ static void describe_limits(const struct rule *r, struct buf *out)
 	};
 	int way = r->job.on_busy;
 
-	if ((way != BUSY_QUEUE && way != BUSY_PARALLEL) || way != r->type->default_on_busy)
+	if (!r->type->starts_itself &&
+	    ((way != BUSY_QUEUE && way != BUSY_PARALLEL) || way != r->type->default_on_busy))
 		buf_printf(out, "; %s", busy[way]);
 	if (r->job.jobs > 1)
 		buf_printf(out, "; at most %llu at once", (unsigned long long)r->job.jobs);
@@ -163,7 +164,8 @@ static void describe_retry(const struct rule *r, struct buf *out)
 		buf_printf(out, "; after a failure again, %llu times at most",
 			   (unsigned long long)r->job.retry);
 	describe_duration(out, ", after ", r->job.backoff);
-	describe_duration(out, ", doubling to ", r->job.backoff_max);
+	if (r->job.backoff_max > r->job.backoff)
+		describe_duration(out, ", doubling to ", r->job.backoff_max);
 }
 
 static void describe_end(const struct rule *r, struct buf *out)
@@ -196,6 +198,8 @@ static void describe(const struct rule *r, struct buf *out)
 	}
 	for (size_t i = 0; i < r->own.sockets.count; i++)
 		buf_printf(out, "%s%s", i ? ", " : "; with the socket ", r->own.sockets.items[i]);
+	if (r->job.initial)
+		buf_add_text(out, "; once at the start too");
 	if (r->command.count) {
 		describe_limits(r, out);
 		describe_retry(r, out);

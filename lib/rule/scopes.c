@@ -96,7 +96,7 @@ int scopes_apply(const struct scopes *s, const struct option *option, const char
 	return 0;
 }
 
-/* The kinds that have this option, as "file, lines"; the empty text when none has. */
+/* The kinds that have this option, as "file and lines"; the empty text when none has. */
 static void kinds_with(const char *name, char *out, size_t room)
 {
 	size_t used = 0;
@@ -104,8 +104,8 @@ static void kinds_with(const char *name, char *out, size_t room)
 	*out = '\0';
 	for (size_t i = 0; source_types[i]; i++)
 		if (option_find(source_types[i]->options, name) && used < room)
-			used += (size_t)snprintf(out + used, room - used, "%s%s", used ? ", " : "",
-						 source_types[i]->name);
+			used += (size_t)snprintf(out + used, room - used, "%s%s",
+						 used ? " and " : "", source_types[i]->name);
 }
 
 static const char *nearest_option(const struct scopes *s, const char *name)
@@ -121,10 +121,10 @@ static const char *nearest_option(const struct scopes *s, const char *name)
 	return nearest_word(name, names);
 }
 
-void scopes_explain_unknown(const struct scopes *s, const char *name, struct error *e)
+void scopes_explain_unknown(const struct scopes *s, const char *name, const char *value,
+			    struct error *e)
 {
 	const char *bare = name + strspn(name, "-"), *near;
-	const char *foreign = foreign_option(s->type ? s->type->name : NULL, name);
 	char kinds[120];
 
 	if (s->type)
@@ -133,9 +133,9 @@ void scopes_explain_unknown(const struct scopes *s, const char *name, struct err
 		error_set(e, "there is no option %s", name);
 	kinds_with(bare, kinds, sizeof kinds);
 	near = name[1] == '-' ? nearest_option(s, bare) : NULL;
-	if (foreign)
-		error_hint(e, "%s", foreign);
-	else if (*kinds)
+	if (foreign_option(e, s->type ? s->type->name : NULL, name, value) == 0)
+		return;
+	if (*kinds)
 		error_hint(e, "it is an option of %s", kinds);
 	else if (near)
 		error_hint(e, "did you mean --%s?", near);

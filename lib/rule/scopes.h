@@ -42,7 +42,9 @@ void written_option_read(struct written_option *o, const struct scopes *s, const
 int scopes_apply(const struct scopes *s, const struct option *option, const char *value,
 		 struct error *e);
 
-/* Fills `e` for an option that is not there: a near one, or the kinds that have it. */
-void scopes_explain_unknown(const struct scopes *s, const char *name, struct error *e);
+/* Fills `e` for an option that is not there: a near one, or the kinds that have it. `value` is what
+ * the user gave it, or NULL. */
+void scopes_explain_unknown(const struct scopes *s, const char *name, const char *value,
+			    struct error *e);
 
 #endif

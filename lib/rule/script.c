@@ -245,6 +245,16 @@ static const struct look_alike *look_alike_at(const char *text)
 	return NULL;
 }
 
+int look_alike_check(const char *word, struct error *e)
+{
+	const struct look_alike *l = look_alike_at(word);
+
+	if (!l)
+		return 0;
+	error_set(e, "%s", l->what);
+	return error_hint(e, "write %s, or ./ before the name of a file", l->cure);
+}
+
 static int fault_look_alike(const struct look_alike *l, struct error *e)
 {
 	error_set(e, "%s", l->what);

@@ -70,4 +70,8 @@ char *script_command(const struct script *s, size_t start, size_t end, size_t in
 int words_add(struct words *w, const char *text, size_t offset, bool quoted);
 void words_free(struct words *w);
 
+/* Does the word begin with a character that looks like one of the syntax? -1 with `e` then, else 0.
+ */
+int look_alike_check(const char *word, struct error *e);
+
 #endif

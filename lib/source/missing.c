@@ -38,6 +38,16 @@ static bool is_program(const char *name)
 	return false;
 }
 
+/* "make" or "make all". */
+static bool is_command(const char *text)
+{
+	char *first = strndup(text, strcspn(text, " "));
+	bool is = first && is_program(first);
+
+	free(first);
+	return is;
+}
+
 static const char *what_is_wrong(const struct source *s, const char *path)
 {
 	if (strncmp(path, "~/", 2) == 0 || strchr(path, '$'))
@@ -45,7 +55,9 @@ static const char *what_is_wrong(const struct source *s, const char *path)
 		       "path out";
 	if (strpbrk(path, "*?["))
 		return "; it is a path, not a pattern: give the directory, and --match 'PATTERN'";
-	if (!s->has_command && is_program(path))
+	if (strcmp(path, "-") == 0)
+		return "; --paths-from - reads paths from standard input";
+	if (!s->has_command && is_command(path))
 		return "; if it is the command, write -- before it";
 	return "";
 }

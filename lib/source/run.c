@@ -50,8 +50,10 @@ static void run_describe(const void *config, struct buf *out)
 		return;
 	buf_add_text(out, " (after ");
 	duration_add(out, c->backoff);
-	buf_add_text(out, ", doubling to ");
-	duration_add(out, c->backoff_max);
+	if (c->backoff_max > c->backoff) {
+		buf_add_text(out, ", doubling to ");
+		duration_add(out, c->backoff_max);
+	}
 	if (c->retry)
 		buf_printf(out, "; until %llu in a row have failed", (unsigned long long)c->retry);
 	buf_add_char(out, ')');
@@ -202,6 +204,7 @@ const struct source_type source_run = {
     .options = run_options,
     .refuses = run_refuses,
     .needs_command = true,
+    .starts_itself = true,
     .one_by_one = true,
     .default_on_busy = 2 /* BUSY_RESTART */,
     .ends_whole = true,

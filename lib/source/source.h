@@ -132,6 +132,7 @@ struct source_type {
 	/* Does a rule like this need root while it runs? Optional: no. */
 	bool (*needs_root)(const void *config);
 	bool needs_command;  /* it has no events to print (run, task) */
+	bool starts_itself;  /* no event starts its command: it is to be running (run) */
 	bool by_others;      /* other rules run its command, or a hand (task) */
 	bool waits_for_room; /* paused while as many commands run as may (file, listen, lines) */
 	bool drains;  /* after stop it finishes what it carries, and calls ended then (relay) */

@@ -148,6 +148,8 @@ static bool is_regular_expression(const char *pattern)
 {
 	size_t length = strlen(pattern);
 
+	if (strncmp(pattern, ".*\\.", 4) == 0 || strstr(pattern, ".*$"))
+		return true;
 	return (*pattern == '^' || pattern[length - 1] == '$') &&
 	       (strstr(pattern, "\\.") || strstr(pattern, ".*"));
 }

@@ -1,0 +1,114 @@
+/* What a valid rule says that was hardly meant: warnings of check. See reading.h. */
+#include "rule/reading.h"
+
+#include "base/array.h"
+#include "source/source.h"
+
+#include <ctype.h>
+#include <string.h>
+
+static void note_doubt(struct reading *r, size_t offset, const struct error *e)
+{
+	struct error warning;
+
+	error_set(&warning, "warning: %.380s", e->what);
+	error_hint(&warning, "%s", e->hint);
+	diagnostics_add(&r->rules->doubts, r->script, offset, &warning);
+}
+
+/* The first `{}` of a command that is executed directly, if no `--` comes before it; else `count`.
+ */
+static size_t bare_subject(const struct command *c)
+{
+	size_t i = 0;
+
+	while (i < c->count && strcmp(c->words[i], "{}") != 0 && strcmp(c->words[i], "--") != 0)
+		i++;
+	return i < c->count && strcmp(c->words[i], "{}") == 0 ? i : c->count;
+}
+
+/* What strangers write may begin with `-`, and is an option then to the program that gets it. */
+static void note_bare_subject(struct reading *r, const struct rule *rule)
+{
+	size_t at = bare_subject(&rule->command);
+	struct error e;
+
+	if (!rule->type->subjects_from_outside || rule->command.shell || at == rule->command.count)
+		return;
+	if (at == 0) {
+		error_set(&e, "the subject is the program that is run: others choose it");
+		error_hint(&e, "name the program");
+	} else {
+		error_set(&e, "a subject that begins with - is an option to %.100s",
+			  rule->command.words[0]);
+		error_hint(&e, "put -- before {}, if %.100s takes it", rule->command.words[0]);
+	}
+	/* Only a command line has words behind its separator. */
+	note_doubt(r, r->process ? r->words[r->count + 1 + at].offset : rule->offset, &e);
+}
+
+/* A line that was pasted from a command line: in shell text the subjects are "$1" and "$@". */
+static void note_literal_braces(struct reading *r, const struct rule *rule)
+{
+	const char *text = rule->command.shell ? rule->command.words[0] : "", *at = text;
+	struct error e;
+
+	while ((at = strstr(at, "{}")) &&
+	       ((at > text && !isspace((unsigned char)at[-1]) && at[-1] != '"') ||
+		(at[2] && !isspace((unsigned char)at[2]) && at[2] != '"')))
+		at++;
+	/* {} of find(1) and xargs(1) is theirs. */
+	if (!at || strstr(text, "find ") || strstr(text, "xargs ") || strstr(text, "parallel "))
+		return;
+	error_set(&e, "{} is plain text in a shell command");
+	error_hint(&e, "write \"$1\" for the subject, \"$@\" for all");
+	note_doubt(r, rule->offset, &e);
+}
+
+/* Does this word begin with an option of evwatch that hardly another program has? */
+static bool is_option_of_ours(const char *word, size_t length)
+{
+	static const char *const ours[] = {
+	    "--backoff",   "--catch-up", "--debounce",     "--fail-fast", "--initial",
+	    "--max-conns", "--max-wait", "--max-per-ip",   "--on-busy",   "--paths-from",
+	    "--quiet-for", "--run-as",   "--ready-file",   "--runs",      "--stop-signal",
+	    "--throttle",  "--times",    "--stop-timeout", "--unique",    "--within",
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(ours); i++)
+		if (strlen(ours[i]) == length && strncmp(ours[i], word, length) == 0)
+			return true;
+	return false;
+}
+
+/* An option that was written behind `--` is one of the command's program, as `--` says. */
+static void note_options_after(struct reading *r, const struct rule *rule)
+{
+	for (size_t i = rule->command.shell ? 0 : 1; i < rule->command.count; i++)
+		for (const char *at = rule->command.words[i]; *at;) {
+			size_t length = strcspn(at, "= \t\n");
+			struct error e;
+
+			if (is_option_of_ours(at, length)) {
+				error_set(&e, "%.*s after -- belongs to the command", (int)length,
+					  at);
+				error_hint(&e, "an option of evwatch comes before --");
+				note_doubt(r, rule->offset, &e);
+				return;
+			}
+			at += rule->command.shell ? length : strlen(at);
+			at += strspn(at, "= \t\n");
+		}
+}
+
+void note_doubts(struct reading *r, const struct rule *rule, const struct word *kind)
+{
+	struct error e;
+
+	error_clear(&e);
+	if (rule->type->doubtful && rule->type->doubtful(rule->source_config, &e))
+		note_doubt(r, offset_of_rule(r, kind, &e), &e);
+	note_bare_subject(r, rule);
+	note_literal_braces(r, rule);
+	note_options_after(r, rule);
+}
