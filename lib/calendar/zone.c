@@ -257,7 +257,7 @@ static bool zone_refresh(struct zone *z)
 		return false;
 	if (zone_load(z, &e) == 0)
 		return true;
-	/* Told once: the next look compares with this file. */
+	/* Logged once: the next look compares with this file. */
 	z->identity = now;
 	log_warn(NULL, "%s; the rules read before stay in use", e.what);
 	return false;

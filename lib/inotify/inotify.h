@@ -57,7 +57,7 @@ struct inotify_user {
 	char **roots;       /* owned copies */
 	size_t n_roots;
 	uint32_t place; /* in on->users */
-	bool fed;       /* had events since it was last told `drained` */
+	bool fed;       /* had events since `drained` was last called */
 };
 
 /* One user's interest in one inode; embedded in its owner, 16 bytes. Zeroed memory is stopped. */

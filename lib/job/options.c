@@ -177,6 +177,7 @@ const struct option job_options[] = {
      .reach = REACH_BATCHES},
     {.name = "initial",
      .letter = 'i',
+     .in_words = true,
      .offset = FIELD(initial),
      .help = "run once at start, before any event"},
     {.name = "timeout",

@@ -17,7 +17,7 @@ enum {
 };
 
 #define PAUSE      (100 * NS_PER_MS) /* after a failure */
-#define TOLD_AGAIN (60 * NS_PER_S)   /* it comes and goes, and is told now and then */
+#define WARN_AGAIN (60 * NS_PER_S)   /* a shortage comes and goes: warn now and then */
 
 static void watch(struct acceptor *a)
 {
@@ -49,13 +49,13 @@ static void pause_accepting(struct acceptor *a)
 	int why = errno;
 	int64_t now = reactor_now(a->reactor, CLOCK_OF_LOOP);
 
-	if (!a->told || now - a->told >= TOLD_AGAIN) {
+	if (!a->warned || now - a->warned >= WARN_AGAIN) {
 		log_warn(a->rule,
 			 is_shortage(why)
 			     ? "cannot accept: %s; others wait until one is free (ulimit -n)"
 			     : "cannot accept: %s; it is tried again",
 			 strerror(why));
-		a->told = now;
+		a->warned = now;
 	}
 	a->is_short = true;
 	timer_start_in(a->reactor, &a->again, PAUSE);

@@ -30,8 +30,8 @@ struct acceptor {
 	const char *rule; /* for the log */
 	bool nonblocking; /* public, false: how descriptors are accepted */
 	bool wanted, is_short;
-	int most;     /* descriptors: beyond them none is accepted (fd_most_for_peers) */
-	int64_t told; /* when the shortage was told last; 0: never */
+	int most;       /* descriptors: beyond them none is accepted (fd_most_for_peers) */
+	int64_t warned; /* when the shortage was logged last; 0: never */
 	struct timer again;
 };
 

@@ -122,7 +122,7 @@ int channel_say(struct channel *c, unsigned char type, const void *bytes, size_t
 	buf_add(&c->out, &size, HEAD);
 	buf_add_char(&c->out, (char)type);
 	buf_add(&c->out, bytes, length);
-	/* That it is gone will be told by its end, in a turn of its own. */
+	/* Its end reports that it is gone, in a later turn. */
 	if (!waits)
 		send_waiting(c);
 	if (c->out.length)

@@ -1,6 +1,6 @@
 /*
  * What stands in a listener's way may be about to go: a process that was killed holds its sockets
- * for some milliseconds more. Whoever restarts it at once would be told "Address already in use".
+ * for some milliseconds more. Whoever restarts it at once would get "Address already in use".
  *
  * SIGKILL ends a process when it is next scheduled. What an io_uring still waits for is let go even
  * later, in the background, when the process itself is gone already; a Unix socket of its can be

@@ -75,7 +75,7 @@ typedef void packet_lost(void *context, int i, int error);
 
 /*
  * Sends `n` of them from `first` on, without waiting. What the kernel does not take is lost, as
- * datagrams are, and told.
+ * datagrams are, and reported.
  */
 void packets_send(struct packets *p, int fd, int first, int n, packet_lost *lost, void *context);
 

@@ -12,7 +12,7 @@
 
 enum { V2_FIXED = 16 };
 
-/* How the ends of a family are told; the place in this table is its number in version 2. */
+/* How the ends of a family are written; the place in this table is its number in version 2. */
 static const struct family {
 	sa_family_t family;
 	socklen_t length;       /* of an address */
@@ -124,9 +124,9 @@ static bool v1_read(const char *at, const char *end, struct proxy_header *h)
 	    !next_word(&at, end, ports[0], sizeof *ports) ||
 	    !next_word(&at, end, ports[1], sizeof *ports) || at != end || end[-1] == ' ')
 		return false;
-	h->told = address_read(&h->source, f, hosts[0], ports[0]) &&
-		  address_read(&h->destination, f, hosts[1], ports[1]);
-	return h->told;
+	h->has_ends = address_read(&h->source, f, hosts[0], ports[0]) &&
+		      address_read(&h->destination, f, hosts[1], ports[1]);
+	return h->has_ends;
 }
 
 static enum proxy_result read_v1(const char *bytes, size_t length, struct proxy_header *h,
@@ -217,8 +217,8 @@ static enum proxy_result read_v2(const unsigned char *bytes, size_t length, stru
 	if (length < V2_FIXED + rest)
 		return PROXY_PARTIAL;
 	/* Without a transport (UNSPEC) the addresses are to be ignored. */
-	h->told = f->family != 0 && transport > 0;
-	if (h->told) {
+	h->has_ends = f->family != 0 && transport > 0;
+	if (h->has_ends) {
 		block_read(&h->source, f, bytes + V2_FIXED, 0);
 		block_read(&h->destination, f, bytes + V2_FIXED, 1);
 	}
@@ -238,7 +238,7 @@ enum proxy_result proxy_header_read(const void *bytes, size_t length, struct pro
 		result = read_v2(bytes, length, h, used, why);
 	else
 		result = read_v1(bytes, length, h, used, why);
-	if (result == PROXY_WHOLE && h->told) {
+	if (result == PROXY_WHOLE && h->has_ends) {
 		address_unmap(&h->source);
 		address_unmap(&h->destination);
 	}

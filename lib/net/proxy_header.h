@@ -19,10 +19,10 @@ enum {
 };
 
 struct proxy_header {
-	/* The connection's ends, unmapped; of one family. Unless `told` they are not known: LOCAL,
-	 * UNKNOWN, UNSPEC. The connection's own ends count then. */
+	/* The connection's ends, unmapped; of one family. Unless `has_ends` they are not known:
+	 * LOCAL, UNKNOWN, UNSPEC. The connection's own ends count then. */
 	struct address source, destination;
-	bool told;
+	bool has_ends;
 };
 
 enum proxy_result {

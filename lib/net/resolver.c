@@ -33,9 +33,9 @@ struct question {
 	struct link link;
 	struct resolver *resolver;
 	struct link askers;
-	struct link telling;    /* askers that get their answer next */
-	struct lookup *lookup;  /* under way; NULL: none is */
-	struct io_watcher told; /* of an eventfd, until it is answered; fd -1 */
+	struct link telling;      /* askers that get their answer next */
+	struct lookup *lookup;    /* under way; NULL: none is */
+	struct io_watcher wakeup; /* of an eventfd, until it is answered; fd -1 */
 	struct timer patience;
 	int64_t expires; /* of the answer below */
 	int error;       /* of getaddrinfo */
@@ -73,7 +73,7 @@ struct resolver *resolver_new(struct reactor *r, int64_t ttl, const char *rule)
 static void stop_asking(struct question *q)
 {
 	timer_stop(q->resolver->reactor, &q->patience);
-	io_stop_close(q->resolver->reactor, &q->told);
+	io_stop_close(q->resolver->reactor, &q->wakeup);
 	lookup_release(q->lookup);
 	q->lookup = NULL;
 }
@@ -178,7 +178,7 @@ static void take_answer(struct question *q, struct lookup *l)
 
 static void on_answer(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
-	struct question *q = CONTAINER_OF(w, struct question, told);
+	struct question *q = CONTAINER_OF(w, struct question, wakeup);
 
 	(void)r;
 	(void)ready;
@@ -223,7 +223,7 @@ static struct question *question_new(struct resolver *v, const struct endpoint *
 	list_init(&q->askers);
 	list_init(&q->telling);
 	list_append(&v->questions, &q->link);
-	io_init(&q->told, -1, IO_READ, on_answer);
+	io_init(&q->wakeup, -1, IO_READ, on_answer);
 	timer_init(&q->patience, CLOCK_OF_LOOP, on_patience);
 	return q;
 }
@@ -232,10 +232,10 @@ static int start_asking(struct question *q)
 {
 	struct reactor *r = q->resolver->reactor;
 
-	io_init(&q->told, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), IO_READ, on_answer);
-	if (q->told.fd >= 0 && io_start(r, &q->told) == 0 &&
+	io_init(&q->wakeup, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), IO_READ, on_answer);
+	if (q->wakeup.fd >= 0 && io_start(r, &q->wakeup) == 0 &&
 	    (!q->n || timer_start_in(r, &q->patience, PATIENCE) == 0))
-		q->lookup = lookup_start(q->host, q->port, RESOLVED_MOST, q->told.fd);
+		q->lookup = lookup_start(q->host, q->port, RESOLVED_MOST, q->wakeup.fd);
 	if (q->lookup)
 		return 0;
 	stop_asking(q);

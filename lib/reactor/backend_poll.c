@@ -7,7 +7,7 @@
  *
  * select only waits. It tells no hang-up, error or half-close apart, so what woke it is asked of
  * poll without waiting, and this backend tells its watchers what the others tell. Its sets are
- * sized at run time: the kernel reads as many bits as it is told, FD_SETSIZE is a limit of the C
+ * sized at run time: the kernel reads as many bits as the call says, FD_SETSIZE is a limit of the C
  * library's type alone.
  */
 #include "reactor/fast.h"
@@ -146,7 +146,7 @@ static int fill_sets(struct poll_state *s)
 /* Files of proc(5) tell but once that they changed: poll does not hear of it any more. */
 static bool tell_urgent(struct poll_state *s, struct reactor *r)
 {
-	bool told = false;
+	bool reported = false;
 
 	for (size_t i = 0; i < s->count; i++) {
 		const struct pollfd *p = &s->fds[i];
@@ -154,9 +154,9 @@ static bool tell_urgent(struct poll_state *s, struct reactor *r)
 		if (!(p->events & POLLPRI) || !(*word_of(s, URGENT, p->fd) & bit_of(p->fd)))
 			continue;
 		io_ready(r, p->fd, s->generations[i], IO_URGENT);
-		told = true;
+		reported = true;
 	}
-	return told;
+	return reported;
 }
 
 enum { NAP = 20000000 };
@@ -179,9 +179,9 @@ static int select_dispatch(void *state, struct reactor *r, int64_t wait)
 	if (n < 0 && errno != EBADF)
 		return errno == EINTR ? 0 : -1;
 	if (n != 0) {
-		bool told = n > 0 && tell_urgent(s, r);
+		bool reported = n > 0 && tell_urgent(s, r);
 
-		s->false_alarm = poll_tell(s, r, 0) == 0 && !told;
+		s->false_alarm = poll_tell(s, r, 0) == 0 && !reported;
 	}
 	return 0;
 }

@@ -166,7 +166,7 @@ void io_change(struct reactor *r, struct io_watcher *w, unsigned interest)
 {
 	w->interest = (uint16_t)(interest | ALWAYS_TOLD | (w->interest & IO_TIMEOUT));
 	w->pending = (w->pending & ~MARK) | mark_of(w->interest);
-	/* What was ready but is not asked for any more must not be told. */
+	/* What was ready but is not asked for any more must not be reported. */
 	w->ready &= w->interest;
 	if (!w->ready)
 		io_forget_pending(r, w);

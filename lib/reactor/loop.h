@@ -110,7 +110,7 @@ struct reactor {
 };
 
 /* ---- queue.c ---- */
-/* Room for one more: -1 with ENOMEM, and everything is told again by the next turn. */
+/* Room for one more: -1 with ENOMEM, and the next turn reports everything again. */
 int queue_reserve(struct reactor *r, unsigned priority);
 /* queue_add where the queue is empty or full. */
 uint32_t queue_add_slowly(struct reactor *r, unsigned priority, uintptr_t item);

@@ -149,7 +149,7 @@ int io_start(struct reactor *r, struct io_watcher *w);
 void io_stop(struct reactor *r, struct io_watcher *w);
 /*
  * Stops `w` and closes its descriptor, which is -1 then: fewer system calls than one by one. Others
- * that watch it are told IO_ERROR.
+ * that watch it get IO_ERROR.
  */
 void io_stop_close(struct reactor *r, struct io_watcher *w);
 /* Changes the interest of a started (or stopped) watcher. */

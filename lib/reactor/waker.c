@@ -37,7 +37,7 @@ static void on_asked(struct reactor *r, struct io_watcher *io, unsigned ready)
 	uint64_t count; /* of an eventfd; or as many bytes of a pipe: a late write each */
 
 	if (ready & IO_READ && read(io->fd, &count, sizeof count) < 0 && errno != EAGAIN)
-		return; /* it is told again */
+		return; /* it is reported again */
 	if (__atomic_exchange_n(&w->asked, false, __ATOMIC_SEQ_CST))
 		w->call(r, w);
 }

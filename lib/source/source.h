@@ -41,7 +41,7 @@ struct source_host {
 	void (*emit)(struct source *s, const struct event *events, size_t n);
 	/* There will be no more events: end of input, the last timer fired, the process gone. */
 	void (*ended)(struct source *s);
-	/* It cannot go on: told to the user once, evwatch ends with status 1. */
+	/* It cannot go on: the engine logs it once, and evwatch ends with status 1. */
 	void (*failed)(struct source *s, const struct error *e);
 	/*
 	 * The listener of this endpoint that a rule has which goes at this reload, to be shared; or

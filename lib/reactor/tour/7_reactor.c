@@ -6,7 +6,7 @@
  *
  * The way out: the loop is a library, and the program says what it waits for and what then. This
  *one echoes, closes who is quiet for a second, answers the port after PORT first of all, has all
- *others closed who hears "kick", and ends when it is told to, on any backend (the environment's
+ *others closed who hears "kick", and ends when it is asked to, on any backend (the environment's
  *BACKEND). What it costs: 56 instructions a callback.
  *
  *	7_reactor PORT [problem]

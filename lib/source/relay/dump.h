@@ -5,8 +5,8 @@
  *	00000000  48 65 6c 6c 6f 2c 20 77  6f 72 6c 64 0a           |Hello, world.|
  *
  * The number is the connection's, `<` is the way back, and offsets are counted from the start of
- * that way. A reader that does not keep up loses bytes and is told how many: the connections do
- * not wait for it.
+ * that way. A reader that does not keep up loses bytes, and the dump says how many: the connections
+ *do not wait for it.
  */
 #ifndef EVWATCH_SOURCE_RELAY_DUMP_H
 #define EVWATCH_SOURCE_RELAY_DUMP_H
@@ -40,7 +40,7 @@ struct dump_place {
 int dump_open(struct dump *d, struct source *s, const char *path, struct error *e);
 void dump_close(struct dump *d);
 
-/* A file that fails is told once; nothing is dumped from then on. */
+/* A file that fails is reported once; nothing is dumped from then on. */
 void dump_add(struct dump *d, const struct dump_place *at, const void *bytes, size_t length);
 
 #endif

@@ -115,7 +115,7 @@ static int open_shared(struct relay_source *s, struct error *e)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-/* --bind: told now, and not with each connection. */
+/* --bind: an error now, and not with each connection. */
 static int check_source(const struct relay_config *c, struct error *e)
 {
 	const struct address *from = relay_source_address(c);

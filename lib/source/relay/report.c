@@ -44,13 +44,13 @@ void report_target_failed(struct relay_source *s, size_t target, const char *why
 }
 
 void report_refused(struct relay_source *s, const struct address *remote, const char *why,
-		    bool *told)
+		    bool *warned)
 {
-	bool loud = told && !*told;
+	bool loud = warned && !*warned;
 
 	s->counts.refused++;
 	if (loud)
-		*told = true;
+		*warned = true;
 	if (log_wants(loud ? LOG_WARN : LOG_INFO))
 		(loud ? log_warn : log_info)(s->base.rule, "%s is refused: %s",
 					     address_text(remote).text, why);

@@ -1,6 +1,6 @@
 /*
- * What is told of a connection (or a UDP session): its events with --json or --format, and under -v
- * the line when it is over; and the counts of all of them.
+ * What is reported of a connection (or a UDP session): its events with --json or --format, and
+ * under -v the line when it is over; and the counts of all of them.
  */
 #ifndef EVWATCH_SOURCE_RELAY_REPORT_H
 #define EVWATCH_SOURCE_RELAY_REPORT_H
@@ -20,15 +20,15 @@ struct carried {
 	int64_t started;   /* on the loop's clock */
 };
 
-/* A target could not be connected to; `last`: nor could the others, and the client is told. */
+/* A target could not be connected to; `last`: nor could the others, and the client learns of it. */
 void report_target_failed(struct relay_source *s, size_t target, const char *why, bool last);
 
 /*
- * A client is refused. With `told` (may be NULL) that is told without -v as well, the first time
- * that *told is false; it is true then.
+ * A client is refused. With `warned` (may be NULL) that is logged without -v too, the first time
+ * that *warned is false; it is true then.
  */
 void report_refused(struct relay_source *s, const struct address *remote, const char *why,
-		    bool *told);
+		    bool *warned);
 
 /* Emits the event "open", or "close", where events are printed; a worker passes it on. */
 void report_event(struct relay_source *s, bool closed, const struct carried *c);

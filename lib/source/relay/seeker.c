@@ -139,7 +139,7 @@ static bool starve(struct seeker *k)
 	return true;
 }
 
-/* A shortage, or a failure of the target: an errno, and what is told of it. */
+/* A shortage, or a failure of the target: an errno, and what is reported of it. */
 static void fail(struct seeker *k, int error, const char *why)
 {
 	struct relay_source *s = k->source;

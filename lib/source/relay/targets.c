@@ -72,7 +72,7 @@ static void on_change(void *context, enum health_state state, const char *why)
 	if (state != HEALTH_UNKNOWN)
 		atomic_store(target->down, state == HEALTH_DOWN);
 	if (was_down && state == HEALTH_DOWN)
-		return; /* the worker that looked before this one has told it */
+		return; /* the worker that looked before this one has logged it */
 	if (state == HEALTH_UNKNOWN)
 		log_warn(t->rule, "cannot check %s: %s", word, why);
 	else if (state == HEALTH_DOWN)

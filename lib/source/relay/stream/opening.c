@@ -63,7 +63,7 @@ static void on_waiting(struct reactor *r, struct io_watcher *w, unsigned ready)
 		pair_close(p, "left by the client", true);
 	else if (seeker_is_waiting(p->seeker) && said_nothing(p))
 		pair_close(p, "left by the client", false);
-	else /* that it ended its side is not to be told again */
+	else /* that the client ended its side must not be reported again */
 		io_change(r, w, changes_of(r, 0));
 }
 
@@ -180,7 +180,7 @@ static void refuse_client(struct pair *p, const struct address *remote, const ch
 static int take_addresses(struct pair *p, const struct proxy_header *h)
 {
 	p->owner->source->told_header = false;
-	if (!h->told)
+	if (!h->has_ends)
 		return 0;
 	p->header = malloc(sizeof *p->header);
 	if (!p->header)

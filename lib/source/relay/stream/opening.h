@@ -8,7 +8,7 @@
 bool set_without_delay(int fd);
 /* Does the client of this pair wait for another round? (struct search) */
 bool opening_is_wanted(const void *pair);
-/* Returns 0, or -1 when there is no memory: refused, told, everything closed. */
+/* Returns 0, or -1 when there is no memory: refused, reported, everything closed. */
 int opening_start(struct streams *t, int fd, const struct address *remote, struct peer *peer);
 
 #endif

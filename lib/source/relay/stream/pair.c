@@ -11,13 +11,13 @@
  * to become writable while the flow towards it is. A client that is neither is still watched for a
  * reset, which the target is to know of even while it does not read; a target that resets is left
  * to be found out by reading, since what it sent before is still the client's. The end of an end's
- * input is told twice: most pairs are over by then, and a change of what is watched costs more than
- * a turn.
+ * input is reported twice: most pairs are over by then, and a change of what is watched costs more
+ *than a turn.
  *
  * While messages are small, each is read whole and nothing is held: then both ends are watched for
  * changes only (EPOLLET, epoll(7)), which spares the kernel another look at each, and us one at
  * what is to be watched. A short read has left nothing behind on TCP; a FIN and urgent data, behind
- * which it stops, are told. Wherever something may be left, levels are watched.
+ * which it stops, are reported. Wherever something may be left, levels are watched.
  */
 #include "source/relay/stream/pair.h"
 
@@ -175,7 +175,7 @@ static int interest_of(const struct pair *p, const struct end *e, int64_t wait)
 	if (reads)
 		return out->state == FLOW_DRAINED ? next_of(p) : IO_READ;
 	if (ended && e->io.started && e->io.interest & IO_READ)
-		return e->io.interest & ~REPORTED; /* until it is told once more */
+		return e->io.interest & ~REPORTED; /* until it is reported once more */
 	return e == &p->ends[CLIENT] && !e->gone ? changes_of(p, 0) : NOTHING;
 }
 
@@ -244,19 +244,19 @@ static bool carry(struct pair *p, struct end *from)
 	return false;
 }
 
-/* The end of its input was told once more: it is not watched for reading any more. */
+/* The end of its input was reported once more: it is not watched for reading any more. */
 static void quieten(struct pair *p, struct end *e, unsigned ready)
 {
 	if (e->io.interest & IO_READ)
 		io_change(pair_reactor(p), &e->io, 0);
-	/* Both ways are over: where levels are told, this one would be for ever. */
+	/* Both ways are over: where levels are reported, this one would be for ever. */
 	if (ready & IO_HANGUP)
 		e->gone = true;
 }
 
 /*
- * Runs the directions that `e` was told ready for: reading one that is not costs a system call a
- * message, for nothing.
+ * Runs the directions that `e` was reported ready for: reading one that is not costs a system call
+ * a message, for nothing.
  */
 static void pair_run(struct pair *p, struct end *e, unsigned ready)
 {

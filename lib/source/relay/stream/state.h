@@ -130,7 +130,7 @@ static inline const struct relay_config *pair_config(const struct pair *p)
 	return relay_config(p->owner->source);
 }
 
-/* Whom it is from: what its PROXY header told, or its own address. */
+/* The client: the address in its PROXY header, or its own. */
 struct address pair_remote(const struct pair *p);
 
 #endif

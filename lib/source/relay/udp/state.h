@@ -8,8 +8,8 @@
  * connected to the target, and what comes back on that one leaves from the address that the client
  * knows.
  *
- * Nothing ever waits for room: a datagram that a socket does not take is lost, counted and told, as
- * it would be in a router.
+ * Nothing ever waits for room: a datagram that a socket does not take is lost, counted and logged,
+ * as it would be in a router.
  */
 #ifndef EVWATCH_SOURCE_RELAY_UDP_STATE_H
 #define EVWATCH_SOURCE_RELAY_UDP_STATE_H
@@ -57,7 +57,7 @@ struct udp_relay {
 	int64_t idle;
 	struct timer sweep; /* looks for silent ones */
 	int64_t drain_end;
-	int64_t told;    /* when a refusal was told last */
+	int64_t logged;  /* when a refusal was logged last */
 	bool short_told; /* of descriptors */
 	struct store store;
 

@@ -69,9 +69,9 @@ static void tell_refused(struct udp_relay *u, const struct address *remote, cons
 {
 	int64_t now = reactor_now(u->source->base.reactor, CLOCK_OF_LOOP);
 
-	if (!log_wants(LOG_INFO) || (u->told && now - u->told < NS_PER_S))
+	if (!log_wants(LOG_INFO) || (u->logged && now - u->logged < NS_PER_S))
 		return;
-	u->told = now;
+	u->logged = now;
 	log_info(u->source->base.rule, "%s is refused: %s (%llu datagrams so far)",
 		 address_text(remote).text, why, (unsigned long long)u->source->counts.refused);
 }

@@ -9,7 +9,7 @@
 
 struct relay_source;
 
-/* What the child is told by its parent, whose memory it has a copy of. */
+/* What the child gets from its parent, whose memory it has a copy of. */
 struct worker_start {
 	const struct relay_source *source; /* the parent's */
 	const struct listener *listener;   /* what it accepts from */

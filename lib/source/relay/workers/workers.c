@@ -67,7 +67,7 @@ struct workers {
 	size_t n, n_running;
 	bool stopped;
 	bool heard;                   /* something of them, since `patience` was last over */
-	struct timer patience;        /* for those that do not end when told to */
+	struct timer patience;        /* for those that do not end when asked to */
 	struct worker_counts *counts; /* owned */
 };
 
@@ -84,8 +84,8 @@ static bool knows_reuseport(const struct endpoint *ep)
 }
 
 /*
- * The first one is bound without SO_REUSEPORT, so that a port in use is told as ever, and then lets
- * the others in.
+ * The first one is bound without SO_REUSEPORT, so that a port in use is reported as ever, and then
+ * lets the others in.
  */
 static int let_others_in(const struct listener *l, struct error *e)
 {
@@ -181,7 +181,7 @@ static void on_message(struct channel *c, unsigned char type, const char *bytes,
 	case WORKER_ROOM:
 		tell_room(ws);
 		break;
-	default: /* gone: its end will be told by the child watcher */
+	default: /* gone: the child watcher will report its end */
 		break;
 	}
 }
