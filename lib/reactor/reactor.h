@@ -58,8 +58,8 @@ void reactor_stop(struct reactor *r);
 
 /*
  * After fork(2), in the child: builds the backend anew; all watchers stay started, and signals are
- * told from here on. Wakers go on sharing their eventfd with the parent: stop them and start them.
- * Returns 0 or -1.
+ * reported from here on. Wakers go on sharing their eventfd with the parent: stop them and start
+ * them. Returns 0 or -1.
  */
 int reactor_reinit(struct reactor *r);
 
