@@ -172,7 +172,7 @@ for i in range(12000): print("x" * 200 + "%05d" % i)' | (cd d && xargs touch)
 
 @test "check says of run and ended what they do" {
   run_ev check -e 'web: run --restart always --retry 4 -- true' -e 'mail: ended web --failed -- true'
-  [[ ${lines[0]} = 'web: on its own start, and again after each end (after 1s, doubling to 1m; until 4 in a row have failed), run true'* ]]
+  [[ ${lines[0]} = 'web: at the start, and again after each end (after 1s, doubling to 1m; until 4 in a row have failed), run true'* ]]
   grep -q '^mail: on the failure of web, run true' <<<"$output"
 }
 

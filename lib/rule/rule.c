@@ -186,7 +186,7 @@ static void describe_given(const struct rule *r, struct buf *out)
 
 static void describe(const struct rule *r, struct buf *out)
 {
-	buf_printf(out, "%s: on ", r->name);
+	buf_printf(out, r->type->starts_itself ? "%s: " : "%s: on ", r->name);
 	if (r->type->describe)
 		r->type->describe(r->source_config, out);
 	else

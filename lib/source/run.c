@@ -45,7 +45,7 @@ static void run_describe(const void *config, struct buf *out)
 {
 	const struct run_config *c = config;
 
-	buf_printf(out, "its own start%s", restart_said[c->restart]);
+	buf_printf(out, "at the start%s", restart_said[c->restart]);
 	if (c->restart == RESTART_NO)
 		return;
 	buf_add_text(out, " (after ");
@@ -198,7 +198,8 @@ const struct source_type source_run = {
     .least_arguments = 0,
     .most_arguments = 0,
     .examples = {"evwatch run --restart always -- ./server",
-		 "evwatch -e 'web: run --last -- nginx -g \"daemon off;\"' -e 'signal HUP -- nginx "
+		 "evwatch -e 'web: run --restart no --last -- nginx -g \"daemon off;\"' -e 'signal "
+		 "HUP -- nginx "
 		 "-s reload'"},
     .events = run_events,
     .options = run_options,
