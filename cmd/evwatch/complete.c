@@ -31,7 +31,7 @@ struct line {
 	const struct source_type *kind; /* NULL: none yet */
 	const struct tool *tool;
 	const struct option *option; /* whose value is typed; NULL: no value is */
-	bool command;                /* it is behind -- */
+	bool command;                /* it comes after -- */
 };
 
 static void offer(const struct line *l, const char *word, const char *meaning)

@@ -75,7 +75,7 @@ static int tell_about(const struct process_options *o, char **argv)
 
 static int run_tool(const struct tool *tool, int argc, char **argv)
 {
-	/* Words behind --for are a command line that is being typed. */
+	/* Words after --for are a command line that is being typed. */
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0 && strcmp(argv[i], "--for") != 0;
 	     i++)
 		if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {

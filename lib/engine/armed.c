@@ -83,8 +83,8 @@ static bool is_printed(const struct armed_rule *a)
 }
 
 /*
- * While it drains, a relay tells of the connections that it ends: who saw them open is to see them
- * closed. --count is exact, though.
+ * While it drains, a relay reports the connections that it ends, so that each open has its close.
+ * --count is exact, though.
  */
 static bool prints_now(const struct armed_rule *a)
 {

@@ -27,7 +27,7 @@ struct sockets {
 /* Opens what the rule says, and notes where for the ready file. Returns 0, or -1 with `e`. */
 int sockets_open(struct armed_rule *a, struct error *e);
 
-/* The listener of this endpoint, for a rule that takes the place of this one; or NULL. */
+/* The listener of this endpoint, for a rule that replaces this one; or NULL. */
 struct listener *sockets_find(struct armed_rule *a, const struct endpoint *ep);
 
 void sockets_close(struct armed_rule *a);

@@ -17,7 +17,7 @@ static bool may_follow(const struct job *j)
 	return false;
 }
 
-/* The newest events take the place of what runs; those that wait go with them. */
+/* The newest events stop the run and start a new one; those that wait go with them. */
 static void restart(struct job *j, struct batch *b)
 {
 	job_drop_queue(j);

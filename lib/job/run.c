@@ -22,7 +22,8 @@ enum { STATUS_TIMEOUT = 124, STATUS_NOT_EXECUTED = 126, STATUS_NOT_FOUND = 127 }
 #define GLANCE                                                                                     \
 	(5 * NS_PER_MS) /* the first wait to see whether what was stopped is gone, doubling */
 #define LONGEST_GLANCE (100 * NS_PER_MS)
-/* After KILL only the dead are left, whom a parent outside the group does not reap: then it ends.
+/* After KILL only dead processes are left, which a parent outside the group does not reap: then it
+ * ends.
  */
 #define LAST_GLANCE NS_PER_S
 

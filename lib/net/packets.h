@@ -70,7 +70,7 @@ static inline char *packets_bytes(struct packets *p, int i)
  */
 int packets_receive(struct packets *p, int fd, int first, int most, bool named);
 
-/* Tells of one datagram that could not be sent, by its place in the batch, and why (an errno). */
+/* Reports one datagram that could not be sent, by its place in the batch, and why (an errno). */
 typedef void packet_lost(void *context, int i, int error);
 
 /*

@@ -1,6 +1,6 @@
 /*
  * The PROXY protocol's header (haproxy's proxy-protocol.txt, section 2): what a proxy says in front
- * of a connection's bytes about whom the connection is really from. Version 1 is a line of text,
+ * of a connection's bytes that name the real client. Version 1 is a line of text,
  * version 2 is binary. Pure functions.
  *
  * A sender must be believed: only those who are trusted may be allowed to send one.

@@ -81,7 +81,7 @@ static bool is_option_of_ours(const char *word, size_t length)
 	return false;
 }
 
-/* An option that was written behind `--` is one of the command's program, as `--` says. */
+/* An option after `--` belongs to the program of the command. */
 static void note_options_after(struct reading *r, const struct rule *rule)
 {
 	for (size_t i = rule->command.shell ? 0 : 1; i < rule->command.count; i++)

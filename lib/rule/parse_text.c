@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The whole text behind `--` is one shell command. */
+/* The whole text after `--` is one shell command. */
 static int command_from_text(struct command *c, const struct script *s, size_t start, size_t end,
 			     size_t indent)
 {

@@ -362,7 +362,7 @@ int read_rule(struct reading *r, size_t kind, char *name, struct command *comman
 
 /* ---- command lines --------------------------------------------------------------------------- */
 
-/* Is nothing behind `--`, or nothing but blanks, as of an empty variable? */
+/* Is nothing after `--`, or nothing but blanks, as of an empty variable? */
 static bool command_is_blank(const struct words *words, size_t separator)
 {
 	const char *first;
@@ -373,7 +373,7 @@ static bool command_is_blank(const struct words *words, size_t separator)
 	return !*first || (separator + 2 == words->count && !first[strspn(first, " \t\n")]);
 }
 
-/* The words behind `--`: two or more are executed as they are, one is shell text. */
+/* The words after `--`: two or more are executed as they are, one is shell text. */
 static int command_from_words(struct command *c, const struct word *words, size_t n)
 {
 	c->words = calloc(n + 1, sizeof *c->words);

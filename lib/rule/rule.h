@@ -111,7 +111,7 @@ const struct rule *rules_find(const struct rules *rules, const char *name);
 /* Is every %-letter of --format known? Returns 0, or -1 with `e`. */
 int format_check(const char *format, struct error *e);
 
-/* Does this rule take the place of what the signal does to evwatch? */
+/* Does this rule replace the default of the signal? */
 bool rule_claims_signal(const struct rule *r, int number);
 
 /* The signals that any of the rules claims: a bit each, from signal 1 on. */

@@ -190,7 +190,7 @@ struct source_type {
 	/* The rules whose runs this one waits for, by name (ended). Optional. */
 	const struct text_list *(*names_rules)(const void *config);
 
-	/* Does a rule with this configuration take the place of the signal's default? Optional. */
+	/* Does a rule with this configuration replace the default of the signal? Optional. */
 	bool (*claims_signal)(const void *config, int number);
 
 	size_t size;

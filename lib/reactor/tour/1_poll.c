@@ -46,14 +46,14 @@ static void take_client(int listener)
 	fds[n_fds++] = (struct pollfd){.fd = fd, .events = POLLIN};
 }
 
-/* The last one takes the place of one that is gone. */
+/* The last one replaces one that is gone. */
 static void drop_client(nfds_t at)
 {
 	close(fds[at].fd);
 	fds[at] = fds[--n_fds];
 }
 
-/* From the end: what takes the place of one that is dropped was looked at already. */
+/* From the end: the one that replaces a dropped one was looked at already. */
 static void serve_ready(void)
 {
 	for (nfds_t at = n_fds; at-- > 1;)

@@ -36,7 +36,7 @@ static inline int listen_on(const char *port)
 	return fd;
 }
 
-/* Returns what it got to whom it got it from. False: the client is gone. */
+/* Sends back to each client what it sent. False: the client is gone. */
 static inline bool echo(int fd)
 {
 	char bytes[4096];

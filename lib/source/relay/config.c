@@ -180,7 +180,7 @@ static int check_judged(const void *config, struct error *e)
 	return access_check(&((const struct relay_config *)config)->listen, 1, e);
 }
 
-/* Those that a PROXY header tells of are counted, too. */
+/* Clients that a PROXY header names count, too. */
 static int check_counted(const void *config, struct error *e)
 {
 	return ((const struct relay_config *)config)->proxy_accept ? 0 : check_judged(config, e);

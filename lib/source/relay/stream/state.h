@@ -101,7 +101,7 @@ struct pair {
 	struct seeker *seeker; /* owned; NULL: it seeks no target */
 	struct peer *peer;
 	struct limits *limits;       /* owned; NULL: as fast as it goes */
-	struct proxy_header *header; /* owned: whom the client is for; NULL: for itself */
+	struct proxy_header *header; /* owned: the real client; NULL: the peer itself */
 	uint64_t number;             /* of the connections accepted; from 1 */
 	int64_t started;
 	uint32_t target;

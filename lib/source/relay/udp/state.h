@@ -51,7 +51,7 @@ struct udp_relay {
 	struct relay_source *source;
 	struct udp_socket sockets[LISTENER_MOST];
 	int n_sockets;
-	struct table sessions;      /* by who speaks to whom */
+	struct table sessions;      /* by client and local address */
 	struct link by_use[TRUSTS]; /* of each trust: the one that was silent longest first */
 	size_t most;                /* sessions at once */
 	int64_t idle;
@@ -70,7 +70,7 @@ struct udp_relay {
 	struct timer flush;
 };
 
-/* Who speaks to whom. No padding: hashed and compared as bytes. */
+/* The client and the local address. No padding: hashed and compared as bytes. */
 struct session_key {
 	uint8_t remote[16], local[16];
 	uint32_t scope;
