@@ -31,7 +31,7 @@ struct file_system;
 struct model;
 struct observer;
 
-/* To whom the differences are reported. `name` is lent. */
+/* The receiver of the differences. `name` is lent. */
 struct model_host {
 	/* Is the directory to be entered? */
 	bool (*enters)(struct model *m, const struct node *d, const char *name);

@@ -1,4 +1,4 @@
-/* Whom the model's file system asks; see sites.h. */
+/* The threads that the model's file system asks; see sites.h. */
 #include "source/file/observe/sites.h"
 
 #include "base/log.h"

@@ -1,5 +1,5 @@
 /*
- * What the files of remote.h share: remote.c the file system that the model looks at, sites.c whom
+ * What the files of remote.h share: remote.c the file system that the model looks at, sites.c which
  * it asks: remote mounts with their threads, what they are asked, and where the roots lead.
  */
 #ifndef EVWATCH_SOURCE_FILE_OBSERVE_SITES_H
