@@ -32,7 +32,7 @@ static const char *told(void)
 
 	if (last != PROXY_WHOLE)
 		return last == PROXY_PARTIAL ? "partial" : "wrong";
-	if (!header.told)
+	if (!header.has_ends)
 		return "not told";
 	buf_add_text(&b, address_text(&header.source).text);
 	buf_add_text(&b, " > ");
