@@ -69,7 +69,7 @@ long() {
   [ "$status" = 2 ]
   run_ev lines log --match '(a)\1'
   [ "$status" = 2 ]
-  grep -q 'back-references are not matched' <<<"$output"
+  grep -q 'back-references are not supported' <<<"$output"
   grep -q 'linear time' <<<"$output"
 }
 

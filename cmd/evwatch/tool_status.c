@@ -58,7 +58,7 @@ int tool_status(int argc, char **argv)
 		if (count)
 			fputs("evwatch: status takes only options\n", stderr);
 		else if (o.json && o.prometheus)
-			fputs("evwatch: status: --json and --prometheus exclude each other\n",
+			fputs("evwatch: status: --json and --prometheus cannot be used together\n",
 			      stderr);
 		else
 			status = print_status(&o);
