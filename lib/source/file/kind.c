@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "source/file_counts.h"
 #include "source/kinds.h"
 
 #include <errno.h>
@@ -140,6 +141,7 @@ static void on_lost(struct inotify_observer *o)
 	if (!s->overflowed)
 		s->model.since = inotify_synced(&o->user);
 	s->overflowed = true;
+	s->overflows++;
 }
 
 static void on_work(struct reactor *r, struct timer *t)
@@ -352,6 +354,19 @@ static void file_run_ended(struct source *base, void *token, const struct run_ou
 	s->journal.running = false;
 }
 
+static void file_status(const struct source *base, struct buf *out)
+{
+	const struct file_source *s = (const struct file_source *)base;
+	const struct file_config *c = base->config;
+
+	file_counts_add(
+	    out, &(struct file_counts){
+		     .directories = s->model.directories,
+		     .watches = c->poll || c->fanotify ? 0 : inotify_watches(&s->inotify.user),
+		     .overflows = s->overflows,
+		 });
+}
+
 /* What its mark reports can be opened by root alone. */
 static bool file_needs_root(const void *config)
 {
@@ -385,4 +400,5 @@ const struct source_type source_file = {
     .close = file_close,
     .run_began = file_run_began,
     .run_ended = file_run_ended,
+    .status = file_status,
 };

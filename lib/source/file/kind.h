@@ -63,6 +63,7 @@ struct file_source {
 	struct timer retry;   /* what could not be looked at is tried again */
 	bool arming;          /* what is there is no event */
 	bool started;
+	uint64_t overflows;
 	bool overflowed;   /* events were lost; said when all was looked at again */
 	char *limit_path;  /* where the limit of watches was met first; owned */
 	size_t over_limit; /* directories without a watch */

@@ -200,6 +200,7 @@ void model_enter(struct model *m, struct node *d, struct entry *e, const struct 
 	n->early = m->early || (d->early && m->reading.node == d && m->reading.first);
 	n->sparse = m->settings.unread && d == m->top && m->early;
 	node_attach(d, e, n);
+	m->directories++;
 	model_list(m, n);
 }
 

@@ -120,6 +120,7 @@ struct model {
 	void *owner;               /* the host's */
 	struct model_settings settings;
 	struct node *top;
+	size_t directories; /* that are entered */
 	bool early;        /* set by the host while it begins: nodes that are entered are `early` */
 	int by;            /* the process that did what is hinted at, or reported; 0: not known */
 	bool drained;      /* what was hinted at may be looked at */

@@ -226,6 +226,7 @@ static void leave_alone(struct model *m, struct node *n, int error)
 	if (e->twice && !touches_add(&m->twice, d, e->name))
 		m->lacks_memory = true;
 	node_detach(d, e);
+	m->directories--;
 	node_retire(n);
 }
 

@@ -35,6 +35,7 @@ static void leave_node(struct model *m, struct node *n)
 		m->host->gone(m, d, e->name, 'd', n);
 		node_remove(d, e);
 	}
+	m->directories--;
 	node_retire(n);
 }
 

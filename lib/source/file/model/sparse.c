@@ -63,6 +63,7 @@ static struct node *enter_sparse(struct model *m, struct node *d, struct entry *
 	n->state = NODE_KNOWN;
 	n->sparse = true;
 	node_attach(d, e, n);
+	m->directories++;
 	return n;
 }
 
@@ -145,6 +146,7 @@ bool model_trim(struct model *m, struct node *n)
 	if (n->entries || n->parent == m->top)
 		return false;
 	model_forget(m, n);
+	m->directories--;
 	entries_remove(&n->parent->entries, node_entry(n));
 	free(n);
 	return true;
