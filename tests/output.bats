@@ -116,7 +116,8 @@ end" ]'
 
 @test "events that are printed in one turn leave in one write" {
   seq 20000 >numbers
-  strace -f -qq -e trace=write -e signal=none -o trace "$EV" lines numbers >got
+  # The leak checker does not work below strace.
+  ASAN_OPTIONS=detect_leaks=0 strace -f -qq -e trace=write -e signal=none -o trace "$EV" lines numbers >got
   sed 's/^/line /' numbers | cmp - got
   [ "$(grep -c 'write(1,' trace)" -lt 40 ]
 }
