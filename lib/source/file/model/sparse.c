@@ -147,6 +147,7 @@ bool model_trim(struct model *m, struct node *n)
 		return false;
 	model_forget(m, n);
 	m->directories--;
+	n->parent->sparse = true; /* this name is known no more */
 	entries_remove(&n->parent->entries, node_entry(n));
 	free(n);
 	return true;
