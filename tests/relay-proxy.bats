@@ -249,7 +249,7 @@ assert first == [whose(n) for n in range(16)]'
 @test "--proxy refuses what it does not know, and datagrams" {
   run_ev relay 7001 7000 --proxy send
   [ "$status" = 2 ]
-  [[ $output == *'it is one of accept, send-v1, send-v2'* ]]
+  [[ $output == *'is not one of accept, send-v1, send-v2'* ]]
   run_ev relay udp:7001 udp:7000 --proxy accept
   [ "$status" = 2 ]
 }
