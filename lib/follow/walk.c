@@ -236,7 +236,7 @@ static const char *remote_of(struct follow_set *set, const struct way *w)
 	return set->remote;
 }
 
-/* Is it still what it was? A watch tells inodes apart, one that was deleted and used again, too;
+/* Is it still what it was? A watch distinguishes inodes, one that was deleted and used again, too;
  * but one file of a FUSE may have several inodes here, one after the other. */
 static bool is_same(const struct follow *f, int wd_before, const struct way *w, int64_t born)
 {

@@ -64,7 +64,7 @@ static void review_writer(struct file_source *s, const struct record *r)
 	}
 }
 
-/* Asks whom it is time to ask, for a turn at most. Returns when to ask next. */
+/* Asks about the writers that are due, for a turn at most. Returns when to ask next. */
 static int64_t review_writers(struct file_source *s)
 {
 	int64_t next = INT64_MAX, until = clock_read(CLOCK_OF_LOOP) + A_TURN;

@@ -335,7 +335,7 @@ static void keep(struct thing *t)
 	if (!t)
 		return;
 	t->kept = true;
-	t->moves = t->told = t->barred = t->listed = t->undecided = false;
+	t->moves = t->reported = t->barred = t->listed = t->undecided = false;
 	t->slot = NULL;
 }
 

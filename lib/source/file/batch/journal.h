@@ -52,7 +52,7 @@ struct thing {
 	int64_t heard;          /* loop time: when it came, or was written last */
 	int64_t ask_at;         /* the owner's: when to ask whether anybody still writes it */
 	bool moves;             /* net.c: it is reported as moved */
-	bool told;              /* net.c: that was done */
+	bool reported;          /* net.c: that was done */
 	bool barred;            /* net.c: it cannot be */
 	struct slot *slot;      /* net.c: the path that it is at */
 	bool listed, undecided; /* net.c: among what may have moved */
@@ -119,12 +119,12 @@ void journal_notice(struct journal *j, struct node *d, const char *name, unsigne
 struct record *journal_find(const struct journal *j, const struct node *d, const char *name);
 /* The thing of a directory, if it was touched in this batch. */
 struct thing *journal_thing_of(const struct journal *j, const struct node *self);
-/* What was handed on is the past: the record goes, or with `keeps` stays for what is still written
+/* What was handed on is done: the record goes, or with `keeps` stays for what is still written
  * there. Afterwards journal_end. */
 void journal_settle(struct journal *j, struct record *r, bool keeps);
 /* The batch is over; what has a record still is a part of the next one. */
 void journal_end(struct journal *j);
-/* A record for a name that nothing happened to, but that is to be told of. NULL with ENOMEM. */
+/* A record for a name that nothing happened to, but that is to be reported. NULL with ENOMEM. */
 struct record *journal_imply(struct journal *j, struct node *d, const struct journal_entry *e);
 
 #endif

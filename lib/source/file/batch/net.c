@@ -37,7 +37,7 @@ static void forget_moves(struct work *w)
 	{
 		struct thing *t = CONTAINER_OF(at, struct thing, link);
 
-		t->moves = t->told = t->listed = t->undecided = false;
+		t->moves = t->reported = t->listed = t->undecided = false;
 		t->slot = NULL;
 	}
 	while (w->n_movers)

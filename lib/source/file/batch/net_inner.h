@@ -10,7 +10,7 @@
 #include "base/buf.h"
 
 /* Which moves have been made when a path is looked for. */
-enum made { MADE_NONE, MADE_TOLD, MADE_ALL };
+enum made { MADE_NONE, MADE_REPORTED, MADE_ALL };
 
 /* A path, and what was and is there. */
 struct slot {

@@ -116,7 +116,8 @@ static int decide_some(struct work *w, bool *progress)
 	return 0;
 }
 
-/* The first of a circle: a file gives way where nothing is gathered; else none is a move. */
+/* The first of a circle: a file is deleted and created where nothing is gathered; else none is a
+ * move. */
 static int break_circle(struct work *w, bool *progress)
 {
 	for (size_t i = 0; i < w->n_movers; i++) {

@@ -193,7 +193,7 @@ static int add_effect(struct work *w, struct slot *s)
 	if (!e.event && !e.notices && !(w->options->gathers && !now ? 0 : e.seen || e.flickered))
 		return 0;
 	if (now && e.event == FILE_MOVE) {
-		const char *path = net_path_before(w, now->origin, MADE_TOLD);
+		const char *path = net_path_before(w, now->origin, MADE_REPORTED);
 
 		e.old_path = path ? strdup(path) : NULL;
 		if (!e.old_path)
@@ -204,7 +204,7 @@ static int add_effect(struct work *w, struct slot *s)
 	if (append(w, s, &e) < 0)
 		return -1;
 	if (now && e.event == FILE_MOVE)
-		now->told = true;
+		now->reported = true;
 	return 0;
 }
 

@@ -11,7 +11,7 @@
 
 static bool is_made(const struct thing *t, enum made made)
 {
-	return made == MADE_ALL ? t->moves : made == MADE_TOLD && t->told;
+	return made == MADE_ALL ? t->moves : made == MADE_REPORTED && t->reported;
 }
 
 /* One step up from directory *d: the name that it has, or where *before, had. Above a move that has

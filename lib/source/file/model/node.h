@@ -6,7 +6,7 @@
  * written: so a root that comes, goes or is replaced is an entry like any other.
  *
  * Who keeps a pointer to a node beyond the turn holds it. A node that is gone keeps its last name
- * and its parent, so that the path it had can still be told.
+ * and its parent, so that the path it had can still be reported.
  */
 #ifndef EVWATCH_SOURCE_FILE_MODEL_NODE_H
 #define EVWATCH_SOURCE_FILE_MODEL_NODE_H
@@ -38,9 +38,9 @@ struct node {
 	bool again : 1;     /* stale anew since then: it is read in the next round, too */
 	bool gone : 1;      /* it is no part of the tree any more */
 	bool in_hand : 1;   /* it was taken from one name and will be put to another */
-	bool early : 1;   /* it was there when watching began, and so was what it is read to hold */
-	bool told : 1;    /* that it cannot be read was said */
-	bool watched : 1; /* the observer has a watch for it; set by the observer */
+	bool early : 1; /* it was there when watching began, and so was what it is read to hold */
+	bool reported : 1;  /* that it cannot be read */
+	bool watched : 1;   /* the observer has a watch for it; set by the observer */
 	bool unwatched : 1; /* the observer had no watch for it */
 	bool sparse : 1;    /* only some of its names are known: sparse.c */
 	bool polled : 1; /* no event says what is written in it: stamps do; set by the observer */

@@ -207,11 +207,11 @@ void model_forget(struct model *m, struct node *n)
 	m->left = true;
 }
 
-static void tell_unseen(struct model *m, struct node *n, int error)
+static void report_unseen(struct model *m, struct node *n, int error)
 {
-	if (!n->told)
+	if (!n->reported)
 		m->host->unseen(m, n, error);
-	n->told = true;
+	n->reported = true;
 }
 
 /* It is not to be read by this node, and stays known by its name. Another node has it (EEXIST): it
@@ -303,12 +303,12 @@ static void finish(struct model *m, int error)
 	stop_reading(m);
 	if (error) {
 		n->state = NODE_STALE;
-		tell_unseen(m, n, error);
+		report_unseen(m, n, error);
 		model_read_later(m, n);
 	} else if (disturbed) {
 		model_lost(m, n, false);
 	} else {
-		n->told = n->unwatched;
+		n->reported = n->unwatched;
 		if (n->unwatched)
 			model_read_later(m, n); /* it is polled */
 	}
@@ -327,7 +327,7 @@ static void begin(struct model *m, struct node *n)
 	if (folder < 0 && errno == EAGAIN)
 		return;
 	if (folder < 0) {
-		tell_unseen(m, n, errno);
+		report_unseen(m, n, errno);
 		n->early = false; /* what can be read one day is news */
 		model_read_later(m, n);
 		return;
@@ -339,7 +339,7 @@ static void begin(struct model *m, struct node *n)
 		return;
 	}
 	if (error)
-		tell_unseen(m, n, error);
+		report_unseen(m, n, error);
 	begin_reading(m, n, folder);
 	/* What is known of it is looked at; the rest was never reported. */
 	if (n->sparse)

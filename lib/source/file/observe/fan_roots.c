@@ -73,7 +73,7 @@ char *fan_path_of(int fd)
 	return strdup(path);
 }
 
-/* Something else may be mounted or linked there by now: that is another place. */
+/* Something else may be mounted or linked there meanwhile: that is another place. */
 static void place_open(struct fan_place *place)
 {
 	struct fan_handle h;

@@ -1,6 +1,6 @@
 /*
  * The roots of a rule and what is mounted below them, by which the handles of fanotify(7) are
- * opened, and paths are told to be in a root.
+ * opened, and paths are found to be in a root.
  *
  * A handle is opened by a directory of the same mount. None is kept open, or that could not be
  * unmounted: they are opened when the first is needed, and closed when the turn is over.

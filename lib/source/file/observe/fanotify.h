@@ -88,7 +88,7 @@ struct fanotify_observer {
 	struct fan_event last; /* the rename before, where that was not seen to replace anything */
 	bool last_was_alone;
 	bool waits;  /* the next event is passed on as it is when what came is read */
-	bool hinted; /* something was passed on since the model was last told that it is all */
+	bool hinted; /* something was passed on since model_drained was called last */
 	struct fan_late *late;
 	size_t n_late, late_capacity, late_at;
 	struct fan_ghost *ghosts;

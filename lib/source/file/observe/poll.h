@@ -15,7 +15,7 @@
  * To join: set the public fields; poll_prepare; give the model `fs` = poll_files(o) and `observer`
  * = &o->base;
  * base.type->open opens `inner`, too; base.type->close, before model_close, closes it. A directory
- * for which `inner` has no watch is polled by the model itself (model_retry). A host is told
+ * for which `inner` has no watch is polled by the model itself (model_retry). A host gets
  * `changed` for what polling finds: of a file, that it was written and closed, or its attributes.
  */
 #ifndef EVWATCH_SOURCE_FILE_OBSERVE_POLL_H
