@@ -154,3 +154,24 @@ for line in sys.stdin:
 		fi
 	done
 }
+
+@test "--fanotify says which process made a change: EVWATCH_PID of the first path, pid in JSON" {
+	mkdir -p src/d src/full away
+	touch src/old src/full/f
+	watch --no-guard file src --fanotify --json
+	bash -c 'echo $$ >pid; echo x >src/f; mv src/old src/new; mv src/f src/d; mv src/full away; exec rm -r src/d'
+	until_ok "grep -q 'delete.*src/d\"' out"
+	python3 - <<-'end'
+	import json
+	pid = int(open("pid").read())
+	events = [json.loads(line) for line in open("out")]
+	assert all(type(e["pid"]) is int for e in events), events
+	by = {(e["event"], e["path"]): e["pid"] == pid for e in events}
+	assert by["create", "src/f"] and by["delete", "src/d/f"] and by["delete", "src/d"], events
+	assert not by["move", "src/new"] and not by["delete", "src/full"] and not by["delete", "src/full/f"], events
+	end
+	mkdir two
+	watch --no-guard file two --fanotify -- 'echo "$EVWATCH_PATH $EVWATCH_PID"'
+	bash -c 'echo $$ >pid; echo x >two/f'
+	until_ok 'has_line "two/f $(cat pid)"'
+}

@@ -43,6 +43,7 @@ static void print_variables(void)
 	    {"EVWATCH_COUNT", "the number of this run of the rule, from 1 on"},
 	    {"EVWATCH_TIME", "the time of the event, in seconds since the epoch"},
 	    {"EVWATCH_PATH, EVWATCH_OLD_PATH", "file: the first path; the old one of a move"},
+	    {"EVWATCH_PID", "file --fanotify: the process that changed the first path"},
 	    {"EVWATCH_SCHEDULED, EVWATCH_MISSED", "timers: the tick's due time; ticks missed"},
 	    {"EVWATCH_SIGNAL", "signal: its name; ended: what ended the run"},
 	    {"EVWATCH_SENDER_PID, EVWATCH_SENDER_UID", "signal: its sender"},

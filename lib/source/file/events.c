@@ -9,12 +9,14 @@
 #include "base/array.h"
 #include "base/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* What one event needs to live for as long as it is emitted. */
 struct material {
 	const char *subject;
-	struct detail details[2];
+	struct detail details[3];
+	char pid[16];
 };
 
 /* The events of a batch. */
@@ -27,7 +29,13 @@ struct emission {
 
 enum { AT_MOST = 10 /* events of one effect */ };
 
-static void add(struct emission *out, unsigned event, const char *path, const char *old_path)
+static void add_detail(struct event *e, struct material *m, struct detail detail)
+{
+	if (detail.value)
+		m->details[e->n_details++] = detail;
+}
+
+static void add(struct emission *out, unsigned event, const struct effect *of)
 {
 	struct event *e = &out->events[out->count];
 	struct material *m = &out->materials[out->count];
@@ -35,13 +43,19 @@ static void add(struct emission *out, unsigned event, const char *path, const ch
 	if (!(event & (out->config->events | FILE_NOTICES)))
 		return;
 	*e = event_make(file_events[__builtin_ctz(event)].name);
-	m->subject = path;
-	m->details[0] = (struct detail){.name = "EVWATCH_PATH", .value = path};
-	m->details[1] = (struct detail){.name = "EVWATCH_OLD_PATH", .value = old_path};
+	m->subject = of->path;
 	e->subjects = &m->subject;
 	e->n_subjects = 1;
 	e->details = m->details;
-	e->n_details = 1 + (old_path != NULL);
+	add_detail(e, m, (struct detail){.name = "EVWATCH_PATH", .value = of->path});
+	if (event == FILE_MOVE)
+		add_detail(e, m,
+			   (struct detail){.name = "EVWATCH_OLD_PATH", .value = of->old_path});
+	if (of->by && !(event & FILE_NOTICES)) {
+		snprintf(m->pid, sizeof m->pid, "%d", of->by);
+		add_detail(e, m,
+			   (struct detail){.name = "EVWATCH_PID", .value = m->pid, .number = true});
+	}
 	out->count++;
 }
 
@@ -73,9 +87,7 @@ static unsigned gathered_event(const struct file_config *c, const struct effect 
 
 static void add_gathered(struct emission *out, const struct effect *e)
 {
-	unsigned event = gathered_event(out->config, e);
-
-	add(out, event, e->path, event == FILE_MOVE ? e->old_path : NULL);
+	add(out, gathered_event(out->config, e), e);
 }
 
 static void add_activity(struct emission *out, const struct effect *e)
@@ -84,7 +96,7 @@ static void add_activity(struct emission *out, const struct effect *e)
 					 FILE_CLOSE_WRITE};
 
 	for (size_t i = 0; i < ARRAY_LENGTH(order); i++)
-		add(out, e->seen & order[i], e->path, NULL);
+		add(out, e->seen & order[i], e);
 }
 
 /* One after the other, as they happened. */
@@ -93,14 +105,14 @@ static void add_each(struct emission *out, const struct effect *e)
 	bool replaced = e->event == FILE_MODIFY;
 
 	if (replaced)
-		add(out, FILE_DELETE, e->path, NULL);
+		add(out, FILE_DELETE, e);
 	if (replaced || e->event == FILE_CREATE || e->flickered)
-		add(out, FILE_CREATE, e->path, NULL);
+		add(out, FILE_CREATE, e);
 	if (e->event == FILE_MOVE)
-		add(out, FILE_MOVE, e->path, e->old_path);
+		add(out, FILE_MOVE, e);
 	add_activity(out, e);
 	if (e->event == FILE_DELETE || e->flickered)
-		add(out, FILE_DELETE, e->path, NULL);
+		add(out, FILE_DELETE, e);
 }
 
 /* Emitting may bring the engine to stop or pause this source: nothing is touched afterwards. */
@@ -120,8 +132,8 @@ void events_emit(struct file_source *s, const struct net *net)
 			add_gathered(&out, e);
 		else
 			add_each(&out, e);
-		add(&out, e->notices & FILE_UNMOUNT, e->path, NULL);
-		add(&out, e->notices & FILE_OVERFLOW, e->path, NULL);
+		add(&out, e->notices & FILE_UNMOUNT, e);
+		add(&out, e->notices & FILE_OVERFLOW, e);
 	}
 	if (out.count)
 		s->base.host->emit(&s->base, out.events, out.count);

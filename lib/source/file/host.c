@@ -26,6 +26,7 @@ static const struct file_config *config_of(const struct file_source *s)
 static struct journal *journal_of(struct file_source *s)
 {
 	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
+	s->journal.by = s->model.by;
 	return &s->journal;
 }
 

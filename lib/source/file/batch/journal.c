@@ -184,11 +184,14 @@ static struct record *touch(struct journal *j, struct node *d, const char *name,
 		if (r) {
 			r->in_run = j->running;
 			r->since = j->now;
+			r->by = j->by;
 		}
 		return r;
 	}
 	r->in_run &= j->running;
 	r->implied = false;
+	if (j->by)
+		r->by = j->by;
 	list_remove(&r->link);
 	list_append(&j->order, &r->link);
 	return r;

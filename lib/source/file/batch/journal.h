@@ -69,6 +69,7 @@ struct record {
 	bool in_run;             /* all of it came while the rule's own command ran */
 	bool implied;            /* nothing happened to it but to a directory above it */
 	int64_t since;           /* loop time of the first event */
+	int by;                  /* the process that did the last of it; 0: not known */
 	char name[];
 };
 
@@ -79,6 +80,7 @@ struct journal {
 	struct link order, things;
 	size_t count;
 	int64_t now;      /* loop time of what is added next; set by the owner */
+	int by;           /* the process that does what is added next; set by the owner */
 	int64_t last;     /* of the last event */
 	bool running;     /* the rule's own command runs; set by the owner */
 	bool lost_memory; /* a change could not be kept: the owner says so */

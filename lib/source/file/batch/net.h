@@ -30,6 +30,7 @@ struct effect {
 	char type;
 	bool in_run;   /* all of it came while the rule's own command ran */
 	int64_t since; /* loop time of its first event */
+	int by;        /* the process that did the last of it; 0: not known */
 };
 
 struct net_options {

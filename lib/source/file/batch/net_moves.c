@@ -29,9 +29,9 @@ static int add_mover(struct work *w, struct record *r)
 	return 0;
 }
 
-/* It is not reported that the directory moved: all in it is looked at by itself. `replaced`: it is
- * reported as gone and come, and so is what nothing else happened to. */
-static int expand(struct work *w, struct node *d, bool replaced)
+/* It is not reported that the directory was moved (by that process): all in it is looked at by
+ * itself. `replaced`: it is reported as gone and come, and so is what nothing else happened to. */
+static int expand(struct work *w, struct node *d, int by, bool replaced)
 {
 	struct journal_entry e;
 
@@ -40,6 +40,8 @@ static int expand(struct work *w, struct node *d, bool replaced)
 
 		if (r && r->now && r->implied && replaced)
 			r->now->barred = true;
+		if (r && r->implied)
+			r->by = by;
 		if (!r || add_mover(w, r) < 0)
 			return -1;
 	}
@@ -81,14 +83,15 @@ static bool may_move(struct work *w, const struct mover *m)
 
 static int decide(struct work *w, size_t i, bool moves)
 {
-	struct thing *t = w->movers[i].record->now;
+	const struct record *r = w->movers[i].record;
+	struct thing *t = r->now;
 
 	w->movers[i].decided = true;
 	t->undecided = false;
 	t->moves = moves;
 	if (moves || !t->self)
 		return 0;
-	return expand(w, t->self, !w->options->gathers && both_ends_count(w, &w->movers[i]));
+	return expand(w, t->self, r->by, !w->options->gathers && both_ends_count(w, &w->movers[i]));
 }
 
 static int by_depth(const void *a, const void *b)

@@ -31,7 +31,8 @@ static struct effect effect_of(struct work *w, const struct slot *s)
 	const struct thing *was = s->was ? s->was->was : NULL, *now = s->now ? s->now->now : NULL;
 	bool left = was && was->moves && was != now,
 	     was_counted = was && net_counts(w, s->path, was->type);
-	struct effect e = {.in_run = s->touched->in_run, .since = s->touched->since};
+	struct effect e = {
+	    .in_run = s->touched->in_run, .since = s->touched->since, .by = s->touched->by};
 
 	if (was && (!was_counted || s->cleared))
 		was = NULL;
@@ -113,8 +114,10 @@ static int append(struct work *w, const struct slot *s, struct effect *e)
 static int clear(struct work *w, struct slot *s)
 {
 	const struct thing *was = s->was ? s->was->was : NULL;
-	struct effect e = {
-	    .event = FILE_DELETE, .in_run = s->touched->in_run, .since = s->touched->since};
+	struct effect e = {.event = FILE_DELETE,
+			   .in_run = s->touched->in_run,
+			   .since = s->touched->since,
+			   .by = s->touched->by};
 
 	if (s->cleared || s->done || !was || was->moves || !net_counts(w, s->path, was->type))
 		return 0;
