@@ -182,17 +182,15 @@ manual_options() {
   [ -z "$(comm -13 tables named)" ] || { comm -13 tables named; return 1; }
 }
 
-@test "manuals and README are written in plain words" {
-  command -v mandoc >/dev/null || skip "no mandoc"
-  local page phrase found=0
-  for page in README 'evwatch(1)' 'evwatch-rules(5)' 'evwatch-tutorial(7)' 'reactor(3)'; do
-    plain "$page" >page
-    [ "$(wc -c <page)" -ge 2000 ]
-    while IFS= read -r phrase; do
-      grep -qiE -- "$phrase" page || continue
-      echo "$page: $phrase"
-      found=1
-    done <<'END'
+# phrases_in NAME FILE...: says which phrases that are not plain occur in them, and fails.
+phrases_in() {
+  local name=$1 phrase found=0
+  shift
+  while IFS= read -r phrase; do
+    grep -hiE -- "$phrase" "$@" >lines || continue
+    echo "$name: $phrase: $(head -1 lines)"
+    found=1
+  done <<'END'
 \b(is|are|was|were|be|been|being) told\b
 \btells? (errors|all|of)\b
 what becomes of
@@ -209,8 +207,27 @@ of the past
 goes behind
 behind .?--
 END
+  return "$found"
+}
+
+@test "manuals and README are written in plain words" {
+  command -v mandoc >/dev/null || skip "no mandoc"
+  local page bad=0
+  for page in README 'evwatch(1)' 'evwatch-rules(5)' 'evwatch-tutorial(7)' 'reactor(3)'; do
+    plain "$page" >page
+    [ "$(wc -c <page)" -ge 2000 ]
+    phrases_in "$page" page || bad=1
   done
-  [ "$found" = 0 ]
+  [ "$bad" = 0 ]
+}
+
+@test "comments, names and messages are written in plain words" {
+  once_for_all_backends
+  find "$ROOT/lib" "$ROOT/cmd" -name '*.[chm]*' -type f >files
+  [ "$(wc -l <files)" -ge 200 ]
+  mapfile -t files <files
+  phrases_in "the code" "${files[@]}"
+  [ "$(cat "${files[@]}" | grep -cw told)" -lt 20 ]
 }
 
 @test "each file of rules of the README, the recipes and the tutorial can be pasted as it stands" {

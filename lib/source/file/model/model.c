@@ -335,7 +335,7 @@ static void pass_on(struct model *m, const struct touched *t)
 }
 
 /*
- * What is lost from now on waits for the next round: a look that was made before may say what was
+ * What is lost from now on waits for the next round: a look made before may say what was
  * never heard of again.
  */
 static void begin_round(struct model *m)
