@@ -182,6 +182,10 @@ P
   run_ev listen "[::ffff:127.0.0.1]:$(port)" -- cat
   [ "$status" = 1 ]
   [[ $output == *"held by pid $(loop_pid) (evwatch)"* ]]
+  p=$(free_port)
+  run_ev -e "listen 127.0.0.1:$p -- cat" -e "listen 127.0.0.1:$p -- cat"
+  [ "$status" = 1 ]
+  [[ $output == *"another rule of this evwatch listens there"* ]]
 }
 
 @test "an IPv6 address that is tentative is waited for" {

@@ -4,6 +4,7 @@
  */
 #include "net/holder.h"
 
+#include "base/error.h"
 #include "base/proc.h"
 #include "net/endpoint.h"
 
@@ -123,4 +124,11 @@ bool holder_find(const struct address *a, bool datagram, struct holder *h)
 	if (h->pid)
 		name_program(h);
 	return h->pid != 0;
+}
+
+int holder_hint(struct error *e, const struct holder *h)
+{
+	if (h->pid == getpid())
+		return error_hint(e, "another rule of this evwatch listens there");
+	return error_hint(e, "held by pid %d (%s)", (int)h->pid, h->program);
 }

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 struct address;
+struct error;
 
 struct holder {
 	pid_t pid;
@@ -14,5 +15,8 @@ struct holder {
 
 /* False: nobody is found, or whoever it is belongs to somebody else. Reads all of /proc. */
 bool holder_find(const struct address *a, bool datagram, struct holder *h);
+
+/* Adds the holder as a hint. Returns -1. */
+int holder_hint(struct error *e, const struct holder *h);
 
 #endif

@@ -128,7 +128,7 @@ static void hint_holder(struct error *e, const struct address *a, bool datagram,
 	struct holder h;
 
 	if (holder_find(a, datagram, &h))
-		error_hint(e, "held by pid %d (%s)", (int)h.pid, h.program);
+		holder_hint(e, &h);
 	else
 		error_hint(e, "`ss -l%snp 'sport = :%u'` shows who holds it", datagram ? "u" : "t",
 			   port);

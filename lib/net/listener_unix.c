@@ -110,7 +110,7 @@ static int hint_holder(struct error *e, const char *path, const struct address *
 	struct holder h;
 
 	if (holder_find(a, false, &h))
-		return error_hint(e, "held by pid %d (%s)", (int)h.pid, h.program);
+		return holder_hint(e, &h);
 	return error_hint(e, "`ss -lxp src %s` shows who holds it", path);
 }
 
