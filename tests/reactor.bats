@@ -59,6 +59,6 @@ sanitized() {
   gcc -std=c11 -D_GNU_SOURCE -O1 $(sanitized) $(printf "$ROOT/tests/bench/reactor/%s.c " "${names[@]}") \
     $(pkg-config --cflags --libs reactor) -o bench
   for row in ready-64 flips-1k timers-1k signals wake-ups; do
-    ./bench one $row epoll 1 /bin/true
+    ASAN_OPTIONS=detect_leaks=0 ./bench one $row epoll 1 /bin/true
   done
 }

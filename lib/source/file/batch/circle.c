@@ -19,12 +19,12 @@ enum { SUSPICIOUS = 4, SUSPICIOUS_ANEW = 8 };
 
 static void acquit(struct circle *c)
 {
-	struct circle fresh = {
-	    .rule = c->rule, .is_named = c->is_named, .running = c->running, .began = c->began};
-
 	free(c->path);
 	free(c->before);
-	*c = fresh;
+	c->path = c->before = NULL;
+	c->times = c->runs = 0;
+	c->into = c->spacing = c->not_before = 0;
+	c->warned = false;
 }
 
 void circle_free(struct circle *c)
