@@ -449,6 +449,20 @@ static void test_writers(void)
 	act("src/h", FILE_CLOSE_WRITE);
 	SAME_TEXT(effects(), "close_write src/h", "and the rest when it is closed");
 	finish();
+
+	given("src/b src/d");
+	options.waits = waits_always;
+	options.counts = not_b;
+	act("src/b", FILE_MODIFY);
+	move("src/b", "src/f");
+	make("src/g");
+	SAME_TEXT(effects(), "create src/g",
+		  "a file that is written moves in from what counts not");
+	act("src/d", FILE_CLOSE_WRITE);
+	effects();
+	act("src/f", FILE_CLOSE_WRITE);
+	SAME_TEXT(effects(), "create src/f", "and is told when it is closed");
+	finish();
 }
 
 static void test_without_gathering(void)

@@ -8,8 +8,23 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* What left a name that is handed on, and is still written under another, is new there. */
+static void forget_origins(struct work *w)
+{
+	LIST_EACH(at, after, &w->j->order)
+	{
+		const struct record *r = CONTAINER_OF(at, struct record, link);
+		struct thing *t = r->now;
+
+		if (net_waits_wholly(w, r) && t->origin && t->origin != r &&
+		    !net_waits_wholly(w, t->origin))
+			t->origin = NULL;
+	}
+}
+
 static void settle(struct work *w)
 {
+	forget_origins(w);
 	LIST_EACH(at, after, &w->j->order)
 	{
 		struct record *r = CONTAINER_OF(at, struct record, link);
