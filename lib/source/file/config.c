@@ -209,11 +209,31 @@ static int check_patterns(const struct file_config *c, const char *option,
 	return 0;
 }
 
+static int check_changed(const struct file_config *c, struct error *e)
+{
+	if (c->fanotify)
+		return error_option(e, "changed",
+				    "and --fanotify cannot be used together: --changed reads all "
+				    "files at the start");
+	if (c->any_type && !c->types[0])
+		return error_option(e, "changed",
+				    "needs --type f: only regular files are compared");
+	if (c->events & (FILE_OPEN | FILE_ACCESS))
+		return error_option(e, "changed",
+				    "reads files, which the events open and access would report");
+	if (!(c->events & (FILE_CREATE | FILE_MODIFY | FILE_CLOSE_WRITE)))
+		return error_option(e, "changed",
+				    "needs one of the events modify, close_write, create");
+	return 0;
+}
+
 /* What would be ignored otherwise, and noticed too late. */
 static int check_together(const struct file_config *c, struct error *e)
 {
 	if (check_patterns(c, "match", &c->match, e) < 0 ||
 	    check_patterns(c, "ignore", &c->ignore, e) < 0)
+		return -1;
+	if (c->changed && check_changed(c, e) < 0)
 		return -1;
 	if (!c->fanotify)
 		return 0;
@@ -262,6 +282,8 @@ void file_describe(const void *config, struct buf *out)
 		buf_printf(out, "%s %s", i ? " or" : " that match", c->match.items[i]);
 	for (size_t i = 0; i < c->ignore.count; i++)
 		buf_printf(out, "%s %s", i ? "," : ", but not", c->ignore.items[i]);
+	if (c->changed)
+		buf_add_text(out, ", of files only where their content differs");
 }
 
 /* ---- --paths-from ---------------------------------------------------------------------------- */
@@ -359,6 +381,10 @@ const struct option file_options[] = {
      .offset = FIELD(one_file_system),
      .help = "do not enter other file systems"},
     {.name = "existing", .offset = FIELD(existing), .help = "report what is there at start"},
+    {.name = "changed",
+     .in_words = true,
+     .offset = FIELD(changed),
+     .help = "only files whose content differs from when it was last read"},
     {.name = "paths-from",
      .in_words = true,
      .type = OPTION_TEXT,

@@ -10,7 +10,7 @@ extern const struct event_name file_events[];
 
 struct file_config {
 	struct text_list roots, match, ignore;
-	bool no_recursive, one_file_system, existing, nul, follow, gitignore, fanotify;
+	bool no_recursive, one_file_system, existing, nul, follow, gitignore, fanotify, changed;
 	uint64_t depth;
 	int64_t poll;     /* ns; 0: what has events is not polled */
 	bool never_polls; /* nothing is */

@@ -7,7 +7,9 @@
  * about again now and then, since the close may come by another name. Where the kernel does not
  * say, 250 ms without a write count as a close. Each file waits for itself alone.
  *
- * Without one: whenever the model has reported, but while something is in its hand.
+ * Without one: whenever the model has reported, but while something is in its hand. With --changed
+ * what is still being written is held back here, too, since it is half of what it will be; and all
+ * that was written is read before the batch is handed on.
  */
 #include "source/file/kind.h"
 
@@ -27,11 +29,14 @@ static int64_t waits_until(const struct file_source *s, const struct record *r)
 	return r->since + s->pace.max_wait;
 }
 
+bool hand_on_waits(const struct file_source *s, const struct record *r)
+{
+	return r->now->open && s->journal.now < waits_until(s, r);
+}
+
 static bool waits(void *owner, const struct record *r)
 {
-	const struct file_source *s = owner;
-
-	return r->now->open && s->journal.now < waits_until(s, r);
+	return hand_on_waits(owner, r);
 }
 
 /* To ask opens the file, which is an event to a rule that asks for those. */
@@ -87,15 +92,30 @@ static int64_t review_writers(struct file_source *s)
 
 /* ---- what counts ----------------------------------------------------------------------------- */
 
-static bool counts(void *owner, const char *path, char type)
+bool hand_on_counts(struct file_source *s, const char *path, char type)
 {
-	struct file_source *s = owner;
 	struct candidate c = {.path = path, .type = type};
 
 	for (size_t at = 0; roots_above(s, path, &at, &c);)
 		if (filter_counts(&s->filter, &c))
 			return true;
 	return false;
+}
+
+static bool counts(void *owner, const char *path, char type)
+{
+	return hand_on_counts(owner, path, type);
+}
+
+static bool compares(const struct file_source *s)
+{
+	return ((const struct file_config *)s->base.config)->changed;
+}
+
+/* Is a batch held back for what is still being written? */
+static bool holds_back(const struct file_source *s)
+{
+	return s->base.has_command || compares(s);
 }
 
 static bool asks_for_moves(const struct file_source *s)
@@ -107,7 +127,8 @@ static struct net_options options_of(struct file_source *s)
 {
 	return (struct net_options){.owner = s,
 				    .counts = counts,
-				    .waits = s->base.has_command ? waits : NULL,
+				    .waits = holds_back(s) ? waits : NULL,
+				    .contents = compares(s) ? &s->compare.contents : NULL,
 				    .gathers = s->base.has_command,
 				    .moves = asks_for_moves(s)};
 }
@@ -140,8 +161,8 @@ static bool may_hand_on(const struct file_source *s)
 {
 	if (!s->journal.count || !s->started || s->base.paused)
 		return false;
-	return s->base.has_command ? s->model.progress.stage == STAGE_IDLE && !s->model.leaving.top
-				   : !s->model.progress.in_hand;
+	return holds_back(s) ? s->model.progress.stage == STAGE_IDLE && !s->model.leaving.top
+			     : !s->model.progress.in_hand;
 }
 
 static int64_t due(struct file_source *s)
@@ -154,11 +175,15 @@ static int64_t due(struct file_source *s)
 	return when;
 }
 
-static void review_gathered(struct file_source *s)
+static void review_held_back(struct file_source *s)
 {
-	int64_t ask_at = review_writers(s), when = due(s);
+	int64_t ask_at = review_writers(s), when = s->base.has_command ? due(s) : s->journal.now;
 
 	if (when <= s->journal.now) {
+		if (compares(s) && compare_batch(s, clock_read(CLOCK_OF_LOOP) + A_TURN)) {
+			timer_start_soon(s->base.reactor, &s->hand_on);
+			return;
+		}
 		hand_on(s);
 		if (!may_hand_on(s))
 			return;
@@ -180,8 +205,8 @@ void hand_on_review(struct file_source *s)
 	if (!may_hand_on(s))
 		return;
 	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
-	if (s->base.has_command)
-		review_gathered(s);
+	if (holds_back(s))
+		review_held_back(s);
 	else
 		hand_on(s);
 }

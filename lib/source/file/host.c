@@ -148,6 +148,8 @@ static void on_came(struct model *m, struct node *d, const char *name, char type
 		journal_came(journal_of(s), d, name, type, arrival_of(s, d, name, type, bits));
 	else if (config_of(s)->existing && (d->parent || type != 'd'))
 		journal_came(journal_of(s), d, name, type, ARRIVED_EARLY);
+	else if (config_of(s)->changed && type == 'f')
+		compare_later(s, d, name);
 }
 
 static void on_gone(struct model *m, struct node *d, const char *name, char type, struct node *self)
@@ -226,15 +228,16 @@ static void on_active(struct model *m, struct node *d, const char *name, char ty
 	journal_active(journal_of(s), d, name, type, events_of(active));
 }
 
+/* What is to be compared may be half written. */
 static void on_changed(struct model *m, struct node *d, const char *name, char type, bool content)
 {
 	struct file_source *s = source_of(m);
+	unsigned written = FILE_MODIFY | (config_of(s)->changed ? 0U : FILE_CLOSE_WRITE);
 
 	if (s->arming || is_own_output(s, d, name))
 		return;
 	touched(s, name);
-	journal_active(journal_of(s), d, name, type,
-		       content ? FILE_MODIFY | FILE_CLOSE_WRITE : FILE_ATTRIB);
+	journal_active(journal_of(s), d, name, type, content ? written : FILE_ATTRIB);
 }
 
 /* ---- what cannot be looked at ---------------------------------------------------------------- */

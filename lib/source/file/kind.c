@@ -15,6 +15,7 @@
 
 #define A_TURN  (2 * NS_PER_MS)
 #define A_RETRY (1 * NS_PER_S)
+#define A_START (1 * NS_PER_S) /* for what --changed reads before the rule is armed */
 
 static struct file_source *source_of(struct source *base)
 {
@@ -66,13 +67,18 @@ void file_review_entered(struct file_source *s)
 
 void file_work(struct file_source *s)
 {
+	int64_t until = clock_read(CLOCK_OF_LOOP) + A_TURN;
+
 	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 	if (filter_looks_outside(&s->filter, s->journal.now))
 		file_review_entered(s);
-	if (model_work(&s->model, clock_read(CLOCK_OF_LOOP) + A_TURN))
+	if (model_work(&s->model, until)) {
 		timer_start_soon(s->base.reactor, &s->work);
-	else
+	} else {
 		caught_up(s);
+		if (compare_start(s, until))
+			timer_start_soon(s->base.reactor, &s->work);
+	}
 	hand_on_soon(s);
 }
 
@@ -265,6 +271,7 @@ static void file_close(struct source *base)
 	roots_stop(s);
 	observer_poll.close(&s->poll.base);
 	journal_free(&s->journal);
+	compare_close(s);
 	model_close(&s->model);
 	filter_close(&s->filter);
 	circle_free(&s->circle);
@@ -283,6 +290,7 @@ static void arm(struct file_source *s)
 			;
 	while (poll_wait(&s->poll));
 	s->arming = s->model.early = false;
+	compare_start(s, clock_read(CLOCK_OF_LOOP) + A_START);
 	mark_mounts(s);
 	roots_report_missing(s);
 }
@@ -300,6 +308,7 @@ static int file_open(struct source *base, struct error *e)
 	init_filter(s);
 	init_timers(s);
 	journal_init(&s->journal, &file_folders);
+	compare_init(s);
 	s->arming = true;
 	if (init_model(s) < 0)
 		error_errno(e, "out of memory");

@@ -4,6 +4,7 @@
  *	kind.c      the source_type: its life, and when the model works
  *	roots.c     the user's PATHs, each followed (lib/follow): hints on the model's top
  *	host.c      what the model reports becomes entries of the journal
+ *	compare.c   what files hold, for --changed
  *	hand_on.c   when the journal is handed on: writers are asked, the pace decides
  *	events.c    effects become the events that --events asks for
  *	config.c    options and arguments
@@ -19,9 +20,11 @@
 #include "follow/follow.h"
 #include "source/file/batch/circle.h"
 #include "source/file/batch/pace.h"
+#include "source/file/batch/contents.h"
 #include "source/file/choose/filter.h"
 #include "source/file/config.h"
 #include "source/file/model/model.h"
+#include "source/file/observe/content.h"
 #include "source/file/observe/fanotify.h"
 #include "source/file/observe/inotify.h"
 #include "source/file/observe/poll.h"
@@ -47,6 +50,24 @@ struct roots {
 	struct text_list listed;  /* --paths-from */
 };
 
+/* A file that was there at the start, and is to be read. */
+struct unread {
+	struct node *node; /* held */
+	char *name;        /* owned */
+};
+
+/* What files hold (--changed). */
+struct compare {
+	struct contents contents;
+	int64_t began; /* ns since the epoch: what was changed since may be an event */
+	struct unread *unread;
+	size_t n_unread, unread_capacity;
+	struct unread is_read; /* now, by `early` */
+	struct content_reader early, reader;
+	struct thing *reads; /* of the batch, by `reader`; NULL: none */
+	unsigned writes;     /* of that when its reading began */
+};
+
 struct file_source {
 	struct source base;
 	struct roots roots;
@@ -58,6 +79,7 @@ struct file_source {
 	struct journal journal;
 	struct pace pace;
 	struct circle circle;
+	struct compare compare;
 	struct timer work;    /* the model has more to look at */
 	struct timer hand_on; /* something of the journal may be due */
 	struct timer retry;   /* what could not be looked at is tried again */
@@ -95,7 +117,21 @@ struct root *roots_find(const struct file_source *s, const char *path, size_t le
 extern const struct model_host file_host;
 extern const struct journal_folders file_folders;
 
+/* ---- compare.c ---- */
+void compare_init(struct file_source *s);
+void compare_close(struct file_source *s);
+/* The file was there at the start, and is to be read. */
+void compare_later(struct file_source *s, struct node *d, const char *name);
+/* Reads such files until `deadline` (of the loop's clock). True: there are more. */
+bool compare_start(struct file_source *s, int64_t deadline);
+/* Reads what was written in the batch until `deadline`. False: all of it is read. */
+bool compare_batch(struct file_source *s, int64_t deadline);
+
 /* ---- hand_on.c ---- */
+/* Is what is written there waited for? */
+bool hand_on_waits(const struct file_source *s, const struct record *r);
+/* Is what has this path reported? */
+bool hand_on_counts(struct file_source *s, const char *path, char type);
 /* Hands on what is due, and arms the timer for the rest. */
 void hand_on_review(struct file_source *s);
 /* The same after changes: of many it is enough that the timer runs. */

@@ -278,6 +278,14 @@ void journal_flickered(struct journal *j, struct node *d, const char *name, unsi
 	r->flicker_type = '?';
 }
 
+/* Of what was written while it was read it stays unknown what it holds: a writer that does not rest
+ * would have it read for ever. */
+static void note_write(struct thing *t)
+{
+	t->writes++;
+	t->read = t->read && !t->content;
+}
+
 /* What is still being written holds back nothing else. */
 void journal_active(struct journal *j, struct node *d, const char *name, char type, unsigned events)
 {
@@ -289,6 +297,8 @@ void journal_active(struct journal *j, struct node *d, const char *name, char ty
 	if (r->now->open && !(events & FILE_CLOSE_WRITE))
 		j->last = last;
 	r->now->seen |= events;
+	if (events & (FILE_MODIFY | FILE_CLOSE_WRITE))
+		note_write(r->now);
 	if (events & FILE_MODIFY) {
 		set_open(j, r->now);
 		r->now->ask_at = j->now + WRITER_TIME;
@@ -330,6 +340,7 @@ void journal_settle(struct journal *j, struct record *r, bool keeps)
 	r->was = r->now;
 	r->now->origin = r;
 	r->now->seen &= FILE_MODIFY;
+	r->now->read = false;
 	r->flickered = r->notices = 0;
 }
 

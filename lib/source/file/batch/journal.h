@@ -51,6 +51,9 @@ struct thing {
 	bool open;              /* it is being written: its close is waited for */
 	int64_t heard;          /* loop time: when it came, or was written last */
 	int64_t ask_at;         /* the owner's: when to ask whether anybody still writes it */
+	bool read;              /* the owner's, since it was written last: it holds */
+	uint64_t content;       /* this (contents.h); 0: that is not known */
+	unsigned writes;        /* how often it was written: to see that while it is read */
 	bool moves;             /* net.c: it is reported as moved */
 	bool reported;          /* net.c: that was done */
 	bool barred;            /* net.c: it cannot be */

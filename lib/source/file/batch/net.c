@@ -24,6 +24,7 @@ static void forget_origins(struct work *w)
 
 static void settle(struct work *w)
 {
+	net_keep_contents(w);
 	forget_origins(w);
 	LIST_EACH(at, after, &w->j->order)
 	{

@@ -20,6 +20,8 @@
 
 #include "source/file/batch/journal.h"
 
+struct contents;
+
 struct effect {
 	char *path, *old_path; /* owned by the net; old_path: of a move */
 	unsigned
@@ -39,6 +41,8 @@ struct net_options {
 	bool (*counts)(void *owner, const char *path, char type);
 	/* Is what is written there waited for? NULL: nothing is. */
 	bool (*waits)(void *owner, const struct record *r);
+	/* What files held: those that hold the same are left out. NULL: none are. */
+	struct contents *contents;
 	bool gathers; /* the effects of a batch; else what each look found */
 	bool moves;   /* moves are asked for */
 };

@@ -1,6 +1,7 @@
 /*
  * What the files of the net effect share: net.c the whole, net_paths.c paths and what is at them,
- * net_moves.c what is reported as moved, net_order.c effects and their order.
+ * net_moves.c what is reported as moved, net_contents.c what files hold, net_order.c effects and
+ * their order.
  */
 #ifndef EVWATCH_SOURCE_FILE_BATCH_NET_INNER_H
 #define EVWATCH_SOURCE_FILE_BATCH_NET_INNER_H
@@ -71,6 +72,13 @@ int net_decide_moves(struct work *w);
 bool net_may_replace(const struct work *w, const struct thing *now, const struct thing *was);
 /* All paths are known: are the moves possible? -1: `again`, or ENOMEM. */
 int net_check_moves(struct work *w);
+
+/* ---- net_contents.c ---- */
+/* A change of a file that holds what it held is taken out of the effect. */
+void net_leave_out_same(const struct work *w, const struct slot *s, const struct thing *now,
+			struct effect *e);
+/* Puts down what files hold now. */
+void net_keep_contents(struct work *w);
 
 /* ---- net_order.c ---- */
 /* Makes the effects, in order. Returns 0, or -1: `again`, or ENOMEM. */

@@ -51,6 +51,8 @@ static struct effect effect_of(struct work *w, const struct slot *s)
 		e.event = FILE_CREATE;
 	else if (was && !left)
 		e.event = FILE_DELETE;
+	if (now && (e.event == FILE_MOVE || (was && !left)))
+		net_leave_out_same(w, s, now, &e);
 	e.flickered = !w->options->gathers && !now && !was && !s->cleared &&
 		      s->touched->flickered && net_counts(w, s->path, e.type);
 	if (e.flickered)
