@@ -19,6 +19,15 @@ load trees
 	has_line "delete src/x/y/z"
 }
 
+@test "a file that is found complete in a directory that came is reported as closed, too" {
+	mkdir src elsewhere
+	echo x >elsewhere/f
+	watch file src
+	mv elsewhere src/
+	until_ok 'has_line "close_write src/elsewhere/f"'
+	[ "$(cat "$dir/out")" = $'create src/elsewhere\ncreate src/elsewhere/f\nclose_write src/elsewhere/f' ]
+}
+
 @test "files written at once in new deep trees are all reported, each once, over 200 rounds" {
 	mkdir src
 	watch file src

@@ -99,8 +99,8 @@ static void touched(struct file_source *s, const char *name)
 }
 
 /*
- * What another look found may have been closed before: where that is asked for, and would not be
- * reported otherwise, it is found out at once.
+ * What another look found may have been closed before: where that is asked for, it is found out at
+ * once, but with a command that is run for its creation as well.
  */
 static bool is_closed(struct file_source *s, const struct node *d, const char *name, char type)
 {
@@ -109,7 +109,8 @@ static bool is_closed(struct file_source *s, const struct node *d, const char *n
 	size_t root;
 
 	if (type != 'f' || s->arming || !(c->events & FILE_CLOSE_WRITE) ||
-	    c->events & (FILE_OPEN | FILE_ACCESS) || (d->parent && c->events & FILE_CREATE))
+	    c->events & (FILE_OPEN | FILE_ACCESS) ||
+	    (s->base.has_command && d->parent && c->events & FILE_CREATE))
 		return false;
 	path = path_of(s, d, name, &root);
 	return path && writer_ask(path) == WRITER_NONE;
