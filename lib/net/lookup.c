@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <unistd.h>
 
 enum { STACK = 256 * 1024 }; /* bytes, for getaddrinfo */
 
@@ -75,7 +75,7 @@ static void take_addresses(struct lookup *l, const struct addrinfo *list)
  */
 static int want_of_descriptors(const struct lookup *l)
 {
-	int fd = fcntl(l->tell_fd, F_DUPFD_CLOEXEC, 0);
+	int fd = fcntl(l->done, F_DUPFD_CLOEXEC, 0);
 	int error = fd < 0 ? errno : 0;
 
 	fd_close(&fd);
@@ -98,8 +98,9 @@ static void *ask(void *lookup)
 	take_addresses(l, list);
 	if (list)
 		freeaddrinfo(list);
-	eventfd_write(l->tell_fd, 1);
-	fd_close(&l->tell_fd);
+	if (write(l->done, "", 1) < 0)
+		l->want = errno; /* nobody waits for it: nobody reads this */
+	fd_close(&l->done);
 	lookup_release(l);
 	return NULL;
 }
@@ -116,11 +117,10 @@ struct lookup *lookup_start(const char *host, uint16_t port, int most, int done)
 	l->port = port;
 	l->most = most;
 	l->holders = 2;
-	l->tell_fd = fcntl(done, F_DUPFD_CLOEXEC, 3);
-	error = l->tell_fd < 0 ? errno : thread_start(ask, l, STACK);
+	l->done = done;
+	error = thread_start(ask, l, STACK);
 	if (!error)
 		return l;
-	fd_close(&l->tell_fd);
 	free(l);
 	errno = error;
 	return NULL;

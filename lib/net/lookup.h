@@ -14,14 +14,15 @@ struct lookup {
 	int n, most;
 	struct address *addresses; /* owned; the families take turns */
 	/* Private. */
-	int holders, tell_fd;
+	int holders, done;
 	uint16_t port;
 	char host[];
 };
 
 /*
- * Asks for at most `most` addresses of `host`. `done`, an eventfd(2), is written to when the answer
- * is there: nothing of the lookup may be read before. NULL with errno.
+ * Asks for at most `most` addresses of `host`. `done`, the writing end of a pipe, is the lookup's
+ * from then on, and written to when the answer is there: nothing of it may be read before. NULL
+ * with errno, and `done` stays the caller's.
  */
 struct lookup *lookup_start(const char *host, uint16_t port, int most, int done);
 

@@ -15,10 +15,11 @@
 #include "reactor/reactor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <unistd.h>
 
 #define PATIENCE (500 * NS_PER_MS) /* for a server, where there is an older answer */
 
@@ -35,7 +36,7 @@ struct question {
 	struct link askers;
 	struct link telling;      /* askers that get their answer next */
 	struct lookup *lookup;    /* under way; NULL: none is */
-	struct io_watcher wakeup; /* of an eventfd, until it is answered; fd -1 */
+	struct io_watcher wakeup; /* of a pipe, until it is answered; fd -1 */
 	struct timer patience;
 	int64_t expires; /* of the answer below */
 	int error;       /* of getaddrinfo */
@@ -228,16 +229,24 @@ static struct question *question_new(struct resolver *v, const struct endpoint *
 	return q;
 }
 
+/*
+ * By a pipe: its reading end is closed with the watcher, whatever the thread still does. An eventfd
+ * of which the thread has a duplicate would live on in the backend.
+ */
 static int start_asking(struct question *q)
 {
 	struct reactor *r = q->resolver->reactor;
+	int ends[2];
 
-	io_init(&q->wakeup, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), IO_READ, on_answer);
-	if (q->wakeup.fd >= 0 && io_start(r, &q->wakeup) == 0 &&
+	if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0)
+		return -1;
+	io_init(&q->wakeup, ends[0], IO_READ, on_answer);
+	if (io_start(r, &q->wakeup) == 0 &&
 	    (!q->n || timer_start_in(r, &q->patience, PATIENCE) == 0))
-		q->lookup = lookup_start(q->host, q->port, RESOLVED_MOST, q->wakeup.fd);
+		q->lookup = lookup_start(q->host, q->port, RESOLVED_MOST, ends[1]);
 	if (q->lookup)
 		return 0;
+	fd_close(&ends[1]);
 	stop_asking(q);
 	return -1;
 }
