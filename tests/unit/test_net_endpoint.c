@@ -119,9 +119,9 @@ static void test_cures(void)
 	    {"::1:80", "as in [::1]:80"},
 	    {"[fe80::1%no-such-one]:80", "`ip link` lists those there are"},
 	    {"[fe80::1]:80", "as in [fe80::1%eth0]:80; `ip link` lists those there are"},
-	    {":80", "80 alone is this machine, *:80 every address"},
+	    {":80", "80 alone is this machine, HOST:80 another, *:80 (listen) every address"},
 	    {"http://db:80/", "HOST:PORT, without http://"},
-	    {"tcp:db:80", "as in db:80"},
+	    {"tcp:db:80", "leave tcp: out: db:80"},
 	};
 
 	for (size_t i = 0; i < sizeof cures / sizeof *cures; i++) {
