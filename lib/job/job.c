@@ -260,11 +260,6 @@ void job_hold(struct job *j, bool held)
 	j->setup.host->room(j->setup.owner);
 }
 
-bool job_is_paused(const struct job *j)
-{
-	return j->paused;
-}
-
 /* ---- feeds ----------------------------------------------------------------------------------- */
 
 void job_withdraw(struct job *j, const struct feed *f)

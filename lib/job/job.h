@@ -80,7 +80,6 @@ void job_submit(struct job *j, struct batch *b);
 
 /* While it is paused every event waits, or is treated, as behind a busy command. */
 void job_pause(struct job *j, bool paused);
-bool job_is_paused(const struct job *j);
 
 /* While it is held no run starts; what --on-busy would drop waits, too. */
 void job_hold(struct job *j, bool held);

@@ -79,9 +79,4 @@ static inline bool identity_equal(const struct identity *a, const struct identit
 	return a->inode == b->inode && a->device == b->device && a->born == b->born;
 }
 
-static inline bool stamp_equal(const struct stamp *a, const struct stamp *b)
-{
-	return a->content == b->content && a->attributes == b->attributes;
-}
-
 #endif

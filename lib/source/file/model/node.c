@@ -192,13 +192,6 @@ size_t node_path(const struct node *n, const char *name, struct buf *out)
 	return root;
 }
 
-bool node_is_in(const struct node *n, const struct node *above)
-{
-	while (n && n != above)
-		n = n->parent;
-	return n;
-}
-
 unsigned node_depth(const struct node *n)
 {
 	unsigned depth = 0;

@@ -87,8 +87,6 @@ static inline bool node_may_be(const struct node *n, const struct identity *is)
 	return !n->identity.inode || identity_equal(&n->identity, is);
 }
 
-/* Is it `above` or somewhere below that? */
-bool node_is_in(const struct node *n, const struct node *above);
 unsigned node_depth(const struct node *n); /* of the top: 0 */
 
 #endif
