@@ -102,6 +102,26 @@ line a\0402 2' ]
   [ $((lines[1] - lines[0])) -ge 200000000 ]
 }
 
+@test "--throttle of file merges what happens meanwhile: each path once, what came and went not at all" {
+  mkdir d
+  start file d --throttle 1500ms --debounce 0 -- 'echo "$*" >>runs'
+  echo 1 >d/a
+  until_ok '[ "$(lines_of runs)" = 1 ]'
+  for i in 1 2 3; do
+    echo $i >d/b
+    sleep 0.03
+  done
+  echo 1 >d/c
+  sleep 0.03
+  rm d/c
+  until_ok '[ "$(lines_of runs)" = 2 ]'
+  [ "$(sed -n 2p runs)" = d/b ]
+  # After that a lone change is run at once again.
+  sleep 1.6
+  echo 2 >d/a
+  until_ok '[ "$(lines_of runs)" = 3 ]' 1
+}
+
 @test "--each runs the command for each path of a batch, --jobs at once; -i is a run without" {
   mkdir d
   touch d/{a,b,c,d,e}

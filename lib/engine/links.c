@@ -52,6 +52,7 @@ static void make_feed(struct armed_rule *a)
 	    .max_wait = job_max_wait(c),
 	    .throttle = c->throttle,
 	    .one_by_one = a->rule->type->one_by_one,
+	    .gathers = a->rule->type->gathers,
 	    .each = c->each,
 	};
 

@@ -82,14 +82,24 @@ static void hand_on_first(struct feed *f)
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
+/* When may the next run start, as far as --throttle goes? */
+static int64_t next_start(const struct feed *f)
+{
+	return f->config.throttle && f->last_start ? f->last_start + f->config.throttle : 0;
+}
+
 /* Until when does the first batch that waits have to? */
 static int64_t due(const struct feed *f)
 {
 	int64_t at = f->config.one_by_one ? 0 : f->due;
 
-	if (f->config.throttle && f->last_start && at < f->last_start + f->config.throttle)
-		at = f->last_start + f->config.throttle;
-	return at;
+	return at < next_start(f) ? next_start(f) : at;
+}
+
+/* Is it the source that gathers until the next run may start? */
+static bool source_waits(const struct feed *f)
+{
+	return f->config.gathers && reactor_now(f->reactor, CLOCK_OF_LOOP) < next_start(f);
 }
 
 /* Looks again at what waits: hands it on, or waits for its time. */
@@ -105,6 +115,8 @@ static void review(struct feed *f)
 		hand_on_first(f);
 	}
 	timer_stop(f->reactor, &f->timer);
+	if (source_waits(f) && timer_start_at(f->reactor, &f->timer, next_start(f)) < 0)
+		f->last_start = 0; /* sooner than never */
 }
 
 static void on_timer(struct reactor *r, struct timer *t)
@@ -183,6 +195,8 @@ void feed_submit(struct feed *f, const struct event *events, size_t n)
 
 bool feed_has_room(const struct feed *f)
 {
+	if (f->config.gathers && f->config.throttle)
+		return !f->n_waiting && !f->unstarted && !source_waits(f);
 	return !f->config.one_by_one || !f->n_waiting;
 }
 
@@ -219,7 +233,7 @@ void feed_began(struct feed *f)
 {
 	f->unstarted--;
 	f->last_start = reactor_now(f->reactor, CLOCK_OF_LOOP);
-	if (f->n_waiting)
+	if (f->n_waiting || source_waits(f))
 		review(f);
 }
 

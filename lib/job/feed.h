@@ -25,6 +25,7 @@ struct feed_config {
 	int64_t throttle; /* ns between two starts; 0: none */
 	bool one_by_one;  /* each event is a batch of its own, in order; with --throttle, at its
 			     pace */
+	bool gathers;     /* the source merges what happens while there is no room here */
 	bool each;        /* a batch for each event, by its first subject (struct batch, `key`) */
 };
 
