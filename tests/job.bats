@@ -235,6 +235,17 @@ PY
   [ "$(lines_of tries)" = 3 ]
 }
 
+@test "--on-busy signal signals nobody between two attempts: no command runs then" {
+  start -v signal USR1 --retry 1 --backoff 1h --on-busy signal --signal KILL -- 'sleep 1000 & echo $! >left; exit 1'
+  kill -USR1 "$P"
+  until_ok 'grep -q "attempt 1 failed" err'
+  for n in 2 3; do
+    kill -USR1 "$P"
+    until_ok "[ \"\$(grep -c 'signal1: USR1' err)\" = $n ]"
+  done
+  kill -0 "$(cat left)"
+}
+
 @test "--debounce gathers" {
   local pids=()
   for _ in 1 2 3; do

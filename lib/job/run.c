@@ -184,9 +184,16 @@ static void glance(struct run *run)
 
 /* ---- stopping -------------------------------------------------------------------------------- */
 
+/* Between two attempts there is no command, and its number may be another's. */
+static bool has_command(const struct run *run)
+{
+	return run->pid > 0 && (run->state == RUN_RUNNING || run->state == RUN_STOPPING ||
+				run->state == RUN_CLEARING);
+}
+
 void run_signal(const struct run *run, int number)
 {
-	if (run->pid > 0 && kill(-run->pid, number) < 0 && errno == ESRCH && run->start)
+	if (has_command(run) && kill(-run->pid, number) < 0 && errno == ESRCH && run->start)
 		kill(run->pid, number); /* it has not made its group yet */
 }
 
