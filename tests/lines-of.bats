@@ -64,6 +64,35 @@ load helper
   kill -0 "$P"
 }
 
+@test "--of: at a reload the command has --stop-timeout to end, and the next one starts after it" {
+  cat >reader <<'E'
+trap 'until [ -e go ]; do sleep .01; done; echo "end $1" >>log; exit' TERM
+echo "begin $1" >>log
+while :; do sleep .02; done
+E
+  rule() {
+    echo "a: lines --of 'sh reader $1' --stop-timeout $2 -- true" >site.rules
+    [ "$1" = 1 ] || kill -HUP "$P"
+  }
+  rule 1 1m
+  start -f site.rules
+  until_ok 'grep -q "begin 1" log'
+  rule 2 1m
+  until_ok '[ "$(grep -c "rules read again" err)" = 1 ]'
+  rule 3 100ms
+  until_ok '[ "$(grep -c "rules read again" err)" = 2 ]'
+  [ "$(cat log)" = 'begin 1' ]
+  : >go
+  until_ok 'grep -q "begin 3" log'
+  rm go
+  rule 4 1m # the third one does not end by itself
+  until_ok 'grep -q "begin 4" log'
+  [ "$(tr '\n' ' ' <log)" = 'begin 1 end 1 begin 3 begin 4 ' ]
+  : >go
+  stop
+  [ "$(tail -n 1 log)" = 'end 4' ]
+}
+
 @test "--of: the command goes on undisturbed when a reload does not change its rule" {
   echo "a: lines --of 'echo \$\$; exec sleep 1000'" >site.rules
   start -v -f site.rules

@@ -187,13 +187,18 @@ P
 }
 
 @test "a changed rule's command starts when its predecessor's has ended" {
-  rules <<<'s: every 1h --initial -- trap "sleep 0.3; echo end >>log; exit 0" TERM; echo start1 >>log; while :; do sleep 0.05; done'
+  rules <<<'s: every 1h --initial -- trap "until [ -e go ]; do sleep 0.02; done; echo end >>log; exit 0" TERM; echo start1 >>log; while :; do sleep 0.02; done'
   start --control ctl -f r.rules
   until_ok 'grep -q start1 log'
+  # The second one waits, and so does the third, which replaces it.
   rules <<<'s: every 1h --initial -- echo start2 >>log'
   "$EV" reload
-  until_ok 'grep -q start2 log'
-  [ "$(tr '\n' ' ' <log)" = 'start1 end start2 ' ]
+  rules <<<'s: every 1h --initial -- echo start3 >>log'
+  "$EV" reload
+  [ "$(cat log)" = start1 ]
+  touch go
+  until_ok 'grep -q start3 log'
+  [ "$(tr '\n' ' ' <log)" = 'start1 end start3 ' ]
 }
 
 @test "rules without a name are known by their text, and counters do not go back" {

@@ -289,6 +289,7 @@ static void set_up_source(struct armed_rule *a)
 	s->gather.quiet = s->gather.automatic ? 0 : job->debounce;
 	s->gather.max_wait = job_max_wait(job);
 	s->jobs = job->jobs ? (size_t)job->jobs : 1;
+	s->stop_timeout = job->stop_timeout;
 	s->has_command = rule->target != NULL;
 	s->busy_chosen = job->on_busy != rule->type->default_on_busy;
 	s->printed = rule->print.json || rule->print.format;
@@ -395,11 +396,18 @@ void armed_update(struct armed_rule *a)
 		type->resume(a->source);
 }
 
+bool armed_lingers(const struct armed_rule *a)
+{
+	const struct source_type *type = a->rule->type;
+
+	return a->open && !a->source_ended && type->lingers && type->lingers(a->source);
+}
+
 static void stop_source(struct armed_rule *a)
 {
 	if (a->open && !a->source_ended) {
 		a->rule->type->stop(a->source);
-		if (!a->rule->type->drains)
+		if (!a->rule->type->drains && !armed_lingers(a))
 			a->source_ended = true;
 	}
 	if (a->sieve)

@@ -195,7 +195,40 @@ static bool armed_is_called(const void *armed, const void *name)
 	return strcmp(((const struct armed_rule *)armed)->rule->name, name) == 0;
 }
 
-/* Counters do not go back, and the successor's command waits for the end of its predecessor's. */
+static void succeed(struct armed_rule *a, struct armed_rule *old)
+{
+	if (old->successor)
+		old->successor->awaited--;
+	old->successor = a;
+	a->awaited++;
+}
+
+/* The command waits for the end of the predecessor's, and so does one of --of. */
+static void wait_for(struct armed_rule *a, struct armed_rule *old, bool job, bool source)
+{
+	const struct rule *rule = a->rule;
+	bool holds_job = job && a->job;
+	bool holds_source =
+	    source && rule->type->own_command && rule->type->own_command(rule->source_config);
+
+	if (holds_job)
+		job_hold(a->job, true);
+	a->start_held |= holds_source;
+	if (holds_job || holds_source)
+		succeed(a, old);
+}
+
+/* What `old` still waits for. */
+static void take_over_waits(struct armed_rule *a, const struct armed_rule *old)
+{
+	const struct engine *e = a->engine;
+
+	for (size_t i = 0; old->awaited && i < e->n_rules; i++)
+		if (e->rules[i]->successor == old)
+			wait_for(a, e->rules[i], true, old->start_held);
+}
+
+/* Counters do not go back, and no two commands of a name run at once. */
 static void take_over(struct armed_rule *a, struct armed_rule *old)
 {
 	struct job_stats stats = {0};
@@ -211,10 +244,8 @@ static void take_over(struct armed_rule *a, struct armed_rule *old)
 		a->before.last_failure_status = stats.last_failure_status;
 	}
 	a->before_events = old->before_events + old->events;
-	if (a->job && old->job && !job_idle(old->job)) {
-		old->successor = a;
-		job_hold(a->job, true);
-	}
+	wait_for(a, old, old->job && !job_idle(old->job), armed_lingers(old));
+	take_over_waits(a, old);
 }
 
 /* Without memory for the table counters begin anew. */
@@ -293,7 +324,8 @@ static void start_new(struct reload *r)
 		if (!is_new(r, a))
 			continue;
 		log_info(a->rule->name, "the rule is new or changed");
-		armed_start(a);
+		if (!a->start_held)
+			armed_start(a);
 	}
 }
 
@@ -424,15 +456,27 @@ int reload_kept_record(const struct engine *e, const char *rule)
 	return -1;
 }
 
-/* What has ended lets its successor's command start. */
+static void let_start(struct armed_rule *a)
+{
+	if (a->retired || a->engine->phase != ENGINE_RUNNING)
+		return;
+	if (a->job)
+		job_hold(a->job, false);
+	if (a->start_held)
+		armed_start(a);
+	a->start_held = false;
+}
+
+/* What has ended lets its successor's commands start. */
 static void mark_gone(struct engine *e)
 {
+	for (size_t i = 0; i < e->n_rules; i++)
+		e->rules[i]->gone = e->rules[i]->retired && armed_idle(e->rules[i]);
 	for (size_t i = 0; i < e->n_rules; i++) {
-		struct armed_rule *a = e->rules[i];
+		struct armed_rule *next = e->rules[i]->successor;
 
-		a->gone = a->retired && armed_idle(a);
-		if (a->gone && a->successor)
-			job_hold(a->successor->job, false);
+		if (e->rules[i]->gone && next && --next->awaited == 0)
+			let_start(next);
 	}
 }
 

@@ -53,16 +53,19 @@ struct armed_rule {
 	struct job_stats before;
 	uint64_t before_events;
 	struct generation *generation; /* that `rule` is of */
-	struct armed_rule *successor; /* its command starts when this one's has ended; NULL: none */
-	struct buf bound;             /* its endpoints, a line each, as in the ready file */
-	bool open;                    /* the source was opened and not closed yet */
+	struct armed_rule
+	    *successor;   /* its commands start when this one's have ended; NULL: none */
+	size_t awaited;   /* rules whose successor it is */
+	struct buf bound; /* its endpoints, a line each, as in the ready file */
+	bool open;        /* the source was opened and not closed yet */
 	bool source_ended;
-	bool job_ended; /* --runs: its command will not run again */
-	bool paused;    /* by hand */
-	bool leaving;   /* a reload that goes on has no such rule */
-	bool retired;   /* a reload took it out: it ends */
-	bool gone;      /* it is freed in this turn */
-	bool over;      /* no event will come, nothing runs */
+	bool job_ended;  /* --runs: its command will not run again */
+	bool paused;     /* by hand */
+	bool start_held; /* it is started when the rule is gone whose successor it is */
+	bool leaving;    /* a reload that goes on has no such rule */
+	bool retired;    /* a reload took it out: it ends */
+	bool gone;       /* it is freed in this turn */
+	bool over;       /* no event will come, nothing runs */
 };
 
 enum engine_phase { ENGINE_RUNNING, ENGINE_STOPPING, ENGINE_LEFTOVERS, ENGINE_DONE };
@@ -127,6 +130,8 @@ void armed_end(struct armed_rule *a);
 void armed_trigger(struct armed_rule *a, const char *const *subjects, size_t n, uint64_t ticket);
 /* Events wait as behind a busy command, or in the source. */
 void armed_pause(struct armed_rule *a, bool paused);
+/* Has its source a command of its own that runs, and that its end waits for? */
+bool armed_lingers(const struct armed_rule *a);
 /* The source and the job have nothing left to do. */
 bool armed_idle(const struct armed_rule *a);
 void armed_close(struct armed_rule *a);

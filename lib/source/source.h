@@ -97,7 +97,8 @@ struct source {
 	const char *rule;            /* its name, for messages and the log */
 	const char *ready_file;      /* evwatch's own, no event to anybody; NULL: none */
 	struct gather gather;
-	size_t jobs; /* --jobs */
+	size_t jobs;          /* --jobs */
+	int64_t stop_timeout; /* ns, of commands that it runs for itself */
 	bool has_command;
 	bool busy_chosen; /* --on-busy is another than the kind's own */
 	bool printed; /* --json or --format: events that are not printed otherwise are (relay) */
@@ -186,6 +187,9 @@ struct source_type {
 
 	/* The shell text that it runs for itself (--of); NULL: none. Optional. */
 	const char *(*own_command)(const void *config);
+	/* Does that run, and is it to end before the source has? After stop, it calls ended then.
+	 * Optional. */
+	bool (*lingers)(const struct source *s);
 
 	/* The rules whose runs this one waits for, by name (ended). Optional. */
 	const struct text_list *(*names_rules)(const void *config);

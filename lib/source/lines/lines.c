@@ -218,6 +218,11 @@ static const char *lines_own_command(const void *config)
 	return ((const struct lines_config *)config)->of;
 }
 
+static bool lines_lingers(const struct source *base)
+{
+	return of_runs((const struct lines_source *)base);
+}
+
 static const struct refusal lines_refuses[] = {
     {"debounce max-wait", "each event has a run of its own", "--throttle DUR paces the runs"},
     {0},
@@ -236,6 +241,7 @@ const struct source_type source_lines = {
     .refuses = lines_refuses,
     .reads_input = lines_reads_input,
     .own_command = lines_own_command,
+    .lingers = lines_lingers,
     .one_by_one = true,
     .waits_for_room = true,
     .subjects_from_outside = true,

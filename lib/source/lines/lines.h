@@ -185,8 +185,11 @@ void rotated_take_missed(struct line_input *in, const struct line_file *last,
 /* Makes it ready. Returns 0, or -1 with `e`. */
 int of_open(struct lines_source *s, struct error *e);
 void of_start(struct lines_source *s);
-/* No line is wanted any more: TERM to its process group. */
+/* No line is wanted any more: TERM to its process group, KILL after the stop timeout. When the
+ * command has ended, so has the source. */
 void of_stop(struct lines_source *s);
+/* Does the command run? */
+bool of_runs(const struct lines_source *s);
 void of_close(struct lines_source *s);
 /* Its pipe has no writer any more. */
 void of_pipe_ended(struct lines_source *s);

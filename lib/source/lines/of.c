@@ -4,6 +4,8 @@
  *	RUNNING --command ended and its pipe has no writer--> WAITING --backoff over--> RUNNING
  *	                                                 \--no --restart--> over
  *
+ *	any --stop--> STOPPING --ended, or killed after the stop timeout--> over
+ *
  * The command has ended only when both are so: what it left behind may print on, as in a pipeline
  * of the shell. While lines are not wanted nothing is read, and the command waits at a full pipe.
  */
@@ -31,7 +33,7 @@ enum { NOT_EXECUTED = 126, NOT_FOUND = 127 };
 struct of {
 	struct source_command command;
 	struct lines_source *owner;
-	struct timer again;
+	struct timer again, kill;
 	int64_t began, wait;
 	int status;     /* of its last end, as a shell counts it */
 	bool pipe_open; /* somebody may still write to it */
@@ -100,6 +102,26 @@ static void say_unstarted(const struct of *of, int error)
 		  of->owner->inputs[0].path, strerror(error));
 }
 
+/* The source was stopped, and waited for nothing else. */
+static void stopped(struct of *of)
+{
+	struct source *base = &of->owner->base;
+
+	timer_stop(base->reactor, &of->kill);
+	base->host->ended(base);
+}
+
+/* One that hangs in the kernel is not waited for. */
+static void on_kill(struct reactor *r, struct timer *t)
+{
+	struct of *of = CONTAINER_OF(t, struct of, kill);
+
+	(void)r;
+	log_info(of->owner->base.rule, "the command of --of has not stopped: it is killed");
+	source_command_stop(&of->command);
+	stopped(of);
+}
+
 static void on_end(void *context, int status, int error)
 {
 	struct of *of = context;
@@ -112,7 +134,10 @@ static void on_end(void *context, int status, int error)
 		say_unstarted(of, error);
 	else if (!of->owner->stopped)
 		say_end(of, status);
-	review(of);
+	if (of->owner->stopped)
+		stopped(of);
+	else
+		review(of);
 }
 
 void of_pipe_ended(struct lines_source *s)
@@ -195,6 +220,7 @@ int of_open(struct lines_source *s, struct error *e)
 		return error_errno(e, "--of");
 	s->of->owner = s;
 	timer_init(&s->of->again, CLOCK_OF_LOOP, on_again);
+	timer_init(&s->of->kill, CLOCK_OF_LOOP, on_kill);
 	return source_command_open(&s->of->command, s->base.reactor, s->base.rule, "lines", c->of,
 				   e);
 }
@@ -206,14 +232,24 @@ void of_start(struct lines_source *s)
 		log_error(s->base.rule, "out of memory: the command of --of is not started");
 }
 
+bool of_runs(const struct lines_source *s)
+{
+	return s->of && s->of->command.pid;
+}
+
 void of_stop(struct lines_source *s)
 {
-	if (!s->of)
+	struct reactor *r = s->base.reactor;
+
+	if (s->of)
+		timer_stop(r, &s->of->again);
+	if (!of_runs(s) || timer_active(&s->of->kill))
 		return;
-	timer_stop(s->base.reactor, &s->of->again);
 	source_command_signal(&s->of->command, SIGTERM);
 	source_command_signal(&s->of->command,
 			      SIGCONT); /* a stopped process would not hear of it */
+	if (timer_start_in(r, &s->of->kill, s->base.stop_timeout) < 0)
+		source_command_signal(&s->of->command, SIGKILL);
 }
 
 void of_close(struct lines_source *s)
@@ -221,6 +257,7 @@ void of_close(struct lines_source *s)
 	if (!s->of)
 		return;
 	timer_stop(s->base.reactor, &s->of->again);
+	timer_stop(s->base.reactor, &s->of->kill);
 	source_command_close(&s->of->command);
 	free(s->of);
 	s->of = NULL;
