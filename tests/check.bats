@@ -75,10 +75,10 @@ e: every 1h --jitter 3s --missed none --late 3s --debounce 0 -- true
 E
   run_ev check -f site.rules
   [ "${lines[0]}" = 't: on what other rules (--to) or "evwatch trigger" hand to it, run true; stopped after 3s; with --tag --nice 5' ]
-  [ "${lines[1]}" = "c: on each new line of log, run cat; at most once in 3s; beside one that still runs; at most 3 at once; with --tag --nice 3 --catch-up state --from start --max-line 10k --stdin paths --output group --env 'A=b c' --env D=e" ]
+  [ "${lines[1]}" = "c: on each new line of log, from where it ended before (record in state), run cat; at most once in 3s; beside one that still runs; at most 3 at once; with --tag --nice 3 --from start --max-line 10k --stdin paths --output group --env 'A=b c' --env D=e" ]
   [ "${lines[2]}" = 'p: on http://127.0.0.1:1/ going up or down, the first answer included, run true; not while it still runs; with --tag --nice 3 --expect 204 --rise 2 --interval 2s' ]
   [ "${lines[3]}" = 'r: at the start, and again after each end (after 1s, doubling to 3s; until 4 in a row have failed), run true; with --tag --nice 3 --stop-signal INT' ]
-  [ "${lines[4]}" = 'e: on a tick every 1h, run true; at once; not while it still runs; with --tag --nice 3 --jitter 3s --missed none --late 3s' ]
+  [ "${lines[4]}" = 'e: on a tick every 1h, none that is noticed more than 3s late, run true; at once; not while it still runs; with --tag --nice 3 --jitter 3s' ]
 }
 
 @test "check warns of {} in shell text, and of options of evwatch behind --" {

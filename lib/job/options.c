@@ -157,6 +157,7 @@ const struct option job_options[] = {
      .check = check_debounce,
      .reach = REACH_GATHERED},
     {.name = "max-wait",
+     .in_words = true,
      .type = OPTION_DURATION,
      .offset = FIELD(max_wait),
      .value = "DUR",

@@ -149,6 +149,8 @@ static void describe_flow(const struct rule *r, struct buf *out)
 		buf_add_text(out, "; at once");
 	if (r->job.debounce > 0)
 		describe_duration(out, ", or after ", job_max_wait(&r->job));
+	else
+		describe_duration(out, "; gathered for at most ", r->job.max_wait);
 	describe_duration(out, "; at most once in ", r->job.throttle);
 	if (r->job.each)
 		buf_add_text(out, "; a run for each path");
@@ -160,6 +162,8 @@ static void describe_retry(const struct rule *r, struct buf *out)
 		return;
 	if (r->job.retry == RETRY_FOREVER)
 		buf_add_text(out, "; after a failure again and again");
+	else if (r->job.retry == 1)
+		buf_add_text(out, "; after a failure once more");
 	else
 		buf_printf(out, "; after a failure again, %llu times at most",
 			   (unsigned long long)r->job.retry);

@@ -122,6 +122,8 @@ void lines_describe(const void *config, struct buf *out)
 	if (c->match)
 		buf_printf(out, " that %s %s%s", c->invert ? "does not match" : "matches", c->match,
 			   c->ignore_case ? " in any case" : "");
+	if (c->catch_up)
+		buf_printf(out, ", from where it ended before (record in %s)", c->catch_up);
 }
 
 const struct event_name lines_events[] = {
@@ -170,6 +172,7 @@ const struct option lines_options[] = {
      .check = check_from,
      .help = "where --follow begins: end (default) or start"},
     {.name = "catch-up",
+     .in_words = true,
      .type = OPTION_TEXT,
      .offset = FIELD(catch_up),
      .value = "DIR",

@@ -140,6 +140,22 @@ static void describe_next(const struct time_config *c, struct buf *out)
 	instant_add(out, c->zone, next.at);
 }
 
+/* What --missed, --late and --catch-up change. */
+static void describe_missed(const struct time_config *c, struct buf *out)
+{
+	if (c->missed == MISSED_NONE) {
+		buf_add_text(out, ", none that is noticed more than ");
+		duration_add(out, c->late);
+		buf_add_text(out, " late");
+	} else if (c->missed == MISSED_ALL) {
+		buf_add_text(out, ", each that was missed");
+	} else if (c->catch_up) {
+		buf_add_text(out, ", one for all that were missed");
+	}
+	if (c->catch_up)
+		buf_printf(out, " since the last run (record in %s)", c->catch_up);
+}
+
 static void every_describe(const void *config, struct buf *out)
 {
 	const struct time_config *c = config;
@@ -149,12 +165,16 @@ static void every_describe(const void *config, struct buf *out)
 	if (c->align)
 		buf_add_text(out, " of wall-clock time");
 	describe_next(c, out);
+	describe_missed(c, out);
 }
 
 static void after_describe(const void *config, struct buf *out)
 {
+	const struct time_config *c = config;
+
 	buf_add_text(out, "one tick after ");
-	duration_add(out, ((const struct time_config *)config)->period);
+	duration_add(out, c->period);
+	describe_missed(c, out);
 }
 
 static void at_describe(const void *config, struct buf *out)
@@ -167,6 +187,7 @@ static void at_describe(const void *config, struct buf *out)
 	}
 	buf_printf(out, "one tick at %s", c->text);
 	describe_next(c, out);
+	describe_missed(c, out);
 }
 
 static void expression_describe(const void *config, struct buf *out)
@@ -179,6 +200,7 @@ static void expression_describe(const void *config, struct buf *out)
 	if (c->tz)
 		buf_printf(out, " in %s", c->tz);
 	describe_next(c, out);
+	describe_missed(c, out);
 }
 
 /* ---- tables ---------------------------------------------------------------------------------- */
@@ -233,19 +255,21 @@ static int check_late(const void *config, struct error *e)
 	}
 #define OPTIONS_MISSED                                                                             \
 	{.name = "missed",                                                                         \
+	 .in_words = true,                                                                         \
 	 .type = OPTION_CHOICE,                                                                    \
 	 FIELD(missed),                                                                            \
 	 .value = "one|all|none",                                                                  \
 	 .choices = missed_words,                                                                  \
 	 .help = "after sleep or a stop: one run, one for each missed tick, or none (one)"},       \
 	{                                                                                          \
-		.name = "late", .type = OPTION_DURATION, FIELD(late), .value = "DUR",              \
-		.check = check_late,                                                               \
+		.name = "late", .in_words = true, .type = OPTION_DURATION, FIELD(late),            \
+		.value = "DUR", .check = check_late,                                               \
 		.help = "with --missed none: a tick this late is still run (1s)"                   \
 	}
 #define OPTION_CATCH_UP                                                                            \
 	{                                                                                          \
-		.name = "catch-up", .type = OPTION_TEXT, FIELD(catch_up), .value = "DIR",          \
+		.name = "catch-up", .in_words = true, .type = OPTION_TEXT, FIELD(catch_up),        \
+		.value = "DIR",                                                                    \
 		.help = "remember the last run; run at start what was missed since"                \
 	}
 #define OPTIONS_DST                                                                                \
