@@ -59,8 +59,10 @@ x' ]
 @test "what means nothing for run, ended and circles of rules are refused with the cure" {
   refused 'run needs a command' run
   refused 'one at a time' run -j 2 -- true
+  refused 'a second one is a rule of its own' run -i -- true
   refused '--backoff DUR spaces the starts' run --throttle 1s -- true
   refused 'a further start replaces the run' run --on-busy skip -- true
+  refused 'forever is what run does without this option' run --retry forever -- true
   refused 'there is no rule of this name' -e 'ended b -- true'
   refused 'this rule has no command' -e 'ended b -- true' -e 'b: every 1s'
   refused 'it hands its events to t' -e 'ended b -- true' -e 'b: every 1s --to t' -e 't: task -- true'

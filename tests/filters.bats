@@ -226,9 +226,13 @@ line 2' ]
   refused 'each connection has a run of its own' listen 0 --times 2/1s -- cat
   refused 'each connection has a run of its own' listen 0 --retry 2 -- cat
   refused 'a tick has no subject' every 1s --unique 1m -- true
+  refused 'say which ticks run the command' cron @daily --times 2/1h -- true
   refused 'it is for file' lines f --each -- true
   refused 'cannot be used with --times or --unique' lines f --quiet-for 1s --times 2/1s -- true
   refused 'has no effect without --times or --unique' lines f --by 2 -- true
+  refused '3: events of this rule have 2 subjects' lines f --match '(a)b' --times 5/1s --by 3 -- true
+  refused 'each group of --match is one more' lines f --match 'ab' --unique 1s --by 2 -- true
+  refused '2: events of this rule have 1 subject' file . --unique 1s --by 2 -- true
   refused 'is not N/DUR' lines f --times 5 -- true
   refused 'a silence has no path' file . --quiet-for 1s --each -- true
   refused 'there is no rule of this name' -e 'a: every 1s --to deplyo' -e 'deploy: task -- true'
@@ -237,6 +241,7 @@ line 2' ]
   refused 'a rule cannot follow itself' -e 'a: every 1s --to a'
   refused 'this rule has no command' -e 'a: every 1s --to b' -e 'b: every 1s'
   refused 'the command is that of t' -e 'a: every 1s --timeout 1s --to t' -e 't: task -- true'
+  refused 'the rule t can have it' -e 'a: after 1s --last --to t' -e 't: task -- true'
   refused 'has a command of its own' -e 'a: every 1s --to t -- true' -e 't: task -- true'
   refused 'the events go to the command' -e 'a: every 1s --to t --json' -e 't: task -- true'
   refused 'task needs a command' -e 't: task'
@@ -254,7 +259,7 @@ line 2' ]
 }
 
 @test "check says in words what filters and ends a rule has" {
-  run_ev check -e 'a: lines f --times 5/10m --by 2 --throttle 1s --runs 3 --last -- true' -e 'b: file d --debounce 3s --each -j 2 -- true' \
+  run_ev check -e 'a: lines f --match "(x)" --times 5/10m --by 2 --throttle 1s --runs 3 --last -- true' -e 'b: file d --debounce 3s --each -j 2 -- true' \
     -e 'c: lines f --quiet-for 1m --to t' -e 't: task --retry forever -- true' -e 'd: lines f --unique 1h -- true'
   [ "$status" = 0 ]
   grep -q '^a: .*; only when the same subject 2 came 5 times within 10m; at most once in 1s.*; the rule ends after 3 runs; evwatch stops with it' <<<"$output"

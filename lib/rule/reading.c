@@ -308,6 +308,21 @@ static bool serves_command(const struct option *o, const struct rule *rule)
 	return serves_only(job_options, o, rule) || serves_only(rule_options, o, rule);
 }
 
+/* An event without the subject that is compared would count as one of a subject like all others. */
+static int check_by(const struct rule *rule, struct error *e)
+{
+	const struct source_type *type = rule->type;
+	uint64_t most = type->most_subjects ? type->most_subjects(rule->source_config) : 1;
+
+	if (rule->sieve.by <= most)
+		return 0;
+	error_set(e, "%llu: events of this rule have %llu %s", (unsigned long long)rule->sieve.by,
+		  (unsigned long long)most, most == 1 ? "subject" : "subjects");
+	if (strcmp(type->name, "lines") == 0)
+		return error_hint(e, "each group of --match is one more: (...)");
+	return most == 1 ? error_hint(e, "without --by that one is compared") : -1;
+}
+
 static int check_kind(const struct option *o, const struct rule *rule, struct error *e)
 {
 	const struct refusal *refusal = kind_refuses(rule->type, o);
@@ -368,9 +383,10 @@ static int check_option(const struct option *o, const struct rule *rule, struct 
 {
 	if (check_kind(o, rule, e) < 0 || check_command(o, rule, e) < 0)
 		return -1;
-	if (!o->check || (o->reach == REACH_GATHERED && rule->type->gathers))
-		return 0;
-	return o->check(config_of(o, rule), e);
+	if (o->check && !(o->reach == REACH_GATHERED && rule->type->gathers) &&
+	    o->check(config_of(o, rule), e) < 0)
+		return -1;
+	return option_is_of(sieve_options, o) && strcmp(o->name, "by") == 0 ? check_by(rule, e) : 0;
 }
 
 /* Are there -e or -f beside the rule? Then its options are defaults for the rules there, too. */

@@ -63,8 +63,7 @@ const struct option rule_options[] = {
     {.name = "last",
      .in_words = true,
      .offset = FIELD(last),
-     .help = "evwatch stops with this rule, with its last run's status",
-     .reach = REACH_RULES},
+     .help = "evwatch stops with this rule, with its last run's status"},
     {0},
 };
 

@@ -48,6 +48,13 @@ static const struct text_list *ended_names(const void *config)
 	return &((const struct ended_config *)config)->rules;
 }
 
+/* The rule and the status. */
+static uint64_t ended_most_subjects(const void *config)
+{
+	(void)config;
+	return 2;
+}
+
 static void ended_describe(const void *config, struct buf *out)
 {
 	const struct ended_config *c = config;
@@ -180,6 +187,7 @@ const struct source_type source_ended = {
     .config_release = ended_release,
     .names_rules = ended_names,
     .describe = ended_describe,
+    .most_subjects = ended_most_subjects,
     .size = sizeof(struct ended_source),
     .open = ended_open,
     .start = ended_nothing,

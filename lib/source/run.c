@@ -18,6 +18,8 @@
 #include "reactor/reactor.h"
 #include "source/restart.h"
 
+#include <string.h>
+
 struct run_config {
 	int restart;
 	uint64_t retry;               /* failures in a row until the rule ends; 0: no end */
@@ -158,6 +160,16 @@ static int parse_backoff(void *config, const char *word, struct error *e)
 	return backoff_parse(word, &c->backoff, &c->backoff_max, e);
 }
 
+static int parse_retry(void *config, const char *word, struct error *e)
+{
+	struct run_config *c = config;
+
+	if (strcmp(word, "forever") != 0)
+		return count_parse(word, 1, 1000000, &c->retry, e);
+	error_set(e, "forever is what run does without this option");
+	return error_hint(e, "--retry N ends the rule after N failures in a row");
+}
+
 static const struct option run_options[] = {
     {.name = "restart",
      .in_words = true,
@@ -174,20 +186,21 @@ static const struct option run_options[] = {
      .help = "wait before that, doubling (1s:1m)"},
     {.name = "retry",
      .in_words = true,
-     .type = OPTION_COUNT,
-     .offset = offsetof(struct run_config, retry),
+     .type = OPTION_CUSTOM,
+     .parse = parse_retry,
      .value = "N",
-     .least = 1,
      .help = "the rule ends after N failures in a row"},
     {0},
 };
 
 static const struct refusal run_refuses[] = {
-    {"initial jobs each", "it starts its command at once, one at a time", NULL},
-    {"on-busy signal", "a further start replaces the run", NULL},
+    {"initial jobs each", "it starts its command at once, one at a time",
+     "a second one is a rule of its own"},
+    {"on-busy signal", "a further start replaces the run",
+     "leave it out; --stop-signal and --stop-timeout say how"},
     {"debounce max-wait throttle quiet-for times unique by",
      "its only event is the start of the command", "--backoff DUR spaces the starts"},
-    {"to", "it keeps a command of its own running", NULL},
+    {"to", "it keeps a command of its own running", "what it is to run comes after \"--\""},
     {0},
 };
 

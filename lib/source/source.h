@@ -155,6 +155,8 @@ struct source_type {
 			    struct error *e);
 	/* Frees what config_arguments allocated (options are freed by their table). May be NULL. */
 	void (*config_release)(void *config);
+	/* How many subjects an event of it has at most. Optional: one. */
+	uint64_t (*most_subjects)(const void *config);
 	/* How many commands may run at once at least, where --jobs does not say. Optional. */
 	uint64_t (*jobs)(const void *config);
 	/* Appends in words what the rule waits for ("changes below src") for check and --dry-run.

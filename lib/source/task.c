@@ -32,7 +32,8 @@ static const struct refusal task_refuses[] = {
     {"debounce max-wait throttle each quiet-for times unique by",
      "events are gathered and chosen by the rules that hand them over",
      "it goes into the rule with --to"},
-    {"to", "task is a command for others, and has one of its own", NULL},
+    {"to", "task is a command for others, and has one of its own",
+     "name this task in the --to of each rule that is to run it"},
     {0},
 };
 

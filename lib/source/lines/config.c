@@ -31,17 +31,29 @@ struct match *lines_compile(const struct lines_config *c, struct error *e)
 	return NULL;
 }
 
-static int check_match(const struct lines_config *c, struct error *e)
+static int check_match(struct lines_config *c, struct error *e)
 {
 	struct match *m;
 
+	if (!c->match && (c->invert || c->ignore_case)) {
+		error_option(e, c->invert ? "invert" : "ignore-case", "needs --match");
+		return error_hint(e, "as in --match 'error|warning'");
+	}
 	if (!c->match)
-		return c->invert        ? error_option(e, "invert", "needs --match")
-		       : c->ignore_case ? error_option(e, "ignore-case", "needs --match")
-					: 0;
+		return 0;
 	m = lines_compile(c, e);
+	if (!m)
+		return -1;
+	c->groups = match_groups(m);
 	match_free(m);
-	return m ? 0 : -1;
+	return 0;
+}
+
+uint64_t lines_most_subjects(const void *config)
+{
+	const struct lines_config *c = config;
+
+	return c->invert ? 1 : 1 + c->groups;
 }
 
 bool lines_doubtful(const void *config, struct error *e)

@@ -24,7 +24,8 @@ struct lines_config {
 	bool follow;
 	int from; /* 0: end, 1: start */
 	bool invert, nul, ignore_case;
-	char *match; /* ERE, or NULL */
+	char *match;   /* ERE, or NULL */
+	size_t groups; /* of it */
 	uint64_t max_line;
 	char *catch_up; /* the directory of its record, or NULL */
 	char *of;       /* shell text, whose output is read; NULL: `paths` are */
@@ -106,6 +107,7 @@ int lines_arguments(void *config, char *const *words, size_t n, struct error *e)
 void lines_release(void *config);
 void lines_describe(const void *config, struct buf *out);
 bool lines_doubtful(const void *config, struct error *e);
+uint64_t lines_most_subjects(const void *config);
 /* --match, for match_free. NULL with `e` filled. */
 struct match *lines_compile(const struct lines_config *c, struct error *e);
 

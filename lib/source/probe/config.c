@@ -128,6 +128,7 @@ int probe_config_arguments(void *config, char *const *words, size_t n, struct er
 	}
 	if (n > 0 && c->of) {
 		error_option(e, "of", "COMMAND is probed instead of an endpoint");
+		error_hint(e, "a second rule may probe the other");
 		return error_at(e, 0, 0);
 	}
 	c->targets = calloc(n ? n : 1, sizeof *c->targets);
@@ -146,6 +147,13 @@ void probe_config_release(void *config)
 	for (size_t i = 0; i < c->n_targets; i++)
 		target_release(&c->targets[i]);
 	free(c->targets);
+}
+
+uint64_t probe_config_most_subjects(const void *config)
+{
+	const struct probe_config *c = config;
+
+	return c->all ? c->n_targets : 1;
 }
 
 void probe_config_describe(const void *config, struct buf *out)
@@ -197,7 +205,8 @@ static int check_all(const void *config, struct error *e)
 {
 	if (((const struct probe_config *)config)->n_targets > 1)
 		return 0;
-	return error_set(e, "has no effect with one endpoint");
+	error_set(e, "has no effect with one endpoint");
+	return error_hint(e, "several are one word each: probe db:5432 cache:6379 --all");
 }
 
 #define FIELD(name) offsetof(struct probe_config, name)

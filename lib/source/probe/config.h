@@ -36,6 +36,7 @@ extern const struct option probe_options[];
 void probe_config_init(void *config);
 int probe_config_arguments(void *config, char *const *words, size_t n, struct error *e);
 void probe_config_release(void *config);
+uint64_t probe_config_most_subjects(const void *config);
 void probe_config_describe(const void *config, struct buf *out);
 
 #endif

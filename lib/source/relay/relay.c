@@ -235,7 +235,7 @@ static const struct event_name relay_events[] = {
 };
 
 static const struct refusal relay_refuses[] = {
-    {"to", "relay carries its connections itself", NULL},
+    {"to", "relay carries its connections itself", "listen runs a command for each of them"},
     {0},
 };
 

@@ -295,7 +295,8 @@ static const struct option schedule_options[] = {
 };
 
 static const struct refusal tick_refuses[] = {
-    {"quiet-for times unique by", "a tick has no subject, and comes when it is due", NULL},
+    {"quiet-for times unique by", "a tick has no subject, and comes when it is due",
+     "--missed, --on-busy and --jitter say which ticks run the command, and when"},
     {0},
 };
 
