@@ -106,7 +106,7 @@ programs() {
   local p
   mkdir -p bin src upload photos assets
   for p in bin/{make,node,go,nginx,mail,ban,unban,notify,cat,date} \
-    ./{server,serve,import,sync,backup,next,migrate,report,thumbnails,notify,rotate-logs,convert,deploy}; do
+    ./{server,serve,import,sync,backup,next,migrate,report,healthy,thumbnails,notify,rotate-logs,convert,deploy}; do
     printf '#!/bin/sh\n' >"$p"
     chmod +x "$p"
   done
@@ -155,6 +155,16 @@ blocks() {
     rm part
   done <rules
   [ "$n" -ge 5 ]
+}
+
+@test "each option that says when a command runs, and which events count, has an example in evwatch(1)" {
+  local o missing=
+  sed -n '/^\.Bd -literal/,/^\.Ed/p' "$ROOT/man/evwatch.1" >examples # the recipes are run above
+  for o in all backoff by catch-up debounce each expect failed first ignore-case invert last late max-wait missed of ok \
+    on-busy quiet-for restart retry runs signal socket spool stdin-quit stop-signal stop-timeout throttle timeout times to unique; do
+    grep -q -- "--$o\b" examples || missing+=" $o"
+  done
+  [ -z "$missing" ] || { echo "without an example:$missing"; return 1; }
 }
 
 # table_options: every long option that the help of evwatch, of its kinds and of its tools lists.
