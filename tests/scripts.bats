@@ -49,16 +49,33 @@ E
   [ "$STATUS" = 143 ]
 }
 
-@test "wait for three ports and a health check, then migrate" {
-  rules <<'E'
-ports:   probe 127.0.0.1:PORT1 127.0.0.1:PORT2 127.0.0.1:PORT3 --interval 50ms -- echo "$1" >>up; [ "$(sort -u up | wc -l)" -lt 3 ] || touch ready-to-go
-migrate: file . --match ready-to-go --runs 1 --last -- echo migrated
+@test "wait for three ports and a health URL, then migrate" {
+  cat >health <<'E'
+echo >>asked
+status='503 Not yet'
+[ "$(wc -l <asked)" -lt 3 ] || status='200 OK'
+printf 'HTTP/1.0 %s\r\nContent-Length: 0\r\n\r\n' "$status"
 E
-  start -e 'a: listen 0 -- cat' -e 'b: listen 0 -- cat' -e 'c: listen 0 -- cat'
-  sed -i "s/PORT1/$(port a)/; s/PORT2/$(port b)/; s/PORT3/$(port c)/" site.rules
-  run_ev --within 20s -f site.rules
-  [ "$status" = 0 ]
-  [ "$output" = migrated ]
+  cat >migrate <<'E'
+set -e
+evwatch probe "$@" --all --interval 50ms --once --within 60s -- true
+evwatch probe "http://$HEALTH/health" --interval 50ms --once --within 60s -- true
+echo migrated >>log
+E
+  start -e 'a: listen 0 -- cat' -e 'b: listen 0 -- cat' -e 'h: listen 0 -- sh health'
+  local late
+  late=$(free_port)
+  evwatch() { "$EV" -q "$@"; }
+  export -f evwatch
+  export EV
+  HEALTH=127.0.0.1:$(port h) timeout 100 bash migrate "127.0.0.1:$(port a)" "127.0.0.1:$(port b)" "127.0.0.1:$late" 3>&- &
+  local script=$!
+  sleep 0.3
+  [ ! -e log ] && [ ! -e asked ]
+  start -e "c: listen 127.0.0.1:$late -- cat"
+  wait "$script"
+  [ "$(cat log)" = migrated ]
+  [ "$(lines_of asked)" = 3 ]
 }
 
 @test "wait for a service, at most so long" {
