@@ -279,8 +279,10 @@ static void memory_maybe_disturb(struct memory_tree *t)
 
 static void memory_fill(const struct memory_inode *i, struct look *out)
 {
-	*out = (struct look){
-	    .type = i->type, .identity = {i->number, 1, i->born + 1}, .stamp = {i->content, 0}};
+	*out = (struct look){.type = i->type,
+			     .guarded = i->number % 4 != 0,
+			     .identity = {i->number, 1, i->born + 1},
+			     .stamp = {i->content, 0}};
 }
 
 static int memory_open(const struct file_system *fs, const struct opening *how, struct look *out)

@@ -74,11 +74,8 @@ static void unwatch(struct observer *o, struct node *n)
 	n->watched = false;
 }
 
-static int watch(struct observer *o, struct node *n, int folder, const char *path)
+static int watch_inode(struct observer *o, struct node *n, struct memory_inode *i)
 {
-	struct memory_inode *i = w.tree.folders[folder].inode;
-
-	(void)path;
 	if (w.short_of_watches && !n->watched && (n->polled || !draw(3))) {
 		n->polled = true;
 		errno = ENOSPC;
@@ -105,8 +102,25 @@ static int watch(struct observer *o, struct node *n, int folder, const char *pat
 	return 0;
 }
 
+static int watch(struct observer *o, struct node *n, int folder, const char *path)
+{
+	(void)path;
+	return watch_inode(o, n, w.tree.folders[folder].inode);
+}
+
+/* The tree may change before it, and again before what is there is opened. */
+static int watch_ahead(struct observer *o, struct node *n, const struct opening *how)
+{
+	struct memory_inode *i;
+
+	memory_maybe_disturb(&w.tree);
+	i = memory_resolve(&w.tree, how->path);
+	errno = i ? ENOTDIR : ENOENT;
+	return i && i->type == 'd' ? watch_inode(o, n, i) : -1;
+}
+
 static const struct observer_type in_memory = {
-    .name = "memory", .watch = watch, .unwatch = unwatch};
+    .name = "memory", .watch = watch, .watch_ahead = watch_ahead, .unwatch = unwatch};
 
 static void deliver(size_t most)
 {

@@ -29,7 +29,8 @@ struct stamp {
 };
 
 struct look {
-	char type; /* 'f', 'd', 'l', 'o' (device, socket, FIFO); 0: nothing is there */
+	char type;    /* 'f', 'd', 'l', 'o' (device, socket, FIFO); 0: nothing is there */
+	bool guarded; /* only root and this user may exchange what is in it */
 	struct identity identity;
 	struct stamp stamp;
 	int64_t changed; /* ctime, ns since the epoch */

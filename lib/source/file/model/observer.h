@@ -11,6 +11,7 @@ struct error;
 struct model;
 struct node;
 struct observer;
+struct opening;
 
 struct observer_type {
 	const char *name;
@@ -24,6 +25,12 @@ struct observer_type {
 	 * read again: its watch may have gone unheard.
 	 */
 	int (*watch)(struct observer *o, struct node *n, int folder, const char *path);
+	/*
+	 * The same of what stands at `path` before it is opened, where nobody else may exchange
+	 * what is on the way: quicker than by the descriptor. What is opened then says whether it
+	 * was the right one. -1: watch is to be called. NULL: always.
+	 */
+	int (*watch_ahead)(struct observer *o, struct node *n, const struct opening *how);
 	void (*unwatch)(struct observer *o, struct node *n);
 	/*
 	 * For models that are sparse, else NULL. reopen: opens the node's directory to be read,

@@ -21,32 +21,47 @@ bool model_expects(const struct node *n, const struct look *found)
 				      node_may_be(n, &found->identity));
 }
 
-int model_open_node(struct model *m, struct node *n, bool to_read, bool *displaced)
+/* The path is in `path`, which is to be freed. */
+static struct opening opening_of(const struct model *m, struct node *n, bool to_read,
+				 struct buf *path)
 {
-	struct buf path = {0};
-	struct opening how = {.to_read = to_read, .node = n};
+	struct opening how = {.to_read = to_read, .node = n, .follow = m->settings.follow};
+
+	how.root = node_path(n, NULL, path);
+	how.path = path->failed ? NULL : path->data;
+	return how;
+}
+
+static int open_as(struct model *m, const struct opening *how, bool *displaced)
+{
+	struct node *n = how->node;
 	struct look found;
 	int folder;
 
 	*displaced = false;
-	how.root = node_path(n, NULL, &path);
-	how.path = path.data;
-	how.follow = m->settings.follow;
-	if (path.failed) {
-		buf_free(&path);
-		errno = ENOMEM;
-		return -1;
-	}
-	folder = m->fs->open(m->fs, &how, &found);
+	errno = ENOMEM;
+	folder = how->path ? m->fs->open(m->fs, how, &found) : -1;
 	*displaced = folder < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP);
 	if (folder >= 0 && !model_expects(n, &found)) {
 		m->fs->close(m->fs, folder);
 		*displaced = true;
 		folder = -1;
 	}
-	if (folder >= 0)
+	if (folder >= 0) {
 		n->identity = found.identity;
+		n->guarded = found.guarded;
+	}
+	return folder;
+}
+
+int model_open_node(struct model *m, struct node *n, bool to_read, bool *displaced)
+{
+	struct buf path = {0};
+	struct opening how = opening_of(m, n, to_read, &path);
+	int folder = open_as(m, &how, displaced), saved = errno;
+
 	buf_free(&path);
+	errno = saved;
 	return folder;
 }
 
@@ -230,19 +245,44 @@ static void leave_alone(struct model *m, struct node *n, int error)
 	node_retire(n);
 }
 
-/* 0, or the errno of the observer. */
-static int get_watch(struct model *m, struct node *n, int folder)
+/* May nobody but root and this user exchange what is on the way to it below the root? */
+static bool is_guarded(const struct node *n)
 {
-	struct buf path = {0};
-	int error;
+	const struct node *d = n->parent;
 
-	if (!m->observer)
-		return 0;
-	node_path(n, NULL, &path);
-	if (path.failed)
-		return 0;
-	error = m->observer->type->watch(m->observer, n, folder, path.data) < 0 ? errno : 0;
-	buf_free(&path);
+	while (d->parent && d->guarded)
+		d = d->parent;
+	return d != n->parent && !d->parent;
+}
+
+/* A watch that it has stays until it is known what is at the path: the node may be elsewhere. */
+static bool watch_ahead(struct model *m, const struct opening *how)
+{
+	const struct observer *o = m->observer;
+
+	return o && o->type->watch_ahead && how->path && !how->follow && !how->node->watched &&
+	       is_guarded(how->node) && o->type->watch_ahead(m->observer, how->node, how) == 0;
+}
+
+/* What was opened is what was listed in the directory above, or known before: so the path led there
+ * when it was watched. Where something is mounted, another inode is listed. */
+static bool is_as_expected(const struct node *n, const struct identity *expected)
+{
+	return n->identity.inode == expected->inode &&
+	       n->identity.device == n->parent->identity.device;
+}
+
+static int watch_opened(struct model *m, const struct opening *how, int folder)
+{
+	return m->observer->type->watch(m->observer, how->node, folder, how->path) < 0 ? errno : 0;
+}
+
+/* 0, or the errno of the observer. */
+static int get_watch(struct model *m, const struct opening *how, int folder)
+{
+	struct node *n = how->node;
+	int error = m->observer ? watch_opened(m, how, folder) : 0;
+
 	n->unwatched = error != 0;
 	if ((n->polled || n->unwatched) && node_stamp(n) < 0)
 		m->lacks_memory = true;
@@ -315,24 +355,19 @@ static void finish(struct model *m, int error)
 	node_release(n);
 }
 
-static void begin(struct model *m, struct node *n)
+static void on_unopened(struct model *m, struct node *n, int error, bool displaced)
 {
-	bool displaced;
-	int folder = model_open_node(m, n, true, &displaced), error;
-
-	if (folder < 0 && displaced) {
+	if (displaced) {
 		look_at_name(m, n);
-		return;
-	}
-	if (folder < 0 && errno == EAGAIN)
-		return;
-	if (folder < 0) {
-		report_unseen(m, n, errno);
+	} else if (error != EAGAIN) {
+		report_unseen(m, n, error);
 		n->early = false; /* what can be read one day is news */
 		model_read_later(m, n);
-		return;
 	}
-	error = get_watch(m, n, folder);
+}
+
+static void begin_opened(struct model *m, struct node *n, int folder, int error)
+{
 	if (error == EEXIST || error == EXDEV) {
 		m->fs->close(m->fs, folder);
 		leave_alone(m, n, error);
@@ -344,6 +379,27 @@ static void begin(struct model *m, struct node *n)
 	/* What is known of it is looked at; the rest was never reported. */
 	if (n->sparse)
 		finish(m, 0);
+}
+
+static void begin(struct model *m, struct node *n)
+{
+	const struct identity expected = n->identity;
+	struct buf path = {0};
+	struct opening how = opening_of(m, n, true, &path);
+	bool ahead = watch_ahead(m, &how), displaced;
+	int folder = open_as(m, &how, &displaced), error = errno;
+
+	if (ahead && (folder < 0 || !is_as_expected(n, &expected))) {
+		m->observer->type->unwatch(m->observer, n);
+		ahead = false;
+	}
+	if (ahead)
+		n->unwatched = false;
+	if (folder < 0)
+		on_unopened(m, n, error, displaced);
+	else
+		begin_opened(m, n, folder, ahead ? 0 : get_watch(m, &how, folder));
+	buf_free(&path);
 }
 
 static void read_on(struct model *m)

@@ -138,16 +138,12 @@ static struct node *other_of(const struct inotify_observer *o, struct node *n)
 	return other ? node_of(other) : NULL;
 }
 
-static int observer_watch(struct observer *base, struct node *n, int folder, const char *path)
+static int listen_at(struct observer *base, struct node *n, const char *path, uint32_t flags)
 {
 	struct inotify_observer *o = observer_of(base);
-	char opened[32];
 	struct node *other;
 
-	snprintf(opened, sizeof opened, "/proc/self/fd/%d", folder);
-	if (inotify_listen(&o->user, listener_of(n), opened, mask_of(o)) < 0 &&
-	    (errno != ENOENT ||
-	     inotify_listen(&o->user, listener_of(n), path, mask_of(o) | IN_DONT_FOLLOW) < 0))
+	if (inotify_listen(&o->user, listener_of(n), path, mask_of(o) | flags) < 0)
 		return -1;
 	n->watched = true;
 	other = other_of(o, n);
@@ -157,6 +153,21 @@ static int observer_watch(struct observer *base, struct node *n, int folder, con
 	base->type->unwatch(base, n);
 	errno = EEXIST;
 	return -1;
+}
+
+static int observer_watch(struct observer *base, struct node *n, int folder, const char *path)
+{
+	char opened[32];
+
+	snprintf(opened, sizeof opened, "/proc/self/fd/%d", folder);
+	if (listen_at(base, n, opened, 0) == 0)
+		return 0;
+	return errno == ENOENT ? listen_at(base, n, path, IN_DONT_FOLLOW) : -1;
+}
+
+static int observer_watch_ahead(struct observer *base, struct node *n, const struct opening *how)
+{
+	return listen_at(base, n, how->path, IN_DONT_FOLLOW);
 }
 
 static void observer_unwatch(struct observer *base, struct node *n)
@@ -181,6 +192,7 @@ const struct observer_type observer_inotify = {
     .name = "inotify",
     .open = observer_open,
     .watch = observer_watch,
+    .watch_ahead = observer_watch_ahead,
     .unwatch = observer_unwatch,
     .read = observer_read,
     .close = observer_close,

@@ -104,6 +104,16 @@ static int observer_watch(struct observer *base, struct node *n, int folder, con
 	return polls ? poll_node(o, n, folder) : o->inner->type->watch(o->inner, n, folder, path);
 }
 
+static int observer_watch_ahead(struct observer *base, struct node *n, const struct opening *how)
+{
+	struct poll_observer *o = observer_of(base);
+
+	if (!o->inner || !o->inner->type->watch_ahead || n->polled ||
+	    remote_may_hang(&o->remote, how))
+		return -1;
+	return o->inner->type->watch_ahead(o->inner, n, how);
+}
+
 static int observer_reopen(struct observer *base, struct node *n)
 {
 	const struct poll_observer *o = observer_of(base);
@@ -322,6 +332,7 @@ const struct observer_type observer_poll = {
     .name = "poll",
     .open = observer_open,
     .watch = observer_watch,
+    .watch_ahead = observer_watch_ahead,
     .unwatch = observer_unwatch,
     .reopen = observer_reopen,
     .found = observer_found,

@@ -325,6 +325,13 @@ void remote_unbind(struct remote *r, struct node *n)
 		sites_drop(r, (struct question *)(uintptr_t)n->watch[0]);
 }
 
+bool remote_may_hang(struct remote *r, const struct opening *how)
+{
+	char real[MOUNTS_PATH];
+
+	return r->mounts->n_remote && (find_point(r, how, real) || !real[0]);
+}
+
 bool remote_has(const struct remote *r, const char *path)
 {
 	char real[MOUNTS_PATH];

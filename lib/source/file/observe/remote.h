@@ -76,6 +76,8 @@ bool remote_wait(struct remote *r, int64_t deadline);
 /* The list of mounts is another. */
 void remote_mounts_changed(struct remote *r);
 
+/* Would an opening wait for a remote file system, or may it? */
+bool remote_may_hang(struct remote *r, const struct opening *how);
 /* Would a look at this path of the user wait for a remote file system? */
 bool remote_has(const struct remote *r, const char *path);
 
