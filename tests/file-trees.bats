@@ -80,3 +80,28 @@ storm() {
 	[[ $output == *"the limit of inotify instances of this user is reached"* ]]
 	[[ $output == *"fs.inotify.max_user_instances is 0"*"sysctl fs.inotify.max_user_instances="* ]]
 }
+
+@test "300 rules share the watches of a tree, and a flood in another one is none of their business" {
+	once_for_all_backends
+	command -v strace >/dev/null || skip "no strace"
+	limit max_queued_events 256
+	mkdir -p src/{1..20} other
+	for i in {1..300}; do echo "r$i: file src"; done >rules
+	watch --no-guard -f rules -e 'other: file other' --format '%r %e %s'
+	watches() { grep -c '^inotify wd' "$1"; }
+	# That of the tree, that of the other one, and that of what is on the way to both.
+	[ "$(for f in /proc/"${pids[0]}"/fdinfo/*; do watches "$f" || :; done | grep -vx 0 | sort -n | tr '\n' ' ')" = "1 3 21 " ]
+	# It is stopped, and finds all of it at once.
+	kill -STOP "${pids[0]}"
+	bash -c 'cd other && seq 1000 | xargs touch' 3>&-
+	strace -qq -o trace -e trace=openat2,statx,getdents64 -p "${pids[0]}" 3>&- &
+	pids+=($!)
+	until_ok 'grep -q "^TracerPid:.[1-9]" "/proc/${pids[0]}/status"'
+	kill -CONT "${pids[0]}"
+	until_ok 'has_line "other overflow other"'
+	until_ok 'has_line "other close_write other/1000"'
+	! grep src trace || false
+	! grep "^r" out || false
+	: >src/7/f
+	until_ok '[ "$(grep -c "^r[0-9]* create src/7/f$" out)" = 300 ]'
+}

@@ -334,12 +334,28 @@ passes() {
 	[ "$(sort out | tr '\n' ,)" = "create src/a,create src/a/b,create src/a/b/g,create src/a/b/h,create src/old,create src/old/f," ]
 }
 
-@test "waiting costs no wake-up" {
-	command -v strace >/dev/null || skip "no strace"
-	mkdir -p src/in beside
-	watch --no-guard file src/in # its parents are watched for "src" and "in"
-	timeout 3 strace -f -o "beside/trace" -p "${pids[0]}" 2>/dev/null || true
-	[ "$(grep -vc -e '<unfinished' -e detached -e 'resumed' "beside/trace")" -le 1 ]
+@test "waiting costs no wake-up on any backend, with inotify and with --fanotify" {
+	once_for_all_backends
+	local b how apart=()
+	mkdir -p w/src fan
+	# What others mount or write elsewhere is not heard of there.
+	! unshare -m true 2>/dev/null || apart=(unshare -m sh -c 'mount -t tmpfs none fan; exec "$@"' sh)
+	for how in "epoll w/src" "io_uring w/src" "poll w/src" "select w/src" "epoll fan --fanotify"; do
+		b=${how%% *}
+		! "$evwatch" backends | grep -q "^$b .*does not work here" || continue
+		[[ $how != *fanotify ]] || "$evwatch" -w 10ms file fan --fanotify 2>err || continue
+		rm -f ready
+		# shellcheck disable=SC2086
+		"${apart[@]}" "$evwatch" -b $b --ready-file "$dir/ready" file ${how#* } -- true 3>&- &
+		pids+=($!)
+		until_ok '[ -e ready ]'
+	done
+	[ ${#pids[@]} -ge 3 ]
+	both=$(for b in "${pids[@]}"; do echo "$b" && pgrep -P "$b"; done)
+	switches() { awk '/^voluntary/ { n += $2 } END { print n }' $(printf '/proc/%s/task/*/status ' $both); }
+	rests() { local was; was=$(switches) && sleep "$1" && [ "$(switches)" = "$was" ]; }
+	until_ok 'rests 0.5'
+	rests 3
 }
 
 @test "evwatch's own ready file is no event, by whatever path" {

@@ -77,7 +77,7 @@ has() {
   came one new two together last
 }
 
-@test "thirty quick rotations lose no line, and leave as many watches as before" {
+@test "fifty quick rotations lose no line, and leave as many watches as before" {
   : >log
   start lines log --follow --from start
   watches() { cat /proc/"$(loop_pid)"/fdinfo/* | grep -c '^inotify wd'; }
@@ -85,7 +85,7 @@ has() {
   python3 - <<'END'
 import os, time
 n = 0
-for i in range(30):
+for i in range(50):
     with open('log', 'a') as f:
         for _ in range(50):
             n += 1
@@ -94,8 +94,8 @@ for i in range(30):
     open('log', 'a').close()
     time.sleep(.01)
 END
-  has 1500
-  [ "$(cat out)" = "$(seq -f 'line %g' 1500)" ]
+  has 2500
+  [ "$(cat out)" = "$(seq -f 'line %g' 2500)" ]
   until_ok "[ \$(watches) = $before ]"
 }
 
