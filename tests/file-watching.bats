@@ -403,3 +403,17 @@ passes() {
 	: >real/later
 	until_ok 'has_line "create link"'
 }
+
+@test "a write by another hard link to a path in the tree of another path is reported, each write once" {
+	mkdir -p src/in
+	: >src/in/a
+	ln src/in/a beside
+	watch file src src/in/a --events close_write
+	echo 1 >>beside
+	until_ok 'has_line "close_write src/in/a"'
+	echo 2 >>src/in/a
+	until_ok 'lines_are 2'
+	: >src/last
+	until_ok 'has_line "close_write src/last"'
+	[ "$(<out)" = $'close_write src/in/a\nclose_write src/in/a\nclose_write src/last' ]
+}

@@ -201,6 +201,38 @@ static void on_modified(struct follow *f)
 		hint(r, HINT_SCAN | HINT_STAMP);
 }
 
+/* The directory that the path of the candidate is in, in the tree of its root; *name is what is
+ * called there. NULL: it is not entered. */
+static struct node *folder_of(struct file_source *s, const struct candidate *c, const char **name)
+{
+	const struct entry *e = entries_find(s->model.top->entries, c->root);
+	const char *slash;
+
+	*name = c->relative;
+	while (e && e->entered && (slash = strchr(*name, '/'))) {
+		char *part = strndup(*name, (size_t)(slash - *name));
+
+		e = part ? entries_find(e->node->entries, part) : NULL;
+		free(part);
+		*name = slash + strspn(slash, "/");
+	}
+	return e && e->entered ? e->node : NULL;
+}
+
+/* By another hard link it may have been done: the tree that has it has not heard of that. */
+static void active_in_tree(struct root *r, unsigned active)
+{
+	struct candidate c = {.path = r->path, .type = 'f'};
+	struct node *d = NULL;
+	const char *name;
+
+	for (size_t at = 0; !d && roots_above(r->source, r->path, &at, &c);)
+		if (*c.relative)
+			d = folder_of(r->source, &c, &name);
+	if (d)
+		model_active(&r->source->model, d, name, active);
+}
+
 static void on_event(struct inotify_user *u, struct inotify_listener *l,
 		     const struct inotify_event *event)
 {
@@ -208,7 +240,9 @@ static void on_event(struct inotify_user *u, struct inotify_listener *l,
 	unsigned active = inotify_active_of(event->mask) & activities(r->source);
 
 	(void)u;
-	if (active && !r->covered)
+	if (active && r->covered)
+		active_in_tree(r, active);
+	else if (active)
 		model_active(&r->source->model, r->source->model.top, r->path, active);
 }
 
