@@ -908,6 +908,40 @@ static bool histories_are_right(unsigned rounds, struct net_options with)
 	return true;
 }
 
+/* They come in turns, and are put in order. */
+static void test_many(void)
+{
+	enum { MANY = 5000 };
+	struct net_maker *m;
+	struct node *src, *d;
+	struct net net;
+	size_t pieces = 0, right = 0;
+	char text[32];
+
+	given("src/d/");
+	src = find(top, "src")->node;
+	d = find(src, "d")->node;
+	for (int i = 0; i < MANY; i++) {
+		snprintf(text, sizeof text, "%d", i);
+		journal_gone(&journal, src, text, 'l', NULL);
+		journal_gone(&journal, d, text, 'l', NULL);
+	}
+	m = net_begin(&journal, &options);
+	while (net_go_on(m) > 0)
+		pieces++;
+	net = net_end(m);
+	while (right < net.count) {
+		snprintf(text, sizeof text, "src/%s%zu", right < MANY ? "d/" : "", right % MANY);
+		if (strcmp(net.items[right].path, text) != 0)
+			break;
+		right++;
+	}
+	OK(right == 2 * MANY, "of many that are gone the deepest come first, in their order");
+	OK(pieces > MANY / 100 && !journal.count, "and all is made in pieces");
+	net_free(&net);
+	finish();
+}
+
 int main(int argc, char **argv)
 {
 	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 500;
@@ -920,6 +954,7 @@ int main(int argc, char **argv)
 	test_without_gathering();
 	test_contents();
 	test_pace();
+	test_many();
 	OK(histories_are_right(rounds, with), "the effects of random batches make the tree");
 	with.counts = only_files;
 	OK(histories_are_right(rounds, with), "they do where only files count");

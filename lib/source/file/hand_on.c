@@ -135,25 +135,52 @@ static struct net_options options_of(struct file_source *s)
 
 /* ---- handing on ------------------------------------------------------------------------------ */
 
+/* The model, which rests meanwhile, goes on afterwards. */
+static void emit(struct file_source *s, struct net *net)
+{
+	if (s->model.rests)
+		timer_start_soon(s->base.reactor, &s->work);
+	s->model.rests = false;
+	s->maker = NULL;
+	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
+	if (net->count && s->base.has_command) {
+		circle_judge(&s->circle, net);
+		pace_handed_on(&s->pace, s->journal.now);
+	}
+	if (net->count)
+		events_emit(s, net);
+	net_free(net);
+}
+
+/* A part of the net effect of a large batch is made in each turn. */
+static void make(struct file_source *s)
+{
+	int64_t until = clock_read(CLOCK_OF_LOOP) + A_TURN;
+	int result = s->maker ? 1 : -1;
+	struct net net;
+
+	while (result > 0 && clock_read(CLOCK_OF_LOOP) < until)
+		result = net_go_on(s->maker);
+	if (result > 0) {
+		s->model.rests = true;
+		timer_start_soon(s->base.reactor, &s->hand_on);
+		return;
+	}
+	if (result < 0)
+		log_error(s->base.rule, "out of memory: %zu changes wait", s->journal.count);
+	net = net_end(s->maker);
+	emit(s, &net);
+}
+
 static void hand_on(struct file_source *s)
 {
 	struct net_options options = options_of(s);
-	struct net net;
 
 	if (s->journal.lost_memory)
 		log_error(s->base.rule, "out of memory: some changes are not reported");
 	s->journal.lost_memory = false;
-	if (net_take(&net, &s->journal, &options) < 0) {
-		log_error(s->base.rule, "out of memory: %zu changes wait", s->journal.count);
-		return;
-	}
-	if (net.count && s->base.has_command) {
-		circle_judge(&s->circle, &net);
-		pace_handed_on(&s->pace, s->journal.now);
-	}
-	if (net.count)
-		events_emit(s, &net);
-	net_free(&net);
+	s->maker = net_begin(&s->journal, &options);
+	make(s);
 }
 
 /* A batch is whole between two rounds of the model. */
@@ -185,7 +212,7 @@ static void review_held_back(struct file_source *s)
 			return;
 		}
 		hand_on(s);
-		if (!may_hand_on(s))
+		if (s->maker || !may_hand_on(s))
 			return;
 		when = due(s);
 	}
@@ -195,6 +222,8 @@ static void review_held_back(struct file_source *s)
 /* Each review walks the whole journal: of many changes only the timer brings one. */
 void hand_on_soon(struct file_source *s)
 {
+	if (s->maker)
+		return;
 	if (s->journal.count < MANY || !timer_active(&s->hand_on))
 		hand_on_review(s);
 }
@@ -202,7 +231,9 @@ void hand_on_soon(struct file_source *s)
 void hand_on_review(struct file_source *s)
 {
 	timer_stop(s->base.reactor, &s->hand_on);
-	if (!may_hand_on(s))
+	if (s->maker && !s->base.paused)
+		make(s);
+	if (s->maker || !may_hand_on(s))
 		return;
 	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 	if (holds_back(s))

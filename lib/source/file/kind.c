@@ -69,6 +69,8 @@ void file_work(struct file_source *s)
 {
 	int64_t until = clock_read(CLOCK_OF_LOOP) + A_TURN;
 
+	if (s->maker)
+		return;
 	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 	if (filter_looks_outside(&s->filter, s->journal.now))
 		file_review_entered(s);
@@ -270,6 +272,8 @@ static void file_close(struct source *base)
 	file_stop(base);
 	roots_stop(s);
 	observer_poll.close(&s->poll.base);
+	net_end(s->maker);
+	s->maker = NULL;
 	journal_free(&s->journal);
 	compare_close(s);
 	model_close(&s->model);
@@ -327,6 +331,8 @@ static void file_start(struct source *base)
 
 	s->started = true;
 	timer_start_soon(base->reactor, &s->work);
+	if (s->maker)
+		timer_start_soon(base->reactor, &s->hand_on);
 }
 
 /* It goes on gathering. */

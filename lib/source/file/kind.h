@@ -77,6 +77,7 @@ struct file_source {
 	struct fanotify_observer fanotify; /* or this one (--fanotify) */
 	struct poll_observer poll;         /* around it */
 	struct journal journal;
+	struct net_maker *maker; /* of a large batch's net effect; NULL: none is being made */
 	struct pace pace;
 	struct circle circle;
 	struct compare compare;

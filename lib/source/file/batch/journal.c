@@ -353,7 +353,7 @@ static void keep(struct thing *t)
 	t->slot = NULL;
 }
 
-void journal_end(struct journal *j)
+struct link *journal_end(struct journal *j)
 {
 	LIST_EACH(at, after, &j->order)
 	{
@@ -366,13 +366,19 @@ void journal_end(struct journal *j)
 		keep(r->was);
 		keep(r->now);
 	}
-	LIST_EACH(at, after, &j->things)
-	{
+	return j->things.next;
+}
+
+struct link *journal_sweep(struct journal *j, struct link *at, int most)
+{
+	for (; at != &j->things && most; most--) {
 		struct thing *t = CONTAINER_OF(at, struct thing, link);
 
+		at = at->next;
 		if (!t->kept)
 			thing_free(j, t);
 		else
 			t->kept = false;
 	}
+	return at != &j->things ? at : NULL;
 }

@@ -125,10 +125,13 @@ struct record *journal_find(const struct journal *j, const struct node *d, const
 /* The thing of a directory, if it was touched in this batch. */
 struct thing *journal_thing_of(const struct journal *j, const struct node *self);
 /* What was handed on is done: the record goes, or with `keeps` stays for what is still written
- * there. Afterwards journal_end. */
+ * there. Afterwards journal_end, and the sweep. */
 void journal_settle(struct journal *j, struct record *r, bool keeps);
-/* The batch is over; what has a record still is a part of the next one. */
-void journal_end(struct journal *j);
+/* The batch is over; what has a record still is a part of the next one. Returns what is to be swept
+ * first. */
+struct link *journal_end(struct journal *j);
+/* Frees things without a record, a few at a time. Returns where to go on; NULL: all is done. */
+struct link *journal_sweep(struct journal *j, struct link *at, int most);
 /* A record for a name that nothing happened to, but that is to be reported. NULL with ENOMEM. */
 struct record *journal_imply(struct journal *j, struct node *d, const struct journal_entry *e);
 

@@ -59,4 +59,16 @@ struct net {
 int net_take(struct net *net, struct journal *j, const struct net_options *options);
 void net_free(struct net *net);
 
+/*
+ * The same in pieces. From net_begin to net_end neither the journal nor the names of directories
+ * may change. `options` is copied. NULL with ENOMEM.
+ */
+struct net_maker;
+struct net_maker *net_begin(struct journal *j, const struct net_options *options);
+/* A piece: less than a millisecond, but for the last ones of a very large batch, which take a few.
+ * 1: there is more, 0: all is made, -1 with ENOMEM: the journal is as it was. */
+int net_go_on(struct net_maker *m);
+/* What was made, if all was; frees the maker, and NULL is allowed. */
+struct net net_end(struct net_maker *m);
+
 #endif

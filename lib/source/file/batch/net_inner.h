@@ -1,7 +1,10 @@
 /*
  * What the files of the net effect share: net.c the whole, net_paths.c paths and what is at them,
  * net_moves.c what is reported as moved, net_contents.c what files hold, net_order.c effects and
- * their order.
+ * their order, net_sort.c the sorting.
+ *
+ * All is made in stages, each in pieces: a stage is a function that is called until it returns 0,
+ * or -1: `again`, or ENOMEM.
  */
 #ifndef EVWATCH_SOURCE_FILE_BATCH_NET_INNER_H
 #define EVWATCH_SOURCE_FILE_BATCH_NET_INNER_H
@@ -18,6 +21,7 @@ struct slot {
 	char *path; /* owned, until an effect takes it */
 	const struct record *was, *now, *touched;
 	size_t order;
+	unsigned depth;
 	bool opened, done; /* while it is put in order */
 	bool cleared;      /* that what was there is gone is reported already */
 };
@@ -30,13 +34,24 @@ struct mover {
 	bool decided;
 };
 
+/* How far a stage is; all zero but for `at` when it begins. */
+struct net_progress {
+	struct link *at; /* the next record of the journal's order, or thing */
+	size_t i;        /* the next of an array */
+	size_t order, width;
+	bool decided; /* something was, in this pass */
+};
+
+enum { NET_PIECE = 256 /* names */ };
+
 struct work {
 	struct journal *j;
 	const struct net_options *options;
 	struct net *net;
+	struct net_progress progress;
 	struct mover *movers;
 	size_t n_movers, movers_capacity;
-	struct slot **slots;
+	struct slot **slots, **spare; /* spare: while they are sorted */
 	size_t n_slots, slots_capacity;
 	struct slot **stack; /* of what is put in order */
 	size_t n_stack, stack_capacity;
@@ -58,7 +73,7 @@ static inline bool net_counts(const struct work *w, const char *path, char type)
 const char *net_path_now(struct work *w, const struct record *r);
 const char *net_path_before(struct work *w, const struct record *r, enum made made);
 unsigned net_depth(const char *path);
-/* Brings all that does not wait to its path, once the moves are decided. Returns 0 or -1. */
+/* A stage: all that does not wait is brought to its path, once the moves are decided. */
 int net_fill_slots(struct work *w);
 void net_free_slots(struct work *w);
 /* Does the record wait for its close? Wholly: where it moved, that is reported already. */
@@ -66,11 +81,12 @@ bool net_waits(const struct work *w, const struct record *r);
 bool net_waits_wholly(const struct work *w, const struct record *r);
 
 /* ---- net_moves.c ---- */
-/* Decides which things are reported as moved. Returns 0 or -1. */
+/* Stages: what may have moved; which things are reported as moved. */
+int net_find_movers(struct work *w);
 int net_decide_moves(struct work *w);
 /* May a file's rename onto a file be reported as it is? */
 bool net_may_replace(const struct work *w, const struct thing *now, const struct thing *was);
-/* All paths are known: are the moves possible? -1: `again`, or ENOMEM. */
+/* A stage, when all paths are known: are the moves possible? */
 int net_check_moves(struct work *w);
 
 /* ---- net_contents.c ---- */
@@ -81,7 +97,12 @@ void net_leave_out_same(const struct work *w, const struct slot *s, const struct
 void net_keep_contents(struct work *w);
 
 /* ---- net_order.c ---- */
-/* Makes the effects, in order. Returns 0, or -1: `again`, or ENOMEM. */
+/* Stages: moves that come before what else happened; the effects, when all is sorted. */
+int net_hurry_moves(struct work *w);
 int net_put_in_order(struct work *w);
+
+/* ---- net_sort.c ---- */
+/* A stage: slots in the order of their effects, as far as those do not depend on each other. */
+int net_sort(struct work *w);
 
 #endif

@@ -101,56 +101,64 @@ static int by_depth(const void *a, const void *b)
 	return (x->depth > y->depth) - (x->depth < y->depth);
 }
 
-/* One pass over what is undecided. *progress: something was decided. */
-static int decide_some(struct work *w, bool *progress)
+static int decide_one(struct work *w, size_t i)
 {
-	for (size_t i = 0; i < w->n_movers; i++) {
-		enum answer answer;
+	enum answer answer;
 
-		if (w->movers[i].decided)
-			continue;
-		answer = may_move(w, &w->movers[i]) ? is_free(w, &w->movers[i]) : ANSWER_NO;
-		if (answer == ANSWER_LATER)
-			continue;
-		*progress = true;
-		if (decide(w, i, answer == ANSWER_YES) < 0)
-			return -1;
-	}
-	return 0;
+	if (w->movers[i].decided)
+		return 0;
+	answer = may_move(w, &w->movers[i]) ? is_free(w, &w->movers[i]) : ANSWER_NO;
+	if (answer == ANSWER_LATER)
+		return 0;
+	w->progress.decided = true;
+	return decide(w, i, answer == ANSWER_YES);
 }
 
 /* The first of a circle: a file is deleted and created where nothing is gathered; else none is a
  * move. */
-static int break_circle(struct work *w, bool *progress)
+static int break_circle(struct work *w)
 {
 	for (size_t i = 0; i < w->n_movers; i++) {
 		if (w->movers[i].decided)
 			continue;
-		*progress = true;
+		w->progress.decided = true;
 		return decide(w, i, !w->options->gathers && w->movers[i].record->now->type != 'd');
 	}
 	return 0;
 }
 
-int net_decide_moves(struct work *w)
+int net_find_movers(struct work *w)
 {
-	bool progress = true;
+	struct net_progress *p = &w->progress;
 
-	LIST_EACH(at, after, &w->j->order)
-	{
-		struct record *r = CONTAINER_OF(at, struct record, link);
+	for (int n = 0; n < NET_PIECE && p->at != &w->j->order; n++, p->at = p->at->next) {
+		struct record *r = CONTAINER_OF(p->at, struct record, link);
 
 		if (r->now && r->now->origin != r && add_mover(w, r) < 0)
 			return -1;
 	}
-	while (progress) {
-		progress = false;
+	return p->at != &w->j->order;
+}
+
+/* Passes over what is undecided, until nothing is. */
+int net_decide_moves(struct work *w)
+{
+	struct net_progress *p = &w->progress;
+
+	if (p->i == 0) {
+		p->decided = false;
 		if (w->n_movers)
 			qsort(w->movers, w->n_movers, sizeof *w->movers, by_depth);
-		if (decide_some(w, &progress) < 0 || (!progress && break_circle(w, &progress) < 0))
-			return -1;
 	}
-	return 0;
+	for (int n = 0; n < NET_PIECE && p->i < w->n_movers; n++, p->i++)
+		if (decide_one(w, p->i) < 0)
+			return -1;
+	if (p->i < w->n_movers)
+		return 1;
+	p->i = 0;
+	if (!p->decided && break_circle(w) < 0)
+		return -1;
+	return p->decided;
 }
 
 /* ---- when all paths are known -----------------------------------------------------------------
@@ -169,19 +177,18 @@ static bool is_possible(const struct work *w, const struct slot *s)
 	return was->moves || !net_counts(w, s->path, was->type) || net_may_replace(w, now, was);
 }
 
-/* -1: a move is not possible. */
+/* All that are not possible are barred before the next try. */
 int net_check_moves(struct work *w)
 {
-	int result = 0;
+	struct net_progress *p = &w->progress;
 
-	for (size_t i = 0; i < w->n_slots; i++) {
-		const struct slot *s = w->slots[i];
+	for (int n = 0; n < NET_PIECE && p->i < w->n_slots; n++, p->i++) {
+		const struct slot *s = w->slots[p->i];
 
-		if (!s->now || !s->now->now->moves || is_possible(w, s))
-			continue;
-		s->now->now->barred = true;
-		result = -1;
+		if (s->now && s->now->now->moves && !is_possible(w, s))
+			s->now->now->barred = w->again = true;
 	}
-	w->again |= result < 0;
-	return result;
+	if (p->i < w->n_slots)
+		return 1;
+	return w->again ? -1 : 0;
 }

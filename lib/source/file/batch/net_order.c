@@ -7,7 +7,6 @@
 
 #include "base/array.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,12 +88,17 @@ static int hurry(struct work *w, struct slot *s)
 	return 0;
 }
 
-static int hurry_moves(struct work *w)
+int net_hurry_moves(struct work *w)
 {
-	for (size_t i = 0; i < w->n_slots; i++)
-		if (w->slots[i]->now && w->slots[i]->now->now->moves && hurry(w, w->slots[i]) < 0)
+	struct net_progress *p = &w->progress;
+
+	for (int n = 0; n < NET_PIECE && p->i < w->n_slots; n++, p->i++) {
+		struct slot *s = w->slots[p->i];
+
+		if (s->now && s->now->now->moves && hurry(w, s) < 0)
 			return -1;
-	return 0;
+	}
+	return p->i < w->n_slots;
 }
 
 /* Appends the effect with a path of its own. */
@@ -132,7 +136,7 @@ static int clear(struct work *w, struct slot *s)
 static int deepest_first(const void *a, const void *b)
 {
 	const struct slot *x = *(struct slot *const *)a, *y = *(struct slot *const *)b;
-	unsigned dx = net_depth(x->path), dy = net_depth(y->path);
+	unsigned dx = x->depth, dy = y->depth;
 
 	if (dx != dy)
 		return dx > dy ? -1 : 1;
@@ -320,60 +324,12 @@ static int add_in_order(struct work *w, struct slot *first)
 	return 0;
 }
 
-static unsigned rank(const struct slot *s)
-{
-	if (s->now && s->now->now->moves)
-		return 0;
-	if (!s->now)
-		return 1;
-	return s->was ? 3 : 2;
-}
-
-/* Among moves directories first, by how deep they lead; of what is gone the deepest first; all else
- * as it came. */
-static int depth_rank(const struct slot *s)
-{
-	switch (rank(s)) {
-	case 0:
-		return s->now->now->type == 'd' ? (int)net_depth(s->path) : INT_MAX;
-	case 1:
-		return -(int)net_depth(s->path);
-	default:
-		return 0;
-	}
-}
-
-static int by_rank(const void *a, const void *b)
-{
-	const struct slot *x = *(struct slot *const *)a, *y = *(struct slot *const *)b;
-	unsigned rx = rank(x), ry = rank(y);
-	int dx, dy;
-
-	if (rx != ry)
-		return rx < ry ? -1 : 1;
-	dx = depth_rank(x);
-	dy = depth_rank(y);
-	if (dx != dy)
-		return dx < dy ? -1 : 1;
-	return (x->order > y->order) - (x->order < y->order);
-}
-
-static int by_order(const void *a, const void *b)
-{
-	const struct slot *x = *(struct slot *const *)a, *y = *(struct slot *const *)b;
-
-	return (x->order > y->order) - (x->order < y->order);
-}
-
 int net_put_in_order(struct work *w)
 {
-	if (hurry_moves(w) < 0)
-		return -1;
-	if (w->n_slots)
-		qsort(w->slots, w->n_slots, sizeof(struct slot *),
-		      w->options->gathers ? by_rank : by_order);
-	for (size_t i = 0; i < w->n_slots; i++)
-		if (add_in_order(w, w->slots[i]) < 0)
+	struct net_progress *p = &w->progress;
+
+	for (int n = 0; n < NET_PIECE && p->i < w->n_slots; n++, p->i++)
+		if (add_in_order(w, w->slots[p->i]) < 0)
 			return -1;
-	return 0;
+	return p->i < w->n_slots;
 }

@@ -100,8 +100,10 @@ static struct slot *slot_of(struct work *w, const char *path)
 	if (s || !path)
 		return s;
 	s = calloc(1, sizeof *s);
-	if (s)
+	if (s) {
 		s->path = strdup(path);
+		s->depth = net_depth(path);
+	}
 	if (!s || !s->path || ARRAY_GROW(w->slots, w->slots_capacity, w->n_slots + 1) < 0 ||
 	    table_add(&w->by_path, s) < 0) {
 		if (s)
@@ -137,34 +139,37 @@ bool net_waits_wholly(const struct work *w, const struct record *r)
 	return net_waits(w, r) && !(r->now->moves && r->now->origin != r);
 }
 
-int net_fill_slots(struct work *w)
+static int fill_slots_of(struct work *w, const struct record *r, size_t order)
 {
-	size_t order = 0;
+	struct slot *s = slot_of(w, net_path_before(w, r, MADE_ALL));
 
-	net_free_slots(w);
-	LIST_EACH(at, after, &w->j->order)
-	{
-		const struct record *r = CONTAINER_OF(at, struct record, link);
-		struct slot *s;
-
-		order += 2;
-		if (net_waits_wholly(w, r))
-			continue;
-		s = slot_of(w, net_path_before(w, r, MADE_ALL));
-		if (!s)
-			return -1;
-		s->touched = r;
+	if (!s)
+		return -1;
+	s->touched = r;
+	s->order = order;
+	if (r->was)
+		s->was = r;
+	s = r->now ? slot_of(w, net_path_now(w, r)) : s;
+	if (!s)
+		return -1;
+	if (r->now) {
+		s->now = s->touched = r;
 		s->order = order;
-		if (r->was)
-			s->was = r;
-		s = r->now ? slot_of(w, net_path_now(w, r)) : s;
-		if (!s)
-			return -1;
-		if (r->now) {
-			s->now = s->touched = r;
-			s->order = order;
-			r->now->slot = s;
-		}
+		r->now->slot = s;
 	}
 	return 0;
+}
+
+int net_fill_slots(struct work *w)
+{
+	struct net_progress *p = &w->progress;
+
+	for (int n = 0; n < NET_PIECE && p->at != &w->j->order; n++, p->at = p->at->next) {
+		const struct record *r = CONTAINER_OF(p->at, struct record, link);
+
+		p->order += 2;
+		if (!net_waits_wholly(w, r) && fill_slots_of(w, r, p->order) < 0)
+			return -1;
+	}
+	return p->at != &w->j->order;
 }

@@ -112,7 +112,7 @@ void model_active(struct model *m, struct node *d, const char *name, unsigned ac
 
 	if (!t)
 		t = touches_find(&m->round, d, name);
-	if (!t && e) {
+	if (!t && e && !m->rests) {
 		m->host->active(m, d, name, e->type, active);
 		return;
 	}

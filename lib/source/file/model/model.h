@@ -123,6 +123,7 @@ struct model {
 	size_t directories; /* that are entered */
 	bool early;        /* set by the host while it begins: nodes that are entered are `early` */
 	int by;            /* the process that did what is hinted at, or reported; 0: not known */
+	bool rests;        /* set by the host: nothing is reported, what is done to names waits */
 	bool drained;      /* what was hinted at may be looked at */
 	bool lacks_memory; /* a name was not kept: all is looked at again */
 	int64_t since;     /* a file whose ctime is at least this was written unheard; 0: none */
