@@ -69,25 +69,34 @@ static void review_writer(struct file_source *s, const struct record *r)
 	}
 }
 
+/* Asks about what is due of one list. Returns when to ask next. */
+static int64_t review_list(struct file_source *s, struct link *list, int64_t until)
+{
+	while (!list_empty(list)) {
+		struct thing *t = CONTAINER_OF(list->next, struct thing, of_open);
+
+		bool waits = t->open && t->at && s->journal.now < waits_until(s, t->at);
+
+		if (waits && (t->ask_at > s->journal.now || clock_read(CLOCK_OF_LOOP) >= until))
+			return t->ask_at;
+		list_remove(&t->of_open);
+		if (!waits)
+			continue;
+		review_writer(s, t->at);
+		if (t->open)
+			list_append(&s->journal.asked, &t->of_open);
+	}
+	return INT64_MAX;
+}
+
 /* Asks about the writers that are due, for a turn at most. Returns when to ask next. */
 static int64_t review_writers(struct file_source *s)
 {
-	int64_t next = INT64_MAX, until = clock_read(CLOCK_OF_LOOP) + A_TURN;
+	int64_t until = clock_read(CLOCK_OF_LOOP) + A_TURN;
+	int64_t fresh = review_list(s, &s->journal.fresh, until);
+	int64_t asked = review_list(s, &s->journal.asked, until);
 
-	LIST_EACH(at, after, &s->journal.order)
-	{
-		const struct record *r = CONTAINER_OF(at, struct record, link);
-
-		if (!r->now || !r->now->open)
-			continue;
-		if (s->journal.now >= waits_until(s, r))
-			continue;
-		if (r->now->ask_at <= s->journal.now && clock_read(CLOCK_OF_LOOP) < until)
-			review_writer(s, r);
-		if (r->now->open && r->now->ask_at < next)
-			next = r->now->ask_at;
-	}
-	return next;
+	return fresh < asked ? fresh : asked;
 }
 
 /* ---- what counts ----------------------------------------------------------------------------- */
@@ -202,9 +211,19 @@ static int64_t due(struct file_source *s)
 	return when;
 }
 
+/* While there are more writers to ask at once, what was due then holds: all records are walked. */
+static int64_t review_due(struct file_source *s, int64_t ask_at)
+{
+	if (!s->base.has_command)
+		return s->journal.now;
+	if (s->journal.count < MANY || ask_at > s->journal.now || s->due_at <= s->journal.now)
+		s->due_at = due(s);
+	return s->due_at;
+}
+
 static void review_held_back(struct file_source *s)
 {
-	int64_t ask_at = review_writers(s), when = s->base.has_command ? due(s) : s->journal.now;
+	int64_t ask_at = review_writers(s), when = review_due(s, ask_at);
 
 	if (when <= s->journal.now) {
 		if (compares(s) && compare_batch(s, clock_read(CLOCK_OF_LOOP) + A_TURN)) {

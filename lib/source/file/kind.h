@@ -79,6 +79,7 @@ struct file_source {
 	struct journal journal;
 	struct net_maker *maker; /* of a large batch's net effect; NULL: none is being made */
 	struct pace pace;
+	int64_t due_at; /* loop time: when the batch is, at the last review */
 	struct circle circle;
 	struct compare compare;
 	struct timer work;    /* the model has more to look at */

@@ -62,6 +62,8 @@ void journal_init(struct journal *j, const struct journal_folders *folders)
 	table_init(&j->by_folder, &by_folder);
 	list_init(&j->order);
 	list_init(&j->things);
+	list_init(&j->fresh);
+	list_init(&j->asked);
 }
 
 struct record *journal_find(const struct journal *j, const struct node *d, const char *name)
@@ -100,7 +102,8 @@ static struct thing *thing_new(struct journal *j, char type, struct node *self,
 		return NULL;
 	}
 	t->type = type;
-	t->origin = origin;
+	t->origin = t->at = origin;
+	list_init(&t->of_open);
 	adopt(j, t, self);
 	list_append(&j->things, &t->link);
 	return t;
@@ -113,12 +116,15 @@ static void thing_free(struct journal *j, struct thing *t)
 		j->folders->release(t->self);
 	}
 	list_remove(&t->link);
+	list_remove(&t->of_open);
 	free(t);
 }
 
 static void record_free(struct journal *j, struct record *r)
 {
 	table_remove(&j->by_name, &(struct key){r->node, r->name});
+	if (r->now && r->now->at == r)
+		r->now->at = NULL;
 	list_remove(&r->link);
 	j->folders->release(r->node);
 	j->count--;
@@ -200,10 +206,16 @@ static struct record *touch(struct journal *j, struct node *d, const char *name,
 /* ---- what happens ---------------------------------------------------------------------------- */
 
 /* It is open until its close, or until nobody is found to write it. */
-static void set_open(struct journal *j, struct thing *t)
+static void set_open(struct journal *j, struct thing *t, int64_t ask_after)
 {
 	t->open = t->type == 'f';
 	t->heard = j->now;
+	t->ask_at = j->now + ask_after;
+	list_remove(&t->of_open);
+	if (t->open && ask_after)
+		list_append(&j->fresh, &t->of_open);
+	else if (t->open)
+		list_prepend(&j->fresh, &t->of_open);
 }
 
 void journal_came(struct journal *j, struct node *d, const char *name, char type,
@@ -219,11 +231,11 @@ void journal_came(struct journal *j, struct node *d, const char *name, char type
 	r->now = thing_new(j, type, NULL, NULL);
 	if (!r->now)
 		return;
+	r->now->at = r;
 	if (arrival == ARRIVED_WHOLE)
 		r->now->seen |= type == 'd' ? 0U : FILE_CLOSE_WRITE;
 	else if (arrival != ARRIVED_EARLY)
-		set_open(j, r->now);
-	r->now->ask_at = arrival == ARRIVED_MADE ? j->now + WRITER_TIME : j->now;
+		set_open(j, r->now, arrival == ARRIVED_MADE ? WRITER_TIME : 0);
 }
 
 void journal_gone(struct journal *j, struct node *d, const char *name, char type, struct node *self)
@@ -236,6 +248,8 @@ void journal_gone(struct journal *j, struct node *d, const char *name, char type
 		r->flickered |= FILE_CREATE | r->now->seen;
 		r->flicker_type = type;
 	}
+	if (r->now)
+		r->now->at = NULL;
 	r->now = NULL;
 }
 
@@ -248,6 +262,7 @@ struct thing *journal_take(struct journal *j, struct node *d, const char *name, 
 	if (!t)
 		return NULL;
 	adopt(j, t, self);
+	t->at = NULL;
 	r->now = NULL;
 	return t;
 }
@@ -258,6 +273,8 @@ void journal_put(struct journal *j, struct node *d, const char *name, struct thi
 
 	if (r)
 		r->now = t;
+	if (t)
+		t->at = r;
 }
 
 /* It stays among the things until the batch is over: paths may lead through it. */
@@ -299,10 +316,8 @@ void journal_active(struct journal *j, struct node *d, const char *name, char ty
 	r->now->seen |= events;
 	if (events & (FILE_MODIFY | FILE_CLOSE_WRITE))
 		note_write(r->now);
-	if (events & FILE_MODIFY) {
-		set_open(j, r->now);
-		r->now->ask_at = j->now + WRITER_TIME;
-	}
+	if (events & FILE_MODIFY)
+		set_open(j, r->now, WRITER_TIME);
 	if (events & FILE_CLOSE_WRITE)
 		r->now->open = false;
 }

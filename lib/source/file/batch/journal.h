@@ -49,6 +49,8 @@ struct thing {
 	struct record *origin;  /* the name that it had before the batch; NULL: it is new */
 	unsigned seen;          /* enum file_event: what was done to it */
 	bool open;              /* it is being written: its close is waited for */
+	struct link of_open;    /* then of `fresh` or `asked` of the journal */
+	struct record *at;      /* the name that it has now; NULL: it is gone, or in hand */
 	int64_t heard;          /* loop time: when it came, or was written last */
 	int64_t ask_at;         /* the owner's: when to ask whether anybody still writes it */
 	bool read;              /* the owner's, since it was written last: it holds */
@@ -81,6 +83,7 @@ struct journal {
 	struct table by_name;   /* of struct record */
 	struct table by_folder; /* of struct thing: that of a directory */
 	struct link order, things;
+	struct link fresh, asked; /* what is open; each in the order of `ask_at` */
 	size_t count;
 	int64_t now;      /* loop time of what is added next; set by the owner */
 	int by;           /* the process that does what is added next; set by the owner */
