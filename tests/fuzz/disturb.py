@@ -11,6 +11,8 @@ import time
 
 RENAME_EXCHANGE = 2
 AT_FDCWD = -100
+CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH = 0x20000, 0x1000, 0x4000, 0x40000, 2
+NOBODY = 65534
 libc = ctypes.CDLL(None, use_errno=True)
 
 # Few enough that they meet each other again and again; some that filters look at, some hostile.
@@ -19,10 +21,28 @@ NAMES = [b"a", b"b", b"c", b"d", b"e", b"f.c", b"g.c", b"x.txt", b"skip", b".f.s
 LINKED = [b"h1", b"h2", b"h3"]  # names of hard links: written by nobody, see mirror.py
 
 
+def mount_apart():
+    """Whether this process, and those that it starts, may mount what nobody else sees."""
+    return os.getuid() == 0 and libc.unshare(CLONE_NEWNS) == 0 and \
+        libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) == 0
+
+
+def mounted_below(folder):
+    with open("/proc/self/mountinfo", "rb") as f:
+        points = [line.split()[4].decode("unicode_escape").encode("latin-1") for line in f]
+    return [p for p in points if p.startswith(os.path.realpath(folder) + b"/")]
+
+
+def unmount_below(folder):
+    for point in reversed(mounted_below(folder)):
+        libc.umount2(point, MNT_DETACH)
+
+
 class Disturber:
     """The roots lie in the current folder, beside `outside`, to which and from which things move."""
 
     outside = b"outside"
+    beside = b"beside"  # what is mounted: nobody touches it there
 
     def __init__(self, random, roots, flood=None):
         self.random = random
@@ -37,6 +57,7 @@ class Disturber:
             (5, self.exchange), (4, self.save), (4, self.save_like_vim), (3, self.hard_link), (4, self.symlink),
             (2, self.chmod), (3, self.touch), (2, self.truncate), (3, self.unpack), (1, self.replace_root), (1, self.exchange_root),
             (1, self.remove_root), (2, self.make_root), (2, self.burst), (3, self.rename_up), (2, self.copy_tree),
+            (2, self.chmod_folder), (1, self.chown), (2, self.rename_ancestor), (2, self.bind), (2, self.unbind),
         ]
         if flood:
             self.steps.append((1, self.overflow))
@@ -173,6 +194,35 @@ class Disturber:
         path = self.file()
         self.note("chmod", path)
         os.chmod(path, self.random.choice([0o600, 0o644, 0o755]))
+
+    def chmod_folder(self):
+        path = self.folder()
+        self.note("chmod", path)
+        os.chmod(path, self.random.choice([0o700, 0o755, 0o777, 0o1777]))
+
+    def chown(self):
+        path = self.random.choice([self.folder, self.file])()
+        self.note("chown", path)
+        os.chown(path, self.random.choice([0, NOBODY]), -1)
+
+    def bind(self):
+        """Something else is mounted over a directory."""
+        path = self.entry(lambda e: e.is_dir(follow_symlinks=False))
+        self.serial += 1
+        source = os.path.join(self.beside, b"%d-%d" % (os.getpid(), self.serial))
+        self.note("bind", source, path)
+        os.makedirs(os.path.join(source, b"a"))
+        for below in (b"x.c", b"a/y.txt"):
+            self.put(os.path.join(source, below))
+        if libc.mount(source, path, None, MS_BIND, None) != 0:
+            raise OSError(ctypes.get_errno(), "bind")
+
+    def unbind(self):
+        points = mounted_below(b".")
+        if points:
+            path = self.random.choice(sorted(points))
+            self.note("unbind", path)
+            libc.umount2(path, MNT_DETACH)
 
     def remove(self):
         path = self.entry()
@@ -346,6 +396,17 @@ class Disturber:
         if os.path.isdir(root):
             self.move(root, self.stored())
         self.move(ready, root)
+
+    def rename_ancestor(self):
+        """What a root is in goes away, comes back, or both at once."""
+        above = [r.split(b"/")[0] for r in self.roots if b"/" in r]
+        if not above:
+            return
+        path = self.random.choice(above)
+        away = path + b".away"
+        for _ in range(self.random.randrange(1, 3)):
+            self.note("rename ancestor", path)
+            os.rename(*((path, away) if os.path.exists(path) else (away, path)))
 
     # ---- all of it ----
 
