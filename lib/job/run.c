@@ -26,10 +26,13 @@ enum { STATUS_TIMEOUT = 124, STATUS_NOT_EXECUTED = 126, STATUS_NOT_FOUND = 127 }
  * ends.
  */
 #define LAST_GLANCE NS_PER_S
+#define NOT_ASKED   INT64_MAX /* kill_at: what the command left was not asked to end yet */
 
 static void on_timeout(struct reactor *r, struct timer *t);
+static void on_swept(struct run *run, int number, size_t found);
 static void on_again(struct reactor *r, struct timer *t);
 static void on_over(struct reactor *r, struct timer *d);
+static void on_sweep(struct sweep *s, int signal, size_t found);
 
 struct run *run_new(struct run_setup *setup, struct batch *b, size_t from, size_t to)
 {
@@ -44,6 +47,7 @@ struct run *run_new(struct run_setup *setup, struct batch *b, size_t from, size_
 	timer_init(&run->timeout, CLOCK_OF_LOOP, on_timeout);
 	timer_init(&run->again, CLOCK_OF_LOOP, on_again);
 	timer_init(&run->over, CLOCK_OF_LOOP, on_over);
+	sweep_init(&run->sweep, setup->reactor, on_sweep);
 	return run;
 }
 
@@ -55,6 +59,7 @@ void run_free(struct run *run)
 	timer_stop(r, &run->again);
 	timer_stop(r, &run->over);
 	child_stop(r, &run->child);
+	sweep_stop(&run->sweep);
 	start_abandon(&run->start, run->pid);
 	terminal_take_back(&run->terminal, r);
 	list_remove(&run->link);
@@ -76,6 +81,7 @@ static void run_become(struct run *run, enum run_state next)
 	timer_stop(r, &run->timeout);
 	timer_stop(r, &run->again);
 	timer_stop(r, &run->over);
+	sweep_stop(&run->sweep);
 	if (next != RUN_RUNNING)
 		terminal_take_back(&run->terminal, r);
 	if (next != RUN_RUNNING && next != RUN_OVER) /* whose owner wants what was captured */
@@ -129,33 +135,25 @@ static void run_end(struct run *run)
 	run_become(run, RUN_OVER);
 }
 
-/* What left the group or session included, where it is marked. */
-static bool is_gone(const struct run *run)
+/*
+ * To all that it started, as far as that is known; 0 only looks for it. on_swept goes on, now or in
+ * a later turn. The group comes last: what has no mark of its own is found by its parent.
+ */
+static void signal_all(struct run *run, int number)
 {
-	return group_is_gone(run) &&
-	       (!*run->mark || descendants_signal_marked(run->mark, run->pid, 0) == 0);
+	if (*run->mark)
+		sweep_start(&run->sweep, run->mark, run->pid, number);
+	else
+		on_swept(run, number, 0);
 }
 
 /* What was stopped must be gone whole before something else takes its place. */
 static void clear_away(struct run *run)
 {
-	run->glance = run->state == RUN_CLEARING ? run->glance * 2 : GLANCE;
-	if (run->glance > LONGEST_GLANCE)
-		run->glance = LONGEST_GLANCE;
+	run->glance = GLANCE;
 	run_become(run, RUN_CLEARING);
-	if (is_gone(run) || timer_start_in(run->setup->reactor, &run->timeout, run->glance) < 0)
-		run_end(run);
-}
-
-/*
- * To all that it started, as far as that is known. The group comes last: what has no mark of its
- * own is found by its parent.
- */
-static void signal_all(const struct run *run, int number)
-{
-	if (*run->mark)
-		descendants_signal_marked(run->mark, run->pid, number);
-	run_signal(run, number);
+	if (!sweep_active(&run->sweep)) /* else the stop signal still makes its way */
+		signal_all(run, 0);
 }
 
 /* The command has ended by itself. The workers of a server that died would keep its port. */
@@ -165,21 +163,34 @@ static void stop_rest(struct run *run)
 
 	log_info(run->setup->rule, "run %llu: what its command left behind is stopped",
 		 (unsigned long long)run->ordinal);
-	signal_all(run, c->stop_signal);
 	run->kill_at = reactor_now(run->setup->reactor, CLOCK_OF_LOOP) + c->stop_timeout;
-	clear_away(run);
+	signal_all(run, c->stop_signal);
 }
 
-static void glance(struct run *run)
+/* KILL was sent to all. True: it has had its time. */
+static bool is_hopeless(struct run *run, int64_t now)
 {
-	int64_t now = reactor_now(run->setup->reactor, CLOCK_OF_LOOP);
+	if (!run->last_at)
+		run->last_at = now + LAST_GLANCE;
+	return now >= run->last_at;
+}
 
-	if (now >= run->kill_at)
-		signal_all(run, SIGKILL);
-	if (now >= run->kill_at + LAST_GLANCE)
+/* The command has ended; `found` of what left its group are left. */
+static void review_rest(struct run *run, bool killed, size_t found)
+{
+	struct reactor *r = run->setup->reactor;
+	int64_t wait = run->glance;
+
+	if ((!found && group_is_gone(run)) ||
+	    (killed && is_hopeless(run, reactor_now(r, CLOCK_OF_LOOP)))) {
 		run_end(run);
-	else
-		clear_away(run);
+	} else if (run->kill_at == NOT_ASKED) {
+		stop_rest(run);
+	} else {
+		run->glance = wait * 2 < LONGEST_GLANCE ? wait * 2 : LONGEST_GLANCE;
+		if (timer_start_in(r, &run->timeout, wait) < 0)
+			run_end(run);
+	}
 }
 
 /* ---- stopping -------------------------------------------------------------------------------- */
@@ -198,18 +209,39 @@ void run_signal(const struct run *run, int number)
 }
 
 /* Its end comes; but one that has become another user's, or hangs in the kernel, is given up. */
-static void kill_command(struct run *run)
+static void review_killed(struct run *run)
 {
 	struct reactor *r = run->setup->reactor;
-	int64_t last = run->kill_at + LAST_GLANCE;
 
-	signal_all(run, SIGKILL);
-	if (reactor_now(r, CLOCK_OF_LOOP) < last && timer_start_at(r, &run->timeout, last) == 0)
+	if (!is_hopeless(run, reactor_now(r, CLOCK_OF_LOOP)) &&
+	    timer_start_at(r, &run->timeout, run->last_at) == 0)
 		return;
 	process_give_up(run->setup->rule, run->pid, kill(run->pid, 0) < 0 ? errno : 0);
 	child_stop(r, &run->child);
 	run->status = 128 + SIGKILL;
 	run_end(run);
+}
+
+/* The signal was given to what left the group; the last act of a caller, for it may free the run.
+ */
+static void on_swept(struct run *run, int number, size_t found)
+{
+	bool killed =
+	    number == SIGKILL && reactor_now(run->setup->reactor, CLOCK_OF_LOOP) >= run->kill_at;
+
+	if (number)
+		run_signal(run, number);
+	if (run->state == RUN_CLEARING)
+		review_rest(run, killed, found);
+	else if (killed)
+		review_killed(run);
+	else
+		run_signal(run, SIGCONT); /* a stopped process would not hear of it */
+}
+
+static void on_sweep(struct sweep *s, int signal, size_t found)
+{
+	on_swept(CONTAINER_OF(s, struct run, sweep), signal, found);
 }
 
 void run_kill(struct run *run)
@@ -221,7 +253,7 @@ void run_kill(struct run *run)
 		run_become(run, RUN_STOPPING);
 	run->kill_at = reactor_now(run->setup->reactor, CLOCK_OF_LOOP);
 	if (run->state == RUN_STOPPING)
-		kill_command(run);
+		signal_all(run, SIGKILL);
 	else
 		run_signal(run, SIGKILL);
 }
@@ -233,11 +265,10 @@ static void stop_command(struct run *run)
 	struct reactor *r = run->setup->reactor;
 
 	run_become(run, RUN_STOPPING);
-	signal_all(run, c->stop_signal);
-	run_signal(run, SIGCONT); /* a stopped process would not hear of it */
 	run->kill_at = reactor_now(r, CLOCK_OF_LOOP) + c->stop_timeout;
 	if (timer_start_at(r, &run->timeout, run->kill_at) < 0)
 		run_signal(run, SIGKILL);
+	signal_all(run, c->stop_signal);
 }
 
 void run_stop(struct run *run)
@@ -253,11 +284,10 @@ static void on_timeout(struct reactor *r, struct timer *t)
 {
 	struct run *run = CONTAINER_OF(t, struct run, timeout);
 
-	(void)r;
 	if (run->state == RUN_CLEARING) {
-		glance(run);
+		signal_all(run, reactor_now(r, CLOCK_OF_LOOP) >= run->kill_at ? SIGKILL : 0);
 	} else if (run->state == RUN_STOPPING) {
-		kill_command(run);
+		signal_all(run, SIGKILL);
 	} else {
 		log_info(run->setup->rule, "run %llu is stopped: its time is over",
 			 (unsigned long long)run->ordinal);
@@ -319,10 +349,10 @@ static void on_child(struct reactor *r, struct child_watcher *w, int status)
 		return;
 	}
 	run->setup->host->executed(run);
-	if (run->state == RUN_STOPPING)
+	if (run->state == RUN_RUNNING)
+		run->kill_at = NOT_ASKED;
+	if (run->state == RUN_STOPPING || run->setup->config->ends_whole)
 		clear_away(run);
-	else if (run->setup->config->ends_whole && !is_gone(run))
-		stop_rest(run);
 	else
 		run_end(run);
 }
@@ -441,6 +471,7 @@ void run_launch(struct run *run)
 
 	run->attempts++;
 	run->forced_status = -1;
+	run->last_at = 0;
 	mark_anew(run);
 	facts.mark = *run->mark ? run->mark : NULL;
 	if (launch_prepare(&l, &s->program, &s->around, batch_first(run->share.batch), &facts,

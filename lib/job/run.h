@@ -3,9 +3,9 @@
  * leads from one to the next (run_become in run.c is the only place that changes them):
  *
  *	WAITING   launched: RUNNING; not executable: FAILED; no means for it: WAITING again
- *	RUNNING   its command ended: BACKOFF or OVER, or CLEARING where it leaves something behind
- *	          that the kind does not want; stop or timeout: STOPPING; its start, which was
- *	          not waited for (`start`), failed: FAILED or WAITING
+ *	RUNNING   its command ended: BACKOFF or OVER, or CLEARING where the kind wants nothing left
+ *	          behind; stop or timeout: STOPPING; its start, which was not waited for
+ *	          (`start`), failed: FAILED or WAITING
  *	STOPPING  its command ended: CLEARING
  *	CLEARING  all that it started is gone: BACKOFF or OVER
  *	BACKOFF   launched again, after a failure: as from WAITING; stop: OVER
@@ -21,6 +21,7 @@
 #include "base/list.h"
 #include "job/batch.h"
 #include "output/output.h"
+#include "process/sweep.h"
 #include "process/terminal.h"
 #include "reactor/reactor.h"
 
@@ -57,9 +58,11 @@ struct run {
 	struct timer timeout; /* --timeout, then --stop-timeout, then glances at the group */
 	struct timer again;   /* the end of a backoff */
 	struct timer over;    /* the end of one that could not be started */
-	int64_t kill_at;
-	int64_t glance; /* the wait between two looks */
-	char mark[48];  /* where a restart ends all that it started; else empty */
+	int64_t kill_at;      /* when it and all that it started get KILL */
+	int64_t last_at;      /* when it is given up after that; 0: KILL was not sent yet */
+	int64_t glance;       /* the wait between two looks */
+	char mark[48];        /* where a restart ends all that it started; else empty */
+	struct sweep sweep;   /* for what carries the mark */
 	struct output output;
 	struct terminal terminal;
 };

@@ -2,6 +2,7 @@
 #ifndef EVWATCH_PROCESS_DESCENDANTS_H
 #define EVWATCH_PROCESS_DESCENDANTS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /*
@@ -17,19 +18,11 @@ int descendants_signal(int signal);
  */
 void descendants_end(void);
 
-/*
- * Whose descendants? Commands of one run are known by a variable of their environment, which is
- * handed down: MARK=value.
- */
-#define MARK "EVWATCH_RUN"
+/* Are there any? A subreaper without a child has none, and need not read /proc to know it. */
+bool descendants_exist(void);
 
-/*
- * A signal to every descendant that carries this mark, or comes without any from one that does, but
- * for the process group `group`. What belongs to another rule or another evwatch is left alone.
- * Returns how many could be given it. One that cleared its environment and lost its parent is not
- * found.
- */
-int descendants_signal_marked(const char *value, pid_t group, int signal);
+/* The signal, and CONT where it is not KILL. True: it could be given. */
+bool descendants_signal_one(pid_t pid, int signal);
 
 /* Says of every descendant that is left that it is given up, and why. */
 void descendants_give_up(void);

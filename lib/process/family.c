@@ -5,8 +5,8 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/proc.h"
+#include "reactor/reactor.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -80,94 +80,65 @@ static void add_children_of(struct family *f, pid_t pid, pid_t thread, size_t pa
 }
 
 /* Each thread has the children that it made. */
-static void add_children_of_threads(struct family *f, pid_t pid, size_t parent)
+static void open_threads(struct family_walk *w, pid_t pid, size_t place)
 {
-	struct dirent *entry;
 	char path[32];
-	DIR *tasks;
 
 	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
-	tasks = opendir(path);
-	while (tasks && (entry = readdir(tasks)))
-		if (atoi(entry->d_name) > 0)
-			add_children_of(f, pid, (pid_t)atoi(entry->d_name), parent);
-	if (tasks)
-		closedir(tasks);
-}
-
-/* False: somebody went meanwhile. */
-static bool follow_children(struct family *f)
-{
-	bool still = true;
-
-	f->count = 0;
-	add_children_of_threads(f, getpid(), FAMILY_HEAD);
-	for (size_t i = 0; i < f->count; i++) {
-		pid_t pid = f->items[i].pid;
-		struct stated s = {0};
-
-		if (!complete(&f->items[i], &s))
-			still = false;
-		else if (s.threads > 1)
-			add_children_of_threads(f, pid, i);
-		else if (!f->items[i].dead)
-			add_children_of(f, pid, pid, i);
-	}
-	return still;
+	w->entries = opendir(path);
+	w->whose = pid;
+	w->place = place;
 }
 
 /* ---- by the parents of all processes --------------------------------------------------------- */
 
-struct everybody {
-	struct census_line {
-		pid_t pid, parent;
-	} * items;
-	size_t count, capacity;
-};
-
-static void read_everybody(struct everybody *all)
+static void census_add(struct census *c, pid_t pid)
 {
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
+	struct stated s;
 
-	while (proc && (entry = readdir(proc))) {
-		pid_t pid = (pid_t)atoi(entry->d_name);
-		struct stated s;
+	if (stat_read(pid, &s) && ARRAY_GROW(c->items, c->capacity, c->count + 1) == 0)
+		c->items[c->count++] = (struct census_line){pid, (pid_t)s.parent};
+}
 
-		if (pid > 0 && stat_read(pid, &s) &&
-		    ARRAY_GROW(all->items, all->capacity, all->count + 1) == 0)
-			all->items[all->count++] = (struct census_line){pid, (pid_t)s.parent};
+static int by_parent(const void *a, const void *b)
+{
+	const struct census_line *one = a, *other = b;
+
+	return (one->parent > other->parent) - (one->parent < other->parent);
+}
+
+/* Where the children of this one begin. */
+static size_t census_find(const struct census *c, pid_t parent)
+{
+	size_t low = 0, high = c->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (c->items[middle].parent < parent)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	if (proc)
-		closedir(proc);
+	return low;
 }
 
-static void add_children_among(struct family *f, const struct everybody *all, pid_t pid,
-			       size_t parent)
+/* No more than there are: the list was not read in one instant. */
+static void add_children_among(struct family *f, const struct census *c, pid_t pid, size_t place)
 {
-	for (size_t i = 0; i < all->count; i++)
-		if (all->items[i].parent == pid)
-			add(f, all->items[i].pid, parent);
+	for (size_t i = census_find(c, pid); i < c->count && c->items[i].parent == pid; i++)
+		if (f->count <= c->count)
+			add(f, c->items[i].pid, place);
 }
 
-static void follow_parents(struct family *f)
+static void census_end(struct family_walk *w)
 {
-	struct everybody all = {0};
-
-	f->count = 0;
-	read_everybody(&all);
-	add_children_among(f, &all, getpid(), FAMILY_HEAD);
-	/* No more than there are: the list was not read in one instant. */
-	for (size_t i = 0; i < f->count && f->count <= all.count; i++) {
-		struct stated s;
-
-		complete(&f->items[i], &s);
-		add_children_among(f, &all, f->items[i].pid, i);
-	}
-	free(all.items);
+	if (w->census.count)
+		qsort(w->census.items, w->census.count, sizeof *w->census.items, by_parent);
+	add_children_among(&w->family, &w->census, getpid(), FAMILY_HEAD);
 }
 
-/* ---- either way ------------------------------------------------------------------------------ */
+/* ---- the walk -------------------------------------------------------------------------------- */
 
 /* CONFIG_PROC_CHILDREN; a container's /proc may lack it, too. */
 static bool has_lists(void)
@@ -178,15 +149,108 @@ static bool has_lists(void)
 	return access(path, R_OK) == 0;
 }
 
+static void begin_reading(struct family_walk *w)
+{
+	w->family.count = w->next = w->census.count = 0;
+	w->still = true;
+	w->readings++;
+	if (w->by_lists)
+		open_threads(w, getpid(), FAMILY_HEAD);
+	else
+		w->entries = opendir("/proc");
+}
+
+/* A thread, or a process of the machine. */
+static void step_entry(struct family_walk *w)
+{
+	const struct dirent *entry = readdir(w->entries);
+	pid_t id = entry ? (pid_t)atoi(entry->d_name) : 0;
+
+	if (id > 0 && w->by_lists)
+		add_children_of(&w->family, w->whose, id, w->place);
+	else if (id > 0)
+		census_add(&w->census, id);
+	if (entry)
+		return;
+	closedir(w->entries);
+	w->entries = NULL;
+	if (!w->by_lists)
+		census_end(w);
+}
+
+static void step_relative(struct family_walk *w)
+{
+	size_t i = w->next++;
+	pid_t pid = w->family.items[i].pid;
+	struct stated s = {0};
+
+	if (!complete(&w->family.items[i], &s))
+		w->still = false;
+	else if (!w->by_lists)
+		add_children_among(&w->family, &w->census, pid, i);
+	else if (s.threads > 1)
+		open_threads(w, pid, i);
+	else if (!w->family.items[i].dead)
+		add_children_of(&w->family, pid, pid, i);
+}
+
+/* False: it is over. */
+static bool step(struct family_walk *w)
+{
+	if (w->entries)
+		step_entry(w);
+	else if (w->next < w->family.count)
+		step_relative(w);
+	else if (!w->still && w->by_lists && w->readings < READINGS)
+		begin_reading(w);
+	else
+		return false;
+	return true;
+}
+
+void family_walk_start(struct family_walk *w)
+{
+	*w = (struct family_walk){.by_lists = has_lists()};
+	begin_reading(w);
+}
+
+bool family_walk_go(struct family_walk *w, int64_t until)
+{
+	while (step(w))
+		if (clock_read(CLOCK_OF_LOOP) >= until)
+			return false;
+	return true;
+}
+
+void family_walk_stop(struct family_walk *w)
+{
+	if (w->entries)
+		closedir(w->entries);
+	free(w->census.items);
+	family_free(&w->family);
+	*w = (struct family_walk){0};
+}
+
+/* ---- a family -------------------------------------------------------------------------------- */
+
+bool family_holds(const struct family *f, const struct relative *r)
+{
+	struct stated s;
+
+	return stat_read(r->pid, &s) &&
+	       (s.parent == getpid() ||
+		(r->parent != FAMILY_HEAD && s.parent == f->items[r->parent].pid));
+}
+
 void family_read(struct family *f)
 {
-	*f = (struct family){0};
-	if (!has_lists()) {
-		follow_parents(f);
-		return;
-	}
-	for (int i = 0; i < READINGS && !follow_children(f); i++)
-		;
+	struct family_walk w;
+
+	family_walk_start(&w);
+	family_walk_go(&w, INT64_MAX);
+	*f = w.family;
+	w.family = (struct family){0};
+	family_walk_stop(&w);
 }
 
 void family_free(struct family *f)

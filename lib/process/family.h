@@ -8,13 +8,16 @@
  *
  * The hard part is that it changes while it is read. Who dies then hands its children up to this
  * process, whose own list may have been read before: so when one has gone meanwhile all is read
- * again.
+ * again. And a command may have started thousands, which take long to read: so the walk is made in
+ * steps, a process or a thread each, and goes on where it stopped.
  */
 #ifndef EVWATCH_PROCESS_FAMILY_H
 #define EVWATCH_PROCESS_FAMILY_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define FAMILY_HEAD ((size_t)-1) /* the parent is this process itself */
@@ -33,6 +36,37 @@ struct family {
 	struct relative *items; /* owned; parents before their children */
 	size_t count, capacity;
 };
+
+/* One process of all, where the kernel has no lists of children. */
+struct census_line {
+	pid_t pid, parent;
+};
+
+/* A reading that is going on. */
+struct family_walk {
+	struct family family; /* what was found up to now; all, once the walk is over */
+	size_t next;          /* the relative whose children are read next */
+	DIR *entries;         /* threads of `whose`, or all processes; NULL: read to the end */
+	pid_t whose;
+	size_t place; /* of `whose` in the family */
+	struct census {
+		struct census_line *items; /* owned; by their parents, once it is complete */
+		size_t count, capacity;
+	} census;
+	int readings;
+	bool by_lists, still; /* still: nobody went in this reading */
+};
+
+/*
+ * Begins a walk, or begins it anew; goes on until it is over (true), or until a moment of
+ * CLOCK_OF_LOOP, but one step at least; frees what it holds, which does no harm twice.
+ */
+void family_walk_start(struct family_walk *w);
+bool family_walk_go(struct family_walk *w, int64_t until);
+void family_walk_stop(struct family_walk *w);
+
+/* Is the process still what it was when it was found: a child of this parent, or of ours? */
+bool family_holds(const struct family *f, const struct relative *r);
 
 /* Reads all that are there. Without memory for all of them there are fewer. */
 void family_read(struct family *f);

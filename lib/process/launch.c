@@ -4,7 +4,7 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "event/event.h"
-#include "process/descendants.h"
+#include "process/sweep.h"
 
 #include <errno.h>
 #include <stdio.h>
