@@ -6,7 +6,9 @@
 
 #include "base/error.h"
 #include "base/proc.h"
+#include "base/units.h"
 #include "net/endpoint.h"
+#include "reactor/reactor.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -14,14 +16,22 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PATIENCE (100 * NS_PER_MS)
+
+/* Anybody may have thousands of processes, sockets and files: a hint is not worth a stall. */
+static bool is_late(int64_t until)
+{
+	return clock_read(CLOCK_OF_LOOP) >= until;
+}
+
 /* The inode of a socket at this port that listens (state 0A), or is bound (UDP: 07). 0: none. */
-static unsigned long inode_in(const char *table, unsigned port, unsigned state)
+static unsigned long inode_in(const char *table, unsigned port, unsigned state, int64_t until)
 {
 	FILE *f = fopen(table, "re");
 	char line[512];
 	unsigned long found = 0;
 
-	while (f && !found && fgets(line, sizeof line, f)) {
+	while (f && !found && !is_late(until) && fgets(line, sizeof line, f)) {
 		unsigned at_port, at_state;
 		unsigned long inode;
 
@@ -37,13 +47,13 @@ static unsigned long inode_in(const char *table, unsigned port, unsigned state)
 
 /* `0000…: 00000002 00000000 00010000 0001 01 INODE PATH`; state 01: it listens, or is not connected
  */
-static unsigned long inode_of_unix(const char *name)
+static unsigned long inode_of_unix(const char *name, int64_t until)
 {
 	FILE *f = fopen("/proc/net/unix", "re");
 	char line[512];
 	unsigned long found = 0;
 
-	while (f && !found && fgets(line, sizeof line, f)) {
+	while (f && !found && !is_late(until) && fgets(line, sizeof line, f)) {
 		char path[256];
 		unsigned long inode;
 		unsigned flags;
@@ -58,7 +68,7 @@ static unsigned long inode_of_unix(const char *name)
 	return found;
 }
 
-static unsigned long inode_of(const struct address *a, bool datagram)
+static unsigned long inode_of(const struct address *a, bool datagram, int64_t until)
 {
 	static const char *const tables[2][2] = {{"/proc/net/tcp", "/proc/net/tcp6"},
 						 {"/proc/net/udp", "/proc/net/udp6"}};
@@ -71,16 +81,16 @@ static unsigned long inode_of(const struct address *a, bool datagram)
 		name[sizeof a->un.sun_path] = '\0';
 		if (!*name)
 			*name = '@';
-		return inode_of_unix(name);
+		return inode_of_unix(name, until);
 	}
 	if (!address_is_ip(a))
 		return 0;
 	port = address_port(a);
-	found = inode_in(tables[datagram][0], port, state);
-	return found ? found : inode_in(tables[datagram][1], port, state);
+	found = inode_in(tables[datagram][0], port, state, until);
+	return found ? found : inode_in(tables[datagram][1], port, state, until);
 }
 
-static bool process_holds(const char *pid, const char *wanted)
+static bool process_holds(const char *pid, const char *wanted, int64_t until)
 {
 	char path[64], link[64];
 	DIR *fds;
@@ -88,7 +98,7 @@ static bool process_holds(const char *pid, const char *wanted)
 
 	snprintf(path, sizeof path, "/proc/%.20s/fd", pid);
 	fds = opendir(path);
-	for (struct dirent *d; fds && !holds && (d = readdir(fds));) {
+	for (struct dirent *d; fds && !holds && !is_late(until) && (d = readdir(fds));) {
 		ssize_t n = readlinkat(dirfd(fds), d->d_name, link, sizeof link - 1);
 
 		if (n > 0) {
@@ -110,14 +120,16 @@ static void name_program(struct holder *h)
 
 bool holder_find(const struct address *a, bool datagram, struct holder *h)
 {
-	unsigned long inode = inode_of(a, datagram);
+	int64_t until = clock_read(CLOCK_OF_LOOP) + PATIENCE;
+	unsigned long inode = inode_of(a, datagram, until);
 	char wanted[64];
 	DIR *processes = inode ? opendir("/proc") : NULL;
 
 	h->pid = 0;
 	snprintf(wanted, sizeof wanted, "socket:[%lu]", inode);
-	for (struct dirent *d; processes && !h->pid && (d = readdir(processes));)
-		if (d->d_name[0] >= '1' && d->d_name[0] <= '9' && process_holds(d->d_name, wanted))
+	for (struct dirent *d; processes && !h->pid && !is_late(until) && (d = readdir(processes));)
+		if (d->d_name[0] >= '1' && d->d_name[0] <= '9' &&
+		    process_holds(d->d_name, wanted, until))
 			h->pid = (pid_t)strtol(d->d_name, NULL, 10);
 	if (processes)
 		closedir(processes);

@@ -13,7 +13,10 @@ struct holder {
 	char program[64];
 };
 
-/* False: nobody is found, or whoever it is belongs to somebody else. Reads all of /proc. */
+/*
+ * False: nobody is found, or whoever it is belongs to somebody else. Reads all of /proc, for 100 ms
+ * at most.
+ */
 bool holder_find(const struct address *a, bool datagram, struct holder *h);
 
 /* Adds the holder as a hint. Returns -1. */

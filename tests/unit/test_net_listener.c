@@ -4,6 +4,9 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/units.h"
+#include "net/holder.h"
+#include "reactor/reactor.h"
 #include "tap.h"
 
 #include <fcntl.h>
@@ -17,6 +20,19 @@
 
 static char folder[] = "/tmp/evwatch-listener.XXXXXX";
 static struct error e;
+
+static bool is_fast; /* each look at the clock takes a second */
+
+int64_t __real_clock_read(enum clock clock);
+int64_t __wrap_clock_read(enum clock clock);
+
+int64_t __wrap_clock_read(enum clock clock)
+{
+	static int64_t ahead;
+
+	ahead += is_fast ? NS_PER_S : 0;
+	return __real_clock_read(clock) + ahead;
+}
 
 static int open_word(struct listener *l, const char *word, const struct listen_config *c)
 {
@@ -392,6 +408,19 @@ static void test_inherited(void)
 	fd_close(&file);
 }
 
+static void test_holder(void)
+{
+	struct listener l;
+	struct holder h;
+
+	open_word(&l, "0", NULL);
+	OK(holder_find(&l.bound[0], false, &h) && h.pid == getpid(), "who listens is found");
+	is_fast = true;
+	OK(!holder_find(&l.bound[0], false, &h), "but not looked for longer than 100 ms");
+	is_fast = false;
+	listener_close(&l);
+}
+
 int main(void)
 {
 	if (!mkdtemp(folder))
@@ -409,6 +438,7 @@ int main(void)
 	test_owner();
 	test_abstract();
 	test_inherited();
+	test_holder();
 	OK(rmdir(folder) == 0, "no file is left behind");
 	return tap_done();
 }

@@ -16,5 +16,6 @@ COUNTING = $(addprefix $(BUILD)/unit/test_reactor_,calls faults kernel shortage)
 $(COUNTING): tests/shim/calls.c
 $(COUNTING): LDFLAGS += $(COUNTED:%=-Wl,--wrap=%)
 
-# Of a kernel without lists of children; and its clock can run fast.
+# Of a kernel without lists of children; and their clocks can run fast.
 $(BUILD)/unit/test_family: LDFLAGS += -Wl,--wrap=access -Wl,--wrap=clock_read
+$(BUILD)/unit/test_net_listener: LDFLAGS += -Wl,--wrap=clock_read
