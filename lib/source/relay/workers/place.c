@@ -5,36 +5,41 @@
 
 enum { EVENTS_MOST = 128 * 1024 /* bytes that wait: no connection is accepted beyond */ };
 
-struct worker_counts *worker_counts_new(size_t workers, size_t length, size_t targets)
+/* The last row is of those that are over. */
+static size_t rows_length(const struct counts_shape *shape)
 {
-	size_t rows = (workers + 1) * length; /* the last one is of those that are over */
-	size_t size = sizeof(struct worker_counts) + rows * sizeof(atomic_ullong) +
-		      targets * sizeof(atomic_bool);
-	struct worker_counts *c =
-	    mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (c == MAP_FAILED)
-		return NULL;
-	c->size = size;
-	c->length = length;
-	c->down = (atomic_bool *)(c->rows + rows);
-	return c;
+	return (shape->workers + 1) * shape->length;
 }
 
-void worker_counts_free(struct worker_counts *c)
+static size_t size_of(const struct counts_shape *shape)
+{
+	return sizeof(struct worker_counts) + rows_length(shape) * sizeof(atomic_ullong) +
+	       shape->targets * sizeof(atomic_bool);
+}
+
+struct worker_counts *worker_counts_new(const struct counts_shape *shape)
+{
+	struct worker_counts *c =
+	    mmap(NULL, size_of(shape), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return c == MAP_FAILED ? NULL : c;
+}
+
+void worker_counts_free(struct worker_counts *c, const struct counts_shape *shape)
 {
 	if (c)
-		munmap(c, c->size);
+		munmap(c, size_of(shape));
 }
 
-atomic_ullong *worker_counts_row(struct worker_counts *c, size_t number)
+atomic_ullong *worker_counts_row(struct worker_counts *c, const struct counts_shape *shape,
+				 size_t number)
 {
-	return c->rows + number * c->length;
+	return c->rows + number * shape->length;
 }
 
 atomic_bool *place_targets_down(const struct worker_place *place)
 {
-	return place->counts->down;
+	return (atomic_bool *)(place->counts->rows + rows_length(&place->shape));
 }
 
 bool place_is_first(const struct worker_place *place)

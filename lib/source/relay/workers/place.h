@@ -23,30 +23,42 @@ enum worker_message {
 	WORKER_EVENT = 'e',  /* as report_event makes it */
 };
 
-/* In memory that all share (mmap(2)), at the same address: workers are forks. */
+/* How large the shared memory is. Each process has this for itself. */
+struct counts_shape {
+	size_t workers, targets;
+	size_t length; /* of a row (totals.h) */
+};
+
+/*
+ * In memory that all share (mmap(2)). A worker parses what strangers send, and one that they took
+ * over can write anything here: so there is no pointer and no length in it, and no number of it is
+ * ever one.
+ */
 struct worker_counts {
-	size_t size, length; /* of all of it in bytes; of a row in numbers */
 	atomic_ullong total;
 	atomic_bool waits;                     /* somebody would have one more, were there room */
 	atomic_uint connections[WORKERS_MOST]; /* of each worker */
-	atomic_bool *down;                     /* each target: as the worker that looks saw it */
-	atomic_ullong rows[]; /* of each worker (totals.h), and of all that are over */
+	/* of each worker, and of all that are over; then a flag for each target that is down */
+	atomic_ullong rows[];
 };
 
 struct worker_place {
 	struct worker_counts *counts;
+	struct counts_shape shape;
 	size_t number;
 	uint64_t most; /* connections of all workers; 0: no limit */
 	struct channel channel;
 };
 
-/* All zero. NULL with errno. `length`: of a row. */
-struct worker_counts *worker_counts_new(size_t workers, size_t length, size_t targets);
+/* All zero. NULL with errno. */
+struct worker_counts *worker_counts_new(const struct counts_shape *shape);
 /* Of this process. NULL is none. */
-void worker_counts_free(struct worker_counts *c);
-atomic_ullong *worker_counts_row(struct worker_counts *c, size_t number);
+void worker_counts_free(struct worker_counts *c, const struct counts_shape *shape);
+/* Of a worker, or number `workers`: of those that are over. */
+atomic_ullong *worker_counts_row(struct worker_counts *c, const struct counts_shape *shape,
+				 size_t number);
 
-/* The flags of the targets. */
+/* The flags of the targets: as the worker that looks saw them. */
 atomic_bool *place_targets_down(const struct worker_place *place);
 /* The first worker does what only one is to do. */
 bool place_is_first(const struct worker_place *place);

@@ -73,7 +73,7 @@ static void on_turn(void *source, int64_t took)
 	const struct relay_source *s = source;
 
 	(void)took;
-	totals_publish(s, worker_counts_row(s->place->counts, s->place->number));
+	totals_publish(s, worker_counts_row(s->place->counts, &s->place->shape, s->place->number));
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -160,6 +160,7 @@ static int work(const struct worker_start *start, struct worker *w, struct error
 _Noreturn void worker_run(const struct worker_start *start)
 {
 	struct worker w = {.place = {.counts = start->counts,
+				     .shape = start->shape,
 				     .number = start->number,
 				     .most = relay_config(start->source)->access.max_conns}};
 	struct error e;

@@ -14,6 +14,7 @@ struct worker_start {
 	const struct relay_source *source; /* the parent's */
 	const struct listener *listener;   /* what it accepts from */
 	struct worker_counts *counts;
+	struct counts_shape shape;
 	size_t number;
 	int fd; /* of the channel */
 	pid_t parent;

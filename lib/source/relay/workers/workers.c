@@ -69,6 +69,7 @@ struct workers {
 	bool heard;                   /* something of them, since `patience` was last over */
 	struct timer patience;        /* for those that do not end when asked to */
 	struct worker_counts *counts; /* owned */
+	struct counts_shape shape;
 };
 
 static struct reactor *reactor_of(const struct workers *ws)
@@ -132,11 +133,11 @@ static const struct listener *worker_listener(const struct worker *w)
 /* What one that is over carries now is nothing; what it carried stays. */
 static void keep_totals(struct worker *w)
 {
-	struct worker_counts *c = w->owner->counts;
-	atomic_ullong *row = worker_counts_row(c, w->number);
-	atomic_ullong *past = worker_counts_row(c, w->owner->n);
+	const struct counts_shape *shape = &w->owner->shape;
+	atomic_ullong *row = worker_counts_row(w->owner->counts, shape, w->number);
+	atomic_ullong *past = worker_counts_row(w->owner->counts, shape, shape->workers);
 
-	for (size_t i = 0; i < c->length; i++) {
+	for (size_t i = 0; i < shape->length; i++) {
 		uint64_t n = atomic_exchange(&row[i], 0);
 
 		atomic_fetch_add(&past[i], totals_is_gauge(i) ? 0 : n);
@@ -147,9 +148,9 @@ static void workers_totals(const struct relay_source *s, uint64_t *row)
 {
 	const struct workers *ws = s->carried;
 
-	for (size_t i = 0; ws && i < ws->counts->length; i++)
+	for (size_t i = 0; ws && i < ws->shape.length; i++)
 		for (size_t k = 0; k <= ws->n; k++)
-			row[i] += atomic_load(&worker_counts_row(ws->counts, k)[i]);
+			row[i] += atomic_load(&worker_counts_row(ws->counts, &ws->shape, k)[i]);
 }
 
 /* ---- what they say --------------------------------------------------------------------------- */
@@ -278,7 +279,8 @@ static int spawn(struct worker *w)
 	pid = fork();
 	if (pid == 0)
 		worker_run(&(struct worker_start){w->owner->source, worker_listener(w),
-						  w->owner->counts, w->number, pair[1], parent});
+						  w->owner->counts, w->owner->shape, w->number,
+						  pair[1], parent});
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(pair[1]);
 	if (pid > 0)
@@ -347,7 +349,7 @@ static void workers_free(struct workers *ws)
 	}
 	timer_stop(reactor_of(ws), &ws->patience);
 	close_sockets(ws);
-	worker_counts_free(ws->counts);
+	worker_counts_free(ws->counts, &ws->shape);
 	free(ws->all);
 	free(ws);
 }
@@ -360,7 +362,9 @@ static struct workers *workers_new(struct relay_source *source, size_t n)
 		return NULL;
 	ws->source = source;
 	ws->all = calloc(n, sizeof *ws->all);
-	ws->counts = worker_counts_new(n, totals_length(source), relay_config(source)->n_targets);
+	ws->shape =
+	    (struct counts_shape){n, relay_config(source)->n_targets, totals_length(source)};
+	ws->counts = worker_counts_new(&ws->shape);
 	timer_init(&ws->patience, CLOCK_OF_LOOP, on_patience);
 	if (!ws->all || !ws->counts) {
 		workers_free(ws);
