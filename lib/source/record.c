@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/safe_open.h"
 #include "source/source.h"
 
@@ -73,9 +74,32 @@ static int take(struct source *s, const char *directory, struct error *e)
 	return fd;
 }
 
+/* Where others may have their hands on the way, mkdir(2) would follow their links. */
+static int make(const char *directory, struct error *e)
+{
+	char *above = path_above(directory), *name = path_base(directory);
+	int fd = -1, result = -1;
+
+	errno = ENOMEM;
+	error_clear(e);
+	if (above && name)
+		fd = safe_open(above, O_PATH, 0, SAFE_DIRECTORY, "cannot make a directory in", e);
+	if (fd >= 0)
+		result = mkdirat(fd, name, 0755) == 0 || errno == EEXIST ? 0 : -1;
+	/* A refusal has its cure already, and names the directory. */
+	if (result < 0 && !*e->hint)
+		error_errno(e, "cannot make the directory %s", directory);
+	fd_close(&fd);
+	free(above);
+	free(name);
+	return result;
+}
+
 int record_lock(struct source *s, const char *directory, struct error *e)
 {
-	if (mkdir(directory, 0755) < 0 && errno != EEXIST)
-		return error_errno(e, "cannot make the directory %s", directory);
+	struct stat st;
+
+	if (stat(directory, &st) < 0 && errno == ENOENT && make(directory, e) < 0)
+		return -1;
 	return take(s, directory, e);
 }

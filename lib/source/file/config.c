@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/safe_open.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "match/glob.h"
@@ -126,10 +127,11 @@ static bool has_braces(const char *pattern)
 	return comma && strchr(comma, '}') && (open == pattern || open[-1] != '\\');
 }
 
-/* Of `a{b,c}d`: 'abd' 'acd'. */
+/* Of `a{b,c}d`: 'abd' 'acd'. It has both braces. */
 static int hint_choice(const char *pattern, struct error *e)
 {
-	const char *open = strchr(pattern, '{'), *at = open, *close = strchr(open, '}');
+	const char *open = pattern + strcspn(pattern, "{"), *close = open + strcspn(open, "}");
+	const char *at = open;
 	struct buf b = {0};
 
 	while (at < close) {
@@ -302,6 +304,18 @@ static int list_paths(struct text_list *listed, char *text, size_t length, char 
 	return 0;
 }
 
+/* A pipe of the shell's, as <(...), is waited for; a FIFO would hold up a reload. */
+static int open_list(const char *path, struct error *e)
+{
+	int fd = safe_open(path, O_RDONLY, 0, SAFE_INHERITED, "--paths-from", e);
+
+	if (fd >= 0 && fd_set_nonblocking(fd, false) < 0) {
+		error_errno(e, "--paths-from %s", path);
+		fd_close(&fd);
+	}
+	return fd;
+}
+
 int file_read_paths(const struct file_config *c, struct text_list *listed, struct error *e)
 {
 	bool standard;
@@ -312,16 +326,19 @@ int file_read_paths(const struct file_config *c, struct text_list *listed, struc
 	if (!c->paths_from)
 		return 0;
 	standard = strcmp(c->paths_from, "-") == 0;
-	fd = standard ? 0 : open(c->paths_from, O_RDONLY | O_CLOEXEC);
+	fd = standard ? 0 : open_list(c->paths_from, e);
+	if (fd < 0)
+		result = -1;
 	/* Blocking: rules are not armed before their paths are known. */
 	while (fd >= 0 && buf_reserve(&b, 65536) == 0 &&
 	       ((n = read(fd, b.data + b.length, 65536)) > 0 || (n < 0 && errno == EINTR)))
 		b.length += n > 0 ? (size_t)n : 0;
-	if (fd < 0 || n < 0 || b.failed ||
-	    list_paths(listed, b.data ? b.data : (char[]){0}, b.length, c->nul ? '\0' : '\n') < 0) {
+	if (fd >= 0 &&
+	    (n < 0 || b.failed ||
+	     list_paths(listed, b.data ? b.data : (char[]){0}, b.length, c->nul ? '\0' : '\n') < 0))
 		result = error_errno(e, "--paths-from %s", c->paths_from);
+	if (result < 0)
 		e->option = "paths-from";
-	}
 	if (!standard)
 		fd_close(&fd);
 	buf_free(&b);
