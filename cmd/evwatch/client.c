@@ -216,15 +216,14 @@ const struct json_value *client_ask(struct client *c, const char *request, bool 
 	return NULL;
 }
 
-/* Lines that are kept as they are; what else could move a cursor is escaped. */
-static void say_details(const char *text)
+void client_print(FILE *to, const char *text)
 {
 	while (*text) {
 		size_t n = strcspn(text, "\n");
 		struct buf b = {0};
 
 		escape_control(&b, text, n);
-		fprintf(stderr, "%s\n", b.data ? b.data : "");
+		fprintf(to, "%s\n", b.data ? b.data : "");
 		buf_free(&b);
 		text += n + (text[n] == '\n');
 	}
@@ -236,7 +235,7 @@ const struct json_value *client_do(struct client *c, const char *request, bool p
 
 	if (!answer || json_flag(answer, "ok"))
 		return answer;
-	say_details(json_text(answer, "details", ""));
+	client_print(stderr, json_text(answer, "details", ""));
 	say(c, json_text(answer, "error", "it refuses"), json_text(answer, "hint", NULL));
 	return NULL;
 }

@@ -11,6 +11,7 @@
 #include "base/json.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 struct error;
 
@@ -36,5 +37,8 @@ const struct json_value *client_ask(struct client *c, const char *request, bool 
 const struct json_value *client_do(struct client *c, const char *request, bool patient);
 
 void client_close(struct client *c);
+
+/* Text of an answer: its lines are kept as they are; what else could move a cursor is escaped. */
+void client_print(FILE *to, const char *text);
 
 #endif

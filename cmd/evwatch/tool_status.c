@@ -41,8 +41,10 @@ static int print_status(const struct status_options *o)
 	failed = out.failed;
 	if (failed)
 		fputs("evwatch: status: out of memory\n", stderr);
-	else if (out.length)
+	else if (out.length && (o->json || o->prometheus))
 		fwrite(out.data, 1, out.length, stdout);
+	else if (out.length)
+		client_print(stdout, out.data);
 	buf_free(&out);
 	client_close(&c);
 	return status && !failed ? 0 : 1;

@@ -36,13 +36,19 @@ static struct layout layout_of(const struct top *t)
 
 /* ---- lines ----------------------------------------------------------------------------------- */
 
-/* Cuts a line at the last column and ends it; `style` is an SGR parameter or NULL. */
+/*
+ * Cuts a line at the last column and ends it; `style` is an SGR parameter or NULL. Nothing that
+ * came over the socket moves the cursor.
+ */
 static void put_line(const struct top *t, struct buf *out, const struct buf *line,
 		     const char *style)
 {
-	const char *text = line->data ? line->data : "";
+	struct buf safe = {0};
+	const char *text;
 	int columns = 0;
 
+	escape_control(&safe, line->data ? line->data : "", line->length);
+	text = safe.data ? safe.data : "";
 	if (style)
 		buf_printf(out, "\033[%sm", style);
 	for (; *text; text++) {
@@ -53,13 +59,14 @@ static void put_line(const struct top *t, struct buf *out, const struct buf *lin
 		buf_add_char(out, *text);
 	}
 	buf_printf(out, "%s\033[K\r\n", style ? "\033[0m" : "");
+	buf_free(&safe);
 }
 
 static void put_text(const struct top *t, const char *text, const char *style, struct buf *out)
 {
 	struct buf line = {0};
 
-	escape_control(&line, text, strlen(text));
+	buf_add_text(&line, text);
 	put_line(t, out, &line, style);
 	buf_free(&line);
 }
