@@ -146,14 +146,15 @@ static void read_rules_in(struct gitignore *g, struct folder *f, int sort, const
 /* What counts for a whole work tree. */
 static void read_top(struct gitignore *g, struct folder *f, const char *git)
 {
-	char *users = git_excludes_file(git, f->path), *common = git ? git_common(git) : NULL;
+	char *path = git ? git_common(git) : NULL;
 
-	if (common)
-		read_rules_in(g, f, EXCLUDE, common, "info/exclude", true);
-	if (users)
-		read_rules(g, f, USERS, users, true);
-	free(users);
-	free(common);
+	if (path)
+		read_rules_in(g, f, EXCLUDE, path, "info/exclude", true);
+	free(path);
+	path = git_excludes_file(git, f->path);
+	if (path)
+		read_rules(g, f, USERS, path, true);
+	free(path);
 }
 
 /* The rules in the directory `path`; NULL with ENOMEM. */

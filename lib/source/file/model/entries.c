@@ -101,10 +101,12 @@ static void copy_all(struct entries *to, const struct entries *from)
 
 	for (uint32_t at = 0; (e = entries_next(from, &at));) {
 		struct entry *copy = append(to, e->name);
+		struct stamp *stamp = entries_stamp(to, copy);
+		const struct stamp *known = entries_stamp(from, e);
 
 		memcpy(copy, e, HEAD);
-		if (to->stamped && from->stamped)
-			*entries_stamp(to, copy) = *entries_stamp(from, e);
+		if (stamp && known)
+			*stamp = *known;
 	}
 }
 

@@ -311,7 +311,8 @@ static int look(const struct file_system *fs, int folder, const char *name, bool
 
 void remote_bind(struct remote *r, struct node *n, int folder)
 {
-	struct question *q = folder_at(r, folder)->question;
+	const struct remote_folder *f = folder_at(r, folder);
+	struct question *q = f ? f->question : NULL;
 	struct question *before = (struct question *)(uintptr_t)n->watch[0];
 
 	if (before && before != q)
