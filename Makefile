@@ -8,7 +8,7 @@
 #   make valgrind     the tests under memcheck
 #   make analyze      the analyzer of GCC, which must find nothing
 #   make inject       every system call fails in turn
-#   make fuzz-X       random input, SECONDS_OF=60: file, lines, proxy, rules
+#   make fuzz-X       random input, SECONDS_OF=60: file, lines, proxy, rules; and X-libfuzzer: git, match, messages, rules
 #   make soak-sockets 100,000 connections in a storm, 18,000 held
 #   make soak-storm   20,000 connections while a target is killed every second: each has its exact bytes
 #   make soak-lines   lines --catch-up, killed 200 times under rotation: no line lost
