@@ -24,6 +24,19 @@ R
   [ "$STATUS" = 143 ]
 }
 
+@test "a user who kills the command of --run-as before its exec ends nobody else" {
+  [ "$(id -u)" = 0 ] || skip "--run-as takes root"
+  local uid=$((200000 + RANDOM))
+  setpriv --reuid $uid --regid $uid --clear-groups bash -c 'while :; do kill -ABRT -1; done' 2>/dev/null 3>&- &
+  STARTED+=($!)
+  local path
+  path=$(printf '/no:%.0s' {1..30000})
+  start -q -e "theirs: every 20ms --env PATH=$path --run-as $uid:$uid -- 'nonesuch x'" -e 'mine: every 10ms'
+  until_ok '[ $(lines_of out) -ge 50 ]'
+  stop
+  [ "$STATUS" = 143 ]
+}
+
 # long PART TIMES: the part so many times, without a line's end.
 long() {
   python3 -c 'import sys; sys.stdout.write(sys.argv[1] * int(sys.argv[2]))' "$1" "$2"
@@ -107,8 +120,10 @@ relay 0 1 --dump open/file
 --pidfile open/file every 1h
 --ready-file open/directory/ready every 1h
 every 10ms --catch-up open/directory -- true
+every 10ms --catch-up open/directory/new -- true
 -f open/rules
 -f open/directory/rules
+file --paths-from open/rules
 T
   [ "$(cat file)" = precious ]
   [ "$(ls directory)" = rules ]
@@ -139,6 +154,8 @@ T
 --pidfile /dev/null every 1h
 -f fifo
 -f /dev/zero
+file --paths-from fifo
+file --paths-from /dev/zero
 T
   mkdir past
   mkfifo past/every1.last
@@ -209,6 +226,23 @@ T
   grep -qF '\xc2\x9b31m\xe2\x80\xae' <<<"$output"
 }
 
+@test "what answers on a control socket moves no cursor" {
+  once_for_all_backends
+  python3 - <<'PYTHON' 3>&- &
+import socket
+s = socket.socket(socket.AF_UNIX); s.bind("fake"); s.listen()
+c, _ = s.accept(); c.recv(100)
+c.sendall(rb'{"ok":true,"version":"\u001b]0;x","rules":[{"name":"a\u009b31m","kind":"\u202ek"}]}' + b"\n")
+c.recv(100)
+PYTHON
+  STARTED+=($!)
+  until_ok '[ -S fake ]'
+  run_ev status --control fake
+  [ "$status" = 0 ]
+  [ -z "$(LC_ALL=C grep -a $'\033\|\x9b\|\x80\xae' <<<"$output")" ]
+  grep -qF '\x1b]0;x' <<<"$output"
+}
+
 @test "a name in a PROXY header forges no line of a dump" {
   start relay unix:front unix:back --proxy accept --dump hex
   python3 - <<'PYTHON'
@@ -264,6 +298,52 @@ PYTHON
   { echo "set $(printf -- '--tag %.0s' {1..3000})"; yes 'every 1s' | head -c 200000; } >rules
   run timeout 50 bash -c "'$EV' check -f rules 2>&1 | head -1"
   grep -q 'set gives more than 200 words of options' <<<"$output"
+}
+
+@test "peers leave descriptors for the other rules" {
+  local most
+  most=$(ulimit -Sn)
+  ulimit -Sn 96
+  start -e 'l: listen 127.0.0.1:0' -e 'mine: every 20ms --output ticks -- echo'
+  ulimit -Sn "$most"
+  python3 -c '
+import socket, sys, time
+held = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(150)]
+time.sleep(100)' "$(port l)" 3>&- &
+  STARTED+=($!)
+  until_ok 'grep -q "l: cannot accept" err'
+  local ticks
+  ticks=$(lines_of ticks)
+  until_ok "[ \$(lines_of ticks) -ge $((ticks + 20)) ]"
+  ! grep -q mine: err
+}
+
+@test "a relay worker that strangers took over spoils only the numbers that it shares" {
+  once_for_all_backends
+  start --control ctl relay 127.0.0.1:0 127.0.0.1:9 --workers 2
+  local worker
+  until_ok '[ "$(pgrep -c -P "$(loop_pid)")" = 2 ]'
+  worker=$(pgrep -o -P "$(loop_pid)")
+  python3 - "$worker" <<'PYTHON' || skip "memory of other processes may not be written here"
+import sys
+pid = sys.argv[1]
+shared = [l.split()[0] for l in open(f"/proc/{pid}/maps") if " rw-s " in l and "/dev/zero" in l]
+assert len(shared) == 1, shared
+begin, end = (int(x, 16) for x in shared[0].split("-"))
+try: memory = open(f"/proc/{pid}/mem", "r+b", 0)
+except PermissionError: sys.exit(1)
+memory.seek(begin)
+memory.write(b"\x7f" * (end - begin))
+PYTHON
+  run_ev status --control ctl --json
+  [ "$status" = 0 ]
+  grep -q '"accepted":' <<<"$output"
+  kill -9 "$worker"
+  until_ok 'grep -q "worker 1, pid $worker, ended" err'
+  run_ev status --control ctl --json
+  [ "$status" = 0 ]
+  stop
+  [ "$STATUS" = 143 ]
 }
 
 @test "what is to confine evwatch or a command, and is not there yet, is refused" {
@@ -342,12 +422,46 @@ ids_of() {
   [ ! -e ran ]
 }
 
-@test "set-user-id is refused" {
+@test "set-user-id is refused, and set-group-id" {
   [ "$(id -u)" = 0 ] || skip "only root can make such a program"
   cp "$EV" evwatch
-  chown 65534 evwatch
-  chmod 4755 evwatch
-  run timeout 100 ./evwatch after 0
-  [ "$status" = 1 ] || skip "this file system knows no set-user-id"
-  grep -q 'set-user-id is refused' <<<"$output"
+  chown 65534:65534 evwatch
+  local mode
+  for mode in 4755 2755; do
+    chmod $mode evwatch
+    run timeout 100 ./evwatch after 0
+    [ "$status" = 1 ] || skip "this file system knows no set-user-id"
+    grep -q 'set-user-id is refused' <<<"$output"
+  done
+}
+
+@test "the program is built to make bugs hard to use" {
+  once_for_all_backends
+  command -v readelf >/dev/null || skip "no readelf"
+  case $EV in */build/evwatch) ;; *) skip "this is not the build that is released" ;; esac
+  readelf -Whld "$EV" >elf
+  grep -q 'Type: *DYN' elf
+  grep -q GNU_RELRO elf
+  grep -q 'BIND_NOW\|Flags:.* NOW' elf
+  grep -q 'GNU_STACK .* RW ' elf
+  readelf -Ws "$EV" >symbols
+  grep -q __stack_chk_fail symbols
+  grep -q '_chk@GLIBC' symbols || ! grep -q '@GLIBC' symbols
+}
+
+@test "below the stack of a start is memory that may not be touched" {
+  once_for_all_backends
+  start every 10ms -j 4 --on-busy parallel -- true
+  python3 - "$(loop_pid)" <<'PYTHON'
+import sys, time
+end = time.monotonic() + 60
+def guarded():
+    maps = [l.split() for l in open(f"/proc/{sys.argv[1]}/maps")]
+    spans = [[int(x, 16) for x in m[0].split("-")] + [m[1]] for m in maps if len(m) == 5]
+    return any(a[2] == "---p" and a[1] - a[0] == 65536 and b[0] == a[1] and b[2] == "rw-p"
+               for a, b in zip(spans, spans[1:]))
+while not guarded():
+    assert time.monotonic() < end
+    time.sleep(0.01)
+PYTHON
 }

@@ -192,6 +192,7 @@ while not os.path.exists("seen"): time.sleep(0.01)
 P
   local c=$!
   until_ok '[ "$(wc -c <out)" -ge 2000000 ]' || { touch seen; return 1; }
+  [ "$(awk '{ if (length > n) n = length } END { print n }' out)" -le 66000 ]
   touch seen
   wait "$c"
 }

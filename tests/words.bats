@@ -282,3 +282,28 @@ END
   in_help=$("$EV" help variables | grep -o 'EVWATCH_[A-Z_]*' | sort)
   diff <(echo "$in_manual") <(echo "$in_help")
 }
+
+# exists TEST: what security.md names: a test by words of its name (in `file`, the last one that was named), a file, a target.
+exists() {
+  local words=$1
+  case $words in
+  'make '*) grep -qE "^${words#make }:" "$ROOT/Makefile" "$ROOT"/tests/*/*.mk || [ -e "$ROOT/tests/fuzz/$(sed 's/^make fuzz-\(.*\)-libfuzzer$/\1_libfuzzer.c/' <<<"$words")" ] ;;
+  unit/*) [ -e "$ROOT/tests/$words" ] ;;
+  *)
+    case $words in *.bats:*) file=${words%%:*} words=${words#*: } ;; esac
+    grep '^@test "' "$ROOT/tests/$file" | grep -qF -- "$words"
+    ;;
+  esac
+}
+
+@test "each test that security.md names exists" {
+  once_for_all_backends
+  local line test file='' lines=0
+  local -a tests
+  while IFS= read -r line; do
+    IFS=';' read -ra tests <<<"$(sed 's/^.* | \(.*\) |$/\1/' <<<"$line")"
+    for test in "${tests[@]}"; do exists "${test# }" || { echo "$line: ${test# }"; return 1; }; done
+    lines=$((lines + 1))
+  done < <(grep '^| [^a]' "$ROOT/tests/security.md")
+  [ "$lines" -ge 50 ]
+}

@@ -115,6 +115,8 @@ static void test_counts(void)
 	struct address a = address_of("1.2.3.4"), b = address_of("::1");
 	struct address mapped = address_of("::ffff:1.2.3.4"),
 		       other = {.length = sizeof(sa_family_t)};
+	struct address network[] = {address_of("2001:db8:0:1::1"), address_of("2001:db8:0:1:f::2"),
+				    address_of("2001:db8:0:2::1")};
 	struct peer *p, *q;
 	struct peer_table t;
 
@@ -131,6 +133,12 @@ static void test_counts(void)
 	peer_leave(&t, p);
 	peer_leave(&t, q);
 	SAME(t.table.count, 0, "the last connection takes its peer along");
+	p = peer_enter(&t, &network[0], 1);
+	OK(p && !peer_enter(&t, &network[1], 1), "all addresses of a /64 are one peer");
+	q = peer_enter(&t, &network[2], 1);
+	OK(q && q != p, "those of the next /64 are another one");
+	peer_leave(&t, p);
+	peer_leave(&t, q);
 	OK(!peer_enter(&t, &a, 0) && errno == EUSERS, "a limit of none lets nobody in");
 	other.any.sa_family = AF_UNIX;
 	OK(!peer_enter(&t, &other, 9) && errno == EAFNOSUPPORT, "Unix peers are not counted");
