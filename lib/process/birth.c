@@ -89,13 +89,56 @@ IN_CHILD static void write_number(char *at, long number)
 	*at = '\0';
 }
 
-/* Everything else of ours is close-on-exec; what evwatch itself inherited may not be. */
+/* An entry as getdents64(2) gives it. */
+struct listed {
+	uint64_t inode;
+	int64_t next;
+	uint16_t length;
+	uint8_t type;
+	char name[];
+};
+
+/* -1 for what is no number: "." and "..". */
+IN_CHILD static int number_of(const char *name)
+{
+	int number = 0;
+
+	for (; *name >= '0' && *name <= '9'; name++)
+		number = 10 * number + *name - '0';
+	return *name ? -1 : number;
+}
+
+/* Those that /proc names, however high. Its entries stand at their numbers: closing moves none. */
+IN_CHILD static long close_listed(int first)
+{
+	_Alignas(struct listed) char buffer[2048];
+	long folder = CALL3(openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	long n = folder;
+
+	while (n >= 0 && (n = CALL3(getdents64, folder, buffer, sizeof buffer)) > 0)
+		for (long at = 0; at < n;) {
+			const struct listed *entry = (const void *)(buffer + at);
+			int fd = number_of(entry->name);
+
+			if (fd >= first && fd != folder)
+				CALL1(close, fd);
+			at += entry->length;
+		}
+	return n;
+}
+
+/*
+ * Everything else of ours is close-on-exec; what evwatch itself inherited may not be. Before Linux
+ * 5.9 one by one; without /proc those that a limit of the usual size allows.
+ */
 IN_CHILD static void close_others(int first)
 {
 #ifdef SYS_close_range
 	if (CALL3(close_range, first, ~0u, 0) == 0)
 		return;
 #endif
+	if (close_listed(first) == 0)
+		return;
 	for (int fd = first; fd < 1024; fd++)
 		CALL1(close, fd);
 }
