@@ -17,12 +17,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Regular files and some devices have nothing to wait for (epoll_ctl(2), EPERM). */
-struct always_ready {
-	struct name name;
-	unsigned events;
-};
-
 _Static_assert(sizeof(struct name) == sizeof(epoll_data_t), "it is what epoll_data has room for");
 
 struct epoll_event epoll_event_of(struct name name, unsigned interest)
@@ -59,19 +53,22 @@ void epoll_close(void *state)
 	free(s->always);
 }
 
-static int always_add(struct epoll_set *s, struct name name, unsigned events)
+/* Regular files and some devices have nothing to wait for (epoll_ctl(2), EPERM). */
+static int always_add(struct epoll_set *s, struct epoll_event event)
 {
-	if (events && ARRAY_GROW(s->always, s->capacity, s->n_always + 1) < 0)
+	event.events &= EPOLLIN | EPOLLOUT;
+	if (!event.events)
+		return 0;
+	if (ARRAY_GROW(s->always, s->capacity, s->n_always + 1) < 0)
 		return -1;
-	if (events)
-		s->always[s->n_always++] = (struct always_ready){name, events};
+	s->always[s->n_always++] = event;
 	return 0;
 }
 
 void epoll_forget_always(struct epoll_set *s, int fd)
 {
 	for (size_t i = 0; i < s->n_always; i++)
-		if (s->always[i].name.fd == (uint32_t)fd)
+		if (epoll_name_of(&s->always[i]).fd == (uint32_t)fd)
 			s->always[i] = s->always[--s->n_always];
 }
 
@@ -86,7 +83,7 @@ int epoll_set_event(struct epoll_set *s, struct epoll_event event, bool in_set)
 	if ((errno == EEXIST || errno == ENOENT) &&
 	    epoll_ctl(s->fd, second, (int)name.fd, &event) == 0)
 		return 0;
-	return errno == EPERM ? always_add(s, name, event.events & (IO_READ | IO_WRITE)) : -1;
+	return errno == EPERM ? always_add(s, event) : -1;
 }
 
 int epoll_add(void *state, int fd, unsigned before, unsigned interest, uint32_t generation)
@@ -128,14 +125,14 @@ static __attribute__((noinline)) int wait_exactly(struct epoll_set *s, int64_t w
 }
 
 /* Reports `n` events, or -1 with errno. */
-static inline int report(const struct epoll_set *s, struct reactor *r, int n)
+static inline int report(struct reactor *r, const struct epoll_event *events, int n)
 {
 	if (n < 0)
 		return errno == EINTR ? 0 : -1;
 	for (int i = 0; i < n; i++) {
-		struct name name = epoll_name_of(&s->events[i]);
+		struct name name = epoll_name_of(&events[i]);
 
-		io_ready(r, (int)name.fd, name.generation, s->events[i].events);
+		io_ready(r, (int)name.fd, name.generation, events[i].events);
 	}
 	return 0;
 }
@@ -143,14 +140,9 @@ static inline int report(const struct epoll_set *s, struct reactor *r, int n)
 /* Apart: a turn without such files is 5 instructions shorter. */
 static __attribute__((noinline)) int dispatch_always(struct epoll_set *s, struct reactor *r)
 {
-	int result = report(s, r, epoll_wait(s->fd, s->events, EPOLL_ROUND, 0));
+	int result = report(r, s->events, epoll_wait(s->fd, s->events, EPOLL_ROUND, 0));
 
-	for (size_t i = 0; i < s->n_always && result == 0; i++) {
-		struct name name = s->always[i].name;
-
-		io_ready(r, (int)name.fd, name.generation, s->always[i].events);
-	}
-	return result;
+	return result < 0 ? result : report(r, s->always, (int)s->n_always);
 }
 
 /* A wait that is ready at once or for ever: the older call does as well, and costs less. */
@@ -161,8 +153,8 @@ int epoll_dispatch(void *state, struct reactor *r, int64_t wait)
 	if (s->n_always)
 		return dispatch_always(s, r);
 	if (wait > 0)
-		return report(s, r, wait_exactly(s, wait));
-	return report(s, r, epoll_wait(s->fd, s->events, EPOLL_ROUND, (int)wait));
+		return report(r, s->events, wait_exactly(s, wait));
+	return report(r, s->events, epoll_wait(s->fd, s->events, EPOLL_ROUND, (int)wait));
 }
 
 const struct backend backend_epoll = {

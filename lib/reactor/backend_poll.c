@@ -169,8 +169,8 @@ static int select_dispatch(void *state, struct reactor *r, int64_t wait)
 
 	if (fill_sets(s) < 0) /* no memory: poll needs none */
 		return poll_dispatch(s, r, wait);
-	if (s->false_alarm && (wait < 0 || wait > NAP))
-		wait = NAP;
+	if (s->false_alarm)
+		wait = no_longer(wait, NAP);
 	s->false_alarm = false;
 	ts = to_timespec(wait);
 	n = syscall(SYS_pselect6, s->words * WORD, s->bits, s->bits + s->words,

@@ -17,8 +17,8 @@
 
 #include <errno.h>
 #include <linux/io_uring.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -89,18 +89,14 @@ static int uring_open(struct uring *u, struct reactor_error *e)
 	struct io_uring_params p = {0};
 
 	u->fd = (int)syscall(SYS_io_uring_setup, BATCH, &p);
-	if (u->fd < 0) {
-		bool forbidden = errno == EPERM;
-
-		reactor_fail_errno(e, "io_uring");
-		if (e && forbidden)
-			snprintf(e->hint, sizeof e->hint, "%s",
-				 "the kernel forbids it: see kernel.io_uring_disabled");
-		return -1;
-	}
+	if (u->fd < 0 && errno == EPERM)
+		return reactor_fail(e, "the kernel forbids it: see kernel.io_uring_disabled",
+				    "io_uring: %s", strerror(errno));
+	if (u->fd < 0)
+		return reactor_fail_errno(e, "io_uring");
 	fd_set_cloexec(u->fd);
 	if (!(p.features & IORING_FEAT_SINGLE_MMAP))
-		return reactor_fail(e, "io_uring: this kernel is older than Linux 5.4", "");
+		return reactor_fail(e, "", "io_uring: this kernel is older than Linux 5.4");
 	if (rings_map(u, &p) < 0)
 		return reactor_fail_errno(e, "io_uring");
 	return 0;

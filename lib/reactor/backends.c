@@ -5,6 +5,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,33 +36,37 @@ const struct backend_info *const *reactor_backends(void)
 
 /* ---- errors in words ------------------------------------------------------------------------- */
 
-int reactor_fail(struct reactor_error *e, const char *what, const char *hint)
+int reactor_fail(struct reactor_error *e, const char *hint, const char *format, ...)
 {
+	int saved = errno;
+	va_list values;
+
 	if (!e)
 		return -1;
-	snprintf(e->what, sizeof e->what, "%s", what);
+	va_start(values, format);
+	vsnprintf(e->what, sizeof e->what, format, values);
+	va_end(values);
 	snprintf(e->hint, sizeof e->hint, "%s", hint);
+	errno = saved;
 	return -1;
 }
 
 int reactor_fail_errno(struct reactor_error *e, const char *what)
 {
-	int saved = errno;
+	const char *hint = fd_is_short(errno) ? "raise the limit of open files (ulimit -n)" : "";
 
-	reactor_fail(e, "", fd_is_short(saved) ? "raise the limit of open files (ulimit -n)" : "");
-	if (e)
-		snprintf(e->what, sizeof e->what, "%s: %s", what, strerror(saved));
-	errno = saved;
-	return -1;
+	return reactor_fail(e, hint, "%s: %s", what, strerror(errno));
 }
 
 /* ---- one of them ----------------------------------------------------------------------------- */
 
-static const struct backend *backend_find(const char *name)
+static const struct backend *backend_find(const char *name, struct reactor_error *e)
 {
 	for (size_t i = 0; i < ARRAY_LENGTH(backends); i++)
 		if (strcmp(backends[i]->info.name, name) == 0)
 			return backends[i];
+	errno = EINVAL;
+	reactor_fail(e, "", "there is no backend \"%.100s\"", name);
 	return NULL;
 }
 
@@ -85,22 +90,11 @@ void *backend_new(const struct backend *b, struct reactor_error *e)
 	return NULL;
 }
 
-static int fail_unknown(struct reactor_error *e, const char *name)
-{
-	errno = EINVAL;
-	reactor_fail(e, "", "");
-	if (e)
-		snprintf(e->what, sizeof e->what, "there is no backend \"%.100s\"", name);
-	return -1;
-}
-
 bool reactor_backend_works(const char *name, struct reactor_error *why)
 {
-	const struct backend *b = backend_find(name);
+	const struct backend *b = backend_find(name, why);
 	void *state = b ? backend_new(b, why) : NULL;
 
-	if (!b)
-		fail_unknown(why, name);
 	if (state)
 		backend_free(b, state);
 	return state != NULL;
@@ -139,10 +133,8 @@ int backend_choose(struct reactor *r, const char *name, struct reactor_error *e)
 				return 0;
 		return -1;
 	}
-	b = backend_find(name);
-	if (!b)
-		fail_unknown(e, name);
-	else if (backend_open(r, b, e) == 0)
+	b = backend_find(name, e);
+	if (b && backend_open(r, b, e) == 0)
 		return 0;
 	hint_working(e);
 	return -1;

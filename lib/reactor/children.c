@@ -90,7 +90,7 @@ enum { ENDS = 64 };
 /* In the next turn. */
 static void look_again(struct reactor *r)
 {
-	if (r->child_io.started || timer_start_soon(r, &r->child_look) < 0)
+	if (timer_start_soon(r, &r->child_look) < 0)
 		raise(SIGCHLD);
 }
 
@@ -113,15 +113,16 @@ static void reap_all(struct reactor *r)
 /* The same of those that are watched. The table must not change while it is walked. */
 static void reap_watched(struct reactor *r)
 {
-	struct child_watcher *ended[ENDS], *w;
-	int statuses[ENDS], n = 0;
+	struct child_watcher *w;
+	int status, left = ENDS;
 
-	for (size_t at = 0; n < ENDS && (w = table_next(&r->children, &at));)
-		if (reap(w, &statuses[n]))
-			ended[n++] = w;
-	for (int i = 0; i < n; i++)
-		child_ended(r, ended[i], statuses[i]);
-	if (n == ENDS)
+	for (size_t at = 0; left && (w = table_next(&r->children, &at));)
+		if (reap(w, &status)) {
+			child_ended(r, w, status);
+			at = 0;
+			left--;
+		}
+	if (!left)
 		look_again(r);
 }
 
@@ -131,7 +132,7 @@ static void on_sigchld(struct reactor *r, struct io_watcher *w, unsigned ready)
 	struct signal_info info;
 
 	(void)ready;
-	if (!signals_have_room(r, 1) || linux_signalfd_take(w->fd, &info) < 0)
+	if (linux_signalfd_take(w->fd, &info) < 0)
 		return;
 	reap_all(r);
 	signal_arrived(r, &info);
@@ -195,7 +196,7 @@ int reactor_reap_orphans(struct reactor *r)
 		return -1;
 	r->reaps_orphans = true;
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	raise(SIGCHLD); /* what ended before that */
+	look_again(r); /* at what ended before that */
 	return 0;
 }
 

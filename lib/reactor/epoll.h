@@ -17,7 +17,7 @@ struct name {
 struct epoll_set {
 	int fd;
 	bool milliseconds_only;
-	struct always_ready *always;
+	struct epoll_event *always; /* what files that are always ready report */
 	size_t n_always, capacity;
 	struct epoll_event events[EPOLL_ROUND];
 };

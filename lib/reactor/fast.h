@@ -47,7 +47,6 @@ enum active_kind {
 	ACTIVE_TIMER,
 	ACTIVE_NONE,   /* stopped since */
 	ACTIVE_MARKED, /* a descriptor with IO_ONCE or a timeout */
-	ACTIVE_SIGNAL, /* no pointer, but a place in `calls` of the signal pipe */
 	ACTIVE_CHILD,
 	KIND_BITS = 7,
 };
@@ -60,17 +59,6 @@ static inline enum active_kind kind_of(uintptr_t item)
 static inline void *watcher_of(uintptr_t item)
 {
 	return (void *)(item & ~(uintptr_t)KIND_BITS);
-}
-
-static inline uint32_t place_of(uintptr_t item)
-{
-	return (uint32_t)(item / (KIND_BITS + 1));
-}
-
-/* What queue_add takes for a place. */
-static inline void *as_watcher(uint32_t place)
-{
-	return (void *)((uintptr_t)place * (KIND_BITS + 1));
 }
 
 /* ---- into a queue ---------------------------------------------------------------------------- */

@@ -140,6 +140,14 @@ void io_stop(struct reactor *r, struct io_watcher *w)
 	io_note_change(r, slot, w->fd);
 }
 
+/* The backend has it no more, and what it reports of it from now on is stale. */
+static void slot_forget(struct io_slot *slot)
+{
+	slot->installed = 0;
+	slot->unsure = false;
+	slot->generation++;
+}
+
 /*
  * epoll(7) forgets a file with its last descriptor. If there is another one, which cannot be known,
  * it goes on reporting: that is stale then.
@@ -154,11 +162,8 @@ void io_stop_close(struct reactor *r, struct io_watcher *w)
 	slot = (size_t)w->fd < r->n_slots ? &r->slots[w->fd] : NULL;
 	if (slot && slot->first)
 		io_refused(r, w->fd); /* the others */
-	if (slot && r->backend->forgets_closed) {
-		slot->installed = 0;
-		slot->unsure = false;
-		slot->generation++;
-	}
+	if (slot && r->backend->forgets_closed)
+		slot_forget(slot);
 	fd_close(&w->fd);
 }
 
@@ -219,22 +224,22 @@ void io_refused(struct reactor *r, int fd)
 	slot->generation++;
 }
 
-/* Memory, or room in the kernel's tables: there may be some in a while. */
-static bool is_shortage(int error)
+/* It lacked memory, or room in the kernel's tables: there may be some in a while. Or else it was
+ * refused. */
+static bool io_may_retry(struct reactor *r, int fd)
 {
-	return error == ENOMEM || error == ENOSPC;
+	if (errno == ENOMEM || errno == ENOSPC)
+		return true;
+	io_refused(r, fd);
+	return false;
 }
 
 void io_not_added(struct reactor *r, int fd, uint32_t generation)
 {
 	struct io_slot *slot = &r->slots[fd];
 
-	if (slot->generation != generation)
+	if (slot->generation != generation || !io_may_retry(r, fd))
 		return;
-	if (!is_shortage(errno)) {
-		io_refused(r, fd);
-		return;
-	}
 	slot->installed = 0;
 	io_note_change(r, slot, fd);
 }
@@ -256,12 +261,8 @@ static int io_install(struct reactor *r, int fd, unsigned interest)
 
 static void io_uninstall(struct reactor *r, int fd)
 {
-	struct io_slot *slot = &r->slots[fd];
-
 	r->backend->del(r->backend_state, fd);
-	slot->installed = 0;
-	slot->unsure = false;
-	slot->generation++;
+	slot_forget(&r->slots[fd]);
 }
 
 /* -1 with errno: refused. */
@@ -286,15 +287,11 @@ void io_flush_changes(struct reactor *r)
 		backend_rebuild(r);
 	for (size_t i = 0; i < r->n_changes; i++) {
 		int fd = r->changes[i];
-		bool refused = io_flush_change(r, fd) < 0;
 
-		if (refused && is_shortage(errno)) {
+		if (io_flush_change(r, fd) < 0 && io_may_retry(r, fd))
 			r->changes[kept++] = fd;
-			continue;
-		}
-		if (refused)
-			io_refused(r, fd);
-		r->slots[fd].changed = false;
+		else
+			r->slots[fd].changed = false;
 	}
 	r->n_changes = kept;
 }
@@ -357,15 +354,14 @@ void io_activate_slowly(struct reactor *r, struct io_watcher *w, unsigned ready)
 /* A timeout in the turn in which the descriptor became ready is none. */
 void io_call_marked(struct reactor *r, struct io_watcher *w)
 {
-	unsigned ready =
-	    w->ready & ~(unsigned)IO_TIMEOUT ? w->ready & ~(unsigned)IO_TIMEOUT : w->ready;
+	unsigned in_time = w->ready & ~(unsigned)IO_TIMEOUT;
 
 	w->pending = mark_of(w->interest);
 	if (w->interest & IO_ONCE)
 		io_stop(r, w);
 	else if (w->started && timed_of(w))
 		timed_start(r, timed_of(w));
-	w->call(r, w, ready);
+	w->call(r, w, in_time ? in_time : IO_TIMEOUT);
 }
 
 void io_tell_others(struct reactor *r, struct io_watcher *first, unsigned events)

@@ -45,24 +45,22 @@ struct alarm_clock {
 	int64_t apart; /* what a plain one is ahead of the loop's clock: it changes in a step */
 };
 
-/* One signal that arrived, for one of its watchers. */
-struct signal_to_call {
-	struct signal_watcher *watcher; /* NULL: stopped since */
-	struct signal_info info;
-};
+/* Signals in a read: a storm of them must not starve descriptors. */
+enum { SIGNALS_READ = 64 };
 
-/* Handlers write records of signals into the pipe of each loop that watches them. */
+/* Handlers write records of signals into it for the watchers of one loop and priority. */
 struct signal_pipe {
 	struct io_watcher io; /* of its read end */
 	int end;              /* the other one */
 	pid_t owner;          /* a child shares the pipe until reactor_reinit */
 	unsigned most;        /* so many unread records, and the handler blocks */
 	atomic_uint unread;
-	_Atomic(uint64_t) watched;          /* signal N: bit N - 1 */
-	_Atomic(struct signal_pipe *) next; /* of this process */
-	struct signal_to_call *calls;       /* read, and in the queues */
-	size_t capacity, longest;           /* longest: most watchers of one signal */
-	uint32_t n_calls, to_come;
+	_Atomic(uint64_t) watched;               /* signal N: bit N - 1 */
+	_Atomic(struct signal_pipe *) next_pipe; /* of this process */
+	struct signal_watcher *watchers[SIGNALS];
+	struct signal_watcher *next; /* to be called for the record that was begun last */
+	uint32_t n_read, begun;
+	struct signal_info read[SIGNALS_READ];
 };
 
 struct reactor {
@@ -96,9 +94,8 @@ struct reactor {
 	atomic_bool waiting;  /* or about to: wake-ups must write to their eventfd */
 	atomic_bool woken;    /* some waker is asked */
 
-	struct signal_pipe signal_pipe;
-	struct signal_watcher *signals[SIGNALS];
-	struct signal_watcher *signal_next; /* cursor of a delivery, moved by signal_stop */
+	struct signal_pipe signal_pipes[PRIORITIES];
+	struct signal_watcher *signal_next; /* to be called by reactor_signal_deliver */
 	signal_filter *filter;
 	void *filter_context;
 
@@ -130,12 +127,18 @@ int backend_rebuild(struct reactor *r);
 int io_open_internal(struct reactor *r, struct io_watcher *w, int fd);
 void io_close_internal(struct reactor *r, struct io_watcher *w);
 
+/* `wait`, -1 for ever, but `most` at most. */
+static inline int64_t no_longer(int64_t wait, int64_t most)
+{
+	return wait < 0 || wait > most ? most : wait;
+}
+
 /* `wait`, or less where something is in the queues, or could not be done for want of memory. */
 static inline int64_t wait_at_most(const struct reactor *r, int64_t wait)
 {
-	if ((r->rebuild || r->n_changes) && (wait < 0 || wait > RETRY))
-		wait = RETRY;
-	return r->nonempty ? 0 : wait;
+	if (r->nonempty)
+		return 0;
+	return r->rebuild || r->n_changes ? no_longer(wait, RETRY) : wait;
 }
 
 /* ---- io.c ---- */
@@ -155,7 +158,8 @@ void backend_free(const struct backend *b, void *state);
 int backend_choose(struct reactor *r, const char *name, struct reactor_error *e);
 /* Fills `e`, which may be NULL. Returns -1 with errno kept; reactor_fail_errno says what that is.
  */
-int reactor_fail(struct reactor_error *e, const char *what, const char *hint);
+int reactor_fail(struct reactor_error *e, const char *hint, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 int reactor_fail_errno(struct reactor_error *e, const char *what);
 
 /* `ns` is not negative. */
@@ -194,11 +198,8 @@ void wakers_activate(struct reactor *r);
 void wakers_close(struct reactor *r);
 
 /* ---- signals.c, children.c ---- */
-/* Queues a signal for each of its watchers. */
+/* One that came another way than by its handler: its watchers are called in this turn. */
 void signal_arrived(struct reactor *r, const struct signal_info *info);
-/* Is there room for so many more? Not where what came before a reactor_stop still waits. */
-bool signals_have_room(const struct reactor *r, size_t n);
-void signal_call_queued(struct reactor *r, uint32_t at);
 void child_call_queued(struct reactor *r, struct child_watcher *w);
 /* It ended, and is in no queue any more. */
 static inline void child_forget_ended(struct child_watcher *w)

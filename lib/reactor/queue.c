@@ -57,9 +57,6 @@ void call_other(struct reactor *r, uintptr_t item)
 	case ACTIVE_MARKED:
 		io_call_marked(r, watcher);
 		break;
-	case ACTIVE_SIGNAL:
-		signal_call_queued(r, place_of(item));
-		break;
 	case ACTIVE_CHILD:
 		child_call_queued(r, watcher);
 		break;

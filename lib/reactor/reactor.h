@@ -229,7 +229,6 @@ struct signal_watcher {
 	signal_call *call;
 	struct signal_watcher *next; /* private, but for the priority */
 	int number;
-	uint32_t waiting; /* calls that are still to come */
 	uint8_t priority; /* public, before start: PRIORITY_FIRST when initialised */
 	bool started;
 };

@@ -1,6 +1,7 @@
 /*
  * Signals: a handler that writes one record (number, sender, value) into the pipe of each loop that
- * watches the signal; the loop reads them and puts each into the queue of its watchers.
+ * watches the signal; the loop reads them and calls its watchers. Each priority has a pipe of its
+ * own.
  *
  * The handler does nothing else, so that it is safe at any point; the rest happens in the loop.
  * Pipes are found in a list of this process: a node is unlinked first, and its descriptor closed
@@ -16,7 +17,6 @@
  */
 #include "reactor/fast.h"
 
-#include "base/array.h"
 #include "base/fd.h"
 #include "base/list.h"
 
@@ -36,9 +36,14 @@ static atomic_int handlers;                          /* under way, in all thread
 static _Thread_local volatile uint64_t blocked_here; /* signal N, by the handler: bit N - 1 */
 static struct {
 	pthread_mutex_t lock;
-	unsigned loops[SIGNALS]; /* that watch it */
+	unsigned pipes[SIGNALS]; /* that are for it */
 	struct sigaction former[SIGNALS];
 } caught = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool is_signal(int number)
+{
+	return number > 0 && number < SIGNALS;
+}
 
 static uint64_t bit_of(int number)
 {
@@ -76,7 +81,7 @@ static void on_signal(int number, siginfo_t *si, void *context)
 	bool full = false;
 
 	atomic_fetch_add(&handlers, 1);
-	for (struct signal_pipe *p = atomic_load(&pipes); p; p = atomic_load(&p->next))
+	for (struct signal_pipe *p = atomic_load(&pipes); p; p = atomic_load(&p->next_pipe))
 		if (p->owner == here && atomic_load(&p->watched) & bit_of(number))
 			full |= pipe_put(p, &info);
 	atomic_fetch_sub(&handlers, 1);
@@ -106,80 +111,31 @@ static void unblock(void)
 
 /* ---- reporting ------------------------------------------------------------------------------- */
 
-enum { BATCH = 64 }; /* records a turn: a storm of signals must not starve descriptors */
-
 void signal_init(struct signal_watcher *w, int number, signal_call *call)
 {
 	*w = (struct signal_watcher){.call = call, .number = number, .priority = PRIORITY_FIRST};
 }
 
-/* Is it in the queue? Not where there is no memory. */
-static bool signal_queue(struct reactor *r, struct signal_watcher *w,
-			 const struct signal_info *info)
-{
-	struct signal_pipe *p = &r->signal_pipe;
-
-	if (p->n_calls == p->capacity ||
-	    !queue_add(r, w->priority, as_watcher(p->n_calls), ACTIVE_SIGNAL))
-		return false;
-	p->calls[p->n_calls++] = (struct signal_to_call){w, *info};
-	p->to_come++;
-	w->waiting++;
-	return true;
-}
-
-/* In a queue, or at once. */
-static void deliver(struct reactor *r, const struct signal_info *info, bool at_once)
-{
-	if (info->number <= 0 || info->number >= SIGNALS)
-		return;
-	for (struct signal_watcher *w = r->signals[info->number]; w; w = r->signal_next) {
-		r->signal_next = w->next;
-		if (at_once || !signal_queue(r, w, info))
-			w->call(r, w, info);
-	}
-}
-
-void signal_arrived(struct reactor *r, const struct signal_info *info)
-{
-	deliver(r, info, false);
-}
-
 void reactor_signal_deliver(struct reactor *r, const struct signal_info *info)
 {
-	deliver(r, info, true);
-}
-
-void signal_call_queued(struct reactor *r, uint32_t at)
-{
-	struct signal_pipe *p = &r->signal_pipe;
-	struct signal_to_call next = p->calls[at];
-
-	if (--p->to_come == 0)
-		p->n_calls = 0;
-	if (!next.watcher)
+	if (!is_signal(info->number))
 		return;
-	next.watcher->waiting--;
-	next.watcher->call(r, next.watcher, &next.info);
-}
+	for (int i = 0; i < PRIORITIES; i++) {
+		struct signal_watcher *w = r->signal_pipes[i].watchers[info->number];
 
-static void forget_calls(struct signal_pipe *p, const struct signal_watcher *w)
-{
-	for (uint32_t i = 0; i < p->n_calls; i++)
-		if (p->calls[i].watcher == w)
-			p->calls[i].watcher = NULL;
-}
-
-bool signals_have_room(const struct reactor *r, size_t n)
-{
-	const struct signal_pipe *p = &r->signal_pipe;
-
-	return p->n_calls + n * p->longest <= p->capacity;
+		for (; w; w = r->signal_next) {
+			r->signal_next = w->next;
+			w->call(r, w, info);
+		}
+	}
 }
 
 bool reactor_signal_watched(const struct reactor *r, int number)
 {
-	return number > 0 && number < SIGNALS && r->signals[number];
+	for (int i = 0; i < PRIORITIES && is_signal(number); i++)
+		if (r->signal_pipes[i].watchers[number])
+			return true;
+	return false;
 }
 
 void reactor_filter_signals(struct reactor *r, signal_filter *filter, void *context)
@@ -198,24 +154,61 @@ static void tidy(struct signal_info *info)
 		info->pid = 0, info->uid = 0;
 }
 
-static void on_records(struct reactor *r, struct io_watcher *w, unsigned ready)
+static void pipe_read(struct signal_pipe *p)
 {
-	struct signal_info batch[BATCH];
-	ssize_t size;
-	unsigned n;
+	ssize_t size = read(p->io.fd, p->read, sizeof p->read);
+
+	p->begun = 0;
+	p->n_read = size > 0 ? (unsigned)size / (unsigned)sizeof *p->read : 0;
+	if (atomic_fetch_sub(&p->unread, p->n_read) - p->n_read < SIGNALS_READ)
+		unblock();
+}
+
+/* Is there a watcher to call, of the record that was begun or of one that follows? */
+static bool pipe_advance(const struct reactor *r, struct signal_pipe *p)
+{
+	while (!p->next && p->begun < p->n_read) {
+		struct signal_info *info = &p->read[p->begun++];
+
+		tidy(info);
+		if (!r->filter || r->filter(r->filter_context, info))
+			p->next = p->watchers[info->number];
+	}
+	return p->next;
+}
+
+/* What a higher priority or reactor_stop interrupts goes on from the queue. */
+static void on_records(struct reactor *r, struct io_watcher *io, unsigned ready)
+{
+	struct signal_pipe *p = CONTAINER_OF(io, struct signal_pipe, io);
+	uint32_t interrupted = ((1u << io->priority) - 1) | STOPPING;
 
 	(void)ready;
-	if (!signals_have_room(r, BATCH))
-		return; /* it is ready in the next turn, too */
-	size = read(w->fd, batch, sizeof batch);
-	n = size > 0 ? (unsigned)size / (unsigned)sizeof *batch : 0;
-	for (unsigned i = 0; i < n; i++) {
-		tidy(&batch[i]);
-		if (!r->filter || r->filter(r->filter_context, &batch[i]))
-			signal_arrived(r, &batch[i]);
+	if (!pipe_advance(r, p))
+		pipe_read(p);
+	while (pipe_advance(r, p)) {
+		struct signal_info info = p->read[p->begun - 1];
+		struct signal_watcher *w = p->next;
+
+		if (r->nonempty & interrupted)
+			io_activate(r, io, IO_READ);
+		if (io->pending) /* not where there is no memory */
+			return;
+		p->next = w->next;
+		w->call(r, w, &info);
 	}
-	if (atomic_fetch_sub(&r->signal_pipe.unread, n) - n < BATCH)
-		unblock();
+}
+
+void signal_arrived(struct reactor *r, const struct signal_info *info)
+{
+	for (int i = 0; i < PRIORITIES; i++) {
+		struct signal_pipe *p = &r->signal_pipes[i];
+
+		if (!p->watchers[info->number])
+			continue;
+		pipe_put(p, info);
+		io_activate(r, &p->io, IO_READ);
+	}
 }
 
 /* ---- the pipe -------------------------------------------------------------------------------- */
@@ -239,9 +232,8 @@ static unsigned most_unread(int fd)
 	return half < MOST_UNREAD ? half : MOST_UNREAD;
 }
 
-static int pipe_start(struct reactor *r)
+static int pipe_start(struct reactor *r, struct signal_pipe *p, uint8_t priority)
 {
-	struct signal_pipe *p = &r->signal_pipe;
 	int ends[2];
 
 	if (p->io.started)
@@ -249,7 +241,7 @@ static int pipe_start(struct reactor *r)
 	if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0)
 		return -1;
 	io_init(&p->io, -1, IO_READ, on_records);
-	p->io.priority = PRIORITY_FIRST;
+	p->io.priority = priority;
 	if (io_open_internal(r, &p->io, ends[0]) < 0) {
 		fd_close(&ends[1]);
 		return -1;
@@ -259,7 +251,7 @@ static int pipe_start(struct reactor *r)
 	p->owner = getpid();
 	atomic_store(&p->unread, 0);
 	pthread_mutex_lock(&caught.lock);
-	atomic_store(&p->next, atomic_load(&pipes));
+	atomic_store(&p->next_pipe, atomic_load(&pipes));
 	atomic_store(&pipes, p);
 	pthread_mutex_unlock(&caught.lock);
 	return 0;
@@ -268,17 +260,17 @@ static int pipe_start(struct reactor *r)
 /* A handler of a vfork'ed child that was killed stays under way for ever: so do not we. */
 enum { MOST_YIELDS = 100000 };
 
-static void pipe_stop(struct reactor *r)
+static void pipe_stop(struct reactor *r, struct signal_pipe *p)
 {
-	struct signal_pipe *p = &r->signal_pipe, *other;
+	struct signal_pipe *other;
 	_Atomic(struct signal_pipe *) *at = &pipes;
 
 	if (!p->io.started)
 		return;
 	pthread_mutex_lock(&caught.lock);
 	while ((other = atomic_load(at)) != p)
-		at = &other->next;
-	atomic_store(at, atomic_load(&p->next));
+		at = &other->next_pipe;
+	atomic_store(at, atomic_load(&p->next_pipe));
 	pthread_mutex_unlock(&caught.lock);
 	for (int i = 0; atomic_load(&handlers) && i < MOST_YIELDS; i++)
 		sched_yield();
@@ -286,25 +278,28 @@ static void pipe_stop(struct reactor *r)
 	fd_close(&p->end);
 }
 
-/* After fork(2): of what the parent's other threads did there is nobody to end it. */
-int signals_reinit(struct reactor *r)
+static int pipe_reinit(struct reactor *r, struct signal_pipe *p)
 {
-	struct signal_pipe *p = &r->signal_pipe;
-
 	if (!p->io.started)
 		return 0;
-	if (p->owner != getpid()) {
+	if (p->owner != getpid()) { /* what the parent's other threads did there nobody ends */
 		caught.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 		atomic_store(&handlers, 0);
 	}
-	for (int number = 1; number < SIGNALS; number++)
-		for (struct signal_watcher *w = r->signals[number]; w; w = w->next) {
-			forget_calls(p, w);
-			w->waiting = 0;
-		}
-	pipe_stop(r);
+	p->n_read = 0;
+	p->next = NULL;
+	pipe_stop(r, p);
+	return pipe_start(r, p, p->io.priority);
+}
+
+int signals_reinit(struct reactor *r)
+{
+	int result = 0;
+
+	for (int i = 0; i < PRIORITIES && result == 0; i++)
+		result = pipe_reinit(r, &r->signal_pipes[i]);
 	unblock();
-	return pipe_start(r);
+	return result;
 }
 
 /* ---- watching -------------------------------------------------------------------------------- */
@@ -326,9 +321,9 @@ static int catch_signal(int number)
 	result = sigaction(number, &action, &former);
 	if (result == 0 && !is_ours(&former)) {
 		caught.former[number] = former;
-		caught.loops[number] = 0;
+		caught.pipes[number] = 0;
 	}
-	caught.loops[number] += result == 0;
+	caught.pipes[number] += result == 0;
 	pthread_mutex_unlock(&caught.lock);
 	return result;
 }
@@ -336,7 +331,7 @@ static int catch_signal(int number)
 static void release_signal(int number)
 {
 	pthread_mutex_lock(&caught.lock);
-	if (--caught.loops[number] == 0) {
+	if (--caught.pipes[number] == 0) {
 		if (blocked_here & bit_of(number)) /* what is queued yet must not act as before */
 			signal(number, SIG_IGN);
 		sigaction(number, &caught.former[number], NULL);
@@ -345,35 +340,23 @@ static void release_signal(int number)
 	unblock();
 }
 
-/* Room for what one turn reads, and a SIGCHLD that comes another way (children.c). */
-static int calls_reserve(struct reactor *r, int number)
-{
-	struct signal_pipe *p = &r->signal_pipe;
-	size_t n = 1;
-
-	for (const struct signal_watcher *w = r->signals[number]; w; w = w->next)
-		n++;
-	if (ARRAY_GROW(p->calls, p->capacity, (BATCH + 1) * n) < 0)
-		return -1;
-	p->longest = n > p->longest ? n : p->longest;
-	return 0;
-}
-
 int signal_start(struct reactor *r, struct signal_watcher *w)
 {
+	struct signal_pipe *p = &r->signal_pipes[w->priority];
+	struct signal_watcher **first;
+
 	if (w->started)
 		return 0;
-	if (w->number <= 0 || w->number >= SIGNALS) {
+	if (!is_signal(w->number)) {
 		errno = EINVAL;
 		return -1;
 	}
-	if (pipe_start(r) < 0 || calls_reserve(r, w->number) < 0)
+	first = &p->watchers[w->number];
+	if (pipe_start(r, p, w->priority) < 0 || (!*first && catch_signal(w->number) < 0))
 		return -1;
-	if (!r->signals[w->number] && catch_signal(w->number) < 0)
-		return -1;
-	atomic_fetch_or(&r->signal_pipe.watched, bit_of(w->number));
-	w->next = r->signals[w->number];
-	r->signals[w->number] = w;
+	atomic_fetch_or(&p->watched, bit_of(w->number));
+	w->next = *first;
+	*first = w;
 	w->started = true;
 	r->started++;
 	return 0;
@@ -381,31 +364,34 @@ int signal_start(struct reactor *r, struct signal_watcher *w)
 
 void signal_stop(struct reactor *r, struct signal_watcher *w)
 {
+	struct signal_pipe *p = &r->signal_pipes[w->priority];
 	struct signal_watcher **at;
 
 	if (!w->started)
 		return;
-	for (at = &r->signals[w->number]; *at != w; at = &(*at)->next)
+	for (at = &p->watchers[w->number]; *at != w; at = &(*at)->next)
 		;
 	*at = w->next;
+	if (p->next == w)
+		p->next = w->next;
 	if (r->signal_next == w)
 		r->signal_next = w->next;
-	if (w->waiting)
-		forget_calls(&r->signal_pipe, w);
-	w->waiting = 0;
 	w->started = false;
 	r->started--;
-	if (r->signals[w->number])
+	if (p->watchers[w->number])
 		return;
-	atomic_fetch_and(&r->signal_pipe.watched, ~bit_of(w->number));
+	atomic_fetch_and(&p->watched, ~bit_of(w->number));
 	release_signal(w->number);
 }
 
 void signals_close(struct reactor *r)
 {
-	for (int number = 1; number < SIGNALS; number++)
-		while (r->signals[number])
-			signal_stop(r, r->signals[number]);
-	pipe_stop(r);
-	free(r->signal_pipe.calls);
+	for (int i = 0; i < PRIORITIES; i++) {
+		struct signal_pipe *p = &r->signal_pipes[i];
+
+		for (int number = 1; number < SIGNALS; number++)
+			while (p->watchers[number])
+				signal_stop(r, p->watchers[number]);
+		pipe_stop(r, p);
+	}
 }

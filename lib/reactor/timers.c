@@ -79,7 +79,6 @@ static int64_t apart_from_loop(enum clock clock)
 static int alarm_open(struct reactor *r, enum clock clock)
 {
 	struct alarm_clock *alarm = &r->alarms[clock];
-
 	int fd;
 
 	if (clock == CLOCK_OF_LOOP || alarm_is_open(alarm))
@@ -97,9 +96,12 @@ static int alarm_open(struct reactor *r, enum clock clock)
 	return 0;
 }
 
-static bool alarm_set(struct reactor *r, enum clock clock, int64_t deadline)
+/* Without a timer it still waits for steps of the clock. */
+static bool alarm_set(struct reactor *r, enum clock clock)
 {
 	struct alarm_clock *alarm = &r->alarms[clock];
+	const struct heap *h = &r->heaps[clock];
+	int64_t deadline = h->count ? h->entries[HEAP_ROOT].key : INT64_MAX - 1;
 
 	if (alarm->armed == deadline)
 		return true;
@@ -109,21 +111,6 @@ static bool alarm_set(struct reactor *r, enum clock clock, int64_t deadline)
 		return false;
 	alarm->armed = deadline;
 	return true;
-}
-
-static bool alarms_set(struct reactor *r)
-{
-	bool all = true;
-
-	for (int clock = CLOCK_OF_BOOT; clock < CLOCKS; clock++) {
-		const struct heap *h = &r->heaps[clock];
-
-		if (r->alarms[clock].io.started)
-			/* Without a timer it still waits for steps of the clock. */
-			all &= alarm_set(r, (enum clock)clock,
-					 h->count ? h->entries[HEAP_ROOT].key : INT64_MAX - 1);
-	}
-	return all;
 }
 
 /* Between two looks at a clock that has no alarm; and what it may drift from the loop's in one. */
@@ -139,25 +126,31 @@ static void plain_look(struct reactor *r, enum clock clock)
 		r->on_step(r, r->on_step_context);
 }
 
-/* `wait`, or less where a clock has no alarm. */
-static int64_t plain_wait(struct reactor *r, int64_t wait)
+/* `wait`, or less where a timer of this clock is due before. */
+static int64_t wait_until_due(const struct reactor *r, enum clock clock, int64_t wait)
 {
-	for (int clock = CLOCK_OF_BOOT; clock < CLOCKS; clock++) {
-		const struct heap *h = &r->heaps[clock];
-		int64_t most = PLAIN_LOOK, due;
+	const struct heap *h = &r->heaps[clock];
+	int64_t due;
 
-		if (!r->alarms[clock].plain)
-			continue;
-		plain_look(r, (enum clock)clock);
-		if (h->count) {
-			if (__builtin_sub_overflow(h->entries[HEAP_ROOT].key,
-						   clock_read((enum clock)clock), &due))
-				due = 0; /* only what is long past is so far away */
-			most = due < 0 ? 0 : due < most ? due : most;
-		}
-		wait = wait < 0 || most < wait ? most : wait;
-	}
-	return wait;
+	if (wait == 0 || !h->count)
+		return wait;
+	/* Only what is long past is so far away that it overflows. */
+	if (__builtin_sub_overflow(h->entries[HEAP_ROOT].key, clock_read(clock), &due) || due < 0)
+		due = 0;
+	return no_longer(wait, due);
+}
+
+/* The same for a clock with a timerfd, or none. */
+static int64_t wait_for_alarm(struct reactor *r, enum clock clock, int64_t wait)
+{
+	const struct alarm_clock *alarm = &r->alarms[clock];
+
+	if (alarm->io.started)
+		return alarm_set(r, clock) ? wait : no_longer(wait, RETRY);
+	if (!alarm->plain)
+		return wait;
+	plain_look(r, clock);
+	return wait_until_due(r, clock, no_longer(wait, PLAIN_LOOK));
 }
 
 static void alarm_close(struct reactor *r, struct alarm_clock *alarm)
@@ -317,19 +310,11 @@ void timers_activate_expired(struct reactor *r)
 
 int64_t timers_wait(struct reactor *r, int64_t wait)
 {
-	struct heap *h = &r->heaps[CLOCK_OF_LOOP];
-	int64_t due;
-
-	if (!alarms_set(r) && (wait < 0 || wait > RETRY))
-		wait = RETRY;
-	if (r->alarms_open)
-		wait = plain_wait(r, wait);
-	if (wait == 0 || !h->count)
-		return wait;
-	due = h->entries[HEAP_ROOT].key - clock_read(CLOCK_OF_LOOP);
-	if (due < 0)
-		due = 0;
-	return wait < 0 || due < wait ? due : wait;
+	if (r->alarms_open) {
+		wait = wait_for_alarm(r, CLOCK_OF_BOOT, wait);
+		wait = wait_for_alarm(r, CLOCK_OF_WALL, wait);
+	}
+	return wait_until_due(r, CLOCK_OF_LOOP, wait);
 }
 
 void timers_close(struct reactor *r)
