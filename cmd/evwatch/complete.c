@@ -53,12 +53,9 @@ static int tables_of(const struct line *l, const struct option *tables[MOST_TABL
 	tables[n++] = process_options;
 	if (l->kind)
 		tables[n++] = l->kind->options;
-	if (!l->kind || !l->kind->takes_no_command) {
-		tables[n++] = job_options;
-		tables[n++] = rule_options;
-		tables[n++] = sieve_options;
-	}
-	tables[n++] = print_options;
+	for (const struct rule_table *t = rule_tables; t->options; t++)
+		if (!l->kind || !l->kind->takes_no_command || !t->of_command)
+			tables[n++] = t->options;
 	return n;
 }
 
@@ -313,7 +310,7 @@ static void offer_arguments(const struct line *l)
 		puts(":files");
 	else if (strstr(arguments, "RULE"))
 		offer_rules_of_files(l);
-	else if (strcmp(l->kind->name, "signal") == 0)
+	else if (strstr(arguments, "NAME"))
 		offer_signals(l);
 }
 

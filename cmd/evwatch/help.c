@@ -63,12 +63,9 @@ void help_print(void)
 
 void help_print_options(const struct source_type *type)
 {
-	if (!type || !type->takes_no_command) {
-		list_options("Options of the rule", rule_options, type);
-		list_options(NULL, sieve_options, type);
-		list_options("Options of the command", job_options, type);
-	}
-	list_options("Options of printing, without a command", print_options, type);
+	for (const struct rule_table *t = rule_tables; t->options; t++)
+		if (!type || !type->takes_no_command || !t->of_command)
+			list_options(t->title, t->options, type);
 }
 
 static void print_kind(const struct source_type *type, bool all)

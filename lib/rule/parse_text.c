@@ -98,10 +98,7 @@ static int parse_span(struct rules *rules, const struct script *script, size_t s
 	struct error e;
 	int result = -1;
 
-	scopes_add(&r.scopes, rule_options, NULL);
-	scopes_add(&r.scopes, sieve_options, NULL);
-	scopes_add(&r.scopes, job_options, NULL);
-	scopes_add(&r.scopes, print_options, NULL);
+	scopes_add_rule(&r.scopes, NULL);
 	error_clear(&e);
 	if (script_split(script, start, end, &words, &rest, &at, &e) < 0) {
 		fault_at(&r, at, &e);

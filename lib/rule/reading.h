@@ -46,6 +46,9 @@ void note_doubts(struct reading *r, const struct rule *rule, const struct word *
 /* Reads the option word at *i, a cluster of letters whole; *i moves to its last word. */
 void read_option(struct reading *r, size_t *i);
 
+/* The next option that there is, from word *i on; *i is its last word then. */
+bool next_option(const struct reading *r, size_t *i, struct written_option *o);
+
 /* The options that the rule's own words give must have an effect; those of `set` need not. */
 void check_options(struct reading *r, const struct rule *rule);
 

@@ -21,9 +21,8 @@ void rule_free(struct rule *r)
 		option_release(r->type->options, r->source_config);
 	}
 	free(r->source_config);
-	option_release(rule_options, &r->own);
-	option_release(job_options, &r->job);
-	option_release(print_options, &r->print);
+	for (const struct rule_table *t = rule_tables; t->options; t++)
+		option_release(t->options, rule_table_config(t, r));
 	command_free(&r->command);
 	text_list_free(&r->given);
 	free(r->name);

@@ -95,6 +95,23 @@ extern const struct option rule_options[];
 /* --json, -0, --format. Offsets are into struct print_config. */
 extern const struct option print_options[];
 
+/* One table of options that every rule has. */
+struct rule_table {
+	const struct option *options;
+	size_t offset;     /* of what it fills in struct rule */
+	const char *title; /* in --help; NULL: it goes on with the table before */
+	bool of_command;   /* it means nothing with a kind that takes no command */
+};
+
+/* All of them, in the order in which an option is looked for; NULL options end them. */
+extern const struct rule_table rule_tables[];
+
+/* What the table fills in this rule. */
+void *rule_table_config(const struct rule_table *t, const struct rule *rule);
+
+/* The table that has this very option; NULL: it is the kind's, or the process's. */
+const struct rule_table *rule_table_of(const struct option *o);
+
 /*
  * A word of --socket: reads the endpoint, and sets *name to the bytes before "=" (0: the rule's).
  * Returns 0, or -1 with `e`.

@@ -15,6 +15,12 @@ void scopes_add(struct scopes *s, const struct option *table, void *config)
 	s->items[s->count++] = (struct option_scope){.table = table, .config = config};
 }
 
+void scopes_add_rule(struct scopes *s, const struct rule *rule)
+{
+	for (const struct rule_table *t = rule_tables; t->options; t++)
+		scopes_add(s, t->options, rule ? rule_table_config(t, rule) : NULL);
+}
+
 bool is_option(const struct word *w)
 {
 	/* As in a shell, quoting does not decide; but `--` in quotes is a word like others. */

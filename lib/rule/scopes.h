@@ -27,6 +27,9 @@ struct written_option {
 
 void scopes_add(struct scopes *s, const struct option *table, void *config);
 
+/* The tables that every rule has, to fill in this rule (NULL: only to find options in). */
+void scopes_add_rule(struct scopes *s, const struct rule *rule);
+
 /* Is this word an option (and not an argument such as `-`)? */
 bool is_option(const struct word *w);
 

@@ -1,13 +1,10 @@
-/* All kinds, in the order of --help. A new kind is one line here. */
+/* See kinds.h. */
 #include "source/kinds.h"
 
 #include <string.h>
 
-const struct source_type *const source_types[] = {
-    &source_file,   &source_every,  &source_after, &source_at,    &source_cron,  &source_calendar,
-    &source_signal, &source_listen, &source_relay, &source_lines, &source_probe, &source_exit,
-    &source_run,    &source_ended,  &source_task,  NULL,
-};
+#define ADDRESS(name) &source_##name,
+const struct source_type *const source_types[] = {SOURCE_KINDS(ADDRESS) NULL};
 
 const struct source_type *source_type_find(const char *name)
 {

@@ -4,11 +4,27 @@
 
 #include "source/source.h"
 
-extern const struct source_type source_file;                                /* file/kind.c */
-extern const struct source_type source_every, source_after, source_at;      /* time/ */
-extern const struct source_type source_cron, source_calendar;               /* time/ */
-extern const struct source_type source_signal, source_listen, source_relay; /* *.c, relay/ */
-extern const struct source_type source_lines, source_probe, source_exit;
-extern const struct source_type source_run, source_ended, source_task;
+/* One line for each, in the order of --help. A new kind is a file that defines source_NAME, and its
+ * line here. */
+#define SOURCE_KINDS(X)                                                                            \
+	X(file)                                                                                    \
+	X(every)                                                                                   \
+	X(after)                                                                                   \
+	X(at)                                                                                      \
+	X(cron)                                                                                    \
+	X(calendar)                                                                                \
+	X(signal)                                                                                  \
+	X(listen)                                                                                  \
+	X(relay)                                                                                   \
+	X(lines)                                                                                   \
+	X(probe)                                                                                   \
+	X(exit)                                                                                    \
+	X(run)                                                                                     \
+	X(ended)                                                                                   \
+	X(task)
+
+#define DECLARE(name) extern const struct source_type source_##name;
+SOURCE_KINDS(DECLARE)
+#undef DECLARE
 
 #endif
