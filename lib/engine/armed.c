@@ -10,7 +10,7 @@
 #include "base/units.h"
 #include "engine/control.h"
 #include "engine/printer.h"
-#include "engine/reload.h"
+#include "engine/retired.h"
 #include "engine/requests.h"
 #include "sieve/sieve.h"
 #include "output/sink.h"
@@ -23,178 +23,12 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- events ---------------------------------------------------------------------------------- */
-
-/* What --log json adds to a line about an event. */
-static void event_fields(struct buf *b, const struct event *event)
-{
-	buf_printf(b, ",\"event\":\"%s\",\"subjects\":[", event->name);
-	for (size_t i = 0; i < event->n_subjects; i++) {
-		buf_add_text(b, i ? "," : "");
-		json_add_string(b, event->subjects[i], strlen(event->subjects[i]));
-	}
-	buf_add_char(b, ']');
-}
-
-static void log_event(const struct armed_rule *a, const struct event *event)
-{
-	struct buf b = {0}, fields = {0};
-
-	if (!log_wants(LOG_INFO))
-		return;
-	for (size_t i = 0; i < event->n_subjects && i < 3; i++) {
-		buf_add_char(&b, ' ');
-		escape_word(&b, event->subjects[i], strlen(event->subjects[i]));
-	}
-	if (log_is_json())
-		event_fields(&fields, event);
-	log_fields(LOG_INFO, a->rule->name, &fields, "%s%s%s", event->name, b.data ? b.data : "",
-		   event->n_subjects > 3 ? " ..." : "");
-	buf_free(&b);
-	buf_free(&fields);
-}
-
-/* What the source remembers as printed (its token) must have been written: a kill may come. */
-static int write_line(struct engine *e, const struct event *event)
-{
-	return event->token ? sink_write(e->output, e->line.data, e->line.length)
-			    : sink_gather(e->output, e->line.data, e->line.length);
-}
-
-static void print_event(struct armed_rule *a, const struct event *event)
-{
-	struct engine *e = a->engine;
-	struct print_context context = {a->rule->name, a->rule->type->name, ++a->printed, NULL};
-
-	buf_clear(&e->line);
-	event_print(&e->line, &a->rule->print, &context, event);
-	if (e->line.failed)
-		log_error(a->rule->name, "out of memory: an event is not printed");
-	else if (write_line(e, event) == 0)
-		armed_count(a, 0);
-	armed_check_runs(a);
-}
-
-static bool is_printed(const struct armed_rule *a)
-{
-	const struct rule *rule = a->rule;
-
-	return !rule->type->takes_no_command || rule->print.json || rule->print.format;
-}
-
-/*
- * While it drains, a relay reports the connections that it ends, so that each open has its close.
- * --count is exact, though.
- */
-static bool prints_now(const struct armed_rule *a)
-{
-	const struct engine *e = a->engine;
-
-	if (!is_printed(a))
-		return false;
-	if (e->phase == ENGINE_STOPPING)
-		return a->rule->type->drains && !e->config->count;
-	return e->phase == ENGINE_RUNNING;
-}
-
-/* Nobody takes these any more. */
-static void drop_events(const struct event *events, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (events[i].connection >= 0)
-			close(events[i].connection);
-}
-
-static void print_events(struct armed_rule *a, const struct event *events, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (prints_now(a))
-			print_event(a, &events[i]);
-	drop_events(events, n);
-}
-
-/* Behind the sieve. */
-static void deliver(void *owner, struct event *events, size_t n)
-{
-	struct armed_rule *a = owner;
-
-	for (size_t i = 0; i < n; i++)
-		if (events[i].time.tv_sec == 0)
-			clock_gettime(CLOCK_REALTIME, &events[i].time);
-	if (a->target)
-		feed_submit(&a->feed, events, n);
-	else
-		print_events(a, events, n);
-}
-
-static void on_sifted(void *owner, const struct event *event)
-{
-	struct armed_rule *a = owner;
-
-	drop_events(event, 1);
-	rule_feed_host.dropped(a, event->token);
-}
-
-static const struct sieve_host sieve_host = {deliver, on_sifted};
-
-static void pass_on(struct armed_rule *a, struct event *events, size_t n)
-{
-	a->events += n;
-	for (size_t i = 0; i < n; i++)
-		log_event(a, &events[i]);
-	if (a->sieve)
-		sieve_submit(a->sieve, events, n);
-	else
-		deliver(a, events, n);
-	armed_update(a);
-}
+/* ---- what the source says -------------------------------------------------------------------- */
 
 static void on_emit(struct source *s, const struct event *events, size_t n)
 {
-	struct armed_rule *a = s->owner;
-	struct event one, *mine = &one;
-
-	if (a->over || (a->engine->phase != ENGINE_RUNNING && a->target)) {
-		drop_events(events, n);
-		return;
-	}
-	if (n > 1)
-		mine = malloc(n * sizeof *mine);
-	if (!mine) {
-		log_error(s->rule, "out of memory: %zu events are lost", n);
-		drop_events(events, n);
-		return;
-	}
-	memcpy(mine, events, n * sizeof *mine);
-	pass_on(a, mine, n);
-	if (mine != &one)
-		free(mine);
+	events_take(s->owner, events, n);
 }
-
-/* Past the sieve and what the feed gathers. */
-static void submit_by_hand(struct armed_rule *a, struct event *event)
-{
-	clock_gettime(CLOCK_REALTIME, &event->time);
-	a->events++;
-	log_event(a, event);
-	if (a->target)
-		feed_submit_now(&a->feed, event, 1);
-	else
-		print_events(a, event, 1);
-	armed_update(a);
-}
-
-void armed_trigger(struct armed_rule *a, const char *const *subjects, size_t n, uint64_t ticket)
-{
-	struct event event = event_make("trigger");
-
-	event.subjects = subjects;
-	event.n_subjects = n;
-	event.ticket = ticket;
-	submit_by_hand(a, &event);
-}
-
-/* ---- what the source says -------------------------------------------------------------------- */
 
 static void on_source_ended(struct source *s)
 {
@@ -235,12 +69,12 @@ static bool on_source_write(struct source *s, const char *bytes, size_t length)
 
 static struct listener *on_source_kept(struct source *s, const struct endpoint *ep)
 {
-	return reload_kept(((const struct armed_rule *)s->owner)->engine, ep);
+	return leaving_listener(((const struct armed_rule *)s->owner)->engine, ep);
 }
 
 static int on_source_kept_record(struct source *s)
 {
-	return reload_kept_record(((const struct armed_rule *)s->owner)->engine, s->rule);
+	return leaving_record(((const struct armed_rule *)s->owner)->engine, s->rule);
 }
 
 static const struct source_host source_host = {
@@ -332,7 +166,7 @@ static int open_sieve(struct armed_rule *a, struct error *e)
 
 	if (!sieve_is_needed(&rule->sieve))
 		return 0;
-	a->sieve = sieve_new(a->engine->reactor, &rule->sieve, rule->name, &sieve_host, a);
+	a->sieve = sieve_new(a->engine->reactor, &rule->sieve, rule->name, &events_sieve_host, a);
 	return a->sieve ? 0 : error_errno(e, "cannot arm the rule");
 }
 
@@ -358,7 +192,7 @@ void armed_start(struct armed_rule *a)
 		log_error(a->rule->name, "out of memory: --quiet-for notices no silence");
 	a->rule->type->start(a->source);
 	if (a->job && a->rule->job.initial)
-		submit_by_hand(a, &start);
+		events_take_by_hand(a, &start);
 }
 
 void armed_pause(struct armed_rule *a, bool paused)
@@ -378,7 +212,7 @@ static bool can_take_more(const struct armed_rule *a)
 		return true;
 	if (a->target)
 		return feed_has_room(&a->feed) && job_has_room(a->target->job);
-	return !is_printed(a) || !sink_full(a->engine->output);
+	return !events_are_printed(a) || !sink_full(a->engine->output);
 }
 
 void armed_update(struct armed_rule *a)

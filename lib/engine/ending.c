@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "engine/reload.h"
+#include "engine/retired.h"
 #include "engine/service.h"
 #include "process/descendants.h"
 #include "process/guard.h"
@@ -95,7 +96,7 @@ static void end_leftovers(struct engine *e)
 
 void ending_review(struct engine *e)
 {
-	reload_review(e);
+	retired_review(e);
 	if (e->phase != ENGINE_STOPPING || !e->stopped)
 		return;
 	for (size_t i = 0; i < e->n_rules; i++)

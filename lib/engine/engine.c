@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "engine/control.h"
-#include "engine/reload.h"
+#include "engine/retired.h"
 #include "engine/service.h"
 #include "follow/follow.h"
 #include "inotify/inotify.h"
@@ -124,7 +124,7 @@ struct engine *engine_open(struct reactor *r, struct rules *rules,
 	e->reactor = r;
 	list_init(&e->newly_over);
 	e->config = config;
-	reload_open(e);
+	retired_open(e);
 	e->null = -1;
 	e->output = sink_open(r, 1, OUTPUT_LIMIT,
 			      (struct sink_owner){on_output, e, sink_budget(config->errors)});
@@ -148,7 +148,7 @@ void engine_close(struct engine *e)
 	links_part_gone(e);
 	for (size_t i = 0; i < e->n_rules; i++)
 		armed_free(e->rules[i]);
-	reload_close(e);
+	retired_close(e);
 	service_close(e);
 	control_close(e->control);
 	reactor_measure(e->reactor, NULL, NULL);

@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "engine/reload.h"
+#include "engine/retired.h"
 #include "engine/state.h"
 #include "net/listener.h"
 #include "rule/rule.h"
@@ -49,8 +49,8 @@ static int open_one(struct armed_rule *a, const char *word, struct buf *names, s
 	if (rule_socket_parse(word, &s->endpoint, &length, e) < 0)
 		return -1;
 	a->sockets.n++;
-	if (listener_open_from(&s->listener, reload_kept(a->engine, &s->endpoint), &s->endpoint,
-			       &config, e) < 0)
+	if (listener_open_from(&s->listener, leaving_listener(a->engine, &s->endpoint),
+			       &s->endpoint, &config, e) < 0)
 		return error_of_option(e, "socket");
 	for (int i = 0; i < s->listener.count; i++)
 		if (pass_on(a, &s->listener, i, length ? word : a->rule->name,

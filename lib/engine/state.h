@@ -143,6 +143,15 @@ void armed_count(struct armed_rule *a, int status);
 /* After that, once the source has heard of it: --runs may be used up. */
 void armed_check_runs(struct armed_rule *a);
 
+/* ---- events.c: the way of an event through its rule ---- */
+/* These happened; they are copied, but for their connections, which are taken over. */
+void events_take(struct armed_rule *a, const struct event *events, size_t n);
+/* The same past the sieve and what the feed gathers; `event` gets its time. */
+void events_take_by_hand(struct armed_rule *a, struct event *event);
+/* Are they, where the rule has no command? */
+bool events_are_printed(const struct armed_rule *a);
+extern const struct sieve_host events_sieve_host;
+
 /* ---- runs.c: what a rule's job and its feed say ---- */
 extern const struct job_host rule_job_host;
 extern const struct feed_host rule_feed_host;

@@ -12,7 +12,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "calendar/zone.h"
-#include "engine/reload.h"
+#include "engine/retired.h"
 #include "follow/follow.h"
 #include "rule/rule.h"
 #include "source/source.h"
