@@ -48,6 +48,7 @@ void run_timers(struct bench *b, double *figures);
 void run_idle(struct bench *b, double *figures);
 void run_lone_timer(struct bench *b, double *figures);
 void run_signals(struct bench *b, double *figures);
+void run_signals_with_values(struct bench *b, double *figures);
 void run_signals_waiting(struct bench *b, double *figures);
 void run_wake(struct bench *b, double *figures);
 void run_children(struct bench *b, double *figures);

@@ -23,6 +23,23 @@ void run_signals(struct bench *b, double *figures)
 	figures[0] = (double)spent / (double)b->repeat;
 }
 
+/* The same with a value, as a real-time signal has it. */
+void run_signals_with_values(struct bench *b, double *figures)
+{
+	int64_t spent = 0;
+
+	b->verbs->signal_open(b->loop, SIGRTMIN + 1);
+	for (long i = 0; i < b->repeat; i++) {
+		int64_t began = nanoseconds_now();
+
+		must(sigqueue(getpid(), SIGRTMIN + 1, (union sigval){.sival_int = (int)i}),
+		     "sigqueue");
+		turns_for(b, 1);
+		spent += nanoseconds_now() - began;
+	}
+	figures[0] = (double)spent / (double)b->repeat;
+}
+
 /* One that the kernel sends while the loop waits, as a signal mostly comes: how late the callback
  * is. */
 void run_signals_waiting(struct bench *b, double *figures)
