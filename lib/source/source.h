@@ -1,7 +1,7 @@
 /*
  * A source: a rule's left half. It watches the world through the reactor and makes events.
  *
- * Each kind is one `struct source_type` in one file or folder; kinds.c lists them all. A kind has a
+ * Each kind is one `struct source_type` in one file or folder; kinds.h lists them all. A kind has a
  * configuration (plain data, filled from its option table and arguments) and a run-time struct that
  * begins with `struct source`. Life: open → start → (pause ↔ resume)* → stop → close; close may
  * come at any point after a successful open.
