@@ -1,6 +1,7 @@
 /* See fd.h. */
 #include "base/fd.h"
 
+#include "base/buf.h"
 #include "base/error.h"
 
 #include <errno.h>
@@ -101,6 +102,24 @@ int fd_reserve_standard(void)
 			return -1;
 	}
 	return 0;
+}
+
+int fd_read_all(int fd, struct buf *out, size_t most)
+{
+	enum { PIECE = 65536 };
+	size_t had = out->length;
+	ssize_t n;
+
+	do {
+		n = buf_reserve(out, PIECE) < 0 ? -1 : read(fd, out->data + out->length, PIECE);
+		if (n > 0)
+			out->data[out->length += (size_t)n] = '\0';
+		if (out->length - had > most) {
+			errno = EFBIG;
+			return -1;
+		}
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	return n < 0 ? -1 : 0;
 }
 
 int fd_write_all(int fd, const void *bytes, size_t length)

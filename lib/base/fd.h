@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct buf;
 struct error;
 
 /* Closes *fd unless it is -1 and sets it to -1. errno is kept. */
@@ -39,6 +40,12 @@ int fd_reserve_standard(void);
 
 /* Writes all bytes to a blocking descriptor. Returns 0, or -1 with errno. */
 int fd_write_all(int fd, const void *bytes, size_t length);
+
+/*
+ * Appends all that a descriptor gives, to its end. Returns 0, or -1 with errno: EFBIG where there
+ * are more than `most` bytes.
+ */
+int fd_read_all(int fd, struct buf *out, size_t most);
 
 /*
  * Replaces the file at `path` by these bytes, whole or not at all: a new file beside it (mode,

@@ -158,3 +158,54 @@ uint64_t hash_bytes(const void *bytes, size_t length)
 	}
 	return hash_mix(h, UINT64_C(0x165667b19e3779f9));
 }
+
+/* ---- by text --------------------------------------------------------------------------------- */
+
+static const char *text_of(const void *item)
+{
+	const char *text;
+
+	memcpy(&text, item, sizeof text);
+	return text;
+}
+
+static uint64_t text_hash(const void *text)
+{
+	return hash_bytes(text, strlen(text));
+}
+
+static uint64_t hash_of_text(const void *item)
+{
+	return text_hash(text_of(item));
+}
+
+static bool has_text(const void *item, const void *text)
+{
+	return strcmp(text_of(item), text) == 0;
+}
+
+const struct table_type table_by_text = {hash_of_text, text_hash, has_text};
+
+static struct table_name name_of(const void *item)
+{
+	struct table_name name;
+
+	memcpy(&name, item, sizeof name);
+	return name;
+}
+
+static uint64_t name_hash(const void *item)
+{
+	const struct table_name name = name_of(item);
+
+	return text_hash(name.name) ^ hash_bytes(&name.of, sizeof name.of);
+}
+
+static bool has_name(const void *item, const void *key)
+{
+	const struct table_name a = name_of(item), b = name_of(key);
+
+	return a.of == b.of && strcmp(a.name, b.name) == 0;
+}
+
+const struct table_type table_by_name = {name_hash, name_hash, has_name};

@@ -42,6 +42,16 @@ void *table_remove(struct table *t, const void *key);
  */
 void *table_next(const struct table *t, size_t *at);
 
+/* For items that begin with a pointer to their text, which is the key. */
+extern const struct table_type table_by_text;
+
+/* For items that begin with these two pointers; the key is one of these. */
+struct table_name {
+	const void *of; /* what the name is one of: compared as a pointer */
+	const char *name;
+};
+extern const struct table_type table_by_name;
+
 /* A hash of bytes; seeded once a process, so that nobody outside can choose collisions. */
 uint64_t hash_bytes(const void *bytes, size_t length);
 

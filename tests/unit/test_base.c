@@ -1,8 +1,10 @@
 /* lib/base: units, text, tables, buffers, options. */
 #include "tap.h"
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "event/event.h"
+#include "base/fd.h"
 #include "base/list.h"
 #include "base/option.h"
 #include "base/path.h"
@@ -10,7 +12,10 @@
 #include "base/text.h"
 #include "base/units.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 static int64_t duration(const char *word)
 {
@@ -187,6 +192,51 @@ static void tables(void)
 	table_free(&t);
 }
 
+struct named {
+	const void *of;
+	const char *name;
+};
+
+static void tables_by_name(void)
+{
+	struct named a = {&a, "x"}, b = {&b, "x"};
+	struct table t, by_text;
+
+	table_init(&t, &table_by_name);
+	table_add(&t, &a);
+	table_add(&t, &b);
+	OK(table_find(&t, &(struct table_name){&b, "x"}) == &b &&
+	       !table_find(&t, &(struct table_name){NULL, "x"}),
+	   "a name is found by what it is one of, too");
+	OK(table_remove(&t, &a) == &a && t.count == 1, "and taken out by its item");
+	table_free(&t);
+	table_init(&by_text, &table_by_text);
+	table_add(&by_text, &b.name);
+	OK(table_find(&by_text, "x") == &b.name && !table_find(&by_text, "y"),
+	   "an item is found by its text");
+	table_free(&by_text);
+}
+
+static void reads(void)
+{
+	struct buf b = {0};
+	int ends[2];
+
+	if (pipe(ends) < 0 || write(ends[1], "whole", 5) != 5)
+		return;
+	close(ends[1]);
+	OK(fd_read_all(ends[0], &b, 5) == 0 && strcmp(b.data, "whole") == 0,
+	   "a descriptor is read to its end");
+	fd_close(&ends[0]);
+	buf_free(&b);
+	if (pipe(ends) < 0 || write(ends[1], "more", 4) != 4)
+		return;
+	close(ends[1]);
+	OK(fd_read_all(ends[0], &b, 3) < 0 && errno == EFBIG, "and no further than is wanted");
+	fd_close(&ends[0]);
+	buf_free(&b);
+}
+
 static void events(void)
 {
 	const char *subjects[] = {"a", "b c"};
@@ -271,6 +321,8 @@ int main(void)
 	sizes();
 	texts();
 	tables();
+	tables_by_name();
+	reads();
 	events();
 	options();
 	paths();

@@ -321,7 +321,6 @@ int file_read_paths(const struct file_config *c, struct text_list *listed, struc
 	bool standard;
 	struct buf b = {0};
 	int fd, result = 0;
-	ssize_t n = 0;
 
 	if (!c->paths_from)
 		return 0;
@@ -330,12 +329,8 @@ int file_read_paths(const struct file_config *c, struct text_list *listed, struc
 	if (fd < 0)
 		result = -1;
 	/* Blocking: rules are not armed before their paths are known. */
-	while (fd >= 0 && buf_reserve(&b, 65536) == 0 &&
-	       ((n = read(fd, b.data + b.length, 65536)) > 0 || (n < 0 && errno == EINTR)))
-		b.length += n > 0 ? (size_t)n : 0;
-	if (fd >= 0 &&
-	    (n < 0 || b.failed ||
-	     list_paths(listed, b.data ? b.data : (char[]){0}, b.length, c->nul ? '\0' : '\n') < 0))
+	if (fd >= 0 && (fd_read_all(fd, &b, SIZE_MAX) < 0 ||
+			list_paths(listed, b.data, b.length, c->nul ? '\0' : '\n') < 0))
 		result = error_errno(e, "--paths-from %s", c->paths_from);
 	if (result < 0)
 		e->option = "paths-from";

@@ -11,48 +11,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PIECE = 65536 };
-
-static char *read_all(int fd)
-{
-	struct buf b = {0};
-	ssize_t n;
-
-	do {
-		n = buf_reserve(&b, PIECE) < 0 ? -1 : read(fd, b.data + b.length, PIECE);
-		b.length += n > 0 ? (size_t)n : 0;
-		if (b.length > GIT_FILE_MOST) {
-			errno = EFBIG;
-			n = -1;
-			break;
-		}
-	} while (n > 0 || (n < 0 && errno == EINTR));
-	buf_add_char(&b, '\0');
-	if (n == 0)
-		return buf_take(&b);
-	buf_free(&b);
-	return NULL;
-}
-
 char *git_read_file(const char *path, bool follow)
 {
 	int fd =
 	    open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (follow ? 0 : O_NOFOLLOW));
 	struct stat st;
-	char *text = NULL;
+	struct buf b = {0};
+	int result = -1;
 
 	if (fd < 0)
 		return NULL;
-	if (fstat(fd, &st) < 0)
-		text = NULL;
-	else if (!S_ISREG(st.st_mode))
+	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
 		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
 	else if (st.st_size > GIT_FILE_MOST)
 		errno = EFBIG;
 	else
-		text = read_all(fd);
+		result = fd_read_all(fd, &b, GIT_FILE_MOST);
 	fd_close(&fd);
-	return text;
+	if (result == 0 && buf_add_char(&b, '\0') == 0)
+		return buf_take(&b);
+	buf_free(&b);
+	return NULL;
 }
 
 char *git_path_in(const char *directory, const char *path)

@@ -24,9 +24,10 @@ enum { IGNORE, GITIGNORE, EXCLUDE, USERS, SORTS };
 
 /* The rules of one directory. */
 struct folder {
+	const char *path;
 	struct ignore_rules rules[SORTS]; /* EXCLUDE and USERS: of a top */
 	bool top;                         /* those of the directories above do not count here */
-	char path[];
+	char text[];                      /* of the path */
 };
 
 /* A root, and up to where rules count for it. */
@@ -101,21 +102,6 @@ bool gitignore_has_rules(const char *base)
 
 /* ---- where rules are found ------------------------------------------------------------------- */
 
-static uint64_t path_hash(const void *path)
-{
-	return hash_bytes(path, strlen(path));
-}
-
-static uint64_t folder_hash(const void *folder)
-{
-	return path_hash(((const struct folder *)folder)->path);
-}
-
-static bool folder_has_path(const void *folder, const void *path)
-{
-	return strcmp(((const struct folder *)folder)->path, path) == 0;
-}
-
 /* Those in the tree belong to whoever owns it: a link could lead anywhere. */
 static void read_rules(struct gitignore *g, struct folder *f, int sort, const char *path,
 		       bool outside)
@@ -171,7 +157,7 @@ static const struct folder *folder_of(struct gitignore *g, const struct reach *r
 	f = calloc(1, sizeof *f + n + 1);
 	if (!f)
 		return NULL;
-	memcpy(f->path, path, n + 1);
+	f->path = memcpy(f->text, path, n + 1);
 	if (table_add(&g->folders, f) < 0) {
 		free(f);
 		return NULL;
@@ -237,14 +223,13 @@ static struct reach *reach_of(struct gitignore *g, const char *root)
 
 struct gitignore *gitignore_new(gitignore_warn *warn, void *context)
 {
-	static const struct table_type by_path = {folder_hash, path_hash, folder_has_path};
 	struct gitignore *g = calloc(1, sizeof *g);
 
 	if (!g)
 		return NULL;
 	g->warn = warn;
 	g->context = context;
-	table_init(&g->folders, &by_path);
+	table_init(&g->folders, &table_by_text);
 	list_init(&g->reaches);
 	return g;
 }

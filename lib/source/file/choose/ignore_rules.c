@@ -78,21 +78,6 @@ static int add_lines(struct ignore_rules *r)
 
 /* ---- the tables ------------------------------------------------------------------------------ */
 
-static uint64_t text_hash(const void *text)
-{
-	return hash_bytes(text, strlen(text));
-}
-
-static uint64_t pattern_hash(const void *pattern)
-{
-	return text_hash(((const struct ignore_pattern *)pattern)->text);
-}
-
-static bool pattern_has_text(const void *pattern, const void *text)
-{
-	return strcmp(((const struct ignore_pattern *)pattern)->text, text) == 0;
-}
-
 /* The table that finds it; NULL: it is to be tried by itself. */
 static struct table *table_of(struct ignore_rules *r, struct ignore_pattern *p)
 {
@@ -119,12 +104,11 @@ static int add_wild(struct ignore_rules *r, struct ignore_pattern *p)
 /* The last pattern of a text is the one in the table: it is asked first. */
 static int index_all(struct ignore_rules *r)
 {
-	static const struct table_type by_text = {pattern_hash, text_hash, pattern_has_text};
 	int failed = 0;
 
-	table_init(&r->names, &by_text);
-	table_init(&r->paths, &by_text);
-	table_init(&r->endings, &by_text);
+	table_init(&r->names, &table_by_text);
+	table_init(&r->paths, &table_by_text);
+	table_init(&r->endings, &table_by_text);
 	for (size_t i = 0; i < r->count && !failed; i++) {
 		struct ignore_pattern *p = &r->items[i];
 		struct table *table = table_of(r, p);

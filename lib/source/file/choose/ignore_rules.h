@@ -19,8 +19,8 @@ enum {
 };
 
 struct ignore_pattern {
+	const char *text; /* in the rules' text; of an ending, without the asterisk */
 	bool negated, directory, anchored;
-	const char *text;             /* in the rules' text; of an ending, without the asterisk */
 	size_t literal;               /* bytes before the first wildcard */
 	struct ignore_pattern *older; /* in the same table, with the same text */
 };

@@ -24,12 +24,13 @@ enum hint {
 };
 
 struct touched {
-	struct link link;
 	struct node *node; /* held */
-	unsigned bits;     /* enum hint, all of them */
-	unsigned active;   /* what was done to what stands there: the host's bits */
-	unsigned earlier;  /* and to what left since */
-	int by;            /* the process that did it last; 0: not known */
+	const char *name;  /* what is looked at in it */
+	struct link link;
+	unsigned bits;    /* enum hint, all of them */
+	unsigned active;  /* what was done to what stands there: the host's bits */
+	unsigned earlier; /* and to what left since */
+	int by;           /* the process that did it last; 0: not known */
 	bool looked;
 	bool differs;   /* from what is known: decided once all are looked at */
 	uint8_t tries;  /* rounds in which its directory was not where it was expected */
@@ -40,7 +41,7 @@ struct touched {
 	/* Between its taking from here and its putting there. */
 	void *thing;
 	struct node *self;
-	char name[];
+	char text[]; /* of the name */
 };
 
 /* All names of a round. */
