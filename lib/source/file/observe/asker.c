@@ -25,11 +25,11 @@ struct asker {
 
 	pthread_mutex_t lock; /* of all below, and of the private part of questions */
 	pthread_cond_t more, answers;
-	size_t unanswered;            /* questions that have no answer yet */
 	struct link due, asked, news; /* questions of this pass, and of the next one */
 	int64_t next_pass;
-	int64_t since; /* when the present question was asked; 0: none is */
-	bool left;     /* the loop has no use for it any more */
+	struct question *asking; /* the present question; NULL: none, or it was dropped */
+	int64_t since;           /* when the present question was asked; 0: none is */
+	bool left;               /* the loop has no use for it any more */
 };
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -44,21 +44,28 @@ void answer_release(struct answer *a)
 {
 	if (!a || --a->holds)
 		return;
+	while (a->count)
+		free(a->items[--a->count]);
 	free(a->items);
-	free(a->names);
 	free(a);
 }
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct found *)a)->name, ((const struct found *)b)->name);
+	return strcmp((*(struct found *const *)a)->name, (*(struct found *const *)b)->name);
+}
+
+static int name_order(const void *name, const void *item)
+{
+	return strcmp(name, (*(struct found *const *)item)->name);
 }
 
 const struct found *answer_find(const struct answer *a, const char *name)
 {
-	struct found key = {.name = name};
+	struct found **at =
+	    a->count ? bsearch(name, a->items, a->count, sizeof *a->items, name_order) : NULL;
 
-	return a->count ? bsearch(&key, a->items, a->count, sizeof key, by_name) : NULL;
+	return at ? *at : NULL;
 }
 
 static uint64_t sum_of_look(const struct look *l)
@@ -75,7 +82,7 @@ static uint64_t sum_of(const struct answer *a)
 	uint64_t sum = sum_of_look(&a->look) + (uint64_t)a->error;
 
 	for (size_t i = 0; i < a->count; i++) {
-		const struct found *f = &a->items[i];
+		const struct found *f = a->items[i];
 		const uint64_t parts[] = {hash_bytes(f->name, strlen(f->name)),
 					  sum_of_look(&f->look), sum_of_look(&f->target)};
 
@@ -86,57 +93,46 @@ static uint64_t sum_of(const struct answer *a)
 
 /* ---- asking: by the thread ------------------------------------------------------------------- */
 
-/* Texts move while more are added, so that names are places in the text until all are there. */
-static int add_name(struct answer *a, size_t *capacity, struct buf *names, const char *name)
+static int add_found(const struct file_system *fs, int folder, const char *name, bool follow,
+		     struct answer *a, size_t *capacity)
 {
-	if (ARRAY_GROW(a->items, *capacity, a->count + 1) < 0)
+	size_t length = strlen(name) + 1;
+	struct found *f = calloc(1, sizeof *f + length);
+
+	if (!f || ARRAY_GROW(a->items, *capacity, a->count + 1) < 0) {
+		free(f);
+		errno = ENOMEM;
 		return -1;
-	a->items[a->count++] = (struct found){.name = (const char *)names->length};
-	return buf_add(names, name, strlen(name) + 1);
-}
-
-static void look_at_all(const struct file_system *fs, int folder, bool follow, struct answer *a)
-{
-	for (size_t i = 0; i < a->count; i++) {
-		struct found *f = &a->items[i];
-
-		f->name = a->names + (size_t)f->name;
-		if (fs->look(fs, folder, f->name, false, &f->look) < 0)
-			f->look = (struct look){.type = '?'};
-		if (follow && f->look.type == 'l')
-			fs->look(fs, folder, f->name, true, &f->target);
 	}
-	if (a->count)
-		qsort(a->items, a->count, sizeof *a->items, by_name);
+	memcpy(f->name, name, length);
+	a->items[a->count++] = f;
+	if (fs->look(fs, folder, f->name, false, &f->look) < 0)
+		f->look = (struct look){.type = '?'};
+	if (follow && f->look.type == 'l')
+		fs->look(fs, folder, f->name, true, &f->target);
+	return 0;
 }
 
 static int read_folder(const struct file_system *fs, int folder, bool follow, struct answer *a)
 {
-	struct buf names = {0};
 	struct listed listed;
 	size_t capacity = 0;
 	int got;
 
 	while ((got = fs->next(fs, folder, &listed)) > 0)
-		if (add_name(a, &capacity, &names, listed.name) < 0) {
-			errno = ENOMEM;
-			got = -1;
-			break;
-		}
-	a->names = names.data;
-	if (got < 0)
-		return -1;
-	look_at_all(fs, folder, follow, a);
-	return 0;
+		if (add_found(fs, folder, listed.name, follow, a, &capacity) < 0)
+			return -1;
+	if (a->count)
+		qsort(a->items, a->count, sizeof *a->items, by_name);
+	return got;
 }
 
 static int ask_folder(const struct file_system *fs, const struct question *q, struct answer *a)
 {
-	struct opening how = {.path = q->path, .root = q->root, .follow = q->follow};
-	int folder, result;
+	struct opening how = {
+	    .path = q->path, .root = q->root, .follow = q->follow, .to_read = true};
+	int folder = fs->open(fs, &how, &a->look), result;
 
-	how.to_read = true;
-	folder = fs->open(fs, &how, &a->look);
 	if (folder < 0)
 		return -1;
 	result = read_folder(fs, folder, q->follow, a);
@@ -154,10 +150,7 @@ static struct answer *ask(const struct file_system *fs, const struct question *q
 	a->holds = 1;
 	result =
 	    q->lists ? ask_folder(fs, q, a) : fs->look(fs, FOLDER_NONE, q->path, true, &a->look);
-	if (result < 0) {
-		a->error = errno;
-		a->count = 0;
-	}
+	a->error = result < 0 ? errno : 0;
 	a->sum = sum_of(a);
 	return a;
 }
@@ -199,24 +192,22 @@ static struct question *next_question(struct asker *a)
 
 static void take_answer(struct asker *a, struct question *q, struct answer *fresh)
 {
-	q->busy = false;
-	a->unanswered -= !q->sum && (fresh || q->dropped);
-	if (q->dropped) {
+	bool dropped = a->asking != q;
+
+	a->asking = NULL;
+	if (!dropped)
+		list_append(&a->asked, &q->link);
+	if (dropped || !fresh || fresh->sum == q->sum) {
 		answer_release(fresh);
-		free_question(q);
-		return;
-	}
-	list_append(&a->asked, &q->link);
-	if (!fresh || fresh->sum == q->sum) {
-		answer_release(fresh);
+		if (dropped)
+			free_question(q);
 		return;
 	}
 	q->sum = fresh->sum;
 	answer_release(q->fresh);
 	q->fresh = fresh;
-	if (q->has_news)
+	if (!list_empty(&q->of_news))
 		return;
-	q->has_news = true;
 	list_append(&a->news, &q->of_news);
 	waker_wake(&a->waker);
 	pthread_cond_signal(&a->answers);
@@ -241,7 +232,7 @@ static void *run(void *asker)
 
 		if (!q)
 			continue;
-		q->busy = true;
+		a->asking = q;
 		a->since = clock_read(CLOCK_OF_LOOP);
 		pthread_mutex_unlock(&a->lock);
 		fresh = ask(&a->disk.fs, q);
@@ -263,7 +254,6 @@ static struct question *take_news(struct asker *a)
 	pthread_mutex_lock(&a->lock);
 	if (!list_empty(&a->news)) {
 		q = CONTAINER_OF(list_take(&a->news), struct question, of_news);
-		q->has_news = false;
 		answer_release(q->answer);
 		q->answer = q->fresh;
 		q->fresh = NULL;
@@ -319,23 +309,17 @@ struct asker *asker_new(struct reactor *r, int64_t interval, uint8_t priority,
 	return NULL;
 }
 
-static void drop(struct asker *a, struct question *q)
+void asker_drop(struct asker *a, struct question *q)
 {
-	a->unanswered -= !q->sum && !q->busy;
+	pthread_mutex_lock(&a->lock);
 	list_remove(&q->link);
 	list_remove(&q->of_news);
 	answer_release(q->answer);
 	q->answer = NULL;
-	if (q->busy)
-		q->dropped = true;
+	if (a->asking == q)
+		a->asking = NULL; /* the thread frees it */
 	else
 		free_question(q);
-}
-
-void asker_drop(struct asker *a, struct question *q)
-{
-	pthread_mutex_lock(&a->lock);
-	drop(a, q);
 	pthread_mutex_unlock(&a->lock);
 }
 
@@ -365,10 +349,17 @@ struct question *asker_ask(struct asker *a, const struct opening *how, bool list
 	list_init(&q->of_news);
 	pthread_mutex_lock(&a->lock);
 	list_prepend(&a->due, &q->link);
-	a->unanswered++;
 	pthread_cond_signal(&a->more);
 	pthread_mutex_unlock(&a->lock);
 	return q;
+}
+
+/* New questions stand in front. */
+static bool has_unanswered(const struct asker *a)
+{
+	if (a->asking && !a->asking->sum)
+		return true;
+	return !list_empty(&a->due) && !CONTAINER_OF(a->due.next, struct question, link)->sum;
 }
 
 bool asker_wait(struct asker *a, int64_t deadline)
@@ -378,7 +369,7 @@ bool asker_wait(struct asker *a, int64_t deadline)
 	bool has_news;
 
 	pthread_mutex_lock(&a->lock);
-	while (list_empty(&a->news) && a->unanswered && !error)
+	while (list_empty(&a->news) && has_unanswered(a) && !error)
 		error = pthread_cond_timedwait(&a->answers, &a->lock, &until);
 	has_news = !list_empty(&a->news);
 	pthread_mutex_unlock(&a->lock);

@@ -21,9 +21,9 @@ struct reactor;
 
 /* An entry of a directory. */
 struct found {
-	const char *name;
 	struct look look;
 	struct look target; /* what a link leads to, where links are followed */
+	char name[];
 };
 
 /* Read only; of the loop's thread. */
@@ -31,13 +31,13 @@ struct answer {
 	unsigned holds;
 	int error; /* errno, or 0 */
 	struct look look;
-	struct found *items; /* by name */
+	struct found **items; /* owned, by name */
 	size_t count;
-	char *names;  /* the text of all */
-	uint64_t sum; /* a hash of all above */
+	uint64_t sum; /* a hash of all above; never 0 */
 };
 
 struct question {
+	const void *of; /* the owner's own */
 	char *path;
 	size_t root; /* as in struct opening */
 	bool follow;
@@ -47,11 +47,11 @@ struct question {
 	void *site; /* the owner's own; the next ones, too */
 	struct node *node;
 	unsigned age;
+	struct link of_site;
 
 	struct link link, of_news; /* private from here on, and locked */
 	struct answer *fresh;
-	uint64_t sum;
-	bool busy, dropped, has_news;
+	uint64_t sum; /* of the last answer; 0: none yet */
 };
 
 /*

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { A_READ = 16384, MOST_LINKS = 40 };
+enum { MOST_LINKS = 40 };
 
 /* Types of file systems as mountinfo names them; "fuse." has the name of a server behind it. */
 static const char *const remote_types[] = {
@@ -87,20 +87,6 @@ static int add_line(struct mounts *m, char *line)
 	return 0;
 }
 
-static int read_all(int fd, struct buf *b)
-{
-	ssize_t n;
-
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return -1;
-	do {
-		n = buf_reserve(b, A_READ) < 0 ? -1 : read(fd, b->data + b->length, A_READ);
-		b->length += n > 0 ? (size_t)n : 0;
-	} while (n > 0 || (n < 0 && errno == EINTR));
-	buf_add_char(b, '\0');
-	return n < 0 || b->failed ? -1 : 0;
-}
-
 static int by_path(const void *a, const void *b)
 {
 	const struct mount_point *x = a, *y = b;
@@ -113,7 +99,7 @@ static int by_path(const void *a, const void *b)
 static int read_list(int fd, struct mounts *fresh)
 {
 	struct buf b = {0};
-	int result = read_all(fd, &b);
+	int result = lseek(fd, 0, SEEK_SET) < 0 ? -1 : fd_read_all(fd, &b, SIZE_MAX);
 	char *rest = b.data, *line;
 
 	while (result == 0 && (line = strsep(&rest, "\n")))
@@ -178,98 +164,91 @@ const struct mount_point *mounts_remote(const struct mounts *m, const char *real
 	return NULL;
 }
 
-/* What is still to be walked: `next`, then what was. -1: it is too long. */
-static int put_in_front(char *rest, const char *next, size_t length)
+/* Replaces `length` bytes of a path. -1: it would be too long. */
+static int replace(char *path, size_t at, size_t length, const char *by, size_t n)
 {
-	size_t more = strlen(rest);
+	size_t rest = strlen(path + at + length) + 1;
 
-	if (length + 1 + more >= MOUNTS_PATH)
+	if (at + n + rest > MOUNTS_PATH)
 		return -1;
-	memmove(rest + length + 1, rest, more + 1);
-	memcpy(rest, next, length);
-	rest[length] = '/';
+	memmove(path + at + n, path + at + length, rest);
+	memcpy(path + at, by, n);
 	return 0;
 }
 
-static int append(char *real, const char *name, size_t length)
-{
-	size_t had = strcmp(real, "/") == 0 ? 0 : strlen(real);
-
-	if (had + 1 + length >= MOUNTS_PATH)
-		return -1;
-	real[had] = '/';
-	memcpy(real + had + 1, name, length);
-	real[had + 1 + length] = '\0';
-	return 0;
-}
-
-static void cut_last(char *real)
-{
-	char *slash = strrchr(real, '/');
-
-	slash[slash == real] = '\0';
-}
-
-/* A step: the next name of `rest` goes to `real`. -1: too long. */
-static int walk_step(char *real, char *rest, int *links)
+/* Resolves the component at `at`, before which all is resolved. Returns up to where it is then; 0:
+ * the path is too long, or goes round in a circle. */
+static size_t walk_step(char *path, size_t at, int *links)
 {
 	char target[MOUNTS_PATH];
-	size_t lead = strspn(rest, "/"), length = strcspn(rest + lead, "/");
-	const char *name = rest + lead, *behind = name + length;
+	size_t length = strcspn(path + at, "/"), end = at + length, from = at;
+	char behind = path[end];
 	ssize_t n;
 
-	if (length == 0 || (length == 1 && name[0] == '.')) {
-		memmove(rest, behind, strlen(behind) + 1);
-		return 0;
+	if (length == 0 || (length <= 2 && strncmp(path + at, "..", length) == 0)) {
+		while (length == 2 && from > 1 && path[--from - 1] != '/')
+			;
+		replace(path, from, end - from + (behind == '/'), "", 0);
+		return from;
 	}
-	if (length == 2 && name[0] == '.' && name[1] == '.') {
-		cut_last(real);
-		memmove(rest, behind, strlen(behind) + 1);
-		return 0;
-	}
-	if (append(real, name, length) < 0)
-		return -1;
-	memmove(rest, behind, strlen(behind) + 1);
-	n = readlink(real, target, sizeof target);
+	path[end] = '\0';
+	n = readlink(path, target, sizeof target);
+	path[end] = behind;
 	if (n <= 0)
+		return end + (behind == '/');
+	from = target[0] == '/' ? 0 : at;
+	if (++*links > MOST_LINKS || replace(path, from, end - from, target, (size_t)n) < 0)
 		return 0;
-	cut_last(real);
-	if (target[0] == '/')
-		strcpy(real, "/");
-	return ++*links > MOST_LINKS ? -1 : put_in_front(rest, target, (size_t)n);
+	return from ? from : 1;
 }
 
 /* The remote mount at this very place. */
-static const struct mount_point *remote_at(const struct mounts *m, const char *real)
+static const struct mount_point *remote_at(const struct mounts *m, const char *real, size_t length)
 {
-	const struct mount_point *p = mounts_remote(m, real);
+	for (size_t i = 0; m->n_remote && i < m->count; i++)
+		if (m->items[i].remote && strlen(m->items[i].path) == length &&
+		    memcmp(m->items[i].path, real, length) == 0)
+			return &m->items[i];
+	return NULL;
+}
 
-	return p && strcmp(p->path, real) == 0 ? p : NULL;
+/* What is behind the mount point follows after one slash. */
+static void join_rest(char *path, size_t end)
+{
+	size_t slashes = strspn(path + end, "/");
+
+	replace(path, end, slashes, "/", path[end + slashes] != '\0');
 }
 
 const struct mount_point *mounts_resolve(const struct mounts *m, const char *path, char *real)
 {
-	char rest[MOUNTS_PATH];
-	const struct mount_point *p = NULL;
-	int links = 0, result = 0;
+	const struct mount_point *p;
+	size_t at = 1, end = 1;
+	int links = 0;
 
-	if (path[0] == '/' || !getcwd(rest, sizeof rest))
-		rest[0] = '\0';
-	result = strlen(path) + strlen(rest) + 2 < MOUNTS_PATH ? 0 : -1;
-	if (result == 0) {
-		strcat(rest, "/");
-		strcat(rest, path);
-	}
-	strcpy(real, "/");
-	while (result == 0 && rest[strspn(rest, "/")] && !(p = remote_at(m, real)))
-		result = walk_step(real, rest, &links);
-	if (result == 0 && !p)
-		p = remote_at(m, real);
-	if (result == 0 && p && rest[strspn(rest, "/")])
-		result = append(real, rest + strspn(rest, "/"), strlen(rest + strspn(rest, "/")));
-	if (result < 0)
+	if (path[0] == '/' || !getcwd(real, MOUNTS_PATH))
 		real[0] = '\0';
-	return result < 0 ? NULL : p;
+	if (strlen(real) + strlen(path) + 2 > MOUNTS_PATH) {
+		real[0] = '\0';
+		return NULL;
+	}
+	strcat(strcat(real, "/"), path);
+	replace(real, 0, strspn(real, "/"), "/", 1);
+	p = remote_at(m, real, 1);
+	while (!p && at && real[at]) {
+		size_t next = walk_step(real, at, &links);
+
+		end = next > at && real[next - 1] == '/' ? next - 1 : next;
+		p = next > at ? remote_at(m, real, end) : NULL;
+		at = next;
+	}
+	if (!at)
+		real[0] = '\0';
+	else if (p && end > 1)
+		join_rest(real, end);
+	else if (!p && at > 1 && real[at - 1] == '/')
+		real[at - 1] = '\0';
+	return p;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

@@ -1,5 +1,5 @@
 /* Changes by looking every so often; see poll.h. */
-#include "source/file/observe/poll.h"
+#include "source/file/observe/remote.h"
 
 #include "source/file/model/model.h"
 #include "source/file/observe/inotify.h"
@@ -36,11 +36,6 @@ static bool node_is(const void *node, const void *identity)
 	return identity_equal(&((const struct node *)node)->identity, identity);
 }
 
-static bool is_polled(const struct poll_observer *o, const struct node *n)
-{
-	return table_find(&o->places, &n->identity) == n;
-}
-
 /* What is mounted below a root may be left out. */
 static bool may_enter(const struct poll_observer *o, const struct node *n, int folder)
 {
@@ -69,13 +64,13 @@ static int poll_node(struct poll_observer *o, struct node *n, int folder)
 		return -1;
 	n->polled = n->watched = true;
 	if (folder >= FOLDER_REMOTE)
-		remote_bind(&o->remote, n, folder);
+		remote_bind(o, n, folder);
 	return 0;
 }
 
 static void forget(struct poll_observer *o, struct node *n)
 {
-	remote_unbind(&o->remote, n);
+	remote_unbind(o, n);
 	table_remove(&o->places, &n->identity);
 	n->polled = n->watched = false;
 }
@@ -84,7 +79,7 @@ static void observer_unwatch(struct observer *base, struct node *n)
 {
 	struct poll_observer *o = observer_of(base);
 
-	if (is_polled(o, n))
+	if (n->polled)
 		forget(o, n);
 	else if (o->inner)
 		o->inner->type->unwatch(o->inner, n);
@@ -99,7 +94,7 @@ static int observer_watch(struct observer *base, struct node *n, int folder, con
 		errno = EXDEV;
 		return -1;
 	}
-	if (n->watched && polls != is_polled(o, n))
+	if (n->watched && polls != n->polled)
 		observer_unwatch(base, n);
 	return polls ? poll_node(o, n, folder) : o->inner->type->watch(o->inner, n, folder, path);
 }
@@ -108,8 +103,7 @@ static int observer_watch_ahead(struct observer *base, struct node *n, const str
 {
 	struct poll_observer *o = observer_of(base);
 
-	if (!o->inner || !o->inner->type->watch_ahead || n->polled ||
-	    remote_may_hang(&o->remote, how))
+	if (!o->inner || !o->inner->type->watch_ahead || n->polled || remote_may_hang(o, how))
 		return -1;
 	return o->inner->type->watch_ahead(o->inner, n, how);
 }
@@ -118,7 +112,7 @@ static int observer_reopen(struct observer *base, struct node *n)
 {
 	const struct poll_observer *o = observer_of(base);
 
-	return is_polled(o, n) || !o->inner || !o->inner->type->reopen
+	return n->polled || !o->inner || !o->inner->type->reopen
 		   ? -1
 		   : o->inner->type->reopen(o->inner, n);
 }
@@ -149,9 +143,9 @@ static void on_pass(struct reactor *r, struct timer *t)
 	timer_start_in(r, t, o->interval);
 }
 
-static void tick_on(struct poll_observer *o)
+void poll_tick_on(struct poll_observer *o)
 {
-	if (remote_ticks(&o->remote) && !timer_active(&o->second))
+	if (!timer_active(&o->second))
 		timer_start_in(o->reactor, &o->second, SECOND);
 }
 
@@ -160,20 +154,10 @@ static void on_second(struct reactor *r, struct timer *t)
 	struct poll_observer *o = CONTAINER_OF(t, struct poll_observer, second);
 
 	(void)r;
-	remote_tick(&o->remote);
-	tick_on(o);
-}
-
-static void on_ticking(struct remote *r)
-{
-	tick_on(CONTAINER_OF(r, struct poll_observer, remote));
-}
-
-static void on_remote(struct remote *r)
-{
-	struct poll_observer *o = CONTAINER_OF(r, struct poll_observer, remote);
-
-	o->wake(o);
+	if (sites_tick(o))
+		poll_tick_on(o);
+	if (remote_hint_kernel(o))
+		o->wake(o);
 }
 
 /* ---- mounts ---------------------------------------------------------------------------------- */
@@ -241,7 +225,8 @@ static void on_mount(struct mounts *mounts, const char *point, bool unmounted)
 	bool concerns = false;
 	struct entry *root;
 
-	remote_mounts_changed(&o->remote);
+	sites_review(o);
+	remote_forget_root(o);
 	if (o->remounted)
 		o->remounted(o);
 	if (o->inner)
@@ -259,22 +244,6 @@ static void on_mount(struct mounts *mounts, const char *point, bool unmounted)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static void open_remote(struct poll_observer *o)
-{
-	struct remote *r = &o->remote;
-
-	*r = (struct remote){.rule = o->rule,
-			     .priority = o->priority,
-			     .reactor = o->reactor,
-			     .model = o->base.model,
-			     .mounts = &o->mounts,
-			     .interval = o->interval,
-			     .silent = !o->inner,
-			     .wake = on_remote,
-			     .ticking = on_ticking};
-	remote_open(r);
-}
-
 void poll_prepare(struct poll_observer *o)
 {
 	static const struct table_type by_identity = {node_hash, identity_hash, node_is};
@@ -284,7 +253,7 @@ void poll_prepare(struct poll_observer *o)
 				    .changed = on_mount,
 				    .none_remote = o->interval == 0};
 	table_init(&o->places, &by_identity);
-	open_remote(o);
+	remote_open(o);
 	timer_init(&o->pass, CLOCK_OF_LOOP, on_pass);
 	timer_init(&o->second, CLOCK_OF_LOOP, on_second);
 	o->pass.priority = o->second.priority = o->priority;
@@ -304,7 +273,7 @@ static int observer_open(struct observer *base, struct error *e)
 
 bool poll_wait(struct poll_observer *o)
 {
-	return remote_wait(&o->remote, clock_read(CLOCK_OF_LOOP) + SECOND);
+	return sites_wait(o, clock_read(CLOCK_OF_LOOP) + SECOND);
 }
 
 static void observer_read(struct observer *base)
@@ -322,7 +291,8 @@ static void observer_close(struct observer *base)
 	timer_stop(o->reactor, &o->pass);
 	timer_stop(o->reactor, &o->second);
 	mounts_unwatch(&o->mounts);
-	remote_close(&o->remote);
+	sites_close(o);
+	text_list_free(&o->kernel);
 	table_free(&o->places);
 	if (o->inner)
 		o->inner->type->close(o->inner);

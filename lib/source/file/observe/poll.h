@@ -21,9 +21,21 @@
 #ifndef EVWATCH_SOURCE_FILE_OBSERVE_POLL_H
 #define EVWATCH_SOURCE_FILE_OBSERVE_POLL_H
 
+#include "base/list.h"
+#include "base/option.h"
+#include "base/table.h"
+#include "source/file/model/disk.h"
 #include "source/file/model/observer.h"
 #include "source/file/observe/mounts.h"
-#include "source/file/observe/remote.h"
+
+enum { REMOTE_OPEN = 8 /* folders at once */ };
+
+/* An open folder of a file system that may hang. */
+struct remote_folder {
+	struct answer *answer;     /* what is in it; NULL: free */
+	struct question *question; /* of the answer; until remote_bind */
+	size_t at;
+};
 
 struct poll_observer {
 	struct observer base;   /* its type and model are set */
@@ -40,17 +52,25 @@ struct poll_observer {
 	/* Something was mounted or unmounted: poll_may_hang may say otherwise. NULL is allowed. */
 	void (*remounted)(struct poll_observer *o);
 
-	struct remote remote; /* private from here on */
+	struct file_system fs; /* private from here on */
+	struct disk disk;
 	struct mounts mounts;
 	struct table places; /* nodes that are polled, by identity */
 	struct timer pass, second;
+	struct table questions; /* of a site by path, or of a root */
+	struct link sites;
+	bool lacks_thread;       /* that was said */
+	struct text_list kernel; /* roots that are files of /proc and /sys: read every second */
+	struct remote_folder folders[REMOTE_OPEN];
+	/* Of the last opening: its root, and where that leads ("": not known). */
+	char root[MOUNTS_PATH], real_root[MOUNTS_PATH];
 };
 
 extern const struct observer_type observer_poll;
 
 static inline const struct file_system *poll_files(const struct poll_observer *o)
 {
-	return &o->remote.fs;
+	return &o->fs;
 }
 
 /* Before the opening: reads what is mounted where, so that the files can be looked at. */
@@ -65,9 +85,9 @@ bool poll_wait(struct poll_observer *o);
 
 /* Would a look at this path of the user, or an opening of it, wait for a file system that may hang?
  * Such are left to the threads. */
-static inline bool poll_may_hang(const struct poll_observer *o, const char *path)
-{
-	return remote_has(&o->remote, path);
-}
+bool poll_may_hang(const struct poll_observer *o, const char *path);
+
+/* There is something to do every second from now on. */
+void poll_tick_on(struct poll_observer *o);
 
 #endif

@@ -1,5 +1,5 @@
 /* The file system, where a part of it may hang; see remote.h. */
-#include "source/file/observe/sites.h"
+#include "source/file/observe/remote.h"
 
 #include "base/fd.h"
 #include "source/file/model/model.h"
@@ -15,9 +15,9 @@
 
 enum { MOST_READ = 65536 /* bytes of a file of /proc or /sys */ };
 
-static struct remote *remote_of(const struct file_system *fs)
+static struct poll_observer *observer_of(const struct file_system *fs)
 {
-	return (struct remote *)(uintptr_t)fs;
+	return CONTAINER_OF((uintptr_t)fs, struct poll_observer, fs);
 }
 
 /* ---- where a path leads ---------------------------------------------------------------------- */
@@ -34,80 +34,76 @@ static int join(char *out, const char *folder, const char *name)
 	return 0;
 }
 
-/* The remote mount that the path leads into, or NULL; `real` is where it leads, "" if unknown. */
-static const struct mount_point *find_point(struct remote *r, const struct opening *how, char *real)
+/* Where the root of an opening leads; most are below the same root as the one before. */
+static const char *real_root(struct poll_observer *o, const struct opening *how)
 {
-	const struct remote_root *root = sites_root(r, how->path, how->root, false);
+	if (how->root >= MOUNTS_PATH)
+		return "";
+	if (strncmp(o->root, how->path, how->root) == 0 && !o->root[how->root])
+		return o->real_root;
+	memcpy(o->root, how->path, how->root);
+	o->root[how->root] = '\0';
+	mounts_resolve(&o->mounts, o->root, o->real_root);
+	return o->real_root;
+}
 
-	real[0] = '\0';
+void remote_forget_root(struct poll_observer *o)
+{
+	o->root[0] = o->real_root[0] = '\0';
+}
+
+/* The remote mount that the path leads into, or NULL; `real` is where it leads, "" if unknown. */
+static const struct mount_point *find_point(struct poll_observer *o, const struct opening *how,
+					    char *real)
+{
+	const char *root;
+
 	if (how->follow)
-		return mounts_resolve(r->mounts, how->path, real);
-	if (!root || !root->real || join(real, root->real, how->path + how->root) < 0)
+		return mounts_resolve(&o->mounts, how->path, real);
+	root = real_root(o, how);
+	if (!root[0] || join(real, root, how->path + how->root) < 0) {
+		real[0] = '\0';
 		return NULL;
-	return mounts_remote(r->mounts, real);
+	}
+	return mounts_remote(&o->mounts, real);
+}
+
+static bool is_whole(const struct mount_point *p, const char *real)
+{
+	return p->whole && strcmp(p->path, real) == 0;
 }
 
 /* It is known without asking there. */
-static void look_of_point(const struct mount_point *p, struct look *out)
+static struct look look_of_point(const struct mount_point *p)
 {
-	*out = (struct look){.type = 'd', .identity = {.inode = (uint64_t)p->id, .born = 1}};
-	out->identity.device = disk_device(p->major, p->minor);
+	return (struct look){.type = 'd',
+			     .identity = {.inode = (uint64_t)p->id,
+					  .device = disk_device(p->major, p->minor),
+					  .born = 1}};
 }
 
 /* ---- folders --------------------------------------------------------------------------------- */
 
-static struct remote_folder *free_folder(struct remote *r)
+static struct remote_folder *free_folder(struct poll_observer *o)
 {
 	for (int i = 0; i < REMOTE_OPEN; i++)
-		if (!r->folders[i].real && !r->folders[i].answer)
-			return &r->folders[i];
+		if (!o->folders[i].answer)
+			return &o->folders[i];
 	errno = EMFILE;
 	return NULL;
 }
 
-static struct remote_folder *folder_at(struct remote *r, int fd)
+static struct remote_folder *folder_at(struct poll_observer *o, int folder)
 {
-	if (fd >= FOLDER_REMOTE)
-		return &r->folders[fd - FOLDER_REMOTE];
-	for (int i = 0; i < REMOTE_OPEN && r->mounts->n_remote; i++)
-		if (r->folders[i].real && r->folders[i].fd == fd)
-			return &r->folders[i];
-	return NULL;
-}
-
-static bool has_remote_below(const struct remote *r, const char *real)
-{
-	for (size_t i = 0; i < r->mounts->count; i++)
-		if (r->mounts->items[i].remote && mounts_within(real, r->mounts->items[i].path))
-			return true;
-	return false;
-}
-
-static int open_local(struct remote *r, const struct opening *how, const char *real,
-		      struct look *found)
-{
-	int fd = r->disk.fs.open(&r->disk.fs, how, found);
-	struct remote_folder *f;
-
-	if (fd < 0 || !real[0] || (!has_remote_below(r, real) && !how->follow))
-		return fd;
-	f = free_folder(r);
-	if (f)
-		f->real = strdup(real);
-	if (!f || !f->real) {
-		fd_close(&fd);
-		return -1;
-	}
-	f->fd = fd;
-	return fd;
+	return &o->folders[folder - FOLDER_REMOTE];
 }
 
 /*
  * What the thread of the directory above has not seen yet is waited for: its answer will say what
- * is there now.
+ * is there now. `point` is the mount point that this is, or NULL.
  */
-static int open_answer(struct remote *r, const struct opening *how, const struct look *point,
-		       struct question *q, struct look *found)
+static int open_answer(struct poll_observer *o, const struct opening *how,
+		       const struct mount_point *point, struct question *q, struct look *found)
 {
 	struct answer *a = q->answer;
 	struct remote_folder *f;
@@ -120,72 +116,61 @@ static int open_answer(struct remote *r, const struct opening *how, const struct
 		return -1;
 	*found = a->look;
 	if (point)
-		found->identity = point->identity;
+		found->identity = look_of_point(point).identity;
 	errno = EAGAIN;
 	if (how->node && !model_expects(how->node, found))
 		return -1;
-	f = free_folder(r);
+	f = free_folder(o);
 	if (!f)
 		return -1;
-	*f = (struct remote_folder){.fd = -1, .answer = answer_hold(a), .question = q};
-	return FOLDER_REMOTE + (int)(f - r->folders);
+	*f = (struct remote_folder){.answer = answer_hold(a), .question = q};
+	return FOLDER_REMOTE + (int)(f - o->folders);
 }
 
 static int open_folder(const struct file_system *fs, const struct opening *how, struct look *found)
 {
-	struct remote *r = remote_of(fs);
+	struct poll_observer *o = observer_of(fs);
 	char real[MOUNTS_PATH];
-	const struct mount_point *p;
-	struct look point;
-	struct site *s;
+	const struct mount_point *p = o->mounts.n_remote ? find_point(o, how, real) : NULL;
+	struct site *s = p ? sites_at(o, p) : NULL;
 	struct question *q;
 
-	if (!r->mounts->n_remote)
-		return r->disk.fs.open(&r->disk.fs, how, found);
-	p = find_point(r, how, real);
-	s = p ? sites_at(r, p) : NULL;
 	if (!s)
-		return open_local(r, how, real, found);
-	q = sites_ask(r, s, how);
+		return o->disk.fs.open(&o->disk.fs, how, found);
+	q = sites_ask(o, s, how, true);
 	errno = ENOMEM;
-	if (!q)
-		return -1;
-	look_of_point(p, &point);
-	return open_answer(r, how, p->whole && strcmp(p->path, real) == 0 ? &point : NULL, q,
-			   found);
+	return q ? open_answer(o, how, is_whole(p, real) ? p : NULL, q, found) : -1;
 }
 
 static int next(const struct file_system *fs, int folder, struct listed *out)
 {
-	struct remote *r = remote_of(fs);
+	struct poll_observer *o = observer_of(fs);
 	struct remote_folder *f;
 	const struct found *item;
 
 	if (folder < FOLDER_REMOTE)
-		return r->disk.fs.next(&r->disk.fs, folder, out);
-	f = folder_at(r, folder);
+		return o->disk.fs.next(&o->disk.fs, folder, out);
+	f = folder_at(o, folder);
 	if (f->at == f->answer->count)
 		return 0;
-	item = &f->answer->items[f->at++];
+	item = f->answer->items[f->at++];
 	*out = (struct listed){item->name, item->look.type, item->look.identity.inode};
 	return 1;
 }
 
 static void close_folder(const struct file_system *fs, int folder)
 {
-	struct remote *r = remote_of(fs);
-	struct remote_folder *f = folder_at(r, folder);
+	struct poll_observer *o = observer_of(fs);
 
-	if (f) {
-		answer_release(f->answer);
-		free(f->real);
-		*f = (struct remote_folder){.fd = -1};
+	if (folder < FOLDER_REMOTE) {
+		o->disk.fs.close(&o->disk.fs, folder);
+		return;
 	}
-	if (folder < FOLDER_REMOTE)
-		r->disk.fs.close(&r->disk.fs, folder);
+	answer_release(folder_at(o, folder)->answer);
+	*folder_at(o, folder) = (struct remote_folder){0};
 }
 
-/* ---- looks ----------------------------------------------------------------------------------- */
+/* ---- files of /proc and /sys ----------------------------------------------------------------- */
 
 /* A hash of what a file holds, or 0. */
 static uint32_t hash_of_content(const char *path)
@@ -213,46 +198,70 @@ static bool is_of_kernel(const char *path)
 	       ((uint32_t)st.f_type == PROC_SUPER_MAGIC || (uint32_t)st.f_type == SYSFS_MAGIC);
 }
 
-static int look_at_local_root(struct remote *r, struct remote_root *root, bool follow,
+/* It is hinted at with the next tick; looked at then it is noted again. */
+static void note_kernel(struct poll_observer *o, const char *root)
+{
+	for (size_t i = 0; i < o->kernel.count; i++)
+		if (strcmp(o->kernel.items[i], root) == 0)
+			return;
+	text_list_add(&o->kernel, root);
+	poll_tick_on(o);
+}
+
+bool remote_hint_kernel(struct poll_observer *o)
+{
+	struct text_list roots = o->kernel;
+	struct model *m = o->base.model;
+	bool are_some = roots.count;
+
+	o->kernel = (struct text_list){0};
+	for (size_t i = 0; i < roots.count; i++)
+		model_hint(m, m->top, roots.items[i], HINT_SCAN | HINT_STAMP);
+	text_list_free(&roots);
+	if (are_some)
+		model_drained(m);
+	return are_some;
+}
+
+/* ---- looks ----------------------------------------------------------------------------------- */
+
+static int look_at_local_root(struct poll_observer *o, const char *path, bool follow,
 			      struct look *out)
 {
-	int result = r->disk.fs.look(&r->disk.fs, FOLDER_NONE, root->path, follow, out);
-	bool kernel = result == 0 && out->type == 'f' && is_of_kernel(root->path);
+	int result = o->disk.fs.look(&o->disk.fs, FOLDER_NONE, path, follow, out);
 
-	sites_set_kernel(r, root, kernel);
-	if (kernel)
-		out->stamp.content = hash_of_content(root->path);
+	if (result == 0 && out->type == 'f' && is_of_kernel(path)) {
+		note_kernel(o, path);
+		out->stamp.content = hash_of_content(path);
+	}
 	return result;
 }
 
-static int look_at_root(struct remote *r, const char *path, bool follow, struct look *out)
+/* A root may lead elsewhere than before. */
+static int look_at_root(struct poll_observer *o, const char *path, bool follow, struct look *out)
 {
-	struct remote_root *root = sites_root(r, path, strlen(path), true);
 	struct opening how = {.path = path, .root = strlen(path)};
-	const struct mount_point *p;
+	char real[MOUNTS_PATH];
+	const struct mount_point *p =
+	    o->mounts.n_remote ? mounts_resolve(&o->mounts, path, real) : NULL;
+	struct site *s = p ? sites_at(o, p) : NULL;
+	struct question *q = sites_find_root(o, path);
 
-	errno = ENOMEM;
-	if (!root)
-		return -1;
-	if (!root->site)
-		return look_at_local_root(r, root, follow, out);
-	sites_set_kernel(r, root, false);
-	p = root->whole ? mounts_remote(r->mounts, root->real) : NULL;
-	if (p) {
-		look_of_point(p, out);
+	remote_forget_root(o);
+	if (q && q->site != s)
+		sites_drop(o, q);
+	if (!s)
+		return look_at_local_root(o, path, follow, out);
+	if (is_whole(p, real)) {
+		*out = look_of_point(p);
 		return 0;
 	}
-	if (!root->look) {
-		root->look = asker_ask(root->site->asker, &how, false);
-		if (!root->look)
-			return -1;
-		root->look->site = root->site;
-	}
-	errno = EAGAIN;
-	if (!root->look->answer)
+	q = sites_ask(o, s, &how, false);
+	errno = q ? EAGAIN : ENOMEM;
+	if (!q || !q->answer)
 		return -1;
-	*out = root->look->answer->look;
-	errno = root->look->answer->error;
+	*out = q->answer->look;
+	errno = q->answer->error;
 	return errno ? -1 : 0;
 }
 
@@ -268,86 +277,92 @@ static int look_in_answer(const struct answer *a, const char *name, bool follow,
 	return out->type == '?' ? -1 : 0;
 }
 
+/* Is a remote mount called so, wherever it is? */
+static bool is_called(const struct mounts *m, const char *name)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (m->items[i].remote && strcmp(strrchr(m->items[i].path, '/') + 1, name) == 0)
+			return true;
+	return false;
+}
+
 /* The entry of a local folder: is a remote mount there, or behind a link that is followed? */
-static const struct mount_point *point_in(const struct remote *r, const struct remote_folder *f,
+static const struct mount_point *point_in(const struct poll_observer *o, int folder,
 					  const char *name, bool follow, bool *exact)
 {
-	char path[MOUNTS_PATH], real[MOUNTS_PATH];
+	char opened[32], path[MOUNTS_PATH], real[MOUNTS_PATH];
 	const struct mount_point *p;
+	ssize_t n;
 
-	if (join(path, f->real, name) < 0)
+	if (!o->mounts.n_remote || (!follow && !is_called(&o->mounts, name)))
+		return NULL;
+	snprintf(opened, sizeof opened, "/proc/self/fd/%d", folder);
+	n = readlink(opened, real, sizeof real - 1);
+	real[n > 0 ? n : 0] = '\0';
+	if (n <= 0 || join(path, real, name) < 0)
 		return NULL;
 	if (follow)
-		p = mounts_resolve(r->mounts, path, real);
+		p = mounts_resolve(&o->mounts, path, real);
 	else
-		p = mounts_remote(r->mounts, strcpy(real, path));
-	*exact = p && p->whole && strcmp(p->path, real) == 0;
+		p = mounts_remote(&o->mounts, strcpy(real, path));
+	*exact = p && is_whole(p, real);
 	return p;
 }
 
 static int look(const struct file_system *fs, int folder, const char *name, bool follow,
 		struct look *out)
 {
-	struct remote *r = remote_of(fs);
-	const struct remote_folder *f = NULL;
-	const struct mount_point *p = NULL;
+	struct poll_observer *o = observer_of(fs);
+	const struct mount_point *p;
 	bool exact = false;
 
 	if (folder == FOLDER_NONE)
-		return look_at_root(r, name, follow, out);
-	f = folder_at(r, folder);
-	if (f && f->answer)
-		return look_in_answer(f->answer, name, follow, out);
-	if (f)
-		p = point_in(r, f, name, follow, &exact);
+		return look_at_root(o, name, follow, out);
+	if (folder >= FOLDER_REMOTE)
+		return look_in_answer(folder_at(o, folder)->answer, name, follow, out);
+	p = point_in(o, folder, name, follow, &exact);
 	if (!p)
-		return r->disk.fs.look(&r->disk.fs, folder, name, follow, out);
-	look_of_point(p, out);
+		return o->disk.fs.look(&o->disk.fs, folder, name, follow, out);
+	*out = look_of_point(p);
 	errno = EAGAIN;
 	return exact ? 0 : -1;
 }
 
-/* ---- the owner's ----------------------------------------------------------------------------- */
+/* ---- the observer's -------------------------------------------------------------------------- */
 
-void remote_bind(struct remote *r, struct node *n, int folder)
+void remote_bind(struct poll_observer *o, struct node *n, int folder)
 {
-	const struct remote_folder *f = folder_at(r, folder);
-	struct question *q = f ? f->question : NULL;
+	struct question *q = folder_at(o, folder)->question;
 	struct question *before = (struct question *)(uintptr_t)n->watch[0];
 
 	if (before && before != q)
-		sites_drop(r, before);
+		sites_drop(o, before);
 	n->watch[0] = (uintptr_t)q;
 }
 
-void remote_unbind(struct remote *r, struct node *n)
+void remote_unbind(struct poll_observer *o, struct node *n)
 {
 	if (n->watch[0])
-		sites_drop(r, (struct question *)(uintptr_t)n->watch[0]);
+		sites_drop(o, (struct question *)(uintptr_t)n->watch[0]);
 }
 
-bool remote_may_hang(struct remote *r, const struct opening *how)
+bool remote_may_hang(struct poll_observer *o, const struct opening *how)
 {
 	char real[MOUNTS_PATH];
 
-	return r->mounts->n_remote && (find_point(r, how, real) || !real[0]);
+	return o->mounts.n_remote && (find_point(o, how, real) || !real[0]);
 }
 
-bool remote_has(const struct remote *r, const char *path)
+bool poll_may_hang(const struct poll_observer *o, const char *path)
 {
 	char real[MOUNTS_PATH];
 
-	return r->mounts->n_remote && mounts_resolve(r->mounts, path, real);
+	return o->mounts.n_remote && mounts_resolve(&o->mounts, path, real);
 }
 
-void remote_open(struct remote *r)
+void remote_open(struct poll_observer *o)
 {
-	r->fs = (struct file_system){open_folder, look, next, close_folder};
-	disk_init(&r->disk);
-	sites_open(r);
-}
-
-void remote_close(struct remote *r)
-{
-	sites_close(r);
+	o->fs = (struct file_system){open_folder, look, next, close_folder};
+	disk_init(&o->disk);
+	sites_open(o);
 }
