@@ -10,33 +10,6 @@
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-struct key {
-	const struct node *node;
-	const char *name;
-};
-
-static uint64_t key_hash(const void *key)
-{
-	const struct key *k = key;
-
-	return hash_bytes(k->name, strlen(k->name)) ^ hash_bytes(&k->node, sizeof k->node);
-}
-
-static uint64_t record_hash(const void *item)
-{
-	const struct record *r = item;
-
-	return key_hash(&(struct key){r->node, r->name});
-}
-
-static bool record_is(const void *item, const void *key)
-{
-	const struct record *r = item;
-	const struct key *k = key;
-
-	return r->node == k->node && strcmp(r->name, k->name) == 0;
-}
-
 static uint64_t folder_hash(const void *self)
 {
 	return hash_bytes(&self, sizeof self);
@@ -54,11 +27,10 @@ static bool thing_is(const void *item, const void *self)
 
 void journal_init(struct journal *j, const struct journal_folders *folders)
 {
-	static const struct table_type by_name = {record_hash, key_hash, record_is};
 	static const struct table_type by_folder = {thing_hash, folder_hash, thing_is};
 
 	*j = (struct journal){.folders = folders};
-	table_init(&j->by_name, &by_name);
+	table_init(&j->by_name, &table_by_name);
 	table_init(&j->by_folder, &by_folder);
 	list_init(&j->order);
 	list_init(&j->things);
@@ -68,7 +40,7 @@ void journal_init(struct journal *j, const struct journal_folders *folders)
 
 struct record *journal_find(const struct journal *j, const struct node *d, const char *name)
 {
-	return table_find(&j->by_name, &(struct key){d, name});
+	return table_find(&j->by_name, &(struct table_name){d, name});
 }
 
 struct thing *journal_thing_of(const struct journal *j, const struct node *self)
@@ -122,7 +94,7 @@ static void thing_free(struct journal *j, struct thing *t)
 
 static void record_free(struct journal *j, struct record *r)
 {
-	table_remove(&j->by_name, &(struct key){r->node, r->name});
+	table_remove(&j->by_name, r);
 	if (r->now && r->now->at == r)
 		r->now->at = NULL;
 	list_remove(&r->link);
@@ -149,7 +121,7 @@ static struct record *record_new(struct journal *j, struct node *d, const char *
 	struct record *r = calloc(1, sizeof *r + length);
 
 	if (r) {
-		memcpy(r->name, name, length);
+		r->name = memcpy(r->text, name, length);
 		r->node = d;
 	}
 	if (!r || table_add(&j->by_name, r) < 0) {

@@ -65,8 +65,9 @@ struct thing {
 };
 
 struct record {
-	struct link link; /* in the order of the last event */
-	struct node *node;
+	struct node *node;       /* held */
+	const char *name;        /* in it */
+	struct link link;        /* in the order of the last event */
 	struct thing *was, *now; /* NULL: nothing */
 	unsigned notices;        /* FILE_NOTICES */
 	unsigned flickered;      /* what came and went between: what was done to it */
@@ -75,7 +76,7 @@ struct record {
 	bool implied;            /* nothing happened to it but to a directory above it */
 	int64_t since;           /* loop time of the first event */
 	int by;                  /* the process that did the last of it; 0: not known */
-	char name[];
+	char text[];             /* of the name */
 };
 
 struct journal {

@@ -47,6 +47,12 @@ struct net_options {
 	bool moves;   /* moves are asked for */
 };
 
+/* Does the record wait for its close? */
+static inline bool net_options_wait(const struct net_options *o, const struct record *r)
+{
+	return r->now && r->now->open && o->waits && o->waits(o->owner, r);
+}
+
 struct net {
 	struct effect *items; /* owned, in order */
 	size_t count, capacity;

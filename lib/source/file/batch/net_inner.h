@@ -31,7 +31,6 @@ struct mover {
 	struct record *record; /* of its name now */
 	char *path;            /* owned */
 	unsigned depth;
-	bool decided;
 };
 
 /* How far a stage is; all zero but for `at` when it begins. */
@@ -67,6 +66,17 @@ static inline bool net_counts(const struct work *w, const char *path, char type)
 	return !w->options->counts || w->options->counts(w->options->owner, path, type);
 }
 
+static inline bool net_waits(const struct work *w, const struct record *r)
+{
+	return net_options_wait(w->options, r);
+}
+
+/* Where what waits moved, that is reported already. */
+static inline bool net_waits_wholly(const struct work *w, const struct record *r)
+{
+	return net_waits(w, r) && !(r->now->moves && r->now->origin != r);
+}
+
 /* ---- net_paths.c ---- */
 /* The path of a name now, or before the batch but for the moves that have been made. In scratch;
  * NULL: ENOMEM. */
@@ -76,9 +86,6 @@ unsigned net_depth(const char *path);
 /* A stage: all that does not wait is brought to its path, once the moves are decided. */
 int net_fill_slots(struct work *w);
 void net_free_slots(struct work *w);
-/* Does the record wait for its close? Wholly: where it moved, that is reported already. */
-bool net_waits(const struct work *w, const struct record *r);
-bool net_waits_wholly(const struct work *w, const struct record *r);
 
 /* ---- net_moves.c ---- */
 /* Stages: what may have moved; which things are reported as moved. */

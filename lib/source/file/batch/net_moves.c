@@ -86,7 +86,6 @@ static int decide(struct work *w, size_t i, bool moves)
 	const struct record *r = w->movers[i].record;
 	struct thing *t = r->now;
 
-	w->movers[i].decided = true;
 	t->undecided = false;
 	t->moves = moves;
 	if (moves || !t->self)
@@ -105,7 +104,7 @@ static int decide_one(struct work *w, size_t i)
 {
 	enum answer answer;
 
-	if (w->movers[i].decided)
+	if (!w->movers[i].record->now->undecided)
 		return 0;
 	answer = may_move(w, &w->movers[i]) ? is_free(w, &w->movers[i]) : ANSWER_NO;
 	if (answer == ANSWER_LATER)
@@ -119,7 +118,7 @@ static int decide_one(struct work *w, size_t i)
 static int break_circle(struct work *w)
 {
 	for (size_t i = 0; i < w->n_movers; i++) {
-		if (w->movers[i].decided)
+		if (!w->movers[i].record->now->undecided)
 			continue;
 		w->progress.decided = true;
 		return decide(w, i, !w->options->gathers && w->movers[i].record->now->type != 'd');

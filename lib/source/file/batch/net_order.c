@@ -67,23 +67,31 @@ static bool leaves(const struct work *w, const struct slot *s)
 	return !s->now || (!w->options->gathers && s->was && s->now->now != s->was->was);
 }
 
+/* The next slot above a path, from *slash (its start at first) downward; NULL: there is none. */
+static struct slot *next_above(const struct work *w, char *path, char **slash)
+{
+	struct slot *above = NULL;
+
+	while (!above && (*slash = strchr(*slash + 1, '/'))) {
+		**slash = '\0';
+		above = table_find(&w->by_path, path);
+		**slash = '/';
+	}
+	return above;
+}
+
 /* What moves out of a directory that is gone or replaced is reported before that is. */
 static int hurry(struct work *w, struct slot *s)
 {
 	const char *path = net_path_before(w, s->now->now->origin, MADE_ALL);
 	char *copy = path ? strdup(path) : NULL, *slash = copy;
+	const struct slot *above;
 
 	if (!copy)
 		return -1;
-	while ((slash = strchr(slash + 1, '/'))) {
-		const struct slot *above;
-
-		*slash = '\0';
-		above = table_find(&w->by_path, copy);
-		*slash = '/';
-		if (above && leaves(w, above) && above->order <= s->order)
+	while ((above = next_above(w, copy, &slash)))
+		if (leaves(w, above) && above->order <= s->order)
 			s->order = above->order - 1;
-	}
 	free(copy);
 	return 0;
 }
@@ -148,16 +156,11 @@ static int deepest_first(const void *a, const void *b)
 static bool is_to_move(const struct work *w, const struct slot *s, size_t length)
 {
 	char *path = strdup(s->path), *slash = path ? path + length : NULL;
+	const struct slot *above;
 	bool is = false;
 
-	while (slash && !is && (slash = strchr(slash + 1, '/'))) {
-		const struct slot *above;
-
-		*slash = '\0';
-		above = table_find(&w->by_path, path);
-		*slash = '/';
-		is = above && above->now && above->now->now->moves && !above->done;
-	}
+	while (path && !is && (above = next_above(w, path, &slash)))
+		is = above->now && above->now->now->moves && !above->done;
 	free(path);
 	return is;
 }
@@ -250,16 +253,11 @@ static int push_above(struct work *w, const struct slot *s)
 {
 	char *path = strdup(s->path), *slash = path;
 	int result = path ? 0 : -1;
+	struct slot *above;
 
-	while (result == 0 && (slash = strchr(slash + 1, '/'))) {
-		struct slot *above;
-
-		*slash = '\0';
-		above = table_find(&w->by_path, path);
-		*slash = '/';
-		if (above && !above->done && is_arrival(above) && comes_after(w, s, above))
+	while (result == 0 && (above = next_above(w, path, &slash)))
+		if (!above->done && is_arrival(above) && comes_after(w, s, above))
 			result = push(w, above) < 0 ? -1 : 1;
-	}
 	free(path);
 	return result;
 }

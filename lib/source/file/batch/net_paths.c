@@ -77,21 +77,6 @@ unsigned net_depth(const char *path)
 
 /* ---- slots -------------------------------------------------------------------------------- */
 
-static uint64_t path_hash(const void *path)
-{
-	return hash_bytes(path, strlen(path));
-}
-
-static uint64_t slot_hash(const void *slot)
-{
-	return path_hash(((const struct slot *)slot)->path);
-}
-
-static bool slot_is(const void *slot, const void *path)
-{
-	return strcmp(((const struct slot *)slot)->path, path) == 0;
-}
-
 /* The slot of this path, a new one if there is none. NULL: ENOMEM, or no path. */
 static struct slot *slot_of(struct work *w, const char *path)
 {
@@ -117,26 +102,12 @@ static struct slot *slot_of(struct work *w, const char *path)
 
 void net_free_slots(struct work *w)
 {
-	static const struct table_type by_path = {slot_hash, path_hash, slot_is};
-
 	while (w->n_slots) {
 		free(w->slots[--w->n_slots]->path);
 		free(w->slots[w->n_slots]);
 	}
 	table_free(&w->by_path);
-	table_init(&w->by_path, &by_path);
-}
-
-/* It waits for its close; where it moved, that is reported already. */
-bool net_waits(const struct work *w, const struct record *r)
-{
-	return r->now && r->now->open && w->options->waits &&
-	       w->options->waits(w->options->owner, r);
-}
-
-bool net_waits_wholly(const struct work *w, const struct record *r)
-{
-	return net_waits(w, r) && !(r->now->moves && r->now->origin != r);
+	table_init(&w->by_path, &table_by_text);
 }
 
 static int fill_slots_of(struct work *w, const struct record *r, size_t order)

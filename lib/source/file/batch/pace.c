@@ -108,11 +108,6 @@ static int64_t quiet_time(const struct pace *p, const struct journal *j, int64_t
 	return quiet < QUIET_MOST ? quiet : QUIET_MOST;
 }
 
-static bool waits(const struct net_options *options, const struct record *r)
-{
-	return r->now && r->now->open && options->waits && options->waits(options->owner, r);
-}
-
 int64_t pace_due(const struct pace *p, const struct journal *j, const struct net_options *options,
 		 int64_t now)
 {
@@ -121,7 +116,7 @@ int64_t pace_due(const struct pace *p, const struct journal *j, const struct net
 	LIST_EACH(at, after, &j->order)
 	{
 		const struct record *r = CONTAINER_OF(at, struct record, link);
-		int64_t *of = waits(options, r) ? &first_waiting : &first;
+		int64_t *of = net_options_wait(options, r) ? &first_waiting : &first;
 
 		*of = r->since < *of ? r->since : *of;
 	}
