@@ -55,10 +55,9 @@ void compare_close(struct file_source *s)
 /* Does it count, and may it be read without a wait? */
 static bool is_to_be_read(struct file_source *s, const struct node *d, const char *name)
 {
-	buf_clear(&s->path);
-	node_path(d, name, &s->path);
-	return !s->path.failed && !poll_may_hang(&s->poll, s->path.data) &&
-	       hand_on_counts(s, s->path.data, 'f');
+	const char *path = file_path(s, d, name);
+
+	return path && !poll_may_hang(&s->poll, path) && hand_on_counts(s, path, 'f');
 }
 
 /* ---- the start ------------------------------------------------------------------------------- */

@@ -15,7 +15,6 @@
 
 #include "base/log.h"
 #include "base/units.h"
-#include "source/file/observe/writer.h"
 
 #define ASK_AGAIN (250 * NS_PER_MS)
 enum { MANY = 1000 };
@@ -39,25 +38,11 @@ static bool waits(void *owner, const struct record *r)
 	return hand_on_waits(owner, r);
 }
 
-/* To ask opens the file, which is an event to a rule that asks for those. */
-static enum writer ask(struct file_source *s, const struct record *r)
-{
-	const struct file_config *c = s->base.config;
-
-	if (c->events & (FILE_OPEN | FILE_ACCESS))
-		return WRITER_UNKNOWN;
-	buf_clear(&s->path);
-	node_path(r->node, r->name, &s->path);
-	if (s->path.failed || poll_may_hang(&s->poll, s->path.data))
-		return WRITER_UNKNOWN;
-	return writer_ask(s->path.data);
-}
-
 static void review_writer(struct file_source *s, const struct record *r)
 {
 	struct thing *t = r->now;
 	int64_t now = s->journal.now;
-	enum writer writer = ask(s, r);
+	enum writer writer = file_ask_writer(s, r->node, r->name);
 
 	if (writer == WRITER_AT_WORK) {
 		t->ask_at = now + ASK_AGAIN;
@@ -116,30 +101,22 @@ static bool counts(void *owner, const char *path, char type)
 	return hand_on_counts(owner, path, type);
 }
 
-static bool compares(const struct file_source *s)
-{
-	return ((const struct file_config *)s->base.config)->changed;
-}
-
 /* Is a batch held back for what is still being written? */
 static bool holds_back(const struct file_source *s)
 {
-	return s->base.has_command || compares(s);
-}
-
-static bool asks_for_moves(const struct file_source *s)
-{
-	return ((const struct file_config *)s->base.config)->events & FILE_MOVE;
+	return s->base.has_command || config_of(s)->changed;
 }
 
 static struct net_options options_of(struct file_source *s)
 {
+	const struct file_config *c = config_of(s);
+
 	return (struct net_options){.owner = s,
 				    .counts = counts,
 				    .waits = holds_back(s) ? waits : NULL,
-				    .contents = compares(s) ? &s->compare.contents : NULL,
+				    .contents = c->changed ? &s->compare.contents : NULL,
 				    .gathers = s->base.has_command,
-				    .moves = asks_for_moves(s)};
+				    .moves = c->events & FILE_MOVE};
 }
 
 /* ---- handing on ------------------------------------------------------------------------------ */
@@ -226,7 +203,7 @@ static void review_held_back(struct file_source *s)
 	int64_t ask_at = review_writers(s), when = review_due(s, ask_at);
 
 	if (when <= s->journal.now) {
-		if (compares(s) && compare_batch(s, clock_read(CLOCK_OF_LOOP) + A_TURN)) {
+		if (config_of(s)->changed && compare_batch(s, clock_read(CLOCK_OF_LOOP) + A_TURN)) {
 			timer_start_soon(s->base.reactor, &s->hand_on);
 			return;
 		}

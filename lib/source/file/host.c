@@ -4,7 +4,6 @@
 #include "source/file/kind.h"
 
 #include "base/log.h"
-#include "source/file/observe/writer.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -17,11 +16,6 @@ static struct file_source *source_of(struct model *m)
 	return m->owner;
 }
 
-static const struct file_config *config_of(const struct file_source *s)
-{
-	return s->base.config;
-}
-
 /* What is done to files is reported between two looks, too. */
 static struct journal *journal_of(struct file_source *s)
 {
@@ -30,13 +24,21 @@ static struct journal *journal_of(struct file_source *s)
 	return &s->journal;
 }
 
-/* The path of an entry, in scratch, and how much of it is the root. NULL: ENOMEM. */
-static const char *path_of(struct file_source *s, const struct node *d, const char *name,
-			   size_t *root)
+const char *file_path(struct file_source *s, const struct node *d, const char *name)
 {
 	buf_clear(&s->path);
-	*root = node_path(d, name, &s->path);
+	node_path(d, name, &s->path);
 	return s->path.failed ? NULL : s->path.data;
+}
+
+enum writer file_ask_writer(struct file_source *s, const struct node *d, const char *name)
+{
+	const char *path = file_path(s, d, name);
+
+	if (config_of(s)->events & (FILE_OPEN | FILE_ACCESS) || !path ||
+	    poll_may_hang(&s->poll, path))
+		return WRITER_UNKNOWN;
+	return writer_ask(path);
 }
 
 /* ---- what the journal asks of nodes ---------------------------------------------------------- */
@@ -70,21 +72,22 @@ static bool on_enters(struct model *m, const struct node *d, const char *name)
 	struct file_source *s = source_of(m);
 	const struct file_config *c = config_of(s);
 	struct candidate what = {.type = 'd'};
-	size_t root_length;
 	bool enters;
+	size_t length;
 	char *root;
 
 	if (!d->parent)
 		return true;
 	if (c->no_recursive || (c->depth && node_depth(d) >= c->depth))
 		return false;
-	what.path = path_of(s, d, name, &root_length);
-	if (!what.path)
+	buf_clear(&s->path);
+	length = node_path(d, name, &s->path);
+	root = s->path.failed ? NULL : strndup(s->path.data, length);
+	if (!root)
 		return true;
-	root = strndup(what.path, root_length);
-	what.root = root ? root : what.path;
-	what.relative = what.path + root_length;
-	what.relative += strspn(what.relative, "/");
+	what.root = root;
+	what.path = s->path.data;
+	what.relative = what.path + length + strspn(what.path + length, "/");
 	enters = filter_admits(&s->filter, &what);
 	free(root);
 	return enters;
@@ -105,34 +108,21 @@ static void touched(struct file_source *s, const char *name)
 static bool is_closed(struct file_source *s, const struct node *d, const char *name, char type)
 {
 	const struct file_config *c = config_of(s);
-	const char *path;
-	size_t root;
 
-	if (type != 'f' || s->arming || !(c->events & FILE_CLOSE_WRITE) ||
-	    c->events & (FILE_OPEN | FILE_ACCESS) ||
-	    (s->base.has_command && d->parent && c->events & FILE_CREATE))
-		return false;
-	path = path_of(s, d, name, &root);
-	return path && writer_ask(path) == WRITER_NONE;
-}
-
-/* No close is heard of there: what nobody has open for writing was closed. */
-static enum arrival arrival_of_polled(struct file_source *s, const struct node *d, const char *name)
-{
-	size_t root;
-	const char *path = path_of(s, d, name, &root);
-
-	if (!path || config_of(s)->events & (FILE_OPEN | FILE_ACCESS))
-		return ARRIVED_FOUND;
-	return poll_may_hang(&s->poll, path) || writer_ask(path) != WRITER_AT_WORK ? ARRIVED_WHOLE
-										   : ARRIVED_FOUND;
+	return type == 'f' && !s->arming && c->events & FILE_CLOSE_WRITE &&
+	       !(s->base.has_command && d->parent && c->events & FILE_CREATE) &&
+	       file_ask_writer(s, d, name) == WRITER_NONE;
 }
 
 static enum arrival arrival_of(struct file_source *s, const struct node *d, const char *name,
 			       char type, unsigned bits)
 {
+	/* No close is heard of there: what nobody has open for writing was closed. */
 	if (type == 'f' && (d->polled || !s->poll.inner))
-		return arrival_of_polled(s, d, name);
+		return config_of(s)->events & (FILE_OPEN | FILE_ACCESS) ||
+			       file_ask_writer(s, d, name) == WRITER_AT_WORK
+			   ? ARRIVED_FOUND
+			   : ARRIVED_WHOLE;
 	if (bits & HINT_CAME)
 		return ARRIVED_WHOLE;
 	if (bits & HINT_CREATED)
@@ -191,7 +181,8 @@ static unsigned events_of(unsigned active)
 	       (active & ACTIVE_CLOSE_WRITE ? FILE_CLOSE_WRITE : 0U) |
 	       (active & ACTIVE_ATTRIB ? FILE_ATTRIB : 0U) |
 	       (active & ACTIVE_OPEN ? FILE_OPEN : 0U) |
-	       (active & ACTIVE_ACCESS ? FILE_ACCESS : 0U);
+	       (active & ACTIVE_ACCESS ? FILE_ACCESS : 0U) |
+	       (active & ACTIVE_UNMOUNT ? FILE_UNMOUNT : 0U);
 }
 
 static void on_flickered(struct model *m, struct node *d, const char *name, unsigned active)
@@ -205,28 +196,31 @@ static void on_flickered(struct model *m, struct node *d, const char *name, unsi
 static bool is_own_output(struct file_source *s, const struct node *d, const char *name)
 {
 	const char *base = d->parent ? NULL : strrchr(name, '/'), *path;
-	size_t root;
 
 	base = base ? base + 1 : name;
 	if (!filter_has_outputs(&s->filter, base))
 		return false;
-	path = path_of(s, d, name, &root);
+	path = file_path(s, d, name);
 	return path && filter_is_output(&s->filter, base, path);
+}
+
+static void done_to(struct file_source *s, struct node *d, const char *name, char type,
+		    unsigned events)
+{
+	if (!events || s->arming || is_own_output(s, d, name))
+		return;
+	if (events & FILE_UNMOUNT)
+		journal_notice(journal_of(s), d, name, FILE_UNMOUNT);
+	events &= ~(unsigned)FILE_UNMOUNT;
+	if (!events)
+		return;
+	touched(s, name);
+	journal_active(journal_of(s), d, name, type, events);
 }
 
 static void on_active(struct model *m, struct node *d, const char *name, char type, unsigned active)
 {
-	struct file_source *s = source_of(m);
-
-	if (s->arming || is_own_output(s, d, name))
-		return;
-	if (active & ACTIVE_UNMOUNT)
-		journal_notice(journal_of(s), d, name, FILE_UNMOUNT);
-	active &= ~(unsigned)ACTIVE_UNMOUNT;
-	if (!active)
-		return;
-	touched(s, name);
-	journal_active(journal_of(s), d, name, type, events_of(active));
+	done_to(source_of(m), d, name, type, events_of(active));
 }
 
 /* What is to be compared may be half written. */
@@ -235,10 +229,7 @@ static void on_changed(struct model *m, struct node *d, const char *name, char t
 	struct file_source *s = source_of(m);
 	unsigned written = FILE_MODIFY | (config_of(s)->changed ? 0U : FILE_CLOSE_WRITE);
 
-	if (s->arming || is_own_output(s, d, name))
-		return;
-	touched(s, name);
-	journal_active(journal_of(s), d, name, type, content ? written : FILE_ATTRIB);
+	done_to(s, d, name, type, content ? written : FILE_ATTRIB);
 }
 
 /* ---- what cannot be looked at ---------------------------------------------------------------- */
@@ -247,8 +238,7 @@ static void on_changed(struct model *m, struct node *d, const char *name, char t
 static void on_unseen(struct model *m, struct node *n, int error)
 {
 	struct file_source *s = source_of(m);
-	size_t root;
-	const char *path = path_of(s, n, NULL, &root);
+	const char *path = file_path(s, n, NULL);
 
 	if (!path)
 		return;

@@ -22,11 +22,6 @@ static struct file_source *source_of(struct source *base)
 	return (struct file_source *)base;
 }
 
-static const struct file_config *config_of(const struct file_source *s)
-{
-	return s->base.config;
-}
-
 /* ---- work ------------------------------------------------------------------------------------ */
 
 static void report_overflow(struct file_source *s)

@@ -28,6 +28,7 @@
 #include "source/file/observe/fanotify.h"
 #include "source/file/observe/inotify.h"
 #include "source/file/observe/poll.h"
+#include "source/file/observe/writer.h"
 #include "reactor/reactor.h"
 
 struct file_source;
@@ -94,6 +95,11 @@ struct file_source {
 	struct buf path;   /* scratch */
 };
 
+static inline const struct file_config *config_of(const struct file_source *s)
+{
+	return s->base.config;
+}
+
 /* ---- kind.c ---- */
 /* There is something for the model. */
 void file_work(struct file_source *s);
@@ -118,6 +124,11 @@ struct root *roots_find(const struct file_source *s, const char *path, size_t le
 /* ---- host.c ---- */
 extern const struct model_host file_host;
 extern const struct journal_folders file_folders;
+/* The path of an entry, in scratch until the next call. NULL: ENOMEM. */
+const char *file_path(struct file_source *s, const struct node *d, const char *name);
+/* Is anybody writing it? To ask opens the file, which is an event to a rule that asks for those,
+ * and may hang. */
+enum writer file_ask_writer(struct file_source *s, const struct node *d, const char *name);
 
 /* ---- compare.c ---- */
 void compare_init(struct file_source *s);

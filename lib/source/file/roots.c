@@ -108,22 +108,18 @@ static bool leads_to(struct file_source *s, const struct candidate *c, unsigned 
 	       found.type == 'd';
 }
 
-/* Does the tree of the root of `c` lead to the directory that its path is in? */
-static bool leads_above(struct file_source *s, const struct candidate *c)
+/* Does the tree of the root of `c` lead to the directory that its path is in? `path` is the same,
+ * and cut for a while. */
+static bool leads_above(struct file_source *s, const struct candidate *c, char *path)
 {
-	const char *slash = c->relative;
+	struct candidate above = *c;
+	char *slash = path + (c->relative - c->path);
 	bool leads = true;
-	unsigned depth = 0;
 
-	while (leads && (slash = strchr(slash, '/'))) {
-		size_t before = (size_t)(c->relative - c->path), n = (size_t)(slash - c->path);
-		char *path = strndup(c->path, n);
-		struct candidate above = {.root = c->root, .path = path, .type = 'd'};
-
-		depth++;
-		above.relative = path ? path + before : NULL;
-		leads = path && leads_to(s, &above, depth);
-		free(path);
+	for (unsigned depth = 1; leads && (slash = strchr(slash, '/')); depth++) {
+		*slash = '\0';
+		leads = leads_to(s, &above, depth);
+		*slash = '/';
 		slash += strspn(slash, "/");
 	}
 	return leads;
@@ -137,17 +133,12 @@ static bool is_covered(const struct root *r)
 	bool covered = false;
 
 	for (size_t at = 0; path && !covered && roots_above(s, path, &at, &c);)
-		covered = *c.relative && leads_above(s, &c);
+		covered = *c.relative && leads_above(s, &c, path);
 	free(path);
 	return covered;
 }
 
 /* ---- what happens ---------------------------------------------------------------------------- */
-
-static unsigned activities(const struct file_source *s)
-{
-	return s->inotify.active;
-}
 
 /* What is no directory is listened to by its inode. */
 static void listen_to(struct root *r)
@@ -158,7 +149,7 @@ static void listen_to(struct root *r)
 		return;
 	if (!r->follow.set || r->follow.error || S_ISDIR(r->follow.mode) ||
 	    inotify_listen(&roots->user, &r->self, r->path,
-			   inotify_mask_of(activities(r->source))) < 0)
+			   inotify_mask_of(r->source->inotify.active)) < 0)
 		inotify_unlisten(&roots->user, &r->self);
 }
 
@@ -237,7 +228,7 @@ static void on_event(struct inotify_user *u, struct inotify_listener *l,
 		     const struct inotify_event *event)
 {
 	struct root *r = CONTAINER_OF(l, struct root, self);
-	unsigned active = inotify_active_of(event->mask) & activities(r->source);
+	unsigned active = inotify_active_of(event->mask) & r->source->inotify.active;
 
 	(void)u;
 	if (active && r->covered)
