@@ -417,3 +417,12 @@ passes() {
 	until_ok 'has_line "close_write src/last"'
 	[ "$(<out)" = $'close_write src/in/a\nclose_write src/in/a\nclose_write src/last' ]
 }
+
+@test "the working directory is reported as deleted when it is removed" {
+	mkdir -p src
+	cd src
+	watch file .
+	rmdir "$dir/src"
+	cd "$dir"
+	until_ok 'has_line "delete ."'
+}

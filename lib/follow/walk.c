@@ -116,16 +116,29 @@ static bool follow_link(struct way *w, const char *place)
 /* ---- one step -------------------------------------------------------------------------------- */
 
 /* Watches the directory for the name. What vanished meanwhile is an event above it. */
-static void watch_step(struct way *w, const char *name)
+static void watch_step(struct way *w, const char *directory, const char *name)
 {
-	if (dirs_step(w->follow, &w->steps, directory_of(w), name) == 0)
+	if (dirs_step(w->follow, &w->steps, directory, name) == 0)
 		return;
 	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENOMEM) {
 		w->error = errno;
 		return;
 	}
 	w->unwatched = true;
-	follow_say_unwatched(w->follow, directory_of(w));
+	follow_say_unwatched(w->follow, directory);
+}
+
+/* The working directory stays "." when it is removed, and as long as it is one its own watch says
+ * nothing of that. */
+static void watch_above(struct way *w)
+{
+	char path[PATH_MAX];
+	const char *name = getcwd(path, sizeof path) ? strrchr(path, '/') + 1 : NULL;
+
+	if (name && *name)
+		watch_step(w, "..", name);
+	if (!w->error && !getcwd(path, sizeof path) && errno == ENOENT)
+		w->error = ENOENT;
 }
 
 /* Appends a component to a copy of the directory. */
@@ -159,7 +172,7 @@ static void take_step(struct way *w, const char *name)
 	if (!place)
 		w->error = ENOMEM;
 	else
-		watch_step(w, name);
+		watch_step(w, directory_of(w), name);
 	if (w->error) {
 		/* as it was found */
 	} else if (lstat(place, &w->st) < 0) {
@@ -190,6 +203,8 @@ static void way_walk(struct way *w)
 		w->error = errno;
 	while (!w->error && next_component(w, name))
 		take_step(w, name);
+	if (!w->error && !w->at.length)
+		watch_above(w);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */

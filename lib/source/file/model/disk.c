@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,6 +66,15 @@ static void fill(struct look *out, const struct statx *st, uid_t user)
 						 : fold((uint64_t)out->changed, 0, 0);
 }
 
+/* The working directory that was removed is still "." for this process. */
+static bool is_removed_here(int folder, const struct statx *st)
+{
+	char path[PATH_MAX];
+
+	return folder == FOLDER_NONE && S_ISDIR(st->stx_mode) && !st->stx_nlink &&
+	       !getcwd(path, sizeof path) && errno == ENOENT;
+}
+
 static int look(const struct file_system *fs, int folder, const char *name, bool follow,
 		struct look *out)
 {
@@ -77,6 +87,8 @@ static int look(const struct file_system *fs, int folder, const char *name, bool
 	if (statx(folder == FOLDER_NONE ? AT_FDCWD : folder, name, flags,
 		  STATX_BASIC_STATS | STATX_BTIME, &st) < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+	if (is_removed_here(folder, &st))
+		return 0;
 	fill(out, &st, ((const struct disk *)(const void *)fs)->user);
 	return 0;
 }
