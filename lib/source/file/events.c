@@ -19,15 +19,23 @@ struct material {
 	char pid[16];
 };
 
-/* The events of a batch. */
+/* Of a batch; with a command all of its events go to one run, else they are emitted as they are
+ * made. */
 struct emission {
 	const struct file_config *config;
+	struct net net;
+	size_t at; /* the next effect */
+	bool gathers;
 	struct event *events;
 	struct material *materials;
 	size_t count;
 };
 
-enum { AT_MOST = 10 /* events of one effect */ };
+enum {
+	AT_MOST = 10,         /* events of one effect */
+	AT_MOST_GATHERED = 3, /* with a command: its own, and two notices */
+	PIECE = 256,          /* effects */
+};
 
 static void add_detail(struct event *e, struct material *m, struct detail detail)
 {
@@ -115,28 +123,60 @@ static void add_each(struct emission *out, const struct effect *e)
 		add(out, FILE_DELETE, e);
 }
 
-/* Emitting may bring the engine to stop or pause this source: nothing is touched afterwards. */
-void events_emit(struct file_source *s, const struct net *net)
+static void add_all(struct emission *out, const struct effect *e)
 {
-	struct emission out = {.config = s->base.config,
-			       .events = calloc(AT_MOST * net->count + 1, sizeof *out.events),
-			       .materials =
-				   calloc(AT_MOST * net->count + 1, sizeof *out.materials)};
+	if (out->gathers)
+		add_gathered(out, e);
+	else
+		add_each(out, e);
+	add(out, e->notices & FILE_UNMOUNT, e);
+	add(out, e->notices & FILE_OVERFLOW, e);
+}
 
-	if (!out.events || !out.materials)
-		log_error(s->base.rule, "out of memory: %zu changes are not reported", net->count);
-	for (size_t i = 0; out.events && out.materials && i < net->count; i++) {
-		const struct effect *e = &net->items[i];
+struct emission *events_begin(const struct file_source *s, struct net *net)
+{
+	struct emission *out = calloc(1, sizeof *out);
+	size_t piece = net->count < PIECE ? net->count : PIECE;
+	size_t most = s->base.has_command ? AT_MOST_GATHERED * net->count : AT_MOST * piece;
 
-		if (s->base.has_command)
-			add_gathered(&out, e);
-		else
-			add_each(&out, e);
-		add(&out, e->notices & FILE_UNMOUNT, e);
-		add(&out, e->notices & FILE_OVERFLOW, e);
+	if (out) {
+		out->events = calloc(most, sizeof *out->events);
+		out->materials = calloc(most, sizeof *out->materials);
 	}
-	if (out.count)
-		s->base.host->emit(&s->base, out.events, out.count);
-	free(out.events);
-	free(out.materials);
+	if (!out || !out->events || !out->materials) {
+		log_error(s->base.rule, "out of memory: %zu changes are not reported", net->count);
+		events_end(out);
+		net_free(net);
+		return NULL;
+	}
+	out->config = s->base.config;
+	out->gathers = s->base.has_command;
+	out->net = *net;
+	*net = (struct net){0};
+	return out;
+}
+
+bool events_go_on(struct emission *out)
+{
+	if (!out->gathers)
+		out->count = 0;
+	for (int n = 0; n < PIECE && out->at < out->net.count; n++)
+		add_all(out, &out->net.items[out->at++]);
+	return out->at < out->net.count;
+}
+
+void events_emit(struct file_source *s, const struct emission *out)
+{
+	if (out->count)
+		s->base.host->emit(&s->base, out->events, out->count);
+}
+
+void events_end(struct emission *out)
+{
+	if (!out)
+		return;
+	free(out->events);
+	free(out->materials);
+	net_free(&out->net);
+	free(out);
 }

@@ -121,41 +121,84 @@ static struct net_options options_of(struct file_source *s)
 
 /* ---- handing on ------------------------------------------------------------------------------ */
 
-/* The model, which rests meanwhile, goes on afterwards. */
-static void emit(struct file_source *s, struct net *net)
+/* The source may be gone when this returns. */
+static void emit_gathered(struct file_source *s)
 {
+	struct emission *out = s->emission;
+
+	s->emission = NULL;
+	if (s->journal.count)
+		timer_start_soon(s->base.reactor, &s->hand_on);
+	events_emit(s, out);
+	events_end(out);
+}
+
+/* A piece a turn: there is more of it when this returns, or the source may be gone. */
+static void emit_piece(struct file_source *s)
+{
+	struct emission *out = s->emission;
+
+	if (!events_go_on(out)) {
+		emit_gathered(s);
+		return;
+	}
+	timer_start_soon(s->base.reactor, &s->hand_on);
+	events_emit(s, out);
+}
+
+static void emit(struct file_source *s)
+{
+	int64_t until = clock_read(CLOCK_OF_LOOP) + A_TURN;
+
+	if (!s->base.has_command) {
+		emit_piece(s);
+		return;
+	}
+	while (events_go_on(s->emission))
+		if (clock_read(CLOCK_OF_LOOP) >= until) {
+			timer_start_soon(s->base.reactor, &s->hand_on);
+			return;
+		}
+	emit_gathered(s);
+}
+
+/* The model, which rests meanwhile, goes on afterwards. */
+static void end_making(struct file_source *s)
+{
+	struct net net = net_end(s->maker);
+
+	s->maker = NULL;
 	if (s->model.rests)
 		timer_start_soon(s->base.reactor, &s->work);
 	s->model.rests = false;
-	s->maker = NULL;
 	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
-	if (net->count && s->base.has_command) {
-		circle_judge(&s->circle, net);
+	if (net.count && s->base.has_command) {
+		circle_judge(&s->circle, &net);
 		pace_handed_on(&s->pace, s->journal.now);
 	}
-	if (net->count)
-		events_emit(s, net);
-	net_free(net);
+	if (net.count)
+		s->emission = events_begin(s, &net);
+	else
+		net_free(&net);
 }
 
-/* A part of the net effect of a large batch is made in each turn. */
-static void make(struct file_source *s)
+/* A part of the net effect of a large batch is made in each turn. False: there is more of it. */
+static bool make(struct file_source *s)
 {
 	int64_t until = clock_read(CLOCK_OF_LOOP) + A_TURN;
 	int result = s->maker ? 1 : -1;
-	struct net net;
 
 	while (result > 0 && clock_read(CLOCK_OF_LOOP) < until)
 		result = net_go_on(s->maker);
 	if (result > 0) {
 		s->model.rests = true;
 		timer_start_soon(s->base.reactor, &s->hand_on);
-		return;
+		return false;
 	}
 	if (result < 0)
 		log_error(s->base.rule, "out of memory: %zu changes wait", s->journal.count);
-	net = net_end(s->maker);
-	emit(s, &net);
+	end_making(s);
+	return true;
 }
 
 static void hand_on(struct file_source *s)
@@ -166,7 +209,8 @@ static void hand_on(struct file_source *s)
 		log_error(s->base.rule, "out of memory: some changes are not reported");
 	s->journal.lost_memory = false;
 	s->maker = net_begin(&s->journal, &options);
-	make(s);
+	if (make(s) && s->emission)
+		emit(s);
 }
 
 /* A batch is whole between two rounds of the model. */
@@ -208,7 +252,7 @@ static void review_held_back(struct file_source *s)
 			return;
 		}
 		hand_on(s);
-		if (s->maker || !may_hand_on(s))
+		if (s->maker || s->emission || !may_hand_on(s))
 			return;
 		when = due(s);
 	}
@@ -218,7 +262,7 @@ static void review_held_back(struct file_source *s)
 /* Each review walks the whole journal: of many changes only the timer brings one. */
 void hand_on_soon(struct file_source *s)
 {
-	if (s->maker)
+	if (s->maker || s->emission)
 		return;
 	if (s->journal.count < MANY || !timer_active(&s->hand_on))
 		hand_on_review(s);
@@ -227,9 +271,13 @@ void hand_on_soon(struct file_source *s)
 void hand_on_review(struct file_source *s)
 {
 	timer_stop(s->base.reactor, &s->hand_on);
-	if (s->maker && !s->base.paused)
-		make(s);
-	if (s->maker || !may_hand_on(s))
+	if (s->base.paused || (s->maker && !make(s)))
+		return;
+	if (s->emission) {
+		emit(s);
+		return;
+	}
+	if (!may_hand_on(s))
 		return;
 	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 	if (holds_back(s))

@@ -269,6 +269,8 @@ static void file_close(struct source *base)
 	observer_poll.close(&s->poll.base);
 	net_end(s->maker);
 	s->maker = NULL;
+	events_end(s->emission);
+	s->emission = NULL;
 	journal_free(&s->journal);
 	compare_close(s);
 	model_close(&s->model);
@@ -326,7 +328,7 @@ static void file_start(struct source *base)
 
 	s->started = true;
 	timer_start_soon(base->reactor, &s->work);
-	if (s->maker)
+	if (s->maker || s->emission)
 		timer_start_soon(base->reactor, &s->hand_on);
 }
 

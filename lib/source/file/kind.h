@@ -78,7 +78,8 @@ struct file_source {
 	struct fanotify_observer fanotify; /* or this one (--fanotify) */
 	struct poll_observer poll;         /* around it */
 	struct journal journal;
-	struct net_maker *maker; /* of a large batch's net effect; NULL: none is being made */
+	struct net_maker *maker;   /* of a large batch's net effect; NULL: none is being made */
+	struct emission *emission; /* then of its events */
 	struct pace pace;
 	int64_t due_at; /* loop time: when the batch is, at the last review */
 	struct circle circle;
@@ -151,7 +152,15 @@ void hand_on_review(struct file_source *s);
 void hand_on_soon(struct file_source *s);
 
 /* ---- events.c ---- */
-/* Emits what --events lets through. */
-void events_emit(struct file_source *s, const struct net *net);
+/* What --events lets through of a net effect, which is taken over. NULL: ENOMEM, which is logged.
+ */
+struct emission *events_begin(const struct file_source *s, struct net *net);
+/* Makes a piece of the events. False: all are made. Without a command they are those of this piece.
+ */
+bool events_go_on(struct emission *out);
+/* Emits what was made: the engine may stop, pause or free the source. */
+void events_emit(struct file_source *s, const struct emission *out);
+/* NULL is allowed. */
+void events_end(struct emission *out);
 
 #endif
