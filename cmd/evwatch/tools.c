@@ -9,7 +9,7 @@
 const struct tool tools[] = {
     {.name = "check",
      .arguments = "[--json] [-e RULE]... [-f FILE]... | KIND ARG...",
-     .summary = "say every error of the rules at once, or a line a rule: what it will do",
+     .summary = "print every error of the rules, or a line for each that says what it will do",
      .options = "      --json                   one object a line, for editors\n",
      .examples = "  evwatch check -f site.rules\n"
 		 "  evwatch check listen 7000 --max-conns 50 -- cat\n",
@@ -51,12 +51,12 @@ const struct tool tools[] = {
      .run = tool_trigger},
     {.name = "pause",
      .arguments = "[--control PATH] RULE",
-     .summary = "let a rule's events wait",
+     .summary = "pause a rule: its events wait",
      .options = CONTROL_OPTION,
      .run = tool_pause},
     {.name = "resume",
      .arguments = "[--control PATH] RULE",
-     .summary = "let a paused rule go on",
+     .summary = "resume a paused rule",
      .options = CONTROL_OPTION,
      .run = tool_resume},
     {.name = "stop",

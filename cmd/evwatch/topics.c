@@ -26,7 +26,7 @@ static void print_rules(void)
 	       "    web:  run --restart always -- exec ./server\n"
 	       "    css:  file assets --match '*.scss'\n"
 	       "        -- sass assets:public\n"
-	       "    mail: ended web --failed -- mail -s \"$1 failed\" root </dev/null\n"
+	       "    mail: ended web --failed -- mail -s \"$1 failed\" root\n"
 	       "\n"
 	       "\"evwatch check -f FILE\" prints every error, or what each rule will do.\n"
 	       "The manual: evwatch-rules(5).\n");
