@@ -30,7 +30,7 @@ struct line {
 	char before[80];                /* what stands before that in the word: "--option=" */
 	const struct source_type *kind; /* NULL: none yet */
 	const struct tool *tool;
-	const struct option *option; /* whose value is typed; NULL: no value is */
+	const struct option *option; /* the option whose value is typed; NULL: none */
 	bool command;                /* it comes after -- */
 };
 
@@ -179,7 +179,7 @@ static void offer_rules_of_files(const struct line *l)
 	}
 }
 
-/* Of the evwatch that runs; without a word where there is none. */
+/* The rules of a running evwatch; none, without a message, where no evwatch runs. */
 static void offer_running_rules(const struct line *l)
 {
 	const struct json_value *status = NULL;
@@ -226,7 +226,7 @@ static void offer_alternatives(const struct line *l, const char *value)
 }
 
 struct value_kind {
-	const char *value; /* what --help calls it begins so */
+	const char *value; /* the beginning of the name that --help gives the value */
 	void (*offer)(const struct line *l);
 	const char *ask; /* the shell's own */
 };

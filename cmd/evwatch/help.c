@@ -26,7 +26,7 @@ static void print_option(const struct option *o)
 	       o->not_yet ? " (not there yet)" : "");
 }
 
-/* But for those that mean nothing with this kind (NULL: any). */
+/* Leaves out the options that the kind refuses (NULL: none). */
 static void list_options(const char *title, const struct option *table,
 			 const struct source_type *type)
 {

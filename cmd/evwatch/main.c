@@ -98,7 +98,7 @@ static int end_as(struct engine_end end)
 
 	if (!end.signal)
 		return end.status;
-	setrlimit(RLIMIT_CORE, &no_core); /* QUIT was a wish, not a crash */
+	setrlimit(RLIMIT_CORE, &no_core); /* QUIT asks for the end: nothing has crashed */
 	signal(end.signal, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, end.signal);
@@ -112,7 +112,7 @@ static void write_log(void *sink, const char *line, size_t length)
 	sink_write(sink, line, length);
 }
 
-/* Somebody looks on: not in a log, and not where escape sequences are shown as such. */
+/* Is standard error a terminal that obeys escape sequences, and no log? */
 static bool has_screen(const struct process_options *o)
 {
 	const char *terminal = getenv("TERM");
@@ -217,7 +217,7 @@ static struct engine_end run_loop(const struct process_options *o, struct rules 
 	return end;
 }
 
-/* With the guardian this goes on in its child: the guardian ends as the child does. */
+/* guard_start forks: the child returns from it and goes on here, the guardian ends with it. */
 static struct engine_end run_guarded(const struct process_options *o, struct rules *rules,
 				     const struct user *user)
 {
@@ -258,7 +258,7 @@ static struct engine_end run(const struct process_options *o, struct rules *rule
 		return (struct engine_end){.status = printed(rules_tell(rules, o->log == 1))};
 	}
 	signal(SIGCHLD, SIG_DFL); /* ignored, the kernel would keep no status of a child */
-	signal(SIGPIPE, SIG_IGN); /* a gone reader is an error of write(2), not the end */
+	signal(SIGPIPE, SIG_IGN); /* write(2) reports that the reader has gone */
 	if (privileges_find(&user, o, rules, &e) < 0) {
 		tell_error(&e);
 		return (struct engine_end){.status = 2};

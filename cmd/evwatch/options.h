@@ -1,4 +1,4 @@
-/* The options of the whole process (interface, section 2), and the command line as a whole. */
+/* The options of the whole process, and the command line as a whole. */
 #ifndef EVWATCH_OPTIONS_H
 #define EVWATCH_OPTIONS_H
 
@@ -51,10 +51,10 @@ int command_line_read(struct process_options *o, struct rules *rules, char **arg
 /* Reads it again, with the rules' files as they are now. `options`: struct process_options. */
 int command_line_reread(void *options, struct rules *rules);
 
-/* The script, as the user is to read it, is called so in diagnostics. */
+/* What diagnostics call the script of the command line. */
 extern const char command_line_name[];
 
-/* Tells every diagnostic on standard error. */
+/* Prints every diagnostic on standard error. */
 void diagnostics_tell(const struct diagnostics *d);
 
 void process_options_release(struct process_options *o);

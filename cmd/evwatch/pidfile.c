@@ -20,7 +20,7 @@ static void read_holder(int fd, char *text, size_t room)
 	text[strcspn(text, "\n")] = '\0';
 }
 
-/* Does the path still name the file that is locked? One that ends removes its own. */
+/* Does the path still name the file that is locked? An evwatch that ends removes its file. */
 static bool is_current(const char *path, int fd)
 {
 	struct stat ours, there;
@@ -49,8 +49,7 @@ int pidfile_open(const char *path, int pid, struct error *e)
 	int fd = open_locked(path, e);
 	char text[32];
 
-	/* Between opening and locking its last owner may have removed it: the lock is on nothing.
-	 */
+	/* Its last owner may have removed the file after it was opened here: open the new one. */
 	while (fd >= 0 && !is_current(path, fd)) {
 		fd_close(&fd);
 		fd = open_locked(path, e);
@@ -70,7 +69,7 @@ void pidfile_close(const char *path, int fd)
 {
 	if (fd < 0)
 		return;
-	/* Before the lock goes: a successor never loses its own file. */
+	/* Under the lock, so that the file of a successor is never removed. */
 	if (is_current(path, fd))
 		unlink(path);
 	fd_close(&fd);

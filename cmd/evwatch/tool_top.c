@@ -88,7 +88,7 @@ static void read_size(struct top *t)
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
-/* Asks for something; what comes of it is the message. */
+/* Sends a request, and keeps its result for the line of messages. */
 static void act(struct top *t, const char *control, const char *what, const char *rule)
 {
 	const struct json_value *answer = NULL;

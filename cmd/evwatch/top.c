@@ -122,7 +122,7 @@ static void list_rules(struct top *t, const struct json_value *status)
 	}
 }
 
-/* Where it is now; where it is gone, the place stays. */
+/* Finds the selected rule again; if it is gone, the selection keeps its place. */
 static void select_named(struct top *t, const char *name)
 {
 	for (size_t i = 0; name && i < t->n_shown; i++)

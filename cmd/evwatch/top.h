@@ -36,7 +36,7 @@ struct top {
 	enum top_order order;
 	bool backwards;
 	size_t selected;     /* of `shown`, from 0 */
-	char *selected_name; /* owned; NULL: nobody chose one, and the place counts */
+	char *selected_name; /* owned; NULL: none was selected by name, and the place counts */
 	size_t first;        /* the one in the first row */
 	char message[160];
 	bool failed;            /* the message is of an error */

@@ -65,7 +65,7 @@ struct option {
 	enum option_reach reach;
 	bool may_be_empty; /* OPTION_TEXT: the empty word means something */
 	bool in_words;     /* the words of check say it: it is not listed behind them */
-	bool not_yet;      /* in the contract, not built: refused with "not there yet" */
+	bool not_yet;      /* planned, not built: refused with "not there yet" */
 };
 
 /* The option called `name` (long), or NULL. A table ends with a NULL name; NULL is no table. */

@@ -1,5 +1,5 @@
 /*
- * Words with units: durations, sizes, rates, counts (interface, section 1).
+ * Words with units: durations, sizes, rates, counts (evwatch(1), "Durations, sizes and rates").
  *
  * Everything is parsed whole: overflow, a sign, an empty word and trailing garbage are errors, with
  * `column` at the fault.

@@ -48,11 +48,11 @@ const char *calendar_zone(const struct calendar *c);
 bool calendar_is_reboot(const struct calendar *c);
 
 /*
- * Daylight saving time (interface, section 3). A wall-time expression (no `*` and no step in hours
- * and minutes) that a gap skips fires at its end, or not (GAP_SKIP); in a repeated hour it fires
- * the first time, or both times (FOLD_TWICE). Any other follows the instants. The hour counts as
- * repeated only when `after` lies before its second copy: asked from within that one, a time of day
- * that is still ahead is the first to come.
+ * Daylight saving time (evwatch(1), "Schedules"). A wall-time expression (no `*` and no step in
+ * hours and minutes) that a gap skips fires at its end, or not (GAP_SKIP); in a repeated hour it
+ * fires the first time, or both times (FOLD_TWICE). Any other follows the instants. The hour counts
+ * as repeated only when `after` lies before its second copy: asked from within that one, a time of
+ * day that is still ahead is the first to come.
  */
 enum calendar_gap { GAP_RUN, GAP_SKIP };
 enum calendar_fold { FOLD_ONCE, FOLD_TWICE };

@@ -29,7 +29,8 @@
 
 static const int stop_signals[STOP_SIGNALS] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP};
 
-#define SECOND_INT (NS_PER_S / 2) /* sooner it is the first one, which reached us twice */
+/* An earlier one is the first again, which reached evwatch from the terminal and the guardian. */
+#define SECOND_INT (NS_PER_S / 2)
 
 enum { GLANCE = 10 * 1000 * 1000 }; /* ns between two looks for leftovers: only while ending */
 

@@ -40,7 +40,7 @@ int ends_watch_reader(struct engine *e)
 	return 0;
 }
 
-/* What comes is nobody's: only the end counts. A regular file is never ready: it has ended. */
+/* The bytes are dropped: only the end counts. A regular file is never ready: it has ended. */
 static void on_input(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
 	struct engine *e = CONTAINER_OF(w, struct engine, input);

@@ -208,7 +208,7 @@ int engine_write_ready_file(const struct engine *e)
 	return result;
 }
 
-/* With -v, or where somebody looks on: a line a rule. */
+/* With -v, or on a terminal: a line for each rule. */
 static void tell_rule(const struct armed_rule *a)
 {
 	struct buf b = {0};

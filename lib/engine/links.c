@@ -1,7 +1,7 @@
 /*
  * Rules that have to do with others: a rule with --to hands its events to another's job; a rule of
  * kind `ended` waits for the ends of other rules' runs. So a rule's end may be the end of others:
- * those hear of it one after the other, however long the chain.
+ * that is passed on one after the other, however long the chain.
  */
 #include "engine/state.h"
 
@@ -127,7 +127,7 @@ static void tell_observers(struct armed_rule *a)
 	}
 }
 
-/* Nobody is left whose events it could take. */
+/* A rule that is over leaves its target; a task is over with the last rule that points to it. */
 static void leave_target(struct armed_rule *a)
 {
 	struct armed_rule *target = a->target;

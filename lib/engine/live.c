@@ -43,7 +43,7 @@ static void put(struct live *l, struct buf *b)
 	buf_clear(b);
 }
 
-/* Who ends the scroll region if this process cannot. */
+/* The guardian ends the scroll region if this process cannot. */
 static void tell_guardian(const struct live *l, bool has_region)
 {
 	if (l->engine->config->guard)

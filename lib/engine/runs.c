@@ -1,4 +1,4 @@
-/* What a rule's job says of its runs, and who hears of it: the log, the sources, the counts. */
+/* What a rule's job reports of its runs goes to the log, the sources and the counts. */
 #include "engine/state.h"
 
 #include "base/buf.h"
@@ -35,7 +35,8 @@ static bool on_may_start(void *owner)
 	return true;
 }
 
-/* ---- what the source hears --------------------------------------------------------------------
+/* ---- what goes back to the source
+ * --------------------------------------------------------------------
  */
 
 static void tell_source_ended(struct armed_rule *sender, void *token,

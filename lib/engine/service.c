@@ -33,7 +33,7 @@ static void tell_ready(const struct engine *e)
 	buf_free(&b);
 }
 
-/* Twice in the time that is granted. */
+/* Twice in the time that WATCHDOG_USEC grants. */
 static void on_watchdog(struct reactor *r, struct timer *t)
 {
 	struct engine *e = CONTAINER_OF(t, struct engine, watchdog);

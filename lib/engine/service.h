@@ -1,5 +1,4 @@
-/* What the service manager hears of the engine (process/notify.h); nothing where none
- * asks. */
+/* What the engine reports to the service manager (process/notify.h), where there is one. */
 #ifndef EVWATCH_ENGINE_SERVICE_H
 #define EVWATCH_ENGINE_SERVICE_H
 

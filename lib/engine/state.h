@@ -83,7 +83,7 @@ struct engine {
 	const struct engine_config *config;
 	struct armed_rule **rules; /* owned, each of them too */
 	size_t n_rules, rules_capacity;
-	struct link newly_over; /* rules whose end the others have to hear of */
+	struct link newly_over; /* rules whose end is to be passed on to others */
 	bool telling_over;
 	struct link generations;
 	struct timer reaper;     /* frees what a reload took out */
@@ -140,7 +140,7 @@ struct armed_rule *armed_new(struct engine *e, struct generation *g, const struc
 void armed_free(struct armed_rule *a);
 /* A run of the rule has ended, or an event of it was printed. */
 void armed_count(struct armed_rule *a, int status);
-/* After that, once the source has heard of it: --runs may be used up. */
+/* After that, once the source has handled it: --runs may be used up. */
 void armed_check_runs(struct armed_rule *a);
 
 /* ---- events.c: the way of an event through its rule ---- */
@@ -162,9 +162,9 @@ void links_make(struct engine *e);
 /* Before the rules that are `gone` are freed: they and the others know nothing of each other any
  * more. */
 void links_part_gone(struct engine *e);
-/* Is the rule over? Then those that have to do with it hear of it. */
+/* Is the rule over? Then its end is passed on to the rules that have to do with it. */
 void links_check_over(struct armed_rule *a);
-/* After a reload: rules that came with it hear which of the others are over. */
+/* After a reload: passes on to the new rules which of the others are over. */
 void links_tell_over(struct engine *e);
 /* A batch of the rule has been run. */
 void links_ran(struct armed_rule *a, const struct run_result *result);

@@ -34,7 +34,7 @@ static void describe(struct buf *b, const struct failures *f)
 		buf_printf(b, "%s: cannot %s: %s", what, f->step, strerror(f->why));
 }
 
-/* The one that is remembered: itself, or how many like it came after. */
+/* Logs the last failure, or how many equal ones followed it. */
 static void tell(struct failures *f)
 {
 	struct buf b = {0};

@@ -30,7 +30,7 @@ void failures_init(struct failures *f, struct reactor *r, const char *rule,
 /* The command could not be started: this step (launch_start) failed with this errno. */
 void failures_tell(struct failures *f, const char *step, int why);
 
-/* Tells what was only counted. */
+/* Logs the number of failures that were only counted. */
 void failures_close(struct failures *f);
 
 #endif

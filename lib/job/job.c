@@ -88,7 +88,7 @@ static int on_postponed(struct run *run, const char *step, int why)
 	return 0;
 }
 
-/* Those who wait for the run of these events learn its result; NULL: there was none. */
+/* Answers the triggers that wait for the run of these events; NULL: there was none. */
 static void tell_tickets(struct job *j, const struct batch *b, const struct run_result *result)
 {
 	for (size_t i = 0; i < b->n; i++)
@@ -103,7 +103,7 @@ void job_drop(struct job *j, struct batch *b)
 	batch_release(b);
 }
 
-/* One of its runs less. True: it was the last. */
+/* A run of the batch is over. True: it was the last. */
 static bool leave_batch(struct batch *b)
 {
 	return --b->unfinished == 0;

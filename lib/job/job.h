@@ -81,7 +81,7 @@ void job_submit(struct job *j, struct batch *b);
 /* While it is paused every event waits, or is treated, as behind a busy command. */
 void job_pause(struct job *j, bool paused);
 
-/* While it is held no run starts; what --on-busy would drop waits, too. */
+/* While it is held no run starts, and events that --on-busy would drop wait, too. */
 void job_hold(struct job *j, bool held);
 
 /* Stops what runs now, with all retries; what waits goes on. Returns how many runs. */
@@ -93,7 +93,7 @@ bool job_has_room(const struct job *j);
 /* Drops what it has not begun of this feed. */
 void job_withdraw(struct job *j, const struct feed *f);
 
-/* The same; and what runs of it is not its any more. */
+/* The same, and runs that go on no longer belong to this feed. */
 void job_forget(struct job *j, const struct feed *f);
 
 /* Nothing queued or running. */

@@ -48,7 +48,7 @@ static void submit(struct job *j, struct batch *b)
 
 /* ---- a path of its own ----------------------------------------------------------------------- */
 
-/* The run of the lane's batch; its own path is all that it works on. */
+/* The run of the lane's batch, which works on its own path only. */
 static struct run *run_of(const struct job *j, const struct batch *b)
 {
 	LIST_EACH(at, after, &j->runs)

@@ -258,7 +258,7 @@ void run_kill(struct run *run)
 		run_signal(run, SIGKILL);
 }
 
-/* Of one that runs; the end of the command leads on. */
+/* Sends the stop signal; the end of the command leads on. */
 static void stop_command(struct run *run)
 {
 	const struct job_config *c = run->setup->config;
@@ -298,7 +298,7 @@ static void on_timeout(struct reactor *r, struct timer *t)
 
 /* ---- starting -------------------------------------------------------------------------------- */
 
-/* Failures of evwatch's own means pass; those of the command's file do not. */
+/* A shortage of evwatch's own means passes; what is wrong with the command's file stays. */
 static bool is_shortage(int why)
 {
 	return why == EAGAIN || why == ENOMEM || why == EMFILE || why == ENFILE;

@@ -53,7 +53,7 @@ struct run {
 	bool gave_connection;
 	uint64_t attempts;
 	int64_t started, backoff;
-	struct start *start; /* that nobody waits for; NULL: its command is known to be executed */
+	struct start *start; /* that is not waited for; NULL: its command was executed */
 	struct child_watcher child;
 	struct timer timeout; /* --timeout, then --stop-timeout, then glances at the group */
 	struct timer again;   /* the end of a backoff */

@@ -14,7 +14,7 @@ struct buf;
 struct listen_config {
 	int backlog; /* 0: BACKLOG_DEFAULT (the kernel cuts it to net.core.somaxconn) */
 	bool reuseport;
-	unsigned mode; /* of Unix sockets; the interface's default is 0600 */
+	unsigned mode; /* of Unix sockets; 0600 by default */
 	char *owner;   /* USER[:GROUP] of Unix sockets, or NULL */
 };
 

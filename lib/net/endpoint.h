@@ -1,5 +1,5 @@
 /*
- * Endpoints: the words of the interface, section 1, and the sockets that they name.
+ * Endpoints: the words of evwatch(1), "Endpoints", and the sockets that they name.
  *
  * Parsing is pure; names are resolved elsewhere (resolver.h), off the loop. Only literal addresses,
  * ports, service names (getservbyname_r) and `localhost` (always this machine: RFC 6761, 6.3) are

@@ -6,9 +6,9 @@
 #include <sys/types.h>
 
 /*
- * A signal to every descendant of this process, adopted ones included, and CONT, so that they hear
- * of it. Returns how many could be given it; 0 says that none is left, but for those that may not
- * be killed. Reaps those that nobody watches.
+ * A signal to every descendant of this process, adopted ones included, and CONT, so that
+ * stopped ones handle it. Returns how many could be given it; 0 says that none is left, but for
+ * those that may not be killed. Reaps those that nobody watches.
  */
 int descendants_signal(int signal);
 

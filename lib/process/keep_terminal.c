@@ -14,7 +14,8 @@ void terminal_keep(struct kept_terminal *t)
 			t->fd = fd;
 }
 
-/* A command of the foreground that was killed leaves the terminal to a group that is no more. */
+/* A command of the foreground that was killed leaves the terminal to a group that no longer exists.
+ */
 static bool is_ours(int fd)
 {
 	pid_t group = tcgetpgrp(fd);

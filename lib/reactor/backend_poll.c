@@ -143,7 +143,7 @@ static int fill_sets(struct poll_state *s)
 	return 0;
 }
 
-/* Files of proc(5) tell but once that they changed: poll does not hear of it any more. */
+/* Files of proc(5) report a change only once: poll does not report it again. */
 static bool tell_urgent(struct poll_state *s, struct reactor *r)
 {
 	bool reported = false;

@@ -207,7 +207,7 @@ static unsigned io_union(const struct io_slot *slot)
 	return level ? interest & (unsigned)~IO_EDGE : interest;
 }
 
-/* Every watcher hears of it once, and is stopped: nothing spins on it. */
+/* Every watcher is called with it once, and is stopped: nothing spins on it. */
 void io_refused(struct reactor *r, int fd)
 {
 	struct io_slot *slot = &r->slots[fd];

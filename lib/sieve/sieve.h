@@ -41,7 +41,7 @@ void sieve_describe(const struct sieve_config *c, struct buf *out);
 struct sieve_host {
 	/* These events go on; lent, as to sieve_submit. */
 	void (*passed)(void *owner, struct event *events, size_t n);
-	/* This one does not. Its connection is the owner's to close. */
+	/* This event does not pass. The owner closes its connection. */
 	void (*dropped)(void *owner, const struct event *event);
 };
 

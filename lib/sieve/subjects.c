@@ -46,7 +46,7 @@ static void forget(struct subjects *s, struct subject *subject)
 	free(subject);
 }
 
-/* More leave than come, so that what is silent does not stay. */
+/* For each subject that comes, up to two silent ones are forgotten, so that their number falls. */
 static void sweep(struct subjects *s, int64_t now)
 {
 	for (int i = 0; i < SWEPT_AT_ONCE && !list_empty(&s->order); i++) {

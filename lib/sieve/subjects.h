@@ -1,7 +1,7 @@
 /*
  * Subjects that were seen, each by its hash: a bounded memory of 100,000 of them. When it is full,
  * the subject that was silent longest is forgotten, which is logged once. Subjects that have been
- * silent for longer than the time that counts are forgotten by the way.
+ * silent for longer than the time that counts are forgotten as others come.
  */
 #ifndef EVWATCH_SIEVE_SUBJECTS_H
 #define EVWATCH_SIEVE_SUBJECTS_H

@@ -246,8 +246,7 @@ void of_stop(struct lines_source *s)
 	if (!of_runs(s) || timer_active(&s->of->kill))
 		return;
 	source_command_signal(&s->of->command, SIGTERM);
-	source_command_signal(&s->of->command,
-			      SIGCONT); /* a stopped process would not hear of it */
+	source_command_signal(&s->of->command, SIGCONT); /* a stopped process does not handle it */
 	if (timer_start_in(r, &s->of->kill, s->base.stop_timeout) < 0)
 		source_command_signal(&s->of->command, SIGKILL);
 }

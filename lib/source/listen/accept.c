@@ -86,7 +86,7 @@ static void add_ip(struct facts *t)
 	add_fact(t, "TCPREMOTEINFO", NULL);
 }
 
-/* UCSPI-UNIX: who is there is known by credentials (unix(7), SO_PEERCRED). */
+/* UCSPI-UNIX: the peer is described by its credentials (unix(7), SO_PEERCRED). */
 static void add_unix(struct facts *t, int fd)
 {
 	struct ucred peer;
