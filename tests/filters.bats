@@ -262,7 +262,7 @@ line 2' ]
   run_ev check -e 'a: lines f --match "(x)" --times 5/10m --by 2 --throttle 1s --runs 3 --last -- true' -e 'b: file d --debounce 3s --each -j 2 -- true' \
     -e 'c: lines f --quiet-for 1m --to t' -e 't: task --retry forever -- true' -e 'd: lines f --unique 1h -- true'
   [ "$status" = 0 ]
-  grep -q '^a: .*; only when the same subject 2 came 5 times within 10m; at most once in 1s.*; the rule ends after 3 runs; evwatch stops with it' <<<"$output"
+  grep -q '^a: .*; only when the same \$2 came 5 times within 10m; at most once in 1s.*; the rule ends after 3 runs; evwatch stops with it' <<<"$output"
   grep -q '^b: .*; once it was quiet for 3s, or after 30s; a run for each path; at most 2 at once' <<<"$output"
   grep -q '^c: .*, hand it to t; once there was none for 1m' <<<"$output"
   grep -q '^t: .*; after a failure again and again' <<<"$output"

@@ -419,6 +419,9 @@ ids_of() {
   run timeout 100 setpriv --reuid=65534 --regid=65534 --clear-groups ./evwatch --user root after 0 -- touch ran
   [ "$status" = 1 ]
   grep -q 'cannot become the user root: Operation not permitted' <<<"$output"
+  run timeout 100 setpriv --reuid=65534 --regid=65534 --clear-groups ./evwatch after 0 --run-as root -- touch ran
+  [ "$status" = 2 ]
+  grep -q 'only root can run a command as root (rule after1)' <<<"$output"
   [ ! -e ran ]
 }
 

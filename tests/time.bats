@@ -129,7 +129,7 @@ P
     run_ev -n "$kind" "$text"
     [ "$status" = 2 ] || { echo "$kind $text: $status"; return 1; }
     grep -q "$what" <<<"$output" || { echo "$kind $text: $output"; return 1; }
-    grep -q "^evwatch: command line:1:$at: " <<<"$output" || { echo "$kind $text: $output"; return 1; }
+    [ "${lines[2]:at+1:1}" = '^' ] || { echo "$kind $text: $output"; return 1; }
   done <<'T'
 cron|61 * * * *|10|minute 61 is out of range 0 to 59
 cron|* * * *|10|5 to 7 fields, this one has 4

@@ -39,12 +39,44 @@ says() {
 }
 
 @test "a value that is out of range is named with its range" {
-  says 'every 5 minutes -- date' 'a duration is one word: 30s, 5min, 2h'
+  says 'every 5 minutes -- date' 'a duration is one word: 5min'
   says 'relay 8098 8098' 'own endpoint'
   says "cron '15 25 * * *' -- x" 'hour 25 is out of range 0 to 23'
   says "calendar 2026-13-01" 'month 13 is out of range 1 to 12'
   says '-w 0 every 1s' '--within must be greater than 0'
   says "calendar 'every day' -- x" "for example daily, 'Mon..Fri 09:00'"
+}
+
+@test "a value in the words of another tool, or in two words, is answered with ours" {
+  says "file src --debounce 500 ms -- make" 'a duration is one word: --debounce 500ms'
+  says "file src --on-busy wait -- make" 'did you mean queue?'
+  says "lines log -n 10" '-n takes no number: it is --dry-run'
+  says "lines log --match '(a)' --unique 1h --by 3" 'events of this rule have 2 subjects'
+  says "every -1s -- date" '"-1s" is not a positive duration'
+  says "probe localhost 5432" 'host and port are one word: localhost:5432'
+  says "relay 8000 db:99999" 'a port is a number from 1 to 65535'
+  mkdir src
+  says "-w src file ." '-w is --within DUR; a path needs no option: evwatch file src'
+  mkdir ms
+  run_ev -n file src --debounce 500 ms
+  [ "$status" = 0 ]
+}
+
+@test "the place of a rule that names another one which does not exist is that name" {
+  run_ev file src --to nosuch
+  [ "${lines[2]}" = '                ^ a rule'"'"'s name stands before its kind: nosuch: task -- ./deploy' ]
+  printf 'Deploy: task -- date\nall: ended Deploy deploy -- date\n' >site.rules
+  run_ev -f site.rules
+  [ "${lines[0]}" = 'evwatch: site.rules:2:19: ended deploy: there is no rule of this name' ]
+  [ "${lines[2]}" = '                    ^ did you mean Deploy?' ]
+}
+
+@test "check warns of a path, a subject and a debounce that were hardly meant" {
+  run_ev check -e 'file date' -e 'lines log --match (a) -- echo "$3"' -e 'file . --debounce 500 -- date'
+  [ "$status" = 0 ]
+  grep -q 'warning: date does not exist' <<<"$output"
+  grep -q 'warning: "$3" is empty: these events have 2 subjects' <<<"$output"
+  grep -q 'milliseconds are written 500ms' <<<"$output"
 }
 
 @test "next and check without rules say what to give them" {
@@ -101,6 +133,9 @@ runs_dry() {
   [ "$status" = 0 ] || { echo "$line: $output"; return 1; }
 }
 
+# joined: a line that ends with \ or | goes on in the next one.
+joined() { sed -e ':a' -e '/ [\\|]$/{N; s/\\\n *//; s/|\n */| /; ba' -e '}'; }
+
 # programs: what the examples run is there, and does nothing.
 programs() {
   local p
@@ -125,16 +160,25 @@ site_rules() {
   echo path >names
   git init -q . && git add names
   site_rules
-  while IFS= read -r line; do runs_dry "$line"; done < <(grep -E '^    (\$ )?evwatch ' "$ROOT/README.md")
-  while IFS= read -r line; do runs_dry "$line"; done < <("$EV" help recipes | grep '^    evwatch ')
-  while IFS= read -r line; do runs_dry "$line"; done < <(grep -E '^(git ls-files \| )?evwatch ' "$ROOT/man/evwatch-tutorial.7")
+  while IFS= read -r line; do runs_dry "$line"; done < <(grep -E '^    (\$ )?evwatch ' "$ROOT/README.md" | grep -v -e --exclude)
+  while IFS= read -r line; do runs_dry "$line"; done < <("$EV" help recipes | joined | grep '^    evwatch ')
+  while IFS= read -r line; do runs_dry "$line"; done < <(sed 's/\\e/\\/g' "$ROOT/man/evwatch-tutorial.7" | joined | grep -E '^(git ls-files \| )?evwatch ')
   while IFS= read -r line; do runs_dry "$line"; done < <(sed -n 's/^\.Dl //p' "$ROOT/man/evwatch-tutorial.7")
+}
+
+@test "the error that the README shows is what evwatch prints" {
+  local line
+  mkdir src
+  line=$(sed -n 's/^    \$ evwatch \(.*--exclude.*\)/\1/p' "$ROOT/README.md")
+  eval "run_ev $line"
+  [ "$status" = 2 ]
+  [ "$output" = "$(grep -A3 -- '\$ evwatch .*--exclude' "$ROOT/README.md" | sed '1d; s/^    //')" ]
 }
 
 # blocks: the literal blocks of evwatch(1), each ended by an empty line; the recipes come last.
 blocks() {
   sed -n '/^\.Sh RECIPES/q; /^\.Bd -literal/,/^\.Ed/p' "$ROOT/man/evwatch.1" |
-    sed "/^\.Bd/d; s/^\.Ed//; s/\\\\(aq/'/g; s/\\\\e/\\\\/g"
+    sed "/^\.Bd/d; s/^\.Ed//; s/\\\\(aq/'/g; s/\\\\e/\\\\/g" | joined
 }
 
 @test "each example of evwatch(1) is understood" {
@@ -249,15 +293,23 @@ END
   # A recipe of rules is a paragraph without a line that begins with evwatch.
   awk -v RS= '!/\n    evwatch /' recipes | grep '^    [a-z]*: ' >all
   [ "$(wc -l <all)" -ge 6 ]
-  awk -v RS= '!/\n    evwatch /' recipes >paragraphs
-  while IFS= read -r line; do
-    case $line in '    '*) echo "${line#    }" >>part ;; *) : >part ;; esac
-    [ -s part ] || continue
-    "$EV" check -f part >said 2>&1 || grep -q 'there is no rule' said || { cat part said; return 1; }
-  done <paragraphs
+  # shellcheck disable=SC2016 # awk expands it
+  awk -v RS= '!/\n    evwatch / { sub(/^[^\n]*\n/, ""); gsub(/(^|\n)    /, "\n"); print > ("part" ++n) }' recipes
+  for part in part*; do
+    run_ev check -f "$part"
+    [ "$status" = 0 ] || { cat "$part"; echo "$output"; return 1; }
+  done
   sed -n '/^css: /,/^\.Ed/p' "$ROOT/man/evwatch-tutorial.7" | grep -v '^\.' >tutorial.rules
   run_ev check -f tutorial.rules
   [ "$status" = 0 ] || { echo "$output"; return 1; }
+}
+
+@test "no line of a manual is wider than 80 columns" {
+  command -v mandoc >/dev/null || skip "no mandoc"
+  once_for_all_backends
+  for page in "$ROOT"/man/*.[1-8]; do
+    mandoc -T ascii -O width=78 "$page" | sed 's/.\x08//g' | awk 'length > 80 { print; bad = 1 } END { exit bad }'
+  done
 }
 
 @test "the manual has the recipes that evwatch help recipes prints" {

@@ -25,9 +25,26 @@ static const char *root_of(const struct rule *rule)
 	return NULL;
 }
 
+/* Only root runs commands as others; another user learns that before anything is armed. */
+static int check_run_as(const struct rules *rules, struct error *e)
+{
+	for (size_t i = 0; i < rules->count && !user_may_change(); i++) {
+		const char *user = rules->items[i]->job.around.run_as;
+
+		if (!user)
+			continue;
+		error_option(e, "run-as", ": only root can run a command as %s (rule %s)", user,
+			     rules->items[i]->name);
+		return error_hint(e, "start evwatch as root, or drop --run-as");
+	}
+	return 0;
+}
+
 int privileges_find(struct user *u, const struct process_options *o, const struct rules *rules,
 		    struct error *e)
 {
+	if (check_run_as(rules, e) < 0)
+		return -1;
 	if (!o->user)
 		return 0;
 	for (size_t i = 0; i < rules->count; i++) {

@@ -1,4 +1,4 @@
-/* --user: who evwatch becomes, and what does not go with it. */
+/* --user: the user that evwatch becomes, and the options that exclude it. */
 #ifndef EVWATCH_PRIVILEGES_H
 #define EVWATCH_PRIVILEGES_H
 
@@ -14,7 +14,8 @@ bool privileges_are_lent(void);
 
 /*
  * Finds the user of --user; without that option `u` stays as it is. Returns 0, or -1 with `e`:
- * there is no such user, or a rule needs root while it runs. The caller releases `u`.
+ * there is no such user, a rule needs root while it runs, or --run-as needs root now. The caller
+ * releases `u`.
  */
 int privileges_find(struct user *u, const struct process_options *o, const struct rules *rules,
 		    struct error *e);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <linux/magic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -30,10 +32,27 @@ struct walk {
 	struct error *e;
 };
 
+/* What a file that cannot be made lacks. */
+static void hint_directory(const struct walk *w)
+{
+	int why = errno;
+	char *directory = path_above(w->path);
+
+	if (directory && why == ENOENT)
+		error_hint(w->e, "the directory %s does not exist: make it first", directory);
+	else if (directory && why == EACCES)
+		error_hint(w->e, "the directory %s must be writable", directory);
+	free(directory);
+	errno = why;
+}
+
 /* errno as it is. */
 static int fail(const struct walk *w)
 {
-	return error_errno(w->e, "%s %s", w->doing, w->path);
+	error_errno(w->e, "%s %s", w->doing, w->path);
+	if (w->flags & O_CREAT)
+		hint_directory(w);
+	return -1;
 }
 
 static int refuse(const struct walk *w, int code, const char *why, const char *cure)
@@ -94,13 +113,18 @@ static int check_kind(const struct walk *w, const struct stat *st)
 		      "name a regular file");
 }
 
+static int refuse_writable(const struct walk *w)
+{
+	refuse(w, EPERM, "others than its owner and root may write it", NULL);
+	return error_hint(w->e, "chmod go-w %s", w->path);
+}
+
 static int check_owner(const struct walk *w, const struct stat *st)
 {
 	if (!S_ISREG(st->st_mode))
 		return 0;
 	if ((w->what & SAFE_TRUSTED) && geteuid() == 0 && others_may_write(st))
-		return refuse(w, EPERM, "others than its owner and root may write it",
-			      "chmod go-w it");
+		return refuse_writable(w);
 	if ((w->what & SAFE_OWN) && !is_trusted(st->st_uid))
 		return refuse(w, EPERM, "it belongs to another user",
 			      "remove it, or name another file");

@@ -1,4 +1,4 @@
-/* The options of section 4, as a table: how a command is run. */
+/* How a command is run: its options, as a table. */
 #include "job/config.h"
 
 #include "base/error.h"
@@ -132,7 +132,7 @@ const struct option job_options[] = {
      .offset = FIELD(on_busy),
      .value = "WHAT",
      .choices = busy_names,
-     .help = "while it runs: queue, skip, restart, signal, parallel"},
+     .help = "an event while it runs: queue, skip, restart, signal, parallel"},
     {.name = "signal",
      .type = OPTION_CUSTOM,
      .parse = parse_signal,

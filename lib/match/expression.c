@@ -142,8 +142,7 @@ static struct node *escaped(struct parser *p)
 	if (c >= '1' && c <= '9') {
 		p->p--;
 		return fail(p, "back-references are not supported",
-			    "no automaton can match them in linear time; match more, and compare "
-			    "the groups in the command");
+			    "make each a group, and compare \"$2\" and \"$3\" in the command");
 	}
 	p->p++;
 	switch (c) {

@@ -48,7 +48,7 @@ static int port_parse(struct endpoint *ep, const char *word, const char *at, str
 		return error_in_word(e, word, at, "a port is missing");
 	if (all_digits(at)) {
 		if (!number_read(at, 65535, &n))
-			return error_in_word(e, word, at, "a port is a number from 0 to 65535");
+			return error_in_word(e, word, at, "a port is a number from 1 to 65535");
 		ep->port = (uint16_t)n;
 		return 0;
 	}
@@ -115,8 +115,10 @@ static int bracket_parse(struct endpoint *ep, const char *word, const char *at, 
 {
 	const char *end = strchr(at, ']');
 
-	if (!end)
-		return error_in_word(e, word, at, "this bracket is never closed, as in [::1]:80");
+	if (!end) {
+		error_in_word(e, word, at, "this bracket is never closed");
+		return error_hint(e, "for example [::1]:80");
+	}
 	if (end[1] != ':')
 		return error_in_word(e, word, end + 1, "a port is missing, as in [::1]:80");
 	if (port_parse(ep, word, end + 2, e) < 0)
@@ -193,8 +195,8 @@ static int internet_parse(struct endpoint *ep, const char *word, const char *at,
 	if (colon == at) {
 		error_in_word(e, word, at, "a host is missing before the colon");
 		return error_hint(e,
-				  "%s alone is this machine, HOST%s another, *%s (listen) every "
-				  "address",
+				  "write %s for this machine, HOST%s for another, *%s to listen on "
+				  "every address",
 				  at + 1, at, at);
 	}
 	for (const char *s = at; s < colon; s++)

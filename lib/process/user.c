@@ -2,10 +2,12 @@
 #include "process/user.h"
 
 #include "base/error.h"
+#include "base/proc.h"
 
 #include <grp.h>
 #include <pwd.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -95,6 +97,20 @@ int user_find(struct user *u, const char *word, const char *option, struct error
 	if (failed)
 		user_release(u);
 	return failed;
+}
+
+bool user_may_change(void)
+{
+	enum { SETGID = 6, SETUID = 7 }; /* capabilities(7) */
+	char status[4096];
+	const char *line;
+	unsigned long long held = 0;
+
+	proc_text("/proc/self/status", status, sizeof status);
+	line = strstr(status, "CapEff:");
+	if (!line || sscanf(line, "CapEff: %llx", &held) != 1)
+		return geteuid() == 0;
+	return held >> SETGID & 1 && held >> SETUID & 1;
 }
 
 void user_release(struct user *u)

@@ -2,6 +2,7 @@
 #ifndef EVWATCH_PROCESS_USER_H
 #define EVWATCH_PROCESS_USER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -22,6 +23,9 @@ struct user {
  */
 int user_find(struct user *u, const char *word, const char *option, struct error *e);
 void user_release(struct user *u);
+
+/* May this process become others: has it CAP_SETUID and CAP_SETGID, as root has? */
+bool user_may_change(void);
 
 /*
  * Makes this process, with all its threads, that user's for good: groups, gid, uid, saved ids.

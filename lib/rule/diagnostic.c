@@ -17,7 +17,7 @@ static uint64_t hash_of(const struct script *script, size_t offset, const struct
 	       offset * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-/* The slot of this error, which is there already, or where it goes. */
+/* The slot that this error has, or the free one that it gets. */
 static uint16_t *slot_of(const struct diagnostics *d, const struct script *script, size_t offset,
 			 const struct error *e)
 {
@@ -128,7 +128,7 @@ static void print_line(const struct spot *spot, struct buf *out)
 	buf_add_char(out, '^');
 }
 
-/* It may hold words of the user, as the error may. */
+/* A hint may hold words of the user, so it is escaped as the error is. */
 static void print_hint(const struct error *e, const char *before, struct buf *out)
 {
 	if (*e->hint)
@@ -148,8 +148,10 @@ void diagnostic_print(const struct diagnostic *d, struct buf *out)
 		return;
 	}
 	spot = spot_find(d->script, d->offset);
-	escape_control(out, d->script->name, strlen(d->script->name));
-	buf_printf(out, ":%zu:%zu: ", spot.number, spot.column);
+	if (!d->script->typed) {
+		escape_control(out, d->script->name, strlen(d->script->name));
+		buf_printf(out, ":%zu:%zu: ", spot.number, spot.column);
+	}
 	escape_control(out, d->error.what, strlen(d->error.what));
 	buf_add_char(out, '\n');
 	print_line(&spot, out);

@@ -22,7 +22,7 @@ struct diagnostic {
 	struct error error;
 };
 
-/* Nobody reads more, and rules may be large. */
+/* Nobody reads more errors at once. */
 enum { MOST_DIAGNOSTICS = 10000, DIAGNOSTIC_SLOTS = 32768 };
 
 struct diagnostics {

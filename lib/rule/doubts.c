@@ -2,6 +2,7 @@
 #include "rule/reading.h"
 
 #include "base/array.h"
+#include "base/units.h"
 #include "source/source.h"
 
 #include <ctype.h>
@@ -101,14 +102,54 @@ static void note_options_after(struct reading *r, const struct rule *rule)
 		}
 }
 
+/* "$3" of a line that has one group. In quotes: without, it may be a field of awk(1). */
+static void note_missing_subject(struct reading *r, const struct rule *rule)
+{
+	const char *text = rule->command.shell ? rule->command.words[0] : "";
+	size_t most;
+	struct error e;
+
+	if (!rule->type->most_subjects || !strstr(text, "\"$"))
+		return;
+	most = (size_t)rule->type->most_subjects(rule->source_config);
+	for (const char *at = text; (at = strstr(at, "\"$")); at += 2)
+		if (isdigit((unsigned char)at[2]) && at[3] == '"' && (size_t)(at[2] - '0') > most) {
+			error_set(&e, "\"$%c\" is empty: these events have %zu subject%s", at[2],
+				  most, most == 1 ? "" : "s");
+			error_hint(&e, strcmp(rule->type->name, "lines") == 0
+					   ? "$1 is the line, $2 the first group ( ) of --match"
+					   : "\"evwatch help variables\" lists what else there is");
+			note_doubt(r, rule->offset, &e);
+			return;
+		}
+}
+
+/* --debounce 100 of nodemon and others is in milliseconds. */
+static void note_long_debounce(struct reading *r, const struct rule *rule, const struct word *kind)
+{
+	const struct error place = {.option = "debounce"};
+	const char *at = r->script->text + offset_of_rule(r, kind, &place);
+	size_t digits = strspn(at, "0123456789");
+	struct error e;
+
+	if (rule->job.debounce < 100 * NS_PER_S || digits < 3 || (at[digits] && at[digits] != ' '))
+		return;
+	error_option(&e, "debounce", ": %.*s without a unit is seconds", (int)digits, at);
+	error_hint(&e, "milliseconds are written %.*sms", (int)digits, at);
+	note_doubt(r, offset_of_rule(r, kind, &place), &e);
+}
+
 void note_doubts(struct reading *r, const struct rule *rule, const struct word *kind)
 {
 	struct error e;
 
 	error_clear(&e);
-	if (rule->type->doubtful && rule->type->doubtful(rule->source_config, &e))
+	if (rule->type->doubtful &&
+	    rule->type->doubtful(rule->source_config, rule->command.count || rule->own.to, &e))
 		note_doubt(r, offset_of_rule(r, kind, &e), &e);
 	note_bare_subject(r, rule);
 	note_literal_braces(r, rule);
 	note_options_after(r, rule);
+	note_missing_subject(r, rule);
+	note_long_debounce(r, rule, kind);
 }

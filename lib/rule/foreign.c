@@ -11,6 +11,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct name {
 	const char *kinds; /* where it means this, as " file lines "; NULL: everywhere */
@@ -154,6 +155,31 @@ static const struct name kinds[] = {
     {.name = "process", .meaning = "exit waits for the end of a process"},
 };
 
+/* What other tools, and English, call a value. */
+static const struct value {
+	const char *option, *value, *meaning;
+} values[] = {
+    {"on-busy", "wait", "did you mean queue?"},
+    {"on-busy", "do-nothing", "did you mean skip?"},
+    {"on-busy", "ignore", "did you mean skip?"},
+    {"on-busy", "drop", "did you mean skip?"},
+    {"on-busy", "kill", "did you mean restart?"},
+    {"on-busy", "concurrent", "did you mean parallel?"},
+    {"restart", "on-failure", "did you mean failure?"},
+    {"restart", "unless-stopped", "did you mean always?"},
+    {"restart", "yes", "did you mean always?"},
+    {"restart", "never", "did you mean no?"},
+    {"stdin", "none", "did you mean null?"},
+    {"stdin", "-", "did you mean inherit?"},
+    {"missed", "skip", "did you mean none?"},
+    {"missed", "ignore", "did you mean none?"},
+    {"balance", "roundrobin", "did you mean round-robin?"},
+    {"balance", "leastconn", "did you mean least-conn?"},
+    {"balance", "failover", "did you mean first?"},
+    {"balance", "ip-hash", "did you mean source?"},
+    {"depth", "-1", "without --depth there is no limit"},
+};
+
 static const struct name *find(const struct name *names, size_t n, const char *kind,
 			       const char *name)
 {
@@ -208,6 +234,16 @@ int foreign_option(struct error *e, const char *kind, const char *name, const ch
 	else
 		error_hint(e, "%s", n->meaning);
 	return 0;
+}
+
+int foreign_value(struct error *e, const char *option, const char *value)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(values); i++)
+		if (strcmp(values[i].option, option) == 0 && strcmp(values[i].value, value) == 0) {
+			error_hint(e, "%s", values[i].meaning);
+			return 0;
+		}
+	return -1;
 }
 
 const char *foreign_kind(const char *word)
@@ -265,21 +301,35 @@ int foreign_cron_line(struct error *e, const struct word *words, size_t n)
 	return 0;
 }
 
+const char *foreign_unit(const char *word)
+{
+	static const struct {
+		const char *words, *unit;
+	} units[] = {
+	    {" us ", "us"},
+	    {" ms ", "ms"},
+	    {" s sec secs second seconds ", "s"},
+	    {" m min mins minute minutes ", "min"},
+	    {" h hour hours ", "h"},
+	    {" d day days ", "d"},
+	    {" w week weeks ", "w"},
+	};
+	char padded[16];
+
+	snprintf(padded, sizeof padded, " %s ", word);
+	for (size_t i = 0; i < ARRAY_LENGTH(units); i++)
+		if (strlen(word) < sizeof padded - 2 && strstr(units[i].words, padded))
+			return units[i].unit;
+	return NULL;
+}
+
 /* "5 minutes": the unit is a word of its own. */
 static bool is_split_duration(char *const *words, size_t n)
 {
-	static const char *const units[] = {"s",   "m",   "h",    "d",   "w",
-					    "sec", "min", "hour", "day", "week"};
 	struct error e;
 	int64_t ns;
 
-	if (n < 2 || duration_parse(words[0], &ns, &e) < 0)
-		return false;
-	for (size_t i = 0; i < ARRAY_LENGTH(units); i++)
-		if (strcmp(words[1], units[i]) == 0 ||
-		    (units[i][1] && strncmp(words[1], units[i], strlen(units[i])) == 0))
-			return true;
-	return false;
+	return n >= 2 && duration_parse(words[0], &ns, &e) == 0 && foreign_unit(words[1]);
 }
 
 void foreign_arguments(struct error *e, const char *kind, char *const *words, size_t n)
@@ -288,12 +338,35 @@ void foreign_arguments(struct error *e, const char *kind, char *const *words, si
 		error_hint(e, "quote the expression: cron '%s %s %s %s %s'", words[0], words[1],
 			   words[2], words[3], words[4]);
 	else if (strcmp(kind, "calendar") == 0)
-		error_hint(e, "an expression is one word, in quotes: calendar 'Mon..Fri 09:00'; a "
-			      "command comes after \"--\"");
+		error_hint(e, "an expression is one word, in quotes: calendar '%s %s'", words[0],
+			   words[1]);
 	else if (is_split_duration(words, n))
-		error_hint(e, "a duration is one word: 30s, 5min, 2h");
+		error_hint(e, "a duration is one word: %s%s", words[0], foreign_unit(words[1]));
 	else if (strcmp(kind, "run") == 0)
 		error_hint(e, "a command comes after \"--\": run -- %s", words[0]);
 	else
 		error_hint(e, "a command comes after \"--\"");
+}
+
+void foreign_port(struct error *e, char *const *words, size_t n)
+{
+	const char *host, *port;
+
+	if (e->word < 0 || (size_t)e->word + 1 >= n || !strstr(e->hint, ":PORT"))
+		return;
+	host = words[e->word];
+	port = words[e->word + 1];
+	if (*port && !port[strspn(port, "0123456789")])
+		error_hint(e, "host and port are one word: %s:%s", host, port);
+}
+
+bool foreign_number(const char *kind, const struct word *words, size_t n)
+{
+	const char *text = words[0].text;
+
+	if (!kind || strcmp(kind, "lines") != 0 || strncmp(text, "-n", 2) != 0)
+		return false;
+	text = text[2] || n < 2 ? text + 2 : words[1].text;
+	return *text >= '1' && *text <= '9' && !text[strspn(text, "0123456789")] &&
+	       access(text, F_OK) != 0;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
@@ -20,29 +21,39 @@ const struct rule *rules_find(const struct rules *rules, const char *name)
 	return NULL;
 }
 
-static int fault_of(struct rules *rules, const struct rule *r, const struct error *e)
-{
-	return diagnostics_add(&rules->diagnostics, r->script, r->offset, e);
-}
-
-static void hint_near(const struct rules *rules, const char *name, struct error *e)
+/* A name that this one was meant to be: in other letters, or near; or NULL. */
+static const char *near_name(const struct rules *rules, const char *name)
 {
 	const char **names = calloc(rules->count + 1, sizeof *names);
-	const char *near;
+	const char *near = NULL;
 
-	for (size_t i = 0; names && i < rules->count; i++)
+	for (size_t i = 0; names && i < rules->count; i++) {
 		names[i] = rules->items[i]->name;
-	near = names ? nearest_word(name, names) : NULL;
+		if (strcasecmp(names[i], name) == 0)
+			near = names[i];
+	}
+	if (names && !near)
+		near = nearest_word(name, names);
+	free(names);
+	return near;
+}
+
+static void hint_near(const struct rules *rules, const char *what, const char *name,
+		      struct error *e)
+{
+	const char *near = near_name(rules, name);
+
 	if (near)
 		error_hint(e, "did you mean %s?", near);
 	else
-		error_hint(e, "a rule gets its name in front, as in: %s: task -- ./deploy", name);
-	free(names);
+		error_hint(e, "a rule's name stands before its kind: %s: %s", name,
+			   *what == '-' ? "task -- ./deploy" : "file src -- make");
 }
 
-/* The rule that `word` names, with a command of its own; or NULL with a diagnostic. */
+/* The rule that `word`, at this offset, names, with a command of its own; or NULL with a
+ * diagnostic. */
 static const struct rule *find_command(struct rules *rules, const struct rule *from,
-				       const char *what, const char *word)
+				       const char *what, const char *word, size_t offset)
 {
 	const struct rule *found = rules_find(rules, word);
 	struct error e;
@@ -54,7 +65,7 @@ static const struct rule *find_command(struct rules *rules, const struct rule *f
 		error_set(&e, "%s%s: a rule cannot follow itself", what, word);
 	} else if (!found) {
 		error_set(&e, "%s%s: there is no rule of this name", what, word);
-		hint_near(rules, word, &e);
+		hint_near(rules, what, word, &e);
 	} else if (found->own.to) {
 		error_set(&e, "%s%s: this rule has no command: it hands its events to %s", what,
 			  word, found->own.to);
@@ -63,7 +74,7 @@ static const struct rule *find_command(struct rules *rules, const struct rule *f
 		error_set(&e, "%s%s: this rule has no command", what, word);
 		error_hint(&e, "a command comes after \"--\"");
 	}
-	fault_of(rules, from, &e);
+	diagnostics_add(&rules->diagnostics, from->script, offset, &e);
 	return NULL;
 }
 
@@ -75,11 +86,11 @@ static int resolve(struct rules *rules, struct rule *r)
 
 	r->target = r->command.count ? r : NULL;
 	if (r->own.to) {
-		r->target = find_command(rules, r, "--to ", r->own.to);
+		r->target = find_command(rules, r, "--to ", r->own.to, r->to_offset);
 		result = r->target ? 0 : -1;
 	}
 	for (size_t i = 0; names && i < names->count; i++)
-		if (!find_command(rules, r, "ended ", names->items[i]))
+		if (!find_command(rules, r, "ended ", names->items[i], r->name_offsets[i]))
 			result = -1;
 	return result;
 }
@@ -100,7 +111,7 @@ static bool waits_for(const struct rule *r, const struct rule *other)
 	return false;
 }
 
-/* One that is still in, and that `r` waits for; or NULL. */
+/* A rule that is not out yet, and that `r` waits for; or NULL. */
 static const struct rule *awaited(const struct rules *rules, const bool *out, const struct rule *r)
 {
 	for (size_t i = 0; i < rules->count; i++)
@@ -115,7 +126,8 @@ static int tell_circle(struct rules *rules, const bool *out, const struct rule *
 	struct buf b = {0};
 	struct error e;
 
-	for (size_t i = 0; i < rules->count; i++) /* from behind the circle into it */
+	for (size_t i = 0; i < rules->count;
+	     i++) /* follow the waiting from any rule: it leads into the circle */
 		r = awaited(rules, out, r);
 	first = r;
 	do {
@@ -126,7 +138,7 @@ static int tell_circle(struct rules *rules, const bool *out, const struct rule *
 	error_hint(&e,
 		   "a rule that follows itself needs a trigger of its own: every, file, signal");
 	buf_free(&b);
-	return fault_of(rules, first, &e);
+	return diagnostics_add(&rules->diagnostics, first->script, first->offset, &e);
 }
 
 static bool has_links(const struct rules *rules)

@@ -89,8 +89,10 @@ int rules_parse_command_line(struct rules *rules, const struct script *script,
 	if (kind == r.count)
 		return read_options_only(&r);
 	if (separator < words->count && command_is_blank(words, separator)) {
-		error_set(&e, "no command follows \"--\"");
-		fault_at(&r, words->items[separator].offset, &e);
+		bool last = separator + 1 == words->count;
+
+		error_set(&e, last ? "no command follows \"--\"" : "the command is empty");
+		fault_at(&r, words->items[separator + !last].offset, &e);
 		return -1;
 	}
 	if (separator < words->count && command_from_words(&command, words->items + separator + 1,

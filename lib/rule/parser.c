@@ -6,120 +6,23 @@
 #include "base/table.h"
 #include "base/text.h"
 #include "calendar/zone.h"
+#include "rule/explain.h"
 #include "rule/foreign.h"
 #include "rule/reading.h"
 #include "source/source.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { PARALLEL_JOBS = 40 }; /* --on-busy parallel without --jobs */
-
-const char *kind_near(const char *word, const char *const *tools)
-{
-	const char *words[64];
-	size_t n = 0;
-
-	for (size_t i = 0; source_types[i] && n < 40; i++)
-		words[n++] = source_types[i]->name;
-	for (; tools && *tools && n < 63; tools++)
-		words[n++] = *tools;
-	words[n] = NULL;
-	return nearest_word(word, words);
-}
-
-static bool is_event(const char *word)
-{
-	for (size_t i = 0; source_types[i]; i++)
-		for (const struct event_name *n = source_types[i]->events; n && n->name; n++)
-			if (strcmp(n->name, word) == 0)
-				return true;
-	return false;
-}
-
-/* A word whose form says what it is. */
-static bool explain_form(const struct reading *r, const struct word *word, struct error *e)
-{
-	const char *text = word->text, *colon = strchr(text, ':');
-	bool last = word + 1 == r->words + r->count;
-	const char *next = last ? "" : word[1].text;
-
-	if (*text == '[')
-		error_hint(e, "this is another program's file; a rule is web: run -- ./server");
-	else if (strncmp(text, "CRON_TZ=", 8) == 0)
-		error_hint(e, "a rule has --tz ZONE");
-	else if (strncmp(text, "MAILTO=", 7) == 0)
-		error_hint(e,
-			   "a rule mails: mail: ended NAME --failed -- 'mail -s \"$1: $2\" root'");
-	else if (isupper((unsigned char)*text) && strchr(text, '='))
-		error_hint(e, "a rule has --env %s", text);
-	else if (strcmp(next, ":") == 0)
-		error_hint(e, "no blank comes before the colon of a name: %s:", text);
-	else if (colon && colon[1] && colon > text && text[strcspn(text, "/=")] == '\0')
-		error_hint(e, "a blank comes after the colon of a name: %.*s: %s",
-			   (int)(colon - text), text, colon + 1);
-	else if (*next && next[strlen(next) - 1] == ':')
-		error_hint(e, "a name has no blanks: %s-%s", text, next);
-	else if (is_event(text))
-		error_hint(e, "it is an event: --events %s (-e gives a rule)", text);
-	else
-		return false;
-	return true;
-}
-
-static void hint_path(const char *word, struct error *e)
-{
-	if (access(word, F_OK) == 0)
-		error_hint(e, "to watch it: evwatch file %s", word);
-	else
-		error_hint(e,
-			   "\"evwatch --help\" lists the kinds; a path comes after file: evwatch "
-			   "file %s",
-			   word);
-}
-
-/* What was meant by a word that is no kind. */
-static void explain_kind(struct reading *r, const struct word *word, struct error *e)
-{
-	const char *near = kind_near(word->text, r->process ? r->process->tools : NULL);
-	const char *foreign = foreign_kind(word->text);
-
-	if (explain_form(r, word, e))
-		return;
-	if (near && strcmp(near, word->text) == 0)
-		error_hint(e, "it is a tool, and goes first: evwatch %s ...", near);
-	else if (foreign)
-		error_hint(e, "%s", foreign);
-	else if (foreign_cron_line(e, word, r->count - (size_t)(word - r->words)) == 0)
-		return;
-	else if (near)
-		error_hint(e, "did you mean %s?", near);
-	else
-		hint_path(word->text, e);
-}
 
 static const struct source_type *read_kind(struct reading *r, const struct word *word)
 {
 	const struct source_type *type = source_type_find(word->text);
-	struct error e;
 
-	if (type)
-		return type;
-	if (*word->text && word->text[strlen(word->text) - 1] == ':') {
-		error_set(&e, "\"%s\" is no name of a rule", word->text);
-		error_hint(&e,
-			   r->process ? "rules have names in -e and -f: evwatch -e '%s ...'"
-				      : "a name is made of letters, digits, \"_\", \"-\" and \".\"",
-			   word->text);
-		fault(r, word, &e);
-		return NULL;
-	}
-	error_set(&e, "there is no kind \"%s\"", word->text);
-	explain_kind(r, word, &e);
-	fault(r, word, &e);
-	return NULL;
+	if (!type)
+		fault_kind(r, word);
+	return type;
 }
 
 static struct rule *rule_new(const struct source_type *type, const struct script *script)
@@ -178,7 +81,8 @@ static void read_arguments(struct reading *r, struct rule *rule, const struct wo
 		texts[i] = args[i]->text;
 	error_clear(&e);
 	if (n < (size_t)type->least_arguments) {
-		error_set(&e, "%s needs %s", type->name, type->arguments);
+		error_set(&e, n ? "%s needs %s: only \"%s\" is given" : "%s needs %s", type->name,
+			  type->arguments, texts[0]);
 		error_hint(&e, "for example: %s", type->examples[0]);
 		for (size_t i = 0; i < r->count; i++)
 			if (strcmp(r->words[i].text, "-1") == 0)
@@ -194,6 +98,7 @@ static void read_arguments(struct reading *r, struct rule *rule, const struct wo
 		foreign_arguments(&e, type->name, texts, n);
 		fault(r, args[type->most_arguments], &e);
 	} else if (read_meaning(r, rule, texts, n, &e) < 0) {
+		foreign_port(&e, texts, n);
 		if (e.word >= 0 && (size_t)e.word < n)
 			fault(r, args[e.word], &e);
 		else
@@ -238,7 +143,8 @@ static void settle(struct reading *r, struct rule *rule, const struct word *kind
 		rule->job.jobs = default_jobs(rule);
 	if (rule->command.count && rule->type->takes_no_command) {
 		error_set(&e, "%s takes no command", rule->type->name);
-		error_hint(&e, "it does its work itself; --json prints its events");
+		error_hint(&e,
+			   "--json prints its events; listen runs a command for each connection");
 		fault(r, kind, &e);
 	}
 	if (!rule->command.count && !rule->own.to && rule->type->needs_command) {
@@ -281,6 +187,22 @@ static void rule_scopes(struct reading *r, struct rule *rule)
 		scopes_add(&r->scopes, r->process->table, r->process->config);
 }
 
+/* For faults that show when all rules are read. */
+static void keep_places(struct reading *r, struct rule *rule, const struct word *kind,
+			const struct word **args, size_t n)
+{
+	const struct error to = {.option = "to"};
+
+	rule->to_offset = offset_of_rule(r, kind, &to);
+	if (!rule->type->names_rules)
+		return;
+	rule->name_offsets = calloc(n + 1, sizeof *rule->name_offsets);
+	if (!rule->name_offsets)
+		fault_memory(r);
+	for (size_t i = 0; rule->name_offsets && i < n; i++)
+		rule->name_offsets[i] = args[i]->offset;
+}
+
 /* All words but the kind: options are applied, the rest are the kind's arguments. */
 static void read_words(struct reading *r, struct rule *rule, size_t kind)
 {
@@ -293,7 +215,9 @@ static void read_words(struct reading *r, struct rule *rule, size_t kind)
 		return;
 	}
 	for (size_t i = 0; i < r->count; i++) {
-		if (is_option(&r->words[i]))
+		if (r->process && foreign_number(rule->type->name, &r->words[i], r->count - i))
+			fault_number(r, &r->words[i]);
+		else if (is_option(&r->words[i]))
 			read_option(r, &i);
 		else if (r->process && look_alike_check(r->words[i].text, &e) < 0)
 			fault_at(r, r->words[i].offset, &e);
@@ -305,6 +229,8 @@ static void read_words(struct reading *r, struct rule *rule, size_t kind)
 		read_arguments(r, rule, &r->words[kind], args, n);
 	if (!r->failed)
 		check_options(r, rule);
+	if (!r->failed)
+		keep_places(r, rule, &r->words[kind], args, n);
 	if (!r->failed)
 		note_doubts(r, rule, &r->words[kind]);
 	doubt_socket(r, rule, &r->words[kind]);

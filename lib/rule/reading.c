@@ -2,11 +2,10 @@
 #include "rule/reading.h"
 
 #include "base/option.h"
-#include "base/signame.h"
 #include "base/text.h"
+#include "rule/explain.h"
 #include "source/source.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +71,7 @@ static void collect_option(struct reading *r, const struct option *o, const char
 		fault_memory(r);
 }
 
-/* What was said of the option before, by `set` perhaps, is no more so. */
+/* Forgets an earlier value of the option, such as that of `set`. */
 static void forget_given(struct text_list *given, const char *name)
 {
 	size_t kept = 0, length = strlen(name);
@@ -88,7 +87,7 @@ static void forget_given(struct text_list *given, const char *name)
 	given->count = kept;
 }
 
-/* For the words of the rule, if they do not say it by themselves. */
+/* Keeps the option for rule_describe, unless its words say it already. */
 static void note_given(struct reading *r, const struct option *o, const char *value)
 {
 	struct buf item = {0};
@@ -105,17 +104,6 @@ static void note_given(struct reading *r, const struct option *o, const char *va
 	if (item.failed || text_list_add(r->given, item.data) < 0)
 		fault_memory(r);
 	buf_free(&item);
-}
-
-static void hint_choices(const struct option *o, struct error *e)
-{
-	struct buf b = {0};
-
-	for (size_t i = 0; o->type == OPTION_CHOICE && o->choices[i]; i++)
-		buf_printf(&b, "%s%s", i ? ", " : "one of ", o->choices[i]);
-	if (b.data)
-		error_hint(e, "%s", b.data);
-	buf_free(&b);
 }
 
 /* The value of an option: inline, or the next word. NULL for a flag; *failed when it is missing. */
@@ -145,13 +133,19 @@ static const char *option_value(struct reading *r, const struct written_option *
 		    strcmp(r->scopes.type->name, "lines") == 0)
 			error_hint(&e, "-f reads rules from a file; --follow follows this one");
 		else
-			hint_choices(o->option, &e);
+			explain_missing(r, o->option, &e);
 		fault(r, *at, &e);
 		return NULL;
 	}
 	*failed = false;
 	*at = &r->words[++*i];
 	return (*at)->text;
+}
+
+/* A path never begins with a curly quote, as a pattern pasted from a page does. */
+static bool is_pattern(const struct option *o)
+{
+	return o->value && strcmp(o->value, "GLOB") == 0;
 }
 
 static void apply_option(struct reading *r, const struct written_option *o, size_t *i)
@@ -166,71 +160,24 @@ static void apply_option(struct reading *r, const struct written_option *o, size
 	if (failed)
 		return;
 	error_clear(&e);
+	if (value && r->process && is_pattern(o->option) && look_alike_check(value, &e) < 0) {
+		fault(r, at, &e);
+		return;
+	}
 	if (scopes_apply(&r->scopes, o->option, value, &e) < 0) {
 		if (o->inline_value && e.column >= 0)
 			e.column += (int)(o->inline_value - at->text);
-		if (!*e.hint && o->name[1] != '-')
-			error_hint(&e, "%s is --%s %s", o->name, o->option->name, o->option->value);
+		if (value)
+			explain_value(o, value, &e);
 		fault(r, at, &e);
+		return;
+	}
+	if (value && !o->inline_value && is_split_duration(r, o->option, value, at + 1)) {
+		fault_split_duration(r, o->name, value, at + 1);
 		return;
 	}
 	note_given(r, o->option, value);
 	collect_option(r, o->option, value, offset);
-}
-
-/* Is it an option of command lines, in the text of a rule? */
-static bool is_misplaced(const struct reading *r, const char *name)
-{
-	const struct option *table = r->process ? NULL : r->rules->process;
-
-	return name[1] == '-' ? option_find(table, name + 2) != NULL
-			      : option_find_letter(table, name[1]) != NULL;
-}
-
-/* What the user gave an option that is not there: inline, or as the next word; or NULL. */
-static const char *value_given(const struct reading *r, const struct word *word)
-{
-	const char *equals = word->text[1] == '-' ? strchr(word->text, '=') : NULL;
-
-	if (equals)
-		return equals + 1;
-	return word + 1 < r->words + r->count && !is_option(word + 1) ? word[1].text : NULL;
-}
-
-/* "-1s", "-HUP": a value with a dash, which is read as letters of options. */
-static bool explain_dash(const struct reading *r, const char *word, struct error *e)
-{
-	struct error ignored;
-
-	if (isdigit((unsigned char)word[1])) {
-		error_set(e, "\"%s\" is read as options", word);
-		error_hint(e, "a value cannot be negative");
-		return true;
-	}
-	if (!r->scopes.type || strcmp(r->scopes.type->name, "signal") != 0 ||
-	    signal_parse(word + 1, &ignored) < 0)
-		return false;
-	error_set(e, "\"%s\" is read as options", word);
-	error_hint(e, "a signal is written without a dash: %s", word + 1);
-	return true;
-}
-
-static void fault_unknown(struct reading *r, const struct word *word, const char *name)
-{
-	struct error e;
-
-	if (name[1] != '-' && explain_dash(r, word->text, &e)) {
-		fault(r, word, &e);
-		return;
-	}
-	if (is_misplaced(r, name)) {
-		error_set(&e, "%s is an option of the whole process, not of a rule", name);
-		error_hint(&e, "it goes on the command line: evwatch %s ...%s", name,
-			   strcmp(name, "--once") == 0 ? "; --runs 1 ends this rule" : "");
-	} else {
-		scopes_explain_unknown(&r->scopes, name, value_given(r, word), &e);
-	}
-	fault(r, word, &e);
 }
 
 void read_option(struct reading *r, size_t *i)
@@ -351,6 +298,8 @@ void read_set(struct reading *r)
 
 		if (!is_option(at)) {
 			error_set(&e, "set takes options of rules, not \"%s\"", at->text);
+			if (scopes_have(&r->scopes, at->text))
+				error_hint(&e, "did you mean --%s?", at->text);
 			fault(r, at, &e);
 			continue;
 		}

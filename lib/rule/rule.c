@@ -26,6 +26,7 @@ void rule_free(struct rule *r)
 	command_free(&r->command);
 	text_list_free(&r->given);
 	free(r->name);
+	free(r->name_offsets);
 	free(r->identity);
 	free(r);
 }

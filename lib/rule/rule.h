@@ -50,6 +50,9 @@ struct rule {
 	    given; /* --NAME VALUE of options that its words (rule_describe) do not say */
 	const struct script *script;
 	size_t offset; /* where it starts in its script */
+	/* Where the value of --to, and the names of a kind that names rules, stand there. */
+	size_t to_offset;
+	size_t *name_offsets; /* owned; NULL: the kind names none */
 	/*
 	 * What makes it this rule and no other: its words, the defaults that it took over, its
 	 * command, each ended by a NUL; and the hash of that. Owned.

@@ -43,7 +43,7 @@ const struct option rule_options[] = {
      .type = OPTION_TEXT,
      .offset = FIELD(to),
      .value = "RULE",
-     .help = "instead of a command: hand the events to that rule's",
+     .help = "hand the events to the command of RULE",
      .reach = REACH_RULES},
     {.name = "runs",
      .in_words = true,
@@ -63,7 +63,7 @@ const struct option rule_options[] = {
     {.name = "last",
      .in_words = true,
      .offset = FIELD(last),
-     .help = "evwatch stops with this rule, with its last run's status"},
+     .help = "when the rule ends, stop with the status of its last run"},
     {0},
 };
 

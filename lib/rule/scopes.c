@@ -51,6 +51,11 @@ static const struct option *scopes_find(const struct scopes *s, option_finder *f
 	return found;
 }
 
+bool scopes_have(const struct scopes *s, const char *name)
+{
+	return scopes_find(s, by_name, name) != NULL;
+}
+
 static void read_long(struct written_option *o, const struct scopes *s, const char *text)
 {
 	const char *equals = strchr(text, '=');

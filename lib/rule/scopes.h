@@ -41,6 +41,9 @@ bool is_option(const struct word *w);
 void written_option_read(struct written_option *o, const struct scopes *s, const struct word *word,
 			 size_t at);
 
+/* Is there an option of this name (without dashes)? */
+bool scopes_have(const struct scopes *s, const char *name);
+
 /* Applies it in the first scope that has it; a flag in all of them. Returns 0, or -1 with `e`. */
 int scopes_apply(const struct scopes *s, const struct option *option, const char *value,
 		 struct error *e);

@@ -79,7 +79,7 @@ const struct option sieve_options[] = {
      .parse = parse_quiet_for,
      .value = "DUR",
      .check = check_quiet_for,
-     .help = "the event is that none came for DUR"},
+     .help = "report a silence instead: no event for DUR"},
     {.name = "times",
      .in_words = true,
      .type = OPTION_CUSTOM,
@@ -106,8 +106,8 @@ const struct option sieve_options[] = {
 
 static void describe_subject(const struct sieve_config *c, struct buf *out)
 {
-	if (c->by > 1)
-		buf_printf(out, "the same subject %llu", (unsigned long long)c->by);
+	if (c->by)
+		buf_printf(out, "the same $%llu", (unsigned long long)c->by);
 	else
 		buf_add_text(out, "the same subject");
 }

@@ -2,6 +2,7 @@
 #include "source/missing.h"
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "source/source.h"
 
@@ -48,21 +49,38 @@ static bool is_command(const char *text)
 	return is;
 }
 
-static const char *what_is_wrong(const struct source *s, const char *path)
+/* What a path that does not exist was meant to be, and its cure; NULL: nothing else. */
+static const char *reason(const char *path, bool has_command)
 {
 	if (strncmp(path, "~/", 2) == 0 || strchr(path, '$'))
-		return "; only a shell expands ~ and $NAME, and nothing does in a rule: write the "
+		return "only a shell expands ~ and $NAME, and nothing does in a rule: write the "
 		       "path out";
 	if (strpbrk(path, "*?["))
-		return "; it is a path, not a pattern: give the directory, and --match 'PATTERN'";
+		return "it is a path, not a pattern: give the directory, and --match 'PATTERN'";
 	if (strcmp(path, "-") == 0)
-		return "; --paths-from - reads paths from standard input";
-	if (!s->has_command && is_command(path))
-		return "; if it is the command, write -- before it";
-	return "";
+		return "--paths-from - reads paths from standard input";
+	if (*path && path[strlen(path) - 1] == ';')
+		return "a rule ends with its line, or its -e: write a second one";
+	if (!has_command && is_command(path))
+		return "if it is the command, write -- before it";
+	return NULL;
 }
 
 void missing_warn(const struct source *s, const char *path)
 {
-	log_warn(s->rule, "%s does not exist: waiting for it%s", path, what_is_wrong(s, path));
+	const char *why = reason(path, s->has_command);
+
+	log_warn(s->rule, "%s does not exist: waiting for it%s%s", path, why ? "; " : "",
+		 why ? why : "");
+}
+
+bool missing_doubtful(const char *path, bool has_command, struct error *e)
+{
+	const char *why = reason(path, has_command);
+
+	if (!why || access(path, F_OK) == 0)
+		return false;
+	error_set(e, "%s does not exist", path);
+	error_hint(e, "%s", why);
+	return true;
 }

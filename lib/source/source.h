@@ -165,7 +165,7 @@ struct source_type {
 
 	/* What this valid configuration says that was hardly meant, for check: true with `e`
 	 * filled, the option first, and a hint. Optional. */
-	bool (*doubtful)(const void *config, struct error *e);
+	bool (*doubtful)(const void *config, bool has_command, struct error *e);
 
 	/*
 	 * Schedules: the first time due strictly after `after`, of a rule that was started at

@@ -119,7 +119,8 @@ static void test_cures(void)
 	    {"::1:80", "as in [::1]:80"},
 	    {"[fe80::1%no-such-one]:80", "`ip link` lists those there are"},
 	    {"[fe80::1]:80", "as in [fe80::1%eth0]:80; `ip link` lists those there are"},
-	    {":80", "80 alone is this machine, HOST:80 another, *:80 (listen) every address"},
+	    {":80",
+	     "write 80 for this machine, HOST:80 for another, *:80 to listen on every address"},
 	    {"http://db:80/", "HOST:PORT, without http://"},
 	    {"tcp:db:80", "leave tcp: out: db:80"},
 	};

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "match/glob.h"
+#include "source/missing.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -268,6 +269,16 @@ int file_arguments(void *config, char *const *words, size_t n, struct error *e)
 void file_release(void *config)
 {
 	text_list_free(&((struct file_config *)config)->roots);
+}
+
+bool file_doubtful(const void *config, bool has_command, struct error *e)
+{
+	const struct file_config *c = config;
+
+	for (size_t i = 0; i < c->roots.count; i++)
+		if (missing_doubtful(c->roots.items[i], has_command, e))
+			return true;
+	return false;
 }
 
 void file_describe(const void *config, struct buf *out)

@@ -24,6 +24,8 @@ extern const struct option file_options[];
 void file_init(void *config);
 int file_arguments(void *config, char *const *words, size_t n, struct error *e);
 void file_release(void *config);
+/* Is a path missing that was hardly meant as one? See source.h. */
+bool file_doubtful(const void *config, bool has_command, struct error *e);
 void file_describe(const void *config, struct buf *out);
 /* Reads --paths-from into `listed`; blocks. Returns 0, or -1 with `e`. */
 int file_read_paths(const struct file_config *c, struct text_list *listed, struct error *e);

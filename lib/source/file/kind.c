@@ -403,6 +403,7 @@ const struct source_type source_file = {
     .config_arguments = file_arguments,
     .config_release = file_release,
     .describe = file_describe,
+    .doubtful = file_doubtful,
     .size = sizeof(struct file_source),
     .open = file_open,
     .start = file_start,

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/option.h"
 #include "base/units.h"
+#include "source/missing.h"
 #include "source/restart.h"
 
 #include <limits.h>
@@ -56,11 +57,17 @@ uint64_t lines_most_subjects(const void *config)
 	return c->invert ? 1 : 1 + c->groups;
 }
 
-bool lines_doubtful(const void *config, struct error *e)
+bool lines_doubtful(const void *config, bool has_command, struct error *e)
 {
 	const struct lines_config *c = config;
 
-	return c->match && match_doubtful(c->match, e) && error_of_option(e, "match") < 0;
+	if (c->match && match_doubtful(c->match, e))
+		return error_of_option(e, "match") < 0;
+	for (size_t i = 0; i < c->paths.count; i++)
+		if (strcmp(c->paths.items[i], "-") != 0 &&
+		    missing_doubtful(c->paths.items[i], has_command, e))
+			return true;
+	return false;
 }
 
 /* PATH, -, or fd:N */
@@ -86,7 +93,7 @@ static int check_of(const struct lines_config *c, size_t n, struct error *e)
 		return error_option(e, "of", ": an empty command");
 	if (n > 0) {
 		error_option(e, "of", "COMMAND is read instead of a PATH");
-		error_hint(e, "a second rule may read the other");
+		error_hint(e, "the command is one word, in quotes: --of 'journalctl -f -u ssh'");
 		return error_at(e, 0, 0);
 	}
 	if (!c->follow)

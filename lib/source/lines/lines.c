@@ -234,7 +234,7 @@ const struct source_type source_lines = {
     .arguments = "[PATH|-|fd:N]...",
     .least_arguments = 0,
     .most_arguments = -1,
-    .examples = {"make 2>&1 | evwatch lines - --match 'error' -- notify-send",
+    .examples = {"make 2>&1 | evwatch lines - --match 'error' -- notify-send {}",
 		 "evwatch lines auth.log --follow --match 'from ([0-9.]+)' -- 'ban \"$2\"'"},
     .events = lines_events,
     .options = lines_options,

@@ -106,7 +106,7 @@ void lines_init(void *config);
 int lines_arguments(void *config, char *const *words, size_t n, struct error *e);
 void lines_release(void *config);
 void lines_describe(const void *config, struct buf *out);
-bool lines_doubtful(const void *config, struct error *e);
+bool lines_doubtful(const void *config, bool has_command, struct error *e);
 uint64_t lines_most_subjects(const void *config);
 /* --match, for match_free. NULL with `e` filled. */
 struct match *lines_compile(const struct lines_config *c, struct error *e);
