@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
 # file: several changes to the same names within one batch. What is told is where they led, each path
 # once, in an order that can be replayed.
-load trees
+load helper
 
 # Net effects, in $dir/out as without a command, and a line `end` behind each batch.
 watch_gathering() { # OPTION...
-	watch --no-guard file src --stdin json "$@" -- sh -c \
+	start --no-guard file src --stdin json "$@" -- sh -c \
 		'python3 -c "import json, sys
 for line in sys.stdin:
     e = json.loads(line)
@@ -24,9 +24,9 @@ told_before() { # LINE LINE
 }
 
 unwatch() {
-	kill "${pids[0]}"
-	wait "${pids[0]}" || true
-	pids=()
+	kill "$P"
+	wait "$P" || true
+	STARTED=()
 }
 
 @test "files that are exchanged in a batch are both there" {
@@ -110,7 +110,7 @@ unwatch() {
 @test "what moves into a directory that took a file's place in the same batch is told to be there" {
 	local mode
 	for mode in '' --fanotify; do
-		"$evwatch" -w 10ms file . $mode 2>why || continue
+		"$EV" -w 10ms file . $mode 2>why || continue
 		rm -rf src
 		mkdir -p src/e
 		touch src/{b,e/k}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # file --changed: a change that leaves a file as it was is no event.
-load trees
+load helper
 
 setup_tree() {
 	mkdir -p src/d/e
@@ -30,12 +30,12 @@ in_both_modes() { # COMMAND that takes the options of the mode
 		echo "with: $mode"
 		rm -rf src away && setup_tree
 		"$1" $mode
-		kill "${pids[-1]}" && { wait "${pids[-1]}" || true; }
+		kill "$P" && { wait "$P" || true; }
 	done
 }
 
 leaves_out_the_same() {
-	watch file src --changed --type f --format '%e %s %o' "$@"
+	start file src --changed --type f --format '%e %s %o' "$@"
 	touch src/a
 	cp src/b copy && cat copy >src/b
 	cp src/c src/c.tmp && mv src/c.tmp src/c
@@ -59,7 +59,7 @@ leaves_out_the_same() {
 }
 
 runs_for_changes() {
-	watch file src --changed --type f "$@" -- 'printf "%s %s\n" "$EVWATCH_EVENT" "$*"'
+	start file src --changed --type f "$@" -- 'printf "%s %s\n" "$EVWATCH_EVENT" "$*"'
 	touch src/a
 	cp src/b copy && mv copy src/b
 	echo 2 >src/last
@@ -79,7 +79,7 @@ runs_for_changes() {
 
 @test "--changed: a move takes the content along, with all that is in a directory; a delete forgets it" {
 	setup_tree
-	watch file src --changed --format '%e %s %o'
+	start file src --changed --format '%e %s %o'
 	mv src/a src/A
 	mv src/d src/D
 	rm src/b
@@ -102,7 +102,7 @@ runs_for_changes() {
 
 @test "--changed: two that are exchanged take their content along" {
 	setup_tree
-	watch file src --changed -- 'printf "%s\n" "$@"'
+	start file src --changed -- 'printf "%s\n" "$@"'
 	exchange src/a src/b
 	until_ok 'has_line src/b'
 	mark
@@ -119,7 +119,7 @@ runs_for_changes() {
 
 @test "--changed: a file that is still being written is compared when it is closed" {
 	setup_tree
-	watch file src --changed --format '%e %s'
+	start file src --changed --format '%e %s'
 	exec 5>src/a
 	sleep 0.2
 	echo a >&5
@@ -138,7 +138,7 @@ runs_for_changes() {
 	truncate -s 60M src/almost
 	mkfifo src/fifo
 	ln -s nowhere src/link
-	watch file src --changed --format '%e %s'
+	start file src --changed --format '%e %s'
 	# Its first reading may take longer than arming waits for it: then the first touch counts.
 	touch src/almost
 	all_told
@@ -159,13 +159,13 @@ runs_for_changes() {
 	mkdir away
 	echo 1 >away/f
 	ln -s away/f file
-	watch file src file --changed --format '%e %s'
+	start file src file --changed --format '%e %s'
 	touch away/f
 	all_told
 	out_lacks '^[^ ]* file'
 	echo 2 >away/f
 	until_ok 'has_line "close_write file"'
-	strace -f -p "${pids[-1]}" -e trace=openat -o trace &
+	strace -f -p "$P" -e trace=openat -o trace &
 	STARTED+=($!)
 	until_ok '[ -e trace ]'
 	ln -sfn ../away/f src/a
@@ -175,7 +175,7 @@ runs_for_changes() {
 
 @test "--changed: --existing reports all at the start, and --match what is to be read" {
 	setup_tree
-	watch file src --changed --existing --type f --match a --match b --format '%e %s'
+	start file src --changed --existing --type f --match a --match b --format '%e %s'
 	until_ok 'has_line "create src/a" && has_line "create src/b"'
 	mark
 	touch src/a

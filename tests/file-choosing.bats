@@ -1,24 +1,24 @@
 #!/usr/bin/env bats
 # file: which paths count, and how they are told.
-load trees
+load helper
 
 # The three ways to watch, as far as they work here, each with a tree of its own.
 in_each_mode() { # COMMAND that takes the options of the mode
 	local mode
 	for mode in --recursive --fanotify "--poll 20ms"; do
 		mode=${mode#--recursive}
-		"$evwatch" -w 10ms file . $mode 2>why || { cat why; continue; }
+		"$EV" -w 10ms file . $mode 2>why || { cat why; continue; }
 		echo "with: $mode"
 		rm -rf src && mkdir src
 		"$1" $mode
-		kill "${pids[-1]}" && { wait "${pids[-1]}" || true; }
+		kill "$P" && { wait "$P" || true; }
 	done
 }
 
 chooses() { # OPTION...
 	mkdir -p src/skip src/out
 	echo out >src/.gitignore
-	watch file src --match '*.c' --ignore skip --ignore 'x/**/no.c' --type f --depth 4 --gitignore "$@"
+	start file src --match '*.c' --ignore skip --ignore 'x/**/no.c' --type f --depth 4 --gitignore "$@"
 	mkdir -p src/x/y/z/deeper
 	: >src/x/y/yes.c
 	: >src/x/y/no.c
@@ -39,7 +39,7 @@ chooses() { # OPTION...
 
 moves_count() { # OPTION...
 	: >src/a.c
-	watch file src --match '*.c' "$@"
+	start file src --match '*.c' "$@"
 	mv src/a.c src/a.txt
 	until_ok 'has_line "delete src/a.c"'
 	mv src/a.txt src/b.c
@@ -53,7 +53,7 @@ moves_count() { # OPTION...
 @test "a pattern that can match nothing is refused" {
 	mkdir src
 	for p in '[a' 'a\' ''; do
-		run "$evwatch" -w 10ms file src --match "$p"
+		run "$EV" -w 10ms file src --match "$p"
 		[ "$status" = 2 ]
 		[[ $output == *"--match: \"$p\" can match nothing: "* ]]
 	done
@@ -61,7 +61,7 @@ moves_count() { # OPTION...
 
 @test "a pattern of another tool is refused with the one to write" {
 	refused() { # PATTERN WHY CURE
-		run "$evwatch" -w 10ms file src --ignore "$1"
+		run "$EV" -w 10ms file src --ignore "$1"
 		[ "$status" = 2 ]
 		[[ $output == *"--ignore: \"$1\"$2"*"$3"* ]]
 	}
@@ -71,11 +71,11 @@ moves_count() { # OPTION...
 	refused '*.{c,o}' ': a choice in braces is not supported' 'repeat the option'
 	refused '\.o$' ' looks like a regular expression' "'*.c'"
 	refused '^.*/build' ' looks like a regular expression' "'*.c'"
-	"$evwatch" -w 10ms file "$PWD/src" --ignore '/*/build' --ignore '*\{a,b}' --ignore '*$' --ignore /
+	"$EV" -w 10ms file "$PWD/src" --ignore '/*/build' --ignore '*\{a,b}' --ignore '*$' --ignore /
 }
 
 @test "what evwatch writes to a file in the tree is no event" {
-	watch file . --events create,modify,close_write -v # both its outputs are in it
+	start file . --events create,modify,close_write -v # both its outputs are in it
 	echo 1 >one
 	until_ok 'has_line "close_write ./one"'
 	echo 2 >two
@@ -87,7 +87,7 @@ existing() { # OPTION...
 	mkdir -p src/a/skip src/a/b
 	touch src/a/{f,no} src/a/skip/f src/a/b/deep
 	ln -s f src/a/link
-	watch file src --existing --type f --ignore skip --ignore no --depth 2 "$@"
+	start file src --existing --type f --ignore skip --ignore no --depth 2 "$@"
 	: >src/last
 	until_ok 'has_line "create src/last"'
 	[ "$(grep ^create out)" = $'create src/a/f\ncreate src/last' ]
@@ -100,8 +100,8 @@ existing() { # OPTION...
 @test "--paths-from takes a list from standard input" {
 	: >'a b'
 	: >c
-	printf 'a b\0c\0' | "$evwatch" --ready-file ready file --paths-from - -0 >out 2>err 3>&- &
-	pids+=($!)
+	printf 'a b\0c\0' | "$EV" --ready-file ready file --paths-from - -0 >out 2>err 3>&- &
+	STARTED+=($!)
 	until_ok 'test -e ready'
 	echo 1 >'a b'
 	until_ok "grep -qaF 'a b' out"
@@ -109,7 +109,7 @@ existing() { # OPTION...
 
 hostile() { # OPTION...
 	: >told
-	watch -e "all: file src $* --type f --events create --json" \
+	start -e "all: file src $* --type f --events create --json" \
 		-e "runs: file src $* --type f -- printf '%s\0' \"\$@\" >>told"
 	python3 "$BATS_TEST_DIRNAME/names.py" make src
 	until_ok 'python3 "$BATS_TEST_DIRNAME/names.py" check src out told'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # file --fanotify: what happened before evwatch could look. It holds no tree: where a directory was
 # when something happened in it, and what was in it, is found out afterwards.
-load trees
+load helper
 
 setup_file() {
 	cd "$BATS_FILE_TMPDIR"
@@ -9,7 +9,7 @@ setup_file() {
 }
 
 fan() { # OPTION...
-	watch --no-guard file src --fanotify --format '%e %s %o' "$@"
+	start --no-guard file src --fanotify --format '%e %s %o' "$@"
 }
 
 # All that is told, once the last event came: what happens last is this.
@@ -32,7 +32,7 @@ all_told() { # [NAME]
 	fan
 	missed 'mkdir -p src/a/b; : >src/a/b/f; mv src/a src/z; rm -r src/z'
 	all_told
-	until_ok 'state_is_told src'
+	until_ok 'state_is_right src'
 	has_line 'create src/a/b/f '
 	has_line 'delete src/z '
 }
@@ -53,7 +53,7 @@ all_told() { # [NAME]
 	until_ok "has_line 'create src/b/g '"
 	missed 'exchange src/a src/b; exchange src/x src/y; exchange src/a src/x'
 	all_told
-	until_ok 'state_is_told src'
+	until_ok 'state_is_right src'
 }
 
 @test "--fanotify tells what comes and goes with a directory, where no directories are told" {
@@ -61,7 +61,7 @@ all_told() { # [NAME]
 	touch src/a/f src/a/gone src/b/f away/in
 	fan --existing --type f
 	until_ok "has_line 'create src/b/f '"
-	missed 'mv src/a src/z; rm src/z/gone; : >src/n; mv src/n src/z/n; mv src/b out; mv away src/in'
+	missed 'mv src/a src/z; rm src/z/gone; : >src/n; mv src/n src/z/n; mv src/b left; mv away src/in'
 	all_told
 	diff <(find src -type f | sort) <(replay)
 	[ "$(grep -c '^create src/z/n $' out)" = 1 ]
@@ -91,22 +91,22 @@ for n in \"nq\": symlink(\"nowhere\", \"src/k\"), rename(\"src/k\", \"src/\" + n
 @test "--fanotify tells in a batch what left, moved on and came anew with directories that moved" {
 	mkdir -p src/s/0 src/s/t/0 src/q src/g src/o src/x/a src/x/d
 	touch src/x/a/f src/s/0/c src/s/b src/N src/s/t/0/f src/h src/o/f
-	watch --no-guard file src --fanotify --existing --debounce 100ms --stdin json -- python3 -c 'import json, sys
+	start --no-guard file src --fanotify --existing --debounce 100ms --stdin json -- python3 -c 'import json, sys
 for line in sys.stdin:
     e = json.loads(line)
     print(e["event"], e["path"], e.get("old_path", ""))'
-	until_ok 'state_is_told src'
+	until_ok 'state_is_right src'
 	missed 'mkdir src/d; : >src/d/x; mv src/d .; rm d/x; : >src/1'
-	until_ok 'state_is_told src'
+	until_ok 'state_is_right src'
 	missed 'exchange src/s/0 src/N; exchange src/N/c src/s/b'
-	until_ok 'state_is_told src'
+	until_ok 'state_is_right src'
 	has_line 'delete src/s/0/c '
 	missed 'mv src/s/t src/q/e; exchange src/q/e/0/f src/h; exchange src/q src/g'
-	until_ok 'state_is_told src'
+	until_ok 'state_is_right src'
 	missed 'mv src/x/a src/x/d/e; mv src/x .; mkdir -p src/x/a'
-	until_ok 'state_is_told src'
+	until_ok 'state_is_right src'
 	missed 'mkdir src/new; : >src/new/g; exchange src/o src/new/g; mv src/new src/old'
-	until_ok 'state_is_told src'
+	until_ok 'state_is_right src'
 }
 
 @test "--fanotify tells what left a directory that came before that was read" {
@@ -115,7 +115,7 @@ for line in sys.stdin:
 	fan
 	missed 'mv away src/in; mv src/in/a src/a'
 	all_told
-	until_ok 'state_is_told src'
+	until_ok 'state_is_right src'
 }
 
 @test "--fanotify says once below which directory paths are too long to be known" {
@@ -125,7 +125,7 @@ for line in sys.stdin:
 	fan
 	(cd src && for i in {1..18}; do cd -P "$long" || exit 1; done && : >f && : >g)
 	all_told
-	told "$long: its path is longer than 4095 bytes (PATH_MAX)"
+	logged "$long: its path is longer than 4095 bytes (PATH_MAX)"
 	[ "$(wc -l <err)" = 1 ]
 }
 
@@ -142,7 +142,7 @@ for line in sys.stdin:
 	for type in f l d; do
 		mkdir "src$type"
 		ln -s nowhere "src$type/link"
-		watch --no-guard file "src$type" --fanotify --format '%e %s' --type "$type"
+		start --no-guard file "src$type" --fanotify --format '%e %s' --type "$type"
 		rm "src$type/link"
 		mkdir "src$type/dir"
 		: >"src$type/last"
@@ -158,7 +158,7 @@ for line in sys.stdin:
 @test "--fanotify says which process made a change: EVWATCH_PID of the first path, pid in JSON" {
 	mkdir -p src/d src/full away
 	touch src/old src/full/f
-	watch --no-guard file src --fanotify --json
+	start --no-guard file src --fanotify --json
 	bash -c 'echo $$ >pid; echo x >src/f; mv src/old src/new; mv src/f src/d; mv src/full away; exec rm -r src/d'
 	until_ok "grep -q 'delete.*src/d\"' out"
 	python3 - <<-'end'
@@ -171,7 +171,7 @@ for line in sys.stdin:
 	assert not by["move", "src/new"] and not by["delete", "src/full"] and not by["delete", "src/full/f"], events
 	end
 	mkdir two
-	watch --no-guard file two --fanotify -- 'echo "$EVWATCH_PATH $EVWATCH_PID"'
+	start --no-guard file two --fanotify -- 'echo "$EVWATCH_PATH $EVWATCH_PID"'
 	bash -c 'echo $$ >pid; echo x >two/f'
 	until_ok 'has_line "two/f $(cat pid)"'
 }

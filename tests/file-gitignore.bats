@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # file --gitignore: what git says, evwatch says.
-load trees
+load helper
 
 # Every path, by what evwatch says with --existing --gitignore, and by what git says.
 agree() {
-	"$evwatch" -w 300ms file . --gitignore --existing --events create --format '%s\n' |
+	"$EV" -w 300ms file . --gitignore --existing --events create --format '%s\n' |
 		sed 's|^\./||' | sort >"$dir/ours"
 	git ls-files -co --exclude-standard | sort >"$dir/files"
 	find . -mindepth 1 -name .git -prune -o -type d -printf '%P\n' | while read -r d; do
@@ -46,7 +46,7 @@ repository() {
   once_for_all_backends
 	command -v git >/dev/null || skip "no git"
 	command -v python3 >/dev/null || skip "no python3"
-	python3 "$BATS_TEST_DIRNAME/gitignore.py" "$evwatch" $RANDOM 40
+	python3 "$BATS_TEST_DIRNAME/gitignore.py" "$EV" $RANDOM 40
 }
 
 @test "--gitignore reads core.excludesFile wherever git finds it" {
@@ -101,15 +101,15 @@ repository() {
 	echo secret >outside
 	ln -s "$dir/outside" work/links/.gitignore
 	ln -s "$dir/outside" work/links/.ignore
-	watch file work --gitignore
+	start file work --gitignore
 	: >work/f
 	until_ok 'has_line "create work/f"'
 	: >work/links/secret
 	until_ok 'has_line "create work/links/secret"'
-	told "cannot read the rules of .*work/.gitignore: File too large"
-	told "cannot read the rules of .*work/.ignore: Invalid argument"
-	told "cannot read the rules of .*work/links/.gitignore: Too many levels of symbolic links"
-	told "cannot read the rules of .*work/links/.ignore: Too many levels of symbolic links"
+	logged "cannot read the rules of .*work/.gitignore: File too large"
+	logged "cannot read the rules of .*work/.ignore: Invalid argument"
+	logged "cannot read the rules of .*work/links/.gitignore: Too many levels of symbolic links"
+	logged "cannot read the rules of .*work/links/.ignore: Too many levels of symbolic links"
 }
 
 @test "200,000 patterns of git's rules do not hold up other rules" {
@@ -119,7 +119,7 @@ repository() {
 	mkdir work/many
 	(cd work/many && seq -f 'f%.0f' 3000 | xargs touch)
 	: >work/name5 && : >work/x.ending9
-	"$evwatch" -w 10s -c 1 file work --gitignore --existing --match 'f3000' --match 'name5' --match '*.ending9' >out
+	"$EV" -w 10s -c 1 file work --gitignore --existing --match 'f3000' --match 'name5' --match '*.ending9' >out
 	[ "$(cat out)" = "create work/many/f3000" ]
 }
 
@@ -137,7 +137,7 @@ repository() {
 	echo '*.c' >work/.gitignore
 	echo '*.o' >work/inner/.git/info/exclude
 	: >work/inner/a.c && : >work/inner/a.o && : >work/b.c && : >work/b.o
-	watch file work --gitignore --existing --type f
+	start file work --gitignore --existing --type f
 	until_ok 'has_line "create work/inner/a.c"'
 	[ "$(sort out | tr '\n' ,)" = "create work/.gitignore,create work/b.o,create work/inner/a.c," ]
 }
@@ -148,7 +148,7 @@ repository() {
 	echo build >work/.gitignore
 	echo out >work/src/.gitignore
 	: >work/src/build/sub/old
-	watch file work/src --gitignore
+	start file work/src --gitignore
 	: >work/src/build/sub/no
 	: >work/src/out/no
 	echo log >work/src/.gitignore
@@ -171,8 +171,8 @@ repository() {
 @test "rules that cannot be read are told of" {
 	repository work
 	mkdir work/.gitignore
-	watch file work --gitignore
+	start file work --gitignore
 	: >work/f
 	until_ok 'has_line "create work/f"'
-	told "cannot read the rules of .*work/.gitignore: Is a directory"
+	logged "cannot read the rules of .*work/.gitignore: Is a directory"
 }

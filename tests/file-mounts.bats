@@ -1,14 +1,14 @@
 #!/usr/bin/env bats
 # file: what is mounted over a watched tree, and unmounted again. In a mount namespace of its own.
-load trees
+load helper
 
 # within TEXT: runs it with a new mount namespace, in $dir; `steps` is its standard output.
 within() {
 	[ "$(id -u)" = 0 ] || skip "mounting needs root"
 	unshare -m true 2>/dev/null || skip "no mount namespace to be had here"
-	unshare -m bash -euc "$(declare -f watch until_ok has_line lacks_line told lines_are)
-		evwatch=$evwatch dir=$dir pids=()
-		trap 'kill \${pids[@]} 2>/dev/null || :; cat out err' EXIT
+	unshare -m bash -euc "$(declare -f start until_ok has_line lacks_line logged lines_of lines_are)
+		EV=$EV dir=$dir STARTED=()
+		trap 'kill \${STARTED[@]} 2>/dev/null || :; cat out err' EXIT
 		fresh() { : >\$dir/out; }
 		$1" 3>&-
 }
@@ -17,7 +17,7 @@ within() {
 	mkdir -p src/a/b
 	: >src/a/below
 	within '
-		watch file src
+		start file src
 		mount -t tmpfs none src/a
 		until_ok "has_line \"delete src/a/below\""
 		mkdir src/a/d
@@ -37,7 +37,7 @@ within() {
 	mkdir -p src/a src/plain other
 	: >other/there
 	within '
-		watch file src
+		start file src
 		mount --bind other src/plain
 		until_ok "has_line \"create src/plain/there\""
 		: >other/f
@@ -58,7 +58,7 @@ within() {
 	mkdir -p up/src
 	: >up/src/below
 	within '
-		watch file up/src
+		start file up/src
 		mount -t tmpfs none up/src
 		until_ok "has_line \"delete up/src/below\""
 		: >up/src/f
@@ -80,13 +80,13 @@ within() {
 	mkdir -p src/a src/b
 	within '
 		mount -t tmpfs none src/a
-		"$evwatch" -w 10ms file src --fanotify 2>why || { cat why; exit 0; }
-		watch file src --fanotify
+		"$EV" -w 10ms file src --fanotify 2>why || { cat why; exit 0; }
+		start file src --fanotify
 		: >src/a/f
 		until_ok "has_line \"create src/a/f\""
 		mount -t tmpfs none src/b
 		until_ok "touch src/b/g; has_line \"close_write src/b/g\""
-		umount src/b
+		until_ok "umount src/b"
 		until_ok "has_line \"unmount src/b\""'
 }
 
@@ -94,7 +94,7 @@ within() {
 	mkdir -p src/a
 	: >src/a/below
 	within '
-		watch file src --one-file-system
+		start file src --one-file-system
 		mount -t tmpfs none src/a
 		until_ok "has_line \"delete src/a/below\""
 		: >src/a/not
@@ -109,15 +109,15 @@ within() {
 	command -v bindfs >/dev/null && [ -w /dev/fuse ] || skip "no bindfs, or no /dev/fuse"
 	mkdir src behind
 	within '
-		bindfs -f behind src & pids+=($!)
+		bindfs -f behind src & STARTED+=($!)
 		until_ok "mountpoint -q src"
-		watch file src
-		told "src is a file system of type fuse: .* it is read every second"
+		start file src
+		logged "src is a file system of type fuse: .* it is read every second"
 		: >behind/f
 		until_ok "has_line \"create src/f\""
-		watch file src --poll 0
-		watch file src --poll 50ms
-		! told fuse || false
+		start file src --poll 0
+		start file src --poll 50ms
+		! logged fuse || false
 		: >behind/g
 		until_ok "has_line \"create src/g\""'
 }
@@ -127,17 +127,17 @@ within() {
 	mkdir -p src/m behind
 	within '
 		bindfs -f behind src/m & fuse=$!
-		pids+=($fuse)
+		STARTED+=($fuse)
 		until_ok "mountpoint -q src/m"
 		kill -STOP $fuse
-		trap "kill -CONT $fuse; kill \${pids[@]} 2>/dev/null || :; cat out err" EXIT
-		watch file src src/m/file
+		trap "kill -CONT $fuse; kill \${STARTED[@]} 2>/dev/null || :; cat out err" EXIT
+		start file src src/m/file
 		: >src/f
 		until_ok "has_line \"create src/f\""
-		until_ok "told \"type fuse at .*/src/m does not answer\""
-		kill ${pids[-1]}
-		wait ${pids[-1]} || :
-		watch file src
+		until_ok "logged \"type fuse at .*/src/m does not answer\""
+		kill $P
+		wait $P || :
+		start file src
 		kill -CONT $fuse
 		n=0
 		late() { n=$((n + 1)); : >behind/late$n; grep -q "create src/m/late" out; }
@@ -148,7 +148,7 @@ within() {
 	mkdir -p src/proc
 	within '
 		mount -t proc proc src/proc
-		watch file src /proc/uptime
+		start file src /proc/uptime
 		until_ok "has_line \"modify /proc/uptime\""
 		! grep src/proc/ out || false
 		lacks_line "create src/proc"

@@ -1,38 +1,38 @@
 #!/usr/bin/env bats
 # file: what happened before evwatch could look. It is stopped meanwhile, so that all of it is in the
 # kernel's queue at once, and paths lead elsewhere by the time an event is read.
-load trees
+load helper
 
 # The files below src are told of, at the paths they have: what was, and what comes from now on.
 paths_are_right() {
 	local d
-	until_ok 'state_is_told src'
+	until_ok 'state_is_right src'
 	calls=$((calls + 1))
 	find src -type d | while read -r d; do
 		: >"$d/now$calls"
 		until_ok 'has_line "create $d/now$calls "'
 	done
-	until_ok 'state_is_told src'
+	until_ok 'state_is_right src'
 }
 
 @test "directories that change names before their watch stands are not mistaken for each other" {
 	mkdir src q
 	: >q/old
-	watch --no-guard file src --format '%e %s %o'
+	start --no-guard file src --format '%e %s %o'
 	missed 'mkdir src/x && : >src/x/new && mv src/x src/z && mv q src/x'
 	paths_are_right
 }
 
 @test "a new tree that moves before it is read is read where it is" {
 	mkdir src
-	watch --no-guard file src --format '%e %s %o'
+	start --no-guard file src --format '%e %s %o'
 	missed 'mkdir -p src/n/a/b && : >src/n/a/b/f && mv src/n src/m && mkdir src/n && mv src/m/a src/n/c'
 	paths_are_right
 }
 
 @test "a directory that is removed and made again is told once, and stays" {
 	mkdir src
-	watch --no-guard file src --format '%e %s %o'
+	start --no-guard file src --format '%e %s %o'
 	ln -s nowhere src/link
 	until_ok 'has_line "create src/link "'
 	missed 'mkdir src/x && rmdir src/x && mkdir src/x && : >src/x/f; mkdir src/y && rmdir src/y'
@@ -43,7 +43,7 @@ paths_are_right() {
 
 @test "a directory that moves out and comes back by another name is watched there" {
 	mkdir -p src/a/b
-	watch --no-guard file src --existing --format '%e %s %o'
+	start --no-guard file src --existing --format '%e %s %o'
 	missed 'mv src/a away && mv away src/c'
 	paths_are_right
 	missed 'mkdir src/new && mv src/c src/new/c'
@@ -62,7 +62,7 @@ paths_are_right() {
 @test "a directory that leaves and is removed elsewhere before anybody looks is gone" {
 	mkdir -p src/a/deep src/b
 	: >src/a/f
-	watch --no-guard file src --existing --format '%e %s %o'
+	start --no-guard file src --existing --format '%e %s %o'
 	until_ok 'has_line "create src/a/f "'
 	missed 'mv src/a away; rm -r away; mkdir src/b/in; mv src/b away; rmdir away/in'
 	for gone in a/f a/deep a b; do until_ok 'has_line "delete src/$gone "'; done
@@ -72,7 +72,7 @@ paths_are_right() {
 @test "a file that leaves a directory is gone before what stands in the directory's place has one" {
 	mkdir -p src/a src/b new/a new/b
 	touch {src,new}/{a,b}/f
-	watch --no-guard file src --format '%e %s %o'
+	start --no-guard file src --format '%e %s %o'
 	missed 'mv src/a/f away; mv -T new/a src/a; mv src/b/f away; rmdir src/b; mv new/b src/b'
 	until_ok 'has_line "delete src/a/f "'
 	until_ok 'has_line "delete src/b/f "'
@@ -83,7 +83,7 @@ paths_are_right() {
 @test "a file that leaves a directory that moves is gone at both of its paths" {
 	mkdir -p src/a
 	: >src/a/f
-	watch --no-guard file src --existing --format '%e %s %o'
+	start --no-guard file src --existing --format '%e %s %o'
 	missed 'mv src/a/f away && mv src/a src/b'
 	paths_are_right
 }
@@ -94,7 +94,7 @@ paths_are_right() {
 	: >src/b/in/of_b
 	: >src/f
 	: >src/g
-	watch --no-guard file src --existing --format '%e %s %o'
+	start --no-guard file src --existing --format '%e %s %o'
 	until_ok 'has_line "create src/g "'
 	exchange src/f src/g
 	until_ok 'has_line "move src/g src/f"'
@@ -109,7 +109,7 @@ paths_are_right() {
 	mkdir -p src/a other/b
 	: >src/a/f
 	: >other/b/g
-	watch --no-guard file src --existing --format '%e %s %o'
+	start --no-guard file src --existing --format '%e %s %o'
 	exchange other src
 	until_ok 'has_line "create src/b/g "'
 	has_line "delete src/a/f "
@@ -120,7 +120,7 @@ paths_are_right() {
 @test "what was leaving a root that is exchanged for another is told once, before what came" {
 	mkdir -p src/a other/a
 	touch src/{f,a/f} other/{f,a/g}
-	watch --no-guard file src --existing --format '%e %s %o'
+	start --no-guard file src --existing --format '%e %s %o'
 	until_ok 'has_line "create src/a/f "'
 	missed 'mv src/a away; mv src/f aside; exchange other src; : >src/last'
 	until_ok 'has_line "create src/last "'
@@ -132,7 +132,7 @@ paths_are_right() {
 
 @test "with --type f, a root that is a file and then a directory is gone" {
 	: >src
-	watch --no-guard file src --type f --format '%e %s %o'
+	start --no-guard file src --type f --format '%e %s %o'
 	: >other
 	mv other src
 	until_ok 'has_line "create src "'
@@ -145,18 +145,19 @@ paths_are_right() {
 @test "what --existing found is told before what happened since" {
 	mkdir -p src/{1..60}
 	touch src/{1..60}/{1..20}
-	"$evwatch" --no-guard --ready-file ready file src --existing --format '%e %s %o' >out 2>err 3>&- &
-	pids+=($!)
-	has_begun() { [[ $(ls -l "/proc/${pids[0]}/fd" 2>/dev/null) == *inotify* ]]; }
+	"$EV" --no-guard --ready-file ready file src --existing --format '%e %s %o' >out 2>err 3>&- &
+	P=$!
+	STARTED+=("$P")
+	has_begun() { [[ $(ls -l "/proc/$P/fd" 2>/dev/null) == *inotify* ]]; }
 	until_ok 'has_begun'
 	for i in {1..60}; do rm "src/$i/20"; done
-	until_ok 'state_is_told src'
+	until_ok 'state_is_right src'
 }
 
 takes_along() { # OPTION...
 	mkdir -p src/a/deep
 	touch src/a/{x.c,not} src/a/deep/y.c
-	watch --no-guard file src "$@" --format '%e %s %o'
+	start --no-guard file src "$@" --format '%e %s %o'
 	mv src/a src/z
 	until_ok 'has_line "move src/z/x.c src/a/x.c"'
 	until_ok 'has_line "move src/z/deep/y.c src/a/deep/y.c"'
@@ -180,7 +181,7 @@ takes_along() { # OPTION...
 	mkdir -p src/{d,q}
 	touch src/{f,g,h} src/q/k
 	ln -s nowhere src/l
-	watch --no-guard file src --type f --existing --format '%e %s %o'
+	start --no-guard file src --type f --existing --format '%e %s %o'
 	until_ok 'has_line "create src/q/k "'
 	files_are_told() { [ "$(replay)" = "$(find src -type f | sort)" ]; }
 	until_ok 'files_are_told'
@@ -196,7 +197,7 @@ takes_along() { # OPTION...
 
 @test "with --type, what is gone from its path before it is seen is told by the path it has" {
 	mkdir -p src/a
-	watch --no-guard file src --type f --format '%e %s %o'
+	start --no-guard file src --type f --format '%e %s %o'
 	missed 'ln -s nowhere src/a/l; : >src/a/f; mv src/a src/b'
 	until_ok 'has_line "create src/b/f "'
 	! grep '/l' out || false
@@ -205,7 +206,7 @@ takes_along() { # OPTION...
 @test "with --depth, what a directory that moves has in it is entered or left by how deep it is now" {
 	mkdir -p src/a/b/c
 	touch src/a/b/c/f
-	watch --no-guard file src --depth 3 --format '%e %s %o'
+	start --no-guard file src --depth 3 --format '%e %s %o'
 	mv src/a/b src/b
 	until_ok 'has_line "create src/b/c/f "'
 	mv src/b src/a/b
@@ -213,14 +214,14 @@ takes_along() { # OPTION...
 }
 
 @test "with --fanotify, too, what a directory takes along is told" {
-	"$evwatch" -w 10ms file . --fanotify 2>why || skip "$(head -1 why)"
+	"$EV" -w 10ms file . --fanotify 2>why || skip "$(head -1 why)"
 	takes_along --fanotify --match '*.c'
 }
 
 @test "a directory that moves where it is ignored takes with it what was in it" {
 	mkdir -p src/a
 	touch src/a/f
-	watch --no-guard file src --type f --ignore skip --format '%e %s %o'
+	start --no-guard file src --type f --ignore skip --format '%e %s %o'
 	mv src/a src/skip
 	until_ok 'has_line "delete src/a/f "'
 }
@@ -228,7 +229,7 @@ takes_along() { # OPTION...
 @test "polling tells of a file and a directory that were exchanged as gone and come" {
 	mkdir -p src/d
 	touch src/f src/d/in
-	watch --no-guard file src --poll 20ms --format '%e %s %o'
+	start --no-guard file src --poll 20ms --format '%e %s %o'
 	missed 'exchange src/f src/d'
 	until_ok 'has_line "create src/f/in "'
 	has_line "delete src/d/in "
@@ -244,10 +245,11 @@ watch_limited() { # WATCHES ARG...
 	shift
 	unshare -Ur true || skip "no user namespace to be had here"
 	unshare -Ur sh -c 'echo "$0" >/proc/sys/user/max_inotify_watches; exec "$@"' "$watches" \
-		"$evwatch" --no-guard --ready-file "$dir/limited" file src "$@" --format '%e %s %o' >"$dir/out" 2>"$dir/err" 3>&- &
-	pids+=($!)
+		"$EV" --no-guard --ready-file "$dir/limited" file src "$@" --format '%e %s %o' >"$dir/out" 2>"$dir/err" 3>&- &
+	P=$!
+	STARTED+=("$P")
 	until_ok 'test -e "$dir/limited"'
-	until_ok "told 'limit of inotify watches'"
+	until_ok "logged 'limit of inotify watches'"
 }
 
 @test "directories that got no watch are told right when they are exchanged" {
@@ -256,9 +258,9 @@ watch_limited() { # WATCHES ARG...
 	watch_limited 2 --existing
 	until_ok 'has_line "create src/b/g "'
 	missed 'exchange src/a src/b'
-	until_ok 'state_is_told src'
+	until_ok 'state_is_right src'
 	missed 'mv src/a src/c; mkdir src/a'
-	until_ok 'state_is_told src'
+	until_ok 'state_is_right src'
 }
 
 @test "what was in directories that got no watch is told to be deleted with them" {
@@ -286,11 +288,11 @@ watch_limited() { # WATCHES ARG...
 	command -v strace >/dev/null || skip "no strace"
 	mkdir new
 	: >new/f
-	watch --no-guard file src
+	start --no-guard file src
 	# As if it were not there yet at the first look.
-	strace -qq -o trace -P src -e trace=newfstatat -e inject=newfstatat:error=ENOENT:when=1 -p "${pids[0]}" 3>&- &
-	pids+=($!)
-	until_ok "grep -q 'TracerPid:.[1-9]' \"/proc/\${pids[0]}/status\""
+	strace -qq -o trace -P src -e trace=newfstatat -e inject=newfstatat:error=ENOENT:when=1 -p "$P" 3>&- &
+	STARTED+=($!)
+	until_ok "grep -q 'TracerPid:.[1-9]' \"/proc/\$P/status\""
 	mv new src
 	until_ok 'grep -q INJECTED trace'
 	mv src new
@@ -301,7 +303,7 @@ watch_limited() { # WATCHES ARG...
 
 @test "a root that comes in the same batch as an overflow is told, and the overflow, too" {
 	mkdir other
-	watch --no-guard -e 'file src other' file src other --stdin json -- \
+	start --no-guard -e 'file src other' file src other --stdin json -- \
 		sh -c 'cat >>batches; until [ -e go ]; do sleep 0.01; done'
 	: >other/f
 	until_ok 'test -s batches' # what follows is gathered while this run goes on

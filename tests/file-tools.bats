@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # file: the tools people really use; nothing they change goes unreported.
 
-load trees
+load helper
 
 need() {
 	local tool
@@ -15,12 +15,12 @@ need() {
 watch_src() {
 	mkdir -p src
 	: >told
-	watch -e "runs: file src $* -- printf '%s\n' \"\$@\" '' >>told" -e "all: file src $* --format '%e %s %o'"
+	start -e "runs: file src $* -- printf '%s\n' \"\$@\" '' >>told" -e "all: file src $* --format '%e %s %o'"
 }
 
 paths() { find src -mindepth 1 | sort; }
 told_paths() { grep . told | sort -u; }
-all_told() { [ -z "$(comm -23 <(paths) <(told_paths))" ] && state_is_told src; }
+all_told() { [ -z "$(comm -23 <(paths) <(told_paths))" ] && state_is_right src; }
 # Of the paths in the file, each is told of, and no other.
 exactly() { diff "$1" <(told_paths) >differ; }
 # Nothing was told twice in one run; nothing was created that was there.
@@ -98,7 +98,7 @@ material() { # 300 files in ten folders below $1
 		no_doubles
 		# Not one run a file: a loaded machine may pause in the midst of a checkout.
 		[ "$(run_count)" -le 30 ]
-		kill "${pids[-1]}" && { wait "${pids[-1]}" || true; }
+		kill "$P" && { wait "$P" || true; }
 	done
 }
 
@@ -120,7 +120,7 @@ edit() {
 	mkdir src
 	echo 0 >src/f
 	: >runs
-	watch -e "dir: file src --ignore '*.sw?' -- echo \"dir \$EVWATCH_EVENT \$*\" >>runs" \
+	start -e "dir: file src --ignore '*.sw?' -- echo \"dir \$EVWATCH_EVENT \$*\" >>runs" \
 		-e 'file: file src/f -- echo "file $EVWATCH_EVENT $*" >>runs'
 	for ((i = 1; i <= n; i++)); do
 		TERM=xterm SAVE=$i timeout 100 script -qec "$*" /dev/null >/dev/null </dev/null 3>&-

@@ -1,6 +1,11 @@
 #!/usr/bin/env bats
 # file: what needs a limit of the whole system to be set. Run once, alone; see tests/run.
-load trees
+load helper
+
+clean_up() {
+	[ -z "${storm_dir:-}" ] || rm -rf "$storm_dir"
+	[ -z "${limit_file:-}" ] || printf '%s\n' "${limit_was:-}" >"$limit_file"
+}
 
 # Sets an inotify limit for this test; tests that do so are serialised.
 limit() {
@@ -27,12 +32,12 @@ storm() {
 	[ -w /dev/shm ] && mkdir "/dev/shm/${dir##*/}" && storm_dir=/dev/shm/${dir##*/} && cd "$storm_dir"
 	mkdir -p src/a src/b
 	: >src/a/before
-	watch file src --existing --format '%e %s %o'
+	start file src --existing --format '%e %s %o'
 	storm
 	rm src/a/before
 	: >src/last
-	until_ok 'state_is_told src'
-	told "fs.inotify.max_queued_events is 128"
+	until_ok 'state_is_right src'
+	logged "fs.inotify.max_queued_events is 128"
 	grep -q "^overflow src" "$dir/out"
 }
 
@@ -41,12 +46,12 @@ storm() {
 	limit max_queued_events 128
 	mkdir src
 	: >src/gone
-	watch --no-guard file src
+	start --no-guard file src
 	# Its reading of directories is slowed, so that the file changes and goes while one is read.
-	strace -qq -o trace -e trace=getdents64 -e inject=getdents64:delay_enter=700000 -p "${pids[0]}" 3>&- &
-	pids+=($!)
-	until_ok 'grep -q "^TracerPid:.[1-9]" "/proc/${pids[0]}/status"'
-	reads() { ls -l "/proc/${pids[0]}/fd" | grep -q "/$1$"; }
+	strace -qq -o trace -e trace=getdents64 -e inject=getdents64:delay_enter=700000 -p "$P" 3>&- &
+	STARTED+=($!)
+	until_ok 'grep -q "^TracerPid:.[1-9]" "/proc/$P/status"'
+	reads() { ls -l "/proc/$P/fd" | grep -q "/$1$"; }
 	mkdir src/new
 	until_ok 'reads src/new'
 	seq -f src/%g 300 | xargs touch
@@ -65,9 +70,9 @@ storm() {
 @test "where watches run out the limit is named, and the rest is polled" {
 	limit max_user_watches "$(($(cat /proc/sys/fs/inotify/max_user_watches) / 100000 + 8))"
 	mkdir -p src/{1..40}/sub
-	watch file src
-	told "fs.inotify.max_user_watches is [0-9]*; evwatch has [0-9]* watches here and lacks [0-9]* more"
-	told "sysctl fs.inotify.max_user_watches="
+	start file src
+	logged "fs.inotify.max_user_watches is [0-9]*; evwatch has [0-9]* watches here and lacks [0-9]* more"
+	logged "sysctl fs.inotify.max_user_watches="
 	for i in {1..40}; do : >"src/$i/sub/f"; done
 	for i in {1..40}; do until_ok 'has_line "create src/$i/sub/f"'; done
 }
@@ -75,7 +80,7 @@ storm() {
 @test "where inotify instances run out the limit is named, with its value and the cure" {
 	limit max_user_instances 0
 	mkdir src
-	run "$evwatch" -w 10ms file src
+	run "$EV" -w 10ms file src
 	[ "$status" = 1 ]
 	[[ $output == *"the limit of inotify instances of this user is reached"* ]]
 	[[ $output == *"fs.inotify.max_user_instances is 0"*"sysctl fs.inotify.max_user_instances="* ]]
@@ -87,17 +92,17 @@ storm() {
 	limit max_queued_events 256
 	mkdir -p src/{1..20} other
 	for i in {1..300}; do echo "r$i: file src"; done >rules
-	watch --no-guard -f rules -e 'other: file other' --format '%r %e %s'
+	start --no-guard -f rules -e 'other: file other' --format '%r %e %s'
 	watches() { grep -c '^inotify wd' "$1"; }
 	# That of the tree, that of the other one, and that of what is on the way to both.
-	[ "$(for f in /proc/"${pids[0]}"/fdinfo/*; do watches "$f" || :; done | grep -vx 0 | sort -n | tr '\n' ' ')" = "1 3 21 " ]
+	[ "$(for f in /proc/"$P"/fdinfo/*; do watches "$f" || :; done | grep -vx 0 | sort -n | tr '\n' ' ')" = "1 3 21 " ]
 	# It is stopped, and finds all of it at once.
-	kill -STOP "${pids[0]}"
+	kill -STOP "$P"
 	bash -c 'cd other && seq 1000 | xargs touch' 3>&-
-	strace -qq -o trace -e trace=openat2,statx,getdents64 -p "${pids[0]}" 3>&- &
-	pids+=($!)
-	until_ok 'grep -q "^TracerPid:.[1-9]" "/proc/${pids[0]}/status"'
-	kill -CONT "${pids[0]}"
+	strace -qq -o trace -e trace=openat2,statx,getdents64 -p "$P" 3>&- &
+	STARTED+=($!)
+	until_ok 'grep -q "^TracerPid:.[1-9]" "/proc/$P/status"'
+	kill -CONT "$P"
 	until_ok 'has_line "other overflow other"'
 	until_ok 'has_line "other close_write other/1000"'
 	! grep src trace || false

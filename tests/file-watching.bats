@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # file: trees, roots, moves and links; nothing is lost, nothing is told twice.
-load trees
+load helper
 
 @test "what happens in a tree is told, in new directories and moves too" {
 	mkdir src
-	watch file src
+	start file src
 	echo hi >src/a
 	until_ok 'has_line "close_write src/a"'
 	mkdir -p src/x/y
@@ -22,7 +22,7 @@ load trees
 @test "a file that is found complete in a directory that came is reported as closed, too" {
 	mkdir src elsewhere
 	echo x >elsewhere/f
-	watch file src
+	start file src
 	mv elsewhere src/
 	until_ok 'has_line "close_write src/elsewhere/f"'
 	[ "$(cat "$dir/out")" = $'create src/elsewhere\ncreate src/elsewhere/f\nclose_write src/elsewhere/f' ]
@@ -30,7 +30,7 @@ load trees
 
 @test "files written at once in new deep trees are all reported, each once, over 200 rounds" {
 	mkdir src
-	watch file src
+	start file src
 	for i in {1..200}; do
 		mkdir -p "src/$i/a/b/c/d" && : >"src/$i/a/b/c/d/f" && : >"src/$i/a/g"
 	done
@@ -40,7 +40,7 @@ load trees
 }
 
 @test "a watched path may be missing, and come, and go, and come again" {
-	watch file later/on/f
+	start file later/on/f
 	mkdir -p later/on
 	echo 1 >later/on/f
 	until_ok 'has_line "create later/on/f"'
@@ -57,7 +57,7 @@ load trees
 	local i
 	cc -shared -fPIC -D_GNU_SOURCE -o slow.so "$BATS_TEST_DIRNAME/shim/slow_watch.c" -ldl
 	export LD_PRELOAD=$PWD/slow.so ASAN_OPTIONS=verify_asan_link_order=0:$ASAN_OPTIONS
-	watch file later/on/and/on/f
+	start file later/on/and/on/f
 	unset LD_PRELOAD
 	for ((i = 0; i < 5; i++)); do
 		for d in later later/on later/on/and later/on/and/on; do
@@ -74,7 +74,7 @@ load trees
 
 @test "a path below a file is waited for, not spun on" {
 	: >later
-	watch file later/on/f
+	start file later/on/f
 	rm later
 	mkdir -p later/on
 	echo 1 >later/on/f
@@ -83,7 +83,7 @@ load trees
 
 saves() {
 	local target=$1 n=0
-	watch file "$target" -- 'echo "$EVWATCH_EVENT $*"'
+	start file "$target" -- 'echo "$EVWATCH_EVENT $*"'
 	for i in 1 2 3 4 5; do
 		echo "$i" >src/.new
 		mv -f src/.new src/f
@@ -105,7 +105,7 @@ saves() {
 @test "an in-place save with sed -i is one modify when the directory is watched" {
 	mkdir src
 	echo 0 >src/f
-	watch file src -- 'echo "$EVWATCH_EVENT $*"'
+	start file src -- 'echo "$EVWATCH_EVENT $*"'
 	for i in 1 2 3 4 5; do
 		sed -i "s/.*/$i/" src/f
 		until_ok 'lines_are "$i"'
@@ -115,7 +115,7 @@ saves() {
 
 @test "a burst of files is handed to one run, and changes during a run to the next" {
 	mkdir src
-	watch file src -- 'echo $#; sort=$(printf "%s\n" "$@" | sort | tail -1); echo "$sort"
+	start file src -- 'echo $#; sort=$(printf "%s\n" "$@" | sort | tail -1); echo "$sort"
 		until [ -e '"$dir"'/go ]; do sleep 0.02; done'
 	: >src/first
 	until_ok 'has_line src/first'
@@ -127,7 +127,7 @@ saves() {
 @test "changes are merged to their net effect" {
 	mkdir src
 	echo 0 >src/old
-	watch file src --debounce 300ms -- 'echo "$EVWATCH_EVENT $*"'
+	start file src --debounce 300ms -- 'echo "$EVWATCH_EVENT $*"'
 	: >src/temp
 	rm src/temp
 	rm src/old
@@ -140,7 +140,7 @@ saves() {
 	mkdir src
 	long=$(printf 'd%.0s' {1..250})
 	(cd src && for i in {1..15}; do mkdir "$long" && cd "$long" || exit 1; done)
-	watch file src --events create
+	start file src --events create
 	path=src
 	for i in {1..15}; do path=$path/$long; done
 	: >"$path/file"
@@ -159,12 +159,12 @@ passes() {
 	mkdir src
 	long=$(printf 'd%.0s' {1..250})
 	for mode in --recursive "--poll 20ms"; do
-		watch file src --events create ${mode#--recursive}
+		start file src --events create ${mode#--recursive}
 		(cd src && for i in {1..18}; do mkdir -p "$long" && cd -P "$long" || exit 1; done)
-		until_ok 'told "$long: its path is longer than 4095 bytes (PATH_MAX)"'
+		until_ok 'logged "$long: its path is longer than 4095 bytes (PATH_MAX)"'
 		passes 3
 		[ "$(wc -l <err)" = 1 ]
-		kill "${pids[-1]}" && { wait "${pids[-1]}" || true; }
+		kill "$P" && { wait "$P" || true; }
 		rm -rf src/*
 	done
 }
@@ -173,15 +173,15 @@ passes() {
 	local as=()
 	if [ "$(id -u)" = 0 ]; then # to whom everything is readable
 		as=(setpriv --reuid=65534 --clear-groups)
-		"${as[@]}" test -x "$evwatch" || skip "no other user can run $evwatch"
+		"${as[@]}" test -x "$EV" || skip "no other user can run $EV"
 	fi
 	mkdir -p src/shut
 	chmod 777 . src
 	chmod 755 "$BATS_TEST_TMPDIR"
 	chmod 000 src/shut
-	"${as[@]}" "$evwatch" --no-guard file src --poll 20ms >out 2>err 3>&- &
-	pids+=($!)
-	until_ok 'told "cannot read src/shut: Permission denied"'
+	"${as[@]}" "$EV" --no-guard file src --poll 20ms >out 2>err 3>&- &
+	STARTED+=($!)
+	until_ok 'logged "cannot read src/shut: Permission denied"'
 	passes 3
 	[ "$(wc -l <err)" = 1 ]
 	chmod 755 src/shut
@@ -199,20 +199,20 @@ passes() {
 	ln -s .. other/in/up
 	ln -s ../../.. other/in/above
 	for mode in "--events create,close_write" "--poll 20ms --events create,close_write"; do
-		watch file src --follow --ignore 'ready*' $mode
+		start file src --follow --ignore 'ready*' $mode
 		: >src/link/in/f
 		until_ok 'has_line "close_write src/link/in/f"'
 		: >src/last
 		until_ok 'has_line "close_write src/last"'
 		[ "$(sort out)" = "$(printf '%s\n' {close_write,create}" src/"{last,link/in/f})" ]
 		rm src/link/in/f src/last
-		kill "${pids[-1]}" && { wait "${pids[-1]}" || true; }
+		kill "$P" && { wait "$P" || true; }
 	done
 }
 
 @test "a moved directory keeps being watched, and its paths are right afterwards" {
 	mkdir -p src/a/b/c away
-	watch file src
+	start file src
 	mv src/a src/z
 	: >src/z/b/c/f
 	until_ok 'has_line "create src/z/b/c/f"'
@@ -228,9 +228,9 @@ passes() {
 
 @test "a rule that triggers itself is named with its cure, and slowed down" {
 	mkdir src
-	watch file src -- 'echo x >>src/log; echo run'
+	start file src -- 'echo x >>src/log; echo run'
 	: >src/start
-	until_ok "told \"triggers itself: its command changes src/log.*--ignore 'log'\""
+	until_ok "logged \"triggers itself: its command changes src/log.*--ignore 'log'\""
 	echo more >src/other
 	n=$(wc -l <out)
 	until_ok "lines_are $((n + 1))"
@@ -239,7 +239,7 @@ passes() {
 
 @test "a server that is restarted at each save does not trigger itself, unless it does" {
 	mkdir src
-	watch file src --on-busy restart -- 'echo run; exec sleep 100'
+	start file src --on-busy restart -- 'echo run; exec sleep 100'
 	n=0
 	for pause in 0 0.3 0.1 0.5 0.2 0.4 0.1; do # of a user, who is not that regular
 		sleep $pause
@@ -247,34 +247,34 @@ passes() {
 		until_ok "lines_are $((++n))"
 	done
 	[ -z "$(cat err)" ]
-	kill "${pids[-1]}" && { wait "${pids[-1]}" || true; }
-	watch file src --on-busy restart -- 'echo x >>src/log; exec sleep 100'
+	kill "$P" && { wait "$P" || true; }
+	start file src --on-busy restart -- 'echo x >>src/log; exec sleep 100'
 	: >src/f
-	until_ok 'told "triggers itself: its command changes src/log"'
+	until_ok 'logged "triggers itself: its command changes src/log"'
 }
 
 @test "a rule that triggers itself by another path each time is named with a pattern that stops it" {
 	mkdir src
-	watch file src -- 'mkdir src/b[1]$$.d; echo run'
+	start file src -- 'mkdir src/b[1]$$.d; echo run'
 	: >src/start
 	until_ok "grep -qF -- \"--ignore 'b\\[1]*.d' would stop it\" err"
 	ignore=$(sed -n "s/.*--ignore '\([^ ]*\)' would.*/\1/p" err)
-	kill "${pids[0]}"
-	watch file src --ignore "$ignore" -- 'mkdir src/b[1]$$.d; echo run'
+	kill "$P"
+	start file src --ignore "$ignore" -- 'mkdir src/b[1]$$.d; echo run'
 	: >src/start
 	until_ok 'lines_are 1'
 	: >src/again
 	until_ok 'lines_are 2'
 	lines_are 3 && return 1
-	watch file src/start -- 'echo x >>src/start'
+	start file src/start -- 'echo x >>src/start'
 	: >src/start
-	until_ok 'told "triggers itself: its command changes src/start, the very path that it watches"'
+	until_ok 'logged "triggers itself: its command changes src/start, the very path that it watches"'
 }
 
 @test "--poll sees what is created, changed and deleted" {
 	mkdir -p src/d
 	: >src/old
-	watch file src later --poll 20ms
+	start file src later --poll 20ms
 	: >src/d/f
 	until_ok 'has_line "create src/d/f"'
 	mkdir later
@@ -290,11 +290,11 @@ passes() {
 	command -v strace >/dev/null || skip "no strace"
 	mkdir -p src/d
 	: >src/d/f
-	watch --no-guard file src --poll 20ms --type f
+	start --no-guard file src --poll 20ms --type f
 	: >trace
 	# As if each directory went while it is read: its names come, and then an error.
-	strace -qq -o trace -e trace=getdents64 -e inject=getdents64:error=ENOENT:when=2+2 -p "${pids[0]}" 3>&- &
-	pids+=($!)
+	strace -qq -o trace -e trace=getdents64 -e inject=getdents64:error=ENOENT:when=2+2 -p "$P" 3>&- &
+	STARTED+=($!)
 	was_cut_short() { [ "$(grep -c INJECTED trace)" -gt 4 ]; }
 	until_ok 'was_cut_short'
 	rm -r src/d
@@ -303,8 +303,8 @@ passes() {
 
 @test "--fanotify tells the same with one mark" {
 	mkdir -p src/old
-	"$evwatch" -w 10ms file src --fanotify 2>err || skip "$(head -1 err)"
-	watch file src --fanotify --ignore skip --format '%e %s %o'
+	"$EV" -w 10ms file src --fanotify 2>err || skip "$(head -1 err)"
+	start file src --fanotify --ignore skip --format '%e %s %o'
 	mkdir -p src/a/b src/skip
 	echo 1 >src/a/b/f
 	: >src/skip/f
@@ -323,11 +323,11 @@ passes() {
 
 @test "--fanotify reports what is there, and what is in a directory that moves in" {
 	mkdir -p src/old/skip in/a/b
-	"$evwatch" -w 10ms file src --fanotify 2>err || skip "$(head -1 err)"
+	"$EV" -w 10ms file src --fanotify 2>err || skip "$(head -1 err)"
 	: >src/old/f
 	: >src/old/skip/f
 	: >in/a/b/g
-	watch file src --fanotify --existing --ignore skip --events create
+	start file src --fanotify --existing --ignore skip --events create
 	mv in/a src/a
 	: >src/a/b/h
 	until_ok 'has_line "create src/a/b/h"'
@@ -342,16 +342,16 @@ passes() {
 	! unshare -m true 2>/dev/null || apart=(unshare -m sh -c 'mount -t tmpfs none fan; exec "$@"' sh)
 	for how in "epoll w/src" "io_uring w/src" "poll w/src" "select w/src" "epoll fan --fanotify"; do
 		b=${how%% *}
-		! "$evwatch" backends | grep -q "^$b .*does not work here" || continue
-		[[ $how != *fanotify ]] || "$evwatch" -w 10ms file fan --fanotify 2>err || continue
+		! "$EV" backends | grep -q "^$b .*does not work here" || continue
+		[[ $how != *fanotify ]] || "$EV" -w 10ms file fan --fanotify 2>err || continue
 		rm -f ready
 		# shellcheck disable=SC2086
-		"${apart[@]}" "$evwatch" -b $b --ready-file "$dir/ready" file ${how#* } -- true 3>&- &
-		pids+=($!)
+		"${apart[@]}" "$EV" -b $b --ready-file "$dir/ready" file ${how#* } -- true 3>&- &
+		STARTED+=($!)
 		until_ok '[ -e ready ]'
 	done
-	[ ${#pids[@]} -ge 3 ]
-	both=$(for b in "${pids[@]}"; do echo "$b" && pgrep -P "$b"; done)
+	[ ${#STARTED[@]} -ge 3 ]
+	both=$(for b in "${STARTED[@]}"; do echo "$b" && pgrep -P "$b"; done)
 	switches() { awk '/^voluntary/ { n += $2 } END { print n }' $(printf '/proc/%s/task/*/status ' $both); }
 	rests() { local was; was=$(switches) && sleep "$1" && [ "$(switches)" = "$was" ]; }
 	until_ok 'rests 0.5'
@@ -361,12 +361,12 @@ passes() {
 @test "evwatch's own ready file is no event, by whatever path" {
 	mkdir src
 	ln -s src link
-	"$evwatch" -w 200ms --ready-file link/ready file src >told
+	"$EV" -w 200ms --ready-file link/ready file src >told
 	[ -e src/ready ]
 	[ ! -s told ]
 	touch src/ready.other
-	"$evwatch" -w 10s --once --ready-file link/ready file src >told &
-	pids+=($!)
+	"$EV" -w 10s --once --ready-file link/ready file src >told &
+	STARTED+=($!)
 	until_ok "eval 'touch src/ready.other; [ -s told ]'"
 	[ "$(sort -u told)" = "close_write src/ready.other" ]
 }
@@ -378,7 +378,7 @@ passes() {
 	echo 1 >k/..1/c && echo 2 >k/..2/c
 	ln -s ..1 k/..data && ln -s ..data/c k/c
 	ln -s one current
-	watch file link k/c current
+	start file link k/c current
 	echo 1 >real/conf
 	until_ok 'has_line "close_write link"'
 	: >out
@@ -408,7 +408,7 @@ passes() {
 	mkdir -p src/in
 	: >src/in/a
 	ln src/in/a beside
-	watch file src src/in/a --events close_write
+	start file src src/in/a --events close_write
 	echo 1 >>beside
 	until_ok 'has_line "close_write src/in/a"'
 	echo 2 >>src/in/a

@@ -8,7 +8,9 @@ setup() {
   export EVWATCH_BACKEND=${EVWATCH_BACKEND:-epoll}
   STARTED=()
   cd "$BATS_TEST_TMPDIR" || return 1
+  dir=$PWD
   if declare -F prepare >/dev/null; then prepare; fi
+  dir=$PWD
 }
 
 # Ends what the test started, by pid; the guardian ends the rest.
@@ -27,14 +29,15 @@ end_started() {
 tell_more() {
   [ -z "${BATS_TEST_COMPLETED:-}" ] || return 0
   local f
-  for f in err out; do
-    [ ! -s $f ] || { echo "the end of $f:"; tail -n 20 $f | LC_ALL=C tr -c '[:print:]\n' . | cut -c 1-300; }
+  for f in "$dir/err" "$dir/out"; do
+    [ ! -s "$f" ] || { echo "the end of ${f##*/}:"; tail -n 20 "$f" | LC_ALL=C tr -c '[:print:]\n' . | cut -c 1-300; }
   done
 }
 
 teardown() {
   end_started
   tell_more
+  if declare -F clean_up >/dev/null; then clean_up; fi
 }
 
 # until_ok CONDITION [SECONDS]: waits until the shell text is true, a minute at most.
@@ -49,20 +52,60 @@ until_ok() {
   done
 }
 
-# start ARGS...: evwatch in the background, armed. Its pid is P; it writes to out and err.
+# start ARGS...: evwatch in the background, armed. Its pid is P; it writes to out and err in $dir, the folder
+# of the test.
 start() {
-  rm -f ready
-  env --default-signal=INT,QUIT,HUP "$EV" --ready-file ready "$@" >out 2>err 3>&- </dev/null &
+  rm -f "$dir/ready"
+  env --default-signal=INT,QUIT,HUP "$EV" --ready-file "$dir/ready" "$@" >"$dir/out" 2>"$dir/err" 3>&- </dev/null &
   P=$!
   STARTED+=("$P")
-  until_ok '[ -e ready ] || ! kill -0 $P 2>/dev/null'
-  [ -e ready ] || { cat err; return 1; }
+  until_ok '[ -e "$dir/ready" ] || ! kill -0 $P 2>/dev/null'
+  [ -e "$dir/ready" ] || { cat "$dir/err"; return 1; }
+}
+
+# What it wrote: whole lines; a pattern of its messages; so many lines.
+has_line() { grep -qxF -e "$1" "$dir/out"; }
+lacks_line() { ! has_line "$1"; }
+logged() { grep -q -e "$1" "$dir/err"; }
+lines_are() { [ "$(lines_of "$dir/out")" -ge "$1" ]; }
+
+# The paths that are there after all events of $dir/out (made by --format '%e %s %o').
+replay() {
+  awk 'function forget(path, p) {
+               delete there[path]
+               if (path in parents)
+                       for (p in there)
+                               if (index(p, path "/") == 1) delete there[p]
+       }
+       function put(path) {
+               there[path] = 1
+               while (sub("/[^/]*$", "", path)) parents[path] = 1
+       }
+       $1 == "create" || $1 == "modify" || $1 == "close_write" { put($2) }
+       $1 == "move" {
+               n = 0
+               if ($3 in parents)
+                       for (p in there)
+                               if (index(p, $3 "/") == 1) moved[n++] = $2 substr(p, length($3) + 1)
+               forget($3)
+               forget($2)
+               put($2)
+               while (n > 0) put(moved[--n])
+       }
+       $1 == "delete" { forget($2) }
+       END { for (p in there) print p }' "$dir/out" | sort
+}
+state_is_right() { [ "$(replay)" = "$(find "$1" -mindepth 1 | sort)" ]; }
+
+exchange() {
+  python3 -c 'import ctypes, sys
+sys.exit(ctypes.CDLL(None).renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2) != 0)' "$1" "$2"
 }
 
 # loop_pid: the process that watches and carries, of the last one that was started: P is the
 # guardian above it (with --no-guard, P itself).
 loop_pid() {
-  pgrep -o -P "$P"
+  pgrep -o -P "$P" -x "$(cat "/proc/$P/comm")" || echo "$P"
 }
 
 # missed SHELL-TEXT: is done while the loop of the last one that was started is stopped: it finds all of

@@ -383,6 +383,7 @@ ids_of() {
   chmod 755 .
   mkdir -m 755 open
   cd open
+  dir=$PWD
   echo 'r: relay 127.0.0.1:0 127.0.0.1:9 --workers 2' >r.rules
   chmod 600 r.rules
   start --user nobody --no-guard --control "$PWD/ctl" -f r.rules
