@@ -111,7 +111,7 @@ IN_CHILD static int number_of(const char *name)
 /* Those that /proc names, however high. Its entries stand at their numbers: closing moves none. */
 IN_CHILD static long close_listed(int first)
 {
-	_Alignas(struct listed) char buffer[2048];
+	_Alignas(struct listed) char buffer[2048] = {0};
 	long folder = CALL3(openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	long n = folder;
 
