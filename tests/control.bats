@@ -60,6 +60,17 @@ json() {
   [ "$(json "r['t']['last_status']")" = 143 ]
 }
 
+@test "trigger of a rule with --each runs each subject; --wait waits for all, with the first failure" {
+  mkdir src
+  start --control ctl -q -e 'f: file src --each -j 2 -- [ "$1" != b ] || { until [ -e c ]; do sleep 0.01; done; exit 5; }; touch "$1"; echo "$#" >>log'
+  run_ev trigger --wait f a b c
+  [ "$status" = 5 ]
+  [ "$(tr '\n' ' ' <log)" = '1 1 ' ]
+  [ -e a ] && [ -e c ]
+  run_ev trigger --wait f a c
+  [ "$status" = 0 ]
+}
+
 @test "what cannot be triggered, and a rule that is not there, are refused with a cure" {
   start --control ctl -e 'rel: relay 127.0.0.1:0 127.0.0.1:9' -e 'echo: listen 127.0.0.1:0 -- cat' -e 'timer: every 1h'
   for rule in rel echo; do

@@ -35,6 +35,8 @@ struct client {
 	struct timer next;     /* the next request is in `in` already */
 	enum client_state state;
 	uint64_t ticket;
+	size_t expected; /* answers, before the client gets one */
+	struct buf bad;  /* the first of them that was */
 	struct buf in, out;
 	bool last; /* it is cut off after this answer */
 };
@@ -59,6 +61,7 @@ static void client_close(struct client *c)
 	io_stop_close(r, &c->io);
 	list_remove(&c->link);
 	c->control->n_clients--;
+	buf_free(&c->bad);
 	buf_free(&c->in);
 	buf_free(&c->out);
 	free(c);
@@ -116,20 +119,43 @@ static void answer_on(struct client *c)
 	}
 }
 
-void control_answer(struct control *c, uint64_t ticket, const struct buf *line)
+/* Who waits for this ticket; NULL: it is gone. */
+static struct client *find_waiting(const struct control *c, uint64_t ticket)
 {
 	if (!c)
-		return;
+		return NULL;
 	LIST_EACH(at, after, &c->clients)
 	{
 		struct client *client = CONTAINER_OF(at, struct client, link);
 
-		if (client->state != CLIENT_WAITING || client->ticket != ticket)
-			continue;
-		buf_add(&client->out, line->data ? line->data : "", line->length);
-		answer_on(client);
-		return;
+		if (client->state == CLIENT_WAITING && client->ticket == ticket)
+			return client;
 	}
+	return NULL;
+}
+
+void control_expect(struct control *c, uint64_t ticket, size_t answers)
+{
+	struct client *client = find_waiting(c, ticket);
+
+	if (client)
+		client->expected = answers;
+}
+
+void control_answer(struct control *c, uint64_t ticket, const struct buf *line, bool bad)
+{
+	struct client *client = find_waiting(c, ticket);
+
+	if (!client)
+		return;
+	if (bad && !client->bad.length)
+		buf_add(&client->bad, line->data ? line->data : "", line->length);
+	if (--client->expected > 0)
+		return;
+	if (client->bad.length)
+		line = &client->bad;
+	buf_add(&client->out, line->data ? line->data : "", line->length);
+	answer_on(client);
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
@@ -141,6 +167,8 @@ static void handle(struct client *c, char *line, size_t length)
 	list_remove(&c->link);
 	list_append(&control->clients, &c->link);
 	c->ticket = ++control->tickets;
+	c->expected = 1;
+	buf_clear(&c->bad);
 	/* Before it is handled: what it starts may be over at once. */
 	enter(c, CLIENT_WAITING);
 	if (request_handle(control->engine, line, length, c->ticket, &c->out))

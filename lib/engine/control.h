@@ -25,7 +25,11 @@ struct control *control_open(struct engine *e, const char *path, struct error *e
 /* The socket file is removed, too. NULL does no harm. */
 void control_close(struct control *c);
 
-/* Answers the client that waits for this ticket, if it is still there. The line has its end. */
-void control_answer(struct control *c, uint64_t ticket, const struct buf *line);
+/* Several runs belong to this ticket: the client is answered when so many answers have come. */
+void control_expect(struct control *c, uint64_t ticket, size_t answers);
+
+/* Answers the client that waits for this ticket, if it is still there. The line has its end. Of
+ * several answers the first bad one counts, else the last. */
+void control_answer(struct control *c, uint64_t ticket, const struct buf *line, bool bad);
 
 #endif

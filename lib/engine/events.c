@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "engine/control.h"
 #include "engine/printer.h"
 #include "output/sink.h"
 #include "rule/rule.h"
@@ -182,5 +183,15 @@ void armed_trigger(struct armed_rule *a, const char *const *subjects, size_t n, 
 	event.subjects = subjects;
 	event.n_subjects = n;
 	event.ticket = ticket;
-	events_take_by_hand(a, &event);
+	if (!a->rule->job.each || n < 2) {
+		events_take_by_hand(a, &event);
+		return;
+	}
+	if (ticket)
+		control_expect(a->engine->control, ticket, n);
+	event.n_subjects = 1;
+	for (size_t i = 0; i < n; i++) {
+		event.subjects = subjects + i;
+		events_take_by_hand(a, &event);
+	}
 }

@@ -146,7 +146,7 @@ static void on_ticket(void *owner, uint64_t ticket, const struct run_result *res
 	struct buf answer = {0};
 
 	request_run_ended(&answer, result);
-	control_answer(a->engine->control, ticket, &answer);
+	control_answer(a->engine->control, ticket, &answer, !result || result->status);
 	buf_free(&answer);
 }
 

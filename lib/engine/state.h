@@ -124,8 +124,8 @@ void armed_stop(struct armed_rule *a);
 /* The rule ends, and nothing else does. */
 void armed_end(struct armed_rule *a);
 /*
- * Makes an event by hand, past filters and gathering. A ticket (not 0) is answered by
- * control_answer, in this call or later.
+ * Makes an event by hand, past filters and gathering; with --each one for each subject. A ticket
+ * (not 0) is answered by control_answer, in this call or later.
  */
 void armed_trigger(struct armed_rule *a, const char *const *subjects, size_t n, uint64_t ticket);
 /* Events wait as behind a busy command, or in the source. */
