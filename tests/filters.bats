@@ -240,6 +240,7 @@ line 2' ]
   refused 'it hands its events to c' -e 'a: every 1s --to b' -e 'b: every 1s --to c' -e 'c: task -- true'
   refused 'a rule cannot follow itself' -e 'a: every 1s --to a'
   refused 'this rule has no command' -e 'a: every 1s --to b' -e 'b: every 1s'
+  refused 'a listen rule runs only for a connection' -e 'a: every 1s --to b' -e 'b: listen 0 -- cat'
   refused 'the command is that of t' -e 'a: every 1s --timeout 1s --to t' -e 't: task -- true'
   refused 'the rule t can have it' -e 'a: after 1s --last --to t' -e 't: task -- true'
   refused 'has a command of its own' -e 'a: every 1s --to t -- true' -e 't: task -- true'

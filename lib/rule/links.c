@@ -78,6 +78,21 @@ static const struct rule *find_command(struct rules *rules, const struct rule *f
 	return NULL;
 }
 
+/* Its command reads the connection, which events of other rules have not. */
+static int check_target(struct rules *rules, const struct rule *r)
+{
+	struct error e;
+
+	if (!r->target || !r->target->type->gives_input)
+		return 0;
+	error_clear(&e);
+	error_set(&e, "--to %s: a %s rule runs only for a connection", r->own.to,
+		  r->target->type->name);
+	error_hint(&e, "a task with the same command takes events");
+	diagnostics_add(&rules->diagnostics, r->script, r->to_offset, &e);
+	return -1;
+}
+
 static int resolve(struct rules *rules, struct rule *r)
 {
 	const struct text_list *names =
@@ -87,7 +102,7 @@ static int resolve(struct rules *rules, struct rule *r)
 	r->target = r->command.count ? r : NULL;
 	if (r->own.to) {
 		r->target = find_command(rules, r, "--to ", r->own.to, r->to_offset);
-		result = r->target ? 0 : -1;
+		result = r->target ? check_target(rules, r) : -1;
 	}
 	for (size_t i = 0; names && i < names->count; i++)
 		if (!find_command(rules, r, "ended ", names->items[i], r->name_offsets[i]))
