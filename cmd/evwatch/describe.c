@@ -54,7 +54,7 @@ static void describe_all(const struct rules *rules, bool json)
 	print(&b);
 }
 
-int rules_tell(struct rules *rules, bool json)
+int rules_print(struct rules *rules, bool json)
 {
 	bool good = machine_check(rules) == 0;
 
@@ -64,8 +64,8 @@ int rules_tell(struct rules *rules, bool json)
 		diagnostics_print_json(&rules->diagnostics);
 		diagnostics_print_json(&rules->doubts);
 	} else {
-		diagnostics_tell(&rules->diagnostics);
-		diagnostics_tell(&rules->doubts);
+		diagnostics_print(&rules->diagnostics);
+		diagnostics_print(&rules->doubts);
 	}
 	return good ? 0 : 2;
 }

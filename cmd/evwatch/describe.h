@@ -10,7 +10,7 @@ struct rules;
  * Reports what is wrong on this machine, too (machine.h), or says a line a rule on standard output;
  * `json`: objects, errors included, on standard output. Returns the exit status, 0 or 2.
  */
-int rules_tell(struct rules *rules, bool json);
+int rules_print(struct rules *rules, bool json);
 
 /* Prints errors of rules as JSON on standard output. */
 struct diagnostics;

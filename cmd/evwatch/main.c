@@ -30,7 +30,7 @@
 
 enum { LOG_LIMIT = 1024 * 1024 }; /* bytes of diagnostics that wait for a slow reader */
 
-static int tell_error(const struct error *e)
+static int print_error(const struct error *e)
 {
 	log_error(NULL, "%s", e->what);
 	if (*e->hint)
@@ -46,7 +46,7 @@ static int printed(int status)
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
 	error_errno(&e, "cannot write to standard output");
-	return tell_error(&e);
+	return print_error(&e);
 }
 
 /* ---- help, version, tools -------------------------------------------------------------------- */
@@ -64,7 +64,7 @@ static void print_help(char **argv)
 	help_print();
 }
 
-static int tell_about(const struct process_options *o, char **argv)
+static int print_about(const struct process_options *o, char **argv)
 {
 	if (o->help)
 		print_help(argv);
@@ -175,7 +175,7 @@ static struct engine_end run_engine(struct reactor *r, const struct process_opti
 		config.from_files |= o->texts[i].is_file;
 	engine = engine_open(r, rules, &config, &e);
 	if (!engine) {
-		tell_error(&e);
+		print_error(&e);
 		return end;
 	}
 	end = engine_run(engine);
@@ -199,13 +199,13 @@ static struct engine_end run_loop(const struct process_options *o, struct rules 
 	if (!r) {
 		error_set(&e, "%s", why.what);
 		error_hint(&e, "%s", why.hint);
-		tell_error(&e);
+		print_error(&e);
 		return end;
 	}
 	log = sink_open(r, 2, LOG_LIMIT, (struct sink_owner){.budget = &budget});
 	if (!log) {
 		error_errno(&e, "cannot start");
-		tell_error(&e);
+		print_error(&e);
 	} else {
 		log_set_writer(write_log, log);
 		end = run_engine(r, o, rules, guard, user, log, &inherited);
@@ -229,7 +229,7 @@ static struct engine_end run_guarded(const struct process_options *o, struct rul
 	if (o->pidfile) {
 		pidfile = pidfile_open(o->pidfile, (int)getpid(), &e);
 		if (pidfile < 0) {
-			tell_error(&e);
+			print_error(&e);
 			return end;
 		}
 	}
@@ -238,7 +238,7 @@ static struct engine_end run_guarded(const struct process_options *o, struct rul
 	if ((!o->no_guard && !guard) || (o->no_guard && descendants_adopt() < 0)) {
 		if (o->no_guard)
 			error_errno(&e, "cannot become a subreaper");
-		tell_error(&e);
+		print_error(&e);
 	} else {
 		end = run_loop(o, rules, guard, user);
 		guard_free(guard);
@@ -255,12 +255,12 @@ static struct engine_end run(const struct process_options *o, struct rules *rule
 	struct error e;
 
 	if (o->dry_run) {
-		return (struct engine_end){.status = printed(rules_tell(rules, o->log == 1))};
+		return (struct engine_end){.status = printed(rules_print(rules, o->log == 1))};
 	}
 	signal(SIGCHLD, SIG_DFL); /* ignored, the kernel would keep no status of a child */
 	signal(SIGPIPE, SIG_IGN); /* write(2) reports that the reader has gone */
 	if (privileges_find(&user, o, rules, &e) < 0) {
-		tell_error(&e);
+		print_error(&e);
 		return (struct engine_end){.status = 2};
 	}
 	end = run_guarded(o, rules, o->user ? &user : NULL);
@@ -288,9 +288,9 @@ int main(int argc, char **argv)
 	failed = command_line_read(&options, &rules, argv + 1, argc - 1) < 0;
 	set_up_log(&options);
 	if (options.help || options.version)
-		end.status = tell_about(&options, argv);
+		end.status = print_about(&options, argv);
 	else if (failed)
-		diagnostics_tell(&rules.diagnostics);
+		diagnostics_print(&rules.diagnostics);
 	else
 		end = run(&options, &rules);
 	rules_free(&rules);

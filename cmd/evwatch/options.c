@@ -270,7 +270,7 @@ int command_line_reread(void *options, struct rules *rules)
 	return result;
 }
 
-void diagnostics_tell(const struct diagnostics *d)
+void diagnostics_print(const struct diagnostics *d)
 {
 	struct buf b = {0};
 

@@ -55,7 +55,7 @@ int command_line_reread(void *options, struct rules *rules);
 extern const char command_line_name[];
 
 /* Prints every diagnostic on standard error. */
-void diagnostics_tell(const struct diagnostics *d);
+void diagnostics_print(const struct diagnostics *d);
 
 void process_options_release(struct process_options *o);
 

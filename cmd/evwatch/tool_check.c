@@ -23,11 +23,11 @@ static int check(char **words, int count, bool json)
 	int status = 2;
 
 	if (command_line_read(&options, &rules, words, count) == 0)
-		status = rules_tell(&rules, json);
+		status = rules_print(&rules, json);
 	else if (json)
 		diagnostics_print_json(&rules.diagnostics);
 	else
-		diagnostics_tell(&rules.diagnostics);
+		diagnostics_print(&rules.diagnostics);
 	rules_free(&rules);
 	process_options_release(&options);
 	return status;

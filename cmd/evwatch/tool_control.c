@@ -39,14 +39,14 @@ static int done(const struct json_value *answer)
 	return 0;
 }
 
-static int told_stopped(const struct json_value *answer)
+static int print_stopped(const struct json_value *answer)
 {
 	if (json_number(answer, "stopped", 0) == 0)
 		fputs("evwatch: stop: its command does not run\n", stderr);
 	return 0;
 }
 
-static int told_run(const struct json_value *answer)
+static int print_run(const struct json_value *answer)
 {
 	if (json_flag(answer, "skipped")) {
 		fputs("evwatch: trigger: skipped: the command still runs\n", stderr);
@@ -55,7 +55,7 @@ static int told_run(const struct json_value *answer)
 	return (int)json_number(answer, "status", 0);
 }
 
-static int told_reload(const struct json_value *answer)
+static int print_reload(const struct json_value *answer)
 {
 	printf("%.0f rules unchanged, %.0f new or changed, %.0f removed\n",
 	       json_number(answer, "unchanged", 0), json_number(answer, "added", 0),
@@ -142,7 +142,7 @@ int tool_trigger(int argc, char **argv)
 {
 	static const struct shape shape = {1, true, trigger_options};
 
-	return run_tool(argc, argv, &shape, told_run);
+	return run_tool(argc, argv, &shape, print_run);
 }
 
 int tool_pause(int argc, char **argv)
@@ -157,7 +157,7 @@ int tool_resume(int argc, char **argv)
 
 int tool_stop(int argc, char **argv)
 {
-	return run_tool(argc, argv, &of_rule, told_stopped);
+	return run_tool(argc, argv, &of_rule, print_stopped);
 }
 
 int tool_quit(int argc, char **argv)
@@ -167,5 +167,5 @@ int tool_quit(int argc, char **argv)
 
 int tool_reload(int argc, char **argv)
 {
-	return run_tool(argc, argv, &of_process, told_reload);
+	return run_tool(argc, argv, &of_process, print_reload);
 }

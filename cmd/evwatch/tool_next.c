@@ -234,7 +234,7 @@ int tool_next(int argc, char **argv)
 			      "site.rules\n",
 			      stderr);
 		else if (command_line_read(&options, &rules, argv + 1, count) < 0)
-			diagnostics_tell(&rules.diagnostics);
+			diagnostics_print(&rules.diagnostics);
 		else {
 			o.each_once = has_file(&options);
 			status = print_schedules(&o, &rules);

@@ -209,7 +209,7 @@ int engine_write_ready_file(const struct engine *e)
 }
 
 /* With -v, or on a terminal: a line for each rule. */
-static void tell_rule(const struct armed_rule *a)
+static void announce_rule(const struct armed_rule *a)
 {
 	struct buf b = {0};
 	const char *end;
@@ -228,14 +228,14 @@ static void tell_rule(const struct armed_rule *a)
 	buf_free(&b);
 }
 
-static void tell_rules(const struct engine *e)
+static void announce_rules(const struct engine *e)
 {
 	enum { SHOWN = 20 };
 
 	if (!log_wants(LOG_INFO) && !e->config->live_line)
 		return;
 	for (size_t i = 0; i < e->n_rules && (log_wants(LOG_INFO) || i < SHOWN); i++)
-		tell_rule(e->rules[i]);
+		announce_rule(e->rules[i]);
 }
 
 /* All is bound and opened. The ready file is written first: its folder may be root's alone. */
@@ -259,7 +259,7 @@ struct engine_end engine_run(struct engine *e)
 {
 	if (drop_privileges(e) < 0)
 		return (struct engine_end){.status = 1};
-	tell_rules(e);
+	announce_rules(e);
 	for (size_t i = 0; i < e->n_rules; i++)
 		armed_start(e->rules[i]);
 	e->since = clock_read(CLOCK_OF_WALL);

@@ -115,7 +115,7 @@ void links_part_gone(struct engine *e)
 
 /* ---- the end of a rule ----------------------------------------------------------------------- */
 
-static void tell_observers(struct armed_rule *a)
+static void report_over(struct armed_rule *a)
 {
 	struct engine *e = a->engine;
 
@@ -167,31 +167,31 @@ void links_check_over(struct armed_rule *a)
 		return;
 	a->over = true;
 	list_append(&e->newly_over, &a->closed);
-	if (e->telling_over)
+	if (e->reporting_over)
 		return;
-	e->telling_over = true;
+	e->reporting_over = true;
 	while (!list_empty(&e->newly_over)) {
 		struct armed_rule *over =
 		    CONTAINER_OF(e->newly_over.next, struct armed_rule, closed);
 
 		list_remove(&over->closed);
-		tell_observers(over);
+		report_over(over);
 		leave_target(over);
 		end_senders(over);
 		sockets_close(over);
 		engine_rule_over(e, over);
 	}
-	e->telling_over = false;
+	e->reporting_over = false;
 }
 
-void links_tell_over(struct engine *e)
+void links_report_over(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_rules; i++) {
 		struct armed_rule *a = e->rules[i];
 
 		if (!a->over || a->retired)
 			continue;
-		tell_observers(a);
+		report_over(a);
 		end_senders(a);
 	}
 }

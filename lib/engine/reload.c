@@ -324,7 +324,7 @@ static void commit(struct reload *r)
 	retire_leaving(r);
 	links_make(r->engine);
 	start_new(r);
-	links_tell_over(r->engine);
+	links_report_over(r->engine);
 	settle(r);
 }
 

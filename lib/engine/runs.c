@@ -39,8 +39,8 @@ static bool on_may_start(void *owner)
  * --------------------------------------------------------------------
  */
 
-static void tell_source_ended(struct armed_rule *sender, void *token,
-			      const struct run_outcome *outcome)
+static void report_to_source(struct armed_rule *sender, void *token,
+			     const struct run_outcome *outcome)
 {
 	if (sender && sender->open && sender->rule->type->run_ended)
 		sender->rule->type->run_ended(sender->source, token, outcome);
@@ -136,7 +136,7 @@ static void on_run_ended(void *owner, const struct run_result *result)
 	if (result->batch)
 		links_ran(a, result);
 	armed_count(a, result->status);
-	tell_source_ended(result->sender, result->token, &outcome);
+	report_to_source(result->sender, result->token, &outcome);
 	armed_check_runs(a);
 }
 
@@ -154,7 +154,7 @@ static void on_dropped(void *owner, void *token)
 {
 	struct run_outcome outcome = {.status = -1};
 
-	tell_source_ended(owner, token, &outcome);
+	report_to_source(owner, token, &outcome);
 }
 
 /* ---- room ------------------------------------------------------------------------------------ */

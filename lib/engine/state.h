@@ -84,7 +84,7 @@ struct engine {
 	struct armed_rule **rules; /* owned, each of them too */
 	size_t n_rules, rules_capacity;
 	struct link newly_over; /* rules whose end is to be passed on to others */
-	bool telling_over;
+	bool reporting_over;
 	struct link generations;
 	struct timer reaper;     /* frees what a reload took out */
 	struct io_watcher input; /* --stdin-quit */
@@ -165,7 +165,7 @@ void links_part_gone(struct engine *e);
 /* Is the rule over? Then its end is passed on to the rules that have to do with it. */
 void links_check_over(struct armed_rule *a);
 /* After a reload: passes on to the new rules which of the others are over. */
-void links_tell_over(struct engine *e);
+void links_report_over(struct engine *e);
 /* A batch of the rule has been run. */
 void links_ran(struct armed_rule *a, const struct run_result *result);
 /* The rules whose events the job of `a` takes can hand on more, or are over. */

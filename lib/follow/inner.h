@@ -44,7 +44,7 @@ struct follow_set {
 	dev_t device; /* the answer of follow_remote for the last file system */
 	const char *remote;
 	char *said; /* the directory that a warning was about last */
-	bool said_remote;
+	bool logged_remote;
 };
 
 /* ---- set.c ---- */

@@ -40,9 +40,9 @@ static void say_remote(struct follow *f)
 {
 	struct follow_set *set = f->set;
 
-	if (!f->remote || set->said_remote)
+	if (!f->remote || set->logged_remote)
 		return;
-	set->said_remote = true;
+	set->logged_remote = true;
 	log_warn(f->rule,
 		 "%s is on a file system of type %s, whose changes by others the kernel does not "
 		 "report: it is looked at every second",

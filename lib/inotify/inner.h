@@ -41,7 +41,7 @@ struct inotify_set {
 	struct reactor *reactor;
 	struct inotify *instances[MOST_INSTANCES];
 	size_t n_instances;
-	bool said_watches, said_instances, said_queue;
+	bool logged_watches, logged_instances, logged_queue;
 };
 
 /* ---- watches.c ---- */

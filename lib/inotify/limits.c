@@ -65,9 +65,9 @@ void limits_warn_instances(struct inotify_set *set)
 {
 	struct limit limit = limit_of_instances();
 
-	if (set->said_instances)
+	if (set->logged_instances)
 		return;
-	set->said_instances = true;
+	set->logged_instances = true;
 	log_warn(NULL,
 		 "the limit of inotify instances of this user is reached: %s is %ld; rules share a "
 		 "queue, and a storm in one tree may delay another's events: sysctl %s=%ld",
@@ -79,9 +79,9 @@ void limits_warn_queue(struct inotify_set *set)
 {
 	long value = value_of("/proc/sys/fs/inotify/max_queued_events");
 
-	if (set->said_queue)
+	if (set->logged_queue)
 		return;
-	set->said_queue = true;
+	set->logged_queue = true;
 	log_warn(NULL,
 		 "the kernel dropped events of files, and evwatch looks for what they were: "
 		 "fs.inotify.max_queued_events is %ld: sysctl fs.inotify.max_queued_events=%ld",
@@ -95,9 +95,9 @@ void inotify_limit_warn(struct inotify_user *u, const char *path, size_t more)
 	size_t have = inotify_watches(u);
 	long need = limit.value + (long)(more + more / 4);
 
-	if (u->on->set->said_watches)
+	if (u->on->set->logged_watches)
 		return;
-	u->on->set->said_watches = true;
+	u->on->set->logged_watches = true;
 	log_warn(u->rule,
 		 "the limit of inotify watches is reached at %s: %s is %ld; evwatch has %zu "
 		 "watches here and lacks %zu more: sysctl %s=%ld",

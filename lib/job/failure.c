@@ -35,16 +35,16 @@ static void describe(struct buf *b, const struct failures *f)
 }
 
 /* Logs the last failure, or how many equal ones followed it. */
-static void tell(struct failures *f)
+static void log_last(struct failures *f)
 {
 	struct buf b = {0};
 
 	describe(&b, f);
-	if (f->untold)
-		buf_printf(&b, " (%llu more)", (unsigned long long)f->untold);
+	if (f->unlogged)
+		buf_printf(&b, " (%llu more)", (unsigned long long)f->unlogged);
 	log_error(f->rule, "%s", b.failed ? "out of memory" : b.data);
 	buf_free(&b);
-	f->untold = 0;
+	f->unlogged = 0;
 }
 
 /* Without the timer nothing is held back. */
@@ -58,9 +58,9 @@ static void on_second(struct reactor *r, struct timer *t)
 	struct failures *f = CONTAINER_OF(t, struct failures, second);
 
 	(void)r;
-	if (!f->untold)
+	if (!f->unlogged)
 		return;
-	tell(f);
+	log_last(f);
 	wait_a_second(f);
 }
 
@@ -71,22 +71,22 @@ void failures_init(struct failures *f, struct reactor *r, const char *rule,
 	timer_init(&f->second, CLOCK_OF_LOOP, on_second);
 }
 
-void failures_tell(struct failures *f, const char *step, int why)
+void failures_add(struct failures *f, const char *step, int why)
 {
 	if (timer_active(&f->second) && f->why == why && strcmp(f->step, step) == 0) {
-		f->untold++;
+		f->unlogged++;
 		return;
 	}
 	failures_close(f);
 	f->step = step;
 	f->why = why;
-	tell(f);
+	log_last(f);
 	wait_a_second(f);
 }
 
 void failures_close(struct failures *f)
 {
 	timer_stop(f->reactor, &f->second);
-	if (f->untold)
-		tell(f);
+	if (f->unlogged)
+		log_last(f);
 }

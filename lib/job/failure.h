@@ -20,7 +20,7 @@ struct failures {
 	struct timer second; /* active: the last one was logged less than a second ago */
 	const char *step;    /* that one; a literal */
 	int why;
-	uint64_t untold; /* equal ones since */
+	uint64_t unlogged; /* equal ones since */
 };
 
 /* All of these outlive it. */
@@ -28,7 +28,7 @@ void failures_init(struct failures *f, struct reactor *r, const char *rule,
 		   const struct program *program, const struct surroundings *around);
 
 /* The command could not be started: this step (launch_start) failed with this errno. */
-void failures_tell(struct failures *f, const char *step, int why);
+void failures_add(struct failures *f, const char *step, int why);
 
 /* Logs the number of failures that were only counted. */
 void failures_close(struct failures *f);

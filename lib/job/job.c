@@ -77,10 +77,10 @@ static int on_postponed(struct run *run, const char *step, int why)
 		j->shortage_wait = SHORTAGE_MOST;
 	if (timer_start_in(j->setup.reactor, &j->shortage, j->shortage_wait) < 0)
 		return -1;
-	if (!j->told_shortage)
+	if (!j->logged_shortage)
 		log_warn(j->setup.rule, "cannot %s: %s; trying again until it works", step,
 			 strerror(why));
-	j->told_shortage = true;
+	j->logged_shortage = true;
 	list_remove(&run->link);
 	j->n_running--;
 	list_prepend(&j->queue, &run->link);
@@ -89,7 +89,7 @@ static int on_postponed(struct run *run, const char *step, int why)
 }
 
 /* Answers the triggers that wait for the run of these events; NULL: there was none. */
-static void tell_tickets(struct job *j, const struct batch *b, const struct run_result *result)
+static void answer_tickets(struct job *j, const struct batch *b, const struct run_result *result)
 {
 	for (size_t i = 0; i < b->n; i++)
 		if (b->events[i]->ticket)
@@ -98,7 +98,7 @@ static void tell_tickets(struct job *j, const struct batch *b, const struct run_
 
 void job_drop(struct job *j, struct batch *b)
 {
-	tell_tickets(j, b, NULL);
+	answer_tickets(j, b, NULL);
 	feed_give_up(b);
 	batch_release(b);
 }
@@ -225,7 +225,7 @@ static void on_run_over(struct run *run)
 	run_free(run);
 	j->setup.host->ended(j->setup.owner, &result);
 	if (whole)
-		tell_tickets(j, b, &result);
+		answer_tickets(j, b, &result);
 	buf_free(&captured);
 	timer_stop(j->setup.reactor, &j->shortage); /* what it held is free now */
 	if (whole)
@@ -233,7 +233,7 @@ static void on_run_over(struct run *run)
 	batch_release(b);
 	pump(j);
 	if (job_idle(j))
-		j->told_shortage = false;
+		j->logged_shortage = false;
 	j->setup.host->room(j->setup.owner);
 }
 

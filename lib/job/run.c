@@ -320,7 +320,7 @@ static void start_failed(struct run *run, const char *step, int why)
 	if (is_shortage(why) && !run->unwanted && !run->gave_connection && postpone(run, step, why))
 		return;
 	run_become(run, RUN_FAILED);
-	failures_tell(&run->setup->failures, step, why);
+	failures_add(&run->setup->failures, step, why);
 	run->status = why == ENOENT && strcmp(step, STEP_EXECUTE) == 0 ? STATUS_NOT_FOUND
 								       : STATUS_NOT_EXECUTED;
 	/* In the next turn: a queue of commands that all fail must neither nest nor starve the
@@ -449,12 +449,12 @@ static void mark_anew(struct run *run)
 
 static void say_cut(struct run_setup *s)
 {
-	if (!s->told_cut)
+	if (!s->logged_cut)
 		log_warn(s->rule,
 			 "an argument is longer than %d bytes, the most that the kernel takes: it "
 			 "is cut there; --stdin paths has all of it",
 			 LONGEST_ARGUMENT);
-	s->told_cut = true;
+	s->logged_cut = true;
 }
 
 void run_launch(struct run *run)

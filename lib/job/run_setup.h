@@ -51,7 +51,7 @@ struct run_setup {
 	struct output_plan output;
 	struct starts starts; /* where several may run at once */
 	struct failures failures;
-	bool told_cut; /* that an argument was cut */
+	bool logged_cut; /* that an argument was cut */
 };
 
 /* `out` and `err` are where --tag and --output group write. Returns 0, or -1 with `e`. */

@@ -25,7 +25,7 @@ struct job {
 
 	struct timer shortage; /* armed: no means for another process, none is started */
 	int64_t shortage_wait;
-	bool told_shortage;
+	bool logged_shortage;
 
 	struct job_stats stats;
 	struct histogram durations;

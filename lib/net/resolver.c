@@ -34,7 +34,7 @@ struct question {
 	struct link link;
 	struct resolver *resolver;
 	struct link askers;
-	struct link telling;      /* askers that get their answer next */
+	struct link answering;    /* askers that get their answer next */
 	struct lookup *lookup;    /* under way; NULL: none is */
 	struct io_watcher wakeup; /* of a pipe, until it is answered; fd -1 */
 	struct timer patience;
@@ -114,26 +114,26 @@ static const char *why_not(const struct question *q)
 	return q->n ? NULL : "no address";
 }
 
-static void tell(const struct question *q, resolved_call *call, void *context)
+static void answer(const struct question *q, resolved_call *call, void *context)
 {
 	errno = q->want;
 	call(context, q->addresses, q->n, why_not(q));
 }
 
 /* Those who ask again meanwhile are among the askers once more: their answer is another one. */
-static void tell_all(struct question *q)
+static void answer_all(struct question *q)
 {
 	LIST_EACH(at, after, &q->askers)
 	{
 		list_remove(at);
-		list_append(&q->telling, at);
+		list_append(&q->answering, at);
 	}
-	while (!list_empty(&q->telling)) {
-		struct asker *a = CONTAINER_OF(list_take(&q->telling), struct asker, link);
+	while (!list_empty(&q->answering)) {
+		struct asker *a = CONTAINER_OF(list_take(&q->answering), struct asker, link);
 		struct asker copy = *a;
 
 		asker_free(q->resolver, a);
-		tell(q, copy.call, copy.context);
+		answer(q, copy.call, copy.context);
 	}
 	if (q->resolver->answered)
 		q->resolver->answered(q->resolver->context);
@@ -185,7 +185,7 @@ static void on_answer(struct reactor *r, struct io_watcher *w, unsigned ready)
 	(void)ready;
 	take_answer(q, q->lookup);
 	stop_asking(q);
-	tell_all(q);
+	answer_all(q);
 }
 
 static void on_patience(struct reactor *r, struct timer *t)
@@ -194,7 +194,7 @@ static void on_patience(struct reactor *r, struct timer *t)
 
 	(void)r;
 	serve_stale(q, "no server answers");
-	tell_all(q);
+	answer_all(q);
 }
 
 /* ---- questions ------------------------------------------------------------------------------- */
@@ -222,7 +222,7 @@ static struct question *question_new(struct resolver *v, const struct endpoint *
 	q->port = ep->port;
 	memcpy(q->host, ep->host, length);
 	list_init(&q->askers);
-	list_init(&q->telling);
+	list_init(&q->answering);
 	list_append(&v->questions, &q->link);
 	io_init(&q->wakeup, -1, IO_READ, on_answer);
 	timer_init(&q->patience, CLOCK_OF_LOOP, on_patience);
@@ -290,7 +290,7 @@ int resolver_ask(struct resolver *v, const struct endpoint *ep, resolved_call *c
 		return -1;
 	/* One that hangs is not waited for once more by everybody who asks. */
 	if (has_answer(q) || (q->lookup && q->stale)) {
-		tell(q, call, context);
+		answer(q, call, context);
 		return 0;
 	}
 	return await(q, call, context);
@@ -314,7 +314,7 @@ void resolver_forget(struct resolver *v, void *context)
 		struct question *q = CONTAINER_OF(at, struct question, link);
 
 		forget_among(v, &q->askers, context);
-		forget_among(v, &q->telling, context);
+		forget_among(v, &q->answering, context);
 	}
 }
 

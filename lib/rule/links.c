@@ -135,7 +135,7 @@ static const struct rule *awaited(const struct rules *rules, const bool *out, co
 	return NULL;
 }
 
-static int tell_circle(struct rules *rules, const bool *out, const struct rule *r)
+static int fault_circle(struct rules *rules, const bool *out, const struct rule *r)
 {
 	const struct rule *first;
 	struct buf b = {0};
@@ -185,7 +185,7 @@ static int check_circles(struct rules *rules)
 	}
 	for (size_t i = 0; i < rules->count && result == 0; i++)
 		if (!out[i])
-			result = tell_circle(rules, out, rules->items[i]);
+			result = fault_circle(rules, out, rules->items[i]);
 	free(out);
 	return result;
 }

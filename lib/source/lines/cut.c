@@ -68,13 +68,13 @@ static void take_line(struct lines_source *s, const char *line)
 	lines_match_on(s);
 }
 
-static void tell_too_long(struct line_file *f)
+static void log_too_long(struct line_file *f)
 {
 	struct lines_source *s = f->input->owner;
 
-	if (s->told_too_long)
+	if (s->logged_too_long)
 		return;
-	s->told_too_long = true;
+	s->logged_too_long = true;
 	log_warn(s->base.rule, "a line of %s is longer than --max-line: its rest is dropped",
 		 f->input->path);
 }
@@ -110,7 +110,7 @@ static void cut_line(struct line_file *f, size_t length, size_t skip)
 	}
 	length = without_nuls(line, length);
 	if (length > most) {
-		tell_too_long(f);
+		log_too_long(f);
 		length = most;
 	}
 	line[length] = '\0';

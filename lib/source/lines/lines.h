@@ -92,7 +92,7 @@ struct lines_source {
 	size_t budget;        /* steps of matching that are left in this turn */
 	struct timer rest;
 	bool resting; /* the budget is used up: nothing is read or cut until `rest` is due */
-	bool cutting_lines, told_too_long, stopped;
+	bool cutting_lines, logged_too_long, stopped;
 	struct of *of;             /* owned; NULL: no command is read */
 	struct progress *progress; /* owned; NULL: nothing is remembered */
 	void *token;               /* of the line that is matched */

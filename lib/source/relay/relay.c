@@ -47,7 +47,7 @@ void relay_check_ended(struct relay_source *s)
 	s->base.host->ended(&s->base);
 }
 
-void relay_tell_bound(struct relay_source *s, const struct listener *l)
+void relay_report_bound(struct relay_source *s, const struct listener *l)
 {
 	for (int i = 0; i < l->count; i++) {
 		struct buf word = {0};
@@ -80,7 +80,7 @@ static int relay_listen(struct relay_source *s, struct error *e)
 			       &relay_config(s)->listen, &socket, e) < 0 ||
 	    relay_check_sockets(s, &s->listener, e) < 0)
 		return -1;
-	relay_tell_bound(s, &s->listener);
+	relay_report_bound(s, &s->listener);
 	return 0;
 }
 

@@ -11,7 +11,7 @@
 struct peer *relay_admit(struct relay_source *s, const struct address *remote, const char **why);
 
 /* Reports where these sockets are bound. */
-void relay_tell_bound(struct relay_source *s, const struct listener *l);
+void relay_report_bound(struct relay_source *s, const struct listener *l);
 
 /* Are they of the kind that the rule relays? -1 with `e`. */
 int relay_check_sockets(const struct relay_source *s, const struct listener *l, struct error *e);

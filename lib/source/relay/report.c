@@ -36,11 +36,11 @@ void report_target_failed(struct relay_source *s, size_t target, const char *why
 	const char *word = word_of(s, target);
 
 	s->targets.all[target].failed++;
-	if (last && !s->told_no_target)
+	if (last && !s->logged_no_target)
 		log_warn(s->base.rule, "no target can be reached: %s: %s", word, why);
 	else
 		log_info(s->base.rule, "%s: %s", word, why);
-	s->told_no_target |= last;
+	s->logged_no_target |= last;
 }
 
 void report_refused(struct relay_source *s, const struct address *remote, const char *why,

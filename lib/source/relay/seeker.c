@@ -129,10 +129,10 @@ static bool starve(struct seeker *k)
 	if (left <= 0 ||
 	    timer_start_in(s->base.reactor, &s->search.feed, left < PAUSE ? left : PAUSE) < 0)
 		return false;
-	if (!s->search.told_starved)
+	if (!s->search.logged_starved)
 		log_warn(s->base.rule, "no descriptor is left for connections to targets: clients "
 				       "wait until one is free (ulimit -n)");
-	s->search.told_starved = true;
+	s->search.logged_starved = true;
 	k->state = SEEK_STARVED;
 	list_append(&s->search.starved, &k->link);
 	relay_review(s);

@@ -38,7 +38,7 @@ struct search {
 	bool (*wanted)(const void *owner);
 	struct link starved; /* private from here on */
 	struct timer feed;   /* looks after them */
-	bool told_starved;
+	bool logged_starved;
 	int most; /* descriptors (fd_most_for_peers) */
 };
 
@@ -53,8 +53,8 @@ struct relay_source {
 	struct peer_table peers;
 	struct relay_counts counts;
 	struct dump dump;
-	bool told_no_target; /* since one worked */
-	bool told_header;    /* that one is wrong, since one was right */
+	bool logged_no_target; /* since one worked */
+	bool logged_header;    /* that one is wrong, since one was right */
 	bool stopped, ended;
 	struct worker_place *place; /* of a worker; NULL: it is none */
 };

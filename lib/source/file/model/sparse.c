@@ -20,7 +20,7 @@ enum { A_STEP = 64 /* entries */ };
 
 /* ---- what was there -------------------------------------------------------------------------- */
 
-static bool is_said(const struct touches *in, const struct node *d, const char *name)
+static bool is_hinted(const struct touches *in, const struct node *d, const char *name)
 {
 	const struct touched *t = touches_find(in, d, name);
 
@@ -31,7 +31,7 @@ static bool is_said(const struct touches *in, const struct node *d, const char *
 static bool may_be_old(const struct model *m, const struct node *d, const char *name, bool anyway)
 {
 	return d->sparse && !entries_find(d->entries, name) &&
-	       (anyway || (!is_said(&m->hinted, d, name) && !is_said(&m->round, d, name)));
+	       (anyway || (!is_hinted(&m->hinted, d, name) && !is_hinted(&m->round, d, name)));
 }
 
 static struct entry *learn(struct model *m, struct node *d, const char *name,

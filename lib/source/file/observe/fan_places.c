@@ -194,14 +194,14 @@ static char *nearest_path(int folder)
 	return path;
 }
 
-static void tell_too_deep(struct fan_places *p, int folder)
+static void log_too_deep(struct fan_places *p, int folder)
 {
-	char *path = p->told_too_deep || p->searched ? NULL : nearest_path(folder);
+	char *path = p->logged_too_deep || p->searched ? NULL : nearest_path(folder);
 	const struct fan_place *root = path ? fan_root_of(&p->roots, path) : NULL;
 
 	p->searched = true;
 	if (root) {
-		p->told_too_deep = true;
+		p->logged_too_deep = true;
 		log_warn(p->rule,
 			 "cannot see all that is below %s%s: its path is longer than 4095 bytes "
 			 "(PATH_MAX): without --fanotify it can be watched by evwatch started in a "
@@ -257,7 +257,7 @@ static enum where look_at(struct fan_places *p, int fd, struct step *s)
 	struct look now;
 
 	if (!path && errno == ENAMETOOLONG)
-		tell_too_deep(p, fd);
+		log_too_deep(p, fd);
 	if (where == WHERE_FOUND)
 		snprintf(s->name, sizeof s->name, "%s", strrchr(path, '/') + 1);
 	free(path);

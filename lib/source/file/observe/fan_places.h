@@ -35,8 +35,8 @@ struct fan_places {
 	uint64_t *outside; /* owned; hashes, each in the slot that it gives; NULL: none yet */
 	int64_t outside_since;
 	uint64_t clock;
-	size_t cursor;                /* of fan_places_trim */
-	bool told_too_deep, searched; /* searched: in this turn */
+	size_t cursor;                  /* of fan_places_trim */
+	bool logged_too_deep, searched; /* searched: in this turn */
 };
 
 /* model, queue and rule are set. */

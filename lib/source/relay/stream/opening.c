@@ -111,7 +111,7 @@ static void take(struct pair *p, int fd)
 	carried = pair_carried(p, &remote);
 	seeker_free(p->seeker);
 	p->seeker = NULL;
-	s->told_no_target = false;
+	s->logged_no_target = false;
 	report_event(s, false, &carried);
 	io_stop(pair_reactor(p), &p->ends[CLIENT].io);
 	pair_start(p, fd, set_without_delay(fd));
@@ -156,7 +156,7 @@ static void refuse(struct pair *p, const char *why)
 	struct relay_source *s = p->owner->source;
 	struct address remote = pair_remote(p);
 
-	report_refused(s, &remote, why, &s->told_header);
+	report_refused(s, &remote, why, &s->logged_header);
 	pair_close(p, NULL, true);
 }
 
@@ -179,7 +179,7 @@ static void refuse_client(struct pair *p, const struct address *remote, const ch
 
 static int take_addresses(struct pair *p, const struct proxy_header *h)
 {
-	p->owner->source->told_header = false;
+	p->owner->source->logged_header = false;
 	if (!h->has_ends)
 		return 0;
 	p->header = malloc(sizeof *p->header);

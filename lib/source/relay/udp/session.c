@@ -96,7 +96,7 @@ void session_close(struct session *s, const char *why)
 		s->target = seeker_target(s->seeker);
 	carried = carried_by(s, &remote);
 	report_over(source, &carried, why);
-	if (s->told_open)
+	if (s->reported_open)
 		report_event(source, true, &carried);
 	if (s->state == SESSION_OPEN)
 		targets_leave(&source->targets, s->target);
@@ -138,11 +138,11 @@ bool session_make_room(struct relay_source *source, const void *session)
 {
 	struct udp_relay *u = source->carried;
 
-	if (!u->short_told)
+	if (!u->logged_shortage)
 		log_warn(source->base.rule,
 			 "no descriptor is left: new sessions replace those that were silent "
 			 "longest (ulimit -n, --max-conns)");
-	u->short_told = true;
+	u->logged_shortage = true;
 	return make_room(u, session);
 }
 
@@ -174,14 +174,14 @@ static void refused(struct session *s, int error)
 	seeker_start_after(s->seeker, &remote, s->target, strerror(error));
 }
 
-static void tell_open(struct session *s)
+static void report_open(struct session *s)
 {
 	struct address remote = session_remote(s);
 	struct carried carried = carried_by(s, &remote);
 
-	if (!s->told_open)
+	if (!s->reported_open)
 		report_event(s->owner->source, false, &carried);
-	s->told_open = true;
+	s->reported_open = true;
 }
 
 static int watch(struct session *s, int fd)
@@ -207,7 +207,7 @@ static void on_sought(void *owner, int fd)
 		session_close(s, strerror(errno));
 		return;
 	}
-	tell_open(s);
+	report_open(s);
 	error = datagrams_send_held(s);
 	if (error)
 		refused(s, error);
@@ -225,7 +225,7 @@ static void on_target(struct reactor *r, struct io_watcher *w, unsigned ready)
 	if (error) {
 		refused(s, error);
 	} else if (s->trust != TRUST_NONE) {
-		s->owner->source->told_no_target = false;
+		s->owner->source->logged_no_target = false;
 		if (s->seeker)
 			settle(s);
 	}

@@ -57,8 +57,8 @@ struct udp_relay {
 	int64_t idle;
 	struct timer sweep; /* looks for silent ones */
 	int64_t drain_end;
-	int64_t logged;  /* when a refusal was logged last */
-	bool short_told; /* of descriptors */
+	int64_t logged;       /* when a refusal was logged last */
+	bool logged_shortage; /* of descriptors */
 	struct store store;
 
 	struct packets *in; /* owned: empty between two callbacks */
@@ -99,7 +99,7 @@ struct session {
 	struct held_queue held;
 	bool asking;     /* whether the target's name has another address by now */
 	bool unanswered; /* the last datagram was the client's */
-	bool told_open;
+	bool reported_open;
 	uint64_t number; /* of the sessions; from 1 */
 	uint64_t to, from, lost;
 	struct bucket buckets[2]; /* --rate, each way */

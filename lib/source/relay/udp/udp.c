@@ -65,7 +65,7 @@ static void key_make(struct session_key *key, const struct udp_socket *socket,
 }
 
 /* At most once a second: whoever sends the most must not fill the log. */
-static void tell_refused(struct udp_relay *u, const struct address *remote, const char *why)
+static void log_refused(struct udp_relay *u, const struct address *remote, const char *why)
 {
 	int64_t now = reactor_now(u->source->base.reactor, CLOCK_OF_LOOP);
 
@@ -98,7 +98,7 @@ static struct session *admit(struct udp_socket *socket, const struct session_key
 		s = session_open(socket, key, &remote, &why);
 	if (!s) {
 		u->source->counts.refused += (uint64_t)n;
-		tell_refused(u, &remote, why);
+		log_refused(u, &remote, why);
 		return NULL;
 	}
 	s->client = u->in->names[i];

@@ -207,7 +207,7 @@ static void start_again(struct worker *w)
 			  w->number + 1);
 }
 
-static void tell_death(const struct worker *w, int status)
+static void log_death(const struct worker *w, int status)
 {
 	unsigned lost = atomic_load(&w->owner->counts->connections[w->number]);
 	struct buf b = {0};
@@ -238,7 +238,7 @@ static void on_exit_of(struct reactor *r, struct child_watcher *child, int statu
 	keep_totals(w);
 	if (!ws->stopped) {
 		lengthen_pause(w);
-		tell_death(w, status);
+		log_death(w, status);
 	}
 	atomic_fetch_sub(&ws->counts->total,
 			 atomic_exchange(&ws->counts->connections[w->number], 0));
@@ -404,7 +404,7 @@ static int workers_open(struct relay_source *s, struct error *e)
 	if (relay_check_sockets(s, l, e) < 0 ||
 	    (c->dump && dump_open(&s->dump, &s->base, c->dump, e) < 0))
 		return -1;
-	relay_tell_bound(s, l);
+	relay_report_bound(s, l);
 	return 0;
 }
 
