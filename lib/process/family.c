@@ -2,19 +2,18 @@
 #include "process/family.h"
 
 #include "base/array.h"
-#include "base/buf.h"
-#include "base/fd.h"
 #include "base/proc.h"
 #include "reactor/reactor.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { READINGS = 4 }; /* a machine that is never still is believed in the end */
+enum {
+	READINGS = 4, /* a machine that is never still is believed in the end */
+	A_STEP = 200, /* children of one list */
+};
 
 /* What /proc/PID/stat says. */
 struct stated {
@@ -54,29 +53,27 @@ static bool complete(struct relative *r, struct stated *s)
 
 /* ---- by lists of children -------------------------------------------------------------------- */
 
-static void add_children_of(struct family *f, pid_t pid, pid_t thread, size_t parent)
+static void open_list(struct family_walk *w, pid_t pid, pid_t thread, size_t place)
 {
-	struct buf list = {0};
 	char path[64];
-	ssize_t n = 1;
-	int fd;
 
 	snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)thread);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	while (fd >= 0 && n > 0 && buf_reserve(&list, 4096) == 0) {
-		n = read(fd, list.data + list.length, 4095);
-		if (n > 0)
-			list.length += (size_t)n;
-	}
-	fd_close(&fd);
-	if (list.length) {
-		char *at = list.data;
+	w->list = fopen(path, "re");
+	w->list_place = place;
+}
 
-		list.data[list.length] = '\0';
-		while (*at)
-			add(f, (pid_t)strtol(at, &at, 10), parent), at += strspn(at, " ");
+static void step_list(struct family_walk *w)
+{
+	int n = 0, pid;
+
+	while (n < A_STEP && fscanf(w->list, "%d", &pid) == 1) {
+		add(&w->family, (pid_t)pid, w->list_place);
+		n++;
 	}
-	buf_free(&list);
+	if (n == A_STEP)
+		return;
+	fclose(w->list);
+	w->list = NULL;
 }
 
 /* Each thread has the children that it made. */
@@ -167,7 +164,7 @@ static void step_entry(struct family_walk *w)
 	pid_t id = entry ? (pid_t)atoi(entry->d_name) : 0;
 
 	if (id > 0 && w->by_lists)
-		add_children_of(&w->family, w->whose, id, w->place);
+		open_list(w, w->whose, id, w->place);
 	else if (id > 0)
 		census_add(&w->census, id);
 	if (entry)
@@ -191,13 +188,15 @@ static void step_relative(struct family_walk *w)
 	else if (s.threads > 1)
 		open_threads(w, pid, i);
 	else if (!w->family.items[i].dead)
-		add_children_of(&w->family, pid, pid, i);
+		open_list(w, pid, pid, i);
 }
 
 /* False: it is over. */
 static bool step(struct family_walk *w)
 {
-	if (w->entries)
+	if (w->list)
+		step_list(w);
+	else if (w->entries)
 		step_entry(w);
 	else if (w->next < w->family.count)
 		step_relative(w);
@@ -224,6 +223,8 @@ bool family_walk_go(struct family_walk *w, int64_t until)
 
 void family_walk_stop(struct family_walk *w)
 {
+	if (w->list)
+		fclose(w->list);
 	if (w->entries)
 		closedir(w->entries);
 	free(w->census.items);

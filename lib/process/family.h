@@ -9,7 +9,7 @@
  * The hard part is that it changes while it is read. Who dies then hands its children up to this
  * process, whose own list may have been read before: so when one has gone meanwhile all is read
  * again. And a command may have started thousands, which take long to read: so the walk is made in
- * steps, a process or a thread each, and goes on where it stopped.
+ * steps (a process, a thread, 200 children of a list) and goes on where it stopped.
  */
 #ifndef EVWATCH_PROCESS_FAMILY_H
 #define EVWATCH_PROCESS_FAMILY_H
@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #define FAMILY_HEAD ((size_t)-1) /* the parent is this process itself */
@@ -48,7 +49,9 @@ struct family_walk {
 	size_t next;          /* the relative whose children are read next */
 	DIR *entries;         /* threads of `whose`, or all processes; NULL: read to the end */
 	pid_t whose;
-	size_t place; /* of `whose` in the family */
+	size_t place;      /* of `whose` in the family */
+	FILE *list;        /* of children; NULL: read to the end */
+	size_t list_place; /* of their parent */
 	struct census {
 		struct census_line *items; /* owned; by their parents, once it is complete */
 		size_t count, capacity;
