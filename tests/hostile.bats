@@ -190,6 +190,10 @@ T
   chmod 644 rules
   run_ev check -f rules
   [ "$status" = 0 ]
+  chown 12345 rules
+  run_ev --pidfile rules every 1h
+  [ "$status" = 1 ]
+  grep -q 'rules: it belongs to another user' <<<"$output"
 }
 
 @test "two instances never have the same pid file, even if one starts while the other ends" {

@@ -32,7 +32,8 @@ static bool is_current(const char *path, int fd)
 static int open_locked(const char *path, struct error *e)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	int fd = safe_open(path, O_RDWR | O_CREAT, 0644, SAFE_TRUSTED, "cannot write", e);
+	int fd =
+	    safe_open(path, O_RDWR | O_CREAT, 0644, SAFE_TRUSTED | SAFE_OWN, "cannot write", e);
 	char text[32];
 
 	if (fd < 0 || fcntl(fd, F_OFD_SETLK, &lock) == 0)
