@@ -68,6 +68,20 @@ long() {
   [ "$(sort <<<"$output" | uniq -c | tr -s ' \n')" = "$(printf ' 2 0 1\n 2 0 3\n 2 42000 \n')" ]
 }
 
+@test "who rotates a log thousands of times at once delays nobody, and what is not read is said" {
+  echo first >log
+  start lines log --follow --from start --format %s
+  until_ok 'grep -q first out'
+  missed 'python3 -c "
+import os
+os.rename(\"log\", \"log.0\")
+for i in range(1, 2000): open(f\"log.{i}\", \"w\").write(f\"{i}\\n\")
+open(\"log\", \"w\").write(\"last\\n\")"'
+  until_ok 'grep -q last out'
+  [ "$(lines_of out)" -le 70 ]
+  [ "$(grep -c 'log was rotated more than 64 times at once' err)" = 1 ]
+}
+
 @test "an invalid byte does not hide a line, whatever the locale" {
   printf 'Failed password for \xff from 1.2.3.4\n' >log
   LC_ALL=C.UTF-8 run_ev lines log --match 'Failed .* from ([0-9.]+)' -- 'echo "$2"'

@@ -76,10 +76,11 @@ struct line_input {
 	struct follow follow;
 	struct link files; /* of struct line_file, owned */
 	bool followed;
-	bool over;  /* no more bytes will come */
-	bool lost;  /* --catch-up: what was read last is gone */
-	bool again; /* it could not be opened or read, and is tried again every second */
-	int said;   /* the errno that a warning was about; 0: none */
+	bool over;      /* no more bytes will come */
+	bool lost;      /* --catch-up: what was read last is gone */
+	bool told_many; /* that more was rotated than is read */
+	bool again;     /* it could not be opened or read, and is tried again every second */
+	int said;       /* the errno that a warning was about; 0: none */
 };
 
 struct lines_source {

@@ -6,10 +6,14 @@
  * (log.1, log-20261129), that were born after the one that was read last and before the one that
  * stands there now, in that order. A copy of either, by its first bytes, is none; what is
  * compressed cannot be read.
+ *
+ * Who may write the directory may put thousands of files there, or rotate that often: so a look
+ * while others wait takes only so many of them, and says so.
  */
 #include "source/lines/lines.h"
 
 #include "base/array.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "base/statx.h"
 
@@ -20,7 +24,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { START = 4096 };
+enum {
+	START = 4096,
+	MOST_NAMES = 50000, /* of the directory that are read beside the loop */
+	MOST_KIN = 1000,    /* that are looked at */
+	MOST_MISSED = 64,   /* that are opened at once */
+};
 
 struct kin {
 	char *name; /* owned */
@@ -32,6 +41,7 @@ struct family {
 	DIR *directory;
 	struct kin *items;
 	size_t count, capacity;
+	bool cut; /* there are more */
 };
 
 /* ---- who is one ------------------------------------------------------------------------------ */
@@ -101,20 +111,34 @@ static void family_close(struct family *family)
 		closedir(family->directory);
 }
 
+/* Those that are called like `base`, as many as may be looked at; NULL: all that are there. */
+static void family_fill(struct family *family, const char *base)
+{
+	const struct dirent *entry;
+	size_t names = 0;
+
+	while ((entry = readdir(family->directory))) {
+		if (base && (++names > MOST_NAMES || family->count >= MOST_KIN)) {
+			family->cut = true;
+			return;
+		}
+		if ((!base || strncmp(entry->d_name, base, stem_of(base)) == 0) &&
+		    !is_compressed(entry->d_name) && add_kin(family, entry->d_name) < 0)
+			return;
+	}
+}
+
 /* The files beside `path` that may be of its family, or all of them; the oldest first. */
 static void family_open(struct family *family, const char *path, bool all)
 {
 	char *real = realpath(path, NULL), *above = path_above(real ? real : path),
 	     *base = path_base(real ? real : path);
-	const struct dirent *entry;
 
 	*family = (struct family){0};
 	if (above && base)
 		family->directory = opendir(above);
-	while (family->directory && (entry = readdir(family->directory)))
-		if ((all || strncmp(entry->d_name, base, stem_of(base)) == 0) &&
-		    !is_compressed(entry->d_name) && add_kin(family, entry->d_name) < 0)
-			break;
+	if (family->directory)
+		family_fill(family, all ? NULL : base);
 	if (family->count)
 		qsort(family->items, family->count, sizeof *family->items, older_first);
 	free(real);
@@ -156,6 +180,16 @@ static bool is_read_already(const struct line_input *in, const struct kin *kin)
 	return false;
 }
 
+static void say_many(struct line_input *in)
+{
+	if (!in->told_many)
+		log_warn(in->owner->base.rule,
+			 "%s was rotated more than %d times at once, or too many files are called "
+			 "like it: lines of some of them are not read",
+			 in->path, MOST_MISSED);
+	in->told_many = true;
+}
+
 /* Puts it before the one that stands at the path. */
 static void take_kin(struct line_input *in, const struct family *family, const struct kin *kin,
 		     struct line_file *before)
@@ -185,16 +219,21 @@ void rotated_take_missed(struct line_input *in, const struct line_file *last, st
 {
 	struct family family;
 	const struct kin *first, *end;
+	int taken = 0;
 
 	family_open(&family, in->path, false);
 	first = member(&family, last->inode);
 	end = member(&family, now->inode);
-	for (size_t i = 0; first && end && i < family.count; i++) {
+	for (size_t i = 0; first && end && i < family.count && taken <= MOST_MISSED; i++) {
 		const struct kin *kin = &family.items[i];
 
-		if (kin > first && kin < end && !is_read_already(in, kin))
+		if (kin <= first || kin >= end || is_read_already(in, kin))
+			continue;
+		if (++taken <= MOST_MISSED)
 			take_kin(in, &family, kin, now);
 	}
+	if (family.cut || taken > MOST_MISSED)
+		say_many(in);
 	family_close(&family);
 }
 
