@@ -75,11 +75,22 @@ long() {
   missed 'python3 -c "
 import os
 os.rename(\"log\", \"log.0\")
-for i in range(1, 2000): open(f\"log.{i}\", \"w\").write(f\"{i}\\n\")
+open(\"log\", \"w\").write(\"two rotations\\n\")
+os.rename(\"log\", \"log.1\")
+for i in range(2, 2000): open(f\"log.{i}\", \"w\").write(f\"{i}\\n\")
 open(\"log\", \"w\").write(\"last\\n\")"'
   until_ok 'grep -q last out'
   [ "$(lines_of out)" -le 70 ]
   [ "$(grep -c 'log was rotated more than 64 times at once' err)" = 1 ]
+  python3 -c '
+import os, time
+for i in range(300):
+    os.rename("log", "log.0")
+    open("log", "w").write(f"live {i}\n")
+    time.sleep(0.002)'
+  until_ok 'grep -q "live 299" out'
+  # Each would be kept for 5 s.
+  until_ok '[ "$(ls "/proc/$(loop_pid)/fd" | wc -l)" -le 120 ]' 2
 }
 
 @test "an invalid byte does not hide a line, whatever the locale" {

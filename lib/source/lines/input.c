@@ -24,6 +24,8 @@
 
 static const int64_t LINGER = 5000000000, PART = 1000000000;
 
+enum { MOST_UNREAD = 1000 }; /* files of a path that wait to be read */
+
 static const struct lines_config *config_of(const struct line_input *in)
 {
 	return in->owner->base.config;
@@ -163,6 +165,52 @@ static struct line_file *same_file(struct line_input *in, int fd)
 	return NULL;
 }
 
+void input_say_many(struct line_input *in)
+{
+	if (!in->told_many)
+		log_warn(in->owner->base.rule,
+			 "%s was rotated more than %d times at once, or too many files are called "
+			 "like it: lines of some of them may be missing",
+			 in->path, ROTATED_MOST);
+	in->told_many = true;
+}
+
+/* Closes one that was left and read to its end. False: its lines are not wanted now. */
+static bool retire(struct line_file *f)
+{
+	file_end_line(f);
+	if (f->taken < f->buf.length || f->input->owner->resting || !list_empty(&f->pending))
+		return false;
+	file_free(f);
+	return true;
+}
+
+/*
+ * Who may write the directory may rotate without end, and each file that is kept costs a descriptor
+ * and a look. What is read to its end is closed early; then the oldest go unread.
+ */
+static void shed(struct line_input *in, int fd)
+{
+	size_t n = 0;
+
+	LIST_EACH(at, after, &in->files)
+	n++;
+	LIST_EACH(at, after, &in->files)
+	{
+		struct line_file *f = file_at(at);
+
+		if (n > ROTATED_MOST && f->left && f->at_end && after != &in->files && retire(f)) {
+			input_say_many(in);
+			n--;
+		}
+	}
+	if (n > 1 && !in->owner->matching &&
+	    (n > MOST_UNREAD || (n > ROTATED_MOST && fd >= fd_most_for_peers()))) {
+		input_say_many(in);
+		file_free(file_at(in->files.next));
+	}
+}
+
 /* What stood at the path is read to its end, and so is what stood there before. */
 static void leave_current(struct line_input *in)
 {
@@ -221,6 +269,8 @@ static void on_changed(struct follow *follow, enum follow_change change)
 		now = take_path(in);
 		if (now && last && last != now && follow->comings > 1)
 			rotated_take_missed(in, last, now);
+		if (now)
+			shed(in, now->fd);
 	}
 	input_go_on(in);
 }
@@ -385,14 +435,7 @@ static bool linger(struct line_file *f)
 	file_look(f);
 	if (!f->at_end || quiet_for(f) < LINGER)
 		return true;
-	if (followed_by) {
-		file_end_line(f);
-		if (f->taken < f->buf.length || f->input->owner->resting ||
-		    !list_empty(&f->pending))
-			return true; /* lines are not wanted now */
-		file_free(f);
-	}
-	return false;
+	return followed_by && !retire(f);
 }
 
 bool input_tick(struct line_input *in)

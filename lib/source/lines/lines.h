@@ -70,6 +70,8 @@ struct line_file {
 	uint64_t start_hash;
 };
 
+enum { ROTATED_MOST = 64 }; /* files of a path that is rotated, kept or taken at once */
+
 struct line_input {
 	struct lines_source *owner;
 	const char *path; /* borrowed: the word; "-" and fd:N are descriptors */
@@ -123,6 +125,8 @@ void input_rest(struct line_input *in);
 /* Looks after files that were rotated away, and what is tried again. Returns whether there are any.
  */
 bool input_tick(struct line_input *in);
+/* Once: that more was rotated than is read. */
+void input_say_many(struct line_input *in);
 /* A file of it is at its end, or cannot be read (errno). */
 void input_file_ended(struct line_input *in, struct line_file *f);
 void input_file_failed(struct line_input *in, struct line_file *f);

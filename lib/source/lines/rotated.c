@@ -13,7 +13,6 @@
 #include "source/lines/lines.h"
 
 #include "base/array.h"
-#include "base/log.h"
 #include "base/path.h"
 #include "base/statx.h"
 
@@ -28,7 +27,6 @@ enum {
 	START = 4096,
 	MOST_NAMES = 50000, /* of the directory that are read beside the loop */
 	MOST_KIN = 1000,    /* that are looked at */
-	MOST_MISSED = 64,   /* that are opened at once */
 };
 
 struct kin {
@@ -180,16 +178,6 @@ static bool is_read_already(const struct line_input *in, const struct kin *kin)
 	return false;
 }
 
-static void say_many(struct line_input *in)
-{
-	if (!in->told_many)
-		log_warn(in->owner->base.rule,
-			 "%s was rotated more than %d times at once, or too many files are called "
-			 "like it: lines of some of them are not read",
-			 in->path, MOST_MISSED);
-	in->told_many = true;
-}
-
 /* Puts it before the one that stands at the path. */
 static void take_kin(struct line_input *in, const struct family *family, const struct kin *kin,
 		     struct line_file *before)
@@ -224,16 +212,16 @@ void rotated_take_missed(struct line_input *in, const struct line_file *last, st
 	family_open(&family, in->path, false);
 	first = member(&family, last->inode);
 	end = member(&family, now->inode);
-	for (size_t i = 0; first && end && i < family.count && taken <= MOST_MISSED; i++) {
+	for (size_t i = 0; first && end && i < family.count && taken <= ROTATED_MOST; i++) {
 		const struct kin *kin = &family.items[i];
 
 		if (kin <= first || kin >= end || is_read_already(in, kin))
 			continue;
-		if (++taken <= MOST_MISSED)
+		if (++taken <= ROTATED_MOST)
 			take_kin(in, &family, kin, now);
 	}
-	if (family.cut || taken > MOST_MISSED)
-		say_many(in);
+	if (family.cut || taken > ROTATED_MOST)
+		input_say_many(in);
 	family_close(&family);
 }
 
