@@ -204,6 +204,9 @@ line 2' ]
   touch d/{a,b,c}
   run_ev file d --existing --each --runs 2 -- 'echo $1'
   [ "${#lines[@]}" = 2 ]
+  # Without a command it is exact within a batch, too.
+  run_ev -e 'f: file d --existing --runs 2' -e 'a: after 100ms'
+  [ "$(grep -c ^create <<<"$output")" = 2 ]
 }
 
 @test "--within ends with 124 where --last is not met by then" {

@@ -78,13 +78,13 @@ bool events_are_printed(const struct armed_rule *a)
 
 /*
  * While it drains, a relay reports the connections that it ends, so that each open has its close.
- * --count is exact, though.
+ * --count is exact, though, and so is --runs.
  */
 static bool prints_now(const struct armed_rule *a)
 {
 	const struct engine *e = a->engine;
 
-	if (!events_are_printed(a))
+	if (!events_are_printed(a) || a->job_ended)
 		return false;
 	if (e->phase == ENGINE_STOPPING)
 		return a->rule->type->drains && !e->config->count;

@@ -59,7 +59,7 @@ struct armed_rule {
 	struct buf bound; /* its endpoints, a line each, as in the ready file */
 	bool open;        /* the source was opened and not closed yet */
 	bool source_ended;
-	bool job_ended;  /* --runs: its command will not run again */
+	bool job_ended;  /* --runs: nothing is run or printed any more */
 	bool paused;     /* by hand */
 	bool start_held; /* it is started when the rule is gone whose successor it is */
 	bool leaving;    /* a reload that goes on has no such rule */
