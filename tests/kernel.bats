@@ -36,6 +36,22 @@ lacking() {
   [ "$output" = $'0\n1\n2\n3' ] # 3: ls reads the folder
 }
 
+@test "without close_range a worker of a relay keeps none of the descriptors of its loop" {
+  lacking close_range
+  [ "$(ulimit -n)" -gt 2000 ] || ulimit -Sn 2001 || skip "no more than 2,000 descriptors"
+  exec 2000</dev/null
+  ulimit -Sn 1500
+  start relay 127.0.0.1:0 127.0.0.1:9 --workers 2
+  exec 2000<&-
+  local loop worker
+  loop=$(loop_pid)
+  [ -e "/proc/$loop/fd/2000" ]
+  until_ok "pgrep -P $loop >worker"
+  read -r worker <worker
+  until_ok "[ ! -e /proc/$worker/fd/2000 ]" 10
+  [ -d "/proc/$worker/fd" ]
+}
+
 @test "without openat2 trees are watched, and their links are not followed" {
   lacking openat2
   mkdir -p tree/a elsewhere

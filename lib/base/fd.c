@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -64,12 +65,30 @@ int fd_set_cloexec(int fd)
 	return fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
+/* Those that /proc names. Its entries stand at their numbers: closing moves none. -1: no /proc. */
+static int close_listed(unsigned first, unsigned last)
+{
+	DIR *listed = opendir("/proc/self/fd");
+	const struct dirent *entry;
+
+	if (!listed)
+		return -1;
+	while ((entry = readdir(listed))) {
+		unsigned fd = (unsigned)strtoul(entry->d_name, NULL, 10);
+
+		if (*entry->d_name != '.' && fd >= first && fd <= last && (int)fd != dirfd(listed))
+			close((int)fd);
+	}
+	return closedir(listed);
+}
+
 /* From `first` to `last`, both included. */
 static void close_range_of(unsigned first, unsigned last)
 {
 	long most = sysconf(_SC_OPEN_MAX);
 
-	if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
+	if (first > last || syscall(SYS_close_range, first, last, 0) == 0 ||
+	    close_listed(first, last) == 0)
 		return;
 	for (unsigned fd = first; fd <= last && (long)fd < most; fd++)
 		close((int)fd);
