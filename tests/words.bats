@@ -216,7 +216,7 @@ table_options() {
   local of
   {
     "$EV" --help
-    for of in $("$EV" --help | sed -n '/^Kinds/,/^$/s/^  \([a-z]*\) .*/\1/p; s/^Tools: //p'); do
+    for of in $("$EV" --help | sed -n '/^Kinds/,/^$/s/^  \([a-z]*\) .*/\1/p; /^Tools/,/^$/s/^Tools:\|^      //p'); do
       "$EV" help "$of" all
     done
   } | grep -oE -- '--[a-z][a-z-]+' | sort -u
@@ -309,6 +309,15 @@ END
   once_for_all_backends
   for page in "$ROOT"/man/*.[1-8]; do
     mandoc -T ascii -O width=78 "$page" | sed 's/.\x08//g' | awk 'length > 80 { print; bad = 1 } END { exit bad }'
+  done
+}
+
+@test "every help fits a terminal of 80 columns" {
+  local words
+  for words in '--help' help 'help options' 'help recipes' 'help rules' 'help variables' 'help statuses' \
+    $("$EV" --help | sed -n '/^Kinds/,/^$/s/^  \([a-z]*\) .*/\1 --help/p' | tr ' ' _); do
+    # shellcheck disable=SC2086 # several words
+    "$EV" ${words//_/ } | awk -v w="$words" 'length > 80 { print w ": " $0; bad = 1 } END { exit bad }'
   done
 }
 

@@ -40,6 +40,23 @@ static void list_options(const char *title, const struct option *table,
 			print_option(table);
 }
 
+static void list_tools(void)
+{
+	int column = printf("\nTools:") - 1;
+
+	for (const struct tool *t = tools; t->name; t++) {
+		int width = 1 + (int)strlen(t->name);
+
+		if (!t->run)
+			continue;
+		if (column + width > 80)
+			column = printf("\n      ") - 1;
+		printf(" %s", t->name);
+		column += width;
+	}
+	printf("\n");
+}
+
 void help_print(void)
 {
 	printf("usage: evwatch [OPTION]... KIND ARG... [OPTION]... [-- COMMAND [ARG]...]\n"
@@ -50,11 +67,7 @@ void help_print(void)
 	for (size_t i = 0; source_types[i]; i++)
 		printf("  %-10s%-20s%s\n", source_types[i]->name, source_types[i]->arguments,
 		       source_types[i]->summary);
-	printf("\nTools:");
-	for (const struct tool *t = tools; t->name; t++)
-		if (t->run)
-			printf(" %s", t->name);
-	printf("\n");
+	list_tools();
 	list_options("Options of the process", process_options, NULL);
 	printf(
 	    "\n  evwatch file src --match '*.c' -- make     evwatch every 10s -- date\n"

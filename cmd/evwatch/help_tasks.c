@@ -11,8 +11,8 @@ static const struct task {
 } tasks[] = {
     {"Run a command when", NULL},
     {"files or directories change", "file"},
-    {"a time comes: once, again and again, by a calendar", "after at every cron calendar"},
-    {"a line is written to a log, a pipe or by a command", "lines"},
+    {"a time comes: once, repeatedly, by a calendar", "after at every cron calendar"},
+    {"a line is written, to a log or by a command", "lines"},
     {"somebody connects, or sends a datagram", "listen"},
     {"a service or a URL goes up or down", "probe"},
     {"a process ends, or a run of another rule", "exit ended"},
@@ -37,10 +37,10 @@ void help_print_tasks(void)
 {
 	for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++)
 		if (tasks[i].words)
-			printf("  %-62s %s\n", tasks[i].what, tasks[i].words);
+			printf("  %-48s %s\n", tasks[i].what, tasks[i].words);
 		else
 			printf("%s%s:\n", i ? "\n" : "", tasks[i].what);
-	printf("\nMore: \"evwatch help WORD\", where WORD is one of these, or");
+	printf("\nMore: \"evwatch help WORD\", where WORD is one of these, or\n ");
 	for (const struct topic *t = topics; t->name; t++)
 		printf(" %s", t->name);
 	printf(";\n\"evwatch --help\" has the options of the process on one screen.\n");

@@ -34,8 +34,7 @@ static const struct recipe {
      "backup: cron '15 3 * * *' --catch-up /var/lib/evwatch\n"
      "            -- ./backup >log 2>&1\n"
      "mail:   ended backup --failed -- mail -s \"$1 failed: $2\" root <log\n"},
-    {"Ban an address after five failures in ten minutes, and unban it after an hour, or when "
-     "evwatch stops",
+    {"Ban an address after five failures in ten minutes, for an hour",
      "bans: lines /var/log/auth.log --follow\n"
      "          --match 'Failed .* from ([0-9.]+)' --times 5/10m --by 2\n"
      "          --on-busy parallel -j 1000\n"

@@ -18,9 +18,9 @@ static void print_rules(void)
 	       "\n"
 	       "    [NAME:] KIND ARG... [OPTION]... [-- SHELL COMMAND to the end of the rule]\n"
 	       "\n"
-	       "A line that starts with a blank continues the rule above it. An empty line ends a\n"
-	       "rule, # begins a comment. Words are quoted as in the shell; nothing is expanded\n"
-	       "before --. \"set OPTION...\" gives defaults to the rules that follow.\n"
+	       "A line that starts with a blank continues the rule above it. An empty line ends\n"
+	       "a rule, # begins a comment. Words are quoted as in the shell; nothing is\n"
+	       "expanded before --. \"set OPTION...\" gives defaults to the rules that follow.\n"
 	       "\n"
 	       "    set --tag\n"
 	       "    web:  run --restart always -- exec ./server\n"
@@ -40,19 +40,19 @@ static void print_variables(void)
 	    {"EVWATCH_RULE", "the rule's name"},
 	    {"EVWATCH_SOURCE", "its kind"},
 	    {"EVWATCH_EVENT", "the event's name"},
-	    {"EVWATCH_COUNT", "the number of this run of the rule, from 1 on"},
-	    {"EVWATCH_TIME", "the time of the event, in seconds since the epoch"},
-	    {"EVWATCH_PATH, EVWATCH_OLD_PATH", "file: the first path; the old one of a move"},
-	    {"EVWATCH_PID", "file --fanotify: the process that changed the first path"},
-	    {"EVWATCH_SCHEDULED, EVWATCH_MISSED", "timers: the tick's due time; ticks missed"},
-	    {"EVWATCH_SIGNAL", "signal: its name; ended: what ended the run"},
+	    {"EVWATCH_COUNT", "the number of this run, from 1 on"},
+	    {"EVWATCH_TIME", "when, in seconds since the epoch"},
+	    {"EVWATCH_PATH, EVWATCH_OLD_PATH", "file: the path; the old one of a move"},
+	    {"EVWATCH_PID", "file --fanotify: who changed the path"},
+	    {"EVWATCH_SCHEDULED, EVWATCH_MISSED", "timers: when it was due; ticks missed"},
+	    {"EVWATCH_SIGNAL", "signal, ended: the signal's name"},
 	    {"EVWATCH_SENDER_PID, EVWATCH_SENDER_UID", "signal: its sender"},
 	    {"EVWATCH_VALUE", "signal: the value that was sent"},
 	    {"EVWATCH_REMOTE_ADDR, EVWATCH_REMOTE_PORT", "listen: the peer's address"},
 	    {"EVWATCH_LOCAL_ADDR, EVWATCH_LOCAL_PORT", "listen: evwatch's address"},
-	    {"EVWATCH_CONNECTIONS", "listen: how many connections there are"},
+	    {"EVWATCH_CONNECTIONS", "listen: how many there are"},
 	    {"EVWATCH_STATUS", "exit, ended: the status"},
-	    {"EVWATCH_DURATION", "ended: the duration of the run in seconds"},
+	    {"EVWATCH_DURATION", "ended: its duration in seconds"},
 	};
 
 	printf("A command gets its subjects (paths, lines, addresses ...) as \"$1\", \"$2\", ...,\n"

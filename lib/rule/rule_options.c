@@ -58,12 +58,12 @@ const struct option rule_options[] = {
      .offset = FIELD(sockets),
      .parse = check_socket,
      .value = "[NAME=]ENDPOINT",
-     .help = "hold a socket for the command (LISTEN_FDS); repeat",
+     .help = "hold a socket for the command; repeat",
      .reach = REACH_COMMAND},
     {.name = "last",
      .in_words = true,
      .offset = FIELD(last),
-     .help = "when the rule ends, stop with the status of its last run"},
+     .help = "when the rule ends, stop with its last status"},
     {0},
 };
 

@@ -302,7 +302,7 @@ static void exit_start(struct source *base)
 }
 
 static const struct event_name exit_events[] = {
-    {"exit", "the process has ended; subject: its pid; EVWATCH_STATUS where it is known"},
+    {"exit", "the process has ended; subject: its pid (EVWATCH_STATUS)"},
     {0},
 };
 

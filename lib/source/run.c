@@ -211,9 +211,7 @@ const struct source_type source_run = {
     .least_arguments = 0,
     .most_arguments = 0,
     .examples = {"evwatch run --restart always -- ./server",
-		 "evwatch -e 'web: run --restart no --last -- nginx -g \"daemon off;\"' -e 'signal "
-		 "HUP -- nginx "
-		 "-s reload'"},
+		 "evwatch run --restart no --last -- nginx -g 'daemon off;'"},
     .events = run_events,
     .options = run_options,
     .refuses = run_refuses,

@@ -22,7 +22,7 @@ static void task_nothing(struct source *s)
 }
 
 static const struct event_name task_events[] = {
-    {"(any)", "the event of the rule that handed it over, with its subjects and details"},
+    {"(any)", "the event of the rule that passed it on, with all details"},
     {0},
 };
 
@@ -43,10 +43,8 @@ const struct source_type source_task = {
     .arguments = "",
     .least_arguments = 0,
     .most_arguments = 0,
-    .examples =
-	{"evwatch -e 'deploy: task -- make deploy' -e 'signal HUP --to deploy' -e 'file src "
-	 "--to deploy'",
-	 "evwatch --control ctl -e 'deploy: task -- make deploy'"},
+    .examples = {"evwatch -e 'deploy: task -- ./deploy' -e 'signal HUP --to deploy'",
+		 "evwatch --control ctl -e 'deploy: task -- make deploy'"},
     .events = task_events,
     .options = no_options,
     .refuses = task_refuses,

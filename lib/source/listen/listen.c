@@ -234,7 +234,7 @@ static int listen_check_machine(const void *config, struct error *e)
 
 static const struct event_name listen_events[] = {
     {"connect", "a peer connected; subject: its address"},
-    {"datagram", "a datagram came (UDP); subject: its sender, without a command: its text"},
+    {"datagram", "a datagram came; subject: its sender (no command: its text)"},
     {"line", "without a command: a line that a peer sent"},
     {0},
 };

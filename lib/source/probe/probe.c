@@ -228,7 +228,7 @@ static const char *probe_own_command(const void *config)
 /* ---- the kind -------------------------------------------------------------------------------- */
 
 static const struct event_name probe_events[] = {
-    {"up", "it answers as it should; subject: the endpoint (--all: all of them)"},
+    {"up", "it answers as it should; subject: the endpoint (--all: all)"},
     {"down", "it no longer answers"},
     {0},
 };
@@ -240,8 +240,7 @@ const struct source_type source_probe = {
     .least_arguments = 0, /* --of has none */
     .most_arguments = -1,
     .examples = {"evwatch probe db:5432 --once --within 60s",
-		 "evwatch probe http://127.0.0.1:8080/health --fall 3 -- 'echo \"$EVWATCH_EVENT: "
-		 "$1\"'"},
+		 "evwatch probe http://web/ok --fall 3 -- 'echo \"$1: $EVWATCH_EVENT\"'"},
     .events = probe_events,
     .options = probe_options,
     .subjects_from_outside = true,

@@ -206,8 +206,7 @@ static void expression_describe(const void *config, struct buf *out)
 /* ---- tables ---------------------------------------------------------------------------------- */
 
 static const struct event_name tick_events[] = {
-    {"tick", "the time has come; EVWATCH_SCHEDULED: when it was due, EVWATCH_MISSED: ticks "
-	     "skipped since the last run"},
+    {"tick", "the time has come (EVWATCH_SCHEDULED, EVWATCH_MISSED)"},
     {0},
 };
 
@@ -260,17 +259,16 @@ static int check_late(const void *config, struct error *e)
 	 FIELD(missed),                                                                            \
 	 .value = "one|all|none",                                                                  \
 	 .choices = missed_words,                                                                  \
-	 .help = "after sleep or a stop: one run, one for each missed tick, or none (one)"},       \
+	 .help = "after sleep or a stop: one run, all, or none"},                                  \
 	{                                                                                          \
 		.name = "late", .in_words = true, .type = OPTION_DURATION, FIELD(late),            \
 		.value = "DUR", .check = check_late,                                               \
-		.help = "with --missed none: a tick this late is still run (1s)"                   \
+		.help = "with --missed none: how late a tick may be (1s)"                          \
 	}
 #define OPTION_CATCH_UP                                                                            \
 	{                                                                                          \
 		.name = "catch-up", .in_words = true, .type = OPTION_TEXT, FIELD(catch_up),        \
-		.value = "DIR",                                                                    \
-		.help = "remember the last run; run at start what was missed since"                \
+		.value = "DIR", .help = "remember the last run; make up for missed ones"           \
 	}
 #define OPTIONS_DST                                                                                \
 	{.name = "gap",                                                                            \
@@ -278,11 +276,10 @@ static int check_late(const void *config, struct error *e)
 	 FIELD(gap),                                                                               \
 	 .value = "run|skip",                                                                      \
 	 .choices = gap_words,                                                                     \
-	 .help = "a time skipped in spring: after the gap, or not at all"},                        \
+	 .help = "a time skipped in spring: run after it, or skip"},                               \
 	{                                                                                          \
 		.name = "fold", .type = OPTION_CHOICE, FIELD(fold), .value = "once|twice",         \
-		.choices = fold_words,                                                             \
-		.help = "a time repeated in autumn: the first time, or both"                       \
+		.choices = fold_words, .help = "a time repeated in autumn: once, or twice"         \
 	}
 
 static const struct option every_options[] = {
