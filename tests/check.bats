@@ -81,12 +81,17 @@ E
   [ "${lines[4]}" = 'e: on a tick every 1h, none that is noticed more than 3s late, run true; at once; not while it still runs; with --tag --nice 3 --jitter 3s' ]
 }
 
-@test "check warns of {} in shell text, and of options of evwatch behind --" {
+@test "check warns of {} in shell text, of options of evwatch behind --, and of --last of a rule without end" {
   run_ev check -e 'every 1s -- date {}'
   [ "$status" = 0 ]
   grep -qF '{} is plain text in a shell command' <<<"$output"
   run_ev check every 1s -- date --on-busy restart
   grep -q -- 'warning: --on-busy after -- belongs to the command' <<<"$output"
+  run_ev check -e 'run --restart always --last -- true' -e 'file . --last -- true'
+  [ "$(grep -c -- 'warning: --last has no effect: this rule never ends by itself' <<<"$output")" = 2 ]
+  grep -q -- '--restart no ends it with its command' <<<"$output"
+  run_ev check -e 'run --restart no --last -- true' -e 'every 1s --last --runs 2 -- true' -e 'after 1s --last -- true'
+  ! grep -q warning <<<"$output" || return 1
   # What other programs have too is theirs.
   run_ev check -e "every 1s -- find . -exec cat {} +" -e 'every 2s -- date --once' every 3s -- echo {}
   ! grep -q warning <<<"$output"

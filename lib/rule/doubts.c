@@ -139,6 +139,21 @@ static void note_long_debounce(struct reading *r, const struct rule *rule, const
 	note_doubt(r, offset_of_rule(r, kind, &place), &e);
 }
 
+/* evwatch would stop with a rule that never ends. */
+static void note_last(struct reading *r, const struct rule *rule, const struct word *kind)
+{
+	struct error e;
+
+	if (!rule->own.last || rule->own.runs || !rule->type->endless ||
+	    !rule->type->endless(rule->source_config))
+		return;
+	error_clear(&e);
+	error_option(&e, "last", "has no effect: this rule never ends by itself");
+	error_hint(&e, rule->type->starts_itself ? "--restart no ends it with its command"
+						 : "--runs N ends it");
+	note_doubt(r, offset_of_rule(r, kind, &e), &e);
+}
+
 void note_doubts(struct reading *r, const struct rule *rule, const struct word *kind)
 {
 	struct error e;
@@ -152,4 +167,5 @@ void note_doubts(struct reading *r, const struct rule *rule, const struct word *
 	note_options_after(r, rule);
 	note_missing_subject(r, rule);
 	note_long_debounce(r, rule, kind);
+	note_last(r, rule, kind);
 }

@@ -61,6 +61,13 @@ static void run_describe(const void *config, struct buf *out)
 	buf_add_char(out, ')');
 }
 
+static bool run_endless(const void *config)
+{
+	const struct run_config *c = config;
+
+	return c->restart == RESTART_ALWAYS && !c->retry;
+}
+
 static void emit_start(struct run_source *s)
 {
 	struct event event = event_make("start");
@@ -223,6 +230,7 @@ const struct source_type source_run = {
     .config_size = sizeof(struct run_config),
     .config_init = run_init,
     .describe = run_describe,
+    .endless = run_endless,
     .size = sizeof(struct run_source),
     .open = run_open,
     .start = run_start,

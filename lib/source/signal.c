@@ -195,6 +195,7 @@ const struct source_type source_signal = {
     .config_size = sizeof(struct signal_config),
     .config_arguments = signal_arguments,
     .describe = signal_describe,
+    .endless = source_never_ends,
     .claims_signal = signal_claims,
     .size = sizeof(struct signal_source),
     .open = signal_open,

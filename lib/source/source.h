@@ -167,6 +167,9 @@ struct source_type {
 	 * filled, the option first, and a hint. Optional. */
 	bool (*doubtful)(const void *config, bool has_command, struct error *e);
 
+	/* Does a rule like this never end by itself? Optional: it may. */
+	bool (*endless)(const void *config);
+
 	/*
 	 * Schedules: the first time due strictly after `after`, of a rule that was started at
 	 * `start` (ns since the epoch), and its zone (NULL: none of its own). False when there is
@@ -233,6 +236,13 @@ struct source_type {
 static inline struct listener *source_kept(struct source *s, const struct endpoint *ep)
 {
 	return s->host->kept ? s->host->kept(s, ep) : NULL;
+}
+
+/* For `endless`, of kinds that never end. */
+static inline bool source_never_ends(const void *config)
+{
+	(void)config;
+	return true;
 }
 
 /* All kinds in the order of --help; ends with NULL. */

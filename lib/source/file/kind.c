@@ -396,6 +396,7 @@ const struct source_type source_file = {
     .events = file_events,
     .options = file_options,
     .waits_for_room = true,
+    .endless = source_never_ends,
     .needs_root = file_needs_root,
     .gathers = true,
     .config_size = sizeof(struct file_config),

@@ -57,6 +57,13 @@ uint64_t lines_most_subjects(const void *config)
 	return c->invert ? 1 : 1 + c->groups;
 }
 
+bool lines_endless(const void *config)
+{
+	const struct lines_config *c = config;
+
+	return c->follow || c->restart == RESTART_ALWAYS;
+}
+
 bool lines_doubtful(const void *config, bool has_command, struct error *e)
 {
 	const struct lines_config *c = config;

@@ -251,6 +251,7 @@ const struct source_type source_lines = {
     .config_release = lines_release,
     .describe = lines_describe,
     .doubtful = lines_doubtful,
+    .endless = lines_endless,
     .most_subjects = lines_most_subjects,
     .size = sizeof(struct lines_source),
     .open = lines_open,

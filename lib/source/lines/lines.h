@@ -111,6 +111,7 @@ void lines_release(void *config);
 void lines_describe(const void *config, struct buf *out);
 bool lines_doubtful(const void *config, bool has_command, struct error *e);
 uint64_t lines_most_subjects(const void *config);
+bool lines_endless(const void *config);
 /* --match, for match_free. NULL with `e` filled. */
 struct match *lines_compile(const struct lines_config *c, struct error *e);
 

@@ -250,6 +250,7 @@ const struct source_type source_probe = {
     .config_release = probe_config_release,
     .describe = probe_config_describe,
     .most_subjects = probe_config_most_subjects,
+    .endless = source_never_ends,
     .own_command = probe_own_command,
     .size = sizeof(struct probe_source),
     .open = probe_open,

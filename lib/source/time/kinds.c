@@ -312,6 +312,7 @@ const struct source_type source_every = {
     .arguments = "DUR",
     .examples = {"evwatch every 10s -- date", "evwatch -c 3 every 250ms"},
     .options = every_options,
+    .endless = source_never_ends,
     .config_times = every_times,
     .describe = every_describe,
     TIME_KIND,
