@@ -283,3 +283,12 @@ int backoff_parse(const char *word, int64_t *first, int64_t *most, struct error 
 		return -1;
 	return *first > *most ? backwards_backoff(text, colon + 1, e) : 0;
 }
+
+int64_t backoff_next(int64_t *wait, int64_t first, int64_t most)
+{
+	if (!*wait)
+		*wait = first;
+	else
+		*wait = *wait > most / 2 ? most : *wait * 2;
+	return *wait;
+}

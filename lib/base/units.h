@@ -28,6 +28,9 @@ int duration_parse(const char *word, int64_t *ns, struct error *e);
 /* `DUR` or `DUR:MAX`, a wait that doubles up to MAX. Returns 0 or -1. */
 int backoff_parse(const char *word, int64_t *first, int64_t *most, struct error *e);
 
+/* The next wait after *wait (0: there was none): `first`, then twice as long, up to `most`. */
+int64_t backoff_next(int64_t *wait, int64_t first, int64_t most);
+
 /* `64k`, `10M`, `1G` (powers of 1024; `B` and `iB` may follow). Result in bytes. Returns 0 or -1.
  */
 int size_parse(const char *word, uint64_t *bytes, struct error *e);

@@ -184,9 +184,8 @@ static void attempt_again(struct attempt *a)
 	io_stop_close(c->reactor, &a->io);
 	c->under_way--;
 	c->next--;
-	timer_start_in(c->reactor, &c->stagger, c->backlog_wait);
-	if (c->backlog_wait < BACKLOG_MOST)
-		c->backlog_wait *= 2;
+	timer_start_in(c->reactor, &c->stagger,
+		       backoff_next(&c->backlog_wait, BACKLOG_WAIT, BACKLOG_MOST));
 }
 
 static void on_connecting(struct reactor *r, struct io_watcher *w, unsigned ready)
@@ -317,7 +316,6 @@ void connector_start(struct connector *c, struct reactor *r, struct resolver *v,
 				.config = *config,
 				.call = call,
 				.context = context,
-				.backlog_wait = BACKLOG_WAIT,
 				.datagram = to->kind == ENDPOINT_UDP,
 				.resolving = true};
 	timer_init(&c->stagger, CLOCK_OF_LOOP, on_stagger);

@@ -1,6 +1,8 @@
 /* See restart.h. */
 #include "source/restart.h"
 
+#include "base/units.h"
+
 #include <stddef.h>
 
 const char *const restart_words[] = {"no", "failure", "always", NULL};
@@ -14,9 +16,7 @@ bool restart_is_wanted(enum restart how, int status)
 
 int64_t restart_wait(int64_t *wait, int64_t ran, int64_t first, int64_t most)
 {
-	if (!*wait || ran > most)
-		*wait = first;
-	else
-		*wait = *wait > most / 2 ? most : *wait * 2;
-	return *wait;
+	if (ran > most)
+		*wait = 0;
+	return backoff_next(wait, first, most);
 }

@@ -34,6 +34,7 @@ struct seeker {
 	struct timer timer;      /* the end of the state that it waits in */
 	int64_t starved;         /* when starving began, or 0 */
 	uint64_t client, rounds; /* the client's hash; rounds that are over */
+	int64_t pause;           /* after the last round */
 	size_t target;
 	enum seek_state state;
 	bool tried[]; /* in this round, each target */
@@ -59,12 +60,14 @@ static void give_up(struct seeker *k)
 	k->call(k->owner, -1);
 }
 
-static bool all_tried(const struct seeker *k)
+/* How many targets were not tried in this round. */
+static size_t untried(const struct seeker *k)
 {
+	size_t n = 0;
+
 	for (size_t i = 0; i < relay_config(k->source)->n_targets; i++)
-		if (!k->tried[i])
-			return false;
-	return true;
+		n += !k->tried[i];
+	return n;
 }
 
 /* Goes on in so many ns, by on_timer. */
@@ -78,13 +81,9 @@ static void go_on_in(struct seeker *k, int64_t delay, enum seek_state state)
 /* All targets failed: a pause, and again. */
 static void end_round(struct seeker *k)
 {
-	int64_t pause = ROUND;
-
-	for (uint64_t i = 0; i < k->rounds && pause < ROUND_MOST; i++)
-		pause *= 2;
 	k->rounds++;
 	memset(k->tried, 0, relay_config(k->source)->n_targets * sizeof *k->tried);
-	go_on_in(k, pause < ROUND_MOST ? pause : ROUND_MOST, SEEK_PAUSED);
+	go_on_in(k, backoff_next(&k->pause, ROUND, ROUND_MOST), SEEK_PAUSED);
 }
 
 /* This target did not work; `own_fault`, or this machine lacks something. */
@@ -98,7 +97,7 @@ static void target_failed(struct seeker *k, const char *why, bool own_fault)
 		targets_rest(&s->targets, k->target, now(k));
 	k->tried[k->target] = true;
 	k->starved = 0;
-	over = all_tried(k);
+	over = untried(k) == 0;
 	last = over && (k->rounds >= relay_config(s)->retry ||
 			(s->search.wanted && !s->search.wanted(k->owner)));
 	k->state = SEEK_IDLE;
@@ -304,12 +303,8 @@ size_t seeker_target(const struct seeker *k)
 
 bool seeker_has_more(const struct seeker *k)
 {
-	size_t left = 0;
-
-	for (size_t i = 0; i < relay_config(k->source)->n_targets; i++)
-		left += !k->tried[i];
 	/* The one that it is at counts among those that are not tried. */
-	return connector_has_more(&k->connector) || left > 1 ||
+	return connector_has_more(&k->connector) || untried(k) > 1 ||
 	       k->rounds < relay_config(k->source)->retry;
 }
 
