@@ -30,3 +30,16 @@ size_t proc_text_of(pid_t pid, const char *name, char *text, size_t room)
 	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
 	return proc_text(path, text, room);
 }
+
+bool proc_find_line(const char *path, proc_line *line_call, void *context)
+{
+	FILE *f = fopen(path, "re");
+	char line[512];
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof line, f))
+		found = line_call(line, context);
+	if (f)
+		fclose(f);
+	return found;
+}

@@ -19,15 +19,20 @@ enum {
 #define PAUSE      (100 * NS_PER_MS) /* after a failure */
 #define WARN_AGAIN (60 * NS_PER_S)   /* a shortage comes and goes: warn now and then */
 
-static void watch(struct acceptor *a)
+/* Returns 0, or -1 with errno: not all are watched, which is logged. */
+static int watch(struct acceptor *a)
 {
 	bool accept = a->wanted && !a->is_short;
+	int result = 0;
 
 	for (int i = 0; i < a->count; i++)
 		if (!accept)
 			io_stop(a->reactor, &a->sockets[i].io);
 		else if (io_start(a->reactor, &a->sockets[i].io) < 0)
-			log_error(a->rule, "cannot accept: %s", strerror(errno));
+			result = -1;
+	if (result < 0)
+		log_error(a->rule, "cannot accept: %s", strerror(errno));
+	return result;
 }
 
 static void on_again(struct reactor *r, struct timer *t)
@@ -127,11 +132,7 @@ void acceptor_init(struct acceptor *a, struct reactor *r, const struct listener 
 int acceptor_want(struct acceptor *a, bool more)
 {
 	a->wanted = more;
-	watch(a);
-	for (int i = 0; i < a->count; i++)
-		if (more && !a->is_short && !a->sockets[i].io.started)
-			return -1;
-	return 0;
+	return watch(a);
 }
 
 void acceptor_retry(struct acceptor *a)

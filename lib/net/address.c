@@ -48,33 +48,39 @@ static bool zone_read(const char *zone, uint32_t *index)
 	return *zone >= '0' && *zone <= '9' && !*end && n > 0 && n <= UINT32_MAX;
 }
 
-/*
- * An address in digits. An IPv6 address may name its interface behind `%`, and so may an IPv4
- * multicast group; there it is no part of the address (endpoint_interface).
- */
-static bool literal_read(struct address *a, const char *host, uint16_t port)
+bool address_read(struct address *a, const char *text, size_t length)
 {
-	size_t length = strcspn(host, "%");
-	char text[INET6_ADDRSTRLEN];
+	char plain[INET6_ADDRSTRLEN + IF_NAMESIZE], *zone;
+	uint32_t interface = 0;
 	struct in6_addr v6;
 	struct in_addr v4;
-	uint32_t interface = 0;
 
-	if (length >= sizeof text)
-		return false;
-	memcpy(text, host, length);
-	text[length] = '\0';
-	if (host[length] && !zone_read(host + length + 1, &interface))
-		interface = UINT32_MAX; /* there is none of this name */
-	if (inet_pton(AF_INET, text, &v4) == 1) {
-		address_v4(a, &v4, port);
-		return !host[length] || (address_is_multicast(a) && interface != UINT32_MAX);
+	if (length > 2 && text[0] == '[' && text[length - 1] == ']') {
+		text++;
+		length -= 2;
 	}
-	if (inet_pton(AF_INET6, text, &v6) != 1)
+	if (length >= sizeof plain)
 		return false;
-	address_v6(a, &v6, port);
+	memcpy(plain, text, length);
+	plain[length] = '\0';
+	zone = strchr(plain, '%');
+	if (zone)
+		*zone++ = '\0';
+	if (inet_pton(AF_INET, plain, &v4) == 1)
+		address_v4(a, &v4, 0);
+	else if (inet_pton(AF_INET6, plain, &v6) == 1)
+		address_v6(a, &v6, 0);
+	else
+		return false;
+	if (!zone)
+		return true;
+	if (!zone_read(zone, &interface))
+		return false;
+	/* That of an IPv4 group is no part of the address (endpoint_interface). */
+	if (a->any.sa_family == AF_INET)
+		return address_is_multicast(a);
 	a->v6.sin6_scope_id = interface;
-	return interface != UINT32_MAX;
+	return true;
 }
 
 uint32_t endpoint_interface(const struct endpoint *ep)
@@ -99,7 +105,10 @@ static int internet_addresses(const struct endpoint *ep, struct address *out, in
 			address_v6(out + 1, &in6addr_loopback, ep->port);
 		return room > 1 ? 2 : 1;
 	}
-	return literal_read(out, ep->host, ep->port) ? 1 : 0;
+	if (!address_read(out, ep->host, strlen(ep->host)))
+		return 0;
+	*address_port_field(out) = htons(ep->port);
+	return 1;
 }
 
 static void address_unix(struct address *a, const char *path)
@@ -171,6 +180,11 @@ void address_unmap(struct address *a)
 		return;
 	memcpy(&ip, a->v6.sin6_addr.s6_addr + 12, sizeof ip);
 	address_v4(a, &ip, ntohs(a->v6.sin6_port));
+}
+
+in_port_t *address_port_field(struct address *a)
+{
+	return a->any.sa_family == AF_INET6 ? &a->v6.sin6_port : &a->v4.sin_port;
 }
 
 uint32_t address_port(const struct address *a)
@@ -246,6 +260,8 @@ struct address_text address_text(const struct address *a)
 
 	if (family == AF_UNIX)
 		snprintf(out.text, sizeof out.text, "unix:%.108s", host.text);
+	else if (family == AF_VSOCK && a->vsock.port == UINT32_MAX)
+		snprintf(out.text, sizeof out.text, "vsock:%.10s:*", host.text);
 	else if (family == AF_VSOCK)
 		snprintf(out.text, sizeof out.text, "vsock:%.10s:%u", host.text, address_port(a));
 	else if (address_is_ip(a))

@@ -28,8 +28,13 @@ struct listener {
 	dev_t unlink_device;
 	ino_t unlink_inode;   /* removed only while it is still the one we made */
 	struct listener *kin; /* the next of a ring that share their sockets; NULL: none */
-	bool inherited;       /* fd:N, systemd:NAME: duplicates; the originals stay open */
 };
+
+/* How many connections may wait, as listen(2) asks for it. */
+static inline int listen_backlog(const struct listen_config *c)
+{
+	return c->backlog > 0 ? c->backlog : BACKLOG_DEFAULT;
+}
 
 /* Has the datagram socket report which of our addresses each datagram came to. 0, or -1. */
 int listener_ask_destination(int fd, int family);

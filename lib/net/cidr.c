@@ -6,7 +6,6 @@
 #include "base/units.h"
 #include "net/endpoint.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,18 +48,14 @@ static void cidr_unmap(struct cidr *c)
 
 static bool cidr_read_address(struct cidr *c, const char *word, size_t length)
 {
-	char text[INET6_ADDRSTRLEN];
+	struct address a;
 
-	if (length > 2 && word[0] == '[' && word[length - 1] == ']') {
-		word++;
-		length -= 2;
-	}
-	if (length >= sizeof text)
+	/* A range has no interface. */
+	if (memchr(word, '%', length) || !address_read(&a, word, length))
 		return false;
-	memcpy(text, word, length);
-	text[length] = '\0';
-	c->size = strchr(text, ':') ? 16 : 4;
-	return inet_pton(c->size == 16 ? AF_INET6 : AF_INET, text, c->bytes) == 1;
+	c->size = a.any.sa_family == AF_INET6 ? 16 : 4;
+	memcpy(c->bytes, c->size == 16 ? (const void *)&a.v6.sin6_addr : &a.v4.sin_addr, c->size);
+	return true;
 }
 
 static int cidr_parse(struct cidr *c, const char *word, struct error *e)

@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/units.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <netdb.h>
 #include <stdlib.h>
@@ -76,17 +75,11 @@ static int port_alone_parse(struct endpoint *ep, const char *word, const char *a
 /* Is this an IPv6 address, whatever its zone? */
 static bool is_v6(const char *text, size_t length)
 {
-	char address[INET6_ADDRSTRLEN];
 	const char *percent = memchr(text, '%', length);
-	struct in6_addr ip;
+	struct address a;
 
-	if (percent)
-		length = (size_t)(percent - text);
-	if (length >= sizeof address)
-		return false;
-	memcpy(address, text, length);
-	address[length] = '\0';
-	return inet_pton(AF_INET6, address, &ip) == 1;
+	return address_read(&a, text, percent ? (size_t)(percent - text) : length) &&
+	       a.any.sa_family == AF_INET6;
 }
 
 /* What stands in brackets, as ep->host: `at`. */
@@ -301,27 +294,15 @@ static int word_parse(struct endpoint *ep, const char *word, struct error *e)
 	return internet_parse(ep, word, word, e);
 }
 
-static void vsock_add(struct buf *out, uint32_t cid, uint32_t port)
-{
-	buf_add_text(out, "vsock:");
-	if (cid == UINT32_MAX)
-		buf_add_text(out, "*:");
-	else
-		buf_printf(out, "%u:", cid);
-	if (port == UINT32_MAX)
-		buf_add_char(out, '*');
-	else
-		buf_printf(out, "%u", port);
-}
-
 static void word_add(struct buf *out, const struct endpoint *ep)
 {
+	struct address a;
+
 	switch (ep->kind) {
 	case ENDPOINT_UNIX:
-		buf_printf(out, "unix:%s", ep->path);
-		return;
 	case ENDPOINT_VSOCK:
-		vsock_add(out, ep->cid, ep->vsock_port);
+		endpoint_addresses(ep, &a, 1);
+		buf_add_text(out, address_text(&a).text);
 		return;
 	case ENDPOINT_FD:
 		buf_printf(out, "fd:%d", ep->fd);

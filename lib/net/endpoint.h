@@ -89,6 +89,12 @@ uint32_t endpoint_interface(const struct endpoint *ep);
 /* Can one connect to it? -1 with `e`: `*`, port 0, fd: and systemd: are for listeners only. */
 int endpoint_check_target(const struct endpoint *ep, const char *word, struct error *e);
 
+/*
+ * Reads an IP address in digits, which brackets may surround. An IPv6 address may name its
+ * interface behind a `%`, and so may an IPv4 multicast group. The port is 0.
+ */
+bool address_read(struct address *a, const char *text, size_t length);
+
 /* IPv4 or IPv6? */
 bool address_is_ip(const struct address *a);
 
@@ -99,6 +105,8 @@ bool address_is_multicast(const struct address *a);
 /* Turns ::ffff:1.2.3.4, as dual-stack sockets tell it, into the IPv4 address that it is. */
 void address_unmap(struct address *a);
 
+/* The port of an IP address, in network order. */
+in_port_t *address_port_field(struct address *a);
 /* Its port, in host order; 0: it has none. */
 uint32_t address_port(const struct address *a);
 

@@ -18,87 +18,71 @@
 
 #define PATIENCE (100 * NS_PER_MS)
 
+/* A socket that is looked for. */
+struct wanted {
+	struct address_text path;
+	unsigned port, state;
+	unsigned long inode; /* that was found, or 0 */
+	int64_t until;
+};
+
 /* Anybody may have thousands of processes, sockets and files: a hint is not worth a stall. */
-static bool is_late(int64_t until)
+static bool is_late(const struct wanted *w)
 {
-	return clock_read(CLOCK_OF_LOOP) >= until;
+	return clock_read(CLOCK_OF_LOOP) >= w->until;
 }
 
-/* The inode of a socket at this port that listens (state 0A), or is bound (UDP: 07). 0: none. */
-static unsigned long inode_in(const char *table, unsigned port, unsigned state, int64_t until)
+static bool is_at_port(const char *line, void *wanted)
 {
-	FILE *f = fopen(table, "re");
-	char line[512];
-	unsigned long found = 0;
+	struct wanted *w = wanted;
+	unsigned long inode;
+	unsigned port, state;
 
-	while (f && !found && !is_late(until) && fgets(line, sizeof line, f)) {
-		unsigned at_port, at_state;
-		unsigned long inode;
-
-		if (sscanf(line, "%*d: %*[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %*s %*s %lu", &at_port,
-			   &at_state, &inode) == 3 &&
-		    at_port == port && at_state == state)
-			found = inode;
-	}
-	if (f)
-		fclose(f);
-	return found;
+	if (sscanf(line, "%*d: %*[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %*s %*s %lu", &port, &state,
+		   &inode) == 3 &&
+	    port == w->port && state == w->state)
+		w->inode = inode;
+	return w->inode || is_late(w);
 }
 
-/* `0000…: 00000002 00000000 00010000 0001 01 INODE PATH`; state 01: it listens, or is not connected
- */
-static unsigned long inode_of_unix(const char *name, int64_t until)
+/* `0000…: 00000002 00000000 00010000 0001 01 INODE PATH`; with this flag it listens. */
+static bool is_at_path(const char *line, void *wanted)
 {
-	FILE *f = fopen("/proc/net/unix", "re");
-	char line[512];
-	unsigned long found = 0;
+	struct wanted *w = wanted;
+	char path[sizeof w->path.text];
+	unsigned long inode;
+	unsigned flags;
 
-	while (f && !found && !is_late(until) && fgets(line, sizeof line, f)) {
-		char path[256];
-		unsigned long inode;
-		unsigned flags;
-
-		if (sscanf(line, "%*s %*s %*s %x %*s %*s %lu %255[^\n]", &flags, &inode, path) ==
-			3 &&
-		    flags & 0x10000 && strcmp(path, name) == 0)
-			found = inode;
-	}
-	if (f)
-		fclose(f);
-	return found;
+	if (sscanf(line, "%*s %*s %*s %x %*s %*s %lu %127[^\n]", &flags, &inode, path) == 3 &&
+	    flags & 0x10000 && strcmp(path, w->path.text) == 0)
+		w->inode = inode;
+	return w->inode || is_late(w);
 }
 
-static unsigned long inode_of(const struct address *a, bool datagram, int64_t until)
+static void find_inode(struct wanted *w, const struct address *a, bool datagram)
 {
 	static const char *const tables[2][2] = {{"/proc/net/tcp", "/proc/net/tcp6"},
 						 {"/proc/net/udp", "/proc/net/udp6"}};
-	unsigned port, state = datagram ? 7 : 10;
-	unsigned long found;
-	char name[sizeof a->un.sun_path + 1];
 
-	if (a->any.sa_family == AF_UNIX) {
-		memcpy(name, a->un.sun_path, sizeof a->un.sun_path);
-		name[sizeof a->un.sun_path] = '\0';
-		if (!*name)
-			*name = '@';
-		return inode_of_unix(name, until);
-	}
-	if (!address_is_ip(a))
-		return 0;
-	port = address_port(a);
-	found = inode_in(tables[datagram][0], port, state, until);
-	return found ? found : inode_in(tables[datagram][1], port, state, until);
+	w->path = address_host(a);
+	w->port = address_port(a);
+	w->state = datagram ? 0x07 : 0x0a; /* UDP: bound; TCP: listens */
+	if (a->any.sa_family == AF_UNIX)
+		proc_find_line("/proc/net/unix", is_at_path, w);
+	for (int i = 0; i < 2 && address_is_ip(a) && !w->inode; i++)
+		proc_find_line(tables[datagram][i], is_at_port, w);
 }
 
-static bool process_holds(const char *pid, const char *wanted, int64_t until)
+static bool process_holds(const char *pid, const struct wanted *w)
 {
-	char path[64], link[64];
+	char path[64], link[64], wanted[64];
 	DIR *fds;
 	bool holds = false;
 
+	snprintf(wanted, sizeof wanted, "socket:[%lu]", w->inode);
 	snprintf(path, sizeof path, "/proc/%.20s/fd", pid);
 	fds = opendir(path);
-	for (struct dirent *d; fds && !holds && !is_late(until) && (d = readdir(fds));) {
+	for (struct dirent *d; fds && !holds && !is_late(w) && (d = readdir(fds));) {
 		ssize_t n = readlinkat(dirfd(fds), d->d_name, link, sizeof link - 1);
 
 		if (n > 0) {
@@ -111,36 +95,37 @@ static bool process_holds(const char *pid, const char *wanted, int64_t until)
 	return holds;
 }
 
-static void name_program(struct holder *h)
+/* 0: nobody whose descriptors may be read. */
+static pid_t process_of(const struct wanted *w)
 {
-	if (!proc_text_of(h->pid, "comm", h->program, sizeof h->program))
-		snprintf(h->program, sizeof h->program, "?");
-	h->program[strcspn(h->program, "\n")] = '\0';
-}
+	DIR *processes = w->inode ? opendir("/proc") : NULL;
+	pid_t pid = 0;
 
-bool holder_find(const struct address *a, bool datagram, struct holder *h)
-{
-	int64_t until = clock_read(CLOCK_OF_LOOP) + PATIENCE;
-	unsigned long inode = inode_of(a, datagram, until);
-	char wanted[64];
-	DIR *processes = inode ? opendir("/proc") : NULL;
-
-	h->pid = 0;
-	snprintf(wanted, sizeof wanted, "socket:[%lu]", inode);
-	for (struct dirent *d; processes && !h->pid && !is_late(until) && (d = readdir(processes));)
-		if (d->d_name[0] >= '1' && d->d_name[0] <= '9' &&
-		    process_holds(d->d_name, wanted, until))
-			h->pid = (pid_t)strtol(d->d_name, NULL, 10);
+	for (struct dirent *d; processes && !pid && !is_late(w) && (d = readdir(processes));)
+		if (d->d_name[0] >= '1' && d->d_name[0] <= '9' && process_holds(d->d_name, w))
+			pid = (pid_t)strtol(d->d_name, NULL, 10);
 	if (processes)
 		closedir(processes);
-	if (h->pid)
-		name_program(h);
-	return h->pid != 0;
+	return pid;
 }
 
-int holder_hint(struct error *e, const struct holder *h)
+int holder_hint(struct error *e, const struct address *a, bool datagram)
 {
-	if (h->pid == getpid())
+	struct wanted w = {.until = clock_read(CLOCK_OF_LOOP) + PATIENCE};
+	char program[64];
+	pid_t pid;
+
+	find_inode(&w, a, datagram);
+	pid = process_of(&w);
+	if (pid == getpid())
 		return error_hint(e, "another rule of this evwatch listens there");
-	return error_hint(e, "held by pid %d (%s)", (int)h->pid, h->program);
+	if (!pid && a->any.sa_family == AF_UNIX)
+		return error_hint(e, "`ss -lxp src %s` shows who holds it", address_host(a).text);
+	if (!pid)
+		return error_hint(e, "`ss -l%snp 'sport = :%u'` shows who holds it",
+				  datagram ? "u" : "t", address_port(a));
+	if (!proc_text_of(pid, "comm", program, sizeof program))
+		snprintf(program, sizeof program, "?");
+	program[strcspn(program, "\n")] = '\0';
+	return error_hint(e, "held by pid %d (%s)", (int)pid, program);
 }

@@ -3,23 +3,14 @@
 #define EVWATCH_NET_HOLDER_H
 
 #include <stdbool.h>
-#include <sys/types.h>
 
 struct address;
 struct error;
 
-struct holder {
-	pid_t pid;
-	char program[64];
-};
-
 /*
- * False: nobody is found, or whoever it is belongs to somebody else. Reads all of /proc, for 100 ms
- * at most.
+ * Adds it as a hint: its pid and program; or, when nobody is found or it belongs to somebody else,
+ * the command that shows it. Reads all of /proc, for 100 ms at most. Returns -1.
  */
-bool holder_find(const struct address *a, bool datagram, struct holder *h);
-
-/* Adds the holder as a hint. Returns -1. */
-int holder_hint(struct error *e, const struct holder *h);
+int holder_hint(struct error *e, const struct address *a, bool datagram);
 
 #endif

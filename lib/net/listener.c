@@ -57,8 +57,7 @@ static void enter_ring(struct listener *l, struct listener *other)
 
 static int share(struct listener *l, struct listener *from, const struct listen_config *c)
 {
-	*l = (struct listener){.inherited = from->inherited,
-			       .unlink_device = from->unlink_device,
+	*l = (struct listener){.unlink_device = from->unlink_device,
 			       .unlink_inode = from->unlink_inode};
 	if (duplicate(l, from) < 0)
 		return -1;

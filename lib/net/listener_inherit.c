@@ -24,20 +24,20 @@ static int make_listening(int fd, const struct listen_config *c, int number, str
 	struct sockaddr_storage peer;
 	socklen_t length = sizeof peer;
 
-	if (socket_option(fd, SO_ACCEPTCONN) > 0)
+	if (socket_option(fd, SOL_SOCKET, SO_ACCEPTCONN) > 0)
 		return 0;
 	if (getpeername(fd, (struct sockaddr *)&peer, &length) == 0) {
 		error_set(e, "descriptor %d is a connection, not a listening socket", number);
 		return error_hint(e, "a systemd socket unit needs Accept=no");
 	}
-	if (listen(fd, c->backlog > 0 ? c->backlog : BACKLOG_DEFAULT) < 0)
+	if (listen(fd, listen_backlog(c)) < 0)
 		return error_errno(e, "cannot listen on descriptor %d", number);
 	return 0;
 }
 
 static int prepare(int fd, int number, const struct listen_config *c, struct error *e)
 {
-	int type = socket_option(fd, SO_TYPE);
+	int type = socket_option(fd, SOL_SOCKET, SO_TYPE);
 
 	if (type < 0) {
 		error_errno(e, "descriptor %d is no socket", number);
@@ -48,7 +48,8 @@ static int prepare(int fd, int number, const struct listen_config *c, struct err
 		return error_set(e, "descriptor %d is neither a stream nor a datagram socket",
 				 number);
 	if (fd_set_nonblocking(fd, true) < 0 ||
-	    (type == SOCK_DGRAM && listener_ask_destination(fd, socket_option(fd, SO_DOMAIN)) < 0))
+	    (type == SOCK_DGRAM &&
+	     listener_ask_destination(fd, socket_option(fd, SOL_SOCKET, SO_DOMAIN)) < 0))
 		return error_errno(e, "cannot use descriptor %d", number);
 	return type == SOCK_STREAM ? make_listening(fd, c, number, e) : 0;
 }
@@ -70,7 +71,7 @@ static int take(struct listener *l, int number, const struct listen_config *c, s
 	}
 	/* No command shall inherit the original. */
 	if (fd_set_cloexec(number) < 0 ||
-	    listener_add(l, fd, socket_option(fd, SO_TYPE) == SOCK_DGRAM) < 0) {
+	    listener_add(l, fd, socket_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM) < 0) {
 		error_errno(e, "cannot use descriptor %d", number);
 		fd_close(&fd);
 		return -1;
@@ -144,7 +145,6 @@ int listener_open_inherited(struct listener *l, const struct endpoint *ep,
 	int result =
 	    ep->kind == ENDPOINT_FD ? take(l, ep->fd, c, e) : take_named(l, ep->path, c, e);
 
-	l->inherited = true;
 	if (result < 0)
 		listener_close(l);
 	return result;

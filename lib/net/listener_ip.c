@@ -90,10 +90,8 @@ static int set_options(const struct binding *b, int fd, const struct address *a)
 
 static int take_in(const struct binding *b, int fd, const struct address *a)
 {
-	int backlog = b->config->backlog > 0 ? b->config->backlog : BACKLOG_DEFAULT;
-
 	if (!b->datagram)
-		return listen(fd, backlog);
+		return listen(fd, listen_backlog(b->config));
 	return address_is_multicast(a) ? multicast_join(fd, a, b->interface) : 0;
 }
 
@@ -113,25 +111,9 @@ static int bind_one(const struct binding *b, const struct address *a)
 
 /* ---- what went wrong ------------------------------------------------------------------------- */
 
-static uint16_t *port_field(struct address *a)
-{
-	return a->any.sa_family == AF_INET6 ? &a->v6.sin6_port : &a->v4.sin_port;
-}
-
 static bool family_is_missing(int error)
 {
 	return error == EAFNOSUPPORT || error == EADDRNOTAVAIL || error == EPROTONOSUPPORT;
-}
-
-static void hint_holder(struct error *e, const struct address *a, bool datagram, unsigned port)
-{
-	struct holder h;
-
-	if (holder_find(a, datagram, &h))
-		holder_hint(e, &h);
-	else
-		error_hint(e, "`ss -l%snp 'sport = :%u'` shows who holds it", datagram ? "u" : "t",
-			   port);
 }
 
 static void explain(struct error *e, const struct binding *b)
@@ -142,7 +124,7 @@ static void explain(struct error *e, const struct binding *b)
 
 	error_errno(e, "cannot listen on %s%s", b->datagram ? "udp:" : "", address_text(&a).text);
 	if (why == EADDRINUSE)
-		hint_holder(e, &a, b->datagram, port);
+		holder_hint(e, &a, b->datagram);
 	else if ((why == EACCES || why == EPERM) && port && port < 1024)
 		error_hint(e,
 			   "ports below 1024 are for root: take a higher one, give evwatch "
@@ -164,12 +146,12 @@ static int hand_port_on(struct binding *b, int i, int fd)
 {
 	struct address bound;
 
-	if (i + 1 == b->n || *port_field(&b->all[i]) != 0)
+	if (i + 1 == b->n || *address_port_field(&b->all[i]) != 0)
 		return 0;
 	bound = socket_name(fd);
 	if (!bound.length)
 		return -1;
-	*port_field(&b->all[i + 1]) = *port_field(&bound);
+	*address_port_field(&b->all[i + 1]) = *address_port_field(&bound);
 	return 0;
 }
 
@@ -203,13 +185,13 @@ static bool try_another_port(struct binding *b, int *tries)
 	if (errno != EADDRINUSE || ++*tries == 16)
 		return false;
 	for (int i = 0; i < b->n; i++)
-		*port_field(&b->all[i]) = 0;
+		*address_port_field(&b->all[i]) = 0;
 	return true;
 }
 
 static int bind_patiently(struct binding *b, struct error *e)
 {
-	bool any_port = address_is_ip(b->all) && *port_field(b->all) == 0;
+	bool any_port = address_is_ip(b->all) && *address_port_field(b->all) == 0;
 	int tries = 0;
 
 	while (bind_all(b) < 0) {
@@ -261,7 +243,7 @@ static int resolve(const struct endpoint *ep, struct address *out, int room, str
 		memset(&out[n], 0, sizeof out[n]);
 		memcpy(&out[n].storage, at->ai_addr, at->ai_addrlen);
 		out[n].length = at->ai_addrlen;
-		*port_field(&out[n]) = htons(ep->port);
+		*address_port_field(&out[n]) = htons(ep->port);
 		n++;
 	}
 	freeaddrinfo(found);

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/owner.h"
 #include "base/path.h"
 #include "net/holder.h"
 #include "net/listener_wait.h"
@@ -18,71 +19,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <limits.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-static bool number_of(const char *text, unsigned *n)
-{
-	char *end;
-	unsigned long value;
-
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	*n = (unsigned)value;
-	return *text >= '0' && *text <= '9' && !*end && !errno && value < UINT_MAX;
-}
-
-static int user_find(const char *name, uid_t *uid, gid_t *gid, struct error *e)
-{
-	const struct passwd *user = getpwnam(name);
-
-	if (user) {
-		*uid = user->pw_uid;
-		*gid = user->pw_gid;
-		return 0;
-	}
-	if (number_of(name, uid))
-		return 0;
-	return error_option(e, "owner", ": there is no user \"%s\"", name);
-}
-
-static int group_find(const char *name, gid_t *gid, struct error *e)
-{
-	const struct group *group = getgrnam(name);
-
-	if (group) {
-		*gid = group->gr_gid;
-		return 0;
-	}
-	if (number_of(name, gid))
-		return 0;
-	return error_option(e, "owner", ": there is no group \"%s\"", name);
-}
-
-/* USER, USER:GROUP or :GROUP; a USER alone brings its own group. */
-static int owner_find(const char *owner, uid_t *uid, gid_t *gid, struct error *e)
-{
-	const char *colon = strchr(owner, ':');
-	char name[256];
-	size_t length = colon ? (size_t)(colon - owner) : strlen(owner);
-
-	*uid = (uid_t)-1;
-	*gid = (gid_t)-1;
-	if (length >= sizeof name)
-		return error_option(e, "owner", ": there is no user \"%s\"", owner);
-	memcpy(name, owner, length);
-	name[length] = '\0';
-	if (length && user_find(name, uid, gid, e) < 0)
-		return -1;
-	return colon && colon[1] ? group_find(colon + 1, gid, e) : 0;
-}
 
 /*
  * Locks the directory against another evwatch that looks at the same path; at most for two
@@ -105,19 +47,27 @@ static int directory_lock(const char *path)
 	return fd;
 }
 
-static int hint_holder(struct error *e, const char *path, const struct address *a)
+static int explain(struct error *e, const char *path, const struct address *a)
 {
-	struct holder h;
+	int why = errno;
+	char *directory;
 
-	if (holder_find(a, false, &h))
-		return holder_hint(e, &h);
-	return error_hint(e, "`ss -lxp src %s` shows who holds it", path);
+	error_errno(e, "cannot listen on unix:%s", path);
+	directory = path_above(path);
+	if (why == ENOENT && directory)
+		error_hint(e, "the directory %s is not there: make it first", directory);
+	else if (why == EACCES && directory)
+		error_hint(e, "the directory %s must be writable", directory);
+	else if (why == EADDRINUSE)
+		holder_hint(e, a, false);
+	free(directory);
+	return -1;
 }
 
 static int in_use(struct error *e, const char *path, const struct address *a)
 {
-	error_set(e, "cannot listen on unix:%s: Address already in use", path);
-	return hint_holder(e, path, a);
+	errno = EADDRINUSE;
+	return explain(e, path, a);
 }
 
 /* Something is there already: removes a dead socket, else says what it is. */
@@ -143,23 +93,6 @@ static int make_way(const char *path, const struct address *a, struct error *e)
 	if (unlink(path) < 0 && errno != ENOENT)
 		return error_errno(e, "cannot replace the stale socket %s", path);
 	return 0;
-}
-
-static int explain(struct error *e, const char *path, const struct address *a)
-{
-	int why = errno;
-	char *directory;
-
-	error_errno(e, "cannot listen on unix:%s", path);
-	directory = path_above(path);
-	if (why == ENOENT && directory)
-		error_hint(e, "the directory %s is not there: make it first", directory);
-	else if (why == EACCES && directory)
-		error_hint(e, "the directory %s must be writable", directory);
-	else if (why == EADDRINUSE && *path == '@')
-		hint_holder(e, path, a);
-	free(directory);
-	return -1;
 }
 
 /* fchmod before bind gives the file its mode at birth (the umask aside). Returns 0 or -1. */
@@ -214,11 +147,11 @@ static int set_up(struct listener *l, const char *path, const struct address *a,
 		  const struct listen_config *c, struct error *e)
 {
 	bool abstract = *path == '@';
-	uid_t uid = (uid_t)-1;
-	gid_t gid = (gid_t)-1;
+	uid_t uid;
+	gid_t gid;
 
-	if (!abstract && c->owner && owner_find(c->owner, &uid, &gid, e) < 0)
-		return -1;
+	if (!abstract && c->owner && owner_parse(c->owner, &uid, &gid, e) < 0)
+		return error_of_option(e, "owner");
 	l->unlink_path = abstract ? NULL : strdup(path);
 	if (!abstract && !l->unlink_path)
 		return error_errno(e, "out of memory");
@@ -226,7 +159,7 @@ static int set_up(struct listener *l, const char *path, const struct address *a,
 		return -1;
 	if (!abstract && (remember(l, path, a, e) < 0 || hand_over(path, c, uid, gid, e) < 0))
 		return -1;
-	if (listen(l->fds[0], c->backlog > 0 ? c->backlog : BACKLOG_DEFAULT) < 0)
+	if (listen(l->fds[0], listen_backlog(c)) < 0)
 		return explain(e, path, a);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "net/listener_wait.h"
 
 #include "base/fd.h"
+#include "base/proc.h"
 #include "net/socket.h"
 
 #include <errno.h>
@@ -29,30 +30,23 @@ enum {
 };
 
 /* `20010db8… 02 40 00 40 eth0`: address, interface, prefix, scope, flags, name. */
-static bool has_flag(const struct in6_addr *ip, unsigned wanted)
+static bool says_tentative(const char *line, void *address)
 {
-	FILE *f = fopen("/proc/net/if_inet6", "re");
-	char line[256], text[33];
-	bool found = false;
+	enum { TENTATIVE = 0x40 }; /* IFA_F_TENTATIVE of <linux/if_addr.h> */
+	unsigned flags;
 
-	for (int i = 0; i < 16; i++)
-		snprintf(text + 2 * i, 3, "%02x", ip->s6_addr[i]);
-	while (f && !found && fgets(line, sizeof line, f)) {
-		unsigned flags;
-
-		found = strncmp(line, text, 32) == 0 &&
-			sscanf(line + 32, " %*x %*x %*x %x", &flags) == 1 && flags & wanted;
-	}
-	if (f)
-		fclose(f);
-	return found;
+	return strncmp(line, address, 32) == 0 &&
+	       sscanf(line + 32, " %*x %*x %*x %x", &flags) == 1 && flags & TENTATIVE;
 }
 
 bool listener_is_tentative(const struct address *a)
 {
-	enum { TENTATIVE = 0x40 }; /* IFA_F_TENTATIVE of <linux/if_addr.h> */
+	char text[33];
 
-	return a->any.sa_family == AF_INET6 && has_flag(&a->v6.sin6_addr, TENTATIVE);
+	for (size_t i = 0; i < sizeof a->v6.sin6_addr; i++)
+		snprintf(text + 2 * i, 3, "%02x", a->v6.sin6_addr.s6_addr[i]);
+	return a->any.sa_family == AF_INET6 &&
+	       proc_find_line("/proc/net/if_inet6", says_tentative, text);
 }
 
 bool listener_try_again(const struct address *a, int *tries)

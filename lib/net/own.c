@@ -43,10 +43,7 @@ static bool is_of_this_machine(const struct address *a)
 /* `[::]:80` as a literal leaves IPv4 to others. */
 static bool is_v6_only(int fd)
 {
-	int on = 0;
-	socklen_t length = sizeof on;
-
-	return getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, &length) == 0 && on;
+	return socket_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) > 0;
 }
 
 static bool is_at(const struct address *bound, int fd, const struct address *a)

@@ -91,8 +91,7 @@ static bool port_read(const char *word, void *port)
 }
 
 /* inet_pton(3) takes four decimal numbers without leading zeroes, or an IPv6 address, as asked. */
-static bool address_read(struct address *a, const struct family *f, const char *host,
-			 const char *port)
+static bool end_read(struct address *a, const struct family *f, const char *host, const char *port)
 {
 	address_begin(a, f);
 	return inet_pton(f->family, host, field(a, f->host)) == 1 &&
@@ -124,8 +123,8 @@ static bool v1_read(const char *at, const char *end, struct proxy_header *h)
 	    !next_word(&at, end, ports[0], sizeof *ports) ||
 	    !next_word(&at, end, ports[1], sizeof *ports) || at != end || end[-1] == ' ')
 		return false;
-	h->has_ends = address_read(&h->source, f, hosts[0], ports[0]) &&
-		      address_read(&h->destination, f, hosts[1], ports[1]);
+	h->has_ends = end_read(&h->source, f, hosts[0], ports[0]) &&
+		      end_read(&h->destination, f, hosts[1], ports[1]);
 	return h->has_ends;
 }
 

@@ -15,12 +15,12 @@ int socket_enable(int fd, int level, int name)
 	return setsockopt(fd, level, name, &on, sizeof on);
 }
 
-int socket_option(int fd, int name)
+int socket_option(int fd, int level, int name)
 {
 	int value = -1;
 	socklen_t length = sizeof value;
 
-	return getsockopt(fd, SOL_SOCKET, name, &value, &length) < 0 ? -1 : value;
+	return getsockopt(fd, level, name, &value, &length) < 0 ? -1 : value;
 }
 
 struct address socket_name(int fd)
@@ -33,9 +33,19 @@ struct address socket_name(int fd)
 	return a;
 }
 
+ssize_t socket_send(int fd, const void *bytes, size_t length)
+{
+	ssize_t n;
+
+	do
+		n = send(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 && errno == EAGAIN ? 0 : n;
+}
+
 int socket_failure(int fd)
 {
-	int error = socket_option(fd, SO_ERROR);
+	int error = socket_option(fd, SOL_SOCKET, SO_ERROR);
 
 	return error < 0 ? errno : error;
 }

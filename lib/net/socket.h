@@ -13,11 +13,14 @@ int socket_new(const struct address *a, int type);
 /* Sets an option to 1. Returns 0, or -1 with errno. */
 int socket_enable(int fd, int level, int name);
 
-/* An option of SOL_SOCKET; -1: it is not known, or `fd` is no socket. */
-int socket_option(int fd, int name);
+/* The value of an option; -1: it is not known, or `fd` is no socket. */
+int socket_option(int fd, int level, int name);
 
 /* Its local end, unmapped; length 0: it is not known. */
 struct address socket_name(int fd);
+
+/* Sends without waiting. Returns how many bytes it took, 0: none now, or -1 with errno. */
+ssize_t socket_send(int fd, const void *bytes, size_t length);
 
 /* The error that it has, an errno; 0: none. */
 int socket_failure(int fd);

@@ -2,6 +2,7 @@
 #include "process/user.h"
 
 #include "base/error.h"
+#include "base/owner.h"
 #include "base/proc.h"
 
 #include <grp.h>
@@ -11,15 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static bool number_read(const char *word, unsigned *n)
-{
-	char *end;
-	unsigned long value = strtoul(word, &end, 10);
-
-	*n = (unsigned)value;
-	return *word >= '0' && *word <= '9' && !*end && value < 0xffffffffUL;
-}
 
 static int groups_read(struct user *u)
 {
@@ -45,7 +37,7 @@ static int account_find(struct user *u, const char *name, bool has_group, const 
 {
 	struct passwd *pw = getpwnam(name);
 
-	if (!pw && !number_read(name, &u->uid))
+	if (!pw && !owner_number(name, &u->uid))
 		return error_set(e, "%s: there is no user \"%s\"", option, name);
 	if (!pw)
 		pw = getpwuid(u->uid);
@@ -64,12 +56,8 @@ static int account_find(struct user *u, const char *name, bool has_group, const 
 
 static int group_find(struct user *u, const char *name, const char *option, struct error *e)
 {
-	const struct group *gr = getgrnam(name);
-
-	if (!gr && !number_read(name, &u->gid))
+	if (owner_group(name, &u->gid, e) < 0)
 		return error_set(e, "%s: there is no group \"%s\"", option, name);
-	if (gr)
-		u->gid = gr->gr_gid;
 	u->groups = malloc(sizeof *u->groups);
 	if (!u->groups)
 		return error_errno(e, "%s", option);

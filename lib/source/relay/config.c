@@ -36,22 +36,9 @@ static int parse_proxy(void *config, const char *word, struct error *e)
 	return 0;
 }
 
-/* A literal, in brackets or not. */
 static int parse_bind(void *config, const char *word, struct error *e)
 {
-	struct relay_config *c = config;
-	size_t length = strlen(word);
-	bool bracketed = length > 2 && word[0] == '[' && word[length - 1] == ']';
-	struct endpoint ep = {.kind = ENDPOINT_TCP};
-	int n = 0;
-
-	ep.host = bracketed ? strndup(word + 1, length - 2) : strdup(word);
-	if (!ep.host)
-		return error_errno(e, "out of memory");
-	if (strcmp(ep.host, "*") != 0)
-		n = endpoint_addresses(&ep, &c->bind, 1);
-	endpoint_release(&ep);
-	if (n == 1)
+	if (address_read(&((struct relay_config *)config)->bind, word, strlen(word)))
 		return 0;
 	error_set(e, "\"%s\" is not an address", word);
 	return error_hint(e, "as in 192.0.2.1 or 2001:db8::1, and one of this machine's");
