@@ -1,13 +1,11 @@
 /* See check.h. */
 #include "net/check.h"
 
-#include "base/buf.h"
 #include "base/fd.h"
 #include "base/list.h"
+#include "net/socket.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -32,64 +30,6 @@ static void finish(struct check *k, const char *why, bool is_short)
 static void fail(struct check *k, int error)
 {
 	finish(k, connect_error(error), connect_is_short(error));
-}
-
-/* ---- HTTP ------------------------------------------------------------------------------------ */
-
-static int request(const struct check *k, int fd)
-{
-	const struct http_check *h = k->config->http;
-	struct buf b = {0};
-	ssize_t n = -1;
-
-	buf_printf(&b,
-		   "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: evwatch\r\nAccept: */*\r\n"
-		   "Connection: close\r\n\r\n",
-		   h->path, h->host);
-	if (!b.failed)
-		n = send(fd, b.data, b.length, MSG_DONTWAIT | MSG_NOSIGNAL);
-	/* An empty socket takes as little as this. */
-	if (n >= 0 && (size_t)n < b.length) {
-		errno = EMSGSIZE;
-		n = -1;
-	}
-	buf_free(&b);
-	return n < 0 ? -1 : 0;
-}
-
-/* `HTTP/1.1 200`. */
-static void judge(struct check *k)
-{
-	const struct http_check *h = k->config->http;
-	const char *at = k->answer + 9;
-	unsigned status = 0;
-
-	if (memcmp(k->answer, "HTTP/1.", 7) != 0 || k->answer[8] != ' ') {
-		finish(k, "its answer is not HTTP", false);
-		return;
-	}
-	for (int i = 0; i < 3; i++)
-		status = status * 10 + (at[i] >= '0' && at[i] <= '9' ? (unsigned)(at[i] - '0') : 0);
-	snprintf(k->why, sizeof k->why, "it answers with status %u", status);
-	finish(k, status >= h->least && status <= h->most ? NULL : k->why, false);
-}
-
-static void on_http(struct check *k)
-{
-	enum { STATUS_LINE = 12 };
-	ssize_t n = recv(k->io.fd, k->answer + k->length, STATUS_LINE - k->length, MSG_DONTWAIT);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n < 0) {
-		fail(k, errno);
-		return;
-	}
-	k->length += (size_t)n;
-	if (n == 0)
-		finish(k, "it ended the connection without an answer", false);
-	else if (k->length == STATUS_LINE)
-		judge(k);
 }
 
 /* ---- UDP ------------------------------------------------------------------------------------- */
@@ -121,10 +61,32 @@ static void on_datagram(struct check *k)
 static int greet(const struct check *k, int fd)
 {
 	const struct check_config *c = k->config;
+	ssize_t n = c->greeting_length ? socket_send(fd, c->greeting, c->greeting_length) : 0;
 
-	if (!c->greeting)
-		return 0;
-	return send(fd, c->greeting, c->greeting_length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
+	/* An empty socket takes as little as this. */
+	if (n >= 0 && (size_t)n < c->greeting_length)
+		errno = EMSGSIZE;
+	return n == (ssize_t)c->greeting_length ? 0 : -1;
+}
+
+static void on_answer(struct check *k)
+{
+	const struct check_config *c = k->config;
+	ssize_t n =
+	    recv(k->io.fd, k->answer + k->length, sizeof k->answer - k->length, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0) {
+		fail(k, errno);
+		return;
+	}
+	k->length += (size_t)n;
+	if (n == 0)
+		finish(k, "it ended the connection without an answer", false);
+	else if (k->length == sizeof k->answer)
+		finish(k, c->judge(c->asked, k->answer, k->why, sizeof k->why) ? NULL : k->why,
+		       false);
 }
 
 /* Waits for what `fd`, which is taken over, answers. */
@@ -141,12 +103,12 @@ static int await_answer(struct check *k, int fd)
 
 static void on_stream(struct check *k, int fd)
 {
-	if (greet(k, fd) < 0 || (k->config->http && request(k, fd) < 0)) {
+	if (greet(k, fd) < 0) {
 		int error = errno;
 
 		fd_close(&fd);
 		fail(k, error);
-	} else if (!k->config->http) {
+	} else if (!k->config->judge) {
 		fd_close(&fd);
 		finish(k, NULL, false);
 	} else if (await_answer(k, fd) < 0) {
@@ -174,8 +136,8 @@ static void on_ready(struct reactor *r, struct io_watcher *w, unsigned ready)
 
 	(void)r;
 	(void)ready;
-	if (k->config->http)
-		on_http(k);
+	if (k->config->judge)
+		on_answer(k);
 	else
 		on_datagram(k);
 }
@@ -185,7 +147,7 @@ static void on_patience(struct reactor *r, struct timer *t)
 	struct check *k = CONTAINER_OF(t, struct check, patience);
 
 	(void)r;
-	if (k->config->http)
+	if (k->config->judge)
 		fail(k, ETIMEDOUT);
 	else
 		finish(k, NULL, false); /* nobody refused the datagram */

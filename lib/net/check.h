@@ -2,9 +2,9 @@
  * One check of an endpoint: its name is resolved, every address is tried, and the answer is that it
  * is up, or why not. All of it takes `timeout` at most.
  *
- * A stream is up when it takes a connection; with `http` when it answers with a status that is
- * expected. A datagram socket that is connected to a closed port learns of it by ICMP, when that is
- * let through: UDP counts as up when a datagram could be sent and nobody refused it in time.
+ * A stream is up when it takes a connection; with `judge` when its answer is good. A datagram
+ * socket that is connected to a closed port learns of it by ICMP, when that is let through: UDP
+ * counts as up when a datagram could be sent and nobody refused it in time.
  */
 #ifndef EVWATCH_NET_CHECK_H
 #define EVWATCH_NET_CHECK_H
@@ -12,11 +12,11 @@
 #include "net/connect.h"
 #include "reactor/reactor.h"
 
-/* What is asked for, and which answers are good. */
-struct http_check {
-	const char *host, *path; /* as the Host header and the request line have them */
-	unsigned least, most;    /* statuses */
-};
+enum { ANSWER_LENGTH = 12 }; /* bytes that are judged: as many as HTTP needs */
+
+/* Is this answer good? If not, says why. */
+typedef bool answer_judge(const void *asked, const char answer[ANSWER_LENGTH], char *why,
+			  size_t room);
 
 /* Outlives the check that is made of it. */
 struct check_config {
@@ -24,9 +24,10 @@ struct check_config {
 	int64_t timeout;                 /* ns, more than 0 */
 	const struct address *from;      /* as of connect.h */
 	const struct listener *own;      /* as of connect.h */
-	const void *greeting;            /* sent to a stream that took us; NULL: nothing */
-	size_t greeting_length;
-	const struct http_check *http; /* NULL: a connection is enough */
+	const void *greeting;            /* sent to a stream that took us */
+	size_t greeting_length;          /* 0: nothing is */
+	answer_judge *judge;             /* NULL: a connection is enough */
+	const void *asked;
 };
 
 /*
@@ -43,9 +44,9 @@ struct check {
 	struct connector connector;
 	struct io_watcher io; /* of the answer that is waited for */
 	struct timer patience;
-	int64_t late;    /* on the loop's clock */
-	char answer[16]; /* what came of the status line */
-	size_t length;
+	int64_t late; /* on the loop's clock */
+	char answer[ANSWER_LENGTH];
+	size_t length; /* that has come */
 	char why[64];
 	check_call *call;
 	void *context;

@@ -14,6 +14,7 @@
 #include "net/health.h"
 #include "source/probe/command.h"
 #include "source/probe/config.h"
+#include "source/probe/http.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +23,9 @@
 struct probed {
 	struct probe_source *owner;
 	const char *word;
-	bool answered; /* it was found up or down before */
-	struct http_check http;
+	bool answered;      /* it was found up or down before */
+	struct buf request; /* of http:// */
+	struct http_statuses good;
 	struct health_config config;
 	struct health health;
 };
@@ -152,12 +154,30 @@ static void probe_close(struct source *base)
 	probe_command_close(&s->command);
 	if (s->resolver)
 		resolver_free(s->resolver);
+	for (size_t i = 0; s->probed && i < s->n; i++)
+		buf_free(&s->probed[i].request);
 	free(s->probed);
 	free(s->reported);
 	free(s->words);
 }
 
-static void probed_init(struct probe_source *s, size_t i)
+/* Returns 0, or -1 with ENOMEM. */
+static int ask_for_page(struct probed *p, const struct probe_target *t)
+{
+	const struct probe_config *c = config_of(p->owner);
+	struct check_config *check = &p->config.check;
+
+	p->good = (struct http_statuses){c->least, c->most};
+	http_request_add(&p->request, t->host, t->path);
+	check->greeting = p->request.data;
+	check->greeting_length = p->request.length;
+	check->judge = http_is_good;
+	check->asked = &p->good;
+	return p->request.failed ? -1 : 0;
+}
+
+/* Returns 0, or -1 with ENOMEM. */
+static int probed_init(struct probe_source *s, size_t i)
 {
 	const struct probe_config *c = config_of(s);
 	struct probed *p = &s->probed[i];
@@ -170,10 +190,6 @@ static void probed_init(struct probe_source *s, size_t i)
 	if (t)
 		p->config.check =
 		    (struct check_config){.endpoint = &t->endpoint, .timeout = c->timeout};
-	if (t && t->path) {
-		p->http = (struct http_check){t->host, t->path, c->least, c->most};
-		p->config.check.http = &p->http;
-	}
 	if (!t) {
 		p->config.begin = begin_command;
 		p->config.cancel = cancel_command;
@@ -181,6 +197,15 @@ static void probed_init(struct probe_source *s, size_t i)
 	s->words[i] = p->word;
 	health_init(&p->health, s->base.reactor, s->resolver, &p->config, on_change, p);
 	p->health.next.priority = s->base.priority;
+	return t && t->path ? ask_for_page(p, t) : 0;
+}
+
+static int open_all(struct probe_source *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (probed_init(s, i) < 0)
+			return -1;
+	return 0;
 }
 
 static int probe_open(struct source *base, struct error *e)
@@ -193,15 +218,11 @@ static int probe_open(struct source *base, struct error *e)
 	s->probed = calloc(s->n, sizeof *s->probed);
 	s->reported = calloc(s->n, sizeof *s->reported);
 	s->words = calloc(s->n, sizeof *s->words);
-	if (!s->resolver || !s->probed || !s->reported || !s->words)
+	if (!s->resolver || !s->probed || !s->reported || !s->words || open_all(s) < 0)
 		error_errno(e, "cannot probe");
 	else if (!c->of ||
-		 probe_command_open(&s->command, base->reactor, base->rule, c->of, e) == 0) {
-		for (size_t i = 0; i < s->n; i++)
-			probed_init(s, i);
+		 probe_command_open(&s->command, base->reactor, base->rule, c->of, e) == 0)
 		return 0;
-	}
-	s->n = 0;
 	probe_close(base);
 	return -1;
 }
