@@ -127,7 +127,6 @@ static void set_up_source(struct armed_rule *a)
 	s->has_command = rule->target != NULL;
 	s->busy_chosen = job->on_busy != rule->type->default_on_busy;
 	s->printed = rule->print.json || rule->print.format;
-	s->counted = a->engine->config->control != NULL;
 	s->priority = (uint8_t)job->priority;
 }
 

@@ -102,7 +102,6 @@ struct source {
 	bool has_command;
 	bool busy_chosen; /* --on-busy is another than the kind's own */
 	bool printed; /* --json or --format: events that are not printed otherwise are (relay) */
-	bool counted; /* its status may be asked for */
 	uint8_t priority; /* for its watchers */
 	bool paused;      /* set by the engine around pause and resume */
 };

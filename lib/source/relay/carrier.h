@@ -6,7 +6,6 @@
 #define EVWATCH_SOURCE_RELAY_CARRIER_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 struct error;
 struct relay_source;
@@ -25,8 +24,8 @@ struct carrier {
 	void (*close)(struct relay_source *s);
 	/* There may be room for more than before, or less: looks again. NULL: it never waits. */
 	void (*review)(struct relay_source *s);
-	/* What it has counted, where that is not in `s` (totals.h). May be NULL. */
-	void (*totals)(const struct relay_source *s, uint64_t *row);
+	/* Brings s->totals up to date. NULL: they always are. */
+	void (*add_up)(const struct relay_source *s);
 };
 
 extern const struct carrier carrier_stream, carrier_udp, carrier_workers;

@@ -7,7 +7,8 @@
 #include "base/safe_open.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "net/endpoint.h"
+#include "source/relay/carried.h"
+#include "source/relay/config.h"
 #include "source/source.h"
 
 #include <errno.h>
@@ -64,25 +65,21 @@ static void line_add(struct buf *out, uint64_t offset, const unsigned char *byte
 }
 
 /* A Unix name may hold anything, and with --proxy accept the peer chooses it: it forges no line. */
-static void names_add(struct buf *out, const struct dump_place *at)
+static void head_add(struct buf *out, const struct source *s, const struct carried *c, bool back)
 {
-	struct address_text peer = address_text(at->remote);
-
-	escape_word(out, peer.text, strlen(peer.text));
-	buf_add_text(out, at->back ? " < " : " > ");
-	escape_word(out, at->target->word, strlen(at->target->word));
-	buf_add_char(out, '\n');
-}
-
-static void head_add(struct buf *out, const char *rule, const struct dump_place *at)
-{
+	const struct relay_config *config = s->config;
+	struct address_text peer = address_text(&c->remote);
+	const char *target = config->targets[c->target].word;
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	buf_add_text(out, "# ");
 	time_add(out, &now);
-	buf_printf(out, " %s %llu: ", rule, (unsigned long long)at->connection);
-	names_add(out, at);
+	buf_printf(out, " %s %llu: ", s->rule, (unsigned long long)c->number);
+	escape_word(out, peer.text, strlen(peer.text));
+	buf_add_text(out, back ? " < " : " > ");
+	escape_word(out, target, strlen(target));
+	buf_add_char(out, '\n');
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -115,8 +112,10 @@ static void write_out(struct dump *d)
 	}
 }
 
-void dump_add(struct dump *d, const struct dump_place *at, const void *bytes, size_t length)
+void dump_add(struct dump *d, const struct carried *c, bool back, const void *bytes, size_t length)
 {
+	uint64_t offset = back ? c->from : c->to;
+
 	if (d->source && d->text.length)
 		write_out(d); /* the rest of what a FIFO took half of */
 	if (!d->source)
@@ -128,9 +127,9 @@ void dump_add(struct dump *d, const struct dump_place *at, const void *bytes, si
 	if (d->lost)
 		buf_printf(&d->text, "# %llu bytes are not shown: the reader is slow\n",
 			   (unsigned long long)d->lost);
-	head_add(&d->text, d->source->rule, at);
+	head_add(&d->text, d->source, c, back);
 	for (size_t i = 0; i < length; i += IN_LINE)
-		line_add(&d->text, at->offset + i, (const unsigned char *)bytes + i,
+		line_add(&d->text, offset + i, (const unsigned char *)bytes + i,
 			 length - i < IN_LINE ? length - i : IN_LINE);
 	d->lost = d->text.failed ? d->lost + length : 0;
 	if (d->text.failed)

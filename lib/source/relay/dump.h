@@ -16,8 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct address;
-struct endpoint;
+struct carried;
 struct error;
 struct source;
 
@@ -28,19 +27,14 @@ struct dump {
 	struct buf text;       /* scratch */
 };
 
-/* Which bytes these are. */
-struct dump_place {
-	uint64_t connection, offset;
-	const struct address *remote;
-	const struct endpoint *target;
-	bool back; /* from the target */
-};
-
 /* Appends to the file at `path`, or writes to standard output (`-`). Returns 0, or -1 with `e`. */
 int dump_open(struct dump *d, struct source *s, const char *path, struct error *e);
 void dump_close(struct dump *d);
 
-/* A file that fails is reported once; nothing is dumped from then on. */
-void dump_add(struct dump *d, const struct dump_place *at, const void *bytes, size_t length);
+/*
+ * The bytes that come behind what was carried to the target, or `back` from it. A file that fails
+ * is reported once; nothing is dumped from then on.
+ */
+void dump_add(struct dump *d, const struct carried *c, bool back, const void *bytes, size_t length);
 
 #endif

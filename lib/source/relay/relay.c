@@ -86,12 +86,13 @@ static int relay_listen(struct relay_source *s, struct error *e)
 
 static int open_targets(struct relay_source *s)
 {
-	atomic_bool *down = s->place ? place_targets_down(s->place) : NULL;
+	struct totals *first =
+	    s->place ? worker_totals(s->place->board, relay_config(s), 0) : s->totals;
 
-	if (targets_open(&s->targets, relay_config(s), s->base.reactor, down) < 0)
+	if (targets_open(&s->targets, relay_config(s), s->base.reactor, s->totals, first) < 0)
 		return -1;
 	/* The first worker looks for all of them. */
-	if (s->place && !place_is_first(s->place))
+	if (s->place && s->place->number > 0)
 		return 0;
 	return targets_watch(&s->targets, &s->base, s->resolver, &s->listener);
 }
@@ -147,6 +148,8 @@ static void relay_close(struct source *base)
 		resolver_free(s->resolver);
 	dump_close(&s->dump);
 	peer_table_free(&s->peers);
+	if (!s->place)
+		free(s->totals);
 }
 
 /* Workers, which share the port, open what they need themselves; one of them has its sockets. */
@@ -170,7 +173,11 @@ static int relay_open(struct source *base, struct error *e)
 		s->carrier = &carrier_workers;
 	else
 		s->carrier = c->datagrams ? &carrier_udp : &carrier_stream;
-	if (check_source(c, e) == 0 && open_carrier(s, e) == 0)
+	s->totals = s->place ? worker_totals(s->place->board, c, s->place->number)
+			     : calloc(1, totals_size(c));
+	if (!s->totals)
+		error_errno(e, "cannot relay");
+	else if (check_source(c, e) == 0 && open_carrier(s, e) == 0)
 		return 0;
 	relay_close(base);
 	return -1;
@@ -206,16 +213,10 @@ static struct listener *relay_listener(struct source *base, const struct endpoin
 static void relay_status(const struct source *base, struct buf *out)
 {
 	const struct relay_source *s = (const struct relay_source *)base;
-	uint64_t *row = calloc(totals_length(s), sizeof *row);
 
-	if (!row)
-		return;
-	if (s->carrier->totals)
-		s->carrier->totals(s, row);
-	else
-		totals_read(s, row);
-	totals_add_json(s, row, out);
-	free(row);
+	if (s->carrier->add_up)
+		s->carrier->add_up(s);
+	totals_add_json(s->totals, relay_config(s), out);
 }
 
 static int relay_check_machine(const void *config, struct error *e)

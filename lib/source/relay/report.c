@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "source/relay/carried.h"
 #include "source/relay/state.h"
 #include "source/relay/workers/place.h"
 
@@ -35,7 +36,7 @@ void report_target_failed(struct relay_source *s, size_t target, const char *why
 {
 	const char *word = word_of(s, target);
 
-	s->targets.all[target].failed++;
+	s->totals->targets[target].failed++;
 	if (last && !s->logged_no_target)
 		log_warn(s->base.rule, "no target can be reached: %s: %s", word, why);
 	else
@@ -48,7 +49,7 @@ void report_refused(struct relay_source *s, const struct address *remote, const 
 {
 	bool loud = warned && !*warned;
 
-	s->counts.refused++;
+	s->totals->refused++;
 	if (loud)
 		*warned = true;
 	if (log_wants(loud ? LOG_WARN : LOG_INFO))
@@ -83,7 +84,7 @@ static void emit(struct relay_source *s, const struct relay_event *e)
 void report_event(struct relay_source *s, bool closed, const struct carried *c)
 {
 	struct relay_event event = {
-	    .remote = *c->remote, .target = (uint32_t)c->target, .closed = closed};
+	    .remote = c->remote, .target = (uint32_t)c->target, .closed = closed};
 	struct timespec now;
 
 	if (!s->base.printed)
@@ -116,14 +117,14 @@ void report_event_of_worker(struct relay_source *s, const void *bytes, size_t le
 
 void report_over(struct relay_source *s, const struct carried *c, const char *why)
 {
-	struct target *target = &s->targets.all[c->target];
+	struct target_totals *target = &s->totals->targets[c->target];
 	struct buf b = {0};
 
 	target->to += c->to;
 	target->from += c->from;
 	if (!log_wants(LOG_INFO))
 		return;
-	buf_printf(&b, "%s -> %s: %llu bytes to, %llu from, ", address_text(c->remote).text,
+	buf_printf(&b, "%s -> %s: %llu bytes to, %llu from, ", address_text(&c->remote).text,
 		   word_of(s, c->target), (unsigned long long)c->to, (unsigned long long)c->from);
 	if (c->lost)
 		buf_printf(&b, "%llu datagrams lost, ", (unsigned long long)c->lost);
@@ -136,7 +137,7 @@ void report_over(struct relay_source *s, const struct carried *c, const char *wh
 
 static void target_totals(const struct relay_source *s, size_t i)
 {
-	const struct target *t = &s->targets.all[i];
+	const struct target_totals *t = &s->totals->targets[i];
 
 	log_info(s->base.rule, "%s: chosen %llu times, failed %llu times, %llu bytes to, %llu from",
 		 word_of(s, i), (unsigned long long)t->chosen, (unsigned long long)t->failed,
@@ -150,7 +151,7 @@ void report_totals(const struct relay_source *s)
 	if (s->carrier == &carrier_workers || !log_wants(LOG_INFO))
 		return; /* each worker tells its own */
 	log_info(s->base.rule, "%llu accepted, %llu refused",
-		 (unsigned long long)s->counts.accepted, (unsigned long long)s->counts.refused);
+		 (unsigned long long)s->totals->accepted, (unsigned long long)s->totals->refused);
 	for (size_t i = 0; i < c->n_targets; i++)
 		target_totals(s, i);
 }

@@ -7,18 +7,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 struct address;
+struct carried;
 struct relay_source;
-
-struct carried {
-	const struct address *remote;
-	size_t target;
-	uint64_t to, from; /* bytes towards the target, and from it */
-	uint64_t lost;     /* datagrams */
-	int64_t started;   /* on the loop's clock */
-};
 
 /* A target could not be connected to; `last`: nor could the others, and the client learns of it. */
 void report_target_failed(struct relay_source *s, size_t target, const char *why, bool last);

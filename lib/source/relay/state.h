@@ -18,16 +18,11 @@
 #include "source/relay/config.h"
 #include "source/relay/dump.h"
 #include "source/relay/targets.h"
+#include "source/relay/totals.h"
 #include "source/source.h"
 
 struct relay_source;
 struct worker_place;
-
-/* For whoever wants to know how it goes; targets.h has those of each target. Since the start. */
-struct relay_counts {
-	uint64_t accepted, refused; /* connections, or sessions */
-	uint64_t carried;           /* now */
-};
 
 /* What all seekers of a relay share. */
 struct search {
@@ -51,7 +46,7 @@ struct relay_source {
 	struct targets targets;
 	struct search search;
 	struct peer_table peers;
-	struct relay_counts counts;
+	struct totals *totals; /* owned, but a worker's; the loop's process adds its workers' up */
 	struct dump dump;
 	bool logged_no_target; /* since one worked */
 	bool logged_header;    /* that one is wrong, since one was right */

@@ -31,12 +31,13 @@ static uint64_t hash_target(const struct targets *t, size_t i)
 }
 
 int targets_open(struct targets *t, const struct relay_config *c, struct reactor *r,
-		 atomic_bool *down)
+		 struct totals *totals, struct totals *down)
 {
 	*t = (struct targets){
 	    .config = c, .reactor = r, .all = calloc(c->n_targets, sizeof *t->all)};
 	for (size_t i = 0; t->all && i < c->n_targets; i++) {
-		t->all[i].down = down ? &down[i] : &t->all[i].own;
+		t->all[i].totals = &totals->targets[i];
+		t->all[i].down = &down->targets[i].down;
 		t->all[i].hash = hash_target(t, i);
 	}
 	return t->all ? 0 : -1;
@@ -51,13 +52,13 @@ void targets_close(struct targets *t)
 
 void targets_enter(struct targets *t, size_t target)
 {
-	t->all[target].connections++;
-	t->all[target].chosen++;
+	t->all[target].totals->connections++;
+	t->all[target].totals->chosen++;
 }
 
 void targets_leave(struct targets *t, size_t target)
 {
-	t->all[target].connections--;
+	t->all[target].totals->connections--;
 }
 
 /* ---- health ---------------------------------------------------------------------------------- */
@@ -107,7 +108,7 @@ int targets_watch(struct targets *t, struct source *s, struct resolver *v,
 			      .timeout = c->connect_timeout,
 			      .from = relay_source_address(c),
 			      .own = own,
-			      .greeting = greeting ? t->greeting : NULL,
+			      .greeting = t->greeting,
 			      .greeting_length = greeting},
 		    .interval = c->check,
 		    .rise = c->rise,
@@ -135,19 +136,13 @@ void targets_unwatch(struct targets *t)
 void targets_rest(struct targets *t, size_t target, int64_t now)
 {
 	struct target *at = &t->all[target];
-	int64_t rest = REST;
 
-	for (unsigned i = 0; i < at->failures && rest < REST_MOST; i++)
-		rest *= 2;
-	if (rest < REST_MOST)
-		at->failures++;
-	at->rests_until = now + (rest < REST_MOST ? rest : REST_MOST);
+	at->rests_until = now + backoff_next(&at->rest, REST, REST_MOST);
 }
 
 void targets_took(struct targets *t, size_t target)
 {
-	t->all[target].failures = 0;
-	t->all[target].rests_until = 0;
+	t->all[target].rest = t->all[target].rests_until = 0;
 }
 
 /* Who may be chosen: 0 the best. Those that were tried are no candidates. */
@@ -160,20 +155,6 @@ static int class_of(const struct targets *t, size_t i, const bool *tried, int64_
 	if (atomic_load(t->all[i].down))
 		return DOWN;
 	return t->all[i].rests_until > now ? RESTING : READY;
-}
-
-/* The best class that there is. */
-static int best_class(const struct targets *t, const bool *tried, int64_t now)
-{
-	int best = TRIED;
-
-	for (size_t i = 0; i < t->config->n_targets && best != READY; i++) {
-		int class = class_of(t, i, tried, now);
-
-		if (class < best)
-			best = class;
-	}
-	return best;
 }
 
 uint64_t targets_hash_client(const struct address *remote)
@@ -199,7 +180,7 @@ static bool is_better(const struct targets *t, uint64_t client, size_t a, size_t
 	if (t->config->balance == BALANCE_SOURCE)
 		return is_nearer(t, client, a, b);
 	if (t->config->balance == BALANCE_LEAST_CONN)
-		return t->all[a].connections < t->all[b].connections;
+		return t->all[a].totals->connections < t->all[b].totals->connections;
 	return false;
 }
 
@@ -208,15 +189,18 @@ size_t targets_choose(struct targets *t, uint64_t client, const bool *tried)
 	size_t n = t->config->n_targets, best = n;
 	size_t first = t->config->balance == BALANCE_FIRST ? 0 : t->turn % n;
 	int64_t now = reactor_now(t->reactor, CLOCK_OF_LOOP);
-	int class = best_class(t, tried, now);
+	int best_class = TRIED;
 
 	/* From whose turn it is on: equals take turns. */
 	for (size_t i = 0; i < n; i++) {
 		size_t at = (first + i) % n;
+		int class = class_of(t, at, tried, now);
 
-		if (class_of(t, at, tried, now) == class &&
-		    (best == n || is_better(t, client, at, best)))
+		if (class < best_class ||
+		    (class == best_class && class < TRIED && is_better(t, client, at, best))) {
 			best = at;
+			best_class = class;
+		}
 	}
 	t->turn = best + 1;
 	return best;

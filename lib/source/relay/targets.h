@@ -15,22 +15,18 @@
 #include "net/health.h"
 #include "net/proxy_header.h"
 #include "source/relay/config.h"
+#include "source/relay/totals.h"
 #include "source/source.h"
-
-#include <stdatomic.h>
 
 struct target {
 	struct targets *owner;
-	size_t connections; /* that chose it and are not over */
-	/* Since the start. */
-	uint64_t chosen, failed; /* how often; failed: it could not be connected to */
-	uint64_t to, from;       /* bytes, of connections that are over */
+	struct target_totals *totals;
+	atomic_ullong *down; /* which workers share */
 	struct health_config look;
 	struct health health;
-	atomic_bool *down, own; /* down: own, or one that workers share */
-	uint64_t hash;          /* of its name */
-	int64_t rests_until;    /* on the loop's clock */
-	unsigned failures;      /* in a row */
+	uint64_t hash;       /* of its name */
+	int64_t rests_until; /* on the loop's clock */
+	int64_t rest;        /* how long, the last time; 0 since it took a connection */
 };
 
 struct targets {
@@ -42,9 +38,9 @@ struct targets {
 	char greeting[PROXY_HEADER_ROOM]; /* of a look, with --proxy send */
 };
 
-/* `down`: a flag a target, which outlive it; NULL: it has its own. Returns 0, or -1 with ENOMEM. */
+/* Counts in `totals`; `down` is in those of who looks. Returns 0, or -1 with ENOMEM. */
 int targets_open(struct targets *t, const struct relay_config *c, struct reactor *r,
-		 atomic_bool *down);
+		 struct totals *totals, struct totals *down);
 void targets_close(struct targets *t);
 
 /*

@@ -3,94 +3,64 @@
 
 #include "base/buf.h"
 #include "base/text.h"
-#include "source/relay/state.h"
+#include "source/relay/config.h"
 
+#include <inttypes.h>
 #include <string.h>
 
-enum { ACCEPTED, REFUSED, CARRIED, OF_RELAY };
-enum { CONNECTIONS, CHOSEN, FAILED, BYTES_TO, BYTES_FROM, DOWN, OF_TARGET };
-
-static uint64_t number_at(const struct relay_source *s, size_t place)
+size_t totals_size(const struct relay_config *c)
 {
-	const struct target *t;
+	return sizeof(struct totals) + c->n_targets * sizeof(struct target_totals);
+}
 
-	switch (place) {
-	case ACCEPTED:
-		return s->counts.accepted;
-	case REFUSED:
-		return s->counts.refused;
-	case CARRIED:
-		return s->counts.carried;
-	default:
-		break;
-	}
-	t = &s->targets.all[(place - OF_RELAY) / OF_TARGET];
-	switch ((place - OF_RELAY) % OF_TARGET) {
-	case CONNECTIONS:
-		return t->connections;
-	case CHOSEN:
-		return t->chosen;
-	case FAILED:
-		return t->failed;
-	case BYTES_TO:
-		return t->to;
-	case BYTES_FROM:
-		return t->from;
-	default:
-		return atomic_load(t->down);
+void totals_add(struct totals *sum, const struct totals *more, const struct relay_config *c)
+{
+	sum->carried += more->carried;
+	sum->accepted += more->accepted;
+	sum->refused += more->refused;
+	for (size_t i = 0; i < c->n_targets; i++) {
+		const struct target_totals *from = &more->targets[i];
+		struct target_totals *to = &sum->targets[i];
+
+		to->connections += from->connections;
+		to->chosen += from->chosen;
+		to->failed += from->failed;
+		to->to += from->to;
+		to->from += from->from;
+		to->down += from->down;
 	}
 }
 
-size_t totals_length(const struct relay_source *s)
+void totals_settle(struct totals *t, const struct relay_config *c)
 {
-	return OF_RELAY + relay_config(s)->n_targets * OF_TARGET;
+	t->carried = 0;
+	for (size_t i = 0; i < c->n_targets; i++)
+		t->targets[i].connections = 0;
 }
 
-void totals_read(const struct relay_source *s, uint64_t *row)
+static void add_target(const struct target_totals *t, const struct relay_config *c,
+		       const char *word, struct buf *out)
 {
-	for (size_t i = 0; i < totals_length(s); i++)
-		row[i] = number_at(s, i);
-}
-
-void totals_publish(const struct relay_source *s, atomic_ullong *row)
-{
-	for (size_t i = 0; i < totals_length(s); i++)
-		atomic_store_explicit(&row[i], number_at(s, i), memory_order_relaxed);
-}
-
-bool totals_is_gauge(size_t place)
-{
-	size_t of_target = (place - OF_RELAY) % OF_TARGET;
-
-	return place < OF_RELAY ? place == CARRIED : of_target == CONNECTIONS || of_target == DOWN;
-}
-
-/* ---- as JSON --------------------------------------------------------------------------------- */
-
-static void add_target(const struct relay_config *c, size_t i, const uint64_t *row, struct buf *out)
-{
-	static const char *const names[DOWN] = {"connections", "chosen", "failed", "bytes_to",
-						"bytes_from"};
-	const char *word = c->targets[i].word;
-
-	buf_add_text(out, i ? ",{\"target\":" : "{\"target\":");
+	buf_add_text(out, "{\"target\":");
 	json_add_string(out, word, strlen(word));
-	for (size_t k = 0; k < DOWN; k++)
-		buf_printf(out, ",\"%s\":%llu", names[k], (unsigned long long)row[k]);
+	buf_printf(out,
+		   ",\"connections\":%" PRIu64 ",\"chosen\":%" PRIu64 ",\"failed\":%" PRIu64
+		   ",\"bytes_to\":%" PRIu64 ",\"bytes_from\":%" PRIu64,
+		   t->connections, t->chosen, t->failed, t->to, t->from);
 	if (c->check)
-		buf_printf(out, ",\"up\":%s", row[DOWN] ? "false" : "true");
+		buf_add_text(out, t->down ? ",\"up\":false" : ",\"up\":true");
 	buf_add_char(out, '}');
 }
 
-void totals_add_json(const struct relay_source *s, const uint64_t *row, struct buf *out)
+void totals_add_json(const struct totals *t, const struct relay_config *c, struct buf *out)
 {
-	const struct relay_config *c = relay_config(s);
-
-	buf_printf(out, ",\"relay\":{\"connections\":%llu,\"accepted\":%llu,\"refused\":%llu",
-		   (unsigned long long)row[CARRIED], (unsigned long long)row[ACCEPTED],
-		   (unsigned long long)row[REFUSED]);
-	buf_add_text(out, ",\"targets\":[");
-	for (size_t i = 0; i < c->n_targets; i++)
-		add_target(c, i, row + OF_RELAY + i * OF_TARGET, out);
+	buf_printf(out,
+		   ",\"relay\":{\"connections\":%" PRIu64 ",\"accepted\":%" PRIu64
+		   ",\"refused\":%" PRIu64 ",\"targets\":",
+		   t->carried, t->accepted, t->refused);
+	for (size_t i = 0; i < c->n_targets; i++) {
+		buf_add_char(out, i ? ',' : '[');
+		add_target(&t->targets[i], c, c->targets[i].word, out);
+	}
 	buf_add_text(out, "]}");
 }

@@ -1,31 +1,41 @@
 /*
- * What a relay has counted, as a row of plain numbers, for the status: first those of the relay,
- * then those of each target. Workers each have a row in memory that all share, written by its
- * worker alone after each turn of its loop.
+ * What a relay counts, for the status and the log. A worker's stands in memory that all processes
+ * share (place.h): it alone writes it, and whoever carries on in its place goes on from there.
  */
 #ifndef EVWATCH_SOURCE_RELAY_TOTALS_H
 #define EVWATCH_SOURCE_RELAY_TOTALS_H
 
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct buf;
-struct relay_source;
+struct relay_config;
 
-/* How many numbers its row has. */
-size_t totals_length(const struct relay_source *s);
+struct target_totals {
+	uint64_t connections; /* that chose it and are not over */
+	/* Since the start. */
+	uint64_t chosen, failed; /* how often; failed: it could not be connected to */
+	uint64_t to, from;       /* bytes, of connections that are over */
+	atomic_ullong down;      /* as --check sees it; of workers the first one's is everybody's */
+};
 
-/* Of what this process carries. `row` has room for them. */
-void totals_read(const struct relay_source *s, uint64_t *row);
-/* The same, into a row that is shared. */
-void totals_publish(const struct relay_source *s, atomic_ullong *row);
+struct totals {
+	uint64_t carried; /* now: connections, or sessions */
+	/* Since the start. */
+	uint64_t accepted, refused;
+	struct target_totals targets[];
+};
 
-/* Does it say how many there are now, not how many there were? */
-bool totals_is_gauge(size_t place);
+/* In bytes. */
+size_t totals_size(const struct relay_config *c);
+
+void totals_add(struct totals *sum, const struct totals *more, const struct relay_config *c);
+
+/* The process that wrote it is over, and carries nothing. */
+void totals_settle(struct totals *t, const struct relay_config *c);
 
 /* Appends them as the member "relay" of a JSON object, with a comma before it. */
-void totals_add_json(const struct relay_source *s, const uint64_t *row, struct buf *out);
+void totals_add_json(const struct totals *t, const struct relay_config *c, struct buf *out);
 
 #endif

@@ -11,6 +11,8 @@
 #include "source/relay/stream/flow.h"
 
 #include "net/proxy_header.h"
+#include "net/socket.h"
+#include "source/relay/seeker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -103,23 +105,11 @@ int flow_hold(struct flow *f, const char *bytes, size_t length)
 	return 0;
 }
 
-static ssize_t send_some(int fd, const char *bytes, size_t length)
-{
-	ssize_t n;
-
-	do
-		n = send(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN)
-		return 0;
-	return n;
-}
-
 /* Sends what is held. */
 static enum step send_left(struct flow *f, int to)
 {
 	struct left *left = f->left;
-	ssize_t n = send_some(to, left->bytes + left->sent, left->length - left->sent);
+	ssize_t n = socket_send(to, left->bytes + left->sent, left->length - left->sent);
 
 	if (n < 0)
 		return STEP_WRITE_FAILED;
@@ -144,9 +134,21 @@ struct address pair_remote(const struct pair *p)
 	return a;
 }
 
+struct carried pair_carried(const struct pair *p)
+{
+	return (struct carried){
+	    .remote = pair_remote(p),
+	    .number = p->number,
+	    .target = p->seeker ? seeker_target(p->seeker) : p->target,
+	    .to = p->ends[CLIENT].flow.bytes,
+	    .from = p->ends[TARGET].flow.bytes,
+	    .started = p->started,
+	};
+}
+
 static struct bucket *bucket_of(const struct pair *p, const struct end *from)
 {
-	return &p->limits->buckets[from - p->ends];
+	return &p->limits->buckets[from->is_target];
 }
 
 static int64_t now(const struct pair *p)
@@ -169,26 +171,17 @@ int64_t flow_wait(const struct pair *p, const struct end *from)
 	return p->limits ? bucket_wait(bucket_of(p, from), pair_config(p)->rate, now(p)) : 0;
 }
 
-static void dump(const struct pair *p, const struct end *from, const void *bytes, size_t length)
-{
-	struct address remote = pair_remote(p);
-	struct dump_place at = {
-	    .connection = p->number,
-	    .offset = from->flow.bytes,
-	    .remote = &remote,
-	    .target = &pair_config(p)->targets[p->target],
-	    .back = from == &p->ends[TARGET],
-	};
-
-	dump_add(&p->owner->source->dump, &at, bytes, length);
-}
-
 void flow_account(struct pair *p, const struct end *from, const void *bytes, size_t length)
 {
+	struct dump *dump = &p->owner->source->dump;
+
 	if (p->limits)
 		bucket_take(bucket_of(p, from), pair_config(p)->rate, now(p), length);
-	if (p->owner->source->dump.source)
-		dump(p, from, bytes, length);
+	if (dump->source) {
+		struct carried carried = pair_carried(p);
+
+		dump_add(dump, &carried, from->is_target, bytes, length);
+	}
 }
 
 /* ---- copying --------------------------------------------------------------------------------- */
@@ -216,7 +209,7 @@ static enum step copy(struct pair *p, struct end *from, int to, size_t most, boo
 	if (n <= 0)
 		return STEP_DRY;
 	flow_account(p, from, buffer, (size_t)n);
-	sent = send_some(to, buffer, (size_t)n);
+	sent = socket_send(to, buffer, (size_t)n);
 	if (sent < 0)
 		return STEP_WRITE_FAILED;
 	f->bytes += (uint64_t)sent;

@@ -49,11 +49,6 @@ bool opening_is_wanted(const void *pair)
 	return !said_nothing(pair);
 }
 
-static unsigned changes_of(const struct reactor *r, unsigned interest)
-{
-	return reactor_has_edges(r) ? interest | IO_EDGE : interest;
-}
-
 static void on_waiting(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
 	struct pair *p = CONTAINER_OF(w, struct pair, ends[CLIENT].io);
@@ -64,7 +59,7 @@ static void on_waiting(struct reactor *r, struct io_watcher *w, unsigned ready)
 	else if (seeker_is_waiting(p->seeker) && said_nothing(p))
 		pair_close(p, "left by the client", false);
 	else /* that the client ended its side must not be reported again */
-		io_change(r, w, changes_of(r, 0));
+		io_change(r, w, pair_changes(p, 0));
 }
 
 /* Without memory for it, it is not watched: then its end is seen later. */
@@ -72,7 +67,7 @@ static void watch_client(struct pair *p)
 {
 	struct io_watcher *w = &p->ends[CLIENT].io;
 
-	io_init(w, w->fd, changes_of(pair_reactor(p), IO_HALF_CLOSE), on_waiting);
+	io_init(w, w->fd, pair_changes(p, IO_HALF_CLOSE), on_waiting);
 	w->priority = p->owner->source->base.priority;
 	io_start(pair_reactor(p), w);
 }
@@ -88,11 +83,8 @@ static int header_send(const struct pair *p, int fd)
 	struct address to = p->header ? p->header->destination : socket_name(p->ends[CLIENT].io.fd);
 	char header[PROXY_HEADER_ROOM];
 	size_t length = proxy_header_write(c->proxy_send, &from, &to, header);
-	ssize_t n;
+	ssize_t n = socket_send(fd, header, length);
 
-	do
-		n = send(fd, header, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
 	if (n == (ssize_t)length)
 		return 0;
 	/* An empty socket takes as little as this. */
@@ -104,11 +96,9 @@ static int header_send(const struct pair *p, int fd)
 static void take(struct pair *p, int fd)
 {
 	struct relay_source *s = p->owner->source;
-	struct address remote = pair_remote(p);
-	struct carried carried;
+	struct carried carried = pair_carried(p);
 
-	p->target = (uint32_t)seeker_target(p->seeker);
-	carried = pair_carried(p, &remote);
+	p->target = (uint32_t)carried.target;
 	seeker_free(p->seeker);
 	p->seeker = NULL;
 	s->logged_no_target = false;
@@ -160,19 +150,12 @@ static void refuse(struct pair *p, const char *why)
 	pair_close(p, NULL, true);
 }
 
-/* It sent nothing at all: a load balancer that looks whether the port is open. */
-static void leave(struct pair *p)
+/* It did nothing wrong. */
+static void dismiss(struct pair *p, const char *why)
 {
 	struct address remote = pair_remote(p);
 
-	report_refused(p->owner->source, &remote, "it left without a PROXY header", NULL);
-	pair_close(p, NULL, false);
-}
-
-/* The header was right, but its client may not. */
-static void refuse_client(struct pair *p, const struct address *remote, const char *why)
-{
-	report_refused(p->owner->source, remote, why, NULL);
+	report_refused(p->owner->source, &remote, why, NULL);
 	shutdown(p->ends[CLIENT].io.fd, SHUT_RDWR);
 	pair_close(p, NULL, false);
 }
@@ -207,7 +190,7 @@ static void finish(struct pair *p, const struct proxy_header *h, size_t used, si
 	remote = pair_remote(p);
 	p->peer = relay_admit(s, &remote, &why);
 	if (why)
-		refuse_client(p, &remote, why);
+		dismiss(p, why);
 	else
 		seek(p);
 }
@@ -229,12 +212,11 @@ static void on_header(struct reactor *r, struct io_watcher *w, unsigned ready)
 	n = recv(w->fd, buffer + length, BUFFER - length, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0 && !length) {
-		leave(p);
-		return;
-	}
 	if (n <= 0) {
-		refuse(p, n < 0 ? strerror(errno) : "it ended before its PROXY header did");
+		if (!length) /* a load balancer that looks whether the port is open */
+			dismiss(p, "it left without a PROXY header");
+		else
+			refuse(p, n < 0 ? strerror(errno) : "it ended before its PROXY header did");
 		return;
 	}
 	length += (size_t)n;

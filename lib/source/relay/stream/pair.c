@@ -76,30 +76,20 @@ struct pair *pair_new(struct streams *t, int fd, const struct address *remote, s
 		free(p);
 		return NULL;
 	}
-	p->number = t->source->counts.accepted;
+	p->number = t->source->totals->accepted;
 	remote_keep(p, remote);
 	p->peer = peer;
 	p->started = reactor_now(pair_reactor(p), CLOCK_OF_LOOP);
 	p->ends[CLIENT].tcp = address_is_ip(remote);
 	p->ends[CLIENT].io.fd = fd;
 	p->ends[TARGET].io.fd = -1;
+	p->ends[TARGET].is_target = true;
 	list_append(&t->pairs, &p->link);
-	t->source->counts.carried++;
+	t->source->totals->carried++;
 	return p;
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
-
-struct carried pair_carried(const struct pair *p, const struct address *remote)
-{
-	return (struct carried){
-	    .remote = remote,
-	    .target = p->target,
-	    .to = p->ends[CLIENT].flow.bytes,
-	    .from = p->ends[TARGET].flow.bytes,
-	    .started = p->started,
-	};
-}
 
 static void ends_close(struct pair *p, bool reset)
 {
@@ -117,11 +107,8 @@ void pair_close(struct pair *p, const char *why, bool reset)
 {
 	struct streams *t = p->owner;
 	struct relay_source *s = t->source;
-	struct address remote = pair_remote(p);
-	struct carried carried = pair_carried(p, &remote);
+	struct carried carried = pair_carried(p);
 
-	if (p->seeker)
-		carried.target = seeker_target(p->seeker);
 	seeker_free(p->seeker);
 	ends_close(p, reset);
 	if (pair_is_timed(t))
@@ -136,7 +123,7 @@ void pair_close(struct pair *p, const char *why, bool reset)
 	}
 	list_remove(&p->link);
 	peer_leave(&s->peers, p->peer);
-	s->counts.carried--;
+	s->totals->carried--;
 	free(p->limits);
 	free(p->header);
 	free(p);
@@ -150,8 +137,7 @@ enum {
 	NOTHING = -1
 };
 
-/* Only changes, or levels where the backend has no edges: that is more, not less. */
-static int changes_of(const struct pair *p, int interest)
+unsigned pair_changes(const struct pair *p, unsigned interest)
 {
 	return reactor_has_edges(pair_reactor(p)) ? interest | IO_EDGE : interest;
 }
@@ -159,14 +145,14 @@ static int changes_of(const struct pair *p, int interest)
 /* What comes behind all that was read. */
 static int next_of(const struct pair *p)
 {
-	return changes_of(p, IO_READ | IO_HALF_CLOSE | IO_URGENT);
+	return (int)pair_changes(p, IO_READ | IO_HALF_CLOSE | IO_URGENT);
 }
 
 /* What end `e` is to be watched for now; NOTHING: not at all. `wait`: as of flow_wait. */
 static int interest_of(const struct pair *p, const struct end *e, int64_t wait)
 {
 	const struct flow *out = &e->flow;
-	const struct flow *in = &p->ends[e == &p->ends[CLIENT] ? TARGET : CLIENT].flow;
+	const struct flow *in = &p->ends[!e->is_target].flow;
 	bool ended = flow_has_ended(out);
 	bool reads = !ended && !flow_is_blocked(out) && !wait;
 
@@ -176,7 +162,7 @@ static int interest_of(const struct pair *p, const struct end *e, int64_t wait)
 		return out->state == FLOW_DRAINED ? next_of(p) : IO_READ;
 	if (ended && e->io.started && e->io.interest & IO_READ)
 		return e->io.interest & ~REPORTED; /* until it is reported once more */
-	return e == &p->ends[CLIENT] && !e->gone ? changes_of(p, 0) : NOTHING;
+	return !e->is_target && !e->gone ? (int)pair_changes(p, 0) : NOTHING;
 }
 
 static int watch_ends(struct pair *p)
@@ -218,7 +204,7 @@ static void touch(struct pair *p)
 /* This end is gone, and so both go. */
 static void end_failed(struct pair *p, const struct end *e, int error)
 {
-	const char *who = e == &p->ends[CLIENT] ? "client" : "target";
+	const char *who = e->is_target ? "target" : "client";
 	char why[100];
 
 	if (error == ECONNRESET || error == EPIPE)
@@ -321,25 +307,16 @@ static void end_ready(struct pair *p, struct end *e, unsigned ready)
 		pair_run(p, e, ready);
 }
 
-static void on_client(struct reactor *r, struct io_watcher *w, unsigned ready)
+static void on_ready(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
-	struct pair *p = CONTAINER_OF(w, struct pair, ends[CLIENT].io);
+	struct end *e = CONTAINER_OF(w, struct end, io);
 
 	(void)r;
-	end_ready(p, &p->ends[CLIENT], ready);
-}
-
-static void on_target(struct reactor *r, struct io_watcher *w, unsigned ready)
-{
-	struct pair *p = CONTAINER_OF(w, struct pair, ends[TARGET].io);
-
-	(void)r;
-	end_ready(p, &p->ends[TARGET], ready);
+	end_ready(end_pair(e), e, ready);
 }
 
 void pair_start(struct pair *p, int fd, bool tcp)
 {
-	static io_call *const calls[] = {on_client, on_target};
 	struct end *client = &p->ends[CLIENT], *target = &p->ends[TARGET];
 	const struct left *early = client->flow.left;
 
@@ -348,7 +325,7 @@ void pair_start(struct pair *p, int fd, bool tcp)
 	target->tcp = tcp;
 	target->flow.state = tcp ? FLOW_DRAINED : FLOW_LEVEL;
 	for (int i = CLIENT; i <= TARGET; i++) {
-		io_init(&p->ends[i].io, p->ends[i].io.fd, 0, calls[i]);
+		io_init(&p->ends[i].io, p->ends[i].io.fd, 0, on_ready);
 		p->ends[i].io.priority = p->owner->source->base.priority;
 	}
 	if (pair_is_timed(p->owner))

@@ -9,9 +9,10 @@
 struct pair *pair_new(struct streams *t, int fd, const struct address *remote, struct peer *peer);
 /* Do its pairs have a timer each? */
 bool pair_is_timed(const struct streams *t);
+/* An interest in changes only, or in levels where the backend has no edges: more, not less. */
+unsigned pair_changes(const struct pair *p, unsigned interest);
 /* A target took it, by this connection, which may be TCP: it carries from now on. */
 void pair_start(struct pair *p, int fd, bool tcp);
-struct carried pair_carried(const struct pair *p, const struct address *remote);
 /*
  * Ends it at once; `why` is for the log, and NULL while it is PAIR_NEW. With `reset` both sides are
  * reset.

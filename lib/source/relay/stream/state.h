@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "net/acceptor.h"
 #include "reactor/reactor.h"
+#include "source/relay/carried.h"
 #include "source/relay/relay.h"
 
 struct pair;
@@ -79,6 +80,7 @@ struct end {
 	struct flow flow; /* of what comes from this end */
 	bool tcp;         /* a short read leaves nothing, unless there is a FIN or urgent data */
 	bool gone;        /* its hang-up was reported: there is nothing more to learn of it */
+	bool is_target;   /* ends[TARGET] of its pair */
 };
 
 /*
@@ -115,9 +117,14 @@ struct pair {
 
 enum { CLIENT, TARGET };
 
+static inline struct pair *end_pair(struct end *e)
+{
+	return CONTAINER_OF(e - e->is_target, struct pair, ends);
+}
+
 static inline struct end *end_other(struct pair *p, const struct end *e)
 {
-	return e == &p->ends[CLIENT] ? &p->ends[TARGET] : &p->ends[CLIENT];
+	return &p->ends[!e->is_target];
 }
 
 static inline struct reactor *pair_reactor(const struct pair *p)
@@ -132,5 +139,6 @@ static inline const struct relay_config *pair_config(const struct pair *p)
 
 /* The client: the address in its PROXY header, or its own. */
 struct address pair_remote(const struct pair *p);
+struct carried pair_carried(const struct pair *p);
 
 #endif

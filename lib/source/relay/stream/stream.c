@@ -45,7 +45,7 @@ static bool has_room(const struct streams *t)
 		return false;
 	if (s->place)
 		return t->parked.fd < 0 && !place_lags(s->place);
-	return !most || s->counts.carried < most;
+	return !most || s->totals->carried < most;
 }
 
 static void look_again(struct streams *t)
@@ -84,7 +84,7 @@ static void on_accepted(void *owner, int fd, const struct address *remote)
 	struct peer *peer = NULL;
 	const char *why = NULL;
 
-	s->counts.accepted++;
+	s->totals->accepted++;
 	if (!cidr_list_permits(&relay_config(s)->access.rules, remote))
 		why = "not allowed";
 	else if (!relay_config(s)->proxy_accept)
@@ -188,7 +188,9 @@ static void stream_stop(struct relay_source *s)
 
 static bool stream_is_busy(const struct relay_source *s)
 {
-	return s->counts.carried > 0;
+	const struct streams *t = s->carried;
+
+	return !list_empty(&t->pairs);
 }
 
 const struct carrier carrier_stream = {

@@ -4,6 +4,8 @@
  */
 #include "source/relay/udp/flow.h"
 
+#include "source/relay/seeker.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,6 +19,20 @@ struct address session_remote(const struct session *s)
 	memcpy(&a.storage, &s->client, sizeof s->client);
 	address_unmap(&a);
 	return a;
+}
+
+struct carried session_carried(const struct session *s)
+{
+	return (struct carried){
+	    .remote = session_remote(s),
+	    .number = s->number,
+	    .target = s->state == SESSION_SEEKING ? seeker_target(s->seeker) : s->target,
+	    .to = s->to,
+	    .from = s->from,
+	    /* Of an open one a copy was sent. */
+	    .lost = s->lost + (s->state == SESSION_OPEN ? 0 : s->held.dropped),
+	    .started = s->started,
+	};
 }
 
 void session_touch(struct session *s, enum trust trust)
@@ -54,19 +70,12 @@ static int limit(struct session *s, enum way way, const struct packets *p, int f
 static void dump(struct session *s, enum way way, struct packets *p, int i)
 {
 	struct dump *d = &s->owner->source->dump;
-	struct address remote;
-	struct dump_place at = {
-	    .connection = s->number,
-	    .offset = way == WAY_TO ? s->to : s->from,
-	    .remote = &remote,
-	    .target = &session_config(s)->targets[s->target],
-	    .back = way == WAY_FROM,
-	};
 
-	if (!d->source)
-		return;
-	remote = session_remote(s);
-	dump_add(d, &at, packets_bytes(p, i), p->headers[i].msg_len);
+	if (d->source) {
+		struct carried carried = session_carried(s);
+
+		dump_add(d, &carried, way == WAY_FROM, packets_bytes(p, i), p->headers[i].msg_len);
+	}
 }
 
 /* ---- from the target ------------------------------------------------------------------------- */

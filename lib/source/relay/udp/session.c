@@ -43,19 +43,6 @@ const struct table_type session_table = {hash_session, hash_key, is_of_key};
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-static struct carried carried_by(const struct session *s, const struct address *remote)
-{
-	return (struct carried){
-	    .remote = remote,
-	    .target = s->target,
-	    .to = s->to,
-	    .from = s->from,
-	    /* Of an open one a copy was sent. */
-	    .lost = s->lost + (s->state == SESSION_OPEN ? 0 : s->held.dropped),
-	    .started = s->started,
-	};
-}
-
 static void stop_asking(struct session *s)
 {
 	if (s->asking)
@@ -83,7 +70,6 @@ void session_close(struct session *s, const char *why)
 {
 	struct udp_relay *u = s->owner;
 	struct relay_source *source = u->source;
-	struct address remote = session_remote(s);
 	struct carried carried;
 
 	for (int i = 0; i < u->n_out; i++)
@@ -92,9 +78,7 @@ void session_close(struct session *s, const char *why)
 			break;
 		}
 	close_socket(s);
-	if (s->seeker && s->state == SESSION_SEEKING)
-		s->target = seeker_target(s->seeker);
-	carried = carried_by(s, &remote);
+	carried = session_carried(s); /* with the replies that were lost just now */
 	report_over(source, &carried, why);
 	if (s->reported_open)
 		report_event(source, true, &carried);
@@ -104,7 +88,7 @@ void session_close(struct session *s, const char *why)
 	peer_leave(&source->peers, s->peer);
 	table_remove(&u->sessions, &s->key);
 	list_remove(&s->link);
-	source->counts.carried--;
+	source->totals->carried--;
 	free(s);
 	relay_check_ended(source);
 }
@@ -176,8 +160,7 @@ static void refused(struct session *s, int error)
 
 static void report_open(struct session *s)
 {
-	struct address remote = session_remote(s);
-	struct carried carried = carried_by(s, &remote);
+	struct carried carried = session_carried(s);
 
 	if (!s->reported_open)
 		report_event(s->owner->source, false, &carried);
@@ -328,8 +311,8 @@ static struct session *session_new(struct udp_socket *socket, const struct sessi
 	}
 	held_queue_init(&s->held);
 	s->started = clock_read(CLOCK_OF_LOOP);
-	s->number = ++u->source->counts.accepted;
-	u->source->counts.carried++;
+	s->number = ++u->source->totals->accepted;
+	u->source->totals->carried++;
 	io_init(&s->io, -1, IO_READ, on_target);
 	list_append(&u->by_use[TRUST_NONE], &s->link);
 	return s;

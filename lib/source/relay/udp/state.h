@@ -20,6 +20,7 @@
 #include "base/units.h"
 #include "net/packets.h"
 #include "reactor/reactor.h"
+#include "source/relay/carried.h"
 #include "source/relay/relay.h"
 #include "source/relay/udp/store.h"
 
@@ -119,6 +120,7 @@ static inline struct reactor *session_reactor(const struct session *s)
 
 /* The client, as the log and the rules see it. */
 struct address session_remote(const struct session *s);
+struct carried session_carried(const struct session *s);
 
 /* Sends the replies that are gathered. */
 void udp_flush(struct udp_relay *u);

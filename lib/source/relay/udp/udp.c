@@ -73,7 +73,7 @@ static void log_refused(struct udp_relay *u, const struct address *remote, const
 		return;
 	u->logged = now;
 	log_info(u->source->base.rule, "%s is refused: %s (%llu datagrams so far)",
-		 address_text(remote).text, why, (unsigned long long)u->source->counts.refused);
+		 address_text(remote).text, why, (unsigned long long)u->source->totals->refused);
 }
 
 /* A session for one that has none yet, or NULL: its `n` datagrams from `i` on are dropped. */
@@ -97,7 +97,7 @@ static struct session *admit(struct udp_socket *socket, const struct session_key
 	else
 		s = session_open(socket, key, &remote, &why);
 	if (!s) {
-		u->source->counts.refused += (uint64_t)n;
+		u->source->totals->refused += (uint64_t)n;
 		log_refused(u, &remote, why);
 		return NULL;
 	}

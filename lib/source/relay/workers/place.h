@@ -1,6 +1,6 @@
 /*
  * What a worker knows of its place among the others: how many connections there may be, and its
- * channel to the loop's process. Workers share memory for the counts only; all else is said in
+ * channel to the loop's process. Workers share memory for what they count only; all else is said in
  * messages.
  */
 #ifndef EVWATCH_SOURCE_RELAY_WORKERS_PLACE_H
@@ -8,6 +8,7 @@
 
 #include "net/channel.h"
 #include "source/relay/config.h"
+#include "source/relay/totals.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -23,45 +24,29 @@ enum worker_message {
 	WORKER_EVENT = 'e',  /* as report_event makes it */
 };
 
-/* How large the shared memory is. Each process has this for itself. */
-struct counts_shape {
-	size_t workers, targets;
-	size_t length; /* of a row (totals.h) */
-};
-
 /*
- * In memory that all share (mmap(2)). A worker parses what strangers send, and one that they took
- * over can write anything here: so there is no pointer and no length in it, and no number of it is
- * ever one.
+ * What workers share: memory (mmap(2)). A worker parses what strangers send, and one that they took
+ * over can write anything here: so there is no pointer and no length in it, no number of it is ever
+ * one, and nobody's life hangs on one.
  */
-struct worker_counts {
-	atomic_ullong total;
-	atomic_bool waits;                     /* somebody would have one more, were there room */
-	atomic_uint connections[WORKERS_MOST]; /* of each worker */
-	/* of each worker, and of all that are over; then a flag for each target that is down */
-	atomic_ullong rows[];
+struct worker_board {
+	atomic_ullong total; /* connections of all workers (--max-conns); not sessions */
+	atomic_bool waits;   /* somebody would have one more, were there room */
+	_Alignas(struct totals) char totals[]; /* of each worker */
 };
 
 struct worker_place {
-	struct worker_counts *counts;
-	struct counts_shape shape;
-	size_t number;
+	struct worker_board *board;
+	size_t number; /* the first one, 0, does what only one is to do */
 	uint64_t most; /* connections of all workers; 0: no limit */
 	struct channel channel;
 };
 
 /* All zero. NULL with errno. */
-struct worker_counts *worker_counts_new(const struct counts_shape *shape);
+struct worker_board *worker_board_new(const struct relay_config *c);
 /* Of this process. NULL is none. */
-void worker_counts_free(struct worker_counts *c, const struct counts_shape *shape);
-/* Of a worker, or number `workers`: of those that are over. */
-atomic_ullong *worker_counts_row(struct worker_counts *c, const struct counts_shape *shape,
-				 size_t number);
-
-/* The flags of the targets: as the worker that looks saw them. */
-atomic_bool *place_targets_down(const struct worker_place *place);
-/* The first worker does what only one is to do. */
-bool place_is_first(const struct worker_place *place);
+void worker_board_free(struct worker_board *b, const struct relay_config *c);
+struct totals *worker_totals(struct worker_board *b, const struct relay_config *c, size_t worker);
 
 /*
  * A connection of this worker begins, or is over. False: there are as many as may be already, and

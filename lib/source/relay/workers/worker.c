@@ -8,7 +8,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "source/relay/relay.h"
-#include "source/relay/totals.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -65,15 +64,6 @@ static void say_line(void *context, const char *line, size_t length)
 
 	if (channel_waiting(&place->channel) < WAITING_MOST)
 		channel_say(&place->channel, WORKER_LINE, line, length);
-}
-
-/* The status of the loop's process says how it goes here. */
-static void on_turn(void *source, int64_t took)
-{
-	const struct relay_source *s = source;
-
-	(void)took;
-	totals_publish(s, worker_counts_row(s->place->counts, &s->place->shape, s->place->number));
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -159,8 +149,7 @@ static int work(const struct worker_start *start, struct worker *w, struct error
 
 _Noreturn void worker_run(const struct worker_start *start)
 {
-	struct worker w = {.place = {.counts = start->counts,
-				     .shape = start->shape,
+	struct worker w = {.place = {.board = start->board,
 				     .number = start->number,
 				     .most = relay_config(start->source)->access.max_conns}};
 	struct error e;
@@ -174,12 +163,8 @@ _Noreturn void worker_run(const struct worker_start *start)
 		_exit(1);
 	}
 	w.source->base.type->start(&w.source->base);
-	if (w.source->base.counted)
-		reactor_measure(w.reactor, on_turn, w.source);
 	if (!w.source->ended)
 		reactor_run(w.reactor);
-	if (w.source->base.counted)
-		on_turn(w.source, 0);
 	channel_flush(&w.place.channel, LAST_WORDS_MS);
 	_exit(0);
 }

@@ -13,8 +13,7 @@ struct relay_source;
 struct worker_start {
 	const struct relay_source *source; /* the parent's */
 	const struct listener *listener;   /* what it accepts from */
-	struct worker_counts *counts;
-	struct counts_shape shape;
+	struct worker_board *board;
 	size_t number;
 	int fd; /* of the channel */
 	pid_t parent;

@@ -66,10 +66,9 @@ struct workers {
 	struct worker *all; /* owned */
 	size_t n, n_running;
 	bool stopped;
-	bool heard;                   /* something of them, since `patience` was last over */
-	struct timer patience;        /* for those that do not end when asked to */
-	struct worker_counts *counts; /* owned */
-	struct counts_shape shape;
+	bool heard;                 /* something of them, since `patience` was last over */
+	struct timer patience;      /* for those that do not end when asked to */
+	struct worker_board *board; /* owned */
 };
 
 static struct reactor *reactor_of(const struct workers *ws)
@@ -130,27 +129,14 @@ static const struct listener *worker_listener(const struct worker *w)
 
 /* ---- what they have counted ------------------------------------------------------------------ */
 
-/* What one that is over carries now is nothing; what it carried stays. */
-static void keep_totals(struct worker *w)
+static void workers_add_up(const struct relay_source *s)
 {
-	const struct counts_shape *shape = &w->owner->shape;
-	atomic_ullong *row = worker_counts_row(w->owner->counts, shape, w->number);
-	atomic_ullong *past = worker_counts_row(w->owner->counts, shape, shape->workers);
-
-	for (size_t i = 0; i < shape->length; i++) {
-		uint64_t n = atomic_exchange(&row[i], 0);
-
-		atomic_fetch_add(&past[i], totals_is_gauge(i) ? 0 : n);
-	}
-}
-
-static void workers_totals(const struct relay_source *s, uint64_t *row)
-{
+	const struct relay_config *c = relay_config(s);
 	const struct workers *ws = s->carried;
 
-	for (size_t i = 0; ws && i < ws->shape.length; i++)
-		for (size_t k = 0; k <= ws->n; k++)
-			row[i] += atomic_load(&worker_counts_row(ws->counts, &ws->shape, k)[i]);
+	memset(s->totals, 0, totals_size(c));
+	for (size_t i = 0; ws && i < ws->n; i++)
+		totals_add(s->totals, worker_totals(ws->board, c, i), c);
 }
 
 /* ---- what they say --------------------------------------------------------------------------- */
@@ -189,27 +175,21 @@ static void on_message(struct channel *c, unsigned char type, const char *bytes,
 
 /* ---- life and death -------------------------------------------------------------------------- */
 
-/* The pause before the next one doubles, unless the last one lived for long. */
-static void lengthen_pause(struct worker *w)
+/* The pause doubles, unless the last one lived for long. */
+static void start_later(struct worker *w)
 {
-	int64_t now = reactor_now(reactor_of(w->owner), CLOCK_OF_LOOP);
+	int64_t ran = reactor_now(reactor_of(w->owner), CLOCK_OF_LOOP) - w->started;
 
-	if (!w->pause || now - w->started >= LONGEST)
-		w->pause = SHORTEST;
-	else
-		w->pause = w->pause * 2 < LONGEST ? w->pause * 2 : LONGEST;
-}
-
-static void start_again(struct worker *w)
-{
-	if (timer_start_in(reactor_of(w->owner), &w->again, w->pause) < 0)
+	if (ran >= LONGEST)
+		w->pause = 0;
+	if (timer_start_in(reactor_of(w->owner), &w->again,
+			   backoff_next(&w->pause, SHORTEST, LONGEST)) < 0)
 		log_error(w->owner->source->base.rule, "out of memory: worker %zu stays away",
 			  w->number + 1);
 }
 
-static void log_death(const struct worker *w, int status)
+static void log_death(const struct worker *w, int status, uint64_t lost)
 {
-	unsigned lost = atomic_load(&w->owner->counts->connections[w->number]);
 	struct buf b = {0};
 
 	if (WIFSIGNALED(status))
@@ -217,7 +197,8 @@ static void log_death(const struct worker *w, int status)
 	else
 		buf_printf(&b, "status %d", WEXITSTATUS(status));
 	if (lost)
-		buf_printf(&b, "; %u connections are lost", lost);
+		buf_printf(&b, "; %llu %s are lost", (unsigned long long)lost,
+			   relay_config(w->owner->source)->datagrams ? "sessions" : "connections");
 	buf_add_text(&b, "; another one takes its place in ");
 	duration_add(&b, w->pause);
 	log_error(w->owner->source->base.rule, "worker %zu, pid %d, ended with %s", w->number + 1,
@@ -229,25 +210,25 @@ static void on_exit_of(struct reactor *r, struct child_watcher *child, int statu
 {
 	struct worker *w = CONTAINER_OF(child, struct worker, child);
 	struct workers *ws = w->owner;
+	const struct relay_config *c = relay_config(ws->source);
+	struct totals *totals = worker_totals(ws->board, c, w->number);
+	uint64_t lost = totals->carried;
 
 	(void)r;
 	channel_drain(&w->channel); /* its last words */
 	channel_close(&w->channel);
 	w->running = false;
 	ws->n_running--;
-	keep_totals(w);
-	if (!ws->stopped) {
-		lengthen_pause(w);
-		log_death(w, status);
-	}
-	atomic_fetch_sub(&ws->counts->total,
-			 atomic_exchange(&ws->counts->connections[w->number], 0));
+	totals_settle(totals, c);
+	if (!c->datagrams)
+		atomic_fetch_sub(&ws->board->total, lost);
 	if (ws->stopped) {
 		relay_check_ended(ws->source);
 		return;
 	}
+	start_later(w);
+	log_death(w, status, lost);
 	tell_room(ws);
-	start_again(w);
 }
 
 static int adopt(struct worker *w, pid_t pid, int fd)
@@ -279,8 +260,7 @@ static int spawn(struct worker *w)
 	pid = fork();
 	if (pid == 0)
 		worker_run(&(struct worker_start){w->owner->source, worker_listener(w),
-						  w->owner->counts, w->owner->shape, w->number,
-						  pair[1], parent});
+						  w->owner->board, w->number, pair[1], parent});
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(pair[1]);
 	if (pid > 0)
@@ -309,8 +289,7 @@ static void spawn_or_wait(struct worker *w)
 		return;
 	log_error(w->owner->source->base.rule, "cannot start worker %zu: %s; it is tried again",
 		  w->number + 1, strerror(errno));
-	lengthen_pause(w);
-	start_again(w);
+	start_later(w);
 }
 
 static void on_again(struct reactor *r, struct timer *t)
@@ -349,7 +328,7 @@ static void workers_free(struct workers *ws)
 	}
 	timer_stop(reactor_of(ws), &ws->patience);
 	close_sockets(ws);
-	worker_counts_free(ws->counts, &ws->shape);
+	worker_board_free(ws->board, relay_config(ws->source));
 	free(ws->all);
 	free(ws);
 }
@@ -362,11 +341,9 @@ static struct workers *workers_new(struct relay_source *source, size_t n)
 		return NULL;
 	ws->source = source;
 	ws->all = calloc(n, sizeof *ws->all);
-	ws->shape =
-	    (struct counts_shape){n, relay_config(source)->n_targets, totals_length(source)};
-	ws->counts = worker_counts_new(&ws->shape);
+	ws->board = worker_board_new(relay_config(source));
 	timer_init(&ws->patience, CLOCK_OF_LOOP, on_patience);
-	if (!ws->all || !ws->counts) {
+	if (!ws->all || !ws->board) {
 		workers_free(ws);
 		return NULL;
 	}
@@ -442,5 +419,5 @@ const struct carrier carrier_workers = {
     .stop = workers_stop,
     .busy = workers_are_busy,
     .close = workers_close,
-    .totals = workers_totals,
+    .add_up = workers_add_up,
 };
