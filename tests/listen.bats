@@ -7,6 +7,18 @@ load helper
   [ "$(echo you | tcp "$(port)")" = 'hello you' ]
 }
 
+@test "the connection ends when the command closes it, and not before what it left in the background does" {
+  start -e 'early: listen 127.0.0.1:0 -- echo hi; exec <&- >&-; exec sleep 200' \
+    -e 'late: listen 127.0.0.1:0 -- (until [ -e go ]; do sleep 0.01; done; echo late) & echo now'
+  [ "$(tcp "$(port early)" </dev/null)" = hi ] # its command still runs
+  tcp "$(port late)" </dev/null >answer &
+  client=$!
+  until_ok '[ "$(cat answer)" = now ]'
+  touch go
+  wait "$client"
+  [ "$(xargs <answer)" = 'now late' ]
+}
+
 @test "PORT alone is loopback, both families" {
   start listen 0 -- cat
   grep -q ' 127\.0\.0\.1:' ready
