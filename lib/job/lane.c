@@ -13,26 +13,9 @@ struct lane {
 	struct batch *parked; /* owned reference, or NULL */
 };
 
-static uint64_t key_hash(const void *key)
-{
-	return hash_bytes(key, strlen(key));
-}
-
-static uint64_t lane_hash(const void *lane)
-{
-	return key_hash(((const struct lane *)lane)->key);
-}
-
-static bool lane_is_of(const void *lane, const void *key)
-{
-	return strcmp(((const struct lane *)lane)->key, key) == 0;
-}
-
 void lanes_open(struct job *j)
 {
-	static const struct table_type by_key = {lane_hash, key_hash, lane_is_of};
-
-	table_init(&j->lanes, &by_key);
+	table_init(&j->lanes, &table_by_text);
 }
 
 void lanes_close(struct job *j)

@@ -198,7 +198,7 @@ static bool is_own_output(struct file_source *s, const struct node *d, const cha
 	const char *base = d->parent ? NULL : strrchr(name, '/'), *path;
 
 	base = base ? base + 1 : name;
-	if (!filter_has_outputs(&s->filter, base))
+	if (!filter_is_output(&s->filter, base, NULL))
 		return false;
 	path = file_path(s, d, name);
 	return path && filter_is_output(&s->filter, base, path);

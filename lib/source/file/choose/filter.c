@@ -90,14 +90,6 @@ static void find_output(struct own_output *o, int fd)
 	o->inode = st.st_ino;
 }
 
-bool filter_has_outputs(const struct filter *f, const char *name)
-{
-	for (int i = 0; i < 2; i++)
-		if (*f->outputs[i].name && strcmp(f->outputs[i].name, name) == 0)
-			return true;
-	return false;
-}
-
 bool filter_is_output(const struct filter *f, const char *name, const char *path)
 {
 	struct stat st;
@@ -105,8 +97,9 @@ bool filter_is_output(const struct filter *f, const char *name, const char *path
 	for (int i = 0; i < 2; i++) {
 		const struct own_output *o = &f->outputs[i];
 
-		if (*o->name && strcmp(o->name, name) == 0 && stat(path, &st) == 0 &&
-		    st.st_ino == o->inode && st.st_dev == o->device)
+		if (*o->name && strcmp(o->name, name) == 0 &&
+		    (!path ||
+		     (stat(path, &st) == 0 && st.st_ino == o->inode && st.st_dev == o->device)))
 			return true;
 	}
 	return false;

@@ -49,10 +49,9 @@ void filter_close(struct filter *f);
 bool filter_counts(struct filter *f, const struct candidate *c);
 /* Do the patterns let a directory be entered? */
 bool filter_admits(struct filter *f, const struct candidate *c);
-/* Is this standard output or error? What is written there is not reported: that would be written
- * there, too, for ever. */
+/* Is this standard output or error (without a path: may it be, by its name)? What is written there
+ * is not reported: that would be written there, too, for ever. */
 bool filter_is_output(const struct filter *f, const char *name, const char *path);
-bool filter_has_outputs(const struct filter *f, const char *name);
 
 /* May a directory be entered or not by where it is? */
 bool filter_minds_place(const struct filter *f);
