@@ -302,6 +302,57 @@ static void test_kernel(void)
 
 /* ---- mounts ---------------------------------------------------------------------------------- */
 
+static bool leads(const struct mounts *m, const char *path, const char *where)
+{
+	char real[MOUNTS_PATH], here[MOUNTS_PATH], want[2 * MOUNTS_PATH];
+	bool is;
+
+	if (!getcwd(here, sizeof here))
+		return false;
+	snprintf(want, sizeof want, "%s/%s", here, where);
+	mounts_resolve(m, path, real);
+	is = strcmp(real, *where ? want : here) == 0;
+	if (!is)
+		printf("# %s leads to %s\n", path, real);
+	return is;
+}
+
+static void test_paths(void)
+{
+	struct mount_point far = {.remote = "nfs", .whole = true, .path = realpath(".", NULL)};
+	struct mounts none = {0}, one = {.items = &far, .count = 1, .n_remote = 1};
+	struct buf absolute = {0}, path = {0};
+	char real[MOUNTS_PATH];
+
+	buf_printf(&absolute, "%s/tree/a", far.path);
+	buf_printf(&path, "%s/tree/far", far.path);
+	free(far.path);
+	far.path = path.data;
+	mkdir("tree", 0755);
+	mkdir("tree/a", 0755);
+	mkdir("tree/far", 0755);
+	OK(symlink("a", "tree/rel") == 0 && symlink("../rel/../up", "tree/a/way") == 0 &&
+	       symlink("..", "tree/up") == 0 && symlink("loop/x", "tree/loop") == 0 &&
+	       symlink(absolute.data, "tree/abs") == 0 && symlink("far/in", "tree/there") == 0,
+	   "links are made");
+	OK(leads(&none, "tree//a/./../a/", "tree/a") &&
+	       leads(&none, "tree/rel/new", "tree/a/new") && leads(&none, "tree/abs", "tree/a") &&
+	       leads(&none, "tree/a/way/tree/x", "tree/x") && leads(&none, "tree/a/way/.", "") &&
+	       leads(&none, absolute.data, "tree/a"),
+	   "a path leads over links to where it is");
+	OK(!mounts_resolve(&none, "tree/loop", real) && !real[0], "one in a circle leads nowhere");
+	OK(!mounts_resolve(&none, "/../..", real) && strcmp(real, "/") == 0, "the root is one");
+	OK(leads(&one, "tree/there//deep/../x", "tree/far/in//deep/../x") &&
+	       leads(&one, "tree/rel/../far///", "tree/far") &&
+	       leads(&one, "tree/far/../a", "tree/far/../a") && leads(&one, "tree/up", "") &&
+	       mounts_resolve(&one, "tree/far//x", real) == &far,
+	   "what is behind a mount that may hang is not looked at");
+	buf_free(&absolute);
+	buf_free(&path);
+	if (system("rm -rf tree") != 0)
+		printf("# the tree cannot be removed\n");
+}
+
 static void test_mounts(bool polls)
 {
 	const char *how = polls ? "polled" : "watched";
@@ -453,6 +504,7 @@ int main(void)
 	test_changes();
 	test_two_ways();
 	test_kernel();
+	test_paths();
 	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0) {
 		test_mounts(false);
 		test_mounts(true);
