@@ -91,7 +91,7 @@ static bool prints_now(const struct armed_rule *a)
 	return e->phase == ENGINE_RUNNING;
 }
 
-/* Nobody takes these any more. */
+/* Closes the connections of events that nothing takes any more. */
 static void drop_events(const struct event *events, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

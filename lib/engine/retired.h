@@ -25,7 +25,7 @@ struct generation {
 
 /* The generation of these rules, first in the engine's list. NULL with ENOMEM. */
 struct generation *generation_new(struct engine *e, struct rules *rules, bool owned);
-/* One rule less of it is at work. */
+/* A rule of this generation is no longer at work. */
 void generation_release(struct generation *g);
 
 /* The listener of a rule that is leaving. */

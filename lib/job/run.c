@@ -236,7 +236,7 @@ static void on_swept(struct run *run, int number, size_t found)
 	else if (killed)
 		review_killed(run);
 	else
-		run_signal(run, SIGCONT); /* a stopped process would not hear of it */
+		run_signal(run, SIGCONT); /* a stopped process does not handle it */
 }
 
 static void on_sweep(struct sweep *s, int signal, size_t found)

@@ -40,7 +40,7 @@ bool descendants_signal_one(pid_t pid, int signal)
 	if (kill(pid, signal) < 0)
 		return false;
 	if (signal && signal != SIGKILL)
-		kill(pid, SIGCONT); /* a stopped process would not hear of it */
+		kill(pid, SIGCONT); /* a stopped process does not handle it */
 	return true;
 }
 

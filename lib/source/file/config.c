@@ -21,7 +21,7 @@
 const struct event_name file_events[] = {
     {"create", "it was created, or moved in"},
     {"modify", "it was written"},
-    {"close_write", "it was closed by a writer"},
+    {"close_write", "it was closed by a writer, or moved in"},
     {"delete", "it was deleted, or moved out"},
     {"move", "it was moved within the tree (EVWATCH_OLD_PATH)"},
     {"attrib", "its mode, owner or times changed"},
