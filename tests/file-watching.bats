@@ -421,7 +421,7 @@ passes() {
 @test "the working directory is reported as deleted when it is removed" {
 	mkdir -p src
 	cd src
-	watch file .
+	start file .
 	rmdir "$dir/src"
 	cd "$dir"
 	until_ok 'has_line "delete ."'
