@@ -17,24 +17,6 @@ struct parser {
 	struct error *e;
 };
 
-unsigned byte_set_count(const struct byte_set *s, unsigned char *only)
-{
-	unsigned n = 0;
-
-	for (unsigned c = 0; c < 256; c++)
-		if (byte_set_has(s, (unsigned char)c)) {
-			*only = (unsigned char)c;
-			n++;
-		}
-	return n;
-}
-
-bool is_word_byte(unsigned char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       c == '_';
-}
-
 /* ---- nodes ----------------------------------------------------------------------------------- */
 
 /* NULL with the error: memory is short. */
@@ -78,14 +60,8 @@ static struct node *set_node(struct parser *p, struct byte_set set)
 
 	if (!n)
 		return NULL;
-	for (unsigned c = 'a'; p->ignore_case && c <= 'z'; c++) {
-		unsigned char upper = (unsigned char)(c - 'a' + 'A');
-
-		if (byte_set_has(&set, (unsigned char)c))
-			byte_set_add(&set, upper);
-		else if (byte_set_has(&set, upper))
-			byte_set_add(&set, (unsigned char)c);
-	}
+	if (p->ignore_case)
+		byte_set_ignore_case(&set);
 	n->set = set;
 	return n;
 }
@@ -117,21 +93,6 @@ static struct node *fail(struct parser *p, const char *what, const char *hint)
 	return NULL;
 }
 
-/* All bytes that are (or, negated, are not) in the class that \w or \s names. */
-static struct node *class_node(struct parser *p, bool word, bool negated)
-{
-	struct byte_set set = {0};
-
-	for (unsigned c = 0; c < 256; c++) {
-		bool in =
-		    word ? is_word_byte((unsigned char)c) : c == ' ' || (c >= '\t' && c <= '\r');
-
-		if (in != negated)
-			byte_set_add(&set, (unsigned char)c);
-	}
-	return set_node(p, set);
-}
-
 /* *p stands behind the backslash. */
 static struct node *escaped(struct parser *p)
 {
@@ -160,10 +121,10 @@ static struct node *escaped(struct parser *p)
 		return assertion_node(p, AT_END);
 	case 'w':
 	case 'W':
-		return class_node(p, true, c == 'W');
+		return set_node(p, byte_set_of(is_word_byte, c == 'W'));
 	case 's':
 	case 'S':
-		return class_node(p, false, c == 'S');
+		return set_node(p, byte_set_of(is_space_byte, c == 'S'));
 	default:
 		return byte_node(p, c);
 	}

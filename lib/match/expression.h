@@ -6,29 +6,13 @@
 #ifndef EVWATCH_MATCH_EXPRESSION_H
 #define EVWATCH_MATCH_EXPRESSION_H
 
+#include "match/byte_set.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct error;
-
-/* Bytes. */
-struct byte_set {
-	uint64_t bits[4];
-};
-
-static inline void byte_set_add(struct byte_set *s, unsigned char c)
-{
-	s->bits[c >> 6] |= UINT64_C(1) << (c & 63);
-}
-
-static inline bool byte_set_has(const struct byte_set *s, unsigned char c)
-{
-	return s->bits[c >> 6] >> (c & 63) & 1;
-}
-
-/* How many bytes are in it; 1: *only is that one. */
-unsigned byte_set_count(const struct byte_set *s, unsigned char *only);
 
 /* What must hold between two bytes. */
 enum assertion {
@@ -39,9 +23,6 @@ enum assertion {
 	WORD_EDGE,
 	NO_WORD_EDGE,
 };
-
-/* [[:alnum:]_], in the C locale. */
-bool is_word_byte(unsigned char c);
 
 enum node_type {
 	NODE_EMPTY,
