@@ -8,11 +8,11 @@
  */
 #include "inotify/inner.h"
 
+#include "base/file_time.h"
 #include "base/list.h"
 #include "reactor/reactor.h"
 
 #include <errno.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { ROOM = 65536, MOST_EVENTS = 4096, MOST_NS = 5000000 };
@@ -110,15 +110,6 @@ static size_t pass_all(struct inotify *in, const char *bytes, size_t length)
 	return n;
 }
 
-/* The clock of file systems is coarse: a file that is written later has at least this time. */
-static int64_t time_of_files(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
 /* A read that leaves room for one more event has emptied the queue. */
 static bool leaves_room(ssize_t n)
 {
@@ -135,7 +126,7 @@ static void read_queue(struct inotify *in)
 
 	in->passing = true;
 	do {
-		now = time_of_files();
+		now = file_time_now();
 		n = read(in->fd, bytes, sizeof bytes);
 		if (n > 0)
 			events += pass_all(in, bytes, (size_t)n);

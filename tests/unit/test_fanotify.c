@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/fanotify.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 
@@ -29,7 +30,7 @@ static struct world {
 	struct list paths; /* the tree, as it was reported to be */
 	char log[LOG][PATH];
 	size_t n_log;
-	size_t wrong;
+	size_t wrong, n_lost;
 	int by; /* of the last report */
 	volatile bool done;
 	unsigned seed;
@@ -228,6 +229,12 @@ static void wake(struct fanotify_observer *o)
 	(void)o;
 }
 
+static void lost(struct fanotify_observer *o)
+{
+	w.model.since = o->synced;
+	w.n_lost++;
+}
+
 /* ---- a world --------------------------------------------------------------------------------- */
 
 static bool open_world(bool unread)
@@ -236,7 +243,7 @@ static bool open_world(bool unread)
 	struct error e;
 
 	w.loop = reactor_new(NULL, NULL);
-	w.n_log = w.wrong = 0;
+	w.n_log = w.wrong = w.n_lost = 0;
 	w.done = false;
 	disk_init(&w.disk);
 	w.observer = (struct fanotify_observer){.base = {&observer_fanotify, &w.model},
@@ -244,7 +251,8 @@ static bool open_world(bool unread)
 						.roots = roots,
 						.n_roots = 1,
 						.active = ACTIVE_CLOSE_WRITE | ACTIVE_ATTRIB,
-						.wake = wake};
+						.wake = wake,
+						.lost = lost};
 	w.model = (struct model){.fs = &w.disk.fs,
 				 .host = &host,
 				 .observer = &w.observer.base,
@@ -470,6 +478,30 @@ static void test_chain(void)
 	finish();
 }
 
+/* The queue is read away, and the kernel's word for that put in its place. */
+static void test_overflow(void)
+{
+	struct fanotify_event_metadata word = {.event_len = sizeof word,
+					       .vers = FANOTIFY_METADATA_VERSION,
+					       .metadata_len = sizeof word,
+					       .mask = FAN_Q_OVERFLOW,
+					       .fd = FAN_NOFD};
+	static char bytes[65536];
+
+	start(true);
+	write_file("tree/f");
+	write_file("tree/g");
+	settle();
+	unlink("tree/f");
+	while (read(w.observer.fd, bytes, sizeof bytes) > 0)
+		;
+	buf_add(&w.observer.queue.bytes, &word, sizeof word);
+	settle();
+	OK(has_log("gone tree/f") && !has_log("gone tree/g") && w.n_lost == 1,
+	   "what is known is looked at again when events were lost");
+	finish();
+}
+
 static void test_unmount(void)
 {
 	mkdir("tree", 0755);
@@ -570,6 +602,7 @@ int main(int argc, char **argv)
 		test_made_and_removed();
 		test_exchange();
 		test_chain();
+		test_overflow();
 		test_unmount();
 		test_mount_below();
 		test_rounds(rounds, false, false, "what was read and then disturbed is the tree");

@@ -11,23 +11,20 @@
 #include "source/file/kind.h"
 
 #include "base/array.h"
-#include "base/units.h"
+#include "base/file_time.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { WRITTEN = FILE_MODIFY | FILE_CLOSE_WRITE };
 
 void compare_init(struct file_source *s)
 {
 	struct compare *c = &s->compare;
-	struct timespec now;
 
 	contents_init(&c->contents);
 	c->reader.fd = c->early.fd = -1;
-	clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	c->began = (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+	c->began = file_time_now();
 }
 
 static void unread_free(struct unread *u)

@@ -137,14 +137,22 @@ static void on_remounted(struct poll_observer *o)
 }
 
 /* What happened before the queue was empty last was heard of. */
-static void on_lost(struct inotify_observer *o)
+static void overflow(struct file_source *s, int64_t synced)
 {
-	struct file_source *s = CONTAINER_OF(o, struct file_source, inotify);
-
 	if (!s->overflowed)
-		s->model.since = inotify_synced(&o->user);
+		s->model.since = synced;
 	s->overflowed = true;
 	s->overflows++;
+}
+
+static void on_lost(struct inotify_observer *o)
+{
+	overflow(CONTAINER_OF(o, struct file_source, inotify), inotify_synced(&o->user));
+}
+
+static void on_fanotify_lost(struct fanotify_observer *o)
+{
+	overflow(CONTAINER_OF(o, struct file_source, fanotify), o->synced);
 }
 
 static void on_work(struct reactor *r, struct timer *t)
@@ -219,7 +227,8 @@ static int init_model(struct file_source *s)
 						 .rule = s->base.rule,
 						 .priority = s->base.priority,
 						 .active = activities(c),
-						 .wake = on_fanotify_wake};
+						 .wake = on_fanotify_wake,
+						 .lost = on_fanotify_lost};
 	s->poll = (struct poll_observer){.base = {&observer_poll, &s->model},
 					 .inner = c->poll       ? NULL
 						  : c->fanotify ? &s->fanotify.base

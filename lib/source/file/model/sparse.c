@@ -105,45 +105,24 @@ struct node *model_ghost(struct model *m, struct node *d, const char *name)
 
 /* ---- forgetting ------------------------------------------------------------------------------ */
 
-static struct entry *next_to_forget(const struct node *n)
+static bool has_nodes(const struct node *n)
 {
-	struct entry *e;
+	const struct entry *e;
 
-	for (uint32_t at = 0; (e = entries_next(n->entries, &at));)
-		if (!e->entered)
-			return e;
-	return NULL;
-}
-
-/* All but directories that are entered. */
-static void forget_names(struct node *n)
-{
-	struct entries *kept = NULL;
-	struct entry *e;
-
-	if (!next_to_forget(n))
-		return;
-	for (uint32_t at = 0; (e = entries_next(n->entries, &at));)
-		if (e->entered && !entries_add(&kept, e->name, false)) {
-			entries_free(&kept);
-			return;
-		}
 	for (uint32_t at = 0; (e = entries_next(n->entries, &at));)
 		if (e->entered)
-			memcpy(entries_find(kept, e->name), e, offsetof(struct entry, name));
-	entries_free(&n->entries);
-	n->entries = kept;
-	for (uint32_t at = 0; (e = entries_next(n->entries, &at));)
-		e->node->place = entries_place(n->entries, e);
+			return true;
+	return false;
 }
 
 bool model_trim(struct model *m, struct node *n)
 {
-	if (n->holds || n->gone || n->in_hand || n->state != NODE_KNOWN || n->polled)
+	if (n->holds || n->gone || n->in_hand || n->state != NODE_KNOWN || n->polled ||
+	    has_nodes(n))
 		return false;
-	forget_names(n);
+	entries_free(&n->entries);
 	n->sparse = true;
-	if (n->entries || n->parent == m->top)
+	if (n->parent == m->top)
 		return false;
 	model_forget(m, n);
 	m->directories--;

@@ -7,6 +7,7 @@
 #include "source/file/observe/fanotify.h"
 
 #include "base/array.h"
+#include "base/file_time.h"
 #include "base/log.h"
 #include "source/file/model/model.h"
 #include "source/file/observe/inotify.h"
@@ -294,6 +295,14 @@ static void pass_event(struct fanotify_observer *o, const struct fan_event *ev, 
 	defer(o, at, missing);
 }
 
+static void lose(struct fanotify_observer *o)
+{
+	log_warn(o->rule, "the kernel had no memory for events (fanotify): changes may be missing");
+	o->lost(o);
+	model_lost(o->base.model, o->base.model->top, true);
+	o->hinted = true;
+}
+
 /* Only what comes behind a rename says what it was. */
 static bool lacks_words(struct fanotify_observer *o, const struct fan_event *ev, size_t behind)
 {
@@ -318,12 +327,8 @@ static bool pass_next(struct fanotify_observer *o)
 	o->waits = false;
 	o->queue.at = behind;
 	o->passed++;
-	if (ev.mask & FAN_Q_OVERFLOW) {
-		log_warn(o->rule, "the kernel had no memory for events (fanotify): changes may be "
-				  "missing");
-		model_lost(o->base.model, o->base.model->top, true);
-		o->hinted = true;
-	}
+	if (ev.mask & FAN_Q_OVERFLOW)
+		lose(o);
 	/* Of an inode alone there is no name. */
 	if (ev.dir.hash && !(ev.mask & FAN_MOVE_SELF))
 		pass_event(o, &ev, at, behind, FAN_SIDE_DIR | (ev.to_dir.hash ? FAN_SIDE_TO : 0U));
@@ -348,6 +353,8 @@ static void begin_chunk(struct fanotify_observer *o)
 	fan_places_trim(&o->places);
 	o->places.clock++;
 	o->passed = 0;
+	if (fan_ahead_empty(&o->queue))
+		o->synced = o->emptied;
 	fan_ahead_forget(&o->queue);
 }
 
@@ -379,14 +386,18 @@ static void pass_some_late(struct fanotify_observer *o)
 /* A step. False: the model is next, or the kernel. */
 static bool step(struct fanotify_observer *o)
 {
+	int64_t now;
+
 	switch (o->stage) {
 	case FAN_FRESH:
 		begin_chunk(o);
 		o->stage = FAN_FILLING;
 		break;
 	case FAN_FILLING:
+		now = file_time_now();
 		if (fan_ahead_fill(&o->queue))
 			break;
+		o->emptied = now;
 		o->stage = fan_ahead_empty(&o->queue) ? FAN_FRESH : FAN_PASSING;
 		return o->stage == FAN_PASSING;
 	case FAN_PASSING:

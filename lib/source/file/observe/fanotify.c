@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/file_time.h"
 #include "base/list.h"
 #include "base/units.h"
 #include "source/file/model/model.h"
@@ -280,6 +281,7 @@ static int observer_open(struct observer *base, struct error *e)
 		    e, "it needs root (CAP_SYS_ADMIN) and Linux 5.17; without it, each directory "
 		       "gets a watch of its own, and that needs neither");
 	}
+	o->synced = o->emptied = file_time_now();
 	io_init(&o->io, o->fd, IO_READ, on_readable);
 	o->io.priority = o->priority;
 	if (mark_roots(o, e) == 0 && io_start(o->reactor, &o->io) == 0)

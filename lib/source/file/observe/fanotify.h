@@ -16,7 +16,7 @@
  *   Where they have not come by then, or were merged into earlier ones, it counts as one onto a
  *   free name.
  * - The queue has no limit (FAN_UNLIMITED_QUEUE): what is lost could not be found out, as nothing
- *   was read before. Where the kernel lacks memory all the same (FAN_Q_OVERFLOW), that is logged,
+ *   was read before. Where the kernel lacks memory all the same (FAN_Q_OVERFLOW), that is reported,
  *   and what is known is looked at again.
  * - A file system that is mounted below a root gets a mark when fanotify_mount is called, or when
  *   the model comes to it.
@@ -74,6 +74,9 @@ struct fanotify_observer {
 	unsigned active; /* enum active: what is asked for beside what makes the tree */
 	/* There is something for model_work. */
 	void (*wake)(struct fanotify_observer *o);
+	/* Events were lost; all that is known is looked at again. */
+	void (*lost)(struct fanotify_observer *o);
+	int64_t synced; /* as inotify_synced; read only */
 
 	int fd; /* private from here on */
 	struct io_watcher io;
@@ -82,6 +85,7 @@ struct fanotify_observer {
 	int32_t (*marks)[2]; /* owned: file systems that are marked */
 	size_t n_marks, marks_capacity;
 	enum fan_stage stage;
+	int64_t emptied;       /* what happened before is in `queue`, or was */
 	size_t passed;         /* events of this chunk */
 	bool reports;          /* something was passed on since the owner was last woken */
 	bool has_moved;        /* a directory came in this chunk */
