@@ -157,15 +157,16 @@ for line in sys.stdin:
 
 @test "--fanotify says which process made a change: EVWATCH_PID of the first path, pid in JSON" {
 	mkdir -p src/d src/full away
-	touch src/old src/full/f
+	touch src/old src/full/f src/d/f
 	start --no-guard file src --fanotify --json
-	bash -c 'echo $$ >pid; echo x >src/f; mv src/old src/new; mv src/f src/d; mv src/full away; exec rm -r src/d'
+	bash -c 'echo $$ >pid; echo x >src/f; mv src/old src/new; mv src/full away; exec rm -r src/d'
 	until_ok "grep -q 'delete.*src/d\"' out"
 	python3 - <<-'end'
 	import json
 	pid = int(open("pid").read())
 	events = [json.loads(line) for line in open("out")]
 	assert all(type(e["pid"]) is int for e in events), events
+	assert len([e for e in events if e["path"] == "src/d"]) == 1, events
 	by = {(e["event"], e["path"]): e["pid"] == pid for e in events}
 	assert by["create", "src/f"] and by["delete", "src/d/f"] and by["delete", "src/d"], events
 	assert not by["move", "src/new"] and not by["delete", "src/full"] and not by["delete", "src/full/f"], events

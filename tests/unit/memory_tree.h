@@ -18,6 +18,7 @@ enum { MOST_CHILDREN = 64, MOST_INODES = 4096, MOST_OPEN = 64, NAME_SIZE = 8 };
 
 struct memory_inode {
 	uint64_t number;
+	uint64_t handle; /* as a number, but never used again */
 	char type;
 	uint32_t born, content;
 	unsigned links, opened;
@@ -41,13 +42,14 @@ struct memory_tree {
 	struct memory_inode *root;
 	uint64_t free_numbers[MOST_INODES];
 	size_t n_free;
-	uint64_t last_number;
+	uint64_t last_number, last_handle;
 	uint32_t clock;
 	struct memory_folder folders[MOST_OPEN];
 	unsigned disturbance; /* of a thousand looks, so many are preceded by a change */
 	void (*changed)(struct memory_tree *t, struct memory_inode *d, const char *name,
 			unsigned bits);
 	void (*removed)(struct memory_tree *t, struct memory_inode *d);
+	void (*written)(struct memory_tree *t, struct memory_inode *d, const char *name);
 };
 
 /* ---- randomness ------------------------------------------------------------------------------ */
@@ -70,6 +72,7 @@ static struct memory_inode *memory_new(struct memory_tree *t, char type)
 
 	assert(i);
 	i->number = t->n_free ? t->free_numbers[--t->n_free] : ++t->last_number;
+	i->handle = ++t->last_handle;
 	i->type = type;
 	i->born = i->content = t->clock / 8;
 	i->watch = -1;
@@ -187,10 +190,10 @@ static void memory_rename(struct memory_tree *t, struct memory_inode *from, cons
 	if (target && (target->inode == moved || target->inode->count ||
 		       (target->inode->type == 'd') != (moved->type == 'd')))
 		return;
-	if (target)
-		memory_unlink(t, to, target);
 	t->changed(t, from, old, HINT_LEFT);
 	t->changed(t, to, new, HINT_CAME);
+	if (target)
+		memory_unlink(t, to, target);
 	moved->opened++;
 	source = memory_find(from, old);
 	*source = from->children[--from->count];
@@ -208,8 +211,8 @@ static void memory_exchange(struct memory_tree *t, struct memory_inode *d, const
 	if (a->inode == b->inode || memory_is_in(e, a->inode) || memory_is_in(d, b->inode))
 		return;
 	t->changed(t, d, name, HINT_LEFT);
-	t->changed(t, e, other, HINT_CAME);
 	t->changed(t, e, other, HINT_LEFT);
+	t->changed(t, e, other, HINT_CAME);
 	t->changed(t, d, name, HINT_CAME);
 	a->inode = b->inode;
 	b->inode = i;
@@ -224,6 +227,13 @@ static void memory_create(struct memory_tree *t, struct memory_inode *d, const c
 {
 	memory_link(d, name, i);
 	t->changed(t, d, name, HINT_CREATED);
+}
+
+static void memory_write(struct memory_tree *t, struct memory_inode *d, struct child *c)
+{
+	c->inode->content = t->clock;
+	if (t->written)
+		t->written(t, d, c->name);
 }
 
 /* One change, of those that a file system may be asked for. */
@@ -261,7 +271,7 @@ static void memory_disturb(struct memory_tree *t)
 	else if (here && what < 15)
 		memory_rename(t, d, name, e, other);
 	else if (here)
-		here->inode->content = t->clock;
+		memory_write(t, d, here);
 }
 
 /* ---- as the model sees it -------------------------------------------------------------------- */
@@ -285,25 +295,29 @@ static void memory_fill(const struct memory_inode *i, struct look *out)
 			     .stamp = {i->content, 0}};
 }
 
-static int memory_open(const struct file_system *fs, const struct opening *how, struct look *out)
+static int memory_open_inode(struct memory_tree *t, struct memory_inode *i, struct look *out)
 {
-	struct memory_tree *t = memory_of(fs);
-	struct memory_inode *i;
 	int fd = 0;
 
-	memory_maybe_disturb(t);
-	i = memory_resolve(t, how->path);
 	while (fd < MOST_OPEN && t->folders[fd].inode)
 		fd++;
 	assert(fd < MOST_OPEN);
-	errno = i ? ENOTDIR : ENOENT;
-	if (!i || i->type != 'd')
-		return -1;
 	i->opened++;
 	t->folders[fd] = (struct memory_folder){.inode = i, .count = i->count};
 	memcpy(t->folders[fd].list, i->children, sizeof i->children);
 	memory_fill(i, out);
 	return fd;
+}
+
+static int memory_open(const struct file_system *fs, const struct opening *how, struct look *out)
+{
+	struct memory_tree *t = memory_of(fs);
+	struct memory_inode *i;
+
+	memory_maybe_disturb(t);
+	i = memory_resolve(t, how->path);
+	errno = i ? ENOTDIR : ENOENT;
+	return i && i->type == 'd' ? memory_open_inode(t, i, out) : -1;
 }
 
 static int memory_look(const struct file_system *fs, int folder, const char *name, bool follow,
@@ -358,6 +372,15 @@ static void memory_init(struct memory_tree *t)
 	*t = (struct memory_tree){.fs = {memory_open, memory_look, memory_next, memory_close}};
 	t->root = memory_new(t, 'd');
 	t->root->links = 1;
+}
+
+static void memory_free(struct memory_inode *i)
+{
+	if (i->type == 'd')
+		for (size_t k = 0; k < i->count; k++)
+			memory_free(i->children[k].inode);
+	if (--i->links == 0)
+		free(i);
 }
 
 #endif

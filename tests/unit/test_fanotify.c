@@ -550,6 +550,18 @@ static void *disturbs(void *unused)
 	return NULL;
 }
 
+static void print_awaited(void)
+{
+	for (struct link *at = w.model.hinted.order.next; at != &w.model.hinted.order;
+	     at = at->next) {
+		const struct touched *t = CONTAINER_OF(at, struct touched, link);
+		char *path = path_of(t->node, t->name);
+
+		printf("# awaited: %s, hints %u, the last %u\n", path, t->bits, t->last);
+		free(path);
+	}
+}
+
 static bool round_is_right(unsigned seed, bool unread, bool waits)
 {
 	pthread_t thread;
@@ -567,6 +579,7 @@ static bool round_is_right(unsigned seed, bool unread, bool waits)
 		turn();
 	pthread_join(thread, NULL);
 	settle();
+	print_awaited();
 	right = is_equal();
 	finish();
 	return right;

@@ -4,12 +4,11 @@
  */
 #include "source/file/model/model.h"
 
-#include "base/buf.h"
-#include "memory_tree.h"
+#include "memory_reports.h"
 #include "source/file/model/observer.h"
 #include "tap.h"
 
-enum { MOST_PATHS = 8192, MOST_EVENTS = 65536, MOST_WATCHES = 65536 };
+enum { MOST_EVENTS = 65536, MOST_WATCHES = 65536 };
 
 /* What the kernel's queue holds. */
 struct queued {
@@ -27,12 +26,7 @@ static struct world {
 	struct node *watches[MOST_WATCHES];
 	struct memory_inode *watched[MOST_WATCHES];
 	int n_watches;
-	unsigned depth; /* entered so deep; 0: all */
 	bool short_of_watches;
-	/* What was reported, replayed. */
-	char *paths[MOST_PATHS];
-	size_t count;
-	size_t wrong, moves;
 } w;
 
 /* ---- the observer ---------------------------------------------------------------------------- */
@@ -141,232 +135,7 @@ static void deliver(size_t most)
 		w.first = w.last = 0;
 }
 
-/* ---- the host: reports are replayed ---------------------------------------------------------- */
-
-struct hand {
-	struct link link;
-	size_t count;
-	char *paths[MOST_PATHS];
-	size_t prefix;
-};
-
-static struct link hands;
-
-static char *path_of(const struct node *d, const char *name)
-{
-	struct buf b = {0};
-
-	node_path(d, name, &b);
-	return buf_take(&b);
-}
-
-static bool is_below(const char *path, const char *top)
-{
-	size_t n = strlen(top);
-
-	return strncmp(path, top, n) == 0 && (path[n] == '/' || !path[n]);
-}
-
-static size_t place_of(const char *path)
-{
-	size_t i = 0;
-
-	while (i < w.count && strcmp(w.paths[i], path) != 0)
-		i++;
-	return i;
-}
-
-static void has_come(char *path)
-{
-	w.wrong += place_of(path) < w.count;
-	assert(w.count < MOST_PATHS);
-	w.paths[w.count++] = path;
-}
-
-static void came(struct model *m, struct node *d, const char *name, char type, unsigned bits)
-{
-	(void)bits;
-	(void)m;
-	(void)type;
-	has_come(path_of(d, name));
-}
-
-static bool gone_in_hand(const char *path)
-{
-	for (struct link *at = hands.next; at != &hands; at = at->next) {
-		struct hand *h = CONTAINER_OF(at, struct hand, link);
-
-		for (size_t i = 0; i < h->count; i++)
-			if (strcmp(h->paths[i], path) == 0) {
-				free(h->paths[i]);
-				h->paths[i] = h->paths[--h->count];
-				return true;
-			}
-	}
-	return false;
-}
-
-static void gone(struct model *m, struct node *d, const char *name, char type, struct node *self)
-{
-	char *path = path_of(d, name);
-	size_t at = place_of(path);
-
-	(void)m;
-	(void)type;
-	(void)self;
-	if (at < w.count) {
-		free(w.paths[at]);
-		w.paths[at] = w.paths[--w.count];
-	} else {
-		w.wrong += !gone_in_hand(path);
-	}
-	/* Nothing is left below it: what was in it was reported before. */
-	for (size_t i = 0; i < w.count; i++)
-		w.wrong += is_below(w.paths[i], path);
-	free(path);
-}
-
-static void *take(struct model *m, struct node *d, const char *name, char type, struct node *self)
-{
-	struct hand *h = calloc(1, sizeof *h);
-	char *path = path_of(d, name);
-
-	(void)m;
-	(void)type;
-	(void)self;
-	list_append(&hands, &h->link);
-	h->prefix = strlen(path);
-	for (size_t i = 0; i < w.count;) {
-		if (is_below(w.paths[i], path)) {
-			h->paths[h->count++] = w.paths[i];
-			w.paths[i] = w.paths[--w.count];
-		} else {
-			i++;
-		}
-	}
-	w.wrong += !h->count;
-	w.moves++;
-	free(path);
-	return h;
-}
-
-static void put(struct model *m, struct node *d, const char *name, void *thing)
-{
-	struct hand *h = thing;
-	char *path = path_of(d, name);
-
-	(void)m;
-	for (size_t i = 0; i < h->count; i++) {
-		struct buf b = {0};
-
-		buf_add_text(&b, path);
-		buf_add_text(&b, h->paths[i] + h->prefix);
-		free(h->paths[i]);
-		has_come(buf_take(&b));
-	}
-	free(path);
-	list_remove(&h->link);
-	free(h);
-}
-
-static void drop(struct model *m, void *thing)
-{
-	struct hand *h = thing;
-
-	(void)m;
-	w.wrong += h->count != 1;
-	free(h->paths[0]);
-	list_remove(&h->link);
-	free(h);
-}
-
-static bool enters(struct model *m, const struct node *d, const char *name)
-{
-	(void)m;
-	return strcmp(name, "skip") != 0 && (!w.depth || node_depth(d) < w.depth);
-}
-
-/* What is in hand, or gone, is reported by a path that another may have. */
-static bool is_in_tree(const struct node *n)
-{
-	for (; n; n = n->parent)
-		if (n->in_hand || n->gone)
-			return false;
-	return true;
-}
-
-static void flickered(struct model *m, struct node *d, const char *name, unsigned active)
-{
-	char *path = path_of(d, name);
-
-	(void)m;
-	(void)active;
-	w.wrong += is_in_tree(d) && place_of(path) < w.count;
-	free(path);
-}
-
-static void active(struct model *m, struct node *d, const char *name, char type, unsigned bits)
-{
-	char *path = path_of(d, name);
-
-	(void)m;
-	(void)type;
-	w.wrong += !bits || (is_in_tree(d) && place_of(path) == w.count);
-	free(path);
-}
-
-static void changed(struct model *m, struct node *d, const char *name, char type, bool content)
-{
-	char *path = path_of(d, name);
-
-	(void)m;
-	(void)type;
-	(void)content;
-	w.wrong += place_of(path) == w.count;
-	free(path);
-}
-
-static void unseen(struct model *m, struct node *n, int error)
-{
-	(void)m;
-	(void)n;
-	(void)error;
-}
-
-static const struct model_host host = {enters, came,      gone,   take,    put,
-				       drop,   flickered, active, changed, unseen};
-
 /* ---- what must be equal ---------------------------------------------------------------------- */
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void list_tree(const struct memory_inode *d, const char *path, unsigned depth,
-		      struct buf *out)
-{
-	char *names[MOST_CHILDREN];
-
-	for (size_t i = 0; i < d->count; i++)
-		names[i] = (char *)(uintptr_t)d->children[i].name;
-	qsort(names, d->count, sizeof *names, by_text);
-	for (size_t i = 0; i < d->count; i++) {
-		const struct child *c = NULL;
-		char below[512];
-
-		if (!*path && strcmp(names[i], "w") != 0)
-			continue;
-		for (size_t k = 0; k < d->count; k++)
-			if (d->children[k].name == names[i])
-				c = &d->children[k];
-		snprintf(below, sizeof below, "%s%s%s", path, *path ? "/" : "", names[i]);
-		buf_printf(out, "%s %c\n", below, c->inode->type);
-		if (c->inode->type == 'd' && strcmp(names[i], "skip") != 0 &&
-		    (!w.depth || depth < w.depth))
-			list_tree(c->inode, below, depth + 1, out);
-	}
-}
 
 static void list_model(const struct node *d, struct buf *out)
 {
@@ -395,37 +164,6 @@ static void list_model(const struct node *d, struct buf *out)
 	}
 }
 
-static bool reports_are(const struct buf *tree)
-{
-	struct buf told = {0}, wanted = {0};
-	bool same;
-
-	qsort(w.paths, w.count, sizeof *w.paths, by_text);
-	for (size_t i = 0; i < w.count; i++)
-		buf_printf(&told, "%s\n", w.paths[i]);
-	/* The tree is sorted by component, the reports by path: sort both alike. */
-	{
-		char *lines[MOST_PATHS], *text = tree->data ? strdup(tree->data) : strdup("");
-		size_t n = 0;
-
-		for (char *at = strtok(text, "\n"); at; at = strtok(NULL, "\n")) {
-			at[strlen(at) - 2] = '\0';
-			lines[n++] = at;
-		}
-		qsort(lines, n, sizeof *lines, by_text);
-		for (size_t i = 0; i < n; i++)
-			buf_printf(&wanted, "%s\n", lines[i]);
-		free(text);
-	}
-	same = strcmp(told.data ? told.data : "", wanted.data ? wanted.data : "") == 0;
-	if (!same)
-		printf("# reported:\n%s# there is:\n%s", told.data ? told.data : "",
-		       wanted.data ? wanted.data : "");
-	buf_free(&told);
-	buf_free(&wanted);
-	return same;
-}
-
 /* ---- histories ------------------------------------------------------------------------------- */
 
 struct history {
@@ -438,12 +176,12 @@ struct history {
 static void begin(const struct history *h)
 {
 	memset(&w, 0, sizeof w);
-	list_init(&hands);
+	begin_reports();
 	random_state = h->seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
 	memory_init(&w.tree);
 	w.tree.changed = on_changed;
 	w.tree.removed = on_removed;
-	w.depth = h->depth;
+	r.depth = h->depth;
 	w.short_of_watches = h->short_of_watches;
 	w.observer = (struct observer){&in_memory, &w.model};
 	w.model.fs = &w.tree.fs;
@@ -536,22 +274,13 @@ static bool is_right(const struct history *h)
 	if (!right)
 		printf("# model:\n%s# tree:\n%s", model.data ? model.data : "",
 		       tree.data ? tree.data : "");
-	right = reports_are(&tree) && right && !w.wrong;
+	right = reports_are(&tree) && right && !r.wrong;
 	if (!right)
 		printf("# seed %llu: %zu reports did not fit\n", (unsigned long long)h->seed,
-		       w.wrong);
+		       r.wrong);
 	buf_free(&tree);
 	buf_free(&model);
 	return right;
-}
-
-static void free_tree(struct memory_inode *i)
-{
-	if (i->type == 'd')
-		for (size_t k = 0; k < i->count; k++)
-			free_tree(i->children[k].inode);
-	if (--i->links == 0)
-		free(i);
 }
 
 static bool passes(struct history h, size_t *moves)
@@ -563,11 +292,10 @@ static bool passes(struct history h, size_t *moves)
 		go_on(&h);
 	settle(&h);
 	right = is_right(&h);
-	*moves += w.moves;
+	*moves += r.moves;
 	model_close(&w.model);
-	for (size_t i = 0; i < w.count; i++)
-		free(w.paths[i]);
-	free_tree(w.tree.root);
+	end_reports();
+	memory_free(w.tree.root);
 	return right;
 }
 

@@ -75,6 +75,12 @@ struct file_system {
 	void (*close)(const struct file_system *fs, int folder);
 };
 
+/* Of what is gone: no look finds that. (All zero: not known.) */
+static inline struct identity identity_of_gone(void)
+{
+	return (struct identity){.inode = UINT64_MAX};
+}
+
 static inline bool identity_equal(const struct identity *a, const struct identity *b)
 {
 	return a->inode == b->inode && a->device == b->device && a->born == b->born;

@@ -85,6 +85,8 @@ static struct touched *touch(struct model *m, struct touches *in, struct node *d
 		return NULL;
 	}
 	t->bits |= bits;
+	if (bits & (HINTS_COME | HINTS_GO))
+		t->last = bits & (HINTS_COME | HINTS_GO);
 	if (m->by)
 		t->by = m->by;
 	return t;
@@ -133,6 +135,22 @@ void model_suspect(struct model *m, struct node *n, unsigned bits)
 {
 	if (n->parent && !n->gone)
 		model_hint(m, n->parent, node_name(n), bits);
+}
+
+/* Looked at again when the event that it waits for has come. What is hinted at is newer. */
+void model_await(struct model *m, const struct touched *t)
+{
+	struct touched *again = touch(m, &m->hinted, t->node, t->name, 0);
+
+	if (!again)
+		return;
+	again->bits |= t->bits;
+	again->active |= t->active;
+	again->earlier |= t->earlier;
+	again->last = again->last ? again->last : t->last;
+	again->by = again->by ? again->by : t->by;
+	again->waited = t->waited > again->waited ? t->waited : again->waited;
+	again->awaits = m->awaits = true;
 }
 
 static void list_node(struct model *m, struct nodes *list, struct node *n)
@@ -218,7 +236,7 @@ bool model_idle(const struct model *m)
 
 bool model_waits(const struct model *m)
 {
-	return m->later.count || !touches_empty(&m->waiting);
+	return m->later.count || !touches_empty(&m->waiting) || m->awaits;
 }
 
 static void hint_all(struct model *m, struct touches *of)
@@ -233,8 +251,21 @@ static void hint_all(struct model *m, struct touches *of)
 	m->drained = true;
 }
 
+/* What is hinted at otherwise is counted, too, and comes to be looked at before that matters. */
+static void wait_less(struct model *m)
+{
+	for (struct link *at = m->hinted.order.next; at != &m->hinted.order; at = at->next) {
+		struct touched *t = CONTAINER_OF(at, struct touched, link);
+
+		t->waited = (uint8_t)(t->waited + (t->waited < UINT8_MAX));
+	}
+	m->drained = true;
+}
+
 void model_retry(struct model *m)
 {
+	if (m->awaits)
+		wait_less(m);
 	hint_all(m, &m->waiting);
 	for (; m->later.count; m->later.count--) {
 		struct node *n = m->later.items[m->later.count - 1];
@@ -252,8 +283,11 @@ void model_retry(struct model *m)
  */
 static void defer(struct model *m, struct touched *t)
 {
+	struct node *above = t->node->parent;
+
 	t->tries++;
-	touch(m, &m->round, t->node->parent, node_name(t->node), HINT_SCAN);
+	touch(m, &m->round, above, node_name(t->node),
+	      model_hears(m, above) ? HINT_AHEAD : HINT_SCAN);
 }
 
 /* It cannot be looked at for now; all in its directory is read later. */
@@ -324,13 +358,15 @@ static void look_at_some(struct model *m)
 
 static void pass_on(struct model *m, const struct touched *t)
 {
-	struct touched *in_round = touch(m, &m->round, t->node, t->name, t->bits);
+	struct touched *in_round = touch(m, &m->round, t->node, t->name, 0);
 
 	if (!in_round)
 		return;
+	in_round->bits |= t->bits;
 	in_round->active |= t->active;
 	in_round->earlier |= t->earlier;
-	in_round->by = t->by;
+	in_round->last = t->last ? t->last : in_round->last;
+	in_round->by = t->by ? t->by : in_round->by;
 	in_round->waited = t->waited;
 }
 
@@ -349,7 +385,7 @@ static void begin_round(struct model *m)
 		pass_on(m, t);
 		touches_drop(&m->hinted, t);
 	}
-	m->drained = false;
+	m->drained = m->awaits = false;
 	m->parity = !m->parity;
 	m->progress.stage = STAGE_LOOK;
 	m->progress.at = &m->round.order;
@@ -359,6 +395,18 @@ static void begin_round(struct model *m)
 	m->lost = lost;
 }
 
+/* Where its directory is will be said by an event. */
+static bool is_below_awaited(const struct model *m, const struct node *n)
+{
+	for (; n->parent && !n->gone; n = n->parent) {
+		const struct touched *t = touches_find(&m->hinted, n->parent, node_name(n));
+
+		if (t && t->awaits)
+			return true;
+	}
+	return false;
+}
+
 /* What is settled goes. What is deferred is looked at once more, but not for ever. */
 static void end_round(struct model *m)
 {
@@ -366,9 +414,11 @@ static void end_round(struct model *m)
 	{
 		struct touched *t = CONTAINER_OF(at, struct touched, link);
 
-		if (!t->looked && t->tries < MODEL_PATIENCE)
+		if (!t->looked && m->awaits && is_below_awaited(m, t->node))
+			model_await(m, t);
+		else if (!t->looked && t->tries < MODEL_PATIENCE)
 			continue;
-		if (!t->looked && t->node != m->top && !t->node->gone)
+		else if (!t->looked && t->node != m->top && !t->node->gone)
 			postpone(m, t);
 		touches_drop(&m->round, t);
 	}
@@ -378,7 +428,7 @@ static void end_round(struct model *m)
 
 static void step_of_round(struct model *m)
 {
-	if (m->progress.stage != STAGE_LOOK)
+	if (m->leaving.top || m->progress.stage != STAGE_LOOK)
 		model_settle(m);
 	else if (m->progress.at->next != &m->round.order)
 		look_at_some(m);

@@ -125,6 +125,7 @@ struct model {
 	int by;            /* the process that did what is hinted at, or reported; 0: not known */
 	bool rests;        /* set by the host: nothing is reported, what is done to names waits */
 	bool drained;      /* what was hinted at may be looked at */
+	bool awaits;       /* some of what was hinted at: its event is still to come */
 	bool lacks_memory; /* a name was not kept: all is looked at again */
 	int64_t since;     /* a file whose ctime is at least this was written unheard; 0: none */
 	struct touches hinted, round, waiting; /* waiting: for model_retry */
@@ -167,6 +168,9 @@ bool model_idle(const struct model *m);
 
 /* Looks and reports until `deadline` (of the loop's clock). True: there is more to do. */
 bool model_work(struct model *m, int64_t deadline);
+
+/* The event that says why the name is otherwise is waited for, up to model_retry. */
+void model_await(struct model *m, const struct touched *t);
 
 /* ---- read.c ---- */
 /* A step of reading: a part of a directory. False: none is to be read. `entering`: what is unread,
@@ -224,8 +228,13 @@ bool model_learn(struct model *m, struct node *n);
 /* ---- settle.c ---- */
 /* A step of settling, once all is looked at. */
 void model_settle(struct model *m);
+/* What is in the node is reported as gone in the next steps, and with it the node; or, if it keeps
+ * its entry, that is not entered any more. */
+void model_leave(struct model *m, struct node *n, bool keeps_entry);
 
 /* ---- moves.c ---- */
+/* Does the observer report all that happens in the directory, sooner or later? */
+bool model_hears(const struct model *m, const struct node *d);
 /* Is what was looked at another than what is known (NULL: nothing)? */
 bool model_differs(const struct entry *e, const struct look *now, unsigned bits);
 /* All is looked at: what differs is known, and what is now at another name is taken out. */

@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+enum { PATIENCE = 2 /* calls of model_retry */ };
+
 /* ---- what differs ---------------------------------------------------------------------------- */
 
 /*
@@ -14,7 +16,7 @@
  */
 bool model_differs(const struct entry *e, const struct look *now, unsigned bits)
 {
-	bool heard = bits & ~(unsigned)(HINT_SCAN | HINT_STAMP);
+	bool heard = bits & ~(unsigned)(HINT_SCAN | HINT_STAMP | HINT_AHEAD);
 
 	if (!e || !now->type)
 		return e || now->type;
@@ -23,11 +25,46 @@ bool model_differs(const struct entry *e, const struct look *now, unsigned bits)
 	if (e->entered && e->node->state == NODE_UNREAD && !e->node->identity.device)
 		return heard && e->node->identity.inode &&
 		       e->node->identity.inode != now->identity.inode;
+	/* What left unseen is not what is there. */
+	if (e->entered && !e->node->identity.inode && bits & HINT_LEFT)
+		return true;
 	if (e->entered)
 		return !node_may_be(e->node, &now->identity);
 	if (!e->sure && !heard)
 		return false;
 	return e->inode != now->identity.inode;
+}
+
+/* ---- what looks are ahead of ----------------------------------------------------------------- */
+
+bool model_hears(const struct model *m, const struct node *d)
+{
+	return m->settings.sparse && d->watched && !d->polled && !m->since;
+}
+
+/* Does what was said of the name account for what the look found? `e` is what is known. */
+static bool is_accounted(const struct touched *t, const struct entry *e)
+{
+	if (t->bits & HINT_SCAN)
+		return true;
+	if (!t->now.type)
+		return t->last & HINTS_GO || (!e && !(t->bits & (HINTS_COME | HINT_THERE)));
+	if (!e)
+		return t->last & HINTS_COME || t->bits & HINT_THERE;
+	return !t->differs || t->last & HINTS_COME || t->bits & HINT_LEFT;
+}
+
+/*
+ * The kernel makes a change before it reports it, so a look may be ahead of the events. What is
+ * reported then would be reported again when the event comes, and without who did it. So it waits,
+ * but not for ever: the event may be lost. What came and is gone was reported by nobody; that waits
+ * in every mode.
+ */
+static bool is_ahead(const struct model *m, const struct touched *t, const struct entry *e)
+{
+	bool waits = model_hears(m, t->node) || (!e && !t->now.type);
+
+	return waits && t->looked && !t->node->gone && t->waited < PATIENCE && !is_accounted(t, e);
 }
 
 /* ---- what left one name and is at another -----------------------------------------------------
@@ -157,6 +194,8 @@ void model_take_all(struct model *m)
 		const struct entry *e = entries_find(t->node->entries, t->name);
 
 		t->differs = model_differs(e, &t->now, t->bits);
+		t->awaits = is_ahead(m, t, e);
+		t->differs &= !t->awaits;
 		if (sources && (may_leave(m, t) || may_leave_later(t)))
 			sources[n++] = (struct source){inode_of(e), t};
 	}

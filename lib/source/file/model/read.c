@@ -116,7 +116,7 @@ static void add_to_round(struct model *m, struct node *d, const char *name, cons
 		m->lacks_memory = true;
 		return;
 	}
-	t->bits |= HINT_SCAN;
+	t->bits |= model_hears(m, d) ? HINT_AHEAD : HINT_SCAN;
 	t->looked = true;
 	t->now = *now;
 }
@@ -240,6 +240,10 @@ static void leave_alone(struct model *m, struct node *n, int error)
 	m->drained = true; /* the other was passed to model_suspect */
 	if (e->twice && !touches_add(&m->twice, d, e->name))
 		m->lacks_memory = true;
+	if (n->entries || n->watched) {
+		model_leave(m, n, true);
+		return;
+	}
 	node_detach(d, e);
 	m->directories--;
 	node_retire(n);
@@ -295,7 +299,7 @@ static void look_at_name(struct model *m, struct node *n)
 	struct touched *t = touches_add(in, n->parent, node_name(n));
 
 	if (t)
-		t->bits |= HINT_SCAN;
+		t->bits |= model_hears(m, n->parent) ? HINT_AHEAD : HINT_SCAN;
 	else
 		m->lacks_memory = true;
 	m->drained = true;

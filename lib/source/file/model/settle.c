@@ -10,11 +10,9 @@
  */
 #include "source/file/model/model.h"
 
-enum { PATIENCE = 8 /* drains in which the end of what came may be reported */ };
-
 /* ---- what is gone ---------------------------------------------------------------------------- */
 
-static void begin_leaving(struct model *m, struct node *n, bool keeps_entry)
+void model_leave(struct model *m, struct node *n, bool keeps_entry)
 {
 	m->leaving = (struct leaving){
 	    .top = n, .at = n, .keeps_entry = keeps_entry, .by = m->by, .folder = -1};
@@ -39,6 +37,14 @@ static void leave_node(struct model *m, struct node *n)
 	node_retire(n);
 }
 
+/* What is in it went with it, but for what somebody removed before. */
+static int who_removed(const struct model *m, const struct node *d, const char *name)
+{
+	const struct touched *t = touches_find(&m->round, d, name);
+
+	return t && t->bits & HINT_DELETED ? t->by : m->leaving.by;
+}
+
 /* One name, the deepest first. */
 static void leave(struct model *m)
 {
@@ -53,6 +59,7 @@ static void leave(struct model *m)
 	if (e && e->entered) {
 		m->leaving.at = e->node;
 	} else if (e) {
+		m->by = who_removed(m, n, e->name);
 		m->host->gone(m, n, e->name, e->type, NULL);
 		node_remove(n, e);
 	} else {
@@ -74,7 +81,7 @@ static void remove_one(struct model *m, struct touched *t)
 	if (m->reading.node == t->node)
 		m->reading.disturbed = true;
 	if (e->entered) {
-		begin_leaving(m, e->node, false);
+		model_leave(m, e->node, false);
 		return;
 	}
 	m->host->gone(m, t->node, e->name, e->type, NULL);
@@ -124,7 +131,7 @@ static void enter_anew(struct model *m, struct touched *to, struct entry *e, uns
 	bool doubtful = bits & (HINT_CREATED | HINT_DELETED);
 
 	if (e->entered && !enters)
-		begin_leaving(m, e->node, true);
+		model_leave(m, e->node, true);
 	else if (e->entered && (m->settings.place_matters || doubtful))
 		model_lost(m, e->node, true);
 	if (e->entered && enters)
@@ -159,7 +166,7 @@ static void give_up(struct model *m, struct touched *from)
 	struct touched *to = from->to;
 
 	if (from->self) {
-		begin_leaving(m, from->self, false);
+		model_leave(m, from->self, false);
 		m->leaving.thing = from->thing;
 	} else {
 		m->host->drop(m, from->thing);
@@ -223,7 +230,7 @@ static void enter_or_leave(struct model *m, struct touched *t, struct entry *e)
 	else if (enters)
 		list_unread(m, e->node);
 	else if (e->entered)
-		begin_leaving(m, e->node, true);
+		model_leave(m, e->node, true);
 }
 
 /* What is there as it was known; where it has been meanwhile is not. */
@@ -269,31 +276,7 @@ static void add_new(struct model *m, struct touched *t)
 
 static bool has_flickered(const struct touched *t)
 {
-	static const unsigned came = HINT_CREATED | HINT_CAME, went = HINT_DELETED | HINT_LEFT;
-
-	return !t->now.type && !t->differs && t->bits & came && t->bits & went;
-}
-
-/* It came and is gone, and that was not said yet: it will be. */
-static bool waits_for_end(const struct touched *t)
-{
-	static const unsigned came = HINT_CREATED | HINT_CAME, went = HINT_DELETED | HINT_LEFT;
-
-	return !t->now.type && !t->differs && t->bits & came && !(t->bits & went) &&
-	       !t->node->gone && t->waited < PATIENCE;
-}
-
-static void hint_again(struct model *m, const struct touched *t)
-{
-	struct touched *again;
-
-	model_hint(m, t->node, t->name, t->bits);
-	again = touches_find(&m->hinted, t->node, t->name);
-	if (!again)
-		return;
-	again->active |= t->active;
-	again->earlier |= t->earlier;
-	again->waited = (uint8_t)(t->waited + 1);
+	return !t->now.type && !t->differs && t->bits & HINTS_COME && t->bits & HINTS_GO;
 }
 
 static void add_one(struct model *m, struct touched *t)
@@ -302,11 +285,13 @@ static void add_one(struct model *m, struct touched *t)
 
 	if (!t->looked)
 		return;
+	if (t->awaits) {
+		model_await(m, t);
+		return;
+	}
 	m->by = t->by;
 	if (has_flickered(t))
 		m->host->flickered(m, t->node, t->name, t->earlier | t->active);
-	else if (waits_for_end(t))
-		hint_again(m, t);
 	e = entries_find(t->node->entries, t->name);
 	if (e && !t->arrives)
 		confirm(m, t, e);

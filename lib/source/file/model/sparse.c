@@ -73,8 +73,9 @@ struct node *model_know(struct model *m, struct node *d, const char *name,
 	const struct look was = {.type = 'd', .identity = *is};
 	struct entry *e = entries_find(d->entries, name);
 
+	/* What is still to be read will be known then. */
 	if (e && e->entered)
-		return e->node;
+		return e->node->state == NODE_UNREAD ? NULL : e->node;
 	if (e ? !d->sparse || e->twice || e->type != 'd' : !may_be_old(m, d, name, anyway))
 		return NULL;
 	if (!m->host->enters(m, d, name))

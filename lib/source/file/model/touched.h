@@ -17,10 +17,16 @@ enum hint {
 	HINT_DELETED = 2,
 	HINT_CAME = 4,   /* the new name of a rename */
 	HINT_LEFT = 8,   /* the old one */
-	HINT_SCAN = 16,  /* a reading of the directory found it otherwise */
+	HINT_SCAN = 16,  /* no event speaks of it, or none that is to come */
 	HINT_THERE = 64, /* it was written, opened ...: it was there before (sparse.c) */
 	/* Beside HINT_SCAN, of a root: no event says when it is written, so its stamp does. */
 	HINT_STAMP = 32,
+	HINT_AHEAD = 128, /* a look found it otherwise: the event is still to come */
+};
+
+enum {
+	HINTS_COME = HINT_CREATED | HINT_CAME,
+	HINTS_GO = HINT_DELETED | HINT_LEFT,
 };
 
 struct touched {
@@ -28,13 +34,15 @@ struct touched {
 	const char *name;  /* what is looked at in it */
 	struct link link;
 	unsigned bits;    /* enum hint, all of them */
+	unsigned last;    /* those of HINTS_COME and HINTS_GO that were said last */
 	unsigned active;  /* what was done to what stands there: the host's bits */
 	unsigned earlier; /* and to what left since */
 	int by;           /* the process that did it last; 0: not known */
 	bool looked;
 	bool differs;   /* from what is known: decided once all are looked at */
+	bool awaits;    /* the event that says why it differs is still to come */
 	uint8_t tries;  /* rounds in which its directory was not where it was expected */
-	uint8_t waited; /* drains in which it was gone, and not said to be */
+	uint8_t waited; /* calls of model_retry, while its event was to come */
 	struct look now;
 	struct touched *to; /* what is known here is there now */
 	bool arrives;       /* it is the `to` of another */

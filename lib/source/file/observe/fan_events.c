@@ -25,12 +25,10 @@ enum { A_CHUNK = 4096, A_STEP = 16, AHEAD = 64 /* events */ };
 
 /* ---- late ------------------------------------------------------------------------------------ */
 
-static void defer(struct fanotify_observer *o, size_t at, unsigned sides)
+static void defer(struct fanotify_observer *o, size_t at, enum fan_side side)
 {
-	if (!sides || o->stage == FAN_LATE ||
-	    ARRAY_GROW(o->late, o->late_capacity, o->n_late + 1) < 0)
-		return;
-	o->late[o->n_late++] = (struct fan_late){at, sides};
+	if (ARRAY_GROW(o->late, o->late_capacity, o->n_late + 1) == 0)
+		o->late[o->n_late++] = (struct fan_late){at, side};
 }
 
 static struct node *ghost_of(const struct fanotify_observer *o, uint64_t hash)
@@ -94,6 +92,8 @@ static void assume(struct fanotify_observer *o, struct node *d, const char *name
 		return; /* or it is known where it went */
 	if (looks && h && !entries_find(d->entries, name))
 		fan_look(&o->places, h, &was);
+	if (!looks || !was.type)
+		was.identity = identity_of_gone();
 	if (is_dir || !was.type)
 		was.type = is_dir ? 'd' : 'n';
 	n = is_dir ? model_know(o->base.model, d, name, &was.identity, anyway) : NULL;
@@ -230,69 +230,83 @@ static void pass_late_half(struct fanotify_observer *o, struct node *from,
 	hint(o, from, ev->name, is_known ? HINT_LEFT | HINT_DELETED : HINT_LEFT);
 }
 
-static void pass_rename(struct fanotify_observer *o, struct node *from, struct node *to,
-			const struct fan_event *ev, size_t behind)
+/* The other half of an exchange says last of a name that it left, but what came by the first half
+ * is there. */
+static void pass_departure(struct fanotify_observer *o, struct node *from,
+			   const struct fan_event *ev)
 {
-	bool is_dir = ev->mask & FAN_ONDIR, is_late = o->last_was_alone && is_back(&o->last, ev);
+	bool is_second = is_back(&o->last, ev);
 
-	if (from && is_late) {
+	if (is_second && o->last_was_alone) {
 		pass_late_half(o, from, ev);
-	} else if (from) {
-		assume(o, from, ev->name, &ev->target, is_dir, true, false);
+	} else {
+		assume(o, from, ev->name, &ev->target, ev->mask & FAN_ONDIR, true, false);
 		hint(o, from, ev->name, HINT_LEFT);
 	}
-	o->last_was_alone = to && !is_late && !assume_replaced(o, to, ev, behind);
-	if (o->last_was_alone)
-		o->last = *ev;
-	if (to)
-		hint(o, to, ev->to_name, HINT_CAME);
+	if (is_second)
+		hint(o, from, ev->name, HINT_CAME);
+}
+
+static void pass_arrival(struct fanotify_observer *o, struct node *to, const struct fan_event *ev,
+			 size_t behind)
+{
+	bool is_late = o->last_was_alone && is_back(&o->last, ev);
+
+	o->last_was_alone = !is_late && !assume_replaced(o, to, ev, behind);
+	o->last = *ev;
+	hint(o, to, ev->to_name, HINT_CAME);
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-/* A directory is made, or comes from elsewhere: what is in it will be known. */
-static void note_arrival(struct fanotify_observer *o, bool from, bool to,
-			 const struct fan_event *ev)
+static bool makes_directory(const struct fan_event *ev)
 {
-	bool is_rename = ev->to_dir.hash, arrives = is_rename ? to && !from : from;
-
-	if (!(ev->mask & FAN_ONDIR) || !(ev->mask & (FAN_CREATE | FAN_RENAME)) || !arrives)
-		return;
-	o->has_moved = true;
-	if (is_rename)
-		fan_places_moved(&o->places);
+	return ev->mask & FAN_CREATE && ev->mask & FAN_ONDIR;
 }
 
-static void pass_event(struct fanotify_observer *o, const struct fan_event *ev, size_t at,
-		       size_t behind, unsigned sides)
+/* What happened in one directory. False: it has no node. */
+static bool pass_side(struct fanotify_observer *o, const struct fan_event *ev, size_t behind,
+		      enum fan_side side)
 {
-	struct node *from = sides & (FAN_SIDE_DIR | FAN_SIDE_GHOST) ? node_of(o, &ev->dir) : NULL;
-	struct node *to = sides & FAN_SIDE_TO ? node_of(o, &ev->to_dir) : NULL;
-	unsigned missing = 0;
+	struct node *d = node_of(o, side == FAN_SIDE_TO ? &ev->to_dir : &ev->dir);
 
+	if (!d)
+		return false;
 	o->base.model->by = ev->pid;
-	if (sides & FAN_SIDE_DIR) {
-		if (ev->to_dir.hash)
-			pass_rename(o, from, to, ev, behind);
-		else if (from)
-			pass_entry(o, from, ev);
-	} else if (sides & FAN_SIDE_TO) {
-		pass_rename(o, NULL, to, ev, behind);
-	}
+	if (side == FAN_SIDE_TO)
+		pass_arrival(o, d, ev, behind);
+	else if (side == FAN_SIDE_DIR && ev->to_dir.hash)
+		pass_departure(o, d, ev);
+	else if (side == FAN_SIDE_DIR)
+		pass_entry(o, d, ev);
 	o->base.model->by = 0;
-	if (o->stage == FAN_LATE) {
-		if (ev->mask & FAN_CREATE && ev->mask & FAN_ONDIR)
-			add_ghost(o, from, ev);
-		return;
+	if (o->stage == FAN_LATE && side != FAN_SIDE_TO && makes_directory(ev))
+		add_ghost(o, d, ev);
+	return true;
+}
+
+/* In a directory that is made, or comes from elsewhere, nothing is known until it is read. */
+static void pass_event(struct fanotify_observer *o, const struct fan_event *ev, size_t at,
+		       size_t behind)
+{
+	bool is_rename = ev->to_dir.hash, from = pass_side(o, ev, behind, FAN_SIDE_DIR);
+	bool to = is_rename && pass_side(o, ev, behind, FAN_SIDE_TO);
+
+	if (is_rename && ev->mask & FAN_ONDIR && to && !from) {
+		o->has_moved = true;
+		fan_places_moved(&o->places);
 	}
-	note_arrival(o, from, to, ev);
+	o->has_moved |= from && makes_directory(ev);
+	if (is_rename ? !to : ev->pid == o->last.pid)
+		o->last = (struct fan_event){0};
 	if (!o->has_moved)
 		return;
-	missing = (sides & FAN_SIDE_DIR && !from ? FAN_SIDE_DIR : 0U) |
-		  (sides & FAN_SIDE_TO && !to ? FAN_SIDE_TO : 0U);
-	if (from && ev->mask & FAN_CREATE && ev->mask & FAN_ONDIR)
-		missing |= FAN_SIDE_GHOST;
-	defer(o, at, missing);
+	if (!from)
+		defer(o, at, FAN_SIDE_DIR);
+	if (is_rename && !to)
+		defer(o, at, FAN_SIDE_TO);
+	if (from && makes_directory(ev))
+		defer(o, at, FAN_SIDE_GHOST);
 }
 
 static void lose(struct fanotify_observer *o)
@@ -331,7 +345,7 @@ static bool pass_next(struct fanotify_observer *o)
 		lose(o);
 	/* Of an inode alone there is no name. */
 	if (ev.dir.hash && !(ev.mask & FAN_MOVE_SELF))
-		pass_event(o, &ev, at, behind, FAN_SIDE_DIR | (ev.to_dir.hash ? FAN_SIDE_TO : 0U));
+		pass_event(o, &ev, at, behind);
 	return true;
 }
 
@@ -342,7 +356,7 @@ static void pass_late(struct fanotify_observer *o)
 	size_t behind = late->at;
 
 	fan_ahead_event(&o->queue, &behind, &ev);
-	pass_event(o, &ev, late->at, behind, late->sides);
+	pass_side(o, &ev, behind, late->side);
 }
 
 /* ---- chunks ---------------------------------------------------------------------------------- */

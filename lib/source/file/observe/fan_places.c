@@ -295,10 +295,10 @@ static bool take_word(struct fan_places *p, struct step *s, enum where *where)
 	*where = ev.mask & FAN_CREATE ? WHERE_GONE : WHERE_FOUND;
 	s->above = ev.dir;
 	strcpy(s->name, ev.name);
-	s->is = (struct identity){0};
+	s->is = identity_of_gone();
 	if (ev.mask & FAN_RENAME) {
 		fan_look(p, &s->handle, &now);
-		s->is = now.identity;
+		s->is = now.type ? now.identity : s->is;
 	}
 	return true;
 }

@@ -32,16 +32,16 @@
 #include "source/file/observe/fan_places.h"
 #include "source/file/observe/fan_ahead.h"
 
-/* An event whose directory has no node yet. */
-struct fan_late {
-	size_t at;      /* its place in the queue */
-	unsigned sides; /* enum fan_side */
+enum fan_side {
+	FAN_SIDE_DIR,   /* what happened in `dir` */
+	FAN_SIDE_TO,    /* and in `to_dir` */
+	FAN_SIDE_GHOST, /* the directory that it made may be gone by now */
 };
 
-enum fan_side {
-	FAN_SIDE_DIR = 1,   /* what happened in `dir` */
-	FAN_SIDE_TO = 2,    /* and in `to_dir` */
-	FAN_SIDE_GHOST = 4, /* the directory that it made may be gone by now */
+/* A side of an event whose directory has no node yet. */
+struct fan_late {
+	size_t at; /* its place in the queue */
+	enum fan_side side;
 };
 
 /* A directory that came and went within a chunk. */
@@ -89,10 +89,10 @@ struct fanotify_observer {
 	size_t passed;         /* events of this chunk */
 	bool reports;          /* something was passed on since the owner was last woken */
 	bool has_moved;        /* a directory came in this chunk */
-	struct fan_event last; /* the rename before, where that was not seen to replace anything */
-	bool last_was_alone;
-	bool waits;  /* the next event is passed on as it is when what came is read */
-	bool hinted; /* something was passed on since model_drained was called last */
+	struct fan_event last; /* the rename before, if nothing else of that process came since */
+	bool last_was_alone;   /* it was not seen to replace anything */
+	bool waits;            /* the next event is passed on as it is when what came is read */
+	bool hinted;           /* something was passed on since model_drained was called last */
 	struct fan_late *late;
 	size_t n_late, late_capacity, late_at;
 	struct fan_ghost *ghosts;

@@ -1,0 +1,310 @@
+/*
+ * What the model reports, replayed: at the end it must be the tree. A report that does not fit into
+ * what was reported before is wrong.
+ */
+#ifndef EVWATCH_TESTS_MEMORY_REPORTS_H
+#define EVWATCH_TESTS_MEMORY_REPORTS_H
+
+#include "base/buf.h"
+#include "memory_tree.h"
+#include "source/file/model/model.h"
+
+enum { MOST_PATHS = 8192 };
+
+/* ---- the host: reports are replayed ---------------------------------------------------------- */
+
+struct hand {
+	struct link link;
+	size_t count;
+	char *paths[MOST_PATHS];
+	size_t prefix;
+};
+
+static struct reports {
+	char *paths[MOST_PATHS]; /* what is there, as reported */
+	size_t count;
+	size_t wrong; /* reports that did not fit */
+	size_t moves;
+	unsigned depth; /* entered so deep; 0: all */
+	bool unread;    /* what is gone with a directory may be known to nobody */
+	struct link hands;
+} r;
+
+static void begin_reports(void)
+{
+	memset(&r, 0, sizeof r);
+	list_init(&r.hands);
+}
+
+static void end_reports(void)
+{
+	for (size_t i = 0; i < r.count; i++)
+		free(r.paths[i]);
+}
+
+static char *path_of(const struct node *d, const char *name)
+{
+	struct buf b = {0};
+
+	node_path(d, name, &b);
+	return buf_take(&b);
+}
+
+/* With VERBOSE set: what is reported, as it comes. */
+static void say(const char *what, const char *path)
+{
+	if (getenv("VERBOSE"))
+		printf("#   %s %s\n", what, path);
+}
+
+static bool is_below(const char *path, const char *top)
+{
+	size_t n = strlen(top);
+
+	return strncmp(path, top, n) == 0 && (path[n] == '/' || !path[n]);
+}
+
+static size_t place_of(const char *path)
+{
+	size_t i = 0;
+
+	while (i < r.count && strcmp(r.paths[i], path) != 0)
+		i++;
+	return i;
+}
+
+static void has_come(char *path)
+{
+	say(place_of(path) < r.count ? "there already:" : "is there:", path);
+	r.wrong += place_of(path) < r.count;
+	assert(r.count < MOST_PATHS);
+	r.paths[r.count++] = path;
+}
+
+static void came(struct model *m, struct node *d, const char *name, char type, unsigned bits)
+{
+	(void)bits;
+	(void)m;
+	(void)type;
+	has_come(path_of(d, name));
+}
+
+static bool gone_in_hand(const char *path)
+{
+	for (struct link *at = r.hands.next; at != &r.hands; at = at->next) {
+		struct hand *h = CONTAINER_OF(at, struct hand, link);
+
+		for (size_t i = 0; i < h->count; i++)
+			if (strcmp(h->paths[i], path) == 0) {
+				free(h->paths[i]);
+				h->paths[i] = h->paths[--h->count];
+				return true;
+			}
+	}
+	return false;
+}
+
+static void gone(struct model *m, struct node *d, const char *name, char type, struct node *self)
+{
+	char *path = path_of(d, name);
+	size_t at = place_of(path);
+
+	say("gone", path);
+
+	(void)m;
+	(void)type;
+	(void)self;
+	if (at < r.count) {
+		free(r.paths[at]);
+		r.paths[at] = r.paths[--r.count];
+	} else if (!gone_in_hand(path)) {
+		say("was not there:", path);
+		r.wrong++;
+	}
+	/* Nothing is left below it: what was in it was reported before. */
+	for (size_t i = 0; i < r.count;)
+		if (!is_below(r.paths[i], path)) {
+			i++;
+		} else {
+			r.wrong += !r.unread;
+			free(r.paths[i]);
+			r.paths[i] = r.paths[--r.count];
+		}
+	free(path);
+}
+
+static void *take(struct model *m, struct node *d, const char *name, char type, struct node *self)
+{
+	struct hand *h = calloc(1, sizeof *h);
+	char *path = path_of(d, name);
+
+	(void)m;
+	(void)type;
+	(void)self;
+	list_append(&r.hands, &h->link);
+	say("left", path);
+	h->prefix = strlen(path);
+	for (size_t i = 0; i < r.count;) {
+		if (is_below(r.paths[i], path)) {
+			h->paths[h->count++] = r.paths[i];
+			r.paths[i] = r.paths[--r.count];
+		} else {
+			i++;
+		}
+	}
+	r.wrong += !h->count;
+	r.moves++;
+	free(path);
+	return h;
+}
+
+static void put(struct model *m, struct node *d, const char *name, void *thing)
+{
+	struct hand *h = thing;
+	char *path = path_of(d, name);
+
+	(void)m;
+	for (size_t i = 0; i < h->count; i++) {
+		struct buf b = {0};
+
+		buf_add_text(&b, path);
+		buf_add_text(&b, h->paths[i] + h->prefix);
+		free(h->paths[i]);
+		has_come(buf_take(&b));
+	}
+	free(path);
+	list_remove(&h->link);
+	free(h);
+}
+
+static void drop(struct model *m, void *thing)
+{
+	struct hand *h = thing;
+
+	(void)m;
+	r.wrong += h->count != 1;
+	free(h->paths[0]);
+	list_remove(&h->link);
+	free(h);
+}
+
+static bool enters(struct model *m, const struct node *d, const char *name)
+{
+	(void)m;
+	return strcmp(name, "skip") != 0 && (!r.depth || node_depth(d) < r.depth);
+}
+
+/* What is in hand, or gone, is reported by a path that another may have. */
+static bool is_in_tree(const struct node *n)
+{
+	for (; n; n = n->parent)
+		if (n->in_hand || n->gone)
+			return false;
+	return true;
+}
+
+static void flickered(struct model *m, struct node *d, const char *name, unsigned active)
+{
+	char *path = path_of(d, name);
+
+	(void)m;
+	(void)active;
+	r.wrong += is_in_tree(d) && place_of(path) < r.count;
+	free(path);
+}
+
+static void active(struct model *m, struct node *d, const char *name, char type, unsigned bits)
+{
+	char *path = path_of(d, name);
+
+	(void)m;
+	(void)type;
+	r.wrong += !bits || (is_in_tree(d) && place_of(path) == r.count);
+	free(path);
+}
+
+static void changed(struct model *m, struct node *d, const char *name, char type, bool content)
+{
+	char *path = path_of(d, name);
+
+	(void)m;
+	(void)type;
+	(void)content;
+	r.wrong += place_of(path) == r.count;
+	free(path);
+}
+
+static void unseen(struct model *m, struct node *n, int error)
+{
+	(void)m;
+	(void)n;
+	(void)error;
+}
+
+static const struct model_host host = {enters, came,      gone,   take,    put,
+				       drop,   flickered, active, changed, unseen};
+
+/* ---- what must be equal ---------------------------------------------------------------------- */
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void list_tree(const struct memory_inode *d, const char *path, unsigned depth,
+		      struct buf *out)
+{
+	char *names[MOST_CHILDREN];
+
+	for (size_t i = 0; i < d->count; i++)
+		names[i] = (char *)(uintptr_t)d->children[i].name;
+	qsort(names, d->count, sizeof *names, by_text);
+	for (size_t i = 0; i < d->count; i++) {
+		const struct child *c = NULL;
+		char below[512];
+
+		if (!*path && strcmp(names[i], "w") != 0)
+			continue;
+		for (size_t k = 0; k < d->count; k++)
+			if (d->children[k].name == names[i])
+				c = &d->children[k];
+		snprintf(below, sizeof below, "%s%s%s", path, *path ? "/" : "", names[i]);
+		buf_printf(out, "%s %c\n", below, c->inode->type);
+		if (c->inode->type == 'd' && strcmp(names[i], "skip") != 0 &&
+		    (!r.depth || depth < r.depth))
+			list_tree(c->inode, below, depth + 1, out);
+	}
+}
+
+static bool reports_are(const struct buf *tree)
+{
+	struct buf told = {0}, wanted = {0};
+	bool same;
+
+	qsort(r.paths, r.count, sizeof *r.paths, by_text);
+	for (size_t i = 0; i < r.count; i++)
+		buf_printf(&told, "%s\n", r.paths[i]);
+	/* The tree is sorted by component, the reports by path: sort both alike. */
+	{
+		char *lines[MOST_PATHS], *text = tree->data ? strdup(tree->data) : strdup("");
+		size_t n = 0;
+
+		for (char *at = strtok(text, "\n"); at; at = strtok(NULL, "\n")) {
+			at[strlen(at) - 2] = '\0';
+			lines[n++] = at;
+		}
+		qsort(lines, n, sizeof *lines, by_text);
+		for (size_t i = 0; i < n; i++)
+			buf_printf(&wanted, "%s\n", lines[i]);
+		free(text);
+	}
+	same = strcmp(told.data ? told.data : "", wanted.data ? wanted.data : "") == 0;
+	if (!same)
+		printf("# reported:\n%s# there is:\n%s", told.data ? told.data : "",
+		       wanted.data ? wanted.data : "");
+	buf_free(&told);
+	buf_free(&wanted);
+	return same;
+}
+
+#endif
