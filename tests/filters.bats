@@ -284,6 +284,35 @@ line 2' ]
   lacks -- '--unique' <<<"$output"
 }
 
+@test "a rule that waited for --throttle goes on when a reload has replaced the task of its --to" {
+  mkdir d
+  : >log
+  printf '%s\n' 'a: lines log --follow --throttle 1s --to t' 'b: file d --debounce 0 --throttle 1s --to t' 't: task -- echo "old $1" >>runs' >rules
+  start -f rules
+  printf '%s\n' 1 2 3 >>log
+  touch d/x
+  until_ok '[ "$(lines_of runs)" = 2 ]'
+  touch d/y
+  sed -i 's/echo "old/echo "new/' rules
+  kill -HUP "$P"
+  until_ok 'grep -q "rules read again" err'
+  echo 4 >>log
+  until_ok 'grep -q "new 4" runs && grep -q "new d/y" runs' 20
+  # What was read already is not lost.
+  [ "$(sed -n 's/^[a-z]* \([0-9]\)/\1/p' runs | tr -d '\n')" = 1234 ]
+}
+
+@test "lines --catch-up --to goes on when a reload has replaced the task in the midst of a run" {
+  : >log
+  printf '%s\n' 'a: lines log --follow --catch-up state --to t' 't: task -- echo "old $1" >>runs; exec sleep 100' >rules
+  start -f rules
+  printf '%s\n' 1 2 >>log
+  until_ok '[ -s runs ]'
+  sed -i 's/old/new/; s/exec sleep 100/true/' rules
+  kill -HUP "$P"
+  until_ok 'grep -q "new 2" runs' 20
+}
+
 @test "after a reload a rule hands its events to the task that took the place of the old one" {
   printf '%s\n' 'a: signal USR1 --to t' 't: task -- echo old >>runs' >rules
   start -f rules

@@ -73,6 +73,11 @@ static void find_way(struct armed_rule *a)
 
 	if (target == a->target)
 		return;
+	if (target && a->target) {
+		a->target = target;
+		feed_turn(&a->feed, target->job);
+		return;
+	}
 	part_from_target(a);
 	a->target = target;
 	if (target)

@@ -227,6 +227,15 @@ void feed_close(struct feed *f)
 	job_forget(f->job, f);
 }
 
+/* Goes on in a turn of its own: this is in the midst of a reload. */
+void feed_turn(struct feed *f, struct job *job)
+{
+	job_hand_back(f->job, f);
+	f->job = job;
+	if (timer_start_soon(f->reactor, &f->timer) < 0)
+		review(f);
+}
+
 /* ---- what the job says ----------------------------------------------------------------------- */
 
 void feed_began(struct feed *f)
@@ -237,6 +246,18 @@ void feed_began(struct feed *f)
 		review(f);
 }
 
+static void report_dropped(const struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		b->feed->host->dropped(b->feed->owner, b->events[i]->token);
+}
+
+void feed_part(struct batch *b)
+{
+	report_dropped(b);
+	b->feed = NULL;
+}
+
 /* Goes on in a turn of its own: this may be within review, for one batch after the other. */
 void feed_give_up(struct batch *b)
 {
@@ -244,8 +265,7 @@ void feed_give_up(struct batch *b)
 
 	if (!f)
 		return;
-	for (size_t i = 0; i < b->n; i++)
-		f->host->dropped(f->owner, b->events[i]->token);
+	report_dropped(b);
 	if (b->begun || !b->handed_on)
 		return;
 	f->unstarted--;

@@ -63,6 +63,12 @@ void feed_submit(struct feed *f, const struct event *events, size_t n);
 /* Past gathering and throttle: a run that is asked for by hand, or the one at the start. */
 void feed_submit_now(struct feed *f, const struct event *events, size_t n);
 
+/*
+ * Another job takes the events, as a reload has replaced the old one: what waits here is handed on
+ * to it, at the pace that was. What the old job has is reported as dropped.
+ */
+void feed_turn(struct feed *f, struct job *job);
+
 /* Would a further event be handed on, not pile up here? */
 bool feed_has_room(const struct feed *f);
 bool feed_idle(const struct feed *f);
@@ -77,6 +83,8 @@ void feed_close(struct feed *f);
 
 /* The first run of one starts. */
 void feed_began(struct feed *f);
+/* The end of its runs is not reported any more: its tokens go back now. */
+void feed_part(struct batch *b);
 /* The batch led to no run (skipped, stopped): its tokens go back. The reference stays. */
 void feed_give_up(struct batch *b);
 

@@ -286,6 +286,18 @@ void job_forget(struct job *j, const struct feed *f)
 	}
 }
 
+void job_hand_back(struct job *j, const struct feed *f)
+{
+	job_withdraw(j, f);
+	LIST_EACH(at, after, &j->runs)
+	{
+		struct batch *b = CONTAINER_OF(at, struct run, link)->share.batch;
+
+		if (b->feed == f)
+			feed_part(b);
+	}
+}
+
 /* ---- what others ask ------------------------------------------------------------------------- */
 
 bool job_has_room(const struct job *j)

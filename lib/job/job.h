@@ -96,6 +96,9 @@ void job_withdraw(struct job *j, const struct feed *f);
 /* The same, and runs that go on no longer belong to this feed. */
 void job_forget(struct job *j, const struct feed *f);
 
+/* The same, and their tokens go back (feed_part). */
+void job_hand_back(struct job *j, const struct feed *f);
+
 /* Nothing queued or running. */
 bool job_idle(const struct job *j);
 
