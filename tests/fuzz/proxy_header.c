@@ -144,7 +144,7 @@ static const char *broken_promise(const struct input *in)
 		return "a length that cannot be";
 	if ((part.result == PROXY_WHOLE) != (shorter >= whole.used))
 		return "its end depends on what follows";
-	if (!whole.header.told ||
+	if (!whole.header.has_ends ||
 	    whole.header.source.any.sa_family != whole.header.destination.any.sa_family)
 		return NULL;
 	written.length =
