@@ -154,8 +154,9 @@ static const struct kin *member(const struct family *family, ino_t inode)
 
 static int open_kin(const struct family *family, const struct kin *kin)
 {
-	return openat(dirfd(family->directory), kin->name,
-		      O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+
+	return family->directory ? openat(dirfd(family->directory), kin->name, flags) : -1;
 }
 
 /* ---- who is missing -------------------------------------------------------------------------- */
