@@ -26,8 +26,8 @@ bool is_space_byte(unsigned char c)
 
 void byte_set_ignore_case(struct byte_set *s)
 {
-	for (unsigned char c = 'a'; c <= 'z'; c++) {
-		unsigned char upper = (unsigned char)(c - 'a' + 'A');
+	for (unsigned letter = 'a'; letter <= 'z'; letter++) {
+		unsigned char c = (unsigned char)letter, upper = (unsigned char)(c - 'a' + 'A');
 
 		if (byte_set_has(s, c))
 			byte_set_add(s, upper);

@@ -62,16 +62,19 @@ static void child_ended(struct reactor *r, struct child_watcher *w, int status)
 		child_call_now(r, w);
 }
 
-/* Returns whether it ended. Who else reaped it alone knows its status: 0 here. */
-static bool reap(const struct child_watcher *w, int *status)
+/*
+ * Reaps this child, or any (-1). Returns who ended, 0 where none did, or -1 where there is none:
+ * who else reaped it alone knows its status, 0 here.
+ */
+static pid_t reap(pid_t which, int *status)
 {
 	pid_t pid;
 
 	*status = 0;
 	do
-		pid = waitpid(w->pid, status, WNOHANG);
+		pid = waitpid(which, status, WNOHANG);
 	while (pid < 0 && errno == EINTR);
-	return pid != 0;
+	return pid;
 }
 
 /* In the queue of its priority already. */
@@ -80,7 +83,7 @@ static void on_pidfd(struct reactor *r, struct io_watcher *io, unsigned ready)
 	struct child_watcher *w = CONTAINER_OF(io, struct child_watcher, io);
 
 	(void)ready;
-	if (reap(w, &w->status))
+	if (reap(w->pid, &w->status) != 0)
 		child_call_now(r, w);
 }
 
@@ -99,11 +102,11 @@ static void reap_all(struct reactor *r)
 {
 	for (int i = 0; i < ENDS; i++) {
 		int status;
-		pid_t pid = waitpid(-1, &status, WNOHANG);
-		struct child_watcher *w = pid > 0 ? table_find(&r->children, &pid) : NULL;
+		pid_t pid = reap(-1, &status);
+		struct child_watcher *w = table_find(&r->children, &pid);
 
-		if (pid == 0 || (pid < 0 && errno != EINTR))
-			return; /* none ended, or there is none (ECHILD) */
+		if (pid <= 0)
+			return;
 		if (w)
 			child_ended(r, w, status);
 	}
@@ -117,7 +120,7 @@ static void reap_watched(struct reactor *r)
 	int status, left = ENDS;
 
 	for (size_t at = 0; left && (w = table_next(&r->children, &at));)
-		if (reap(w, &status)) {
+		if (reap(w->pid, &status) != 0) {
 			child_ended(r, w, status);
 			at = 0;
 			left--;
