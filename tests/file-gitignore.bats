@@ -157,8 +157,6 @@ repository() {
 	until_ok 'has_line "create work/src/out/f"'
 	! grep src/build/sub out || false
 	: >work/.gitignore
-	sleep 1.1 # they are looked at once a second
-	: >work/src/nudge
 	until_ok 'has_line "create work/src/build/sub/old"'
 	: >work/src/build/sub/new
 	until_ok 'has_line "create work/src/build/sub/new"'

@@ -67,8 +67,6 @@ void file_work(struct file_source *s)
 	if (s->maker)
 		return;
 	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
-	if (filter_looks_outside(&s->filter, s->journal.now))
-		file_review_entered(s);
 	if (model_work(&s->model, until)) {
 		timer_start_soon(s->base.reactor, &s->work);
 	} else {
@@ -76,6 +74,7 @@ void file_work(struct file_source *s)
 		if (compare_start(s, until))
 			timer_start_soon(s->base.reactor, &s->work);
 	}
+	outside_follow(s);
 	hand_on_soon(s);
 }
 
@@ -275,6 +274,7 @@ static void file_close(struct source *base)
 
 	file_stop(base);
 	roots_stop(s);
+	outside_stop(s);
 	observer_poll.close(&s->poll.base);
 	net_end(s->maker);
 	s->maker = NULL;
@@ -302,6 +302,7 @@ static void arm(struct file_source *s)
 	s->arming = s->model.early = false;
 	compare_start(s, clock_read(CLOCK_OF_LOOP) + A_START);
 	mark_mounts(s);
+	outside_follow(s);
 	roots_report_missing(s);
 }
 
@@ -315,6 +316,7 @@ static int file_open(struct source *base, struct error *e)
 	s->circle.rule = base->rule;
 	s->circle.is_named = is_named;
 	roots_init(s);
+	list_init(&s->outside);
 	init_filter(s);
 	init_timers(s);
 	journal_init(&s->journal, &file_folders);

@@ -7,6 +7,7 @@
  *	compare.c   what files hold, for --changed
  *	hand_on.c   when the journal is handed on: writers are asked, the pace decides
  *	events.c    effects become the events that --events asks for
+ *	outside.c   git's rules outside of the trees, each followed
  *	config.c    options and arguments
  *
  * observe -> model -> host -> journal -> hand_on -> events -> the engine.
@@ -73,6 +74,7 @@ struct file_source {
 	struct source base;
 	struct roots roots;
 	struct filter filter;
+	struct link outside; /* files with rules of git that are followed */
 	struct model model;
 	struct inotify_observer inotify;
 	struct fanotify_observer fanotify; /* or this one (--fanotify) */
@@ -121,6 +123,11 @@ void roots_remounted(struct file_source *s);
 /* The next root that the path is in or is, as a candidate; *at is 0 for the first. */
 bool roots_above(const struct file_source *s, const char *path, size_t *at, struct candidate *c);
 struct root *roots_find(const struct file_source *s, const char *path, size_t length);
+
+/* ---- outside.c ---- */
+/* Follows what has been looked for since the last call. */
+void outside_follow(struct file_source *s);
+void outside_stop(struct file_source *s);
 
 /* ---- host.c ---- */
 extern const struct model_host file_host;

@@ -15,8 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOOK_EVERY (1 * NS_PER_S) /* at git's rules outside of the tree */
-
 static const char *base_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -156,12 +154,14 @@ bool filter_notices(struct filter *f, const char *name)
 	return true;
 }
 
-bool filter_looks_outside(struct filter *f, int64_t now)
+const char *filter_outside(const struct filter *f, size_t i)
 {
-	if (!f->rules || now - f->looked < LOOK_EVERY)
-		return false;
-	f->looked = now;
-	if (!gitignore_is_stale(f->rules))
+	return f->rules ? gitignore_outside(f->rules, i) : NULL;
+}
+
+bool filter_looks_outside(struct filter *f)
+{
+	if (!f->rules || !gitignore_is_stale(f->rules))
 		return false;
 	forget_rules(f);
 	return true;

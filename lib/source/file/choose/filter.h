@@ -8,6 +8,7 @@
 #define EVWATCH_SOURCE_FILE_CHOOSE_FILTER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -28,9 +29,8 @@ struct filter {
 	const bool *types; /* --type f, d, l; NULL: all */
 	bool git;          /* --gitignore */
 
-	struct gitignore *rules;      /* private from here on; NULL: to be read */
-	int64_t looked;               /* loop time: when rules outside of the tree were looked at */
-	struct own_output outputs[2]; /* standard output and error */
+	struct gitignore *rules;         /* private from here on; NULL: to be read */
+	struct own_output outputs[2];    /* standard output and error */
 	char *ready_folder, *ready_base; /* of --ready-file: where it really is; owned */
 };
 
@@ -57,7 +57,9 @@ bool filter_is_output(const struct filter *f, const char *name, const char *path
 bool filter_minds_place(const struct filter *f);
 /* Something happened to a file of this name. True: it has rules of git, which are forgotten. */
 bool filter_notices(struct filter *f, const char *name);
-/* True, now and then: rules of git outside of the trees changed, and all are forgotten. */
-bool filter_looks_outside(struct filter *f, int64_t now);
+/* The files with rules of git outside of the trees, as far as they are known; NULL ends. */
+const char *filter_outside(const struct filter *f, size_t i);
+/* True: one of them changed, and all rules are forgotten. */
+bool filter_looks_outside(struct filter *f);
 
 #endif

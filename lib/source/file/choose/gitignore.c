@@ -84,6 +84,11 @@ static bool is_same(const struct stat *a, const struct stat *b)
 	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
+const char *gitignore_outside(const struct gitignore *g, size_t i)
+{
+	return i < g->n_outsiders ? g->outsiders[i].path : NULL;
+}
+
 bool gitignore_is_stale(const struct gitignore *g)
 {
 	for (size_t i = 0; i < g->n_outsiders; i++) {

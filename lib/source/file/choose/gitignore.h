@@ -12,6 +12,7 @@
 #define EVWATCH_SOURCE_FILE_CHOOSE_GITIGNORE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct gitignore;
 
@@ -29,7 +30,9 @@ bool gitignore_excludes(struct gitignore *g, const char *root, const char *relat
 /* Does a file of this name have rules? (In the tree; whoever watches it says when it changes.) */
 bool gitignore_has_rules(const char *base);
 
-/* Has a file of rules outside of the tree changed? One stat(2) a file. */
+/* The files of rules outside of the tree that were looked for so far; NULL ends. */
+const char *gitignore_outside(const struct gitignore *g, size_t i);
+/* Has one of them changed since? One stat(2) a file. */
 bool gitignore_is_stale(const struct gitignore *g);
 
 #endif
