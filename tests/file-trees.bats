@@ -41,6 +41,16 @@ storm() {
 	grep -q "^overflow src" "$dir/out"
 }
 
+@test "what is written while the very first events overflow the queue is reported" {
+	limit max_queued_events 128
+	mkdir src
+	echo 1 >src/a
+	start file src
+	missed 'for i in {1..200}; do : >src/$i; done; echo 2 >>src/a'
+	until_ok 'has_line "close_write src/a"'
+	grep -q "^overflow src" out
+}
+
 @test "what a rescan found to be gone is not told of afterwards" {
 	command -v strace >/dev/null || skip "no strace"
 	limit max_queued_events 128

@@ -115,7 +115,7 @@ static inline const char *inotify_name(const struct inotify_event *event)
 void inotify_read(struct inotify_user *u);
 
 /* When nothing waited in the queue last, in ns since the epoch, by the clock that stamps files:
- * what happened before was passed on. 0: it never was empty. */
+ * what happened before was passed on. At first, when the queue was made. */
 int64_t inotify_synced(const struct inotify_user *u);
 
 /* How many watches the user's instance has. */

@@ -160,6 +160,7 @@ int64_t inotify_synced(const struct inotify_user *u)
 
 int queue_start(struct inotify *in)
 {
+	in->synced = file_time_now();
 	io_init(&in->io, in->fd, IO_READ, on_readable);
 	return io_start(in->set->reactor, &in->io);
 }
