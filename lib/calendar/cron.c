@@ -70,7 +70,7 @@ static int hint_command(struct cron_reader *r)
 static int fields_read(struct cron_reader *r)
 {
 	int n = count_fields(r->text);
-	bool wall = true, restricted[2];
+	bool wall = true, restricted[2] = {false, false};
 
 	if (n < 5 || n > 7) {
 		FAULT(r, r->text + (n > 7 ? strlen(r->text) : 0),
