@@ -304,13 +304,14 @@ line 2' ]
 
 @test "lines --catch-up --to goes on when a reload has replaced the task in the midst of a run" {
   : >log
-  printf '%s\n' 'a: lines log --follow --catch-up state --to t' 't: task -- echo "old $1" >>runs; exec sleep 100' >rules
+  printf '%s\n' 'a: lines log --follow --catch-up state --to t' 't: task -j 2 -- echo "old $1" >>runs; exec sleep 100' >rules
   start -f rules
-  printf '%s\n' 1 2 >>log
+  printf '%s\n' 1 2 3 >>log
   until_ok '[ -s runs ]'
   sed -i 's/old/new/; s/exec sleep 100/true/' rules
   kill -HUP "$P"
-  until_ok 'grep -q "new 2" runs' 20
+  until_ok 'grep -q "new 3" runs' 20
+  [ "$(tr '\n' ' ' <runs)" = 'old 1 new 2 new 3 ' ]
 }
 
 @test "after a reload a rule hands its events to the task that took the place of the old one" {

@@ -227,11 +227,14 @@ void feed_close(struct feed *f)
 	job_forget(f->job, f);
 }
 
-/* Goes on in a turn of its own: this is in the midst of a reload. */
+/* Goes on in a turn of its own: this is in the midst of a reload. Who gets a token back may hand in
+ * the next event at once. */
 void feed_turn(struct feed *f, struct job *job)
 {
-	job_hand_back(f->job, f);
+	struct job *old = f->job;
+
 	f->job = job;
+	job_hand_back(old, f);
 	if (timer_start_soon(f->reactor, &f->timer) < 0)
 		review(f);
 }
