@@ -68,6 +68,16 @@ all_told() { # [NAME]
 	lacks_line 'move src/z/n src/a/n'
 }
 
+@test "--fanotify tells what is in a directory that takes the name of a deleted file" {
+	mkdir -p src/d/e
+	touch src/d/f src/d/e/g src/x
+	fan
+	missed 'rm src/x; mv src/d src/x'
+	all_told
+	has_line 'create src/x/f '
+	has_line 'create src/x/e/g '
+}
+
 @test "--fanotify tells what was replaced, in a directory that moved or by what is not asked for" {
 	mkdir -p src/a
 	touch src/a/f src/g

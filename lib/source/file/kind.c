@@ -243,16 +243,16 @@ static int init_model(struct file_source *s)
 	if (c->never_polls)
 		s->poll.interval = 0;
 	poll_prepare(&s->poll);
-	s->model = (struct model){
-	    .fs = poll_files(&s->poll),
-	    .host = &file_host,
-	    .observer = &s->poll.base,
-	    .owner = s,
-	    .settings = {.follow = c->follow,
-			 .stamped = c->poll != 0,
-			 .sparse = c->fanotify,
-			 .learns = c->any_type || c->match.count || !(c->events & FILE_MOVE),
-			 .unread = c->fanotify && !c->existing}};
+	s->model = (struct model){.fs = poll_files(&s->poll),
+				  .host = &file_host,
+				  .observer = &s->poll.base,
+				  .owner = s,
+				  .settings = {.follow = c->follow,
+					       .stamped = c->poll != 0,
+					       .sparse = c->fanotify,
+					       .learns = s->base.has_command || c->any_type ||
+							 c->match.count || !(c->events & FILE_MOVE),
+					       .unread = c->fanotify && !c->existing}};
 	s->model.settings.place_matters = c->depth || filter_minds_place(&s->filter);
 	return model_open(&s->model);
 }

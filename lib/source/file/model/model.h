@@ -109,7 +109,7 @@ struct model_settings {
 	bool follow;        /* links are followed below the roots, too */
 	bool place_matters; /* whether a directory is entered depends on its path */
 	bool sparse;        /* names are learned from what the observer hears: see sparse.c */
-	bool learns;        /* with sparse: so are the names of what moves (the host needs them) */
+	bool learns;        /* with sparse: the names of all that moves are, too */
 	bool unread;        /* with sparse: roots that are entered `early` are not read */
 };
 

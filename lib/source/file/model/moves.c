@@ -139,6 +139,7 @@ static void join(struct touched *from, struct touched *to)
 	if (from->looked) {
 		from->to = to;
 		to->arrives = true;
+		to->replaces = entries_find(to->node->entries, to->name);
 		return;
 	}
 	to->looked = false;

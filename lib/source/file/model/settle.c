@@ -149,7 +149,9 @@ static void put(struct model *m, struct touched *from)
 		return;
 	if (from->self) {
 		node_attach(to->node, e, from->self);
-		model_learn_moved(m, from->self);
+		/* The host may have to report it as gone and come, where names are not free. */
+		if (m->settings.learns || to->replaces || from->now.type)
+			model_learn_moved(m, from->self);
 	}
 	from->self = NULL;
 	from->to = NULL;

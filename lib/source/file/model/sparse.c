@@ -151,7 +151,7 @@ static void learn_one(struct model *m, struct node *n, const struct listed *list
 
 void model_learn_moved(struct model *m, struct node *n)
 {
-	if (!n->sparse || !m->settings.learns)
+	if (!n->sparse)
 		return;
 	if (ARRAY_GROW(m->moved.items, m->moved.capacity, m->moved.count + 1) < 0)
 		m->lacks_memory = true;

@@ -46,6 +46,7 @@ struct touched {
 	struct look now;
 	struct touched *to; /* what is known here is there now */
 	bool arrives;       /* it is the `to` of another */
+	bool replaces;      /* and something else was known here */
 	/* Between its taking from here and its putting there. */
 	void *thing;
 	struct node *self;
