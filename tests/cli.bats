@@ -97,7 +97,7 @@ load helper
 @test "an unknown kind is a usage error with the place and a hint" {
   run_ev fiel src
   [ "$status" = 2 ]
-  [ "${lines[0]}" = 'evwatch: there is no kind "fiel"' ]
+  [ "${lines[0]}" = 'evwatch: command line:1:1: there is no kind "fiel"' ]
   [ "${lines[2]}" = '  ^ did you mean file?' ]
   run_ev -q next after 1h
   [ "${lines[2]}" = '     ^ it is a tool, and goes first: evwatch next ...' ]
@@ -123,7 +123,7 @@ load helper
   while IFS='|' read -r column what words; do
     eval "run_ev $words"
     [ "$status" = 2 ]
-    [ "${lines[0]}" = "evwatch: $what" ]
+    [ "${lines[0]}" = "evwatch: command line:1:$column: $what" ]
     [ "${lines[2]:column+1:1}" = '^' ]
   done <<'T'
 18|--match: "(": ( has no )|lines x --match '('
@@ -146,7 +146,7 @@ T
 @test "an option that has no effect in its rule is refused with the cure; as a default it is for others" {
   run_ev every 1s --tag
   [ "$status" = 2 ]
-  [ "${lines[0]}" = 'evwatch: --tag has no effect without a command' ]
+  [ "${lines[0]}" = 'evwatch: command line:1:10: --tag has no effect without a command' ]
   [ "${lines[2]}" = '           ^ a command comes after "--"' ]
   run_ev relay 0 1 --cwd /
   [ "$status" = 2 ]

@@ -148,10 +148,8 @@ void diagnostic_print(const struct diagnostic *d, struct buf *out)
 		return;
 	}
 	spot = spot_find(d->script, d->offset);
-	if (!d->script->typed) {
-		escape_control(out, d->script->name, strlen(d->script->name));
-		buf_printf(out, ":%zu:%zu: ", spot.number, spot.column);
-	}
+	escape_control(out, d->script->name, strlen(d->script->name));
+	buf_printf(out, ":%zu:%zu: ", spot.number, spot.column);
 	escape_control(out, d->error.what, strlen(d->error.what));
 	buf_add_char(out, '\n');
 	print_line(&spot, out);

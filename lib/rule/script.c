@@ -138,8 +138,6 @@ struct script *script_from_arguments(const char *name, char *const *arguments, s
 	}
 	if (!b.failed)
 		s = script_new(name, b.data ? b.data : "", b.length);
-	if (s)
-		s->typed = true;
 	buf_free(&b);
 	return s;
 }

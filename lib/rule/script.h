@@ -16,7 +16,6 @@ struct error;
 
 struct script {
 	char *name; /* "site.rules", "-e", "command line"; owned */
-	bool typed; /* a command line: people have its words before them, and count no columns */
 	char *text; /* owned, NUL-terminated */
 	size_t length;
 	size_t *lines; /* where each line after the first starts; owned */
