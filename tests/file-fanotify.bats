@@ -27,6 +27,19 @@ all_told() { # [NAME]
 	printf '%s\n' 'delete src/d ' 'delete src/d/e ' 'delete src/d/e/g ' 'delete src/d/f ' | diff - <(sort out)
 }
 
+@test "--fanotify tells what was in a PATH that is moved away, or replaced by a file" {
+	mkdir -p src/d away
+	touch src/d/f
+	fan
+	mv src away/1
+	until_ok "has_line 'delete src '"
+	printf '%s\n' 'delete src ' 'delete src/d ' 'delete src/d/f ' | diff - <(sort out)
+	mv away/1 src
+	until_ok "has_line 'create src/d/f '"
+	missed 'mv src away/2; : >src'
+	until_ok "[ \$(grep -c '^delete src/d/f ' out) = 2 ]"
+}
+
 @test "--fanotify tells what was made and removed with its directory in the same breath" {
 	mkdir src
 	fan

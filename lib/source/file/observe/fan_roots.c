@@ -73,17 +73,53 @@ char *fan_path_of(int fd)
 	return strdup(path);
 }
 
-/* Something else may be mounted or linked there meanwhile: that is another place. */
-static void place_open(struct fan_place *place)
+static bool is_of_mount(const struct fan_place *place)
 {
 	struct fan_handle h;
 
-	place->fd = open(place->path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+	return place->fd >= 0 && fan_handle_at(place->fd, "", place->fsid, &h) == place->mount;
+}
+
+static int open_to_read(const char *path)
+{
+	return open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+}
+
+bool fan_path_up(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (!*path || strcmp(path, "/") == 0 || strcmp(path, ".") == 0)
+		return false;
+	if (slash)
+		slash[slash == path] = '\0';
+	else
+		strcpy(path, ".");
+	return true;
+}
+
+/* A root that was moved away has its mount still: by what is above the path, its handles open. */
+static void open_above(struct fan_place *place)
+{
+	char *path = strdup(place->path);
+
+	while (path && place->fd < 0 && fan_path_up(path))
+		place->fd = open_to_read(path);
+	free(path);
+	if (!is_of_mount(place))
+		fd_close(&place->fd);
+}
+
+/* Something else may be mounted or linked there meanwhile: that is another place. */
+static void place_open(struct fan_place *place)
+{
+	place->fd = open_to_read(place->path);
 	place->real = place->fd < 0 ? NULL : fan_path_of(place->fd);
-	if (!place->real || fan_handle_at(place->fd, "", place->fsid, &h) != place->mount) {
-		place_close(place);
-		place->failed = true;
-	}
+	if (place->real && is_of_mount(place))
+		return;
+	place_close(place);
+	open_above(place);
+	place->failed = place->fd < 0;
 }
 
 static void places_open(struct fan_roots *r)

@@ -19,7 +19,8 @@ struct fan_place {
 	int mount;         /* its id */
 	int32_t fsid[2];
 	int fd;      /* -1: not open */
-	char *real;  /* owned; while it is open: its path without links */
+	char *real;  /* owned; while it is open: its path without links; NULL: it is not there, and
+			fd is a directory above it */
 	bool failed; /* it cannot be opened in this turn */
 };
 
@@ -44,6 +45,9 @@ int fan_roots_open(struct fan_roots *r, size_t *at, const struct fan_handle *h, 
 const struct fan_place *fan_root_of(const struct fan_roots *r, const char *path);
 void fan_roots_close(struct fan_roots *r);
 void fan_roots_free(struct fan_roots *r);
+
+/* Takes the last name off a path. False: that is the whole of it. */
+bool fan_path_up(char *path);
 
 /* The present path of what is open. Owned; NULL with errno. */
 char *fan_path_of(int fd);

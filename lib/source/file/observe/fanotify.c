@@ -89,17 +89,12 @@ static int mark_error(const char *root, struct error *e)
 /* Opens `path`, or the nearest directory above it that is there. -1 with errno. */
 static int open_near(const char *path)
 {
-	char *copy = strdup(path), *slash;
+	char *copy = strdup(path);
 	int fd = -1;
 
-	while (copy && (fd = open(copy, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0 && *copy &&
-	       strcmp(copy, "/") != 0 && strcmp(copy, ".") != 0) {
-		slash = strrchr(copy, '/');
-		if (!slash)
-			strcpy(copy, ".");
-		else
-			slash[slash == copy] = '\0';
-	}
+	while (copy && (fd = open(copy, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0 &&
+	       fan_path_up(copy))
+		;
 	free(copy);
 	return fd;
 }
