@@ -13,7 +13,7 @@ wrong() {
 @test "programs, users and directories that are not there are errors with their place" {
   touch plain
   wrong 'every 1h -- nonesuch-program' '^evwatch: -e:1:1: nonesuch-program: command not found'
-  wrong 'every 1h -- ./nonesuch' './nonesuch: there is no such program'
+  wrong 'every 1h -- ./nonesuch' './nonesuch: command not found'
   wrong 'every 1h -- ./plain x' 'plain is no program that may be executed'
   wrong 'every 1h --env PATH=/nonesuch -- true-to-life' 'PATH is /nonesuch'
   wrong 'every 1h --run-as nonesuch-user -- true' '--run-as: .*nonesuch-user'
@@ -23,8 +23,8 @@ wrong() {
 }
 
 @test "text that the shell does not take is an error, and the commands are not run" {
-  wrong 'every 1h -- if true; then echo' 'the shell does not take the command: .*[Ss]yntax error'
-  wrong 'every 1h -- echo "a' 'the shell does not take the command'
+  wrong 'every 1h -- if true; then echo' 'the shell rejects the command: .*[Ss]yntax error'
+  wrong 'every 1h -- echo "a' 'the shell rejects the command'
   run_ev check -e 'a: every 1h -- touch made; [ "$1" ] && nonesuch | true' -e 'b: every 1h -- X=1 true'
   [ "$status" = 0 ]
   [ ! -e made ]
@@ -58,7 +58,7 @@ import json, sys
 found = [json.loads(l) for l in sys.stdin]
 assert [(f["line"], f["level"], f["file"]) for f in found] == [(1, "error", "r"), (2, "error", "r"), (2, "error", "r")], found' <<<"$output"
   run_ev check --json -e 'x: every 1h -- true'
-  [ "$output" = '{"rule":"x","kind":"every","does":"x: on a tick every 1h, run true; not while it still runs"}' ]
+  [ "$output" = '{"rule":"x","kind":"every","does":"x: on a tick every 1h, run true; skipped while it still runs"}' ]
   run_ev check --json -e 'x: evry 1h -- true'
   [ "$status" = 2 ]
   grep -q '"line":1,"column":4,"hint":"did you mean every?"' <<<"$output"
@@ -76,9 +76,9 @@ E
   run_ev check -f site.rules
   [ "${lines[0]}" = 't: on what other rules (--to) or "evwatch trigger" hand to it, run true; stopped after 3s; with --tag --nice 5' ]
   [ "${lines[1]}" = "c: on each new line of log, from where it ended before (record in state), run cat; at most once in 3s; beside one that still runs; at most 3 at once; with --tag --nice 3 --from start --max-line 10k --stdin paths --output group --env 'A=b c' --env D=e" ]
-  [ "${lines[2]}" = 'p: on http://127.0.0.1:1/ going up or down, the first answer included, run true; not while it still runs; with --tag --nice 3 --expect 204 --rise 2 --interval 2s' ]
+  [ "${lines[2]}" = 'p: on http://127.0.0.1:1/ going up or down, the first answer included, run true; skipped while it still runs; with --tag --nice 3 --expect 204 --rise 2 --interval 2s' ]
   [ "${lines[3]}" = 'r: at the start, and again after each end (after 1s, doubling to 3s; until 4 in a row have failed), run true; with --tag --nice 3 --stop-signal INT' ]
-  [ "${lines[4]}" = 'e: on a tick every 1h, none that is noticed more than 3s late, run true; at once; not while it still runs; with --tag --nice 3 --jitter 3s' ]
+  [ "${lines[4]}" = 'e: on a tick every 1h, none that is noticed more than 3s late, run true; at once; skipped while it still runs; with --tag --nice 3 --jitter 3s' ]
 }
 
 @test "check warns of {} in shell text, of options of evwatch behind --, and of --last of a rule without end" {

@@ -126,9 +126,9 @@ load helper
     [ "${lines[0]}" = "evwatch: command line:1:$column: $what" ]
     [ "${lines[2]:column+1:1}" = '^' ]
   done <<'T'
-18|--match: "(": ( has no )|lines x --match '('
-16|--match: "(": ( has no )|lines '--match=(' x
-26|--match: "(": ( has no )|lines --match a --match '(' x
+18|--match: "(": this ( is never closed|lines x --match '('
+16|--match: "(": this ( is never closed|lines '--match=(' x
+26|--match: "(": this ( is never closed|lines --match a --match '(' x
 23|--format: there is no %q|every 1s --format 'ab %q' -n
 10|--json and --format cannot be used together|every 1s --json --format x
 20|--output: its value is empty|every 1s --output '' -- true

@@ -50,12 +50,12 @@ moves_count() { # OPTION...
 	in_each_mode moves_count
 }
 
-@test "a pattern that can match nothing is refused" {
+@test "a pattern that never matches is refused" {
 	mkdir src
 	for p in '[a' 'a\' ''; do
 		run "$EV" -w 10ms file src --match "$p"
 		[ "$status" = 2 ]
-		[[ $output == *"--match: \"$p\" can match nothing: "* ]]
+		[[ $output == *"--match: \"$p\" never matches: "* ]]
 	done
 }
 
@@ -66,8 +66,8 @@ moves_count() { # OPTION...
 		[[ $output == *"--ignore: \"$1\"$2"*"$3"* ]]
 	}
 	mkdir src
-	refused build/ ' can match nothing: ' '"build" for the directory itself, "build/**" for all below it'
-	refused /build ' can match nothing: ' 'here with "src/"'
+	refused build/ ' never matches: ' '"build" for the directory itself, "build/**" for all below it'
+	refused /build ' never matches: ' 'here with "src/"'
 	refused '*.{c,o}' ': a choice in braces is not supported' 'repeat the option'
 	refused '\.o$' ' looks like a regular expression' "'*.c'"
 	refused '^.*/build' ' looks like a regular expression' "'*.c'"

@@ -110,9 +110,9 @@ E
   refused '--restart has no effect without --of' lines log --restart always
   refused '--of: an empty command' lines --of ' '
   refused '--catch-up has no effect' lines --of cat --catch-up d
-  refused '--of: ./nonesuch: there is no such program' lines --of ./nonesuch -- true
+  refused '--of: ./nonesuch: command not found' lines --of ./nonesuch -- true
   refused '--of: nonesuch: command not found' probe --of nonesuch -- true
-  refused '--of: the shell does not take the command' lines --of 'echo (' -- true
+  refused '--of: the shell rejects the command' lines --of 'echo (' -- true
   run_ev check -e 'a: lines --of "journalctl -f" --restart always -- true'
   [[ $output == *'each line of `journalctl -f`, and again after each end'* ]] || { echo "$output"; false; }
   run_ev lines --help

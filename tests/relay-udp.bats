@@ -426,7 +426,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$EV" --ready-file ready relay fd:7 "udp:1
 @test "datagrams and streams do not mix" {
   run_ev relay udp:7001 127.0.0.1:7000
   [ "$status" = 2 ]
-  grep -q 'cannot be relayed' <<<"$output"
+  grep -q 'one side is udp:' <<<"$output"
   grep -q 'write udp: on both sides: udp:127.0.0.1:7000' <<<"$output"
   run_ev relay 7001 udp:127.0.0.1:7000
   [ "$status" = 2 ]

@@ -48,7 +48,7 @@ load helper
 1:1|":" is no name of a rule|: every 1s
 2:4|there is another rule called "a"|a: every 1s\na: every 2s
 T
-  grep -q 'names are unique: call it something else' <<<"$output"
+  grep -q 'give one of them another name' <<<"$output"
 }
 
 @test "check says in words what each rule will do" {

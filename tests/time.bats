@@ -38,7 +38,7 @@ P
   [ "$status" = 0 ]
   run_ev -n at 2001-01-01T00:00
   [ "$status" = 2 ]
-  grep -q 'has passed' <<<"$output"
+  grep -q 'is in the past' <<<"$output"
   run_ev -n at noon
   [ "$status" = 2 ]
 }

@@ -40,7 +40,7 @@ says() {
 
 @test "a value that is out of range is named with its range" {
   says 'every 5 minutes -- date' 'a duration is one word: 5min'
-  says 'relay 8098 8098' 'own endpoint'
+  says 'relay 8098 8098' 'connect to itself'
   says "cron '15 25 * * *' -- x" 'hour 25 is out of range 0 to 23'
   says "calendar 2026-13-01" 'month 13 is out of range 1 to 12'
   says '-w 0 every 1s' '--within must be greater than 0'
@@ -367,4 +367,16 @@ exists() {
     lines=$((lines + 1))
   done < <(grep '^| [^a]' "$ROOT/tests/security.md")
   [ "$lines" -ge 50 ]
+}
+
+@test "a pattern that the shell has expanded, and what only a shell reads, are warnings of check" {
+  mkdir src && touch a.c b.c Makefile
+  run "$EV" check file src --match a.c b.c
+  [ "$status" -eq 0 ]
+  grep -q 'b.c comes after --match a.c, and is a PATH' <<<"$output"
+  grep -qF "quote a pattern: --match '*.c'" <<<"$output"
+  run "$EV" check file --match Makefile src
+  [[ $output != *warning* ]]
+  run "$EV" check every 1s -- sort -t '|' a.c
+  [[ $output != *warning* ]]
 }

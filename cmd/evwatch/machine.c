@@ -77,7 +77,7 @@ static int check_program(const struct surroundings_config *around, const char *n
 	if (!found && !file.failed && access(file.data, F_OK) == 0)
 		error_set(e, "%s is no program that may be executed", file.data);
 	else if (!found)
-		error_set(e, "%s: there is no such program", file.data);
+		error_set(e, "%s: command not found", file.data);
 	buf_free(&file);
 	return found ? 0 : -1;
 }
@@ -126,8 +126,8 @@ static int check_syntax(const struct surroundings_config *around, const char *te
 	errno = 0;
 	status = ask_shell(shell, text, &said);
 	if (status > 0 && said.length)
-		error_set(e, "the shell does not take the command: %.*s",
-			  (int)strcspn(said.data, "\n"), said.data);
+		error_set(e, "the shell rejects the command: %.*s", (int)strcspn(said.data, "\n"),
+			  said.data);
 	buf_free(&said);
 	return status > 0 && *e->what ? -1 : 0;
 }

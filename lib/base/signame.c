@@ -69,6 +69,8 @@ static void hint_near(const char *word, struct error *e)
 	near = nearest_word(word, list);
 	if (*word >= '0' && *word <= '9')
 		error_hint(e, "signals are 1 to %d", SIGRTMAX);
+	else if (strchr(word, ','))
+		error_hint(e, "a blank comes between two signals");
 	else if (near && *near == *word)
 		error_hint(e, "did you mean %s?", near);
 	else

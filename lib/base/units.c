@@ -85,6 +85,22 @@ static bool duration_add_part(int64_t *total, uint64_t number, uint64_t billiont
 	return !__builtin_add_overflow(*total, part, total);
 }
 
+/* What is no unit at `s`, behind a number; `last` is the unit before it in nanoseconds. */
+static int explain_unit(const char *word, const char *s, int64_t last, struct error *e)
+{
+	if (*s) {
+		error_in_word(e, word, s, "unknown unit (ns, us, ms, s, m, h, d, w)");
+		if (strncmp(s, "mon", 3) == 0)
+			return error_hint(e, "months are those of cron @monthly");
+		return *s == 'M' ? error_hint(e, "minutes are m") : -1;
+	}
+	error_in_word(e, word, s, "a unit is missing (ns, us, ms, s, m, h, d, w)");
+	for (size_t i = 1; i < UNITS_WRITTEN; i++)
+		if (units[i].ns == last)
+			return error_hint(e, "write %s%s", word, units[i - 1].name);
+	return -1;
+}
+
 int duration_parse(const char *word, int64_t *ns, struct error *e)
 {
 	const char *s = word;
@@ -110,12 +126,8 @@ int duration_parse(const char *word, int64_t *ns, struct error *e)
 		}
 		length = strspn(s, "abcdefghijklmnopqrstuvwxyz");
 		unit = length ? unit_at(s, length) : unit_at("s", 1);
-		if (!unit)
-			return error_in_word(e, word, s,
-					     "unknown unit (ns, us, ms, s, m, h, d, w)");
-		if (!length && (*s || start != word))
-			return error_in_word(e, word, s,
-					     "a unit is missing (ns, us, ms, s, m, h, d, w)");
+		if (!unit || (!length && (*s || start != word)))
+			return explain_unit(word, s, last, e);
 		if (unit->ns >= last)
 			return error_in_word(e, word, start,
 					     "the units must go from long to short");
@@ -200,8 +212,8 @@ int count_parse(const char *word, uint64_t least, uint64_t most, uint64_t *n, st
 	if (!negative && *n >= least && *n <= most)
 		return 0;
 	if (most == UINT64_MAX)
-		return error_set(e, "must be at least %llu, and is %s", (unsigned long long)least,
-				 word);
+		return error_set(e, "%s is out of range: at least %llu", word,
+				 (unsigned long long)least);
 	return error_set(e, "%s is out of range: %llu to %llu", word, (unsigned long long)least,
 			 (unsigned long long)most);
 }

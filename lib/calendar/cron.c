@@ -75,9 +75,8 @@ static int fields_read(struct cron_reader *r)
 	if (n < 5 || n > 7) {
 		FAULT(r, r->text + (n > 7 ? strlen(r->text) : 0),
 		      "a cron expression has 5 to 7 fields, this one has %d", n);
-		return error_hint(
-		    r->e, "minute, hour, day of month, month, day of week: '15 3 * * *'; of six "
-			  "fields the first is the second, of seven the last is the year");
+		return error_hint(r->e, "minute, hour, day of month, month, day of week, as in "
+					"'15 3 * * *'; six fields begin with seconds");
 	}
 	r->c->seconds = 1;
 	for (int id = n == 5 ? MINUTE : SECOND; id < (n == 7 ? FIELDS : YEAR); id++) {

@@ -42,9 +42,12 @@ static int explain_value(const struct cron_reader *r)
 		length++;
 	if (!length)
 		return FAULT(r, r->at, "a %s is missing here", f->name);
-	if (!f->names)
-		return FAULT(r, r->at, "\"%.*s\" is no %s: %d to %d", length, r->at, f->name,
-			     f->least, f->most);
+	if (!f->names) {
+		FAULT(r, r->at, "\"%.*s\" is no %s: %d to %d", length, r->at, f->name, f->least,
+		      f->most);
+		return *r->at == 'H' ? error_hint(r->e, "write 0, with --jitter 1h --fixed-jitter")
+				     : -1;
+	}
 	return FAULT(r, r->at, "\"%.*s\" is no %s: %d to %d, %s to %s", length, r->at, f->name,
 		     f->least, f->most, f->names[0], f->names[r->id == WEEKDAY ? 6 : 11]);
 }

@@ -349,8 +349,10 @@ struct calendar *calendar_parse_event(const char *text, struct error *e)
 	}
 	if (event_read(&r) < 0) {
 		if (!*e->hint && strstr(e->what, "time zone"))
-			error_hint(e, "zones are called as in %s: Europe/Berlin, UTC",
+			error_hint(e, "names are those of %s, as Europe/Berlin; UTC",
 				   zone_directory());
+		else if (!*e->hint && strncmp(text, "OnCalendar=", 11) == 0)
+			error_hint(e, "leave OnCalendar= out");
 		else if (!*e->hint && isalpha((unsigned char)*text))
 			error_hint(e, "for example daily, 'Mon..Fri 09:00' or '*-*-01 06:00'");
 		calendar_free(r.c);

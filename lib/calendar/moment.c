@@ -105,6 +105,23 @@ static int explain_range(const char *word, struct error *e)
 	return 0;
 }
 
+/* What at(1) takes: 1730, 5pm, tomorrow. */
+static void hint_time(const char *word, struct error *e)
+{
+	char half;
+	int hour;
+
+	if (strlen(word) == 4 && !word[strspn(word, "0123456789")])
+		error_hint(e, "write %.2s:%s", word, word + 2);
+	else if (sscanf(word, "%2d %c", &hour, &half) == 2 && (half == 'a' || half == 'p') &&
+		 hour >= 0 && hour <= 12)
+		error_hint(e, "write %02d:00", hour % 12 + (half == 'p' ? 12 : 0));
+	else if (strcmp(word, "tomorrow") == 0)
+		error_hint(e, "write now+1d");
+	else
+		error_hint(e, "write 17:30, \"2026-12-24 18:00\", now+5m, or @1798131600");
+}
+
 int moment_parse(const char *word, struct moment *m, struct error *e)
 {
 	if (*word == '@')
@@ -128,7 +145,7 @@ int moment_parse(const char *word, struct moment *m, struct error *e)
 	if (explain_range(word, e) < 0)
 		return error_at(e, 0, 0);
 	error_set(e, "\"%s\" is not a time", word);
-	error_hint(e, "as in 17:30, \"2026-12-24 18:00\", now+5m, or @1798131600");
+	hint_time(word, e);
 	return error_at(e, 0, 0);
 }
 

@@ -183,7 +183,7 @@ static int zone_from_rule(struct zone *z, const char *rule)
 static int zone_unknown(const char *name, struct error *e)
 {
 	error_set(e, "there is no time zone \"%s\"", name);
-	return error_hint(e, "zones are called as in %s: Europe/Berlin, UTC", zone_directory());
+	return error_hint(e, "names are those of %s, as Europe/Berlin; UTC", zone_directory());
 }
 
 /* Fills the zone from what its name means. */

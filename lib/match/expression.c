@@ -161,7 +161,7 @@ static struct node *group(struct parser *p)
 		return NULL;
 	if (*p->p != ')') {
 		p->p = start;
-		return fail(p, "( has no )", "for a plain ( write \\(");
+		return fail(p, "this ( is never closed", "for a plain ( write \\(");
 	}
 	p->p++;
 	p->open--;

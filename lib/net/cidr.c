@@ -71,7 +71,10 @@ static int cidr_parse(struct cidr *c, const char *word, struct error *e)
 	}
 	prefix = c->size * 8u;
 	if (word[length] && count_parse(word + length + 1, 0, c->size * 8u, &prefix, e) < 0) {
-		error_set(e, "\"%s\": the prefix is a number from 0 to %u", word, c->size * 8u);
+		error_set(e, "\"%s\": the prefix length is a number from 0 to %u", word,
+			  c->size * 8u);
+		if (strchr(word, ','))
+			error_hint(e, "give the option for each range");
 		return error_at(e, -1, (int)length + 1);
 	}
 	c->prefix = (uint8_t)prefix;

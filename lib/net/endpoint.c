@@ -69,7 +69,7 @@ static int port_alone_parse(struct endpoint *ep, const char *word, const char *a
 		return -1;
 	if (strchr(at, ','))
 		return error_hint(e, "leave \"%s\" out", strchr(at, ','));
-	return error_hint(e, "a host needs a port: %s:PORT", word);
+	return error_hint(e, "if it is a host, write %s:PORT", word);
 }
 
 /* Is this an IPv6 address, whatever its zone? */
@@ -151,6 +151,13 @@ static bool is_socat_address(const char *at)
 	return false;
 }
 
+static bool all_digits_until(const char *s, char end)
+{
+	size_t n = strspn(s, "0123456789");
+
+	return n && (!s[n] || s[n] == end);
+}
+
 /* What others would write. */
 static int foreign_explain(const char *word, const char *at, struct error *e)
 {
@@ -161,15 +168,21 @@ static int foreign_explain(const char *word, const char *at, struct error *e)
 				     : strncmp(at, "UDP", 3) == 0 ? "udp:"
 								  : "unix:";
 
+		int length = (int)strcspn(rest, ",");
+		bool port = *prefix != 'u' || prefix[1] == 'd';
+
 		error_in_word(e, word, at, "this is an address of socat");
-		return error_hint(e, "write %s%.*s", prefix, (int)strcspn(rest, ","), rest);
+		if (port && all_digits_until(rest, ','))
+			return error_hint(e, "write %s*:%.*s; %s%.*s listens on this machine only",
+					  prefix, length, rest, prefix, length, rest);
+		return error_hint(e, "write %s%.*s", prefix, length, rest);
 	}
 	if (scheme) {
 		error_in_word(e, word, at, "a URL is no endpoint");
 		return error_hint(e, "HOST:PORT, without %.*s", (int)(scheme + 3 - at), at);
 	}
 	error_in_word(e, word, at, "TCP is written without a prefix");
-	return error_hint(e, "leave tcp: out: %s", at[4] ? at + 4 : "HOST:PORT");
+	return error_hint(e, "write %s", at[4] ? at + 4 : "HOST:PORT");
 }
 
 /* `PORT`, `HOST:PORT`, `[V6]:PORT`, `*:PORT` at `at`. */
@@ -188,8 +201,8 @@ static int internet_parse(struct endpoint *ep, const char *word, const char *at,
 	if (colon == at) {
 		error_in_word(e, word, at, "a host is missing before the colon");
 		return error_hint(e,
-				  "write %s for this machine, HOST%s for another, *%s to listen on "
-				  "every address",
+				  "write %s for this machine, HOST%s for another; to listen on "
+				  "every address, *%s",
 				  at + 1, at, at);
 	}
 	for (const char *s = at; s < colon; s++)

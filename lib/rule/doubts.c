@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <unistd.h>
 
 static void note_doubt(struct reading *r, size_t offset, const struct error *e)
 {
@@ -82,15 +83,37 @@ static bool is_option_of_ours(const char *word, size_t length)
 	return false;
 }
 
+/* No program is called as an option is, and no line of a command begins with one. */
+static bool begins_command(const char *text, const char *at)
+{
+	while (at > text && (at[-1] == ' ' || at[-1] == '\t'))
+		at--;
+	return at == text || (at[-1] == '\n' && (at < text + 2 || at[-2] != '\\'));
+}
+
+/* Does it begin with an option of this rule, or of the process? */
+static bool is_option_word(const struct reading *r, const char *at, size_t length)
+{
+	char name[32];
+
+	if (length < 4 || length - 2 >= sizeof name || strncmp(at, "--", 2) != 0)
+		return false;
+	memcpy(name, at + 2, length - 2);
+	name[length - 2] = '\0';
+	return scopes_have(&r->scopes, name);
+}
+
 /* An option after `--` belongs to the program of the command. */
 static void note_options_after(struct reading *r, const struct rule *rule)
 {
-	for (size_t i = rule->command.shell ? 0 : 1; i < rule->command.count; i++)
+	for (size_t i = 0; i < rule->command.count; i++)
 		for (const char *at = rule->command.words[i]; *at;) {
 			size_t length = strcspn(at, "= \t\n");
 			struct error e;
 
-			if (is_option_of_ours(at, length)) {
+			if (is_option_of_ours(at, length) ||
+			    (i == 0 && is_option_word(r, at, length) &&
+			     begins_command(rule->command.words[0], at))) {
 				error_set(&e, "%.*s after -- belongs to the command", (int)length,
 					  at);
 				error_hint(&e, "an option of evwatch comes before --");
@@ -100,6 +123,60 @@ static void note_options_after(struct reading *r, const struct rule *rule)
 			at += rule->command.shell ? length : strlen(at);
 			at += strspn(at, "= \t\n");
 		}
+}
+
+/* A word that only a shell reads as an operator: not a pattern, nor the value of a letter. */
+static bool is_shell_word(const char *word, const char *before)
+{
+	static const char *const operators[] = {"&&", "||", ">>", "2>&1", "2>", ">", "|", "$1"};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(operators); i++)
+		if (strcmp(word, operators[i]) == 0)
+			return strlen(word) > 1 || (before && *before != '-');
+	return false;
+}
+
+/* Two words and more are executed as they are. */
+static void note_shell_words(struct reading *r, const struct rule *rule)
+{
+	const struct command *c = &rule->command;
+	const char *name = c->count ? c->words[0] : "";
+	struct error e;
+
+	/* Of these, and of a shell, they are arguments. */
+	if (c->shell || strcmp(name, "test") == 0 || strcmp(name, "[") == 0 ||
+	    strcmp(name, "expr") == 0)
+		return;
+	for (size_t i = 1; i < c->count && strcmp(c->words[i], "-c") != 0; i++)
+		if (is_shell_word(c->words[i], i > 1 ? c->words[i - 1] : NULL)) {
+			error_set(&e, "%s is a plain word here: no shell reads it", c->words[i]);
+			error_hint(&e, "quote the whole command as one word");
+			note_doubt(r, r->words[r->count + 1 + i].offset, &e);
+			return;
+		}
+}
+
+/* `--match *.c` that a shell has expanded: its further files became arguments. */
+static void note_expanded(struct reading *r)
+{
+	struct written_option o;
+
+	for (size_t i = 0; r->process && next_option(r, &i, &o); i++) {
+		const char *value = r->words[i].text, *dot = strrchr(value, '.'), *next, *other;
+		struct error e;
+
+		if (!dot || o.inline_value || i + 1 >= r->count || !o.option->value ||
+		    strcmp(o.option->value, "GLOB") != 0)
+			continue;
+		next = r->words[i + 1].text;
+		other = strrchr(next, '.');
+		if (!other || strcmp(dot, other) != 0 || access(value, F_OK) || access(next, F_OK))
+			continue;
+		error_set(&e, "%s comes after --%s %s, and is a PATH", next, o.option->name, value);
+		error_hint(&e, "quote a pattern: --%s '*%s'", o.option->name, dot);
+		note_doubt(r, r->words[i + 1].offset, &e);
+		return;
+	}
 }
 
 /* "$3" of a line that has one group. In quotes: without, it may be a field of awk(1). */
@@ -165,6 +242,8 @@ void note_doubts(struct reading *r, const struct rule *rule, const struct word *
 	note_bare_subject(r, rule);
 	note_literal_braces(r, rule);
 	note_options_after(r, rule);
+	note_shell_words(r, rule);
+	note_expanded(r);
 	note_missing_subject(r, rule);
 	note_long_debounce(r, rule, kind);
 	note_last(r, rule, kind);

@@ -9,6 +9,7 @@
 #include "source/source.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -48,8 +49,9 @@ static bool explain_form(const struct reading *r, const struct word *word, struc
 	else if (strncmp(text, "CRON_TZ=", 8) == 0)
 		error_hint(e, "a rule has --tz ZONE");
 	else if (strncmp(text, "MAILTO=", 7) == 0)
-		error_hint(e,
-			   "a rule mails: mail: ended NAME --failed -- 'mail -s \"$1: $2\" root'");
+		error_hint(
+		    e,
+		    "to mail failures, add: mail: ended NAME --failed -- mail -s \"$1: $2\" root");
 	else if (isupper((unsigned char)*text) && strchr(text, '='))
 		error_hint(e, "a rule has --env %s", text);
 	else if (strcmp(next, ":") == 0)
@@ -61,6 +63,30 @@ static bool explain_form(const struct reading *r, const struct word *word, struc
 		error_hint(e, "a name has no blanks: %s-%s", text, next);
 	else if (is_event(text))
 		error_hint(e, "it is an event: --events %s (-e gives a rule)", text);
+	else
+		return false;
+	return true;
+}
+
+/* Words that would be a rule, were their quotes in other places. */
+static bool explain_quotes(const struct reading *r, const struct word *word, struct error *e)
+{
+	size_t before = (size_t)(word - r->words), first = strcspn(word->text, " ");
+	const char *option = before > 1 ? word[-2].text : "";
+	char *kind = strndup(word->text, first);
+	bool whole = kind && word->text[first] && source_type_find(kind);
+
+	free(kind);
+	if (!r->process)
+		return false;
+	if (whole)
+		error_hint(e, "it is one quoted word: leave the quotes out, or write -e before it");
+	else if (before > 1 && (strcmp(option, "-e") == 0 || strcmp(option, "--rule") == 0) &&
+		 source_type_find(word[-1].text))
+		error_hint(e, "-e takes a whole rule in quotes: -e '%s %s ...'", word[-1].text,
+			   word->text);
+	else if (is_rules_file(word->text) || (before && strcmp(word[-1].text, "--config") == 0))
+		error_hint(e, "rules come with -f: evwatch -f %s", word->text);
 	else
 		return false;
 	return true;
@@ -83,7 +109,7 @@ static void explain_kind(struct reading *r, const struct word *word, struct erro
 	const char *near = kind_near(word->text, r->process ? r->process->tools : NULL);
 	const char *foreign = foreign_kind(word->text);
 
-	if (explain_form(r, word, e))
+	if (explain_quotes(r, word, e) || (!foreign && explain_form(r, word, e)))
 		return;
 	if (near && strcmp(near, word->text) == 0)
 		error_hint(e, "it is a tool, and goes first: evwatch %s ...", near);
@@ -102,9 +128,11 @@ void fault_kind(struct reading *r, const struct word *word)
 	struct error e;
 
 	if (*word->text && word->text[strlen(word->text) - 1] == ':') {
-		error_set(&e, "\"%s\" is no name of a rule", word->text);
+		error_set(&e, "\"%s\"%s", word->text,
+			  r->process ? ": a rule on the command line has no name"
+				     : " is no name of a rule");
 		error_hint(&e,
-			   r->process ? "rules have names in -e and -f: evwatch -e '%s ...'"
+			   r->process ? "write evwatch -e '%s ...'"
 				      : "a name is made of letters, digits, \"_\", \"-\" and \".\"",
 			   word->text);
 	} else {
@@ -144,17 +172,17 @@ static bool explain_dash(const struct reading *r, const char *word, struct error
 
 	if (isdigit((unsigned char)word[1])) {
 		error_set(e,
-			  strcmp(kind, "exit") == 0   ? "\"%s\" is no process id"
+			  strcmp(kind, "exit") == 0   ? "\"%s\" is not a process id"
 			  : strcmp(takes, "DUR") == 0 ? "\"%s\" is not a positive duration"
-						      : "\"%s\" is read as options",
+						      : "there is no option %s",
 			  word);
 		error_hint(e, "a value cannot be negative: %s begins an option", word);
 		return true;
 	}
 	if (strcmp(kind, "signal") != 0 || signal_parse(word + 1, &ignored) < 0)
 		return false;
-	error_set(e, "\"%s\" is read as options", word);
-	error_hint(e, "a signal is written without a dash: %s", word + 1);
+	error_set(e, "a signal has no dash");
+	error_hint(e, "write %s", word + 1);
 	return true;
 }
 
@@ -218,7 +246,9 @@ void explain_value(const struct written_option *o, const char *value, struct err
 		return;
 	if (*e->hint || o->name[1] == '-')
 		return;
-	if (strcmp(name, "within") == 0 && access(value, F_OK) == 0)
+	if (is_rules_file(value))
+		error_hint(e, "rules come with -f: evwatch -f %s", value);
+	else if (strcmp(name, "within") == 0 && access(value, F_OK) == 0)
 		error_hint(e, "-w is --within DUR; a path needs no option: evwatch file %s", value);
 	else
 		error_hint(e, "%s is --%s %s", o->name, name, o->option->value);

@@ -67,6 +67,7 @@ static const struct name options[] = {
     {NULL, "--parallel", "--jobs", "4"},
     {NULL, "--max-procs", "--jobs", "4"},
     {NULL, "-P", "--jobs", "4"},
+    {" probe ", "--retries", "--within says how long to wait: --once --within 60s", NULL},
     {NULL, "--retries", "--retry", "3"},
     {NULL, "--max-retries", "--retry", "3"},
     {NULL, "--logfile", "--output", "FILE"},
@@ -85,12 +86,23 @@ static const struct name options[] = {
     {" listen relay probe ", "--port", "a port is an argument, as in 5432 or db:5432", NULL},
     {" listen relay probe ", "-p", "a port is an argument, as in 5432 or db:5432", NULL},
     {" listen relay probe ", "--host", "host and port are one argument: db:5432", NULL},
+    {" every ", "--interval", "the period is an argument: every 5m", NULL},
+    {" every after at cron calendar ", "--at", "cron has times of day: cron '0 3 * * *'", NULL},
+    {" every after at cron calendar ", "--daily", "cron has times of day: cron '0 3 * * *'", NULL},
+    {NULL, "--immediate", "it is called --initial here", NULL},
+    {NULL, "-o", "--on-busy", "restart"},
+    {NULL, "--overlap", "--on-busy parallel runs one beside the other", NULL},
+    {NULL, "--no-overlap", "--on-busy skip or queue, without --jobs: one at a time", NULL},
+    {" signal ", "-s", "signals are arguments: signal HUP USR1", NULL},
+    {" listen relay probe ", "--tls", "evwatch speaks no TLS: put nginx or stunnel before it",
+     NULL},
     {" cron calendar every ", "--persistent", "--catch-up", "DIR"},
     {" cron calendar every ", "--randomized-delay", "--jitter", "30s"},
     {NULL, "--on-boot", "--initial runs the command once when evwatch starts", NULL},
     {" run ", "--restart-sec", "--backoff waits before each start: --backoff 5s:5s", NULL},
     {" run ", "--startretries", "--retry", "3"},
     /* tail, grep, fail2ban */
+    {" lines ", "--since", "read the journal with --of 'journalctl -f'", NULL},
     {" lines ", "-F", "it is called --follow here", NULL},
     {" lines ", "--tail", "it is called --follow here; it begins at the end of the file", NULL},
     {" lines ", "--regex", "--match", "Failed .* from ([0-9.]+)"},
@@ -125,6 +137,12 @@ static const struct name options[] = {
 };
 
 static const struct name kinds[] = {
+    {.name = "kill", .meaning = "evwatch stop RULE stops the command of a rule"},
+    {.name = "list", .meaning = "evwatch status lists the rules at work"},
+    {.name = "version", .meaning = "it is an option: evwatch --version"},
+    {.name = "start", .meaning = "evwatch trigger RULE runs the command of a rule"},
+    {.name = "restart", .meaning = "evwatch trigger RULE runs the command of a rule"},
+    {.name = "include", .meaning = "rules of several files: evwatch -f FILE -f FILE"},
     {.name = "watch", .meaning = "file watches files; every runs a command again and again"},
     {.name = "inotify", .meaning = "file watches files"},
     {.name = "path", .meaning = "file watches files and directories"},
@@ -332,16 +350,24 @@ static bool is_split_duration(char *const *words, size_t n)
 	return n >= 2 && duration_parse(words[0], &ns, &e) == 0 && foreign_unit(words[1]);
 }
 
+bool is_rules_file(const char *word)
+{
+	size_t length = strlen(word);
+
+	return length > 6 && strcmp(word + length - 6, ".rules") == 0;
+}
+
 void foreign_arguments(struct error *e, const char *kind, char *const *words, size_t n)
 {
 	if (strcmp(kind, "cron") == 0 && n >= 5)
 		error_hint(e, "quote the expression: cron '%s %s %s %s %s'", words[0], words[1],
 			   words[2], words[3], words[4]);
 	else if (strcmp(kind, "calendar") == 0)
-		error_hint(e, "an expression is one word, in quotes: calendar '%s %s'", words[0],
-			   words[1]);
+		error_hint(e, "quote the expression: calendar '%s %s'", words[0], words[1]);
 	else if (is_split_duration(words, n))
 		error_hint(e, "a duration is one word: %s%s", words[0], foreign_unit(words[1]));
+	else if (is_rules_file(words[0]))
+		error_hint(e, "rules come with -f: evwatch -f %s", words[0]);
 	else if (strcmp(kind, "run") == 0)
 		error_hint(e, "a command comes after \"--\": run -- %s", words[0]);
 	else

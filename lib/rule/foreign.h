@@ -35,6 +35,9 @@ bool foreign_number(const char *kind, const struct word *words, size_t n);
 /* Adds to `e`, which is about an endpoint, that its port is the next word: "localhost 5432". */
 void foreign_port(struct error *e, char *const *words, size_t n);
 
+/* Is it named as a file of rules is? */
+bool is_rules_file(const char *word);
+
 /* Adds to `e` what may be wrong with too many arguments of a kind. */
 void foreign_arguments(struct error *e, const char *kind, char *const *words, size_t n);
 

@@ -61,7 +61,7 @@ static int twice(struct rules *rules, const struct rule *r)
 
 	error_set(&e, "there is another rule called \"%s\"", r->name);
 	if (r->named)
-		error_hint(&e, "names are unique: call it something else");
+		error_hint(&e, "give one of them another name");
 	else
 		error_hint(&e, "a name in front makes it another: NAME: %s ...", r->type->name);
 	return diagnostics_add(&rules->diagnostics, r->script, r->offset, &e);

@@ -104,6 +104,7 @@ static int parse_span(struct rules *rules, const struct script *script, size_t s
 		fault_at(&r, at, &e);
 	} else if (words.count == 0) {
 		error_set(&e, "a rule needs a kind before its command");
+		error_hint(&e, "for example: file src -- make");
 		fault_at(&r, start, &e);
 	} else if (rest != SIZE_MAX && command_from_text(&command, script, rest, end, indent) < 0) {
 		command_free(&command);

@@ -143,11 +143,11 @@ static void settle(struct reading *r, struct rule *rule, const struct word *kind
 		rule->job.jobs = default_jobs(rule);
 	if (rule->command.count && rule->type->takes_no_command) {
 		error_set(&e, "%s takes no command", rule->type->name);
-		error_hint(&e,
-			   "--json prints its events; listen runs a command for each connection");
+		error_hint(&e, "leave it out; listen runs a command for each connection");
 		fault(r, kind, &e);
 	}
-	if (!rule->command.count && !rule->own.to && rule->type->needs_command) {
+	if (!rule->command.count && !rule->own.to && rule->type->needs_command &&
+	    !(r->failed && rule->type->most_arguments == 0)) { /* it may be among the arguments */
 		error_set(&e, "%s needs a command", rule->type->name);
 		error_hint(&e, "for example: %s", rule->type->examples[0]);
 		fault(r, kind, &e);

@@ -114,7 +114,7 @@ static void describe_limits(const struct rule *r, struct buf *out)
 {
 	static const char *const busy[] = {
 	    [BUSY_QUEUE] = "again afterwards when it happens while it runs",
-	    [BUSY_SKIP] = "not while it still runs",
+	    [BUSY_SKIP] = "skipped while it still runs",
 	    [BUSY_RESTART] = "restarted when it happens again",
 	    [BUSY_SIGNAL] = "signalled when it happens again",
 	    [BUSY_PARALLEL] = "beside one that still runs",

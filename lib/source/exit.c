@@ -17,6 +17,7 @@
 #include "base/units.h"
 #include "reactor/reactor.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -62,6 +63,18 @@ struct exit_source {
 	size_t n_over;
 };
 
+static void hint_pid(struct error *e, const char *word)
+{
+	if (*word == '$')
+		error_hint(e, "only a shell expands $!, and not in single quotes");
+	else if (strchr(word, '/'))
+		error_hint(e, "write \"$(cat %s)\"", word);
+	else if (isalpha((unsigned char)*word))
+		error_hint(e, "write \"$(pidof %s)\"", word);
+	else
+		error_hint(e, "for example: evwatch exit $! -- echo done");
+}
+
 static int exit_arguments(void *config, char *const *words, size_t n, struct error *e)
 {
 	struct exit_config *c = config;
@@ -73,11 +86,8 @@ static int exit_arguments(void *config, char *const *words, size_t n, struct err
 		uint64_t pid;
 
 		if (count_parse(words[i], 1, INT32_MAX, &pid, e) < 0) {
-			error_set(e, "\"%s\" is no process id", words[i]);
-			error_hint(e, *words[i] == '$'
-					  ? "only a shell expands $!, and not in "
-					    "single quotes"
-					  : "for example: evwatch exit $! -- echo done");
+			error_set(e, "\"%s\" is not a process id", words[i]);
+			hint_pid(e, words[i]);
 			return error_at(e, (int)i, 0);
 		}
 		c->pids[c->count++] = (pid_t)pid;

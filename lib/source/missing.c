@@ -57,6 +57,8 @@ static const char *reason(const char *path, bool has_command)
 		       "path out";
 	if (strpbrk(path, "*?["))
 		return "it is a path, not a pattern: give the directory, and --match 'PATTERN'";
+	if (*path && strlen(path) < 3 && !path[strspn(path, "<>|&")])
+		return "only a shell knows it, and a command comes after --";
 	if (strcmp(path, "-") == 0)
 		return "--paths-from - reads paths from standard input";
 	if (*path && path[strlen(path) - 1] == ';')

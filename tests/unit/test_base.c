@@ -103,7 +103,7 @@ static void sizes(void)
 	SAME(count_parse("12", 1, 12, &n, &e), 0, "a count at its bound");
 	SAME(count_parse("13", 1, 12, &n, &e), -1, "a count beyond its bound");
 	SAME(count_parse("0", 1, UINT64_MAX, &n, &e), -1, "a count below its bound");
-	SAME_TEXT(e.what, "must be at least 1, and is 0", "there is no upper bound to tell");
+	SAME_TEXT(e.what, "0 is out of range: at least 1", "there is no upper bound to tell");
 	SAME(count_parse("1x", 1, 12, &n, &e), -1, "a count with garbage");
 	SAME(e.column, 1, "the column of the garbage");
 }

@@ -54,7 +54,7 @@ static void test_refusals(void)
 {
 	SAME_TEXT(answer("(a)\\1", "aa", false), "3: back-references are not supported",
 		  "a back-reference is refused, with its place");
-	SAME_TEXT(answer("ab(", "", false), "2: ( has no )", "an open group is named");
+	SAME_TEXT(answer("ab(", "", false), "2: this ( is never closed", "an open group is named");
 	SAME_TEXT(answer("*.log", "", false), "0: * has nothing to repeat",
 		  "a glob is no expression");
 	SAME_TEXT(answer("a{2,1}", "", false),

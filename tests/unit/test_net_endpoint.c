@@ -108,9 +108,9 @@ static void test_cures(void)
 	static const struct {
 		const char *word, *hint;
 	} cures[] = {
-	    {"localhost", "a host needs a port: localhost:PORT"},
-	    {"127.0.0.1", "a host needs a port: 127.0.0.1:PORT"},
-	    {"udp:db", "a host needs a port: udp:db:PORT"},
+	    {"localhost", "if it is a host, write localhost:PORT"},
+	    {"127.0.0.1", "if it is a host, write 127.0.0.1:PORT"},
+	    {"udp:db", "if it is a host, write udp:db:PORT"},
 	    {"*", "every address needs a port, too: *:PORT"},
 	    {"70000", ""},
 	    {"/run/x", "a Unix socket is written unix:/run/x"},
@@ -120,9 +120,12 @@ static void test_cures(void)
 	    {"[fe80::1%no-such-one]:80", "`ip link` lists those there are"},
 	    {"[fe80::1]:80", "as in [fe80::1%eth0]:80; `ip link` lists those there are"},
 	    {":80",
-	     "write 80 for this machine, HOST:80 for another, *:80 to listen on every address"},
+	     "write 80 for this machine, HOST:80 for another; to listen on every address, *:80"},
 	    {"http://db:80/", "HOST:PORT, without http://"},
-	    {"tcp:db:80", "leave tcp: out: db:80"},
+	    {"tcp:db:80", "write db:80"},
+	    {"TCP-LISTEN:80,fork", "write *:80; 80 listens on this machine only"},
+	    {"UDP-LISTEN:80", "write udp:*:80; udp:80 listens on this machine only"},
+	    {"TCP:db:80", "write db:80"},
 	};
 
 	for (size_t i = 0; i < sizeof cures / sizeof *cures; i++) {

@@ -129,7 +129,7 @@ static bool has_braces(const char *pattern)
 }
 
 /* Of `a{b,c}d`: 'abd' 'acd'. It has both braces. */
-static int hint_choice(const char *pattern, struct error *e)
+static int hint_choice(const char *option, const char *pattern, struct error *e)
 {
 	const char *open = pattern + strcspn(pattern, "{"), *close = open + strcspn(open, "}");
 	const char *at = open;
@@ -138,8 +138,8 @@ static int hint_choice(const char *pattern, struct error *e)
 	while (at < close) {
 		int length = (int)strcspn(++at, ",}");
 
-		buf_printf(&b, " '%.*s%.*s%s'", (int)(open - pattern), pattern, length, at,
-			   close + 1);
+		buf_printf(&b, " --%s '%.*s%.*s%s'", option, (int)(open - pattern), pattern, length,
+			   at, close + 1);
 		at += length;
 	}
 	error_hint(e, "repeat the option:%s; for a plain { write \\{", b.data ? b.data : "");
@@ -167,19 +167,20 @@ static bool watches_absolute(const struct file_config *c)
 }
 
 /* A pattern that does nothing is found out late, and takes long to understand. */
-static int check_pattern(const struct file_config *c, const char *pattern, struct error *e)
+static int check_pattern(const struct file_config *c, const char *option, const char *pattern,
+			 struct error *e)
 {
 	int length = (int)strlen(pattern);
 
 	if (!length)
-		return error_set(e, "\"\" can match nothing: it is empty");
+		return error_set(e, "\"\" never matches: it is empty");
 	if (!glob_valid(pattern))
 		return error_set(e,
-				 "\"%s\" can match nothing: a bracket is not closed or names no "
+				 "\"%s\" never matches: a bracket is not closed or names no "
 				 "class, or a backslash is at the end",
 				 pattern);
 	if (length > 1 && pattern[length - 1] == '/') {
-		error_set(e, "\"%s\" can match nothing: no path ends with a slash", pattern);
+		error_set(e, "\"%s\" never matches: no path ends with a slash", pattern);
 		return error_hint(e,
 				  "write \"%.*s\" for the directory itself, \"%s**\" for all "
 				  "below it",
@@ -187,14 +188,14 @@ static int check_pattern(const struct file_config *c, const char *pattern, struc
 	}
 	if (*pattern == '/' && !watches_absolute(c)) {
 		error_set(e,
-			  "\"%s\" can match nothing: paths are reported as the watched one is "
+			  "\"%s\" never matches: paths are reported as the watched one is "
 			  "written, and begin as it does",
 			  pattern);
 		return error_hint(e, "here with \"%s/\"", c->roots.items[0]);
 	}
 	if (has_braces(pattern)) {
 		error_set(e, "\"%s\": a choice in braces is not supported", pattern);
-		return hint_choice(pattern, e);
+		return hint_choice(option, pattern, e);
 	}
 	if (is_regular_expression(pattern)) {
 		error_set(e, "\"%s\" looks like a regular expression", pattern);
@@ -207,7 +208,7 @@ static int check_patterns(const struct file_config *c, const char *option,
 			  const struct text_list *patterns, struct error *e)
 {
 	for (size_t i = 0; i < patterns->count; i++)
-		if (check_pattern(c, patterns->items[i], e) < 0)
+		if (check_pattern(c, option, patterns->items[i], e) < 0)
 			return error_of_option(e, option);
 	return 0;
 }

@@ -77,8 +77,7 @@ static int check_mixture(const struct relay_config *c, char *const *words, size_
 
 	if (is_udp(first) == is_udp(ep))
 		return 0;
-	error_set(e, "%s: datagrams (udp:) cannot be relayed to streams, nor streams to datagrams",
-		  words[i]);
+	error_set(e, "%s: one side is udp:, the other is not", words[i]);
 	if ((is_udp(ep) ? &c->listen : ep)->kind != ENDPOINT_TCP)
 		error_hint(e, "write udp: on both sides: udp:HOST:PORT");
 	else
@@ -114,7 +113,8 @@ int relay_config_arguments(void *config, char *const *words, size_t n, struct er
 			return -1;
 		c->n_targets++;
 		if (strcmp(words[i], words[0]) == 0) {
-			error_set(e, "%s: the target is the relay's own endpoint", words[i]);
+			error_set(e, "%s: the relay would connect to itself", words[i]);
+			error_hint(e, "give the endpoint of the service");
 			return error_at(e, (int)i, 0);
 		}
 		if (!is_in_family(c, target)) {

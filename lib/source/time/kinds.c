@@ -97,7 +97,7 @@ static int at_times(void *config, char *const *words, struct zone_set *zones, st
 	if (calendar_take(c, moment_calendar(&m), words[0], zones, e) < 0)
 		return -1;
 	if (!series_next(c, now - 1, now - 1, &next)) {
-		error_set(e, "%s has passed", words[0]);
+		error_set(e, "%s is in the past", words[0]);
 		return error_at(e, 0, 0);
 	}
 	return 0;
