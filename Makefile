@@ -145,8 +145,8 @@ coverage:
 # The kernel's headers stand behind musl's own; its macros convert signs, so fewer warnings.
 KERNEL_HEADERS = -idirafter /usr/include -idirafter /usr/include/$(shell uname -m)-linux-gnu
 static:
-	$(MAKE) BUILD=build/static CC=musl-gcc AR=gcc-ar LINK="-static -Wl,--gc-sections,--build-id=none" HARDEN=-fstack-protector-strong \
-	    OPT="-Os -flto=auto -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables $(KERNEL_HEADERS)" WARN="-Wall -Wextra -Werror" build/static/evwatch
+	$(MAKE) BUILD=build/static CC=musl-gcc AR=gcc-ar LINK="-static -no-pie -Wl,--gc-sections,--build-id=none,-z,noseparate-code" HARDEN=-fstack-protector-strong \
+	    OPT="-Oz -flto=auto -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables $(KERNEL_HEADERS)" WARN="-Wall -Wextra -Werror" build/static/evwatch
 	strip -o build/static/evwatch.stripped build/static/evwatch
 	mv build/static/evwatch.stripped build/static/evwatch
 
