@@ -141,6 +141,14 @@ for line in sys.stdin:
 	until_ok 'state_is_right src'
 }
 
+@test "--fanotify tells once what was made in a directory long before its event is dealt with" {
+	mkdir src other
+	fan --type f
+	missed 'mkdir src/{1..200}; (cd other && seq 20000 | xargs touch); touch src/{1..200}/f'
+	all_told
+	[ "$(grep -c '^create src/.*/f ' out)" = 200 ]
+}
+
 @test "--fanotify says once below which directory paths are too long to be known" {
 	mkdir src
 	long=$(printf 'd%.0s' {1..250})

@@ -366,7 +366,7 @@ static void go_on(const struct history *h)
 {
 	for (unsigned i = draw(6); i; i--)
 		memory_disturb(&w.tree);
-	if (h->trims && !draw(8) && model_idle(&w.model) && !w.n_late)
+	if (h->trims && !draw(8) && model_idle(&w.model) && !w.n_late && w.first == w.last)
 		trim_some(w.model.top);
 	if (draw(3))
 		deliver(draw(3) ? draw(12) : SIZE_MAX);

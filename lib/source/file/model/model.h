@@ -216,7 +216,8 @@ void model_assume(struct model *m, struct node *d, const char *name, const struc
  * at by it. It is gone, and held for the caller. NULL: it would not be entered, or ENOMEM. */
 struct node *model_ghost(struct model *m, struct node *d, const char *name);
 /* Forgets the names in a directory that nobody holds, and the node if none is left: it is sparse
- * afterwards, or freed (true). Only when the model is idle. */
+ * afterwards, or freed (true). Only when the model is idle, and what happened before the last
+ * look into it was passed on. */
 bool model_trim(struct model *m, struct node *n);
 /* The names in it, and in what is in it, are learned before anything else is reported. */
 void model_learn_moved(struct model *m, struct node *n);

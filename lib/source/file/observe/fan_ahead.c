@@ -221,6 +221,11 @@ void fan_ahead_forget(struct fan_ahead *q)
 	q->at = 0;
 }
 
+bool fan_ahead_full(const struct fan_ahead *q)
+{
+	return q->bytes.length >= MOST;
+}
+
 /* A read that leaves room for one more event has emptied the queue: what comes meanwhile may come
  * for ever. */
 bool fan_ahead_fill(struct fan_ahead *q)
@@ -228,7 +233,7 @@ bool fan_ahead_fill(struct fan_ahead *q)
 	size_t before = q->bytes.length;
 	bool more = true;
 
-	for (int i = 0; more && i < MOST_READS && q->bytes.length < MOST; i++) {
+	for (int i = 0; more && i < MOST_READS && !fan_ahead_full(q); i++) {
 		ssize_t n = buf_reserve(&q->bytes, ROOM) < 0
 				? 0
 				: read(q->fd, q->bytes.data + q->bytes.length, ROOM);
@@ -238,5 +243,5 @@ bool fan_ahead_fill(struct fan_ahead *q)
 	}
 	q->bytes.failed = false; /* without memory events wait in the kernel */
 	note_words(q, before);
-	return more && q->bytes.length < MOST;
+	return more && !fan_ahead_full(q);
 }

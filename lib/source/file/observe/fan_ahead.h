@@ -67,6 +67,8 @@ static inline bool fan_ahead_empty(const struct fan_ahead *q)
 {
 	return q->at == q->bytes.length;
 }
+/* Was so much read ahead that the kernel may have more? */
+bool fan_ahead_full(const struct fan_ahead *q);
 /* The event at *at, which goes on to the one behind it. False: none. */
 bool fan_ahead_event(const struct fan_ahead *q, size_t *at, struct fan_event *ev);
 /* The first word about a directory, if there is any. */

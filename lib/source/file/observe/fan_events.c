@@ -361,14 +361,20 @@ static void pass_late(struct fanotify_observer *o)
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
+/* Names that a look found ahead of their events must be known when those come. */
+static void on_all_passed(struct fanotify_observer *o)
+{
+	o->synced = o->emptied;
+	fan_places_trim(&o->places);
+}
+
 static void begin_chunk(struct fanotify_observer *o)
 {
 	fanotify_forget(o);
-	fan_places_trim(&o->places);
+	if (fan_ahead_empty(&o->queue) && !fan_ahead_full(&o->queue))
+		on_all_passed(o);
 	o->places.clock++;
 	o->passed = 0;
-	if (fan_ahead_empty(&o->queue))
-		o->synced = o->emptied;
 	fan_ahead_forget(&o->queue);
 }
 

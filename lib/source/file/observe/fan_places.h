@@ -67,7 +67,8 @@ void fan_look(struct fan_places *p, const struct fan_handle *h, struct look *out
 /* Something may be in a root that was not, or in another place. */
 void fan_places_moved(struct fan_places *p);
 
-/* Forgets some of what was not asked for lately; the model is idle. */
+/* Forgets some of what was not asked for lately; the model is idle, and what the kernel had when
+ * this chunk began was passed on. */
 void fan_places_trim(struct fan_places *p);
 
 #endif
