@@ -424,7 +424,7 @@ static bool all_pass(unsigned rounds, struct history h, size_t *moves)
 
 int main(int argc, char **argv)
 {
-	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 16;
+	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 60;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) - 1 : 0;
 	size_t moves = 0;
 

@@ -87,10 +87,11 @@ static uint64_t inode_of(const struct entry *e)
 	return e->entered ? e->node->identity.inode : e->inode;
 }
 
-/* Has something that is known left this name, so far as it was said? */
+/* Has something that is known left this name, so far as it was said? What came after it may have
+ * left as well: that event is waited for, but not to put the first where it is. */
 static bool may_leave(const struct model *m, const struct touched *t)
 {
-	return t->looked && t->differs && !t->node->gone && t->node != m->top &&
+	return t->looked && (t->differs || t->awaits) && !t->node->gone && t->node != m->top &&
 	       t->bits & (HINT_LEFT | HINT_SCAN) && entries_find(t->node->entries, t->name);
 }
 
