@@ -129,7 +129,7 @@ R
     run_ev check -e "$text"
     [ "$status" = 2 ]
     grep -qF -- "evwatch: -e:1:$where: $what" <<<"$output" || { echo "$text: $output"; false; }
-    grep -qF 'in quotes it is taken as it is' <<<"$output"
+    grep -qF 'only in quotes it stands for itself' <<<"$output"
   done <<T
 6|a no-break space|every$(printf '\xc2\xa0')1s
 14|a curly quote|file --match $(printf '\xe2\x80\x98')*.c$(printf '\xe2\x80\x99') .

@@ -128,7 +128,7 @@ int client_open(struct client *c, const char *tool, const char *path)
 	}
 	if (runtime && *runtime)
 		return search_folder(c, runtime);
-	return say(c, "which evwatch?",
+	return say(c, "no running evwatch is found",
 		   "--control PATH or EVWATCH_CONTROL names its control socket");
 }
 

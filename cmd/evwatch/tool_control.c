@@ -119,7 +119,7 @@ static int run_tool(int argc, char **argv, const struct shape *shape, answer_cal
 	if (tool_options_read(tool, shape->options, &o, argv + 1, &count) == 0 &&
 	    tool_options_finish(tool, shape->options, argv + 1, &count) == 0) {
 		if (count < shape->least) {
-			fprintf(stderr, "evwatch: %s: which RULE? \"evwatch status\" lists them\n",
+			fprintf(stderr, "evwatch: %s needs RULE: \"evwatch status\" lists them\n",
 				tool);
 		} else if (count > shape->least && !shape->more) {
 			fprintf(stderr, "evwatch: %s takes %s\n", tool,

@@ -142,7 +142,7 @@ static int colons_explain(const char *word, const char *at, const char *last, st
 /* `TCP-LISTEN:8080,fork`: an address of socat(1). */
 static bool is_socat_address(const char *at)
 {
-	static const char *const kinds[] = {"TCP", "UDP", "UNIX"};
+	static const char *const kinds[] = {"TCP", "UDP", "UNIX", "EXEC", "SYSTEM"};
 	const char *colon = strchr(at, ':');
 
 	for (size_t i = 0; colon && i < ARRAY_LENGTH(kinds); i++)
@@ -172,6 +172,8 @@ static int foreign_explain(const char *word, const char *at, struct error *e)
 		bool port = *prefix != 'u' || prefix[1] == 'd';
 
 		error_in_word(e, word, at, "this is an address of socat");
+		if (*at == 'E' || *at == 'S')
+			return error_hint(e, "a command comes after --: -- %s", rest);
 		if (port && all_digits_until(rest, ','))
 			return error_hint(e, "write %s*:%.*s; %s%.*s listens on this machine only",
 					  prefix, length, rest, prefix, length, rest);

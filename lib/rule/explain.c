@@ -9,6 +9,7 @@
 #include "source/source.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,6 +53,8 @@ static bool explain_form(const struct reading *r, const struct word *word, struc
 		error_hint(
 		    e,
 		    "to mail failures, add: mail: ended NAME --failed -- mail -s \"$1: $2\" root");
+	else if (strncmp(text, "ExecStart=", 10) == 0 || strncmp(text, "command=", 8) == 0)
+		error_hint(e, "a rule is: web: run -- %s ...", strchr(text, '=') + 1);
 	else if (isupper((unsigned char)*text) && strchr(text, '='))
 		error_hint(e, "a rule has --env %s", text);
 	else if (strcmp(next, ":") == 0)
@@ -68,6 +71,15 @@ static bool explain_form(const struct reading *r, const struct word *word, struc
 	return true;
 }
 
+/* "make -- file src": the command stands where the kind does. */
+static bool has_kind_after(const struct reading *r, const struct word *word)
+{
+	const char *rest = strstr(r->script->text + word->offset, " -- ");
+	char kind[16];
+
+	return rest && sscanf(rest + 4, "%15[a-z]", kind) == 1 && source_type_find(kind);
+}
+
 /* Words that would be a rule, were their quotes in other places. */
 static bool explain_quotes(const struct reading *r, const struct word *word, struct error *e)
 {
@@ -79,7 +91,9 @@ static bool explain_quotes(const struct reading *r, const struct word *word, str
 	free(kind);
 	if (!r->process)
 		return false;
-	if (whole)
+	if (has_kind_after(r, word))
+		error_hint(e, "the kind comes first: evwatch file src -- %s", word->text);
+	else if (whole)
 		error_hint(e, "it is one quoted word: leave the quotes out, or write -e before it");
 	else if (before > 1 && (strcmp(option, "-e") == 0 || strcmp(option, "--rule") == 0) &&
 		 source_type_find(word[-1].text))
@@ -92,9 +106,15 @@ static bool explain_quotes(const struct reading *r, const struct word *word, str
 	return true;
 }
 
-static void hint_path(const char *word, struct error *e)
+static void hint_path(const struct reading *r, const struct word *at, struct error *e)
 {
-	if (access(word, F_OK) == 0)
+	const char *word = at->text;
+
+	if (!r->process && at + 1 < r->words + r->count && source_type_find(at[1].text))
+		error_hint(e, "a colon comes after a name: %s: %s", word, at[1].text);
+	else if (!r->process)
+		error_hint(e, "a rule begins with its kind, as in: file %s", word);
+	else if (access(word, F_OK) == 0)
 		error_hint(e, "to watch it: evwatch file %s", word);
 	else
 		error_hint(e,
@@ -120,7 +140,7 @@ static void explain_kind(struct reading *r, const struct word *word, struct erro
 	else if (near)
 		error_hint(e, "did you mean %s?", near);
 	else
-		hint_path(word->text, e);
+		hint_path(r, word, e);
 }
 
 void fault_kind(struct reading *r, const struct word *word)

@@ -366,6 +366,8 @@ void foreign_arguments(struct error *e, const char *kind, char *const *words, si
 		error_hint(e, "quote the expression: calendar '%s %s'", words[0], words[1]);
 	else if (is_split_duration(words, n))
 		error_hint(e, "a duration is one word: %s%s", words[0], foreign_unit(words[1]));
+	else if (strcmp(kind, "every") == 0 || strcmp(kind, "after") == 0)
+		error_hint(e, "give one duration; a command comes after \"--\"");
 	else if (is_rules_file(words[0]))
 		error_hint(e, "rules come with -f: evwatch -f %s", words[0]);
 	else if (strcmp(kind, "run") == 0)

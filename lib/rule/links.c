@@ -38,16 +38,19 @@ static const char *near_name(const struct rules *rules, const char *name)
 	return near;
 }
 
-static void hint_near(const struct rules *rules, const char *what, const char *name,
-		      struct error *e)
+static void hint_near(const struct rules *rules, const struct rule *from, const char *what,
+		      const char *name, struct error *e)
 {
+	const char *rule = *what == '-' ? "task -- ./deploy" : "file src -- make";
 	const char *near = near_name(rules, name);
 
 	if (near)
 		error_hint(e, "did you mean %s?", near);
+	else if (strcmp(from->script->name, "command line") == 0)
+		error_hint(e, "write both as rules: evwatch -e '%s: %s' -e '%s ...'", name, rule,
+			   from->type->name);
 	else
-		error_hint(e, "a rule's name stands before its kind: %s: %s", name,
-			   *what == '-' ? "task -- ./deploy" : "file src -- make");
+		error_hint(e, "a rule's name stands before its kind: %s: %s", name, rule);
 }
 
 /* The rule that `word`, at this offset, names, with a command of its own; or NULL with a
@@ -65,7 +68,7 @@ static const struct rule *find_command(struct rules *rules, const struct rule *f
 		error_set(&e, "%s%s: a rule cannot follow itself", what, word);
 	} else if (!found) {
 		error_set(&e, "%s%s: there is no rule of this name", what, word);
-		hint_near(rules, what, word, &e);
+		hint_near(rules, from, what, word, &e);
 	} else if (found->own.to) {
 		error_set(&e, "%s%s: this rule has no command: it hands its events to %s", what,
 			  word, found->own.to);

@@ -300,7 +300,12 @@ void read_set(struct reading *r)
 			error_set(&e, "set takes options of rules, not \"%s\"", at->text);
 			if (scopes_have(&r->scopes, at->text))
 				error_hint(&e, "did you mean --%s?", at->text);
+			else
+				error_hint(&e,
+					   "for example: set --tag; a rule has a line of its own");
 			fault(r, at, &e);
+			if (source_type_find(at->text))
+				return;
 			continue;
 		}
 		written_option_read(&o, &r->scopes, at, 0);

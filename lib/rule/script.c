@@ -258,7 +258,7 @@ int look_alike_check(const char *word, struct error *e)
 static int fault_look_alike(const struct look_alike *l, struct error *e)
 {
 	error_set(e, "%s", l->what);
-	return error_hint(e, "write %s; in quotes it is taken as it is", l->cure);
+	return error_hint(e, "write %s; only in quotes it stands for itself", l->cure);
 }
 
 /* Reads a quoted part, its opening quote included. False when it never closes. */

@@ -480,7 +480,7 @@ static int open_plain(struct line_input *in, struct error *e)
 		return 0;
 	error_errno(e, "cannot read %s", in->path);
 	if (errno == ENOENT)
-		error_hint(e, "--follow waits for it");
+		error_hint(e, "add --follow to wait for it");
 	fd_close(&fd);
 	return -1;
 }

@@ -41,7 +41,7 @@ static void on_end(void *context, int status, int error)
 	else if (WIFSIGNALED(status))
 		snprintf(p->why, sizeof p->why, "it was killed by signal %d", WTERMSIG(status));
 	else if (WEXITSTATUS(status) != 0)
-		snprintf(p->why, sizeof p->why, "it exits %d", WEXITSTATUS(status));
+		snprintf(p->why, sizeof p->why, "it ended with status %d", WEXITSTATUS(status));
 	else
 		why = NULL;
 	finish(p, why, false);

@@ -306,6 +306,18 @@ static const struct refusal tick_refuses[] = {
 	.run_began = time_run_began, .run_ended = time_run_ended,                                  \
 	.clock_changed = time_clock_changed, .due_in = time_due_in
 
+static bool every_doubtful(const void *config, bool has_command, struct error *e)
+{
+	const struct time_config *c = config;
+
+	(void)has_command;
+	if (c->jitter <= c->period)
+		return false;
+	error_option(e, "jitter", ": it is longer than the period");
+	error_hint(e, "a tick is put off by up to --jitter");
+	return true;
+}
+
 const struct source_type source_every = {
     .name = "every",
     .summary = "again and again, without drift",
@@ -314,6 +326,7 @@ const struct source_type source_every = {
     .options = every_options,
     .endless = source_never_ends,
     .config_times = every_times,
+    .doubtful = every_doubtful,
     .describe = every_describe,
     TIME_KIND,
 };
