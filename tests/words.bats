@@ -64,7 +64,9 @@ says() {
 
 @test "the place of a rule that names another one which does not exist is that name" {
   run_ev file src --to nosuch
-  [ "${lines[2]}" = '                ^ a rule'"'"'s name stands before its kind: nosuch: task -- ./deploy' ]
+  [[ ${lines[2]} == '                ^ write both as rules: evwatch -e '*"'nosuch: task -- ./deploy' -e 'file ...'" ]]
+  run_ev -e 'file src --to nosuch'
+  [ "${lines[2]}" = "                ^ a rule's name stands before its kind: nosuch: task -- ./deploy" ]
   printf 'Deploy: task -- date\nall: ended Deploy deploy -- date\n' >site.rules
   run_ev -f site.rules
   [ "${lines[0]}" = 'evwatch: site.rules:2:19: ended deploy: there is no rule of this name' ]
