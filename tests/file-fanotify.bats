@@ -149,6 +149,21 @@ for line in sys.stdin:
 	[ "$(grep -c '^create src/.*/f ' out)" = 200 ]
 }
 
+@test "--fanotify tells what was forgotten in a directory that takes the name of another" {
+	mkdir -p src/old away/e/{1..20}/{g,h} src/other/{1..100}
+	fan
+	mv away src/d
+	touch src/other/{1..100}/f
+	for i in {1..8}; do # of src/d/e/*/h something is heard meanwhile, of src/d/e/*/g nothing
+		touch src/d/e/{1..20}/h/k
+		until_ok "[ \$(grep -c '^close_write src/d/e/20/h/k ' out) = $i ]"
+	done
+	mv -T src/d src/old
+	all_told
+	[ "$(grep -c '^delete src/d/e/.*/g ' out)" = 20 ]
+	[ "$(grep -c '^create src/old/e/.*/g ' out)" = 20 ]
+}
+
 @test "--fanotify says once below which directory paths are too long to be known" {
 	mkdir src
 	long=$(printf 'd%.0s' {1..250})

@@ -213,13 +213,14 @@ static void hand_on(struct file_source *s)
 		emit(s);
 }
 
-/* A batch is whole between two rounds of the model. */
+/* A batch is whole between two rounds of the model. What is in a directory that moved is needed in
+ * any case. */
 static bool may_hand_on(const struct file_source *s)
 {
 	if (!s->journal.count || !s->started || s->base.paused)
 		return false;
 	return holds_back(s) ? s->model.progress.stage == STAGE_IDLE && !s->model.leaving.top
-			     : !s->model.progress.in_hand;
+			     : !s->model.progress.in_hand && !s->model.moved.count;
 }
 
 static int64_t due(struct file_source *s)

@@ -149,9 +149,10 @@ static void learn_one(struct model *m, struct node *n, const struct listed *list
 		m->observer->type->found(m->observer, e->node, m->leaving.folder, e->name);
 }
 
+/* One whose names are known may hold one of which they were forgotten. */
 void model_learn_moved(struct model *m, struct node *n)
 {
-	if (!n->sparse)
+	if (!m->settings.sparse)
 		return;
 	if (ARRAY_GROW(m->moved.items, m->moved.capacity, m->moved.count + 1) < 0)
 		m->lacks_memory = true;
