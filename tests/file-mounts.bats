@@ -54,6 +54,32 @@ within() {
 		! grep -e src/plain/g -e not out'
 }
 
+@test "a mount in a directory that was renamed just before, and one that takes the place of another, are seen" {
+	mkdir -p src/a/b src/d one two three
+	: >one/f
+	: >two/g
+	: >three/h
+	within '
+		start --no-guard file src
+		kill -STOP $P
+		mv src/a src/c
+		mv src/d src/a
+		mkdir src/a/b
+		mount --bind one src/c/b
+		mount --bind two src/a/b
+		kill -CONT $P
+		until_ok "has_line \"create src/c/b/f\""
+		until_ok "has_line \"create src/a/b/g\""
+		kill -STOP $P
+		umount src/a/b
+		mount --bind three src/a/b
+		kill -CONT $P
+		until_ok "has_line \"create src/a/b/h\""
+		: >src/a/b/new
+		until_ok "has_line \"create src/a/b/new\""
+		has_line "delete src/a/b/g"'
+}
+
 @test "mounts on a watched path and above it are seen" {
 	mkdir -p up/src
 	: >up/src/below

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/table.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -76,7 +77,9 @@ static int add_line(struct mounts *m, char *line)
 	if (ARRAY_GROW(m->items, m->capacity, m->count + 1) < 0)
 		return -1;
 	p = &m->items[m->count];
-	*p = (struct mount_point){.id = (int)strtol(words[0], NULL, 10), .path = strdup(words[4])};
+	*p = (struct mount_point){.id = (int)strtol(words[0], NULL, 10),
+				  .root = hash_bytes(words[3], strlen(words[3])),
+				  .path = strdup(words[4])};
 	if (!p->path)
 		return -1;
 	sscanf(words[2], "%u:%u", &p->major, &p->minor);
@@ -92,7 +95,10 @@ static int by_path(const void *a, const void *b)
 	const struct mount_point *x = a, *y = b;
 	int order = strcmp(x->path, y->path);
 
-	return order ? order : (x->id > y->id) - (x->id < y->id);
+	/* The kernel gives an id away again at once. */
+	if (order == 0)
+		order = (x->id > y->id) - (x->id < y->id);
+	return order ? order : (x->root > y->root) - (x->root < y->root);
 }
 
 /* Reads the list into `fresh`. Returns 0, or -1 with errno. */

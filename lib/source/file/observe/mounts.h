@@ -17,6 +17,7 @@
 struct mount_point {
 	int id;
 	unsigned major, minor; /* of its device */
+	uint64_t root;         /* what of its file system is mounted: a hash of the path in it */
 	char *path;            /* without links; owned */
 	const char *remote;    /* the type of a file system that others change, or NULL */
 	bool whole; /* the root of a file system, which is a directory, is mounted here */

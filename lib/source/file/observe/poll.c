@@ -171,8 +171,8 @@ static void look_at(struct model *m, struct node *d, const char *name, bool unmo
 		model_active(m, d, name, ACTIVE_UNMOUNT);
 }
 
-/* What is mounted at `below` in the tree of d. A directory that is not entered on the way, or not
- * yet, ends the search. */
+/* What is mounted at `below` in the tree of d. A directory that is not entered on the way ends the
+ * search; one that is not known is looked for. */
 static void look_below(struct model *m, struct node *d, const char *below, bool unmounted)
 {
 	char name[256];
@@ -189,6 +189,8 @@ static void look_below(struct model *m, struct node *d, const char *below, bool 
 		if (!*below)
 			break;
 		e = entries_find(d->entries, name);
+		if (!e)
+			model_lost(m, d, true);
 		if (!e || !e->entered)
 			return;
 		d = e->node;
@@ -196,9 +198,16 @@ static void look_below(struct model *m, struct node *d, const char *below, bool 
 	look_at(m, d, name, unmounted);
 }
 
+/* Are all names of the model where they are in the tree? Else a mount point's path, which is of
+ * now, may lead elsewhere in the model. */
+static bool is_current(const struct model *m)
+{
+	return model_idle(m) && touches_empty(&m->hinted);
+}
+
 /* False: the mount is of no concern to this root. */
 static bool look_in_root(const struct poll_observer *o, const struct entry *root, const char *point,
-			 bool unmounted)
+			 bool unmounted, bool current)
 {
 	struct model *m = o->base.model;
 	char real[MOUNTS_PATH];
@@ -207,8 +216,11 @@ static bool look_in_root(const struct poll_observer *o, const struct entry *root
 	mounts_resolve(&o->mounts, root->name, real);
 	below = real[0] ? mounts_within(real, point) : NULL;
 	if (below && *below) {
-		if (root->entered)
-			look_below(m, root->node, below, unmounted);
+		if (!root->entered)
+			return true;
+		if (!current)
+			model_lost(m, root->node, true);
+		look_below(m, root->node, below, unmounted);
 		return true;
 	}
 	/* Nothing else than a mount below a root leaves the root where it is. */
@@ -222,7 +234,7 @@ static void on_mount(struct mounts *mounts, const char *point, bool unmounted)
 {
 	struct poll_observer *o = CONTAINER_OF(mounts, struct poll_observer, mounts);
 	struct model *m = o->base.model;
-	bool concerns = false;
+	bool concerns = false, current;
 	struct entry *root;
 
 	sites_review(o);
@@ -231,8 +243,9 @@ static void on_mount(struct mounts *mounts, const char *point, bool unmounted)
 		o->remounted(o);
 	if (o->inner)
 		o->inner->type->read(o->inner);
+	current = is_current(m);
 	for (uint32_t at = 0; (root = entries_next(m->top->entries, &at));)
-		concerns |= look_in_root(o, root, point, unmounted);
+		concerns |= look_in_root(o, root, point, unmounted, current);
 	/* Links may lead there. */
 	if (!concerns && m->settings.follow)
 		model_lost(m, m->top, true);
