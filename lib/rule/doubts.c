@@ -231,6 +231,23 @@ static void note_last(struct reading *r, const struct rule *rule, const struct w
 	note_doubt(r, offset_of_rule(r, kind, &e), &e);
 }
 
+/* What --catch-up stores is found again by the rule's name. */
+static void note_unnamed(struct reading *r, const struct rule *rule)
+{
+	struct written_option o;
+	struct error e;
+
+	for (size_t i = 0; !rule->named && !r->process && next_option(r, &i, &o); i++) {
+		if (strcmp(o.option->name, "catch-up") != 0)
+			continue;
+		error_option(&e, "catch-up", ": the rule has no name");
+		error_hint(&e,
+			   "its record has the name of its place, which may change: NAME: %s ...",
+			   rule->type->name);
+		note_doubt(r, r->words[i].offset, &e);
+	}
+}
+
 void note_doubts(struct reading *r, const struct rule *rule, const struct word *kind)
 {
 	struct error e;
@@ -244,6 +261,7 @@ void note_doubts(struct reading *r, const struct rule *rule, const struct word *
 	note_options_after(r, rule);
 	note_shell_words(r, rule);
 	note_expanded(r);
+	note_unnamed(r, rule);
 	note_missing_subject(r, rule);
 	note_long_debounce(r, rule, kind);
 	note_last(r, rule, kind);

@@ -279,7 +279,9 @@ void fault_number(struct reading *r, const struct word *word)
 	struct error e;
 
 	error_set(&e, "-n takes no number: it is --dry-run");
-	error_hint(&e,
-		   "--follow begins at the end of the file, --follow --from start at its start");
+	error_hint(
+	    &e, strcmp(r->scopes.type->name, "lines") == 0
+		    ? "--follow begins at the end of the file, --follow --from start at its start"
+		    : "--count N stops after N runs");
 	fault(r, word, &e);
 }

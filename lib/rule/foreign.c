@@ -392,7 +392,8 @@ bool foreign_number(const char *kind, const struct word *words, size_t n)
 {
 	const char *text = words[0].text;
 
-	if (!kind || strcmp(kind, "lines") != 0 || strncmp(text, "-n", 2) != 0)
+	if (!kind || (strcmp(kind, "lines") != 0 && strcmp(kind, "file") != 0) ||
+	    strncmp(text, "-n", 2) != 0)
 		return false;
 	text = text[2] || n < 2 ? text + 2 : words[1].text;
 	return *text >= '1' && *text <= '9' && !text[strspn(text, "0123456789")] &&
