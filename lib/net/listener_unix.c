@@ -147,8 +147,8 @@ static int set_up(struct listener *l, const char *path, const struct address *a,
 		  const struct listen_config *c, struct error *e)
 {
 	bool abstract = *path == '@';
-	uid_t uid;
-	gid_t gid;
+	uid_t uid = (uid_t)-1; /* as it is: chown(2) */
+	gid_t gid = (gid_t)-1;
 
 	if (!abstract && c->owner && owner_parse(c->owner, &uid, &gid, e) < 0)
 		return error_of_option(e, "owner");
