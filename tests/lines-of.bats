@@ -18,7 +18,7 @@ load helper
 @test "--of: a command that is not read waits at a full pipe, and no line is lost" {
   local last=$((200000 + RANDOM))
   start lines --of "seq $last; : >all" --match "^(1|$last)\$" -- 'until [ -e go ]; do sleep .01; done; echo "$1"'
-  until_ok "[ \"\$(ps -o stat= -p \$(pgrep -xf 'seq $last'))\" = S ]"
+  until_ok "[[ \$(ps -o stat= -p \$(pgrep -xf 'seq $last')) = S* ]]"
   [ ! -e all ]
   : >go
   ended
