@@ -39,6 +39,11 @@ def start():
                              str(jobs), '--', 'echo "$1" >>seen'])
 
 
+def works(p):
+    """Not where a command of the last one, not executed yet, had the lock."""
+    return p.poll() is None
+
+
 def kill(p):
     children = subprocess.run(['pgrep', '-P', str(p.pid)], capture_output=True, text=True).stdout.split()
     for pid in [p.pid, *map(int, children)]:
@@ -72,7 +77,7 @@ writer.start()
 p = start()
 for _ in range(kills):
     time.sleep(random.uniform(.02, .25))
-    while p.poll() is not None:  # a command of the last one, not executed yet, had the lock
+    while not works(p):
         p = start()
         time.sleep(random.uniform(.02, .25))
     kill(p)
@@ -83,6 +88,8 @@ over = True
 writer.join()
 end = time.time() + 90
 while len(set(seen())) < written and time.time() < end:
+    if not works(p):
+        p = start()
     time.sleep(.05)
 p.terminate()
 p.wait()
