@@ -71,7 +71,9 @@ storm() {
 	: >src/last
 	until_ok 'grep -q "src/last$" out'
 	until_ok 'grep -q "^overflow src" out'
-	[ "$(grep "src/gone$" out)" = "delete src/gone" ]
+	# It may have been heard of while the reading was under way; nothing comes after its end.
+	[ "$(grep -c "^delete src/gone$" out)" = 1 ]
+	[ "$(grep "src/gone$" out | tail -1)" = "delete src/gone" ]
 	# What the rescan found comes before the word that it was needed.
 	found=$(grep -n '^create src/[0-9]*$' out | tail -1 | cut -d: -f1)
 	[ "$found" -lt "$(grep -n '^overflow src$' out | head -1 | cut -d: -f1)" ]
