@@ -182,14 +182,3 @@ struct net net_end(struct net_maker *m)
 	free(m);
 	return net;
 }
-
-int net_take(struct net *net, struct journal *j, const struct net_options *options)
-{
-	struct net_maker *m = net_begin(j, options);
-	int result = m ? 1 : -1;
-
-	while (result > 0)
-		result = net_go_on(m);
-	*net = net_end(m);
-	return result;
-}

@@ -58,16 +58,12 @@ struct net {
 	size_t count, capacity;
 };
 
-/*
- * The net effect of all that is in the journal but what waits, which is taken out of it. 0, or -1
- * with ENOMEM and the journal as it was.
- */
-int net_take(struct net *net, struct journal *j, const struct net_options *options);
 void net_free(struct net *net);
 
 /*
- * The same in pieces. From net_begin to net_end neither the journal nor the names of directories
- * may change. `options` is copied. NULL with ENOMEM.
+ * The net effect of all that is in the journal but what waits, which is taken out of it, made in
+ * pieces. From net_begin to net_end neither the journal nor the names of directories may change.
+ * `options` is copied. NULL with ENOMEM.
  */
 struct net_maker;
 struct net_maker *net_begin(struct journal *j, const struct net_options *options);
