@@ -362,6 +362,8 @@ void foreign_arguments(struct error *e, const char *kind, char *const *words, si
 	if (strcmp(kind, "cron") == 0 && n >= 5)
 		error_hint(e, "quote the expression: cron '%s %s %s %s %s'", words[0], words[1],
 			   words[2], words[3], words[4]);
+	else if (strcmp(kind, "cron") == 0 && !strchr(words[0], ' '))
+		error_hint(e, "quote the expression, all of its 5 fields: cron '15 3 * * *'");
 	else if (strcmp(kind, "calendar") == 0)
 		error_hint(e, "quote the expression: calendar '%s %s'", words[0], words[1]);
 	else if (is_split_duration(words, n))
