@@ -166,17 +166,19 @@ count_processes() {
   pgrep -fc -- "$1" || true
 }
 
-# free_port: one that nobody listens on, for what cannot be told to take any. It is none of those that
-# the kernel gives away meanwhile.
+# free_port: one that nobody listens on, for what cannot be told to take any, or for a target that is not
+# there yet or goes. The kernel gives none of these away (ip_local_port_range), and each backend has its own:
+# the tests of two of them run beside each other.
 free_port() {
   python3 -c '
 import random, socket, sys
+first = 10000 + 2500 * ["epoll", "io_uring", "poll", "select"].index(sys.argv[1])
 while True:
-    port = random.randrange(10000, 20000)
+    port = random.randrange(first, first + 2500)
     try:
         for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM: socket.socket(type=kind).bind(("127.0.0.1", port))
     except OSError: continue
-    print(port); break'
+    print(port); break' "$EVWATCH_BACKEND"
 }
 
 # A number that no other test uses, for command lines to look for.

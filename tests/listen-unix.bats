@@ -146,7 +146,7 @@ P
 
 @test "systemd socket activation: by name, and none is passed on to commands" {
   command -v systemd-socket-activate >/dev/null || skip "systemd-socket-activate is not installed"
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  port=$(free_port)
   systemd-socket-activate -l "127.0.0.1:$port" -l "$PWD/s" --fdname=web:local \
     "$EV" --ready-file ready listen systemd:web systemd:local -- 'ls /proc/self/fd | wc -l; echo "$PROTO"' 2>err 3>&- &
   P=$!

@@ -2,8 +2,9 @@
 # relay udp:… udp:…: a session for each client, and answers from the address it spoke to.
 load helper
 
-# server [ADDRESS [CODE]]: a python UDP server in the background; its port is SERVER. CODE sees the
-# socket s and handles each datagram d of client a; the default sends it back.
+# server [ADDRESS [CODE [PORT]]]: a python UDP server in the background; its port is SERVER, a free_port for
+# one that is to go: no other test gets it then. CODE sees the socket s and handles each datagram d of client
+# a; the default sends it back.
 server() {
   local n=$((++SERVERS))
   python3 -c "
@@ -42,13 +43,6 @@ $1" "$(udp_port)" "${@:2}"
 
 udp_port() {
   sed -n 's/^.* udp:[^ ]*:\([0-9]*\)$/\1/p' ready | head -1
-}
-
-# A port that nobody listens on.
-dead_port() {
-  python3 -c '
-import socket
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
 @test "each client gets its own answers" {
@@ -137,7 +131,7 @@ for i, s in enumerate(cs): assert s.recv(9) == b"%d" % i'
 
 @test "a target that refuses is passed over, and no datagram is lost" {
   server
-  dead=$(dead_port)
+  dead=$(free_port)
   for how in round-robin least-conn source first; do
     start relay udp:127.0.0.1:0 "udp:127.0.0.1:$dead" "udp:127.0.0.1:$SERVER" --balance "$how"
     client '
@@ -150,7 +144,7 @@ for _ in range(20):
 }
 
 @test "a target that dies in mid-session: the next one takes over" {
-  server
+  server '' '' "$(free_port)"
   first=$SERVER first_pid=$SERVER_PID
   server
   start relay udp:127.0.0.1:0 "udp:127.0.0.1:$first" "udp:127.0.0.1:$SERVER" --balance first
@@ -176,7 +170,7 @@ else: raise SystemExit("no answer")' &
 @test "what no answer came for goes to the next target too, up to sixteen datagrams; what was answered does not" {
   for n in 3 17 0; do
     rm -f sent gone seen got
-    server 127.0.0.1 'open("got", "ab").write(d); d == b"z" or d == b"x" and '"$n"' or s.sendto(d, a)'
+    server 127.0.0.1 'open("got", "ab").write(d); d == b"z" or d == b"x" and '"$n"' or s.sendto(d, a)' "$(free_port)"
     first=$SERVER first_pid=$SERVER_PID
     server 127.0.0.1 'open("seen", "ab").write(d); s.sendto(d, a)'
     start relay -v udp:127.0.0.1:0 "udp:127.0.0.1:$first" "udp:127.0.0.1:$SERVER" --balance first
@@ -208,8 +202,8 @@ else: raise SystemExit("no answer")' "$n" &
 }
 
 @test "targets that die one after the other, and come back, are no end of the session" {
-  server; a=$SERVER a_pid=$SERVER_PID
-  server; b=$SERVER b_pid=$SERVER_PID
+  server '' '' "$(free_port)"; a=$SERVER a_pid=$SERVER_PID
+  server '' '' "$(free_port)"; b=$SERVER b_pid=$SERVER_PID
   start relay -v udp:127.0.0.1:0 "udp:127.0.0.1:$a" "udp:127.0.0.1:$b" --balance first
   mkfifo go
   client '
@@ -240,7 +234,7 @@ for i in range(4):
 }
 
 @test "when all refuse the session ends, and the next datagram finds the target that came back" {
-  dead=$(dead_port)
+  dead=$(free_port)
   start relay -v udp:127.0.0.1:0 "udp:127.0.0.1:$dead"
   client 'c().send(b"x"); c().send(b"y")'
   until_ok '[ "$(grep -c "1 bytes to, 0 from, .*no target" err)" = 2 ]'

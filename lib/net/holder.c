@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PATIENCE (100 * NS_PER_MS)
+#define PATIENCE NS_PER_S /* as long as an address in use is waited for */
 
 /* A socket that is looked for. */
 struct wanted {
@@ -98,9 +98,14 @@ static bool process_holds(const char *pid, const struct wanted *w)
 /* 0: nobody whose descriptors may be read. */
 static pid_t process_of(const struct wanted *w)
 {
-	DIR *processes = w->inode ? opendir("/proc") : NULL;
+	DIR *processes;
 	pid_t pid = 0;
 
+	if (!w->inode)
+		return 0;
+	if (process_holds("self", w))
+		return getpid();
+	processes = opendir("/proc");
 	for (struct dirent *d; processes && !pid && !is_late(w) && (d = readdir(processes));)
 		if (d->d_name[0] >= '1' && d->d_name[0] <= '9' && process_holds(d->d_name, w))
 			pid = (pid_t)strtol(d->d_name, NULL, 10);

@@ -417,7 +417,7 @@ static void test_holder(void)
 	OK(strstr(e.hint, "another rule of this evwatch"), "who listens is found: %s", e.hint);
 	is_fast = true;
 	holder_hint(&e, &l.bound[0], false);
-	OK(strstr(e.hint, "`ss -ltnp"), "but not looked for longer than 100 ms: %s", e.hint);
+	OK(strstr(e.hint, "`ss -ltnp"), "but not looked for longer than a second: %s", e.hint);
 	is_fast = false;
 	listener_close(&l);
 }
