@@ -1,10 +1,10 @@
 /* See client.h. */
 #include "client.h"
 
+#include "address/endpoint.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/text.h"
-#include "net/endpoint.h"
 
 #include <dirent.h>
 #include <errno.h>

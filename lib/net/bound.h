@@ -5,7 +5,7 @@
 #ifndef EVWATCH_NET_BOUND_H
 #define EVWATCH_NET_BOUND_H
 
-#include "net/endpoint.h"
+#include "address/endpoint.h"
 
 enum { LISTENER_MOST = 4, BACKLOG_DEFAULT = 4096 };
 

@@ -4,10 +4,10 @@
  */
 #include "net/holder.h"
 
+#include "address/address.h"
 #include "base/error.h"
 #include "base/proc.h"
 #include "base/units.h"
-#include "net/endpoint.h"
 #include "reactor/reactor.h"
 
 #include <dirent.h>

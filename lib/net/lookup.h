@@ -6,7 +6,7 @@
 #ifndef EVWATCH_NET_LOOKUP_H
 #define EVWATCH_NET_LOOKUP_H
 
-#include "net/endpoint.h"
+#include "address/endpoint.h"
 
 struct lookup {
 	int error; /* of getaddrinfo; 0: there is an answer */

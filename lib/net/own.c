@@ -11,33 +11,24 @@
 /* The same IP address, whatever the ports? */
 static bool same_host(const struct address *a, const struct address *b)
 {
-	if (a->any.sa_family != b->any.sa_family)
-		return false;
-	if (a->any.sa_family == AF_INET)
-		return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
-	return memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof a->v6.sin6_addr) == 0;
-}
+	struct ip one = address_ip(a), other = address_ip(b);
 
-static bool is_wildcard(const struct address *a)
-{
-	if (a->any.sa_family == AF_INET)
-		return a->v4.sin_addr.s_addr == htonl(INADDR_ANY);
-	return IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr);
+	return one.size && memcmp(&one, &other, sizeof one) == 0;
 }
 
 /* An address of this machine is reached from itself: the kernel picks it as the source. */
 static bool is_of_this_machine(const struct address *a)
 {
-	struct address from;
+	struct address from = {0};
 	int fd;
 
-	if (address_is_loopback(a) || is_wildcard(a))
+	if (address_is_loopback(a) || address_is_wildcard(a))
 		return true;
 	fd = socket_new(a, SOCK_DGRAM);
-	from =
-	    fd >= 0 && connect(fd, &a->any, a->length) == 0 ? socket_name(fd) : (struct address){0};
+	if (fd >= 0 && connect(fd, &a->any, a->length) == 0)
+		from = socket_name(fd);
 	fd_close(&fd);
-	return from.length && same_host(&from, a);
+	return same_host(&from, a);
 }
 
 /* `[::]:80` as a literal leaves IPv4 to others. */
@@ -55,7 +46,7 @@ static bool is_at(const struct address *bound, int fd, const struct address *a)
 	if (bound->any.sa_family != a->any.sa_family &&
 	    (bound->any.sa_family == AF_INET || is_v6_only(fd)))
 		return false;
-	return is_wildcard(bound) && is_of_this_machine(a);
+	return address_is_wildcard(bound) && is_of_this_machine(a);
 }
 
 static bool same_path(const struct address *a, const struct address *b)

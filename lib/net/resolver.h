@@ -9,7 +9,7 @@
 #ifndef EVWATCH_NET_RESOLVER_H
 #define EVWATCH_NET_RESOLVER_H
 
-#include "net/endpoint.h"
+#include "address/endpoint.h"
 
 #include <stddef.h>
 

@@ -2,7 +2,7 @@
 #ifndef EVWATCH_NET_SOCKET_H
 #define EVWATCH_NET_SOCKET_H
 
-#include "net/endpoint.h"
+#include "address/address.h"
 
 /*
  * A new one for this address (non-blocking, close-on-exec), of SOCK_STREAM or SOCK_DGRAM, not

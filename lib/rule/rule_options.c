@@ -1,9 +1,9 @@
 /* What a rule says of itself, as a table; and which options mean nothing with its kind. */
 #include "rule/rule.h"
 
+#include "address/endpoint.h"
 #include "base/error.h"
 #include "base/option.h"
-#include "net/endpoint.h"
 #include "source/source.h"
 
 #include <string.h>

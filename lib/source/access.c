@@ -1,8 +1,8 @@
 /* See access.h. */
 #include "source/access.h"
 
+#include "address/endpoint.h"
 #include "base/error.h"
-#include "net/endpoint.h"
 
 int access_allow(void *config, const char *word, struct error *e)
 {

@@ -5,8 +5,8 @@
 #ifndef EVWATCH_SOURCE_ACCESS_H
 #define EVWATCH_SOURCE_ACCESS_H
 
+#include "address/cidr.h"
 #include "base/option.h"
-#include "net/cidr.h"
 
 #include <stdint.h>
 

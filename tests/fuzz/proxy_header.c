@@ -1,5 +1,5 @@
 /*
- * Random disturbance of PROXY headers (net/proxy_header.h), for a sanitized build.
+ * Random disturbance of PROXY headers (address/proxy_header.h), for a sanitized build.
  *
  *	proxy_header SECONDS [SEED]
  *
@@ -7,7 +7,7 @@
  * whatever follows, a whole header is the same header with other bytes behind it, and what was
  * told is told again when it is written and read.
  */
-#include "net/proxy_header.h"
+#include "address/proxy_header.h"
 
 #include "base/units.h"
 

@@ -1,8 +1,8 @@
 /* Access rules, and connections counted per address. */
-#include "net/cidr.h"
+#include "address/cidr.h"
 
+#include "address/endpoint.h"
 #include "base/error.h"
-#include "net/endpoint.h"
 #include "tap.h"
 
 #include <arpa/inet.h>

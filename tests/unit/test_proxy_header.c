@@ -1,6 +1,7 @@
-/* lib/net/proxy_header: what haproxy's proxy-protocol.txt, section 2, allows and forbids. */
-#include "net/proxy_header.h"
+/* lib/address/proxy_header: what haproxy's proxy-protocol.txt, section 2, allows and forbids. */
+#include "address/proxy_header.h"
 
+#include "address/endpoint.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "tap.h"

@@ -2,7 +2,7 @@
 #ifndef EVWATCH_SOURCE_RELAY_CARRIED_H
 #define EVWATCH_SOURCE_RELAY_CARRIED_H
 
-#include "net/endpoint.h"
+#include "address/address.h"
 
 #include <stddef.h>
 

@@ -2,8 +2,8 @@
 #ifndef EVWATCH_SOURCE_RELAY_CONFIG_H
 #define EVWATCH_SOURCE_RELAY_CONFIG_H
 
+#include "address/endpoint.h"
 #include "base/option.h"
-#include "net/endpoint.h"
 #include "source/access.h"
 
 #include <stdbool.h>

@@ -9,9 +9,9 @@
 #ifndef EVWATCH_SOURCE_RELAY_STATE_H
 #define EVWATCH_SOURCE_RELAY_STATE_H
 
+#include "address/cidr.h"
 #include "base/list.h"
 #include "net/bound.h"
-#include "net/cidr.h"
 #include "net/resolver.h"
 #include "reactor/reactor.h"
 #include "source/relay/carrier.h"

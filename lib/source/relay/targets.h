@@ -12,8 +12,8 @@
 #ifndef EVWATCH_SOURCE_RELAY_TARGETS_H
 #define EVWATCH_SOURCE_RELAY_TARGETS_H
 
+#include "address/proxy_header.h"
 #include "net/health.h"
-#include "net/proxy_header.h"
 #include "source/relay/config.h"
 #include "source/relay/totals.h"
 #include "source/source.h"

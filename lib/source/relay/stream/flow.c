@@ -10,7 +10,7 @@
  */
 #include "source/relay/stream/flow.h"
 
-#include "net/proxy_header.h"
+#include "address/proxy_header.h"
 #include "net/socket.h"
 #include "source/relay/seeker.h"
 

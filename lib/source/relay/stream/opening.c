@@ -1,9 +1,9 @@
 /*
  * How a pair comes to be: from an accepted connection to a target that took it. See opening.h.
  *
- * A PROXY header (net/proxy_header.h) in front of it may come in pieces, and more than the header
- * may come with it. What was read of it is kept as what the client's flow holds; what is left
- * behind the header stays there, and is the first that the target gets.
+ * A PROXY header (address/proxy_header.h) in front of it may come in pieces, and more than the
+ * header may come with it. What was read of it is kept as what the client's flow holds; what is
+ * left behind the header stays there, and is the first that the target gets.
  *
  * Nothing is read from the client meanwhile but its PROXY header. While it waits it is watched for
  * a reset: a client that is gone holds no place. One that has ended its side may still want an
@@ -11,9 +11,9 @@
  */
 #include "source/relay/stream/opening.h"
 
+#include "address/proxy_header.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "net/proxy_header.h"
 #include "net/socket.h"
 #include "source/relay/report.h"
 #include "source/relay/stream/flow.h"

@@ -21,8 +21,8 @@
  */
 #include "source/relay/stream/pair.h"
 
+#include "address/proxy_header.h"
 #include "base/fd.h"
-#include "net/proxy_header.h"
 #include "net/socket.h"
 #include "source/relay/stream/flow.h"
 #include "source/relay/seeker.h"

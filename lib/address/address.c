@@ -1,59 +1,42 @@
-/*
- * Addresses: from endpoints that need no resolver, and as text.
- *
- * A dual-stack socket tells IPv4 peers as ::ffff:1.2.3.4; everywhere here they count, and are
- * written, as the IPv4 addresses that they are.
- */
-#include "net/endpoint.h"
+/* See address.h. */
+#include "address/address.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#define UNIX_PATH_OFFSET offsetof(struct sockaddr_un, sun_path)
-
-static void address_v4(struct address *a, const struct in_addr *ip, uint16_t port)
-{
-	memset(a, 0, sizeof *a);
-	a->v4.sin_family = AF_INET;
-	a->v4.sin_port = htons(port);
-	a->v4.sin_addr = *ip;
-	a->length = sizeof a->v4;
-}
-
-static void address_v6(struct address *a, const struct in6_addr *ip, uint16_t port)
-{
-	memset(a, 0, sizeof *a);
-	a->v6.sin6_family = AF_INET6;
-	a->v6.sin6_port = htons(port);
-	a->v6.sin6_addr = *ip;
-	a->length = sizeof a->v6;
-}
-
-/* The zone of a link-local address: an interface's name, or its number. */
-static bool zone_read(const char *zone, uint32_t *index)
+uint32_t address_zone(const char *zone)
 {
 	char *end;
 	unsigned long n;
+	uint32_t index = if_nametoindex(zone);
 
-	*index = if_nametoindex(zone);
-	if (*index)
-		return true;
+	if (index)
+		return index;
 	n = strtoul(zone, &end, 10);
-	*index = (uint32_t)n;
-	return *zone >= '0' && *zone <= '9' && !*end && n > 0 && n <= UINT32_MAX;
+	return *zone >= '0' && *zone <= '9' && !*end && n <= UINT32_MAX ? (uint32_t)n : 0;
+}
+
+/* In digits, without brackets and zone. */
+static bool digits_read(struct address *a, const char *text)
+{
+	memset(a, 0, sizeof *a);
+	if (inet_pton(AF_INET, text, &a->v4.sin_addr) == 1) {
+		a->v4.sin_family = AF_INET;
+		a->length = sizeof a->v4;
+	} else if (inet_pton(AF_INET6, text, &a->v6.sin6_addr) == 1) {
+		a->v6.sin6_family = AF_INET6;
+		a->length = sizeof a->v6;
+	}
+	return a->length > 0;
 }
 
 bool address_read(struct address *a, const char *text, size_t length)
 {
 	char plain[INET6_ADDRSTRLEN + IF_NAMESIZE], *zone;
-	uint32_t interface = 0;
-	struct in6_addr v6;
-	struct in_addr v4;
+	uint32_t interface;
 
 	if (length > 2 && text[0] == '[' && text[length - 1] == ']') {
 		text++;
@@ -66,91 +49,18 @@ bool address_read(struct address *a, const char *text, size_t length)
 	zone = strchr(plain, '%');
 	if (zone)
 		*zone++ = '\0';
-	if (inet_pton(AF_INET, plain, &v4) == 1)
-		address_v4(a, &v4, 0);
-	else if (inet_pton(AF_INET6, plain, &v6) == 1)
-		address_v6(a, &v6, 0);
-	else
+	if (!digits_read(a, plain))
 		return false;
 	if (!zone)
 		return true;
-	if (!zone_read(zone, &interface))
+	interface = address_zone(zone);
+	if (!interface)
 		return false;
 	/* That of an IPv4 group is no part of the address (endpoint_interface). */
 	if (a->any.sa_family == AF_INET)
 		return address_is_multicast(a);
 	a->v6.sin6_scope_id = interface;
 	return true;
-}
-
-uint32_t endpoint_interface(const struct endpoint *ep)
-{
-	const char *percent = ep->host ? strchr(ep->host, '%') : NULL;
-	uint32_t index = 0;
-
-	return percent && zone_read(percent + 1, &index) ? index : 0;
-}
-
-static int internet_addresses(const struct endpoint *ep, struct address *out, int room)
-{
-	struct in_addr ip = {htonl(INADDR_LOOPBACK)};
-
-	if (ep->host && strcmp(ep->host, "*") == 0) {
-		address_v6(out, &in6addr_any, ep->port);
-		return 1;
-	}
-	if (!ep->host || strcasecmp(ep->host, "localhost") == 0) {
-		address_v4(out, &ip, ep->port);
-		if (room > 1)
-			address_v6(out + 1, &in6addr_loopback, ep->port);
-		return room > 1 ? 2 : 1;
-	}
-	if (!address_read(out, ep->host, strlen(ep->host)))
-		return 0;
-	*address_port_field(out) = htons(ep->port);
-	return 1;
-}
-
-static void address_unix(struct address *a, const char *path)
-{
-	size_t n = strlen(path);
-
-	memset(a, 0, sizeof *a);
-	a->un.sun_family = AF_UNIX;
-	if (*path == '@') {
-		/* Abstract: the name is exactly the bytes behind the NUL, as many as `length` says.
-		 */
-		memcpy(a->un.sun_path + 1, path + 1, n - 1);
-		a->length = (socklen_t)(UNIX_PATH_OFFSET + n);
-	} else {
-		memcpy(a->un.sun_path, path, n);
-		a->length = (socklen_t)(UNIX_PATH_OFFSET + n + 1);
-	}
-}
-
-int endpoint_addresses(const struct endpoint *ep, struct address *out, int room)
-{
-	if (room < 1)
-		return 0;
-	switch (ep->kind) {
-	case ENDPOINT_TCP:
-	case ENDPOINT_UDP:
-		return internet_addresses(ep, out, room);
-	case ENDPOINT_UNIX:
-		address_unix(out, ep->path);
-		return 1;
-	case ENDPOINT_VSOCK:
-		memset(out, 0, sizeof *out);
-		out->vsock.family = AF_VSOCK;
-		out->vsock.cid = ep->cid;
-		out->vsock.port = ep->vsock_port;
-		out->length = sizeof out->vsock;
-		return 1;
-	case ENDPOINT_FD:
-	case ENDPOINT_SYSTEMD:
-		break;
-	}
-	return 0;
 }
 
 bool address_is_ip(const struct address *a)
@@ -172,14 +82,37 @@ bool address_is_multicast(const struct address *a)
 	return a->any.sa_family == AF_INET6 && IN6_IS_ADDR_MULTICAST(&a->v6.sin6_addr);
 }
 
+bool address_is_wildcard(const struct address *a)
+{
+	static const struct ip none;
+	struct ip ip = address_ip(a);
+
+	return ip.size && memcmp(ip.bytes, none.bytes, sizeof ip.bytes) == 0;
+}
+
+struct ip address_ip(const struct address *a)
+{
+	struct ip ip = {0};
+
+	if (a->any.sa_family == AF_INET)
+		ip.size = sizeof a->v4.sin_addr;
+	else if (a->any.sa_family == AF_INET6)
+		ip.size = sizeof a->v6.sin6_addr;
+	memcpy(ip.bytes, ip.size == 4 ? (const void *)&a->v4.sin_addr : &a->v6.sin6_addr, ip.size);
+	return ip;
+}
+
 void address_unmap(struct address *a)
 {
-	struct in_addr ip;
+	struct sockaddr_in6 v6 = a->v6;
 
-	if (a->any.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr))
+	if (a->any.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
 		return;
-	memcpy(&ip, a->v6.sin6_addr.s6_addr + 12, sizeof ip);
-	address_v4(a, &ip, ntohs(a->v6.sin6_port));
+	memset(a, 0, sizeof *a);
+	a->v4.sin_family = AF_INET;
+	a->v4.sin_port = v6.sin6_port;
+	memcpy(&a->v4.sin_addr, v6.sin6_addr.s6_addr + 12, sizeof a->v4.sin_addr);
+	a->length = sizeof a->v4;
 }
 
 in_port_t *address_port_field(struct address *a)
@@ -223,7 +156,8 @@ static void v6_write(struct address_text *out, const struct sockaddr_in6 *v6)
 static void path_write(struct address_text *out, const struct address *a)
 {
 	const char *path = a->un.sun_path;
-	size_t n = a->length > UNIX_PATH_OFFSET ? a->length - UNIX_PATH_OFFSET : 0;
+	const size_t before = offsetof(struct sockaddr_un, sun_path);
+	size_t n = a->length > before ? a->length - before : 0;
 
 	if (n > sizeof a->un.sun_path)
 		n = sizeof a->un.sun_path;

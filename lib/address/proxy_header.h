@@ -5,12 +5,10 @@
  *
  * A sender must be believed: only those who are trusted may be allowed to send one.
  */
-#ifndef EVWATCH_NET_PROXY_HEADER_H
-#define EVWATCH_NET_PROXY_HEADER_H
+#ifndef EVWATCH_ADDRESS_PROXY_HEADER_H
+#define EVWATCH_ADDRESS_PROXY_HEADER_H
 
-#include "net/endpoint.h"
-
-#include <stddef.h>
+#include "address/address.h"
 
 enum {
 	PROXY_V1_MOST = 107,       /* with its CR LF */

@@ -2,7 +2,7 @@
  * See proxy_header.h. Reading is strict: a header that two readers could understand differently
  * lets a client lie to one of them.
  */
-#include "net/proxy_header.h"
+#include "address/proxy_header.h"
 
 #include "base/array.h"
 

@@ -1,5 +1,5 @@
 /* Endpoint words and addresses as text. */
-#include "net/endpoint.h"
+#include "address/endpoint.h"
 
 #include "base/buf.h"
 #include "base/error.h"

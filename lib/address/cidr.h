@@ -4,22 +4,17 @@
  * IPv4 and IPv6 never match each other, but ::ffff:1.2.3.4 is IPv4 everywhere. Peers without an IP
  * address (Unix, vsock) are beyond these rules: a Unix socket's mode decides there.
  */
-#ifndef EVWATCH_NET_CIDR_H
-#define EVWATCH_NET_CIDR_H
+#ifndef EVWATCH_ADDRESS_CIDR_H
+#define EVWATCH_ADDRESS_CIDR_H
 
+#include "address/address.h"
 #include "base/table.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-struct address;
 struct error;
 
-/* One range: the first `prefix` bits of `bytes`. */
+/* One range: the first `prefix` bits of an address. */
 struct cidr {
-	uint8_t bytes[16];
-	uint8_t size; /* 4 or 16 bytes */
+	struct ip ip;
 	uint8_t prefix;
 	bool allow;
 };
@@ -44,8 +39,7 @@ bool cidr_list_permits(const struct cidr_list *list, const struct address *a);
  * one: a host may have as many addresses there as it likes. Link-local ones share a /64.
  */
 struct peer {
-	uint8_t bytes[16];
-	uint8_t size;
+	struct ip ip;
 	uint64_t count;
 };
 

@@ -1,10 +1,10 @@
 /*
- * Endpoint words, read and written.
+ * Endpoint words, read and written. See endpoint.h.
  *
  * The hard part is to tell what a bare colon means: `HOST:PORT` has one, an IPv6 address many, and
  * the brackets around the latter are asked for, never guessed.
  */
-#include "net/endpoint.h"
+#include "address/endpoint.h"
 
 #include "base/array.h"
 #include "base/error.h"
@@ -349,38 +349,4 @@ int endpoint_parse(struct endpoint *ep, const char *word, struct error *e)
 		return 0;
 	endpoint_release(ep);
 	return error_errno(e, "out of memory");
-}
-
-void endpoint_release(struct endpoint *ep)
-{
-	free(ep->host);
-	free(ep->path);
-	free(ep->word);
-	ep->host = ep->path = ep->word = NULL;
-}
-
-bool endpoints_include(const struct endpoint *all, size_t n, int kinds)
-{
-	for (size_t i = 0; i < n; i++)
-		if (kinds & 1 << all[i].kind)
-			return true;
-	return false;
-}
-
-int endpoint_check_target(const struct endpoint *ep, const char *word, struct error *e)
-{
-	if (ep->kind == ENDPOINT_FD || ep->kind == ENDPOINT_SYSTEMD)
-		return error_in_word(e, word, word, "an inherited socket can be listened on only");
-	if (ep->host && strcmp(ep->host, "*") == 0)
-		return error_in_word(e, word, word, "* can be listened on only: name a host");
-	if ((ep->kind == ENDPOINT_TCP || ep->kind == ENDPOINT_UDP) && ep->port == 0)
-		return error_in_word(e, word, word, "port 0 can be listened on only");
-	if (ep->kind == ENDPOINT_VSOCK && (ep->cid == UINT32_MAX || ep->vsock_port == UINT32_MAX))
-		return error_in_word(e, word, word, "* can be listened on only");
-	return 0;
-}
-
-bool endpoint_same(const struct endpoint *a, const struct endpoint *b)
-{
-	return strcmp(a->word, b->word) == 0;
 }
