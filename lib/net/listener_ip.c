@@ -8,16 +8,24 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/proc.h"
 #include "net/holder.h"
-#include "net/listener_wait.h"
 #include "net/socket.h"
 
 #include <errno.h>
 #include <net/if.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+enum {
+	STEP_MS = 10,    /* between two tries */
+	GONE_MS = 1000,  /* for sockets to be let go: 15 are usual, 100 on a busy machine */
+	FOUND_MS = 5000, /* for a new IPv6 address: 1 to 2 s (RFC 4862, section 5.4) */
+};
 
 /* What is to be bound. */
 struct binding {
@@ -109,6 +117,51 @@ static int bind_one(const struct binding *b, const struct address *a)
 	return -1;
 }
 
+/* ---- what may be about to go ----------------------------------------------------------------- */
+
+/* `20010db8… 02 40 00 40 eth0`: address, interface, prefix, scope, flags, name. */
+static bool says_tentative(const char *line, void *address)
+{
+	enum { TENTATIVE = 0x40 }; /* IFA_F_TENTATIVE of <linux/if_addr.h> */
+	unsigned flags;
+
+	return strncmp(line, address, 32) == 0 &&
+	       sscanf(line + 32, " %*x %*x %*x %x", &flags) == 1 && flags & TENTATIVE;
+}
+
+/* Is this IPv6 address still looked at for duplicates, and so not to be bound yet? */
+static bool is_tentative(const struct address *a)
+{
+	char text[33];
+
+	for (size_t i = 0; i < sizeof a->v6.sin6_addr; i++)
+		snprintf(text + 2 * i, 3, "%02x", a->v6.sin6_addr.s6_addr[i]);
+	return a->any.sa_family == AF_INET6 &&
+	       proc_find_line("/proc/net/if_inet6", says_tentative, text);
+}
+
+/*
+ * After a failure to bind, with its errno: waits a little and is true when that may have helped. An
+ * address in use is waited for a second altogether: a process that was killed holds its sockets for
+ * some milliseconds more, and whoever restarts it at once would fail. *tries begins with 0.
+ */
+static bool try_again(const struct address *a, int *tries)
+{
+	const struct timespec pause = {.tv_nsec = STEP_MS * 1000000L};
+	int most = 0, saved = errno;
+
+	if (errno == EADDRINUSE)
+		most = GONE_MS / STEP_MS;
+	else if (errno == EADDRNOTAVAIL && is_tentative(a))
+		most = FOUND_MS / STEP_MS;
+	errno = saved;
+	if (*tries >= most)
+		return false;
+	++*tries;
+	nanosleep(&pause, NULL);
+	return true;
+}
+
 /* ---- what went wrong ------------------------------------------------------------------------- */
 
 static bool family_is_missing(int error)
@@ -131,7 +184,7 @@ static void explain(struct error *e, const struct binding *b)
 			   "CAP_NET_BIND_SERVICE, or have systemd pass the socket (systemd:NAME)");
 	else if (address_is_multicast(&a))
 		error_hint(e, "no interface takes part in this group (`ip maddr` lists groups)");
-	else if (why == EADDRNOTAVAIL && listener_is_tentative(&a))
+	else if (why == EADDRNOTAVAIL && is_tentative(&a))
 		error_hint(e, "the address is tentative: the kernel still looks for duplicates "
 			      "(`ip addr`); *:PORT listens on all");
 	else if (why == EADDRNOTAVAIL)
@@ -164,7 +217,7 @@ static int bind_all(struct binding *b)
 		int fd = bind_one(b, &b->all[i]);
 
 		if (fd < 0 && b->optional && family_is_missing(errno) &&
-		    !listener_is_tentative(&b->all[i]) && ++missing < b->n)
+		    !is_tentative(&b->all[i]) && ++missing < b->n)
 			continue;
 		b->failed = i;
 		if (fd < 0)
@@ -196,9 +249,8 @@ static int bind_patiently(struct binding *b, struct error *e)
 
 	while (bind_all(b) < 0) {
 		listener_close(b->listener);
-		if (any_port && errno == EADDRINUSE
-			? !try_another_port(b, &tries)
-			: !listener_try_again(&b->all[b->failed], &tries)) {
+		if (any_port && errno == EADDRINUSE ? !try_another_port(b, &tries)
+						    : !try_again(&b->all[b->failed], &tries)) {
 			explain(e, b);
 			return -1;
 		}

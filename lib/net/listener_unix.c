@@ -14,17 +14,24 @@
 #include "base/owner.h"
 #include "base/path.h"
 #include "net/holder.h"
-#include "net/listener_wait.h"
 #include "net/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+enum {
+	GONE_MS = 1000, /* for sockets to be let go: 15 are usual, 100 on a busy machine */
+	DYING_MS = 100, /* for a process to end that was killed */
+	LOOKS_MOST = 3, /* at a socket whose process is gone */
+};
 
 /*
  * Locks the directory against another evwatch that looks at the same path; at most for two
@@ -45,6 +52,59 @@ static int directory_lock(const char *path)
 		nanosleep(&pause, NULL);
 	}
 	return fd;
+}
+
+/* ---- what stands in the way ------------------------------------------------------------------ */
+
+/* Is the process that called listen at the other end (SO_PEERCRED, unix(7)) gone, or going now? */
+static bool server_is_gone(int fd)
+{
+	struct ucred peer;
+	socklen_t size = sizeof peer;
+	struct pollfd process = {.events = POLLIN};
+	bool gone;
+
+	/* Its id is 0 when it is not of our PID namespace: nothing is known of it. */
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0)
+		return false;
+	process.fd = (int)syscall(SYS_pidfd_open, peer.pid, 0);
+	if (process.fd < 0)
+		return errno == ESRCH;
+	gone = poll(&process, 1, DYING_MS) > 0;
+	fd_close(&process.fd);
+	return gone;
+}
+
+/* Is this connection closed by the other end soon? A socket that is let go closes all it had. */
+static bool hangs_up(int fd)
+{
+	struct pollfd connection = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&connection, 1, GONE_MS) > 0;
+}
+
+/*
+ * Is this a Unix socket that nobody serves? Only a refused connection says so for sure. A process
+ * that is gone proves nothing by itself: the one that listened may have left the socket to a child,
+ * as daemons do. So a socket is looked at for up to a second then: what an io_uring still waits for
+ * is let go in the background, and can be connected to until that is done.
+ */
+static bool is_dead(const struct address *a)
+{
+	for (int looks = 0; looks < LOOKS_MOST; looks++) {
+		int fd = socket_new(a, SOCK_STREAM);
+		bool taken, dead, goes;
+
+		if (fd < 0)
+			return false;
+		taken = connect(fd, &a->any, a->length) == 0;
+		dead = !taken && errno == ECONNREFUSED;
+		goes = taken && server_is_gone(fd) && hangs_up(fd);
+		fd_close(&fd);
+		if (!goes)
+			return dead;
+	}
+	return false;
 }
 
 static int explain(struct error *e, const char *path, const struct address *a)
@@ -76,7 +136,7 @@ static int make_way(const char *path, const struct address *a, struct error *e)
 	struct stat st;
 
 	if (*path == '@')
-		return listener_is_dead(a) ? 0 : in_use(e, path, a);
+		return is_dead(a) ? 0 : in_use(e, path, a);
 	if (lstat(path, &st) < 0)
 		return errno == ENOENT ? 0 : error_errno(e, "cannot listen on unix:%s", path);
 	if (!S_ISSOCK(st.st_mode)) {
@@ -88,12 +148,14 @@ static int make_way(const char *path, const struct address *a, struct error *e)
 		return error_hint(e, "only a socket that nobody serves is ever replaced: remove it "
 				     "yourself, or take another path");
 	}
-	if (!listener_is_dead(a))
+	if (!is_dead(a))
 		return in_use(e, path, a);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return error_errno(e, "cannot replace the stale socket %s", path);
 	return 0;
 }
+
+/* ---- a socket -------------------------------------------------------------------------------- */
 
 /* fchmod before bind gives the file its mode at birth (the umask aside). Returns 0 or -1. */
 static int bind_with_mode(int fd, const struct address *a, unsigned mode)
