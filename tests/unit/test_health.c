@@ -64,7 +64,7 @@ static void name_socket(struct endpoint *ep)
 
 static bool is_looking(const struct health *h)
 {
-	return check_is_under_way(&h->check);
+	return h->check != CHECK_NONE;
 }
 
 /* One look each letter: `+` while it is up, `-` while it is down. */
@@ -84,13 +84,13 @@ static void look(struct health *h, struct endpoint *ep, const char *answers)
 static void test_in_a_row(void)
 {
 	struct health_config c = {
-	    .interval = 3600 * NS_PER_S, .check.timeout = NS_PER_S, .rise = 3, .fall = 2};
+	    .interval = 3600 * NS_PER_S, .timeout = NS_PER_S, .rise = 3, .fall = 2};
 	struct endpoint ep;
 	struct told told = {0};
 	struct health h;
 
 	name_socket(&ep);
-	c.check.endpoint = &ep;
+	c.endpoint = &ep;
 	health_init(&h, r, v, &c, on_change, &told);
 	look(&h, &ep, "++-+-++-");
 	SAME(told.times, 0, "at first good and bad ones in turn make it neither up nor down");
@@ -111,7 +111,7 @@ static void test_in_a_row(void)
 static void test_slow_look(void)
 {
 	struct health_config c = {
-	    .interval = NS_PER_MS, .check.timeout = 3600 * NS_PER_S, .rise = 1, .fall = 1};
+	    .interval = NS_PER_MS, .timeout = 3600 * NS_PER_S, .rise = 1, .fall = 1};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), looks = 0;
 	struct address a = {.v4.sin_family = AF_INET, .length = sizeof a.v4};
 	struct endpoint ep;
@@ -124,7 +124,7 @@ static void test_slow_look(void)
 	getsockname(fd, &a.any, &a.length);
 	snprintf(word, sizeof word, "udp:127.0.0.1:%d", ntohs(a.v4.sin_port));
 	endpoint_parse(&ep, word, &e);
-	c.check.endpoint = &ep;
+	c.endpoint = &ep;
 	health_init(&h, r, v, &c, on_change, &told);
 	health_start(&h);
 	for (int i = 0; i < 20; i++)
@@ -139,15 +139,14 @@ static void test_slow_look(void)
 
 static void test_rise_and_fall(void)
 {
-	struct health_config c = {
-	    .interval = NS_PER_MS, .check.timeout = NS_PER_S, .rise = 3, .fall = 4};
+	struct health_config c = {.interval = NS_PER_MS, .timeout = NS_PER_S, .rise = 3, .fall = 4};
 	struct endpoint ep;
 	struct told told = {0};
 	struct health h;
 	int fd;
 
 	name_socket(&ep);
-	c.check.endpoint = &ep;
+	c.endpoint = &ep;
 	fd = listen_at(&ep);
 	health_init(&h, r, v, &c, on_change, &told);
 	SAME(h.state, HEALTH_UNKNOWN, "nothing is known at first");

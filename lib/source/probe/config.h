@@ -2,8 +2,8 @@
 #ifndef EVWATCH_SOURCE_PROBE_CONFIG_H
 #define EVWATCH_SOURCE_PROBE_CONFIG_H
 
+#include "address/endpoint.h"
 #include "base/option.h"
-#include "net/check.h"
 
 #include <stdbool.h>
 #include <stddef.h>

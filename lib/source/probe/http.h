@@ -15,7 +15,7 @@ struct http_statuses {
 /* Appends the request; `host` and `path` as they stand in the URL. */
 void http_request_add(struct buf *out, const char *host, const char *path);
 
-/* Is this beginning of an answer one of the statuses? As of net/check.h. */
+/* Is this beginning of an answer one of the statuses? As of net/health.h. */
 bool http_is_good(const void *statuses, const char *answer, char *why, size_t room);
 
 #endif

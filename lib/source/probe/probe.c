@@ -165,14 +165,13 @@ static void probe_close(struct source *base)
 static int ask_for_page(struct probed *p, const struct probe_target *t)
 {
 	const struct probe_config *c = config_of(p->owner);
-	struct check_config *check = &p->config.check;
 
 	p->good = (struct http_statuses){c->least, c->most};
 	http_request_add(&p->request, t->host, t->path);
-	check->greeting = p->request.data;
-	check->greeting_length = p->request.length;
-	check->judge = http_is_good;
-	check->asked = &p->good;
+	p->config.greeting = p->request.data;
+	p->config.greeting_length = p->request.length;
+	p->config.judge = http_is_good;
+	p->config.asked = &p->good;
 	return p->request.failed ? -1 : 0;
 }
 
@@ -185,12 +184,11 @@ static int probed_init(struct probe_source *s, size_t i)
 
 	p->owner = s;
 	p->word = t ? t->word : c->of;
-	p->config =
-	    (struct health_config){.interval = c->interval, .rise = c->rise, .fall = c->fall};
-	if (t)
-		p->config.check =
-		    (struct check_config){.endpoint = &t->endpoint, .timeout = c->timeout};
-	if (!t) {
+	p->config = (struct health_config){
+	    .interval = c->interval, .rise = c->rise, .fall = c->fall, .timeout = c->timeout};
+	if (t) {
+		p->config.endpoint = &t->endpoint;
+	} else {
 		p->config.begin = begin_command;
 		p->config.cancel = cancel_command;
 	}

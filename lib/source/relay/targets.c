@@ -68,7 +68,7 @@ static void on_change(void *context, enum health_state state, const char *why)
 	struct target *target = context;
 	const struct targets *t = target->owner;
 	bool was_down = atomic_load(target->down);
-	const char *word = target->look.check.endpoint->word;
+	const char *word = target->look.endpoint->word;
 
 	if (state != HEALTH_UNKNOWN)
 		atomic_store(target->down, state == HEALTH_DOWN);
@@ -104,12 +104,12 @@ int targets_watch(struct targets *t, struct source *s, struct resolver *v,
 
 		target->owner = t;
 		target->look = (struct health_config){
-		    .check = {.endpoint = &c->targets[i],
-			      .timeout = c->connect_timeout,
-			      .from = relay_source_address(c),
-			      .own = own,
-			      .greeting = t->greeting,
-			      .greeting_length = greeting},
+		    .endpoint = &c->targets[i],
+		    .timeout = c->connect_timeout,
+		    .from = relay_source_address(c),
+		    .own = own,
+		    .greeting = t->greeting,
+		    .greeting_length = greeting,
 		    .interval = c->check,
 		    .rise = c->rise,
 		    .fall = c->fall,
