@@ -10,6 +10,7 @@
 #include "engine/state.h"
 #include "net/acceptor.h"
 #include "net/listener.h"
+#include "net/socket.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -89,26 +90,10 @@ static void enter(struct client *c, enum client_state state)
 		timer_start_in(r, &c->patience, CONTROL_PATIENCE);
 }
 
-/* False: the client is gone. */
-static bool write_answer(struct client *c)
-{
-	while (c->out.length) {
-		ssize_t n = send(c->io.fd, c->out.data, c->out.length, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EAGAIN)
-			return true;
-		if (n < 0 && errno != EINTR)
-			return false;
-		if (n > 0)
-			buf_consume(&c->out, (size_t)n);
-	}
-	return true;
-}
-
 /* Goes on with what waits to be written; frees the client when it is done with. */
 static void answer_on(struct client *c)
 {
-	if (!write_answer(c) || (c->last && !c->out.length)) {
+	if (!socket_flush(c->io.fd, &c->out) || (c->last && !c->out.length)) {
 		client_close(c);
 	} else if (c->out.length) {
 		if (c->state != CLIENT_ANSWERING)

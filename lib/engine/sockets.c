@@ -3,23 +3,15 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "engine/retired.h"
 #include "engine/state.h"
 #include "net/listener.h"
 #include "rule/rule.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Servers expect a socket that blocks, as systemd passes it; evwatch itself never accepts here. */
-static int let_block(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-}
 
 /* One socket of a listener: descriptor, name, and its line in the ready file. */
 static int pass_on(struct armed_rule *a, const struct listener *l, int i, const char *name,
@@ -37,7 +29,8 @@ static int pass_on(struct armed_rule *a, const struct listener *l, int i, const 
 	buf_add(names, name, length);
 	listener_add_bound(&a->bound, l, i);
 	buf_add_char(&a->bound, '\n');
-	return let_block(l->fds[i]);
+	/* Servers expect a socket that blocks, as systemd passes it; evwatch never accepts here. */
+	return fd_set_nonblocking(l->fds[i], false);
 }
 
 static int open_one(struct armed_rule *a, const char *word, struct buf *names, struct error *e)

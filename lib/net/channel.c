@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/list.h"
+#include "net/socket.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -59,20 +60,6 @@ static bool receive(struct channel *c)
 	return n > 0;
 }
 
-/* False when the other side is gone. */
-static bool send_waiting(struct channel *c)
-{
-	while (c->out.length) {
-		ssize_t n = send(c->io.fd, c->out.data, c->out.length, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (n < 0 && errno != EINTR)
-			return errno == EAGAIN;
-		if (n > 0)
-			buf_consume(&c->out, (size_t)n);
-	}
-	return true;
-}
-
 static void on_ready(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
 	struct channel *c = CONTAINER_OF(w, struct channel, io);
@@ -85,7 +72,7 @@ static void on_ready(struct reactor *r, struct io_watcher *w, unsigned ready)
 	if (c->io.fd < 0)
 		return;
 	waits = c->out.length > 0;
-	if (!there || !send_waiting(c)) {
+	if (!there || !socket_flush(c->io.fd, &c->out)) {
 		be_gone(c);
 		return;
 	}
@@ -124,7 +111,7 @@ int channel_say(struct channel *c, unsigned char type, const void *bytes, size_t
 	buf_add(&c->out, bytes, length);
 	/* Its end reports that it is gone, in a later turn. */
 	if (!waits)
-		send_waiting(c);
+		socket_flush(c->io.fd, &c->out);
 	if (c->out.length)
 		io_change(c->reactor, &c->io, IO_READ | IO_WRITE);
 	return 0;
@@ -139,7 +126,7 @@ void channel_flush(struct channel *c, int ms)
 {
 	struct pollfd writable = {.fd = c->io.fd, .events = POLLOUT};
 
-	while (c->io.fd >= 0 && c->out.length && send_waiting(c) && c->out.length)
+	while (c->io.fd >= 0 && c->out.length && socket_flush(c->io.fd, &c->out) && c->out.length)
 		if (poll(&writable, 1, ms) <= 0)
 			return;
 }

@@ -1,6 +1,8 @@
 /* See socket.h. */
 #include "net/socket.h"
 
+#include "base/buf.h"
+
 #include <errno.h>
 
 int socket_new(const struct address *a, int type)
@@ -41,6 +43,18 @@ ssize_t socket_send(int fd, const void *bytes, size_t length)
 		n = send(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	return n < 0 && errno == EAGAIN ? 0 : n;
+}
+
+bool socket_flush(int fd, struct buf *out)
+{
+	while (out->length) {
+		ssize_t n = socket_send(fd, out->data, out->length);
+
+		if (n <= 0)
+			return n == 0;
+		buf_consume(out, (size_t)n);
+	}
+	return true;
 }
 
 int socket_failure(int fd)

@@ -4,6 +4,8 @@
 
 #include "address/address.h"
 
+struct buf;
+
 /*
  * A new one for this address (non-blocking, close-on-exec), of SOCK_STREAM or SOCK_DGRAM, not
  * bound. Returns it, or -1 with errno.
@@ -21,6 +23,12 @@ struct address socket_name(int fd);
 
 /* Sends without waiting. Returns how many bytes it took, 0: none now, or -1 with errno. */
 ssize_t socket_send(int fd, const void *bytes, size_t length);
+
+/*
+ * Sends what it takes of a buffer now, and drops that from it. False with errno: the other end is
+ * gone.
+ */
+bool socket_flush(int fd, struct buf *out);
 
 /* The error that it has, an errno; 0: none. */
 int socket_failure(int fd);
