@@ -15,9 +15,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool all_digits_until(const char *s, char end)
+{
+	size_t n = strspn(s, "0123456789");
+
+	return n && (!s[n] || s[n] == end);
+}
+
 static bool all_digits(const char *s)
 {
-	return *s && s[strspn(s, "0123456789")] == '\0';
+	return all_digits_until(s, '\0');
 }
 
 /* Reads a number of at most `most`; false when it is none. */
@@ -149,13 +156,6 @@ static bool is_socat_address(const char *at)
 		if (strncmp(at, kinds[i], strlen(kinds[i])) == 0)
 			return (size_t)(colon - at) == strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ46-");
 	return false;
-}
-
-static bool all_digits_until(const char *s, char end)
-{
-	size_t n = strspn(s, "0123456789");
-
-	return n && (!s[n] || s[n] == end);
 }
 
 /* What others would write. */
