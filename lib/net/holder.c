@@ -21,6 +21,7 @@
 /* A socket that is looked for. */
 struct wanted {
 	struct address_text path;
+	char host[33]; /* as /proc/net/tcp has it; "": any */
 	unsigned port, state;
 	unsigned long inode; /* that was found, or 0 */
 	int64_t until;
@@ -32,15 +33,25 @@ static bool is_late(const struct wanted *w)
 	return clock_read(CLOCK_OF_LOOP) >= w->until;
 }
 
+/* Is this the wanted host, or all of them? An IPv4 one may stand at the end of a mapped one. */
+static bool is_at_host(const struct wanted *w, const char *host)
+{
+	size_t length = strlen(host), end = strlen(w->host);
+
+	return host[strspn(host, "0")] == '\0' ||
+	       (length >= end && strcmp(host + length - end, w->host) == 0);
+}
+
 static bool is_at_port(const char *line, void *wanted)
 {
 	struct wanted *w = wanted;
+	char host[sizeof w->host];
 	unsigned long inode;
 	unsigned port, state;
 
-	if (sscanf(line, "%*d: %*[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %*s %*s %lu", &port, &state,
-		   &inode) == 3 &&
-	    port == w->port && state == w->state)
+	if (sscanf(line, "%*d: %32[0-9A-F]:%x %*s %x %*s %*s %*s %*s %*s %lu", host, &port, &state,
+		   &inode) == 4 &&
+	    port == w->port && state == w->state && is_at_host(w, host))
 		w->inode = inode;
 	return w->inode || is_late(w);
 }
@@ -59,12 +70,25 @@ static bool is_at_path(const char *line, void *wanted)
 	return w->inode || is_late(w);
 }
 
+/* Each 4 bytes are a number in the machine's order. */
+static void host_write(struct wanted *w, const struct address *a)
+{
+	struct ip ip = address_ip(a);
+	uint32_t word;
+
+	for (size_t at = 0; !address_is_wildcard(a) && at < ip.size; at += sizeof word) {
+		memcpy(&word, ip.bytes + at, sizeof word);
+		snprintf(w->host + 2 * at, 9, "%08X", word);
+	}
+}
+
 static void find_inode(struct wanted *w, const struct address *a, bool datagram)
 {
 	static const char *const tables[2][2] = {{"/proc/net/tcp", "/proc/net/tcp6"},
 						 {"/proc/net/udp", "/proc/net/udp6"}};
 
 	w->path = address_host(a);
+	host_write(w, a);
 	w->port = address_port(a);
 	w->state = datagram ? 0x07 : 0x0a; /* UDP: bound; TCP: listens */
 	if (a->any.sa_family == AF_UNIX)

@@ -422,6 +422,36 @@ static void test_holder(void)
 	listener_close(&l);
 }
 
+/* Another process holds the same port of another address; nobody else has one of these. */
+static void test_holder_elsewhere(void)
+{
+	struct listener l, other;
+	char word[32], pid[32];
+	pid_t child;
+
+	open_word(&l, "127.83.7.2:0", NULL);
+	snprintf(word, sizeof word, "127.83.7.1:%u", (unsigned)address_port(&l.bound[0]));
+	open_word(&other, word, NULL);
+	child = fork();
+	if (child == 0) {
+		listener_close(&l);
+		pause();
+		_exit(0);
+	}
+	listener_close(&other);
+	snprintf(pid, sizeof pid, "held by pid %d ", (int)child);
+	holder_hint(&e, &l.bound[0], false);
+	OK(strstr(e.hint, "another rule"), "of two addresses with one port the right one: %s",
+	   e.hint);
+	address_read(&other.bound[0], "127.83.7.1", 10);
+	*address_port_field(&other.bound[0]) = *address_port_field(&l.bound[0]);
+	holder_hint(&e, &other.bound[0], false);
+	OK(strstr(e.hint, pid), "and the other: %s", e.hint);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	listener_close(&l);
+}
+
 int main(void)
 {
 	if (!mkdtemp(folder))
@@ -440,6 +470,7 @@ int main(void)
 	test_abstract();
 	test_inherited();
 	test_holder();
+	test_holder_elsewhere();
 	OK(rmdir(folder) == 0, "no file is left behind");
 	return tap_done();
 }
