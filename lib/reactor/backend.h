@@ -1,16 +1,11 @@
 /*
- * A backend: one way of asking the kernel which descriptors are ready (libevent's eventop).
- *
- * The loop hands it the union of the interests in a descriptor, one call a descriptor and turn, and
- * never a change that cancels out. Backends are level-triggered unless IO_EDGE is in the interest.
+ * A backend: one way of asking the kernel which descriptors are ready. The loop hands it the union
+ * of the interests in a descriptor, one call a descriptor and turn, and no change that cancels out.
  */
 #ifndef EVWATCH_REACTOR_BACKEND_H
 #define EVWATCH_REACTOR_BACKEND_H
 
 #include "reactor/reactor.h"
-
-struct reactor;
-struct reactor_error;
 
 struct backend {
 	struct backend_info info; /* its name, what it is best for, its limits */
@@ -19,13 +14,14 @@ struct backend {
 	int (*init)(void *state, struct reactor_error *e);
 	/*
 	 * Sets the interest in a descriptor (never 0); `before` is what was set so far: 0 for none,
-	 * or when it may be another file by now. `generation` comes back with its readiness.
+	 * or when it may be another file by now. `generation` comes back with its readiness, which
+	 * is reported as long as it holds, unless IO_EDGE is in the interest.
 	 * Returns 0, or -1 with errno.
 	 */
 	int (*add)(void *state, int fd, unsigned before, unsigned interest, uint32_t generation);
 	/* Forgets a descriptor, which may be closed already: it may go on being reported. */
 	void (*del)(void *state, int fd);
-	/* Waits at most `wait` ns (-1: for ever) and calls io_ready (fast.h). Returns 0 or -1. */
+	/* Waits at most `wait` ns (-1: for ever) and calls io_ready (fast.h). -1 with errno. */
 	int (*dispatch)(void *state, struct reactor *r, int64_t wait);
 	void (*dealloc)(void *state);
 	bool need_reinit;    /* after fork, or it would share its state with the parent */

@@ -1,9 +1,6 @@
 /*
- * epoll(7): the backend that serves by default.
- *
- * A registration carries the descriptor and its generation, so that readiness of a closed and
- * reused descriptor is recognised. Waits are by epoll_pwait2 (Linux 5.11) where it is there: in
- * milliseconds a timer would be late by half of one.
+ * epoll(7): the backend that serves by default. Waits are by epoll_pwait2 (Linux 5.11) where it is
+ * there: in milliseconds a timer would be late by half of one.
  */
 #include "reactor/epoll.h"
 
@@ -13,28 +10,15 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-_Static_assert(sizeof(struct name) == sizeof(epoll_data_t), "it is what epoll_data has room for");
-
-struct epoll_event epoll_event_of(struct name name, unsigned interest)
+struct epoll_event epoll_event_of(int fd, uint32_t generation, unsigned interest)
 {
-	struct epoll_event event = {
+	return (struct epoll_event){
 	    .events = to_kernel(interest) | (interest & IO_EDGE ? EPOLLET : 0u),
+	    .data.u64 = (uint64_t)generation << 32 | (uint32_t)fd,
 	};
-
-	memcpy(&event.data, &name, sizeof name);
-	return event;
-}
-
-struct name epoll_name_of(const struct epoll_event *event)
-{
-	struct name name;
-
-	memcpy(&name, &event->data, sizeof name);
-	return name;
 }
 
 int epoll_open(void *state, struct reactor_error *e)
@@ -68,30 +52,27 @@ static int always_add(struct epoll_set *s, struct epoll_event event)
 void epoll_forget_always(struct epoll_set *s, int fd)
 {
 	for (size_t i = 0; i < s->n_always; i++)
-		if (epoll_name_of(&s->always[i]).fd == (uint32_t)fd)
+		if (event_fd(&s->always[i]) == fd)
 			s->always[i] = s->always[--s->n_always];
 }
 
 int epoll_set_event(struct epoll_set *s, struct epoll_event event, bool in_set)
 {
-	struct name name = epoll_name_of(&event);
+	int fd = event_fd(&event);
 	int first = in_set ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 	int second = in_set ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 
-	if (epoll_ctl(s->fd, first, (int)name.fd, &event) == 0)
+	if (epoll_ctl(s->fd, first, fd, &event) == 0)
 		return 0;
-	if ((errno == EEXIST || errno == ENOENT) &&
-	    epoll_ctl(s->fd, second, (int)name.fd, &event) == 0)
+	if ((errno == EEXIST || errno == ENOENT) && epoll_ctl(s->fd, second, fd, &event) == 0)
 		return 0;
 	return errno == EPERM ? always_add(s, event) : -1;
 }
 
-int epoll_add(void *state, int fd, unsigned before, unsigned interest, uint32_t generation)
+static int epoll_add(void *state, int fd, unsigned before, unsigned interest, uint32_t generation)
 {
-	struct name name = {(uint32_t)fd, generation};
-
 	epoll_forget_always(state, fd);
-	return epoll_set_event(state, epoll_event_of(name, interest), before != 0);
+	return epoll_set_event(state, epoll_event_of(fd, generation, interest), before != 0);
 }
 
 void epoll_del(void *state, int fd)
@@ -102,26 +83,21 @@ void epoll_del(void *state, int fd)
 	epoll_ctl(s->fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
-static int wait_in_milliseconds(struct epoll_set *s, int64_t wait)
-{
-	int64_t ms = (wait + 999999) / 1000000; /* up: a timer is never early */
-
-	return epoll_wait(s->fd, s->events, EPOLL_ROUND, ms > INT_MAX ? INT_MAX : (int)ms);
-}
-
 /* Apart, so that a turn that does not need it saves no registers for it. */
 static __attribute__((noinline)) int wait_exactly(struct epoll_set *s, int64_t wait)
 {
 	struct timespec ts = to_timespec(wait);
-	long n;
+	int64_t ms = (wait + 999999) / 1000000; /* up: a timer is never early */
+	long n = -1;
 
+	if (!s->milliseconds_only) {
+		n = syscall(SYS_epoll_pwait2, s->fd, s->events, EPOLL_ROUND, &ts, NULL, 0);
+		/* Before Linux 5.11, or by a seccomp filter that is older. */
+		s->milliseconds_only = n < 0 && (errno == ENOSYS || errno == EPERM);
+	}
 	if (s->milliseconds_only)
-		return wait_in_milliseconds(s, wait);
-	n = syscall(SYS_epoll_pwait2, s->fd, s->events, EPOLL_ROUND, &ts, NULL, 0);
-	if (n >= 0 || (errno != ENOSYS && errno != EPERM))
-		return (int)n;
-	s->milliseconds_only = true; /* before Linux 5.11, or a seccomp filter that is older */
-	return wait_in_milliseconds(s, wait);
+		n = epoll_wait(s->fd, s->events, EPOLL_ROUND, ms > INT_MAX ? INT_MAX : (int)ms);
+	return (int)n;
 }
 
 /* Reports `n` events, or -1 with errno. */
@@ -129,11 +105,8 @@ static inline int report(struct reactor *r, const struct epoll_event *events, in
 {
 	if (n < 0)
 		return errno == EINTR ? 0 : -1;
-	for (int i = 0; i < n; i++) {
-		struct name name = epoll_name_of(&events[i]);
-
-		io_ready(r, (int)name.fd, name.generation, events[i].events);
-	}
+	for (int i = 0; i < n; i++)
+		io_ready(r, event_fd(&events[i]), event_generation(&events[i]), events[i].events);
 	return 0;
 }
 

@@ -1,14 +1,11 @@
 /*
- * poll(2), which works everywhere, and select(2) on top of it. Each wait costs time in proportion
- * to the descriptors.
+ * poll(2), which works everywhere, and select(2) on top of it.
  *
- * The array that the kernel reads is kept dense: each descriptor knows its place in it, and the
- * last one fills the gap of one that goes.
+ * The array that the kernel reads is kept dense: the last one fills the gap of one that goes.
  *
- * select only waits. It tells no hang-up, error or half-close apart, so what woke it is asked of
- * poll without waiting, and this backend tells its watchers what the others tell. Its sets are
- * sized at run time: the kernel reads as many bits as the call says, FD_SETSIZE is a limit of the C
- * library's type alone.
+ * select only waits: it does not tell hang-ups, errors and half-closes apart, so what woke it is
+ * asked of poll. Its sets are sized at run time: the kernel reads as many bits as the call says,
+ * FD_SETSIZE is a limit of the C library's type alone.
  */
 #include "reactor/fast.h"
 
@@ -21,11 +18,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+struct place {
+	uint32_t at; /* in the array + 1; 0: none */
+	uint32_t generation;
+};
+
 struct poll_state {
 	struct pollfd *fds;
-	uint32_t *generations; /* beside each of `fds` */
-	size_t count, capacity, generations_capacity;
-	size_t *places; /* by descriptor: place + 1, 0: none */
+	uint32_t count;
+	size_t capacity;
+	struct place *places; /* by descriptor */
 	size_t n_places;
 	/* Of select alone. */
 	unsigned long *bits;         /* the three sets, `words` each */
@@ -38,7 +40,6 @@ static void poll_close(void *state)
 	struct poll_state *s = state;
 
 	free(s->fds);
-	free(s->generations);
 	free(s->places);
 	free(s->bits);
 }
@@ -46,71 +47,65 @@ static void poll_close(void *state)
 static int poll_add(void *state, int fd, unsigned before, unsigned interest, uint32_t generation)
 {
 	struct poll_state *s = state;
-	size_t place;
+	struct place *place;
 
 	(void)before;
 	if (ARRAY_GROW(s->places, s->n_places, (size_t)fd + 1) < 0)
 		return -1;
-	if (!s->places[fd]) {
-		if (ARRAY_GROW(s->fds, s->capacity, s->count + 1) < 0 ||
-		    ARRAY_GROW(s->generations, s->generations_capacity, s->count + 1) < 0)
+	place = &s->places[fd];
+	if (!place->at) {
+		if (ARRAY_GROW(s->fds, s->capacity, (size_t)s->count + 1) < 0)
 			return -1;
-		s->places[fd] = ++s->count;
+		place->at = ++s->count;
 	}
-	place = s->places[fd] - 1;
-	s->fds[place] = (struct pollfd){.fd = fd, .events = (short)to_kernel(interest)};
-	s->generations[place] = generation;
+	place->generation = generation;
+	s->fds[place->at - 1] = (struct pollfd){.fd = fd, .events = (short)to_kernel(interest)};
 	return 0;
 }
 
 static void poll_del(void *state, int fd)
 {
 	struct poll_state *s = state;
-	size_t place = s->places[fd] - 1, last = --s->count;
+	struct pollfd last = s->fds[--s->count];
+	uint32_t at = s->places[fd].at;
 
-	s->fds[place] = s->fds[last];
-	s->generations[place] = s->generations[last];
-	s->places[s->fds[place].fd] = place + 1;
-	s->places[fd] = 0;
+	s->fds[at - 1] = last;
+	s->places[last.fd].at = at;
+	s->places[fd].at = 0;
 }
 
 /* Waits, and tells what is ready. Returns how many are (0 when interrupted), or -1 with errno. */
-static int poll_tell(struct poll_state *s, struct reactor *r, int64_t wait)
+static int poll_dispatch(void *state, struct reactor *r, int64_t wait)
 {
+	const struct poll_state *s = state;
 	struct timespec ts = to_timespec(wait);
 	int n = ppoll(s->fds, s->count, wait < 0 ? NULL : &ts, NULL), left = n;
 
 	for (size_t i = 0; i < s->count && left > 0; i++) {
-		struct pollfd *p = &s->fds[i];
+		int fd = s->fds[i].fd;
+		unsigned events = (unsigned)s->fds[i].revents;
 
-		if (!p->revents)
-			continue;
-		left--;
-		if (p->revents & POLLNVAL)
-			io_refused(r, p->fd);
-		else
-			io_ready(r, p->fd, s->generations[i], (unsigned)p->revents);
+		left -= events != 0;
+		if (events & POLLNVAL)
+			io_refused(r, fd);
+		else if (events)
+			io_ready(r, fd, s->places[fd].generation, events);
 	}
 	return n < 0 && errno == EINTR ? 0 : n;
-}
-
-static int poll_dispatch(void *state, struct reactor *r, int64_t wait)
-{
-	return poll_tell(state, r, wait) < 0 ? -1 : 0;
 }
 
 /* ---- select ---------------------------------------------------------------------------------- */
 
 enum { READABLE, WRITABLE, URGENT, SETS, WORD = sizeof(unsigned long) * CHAR_BIT };
 
-static unsigned long *word_of(const struct poll_state *s, int set, int fd)
+static void set_bit(struct poll_state *s, int set, int fd)
 {
-	return &s->bits[(size_t)set * s->words + (size_t)fd / WORD];
+	s->bits[(size_t)set * s->words + (size_t)fd / WORD] |= 1ul << fd % WORD;
 }
 
-static unsigned long bit_of(int fd)
+static bool has_bit(const struct poll_state *s, int set, int fd)
 {
-	return 1ul << ((size_t)fd % WORD);
+	return s->bits[(size_t)set * s->words + (size_t)fd / WORD] >> fd % WORD & 1;
 }
 
 /* A hang-up or half-close is waited for as readability, but not by those who want priority data
@@ -134,11 +129,11 @@ static int fill_sets(struct poll_state *s)
 		const struct pollfd *p = &s->fds[i];
 
 		if ((p->events & POLLIN) || (waits_for_hangup(p) && !s->false_alarm))
-			*word_of(s, READABLE, p->fd) |= bit_of(p->fd);
+			set_bit(s, READABLE, p->fd);
 		if (p->events & POLLOUT)
-			*word_of(s, WRITABLE, p->fd) |= bit_of(p->fd);
+			set_bit(s, WRITABLE, p->fd);
 		if (p->events & POLLPRI)
-			*word_of(s, URGENT, p->fd) |= bit_of(p->fd);
+			set_bit(s, URGENT, p->fd);
 	}
 	return 0;
 }
@@ -151,10 +146,10 @@ static bool tell_urgent(struct poll_state *s, struct reactor *r)
 	for (size_t i = 0; i < s->count; i++) {
 		const struct pollfd *p = &s->fds[i];
 
-		if (!(p->events & POLLPRI) || !(*word_of(s, URGENT, p->fd) & bit_of(p->fd)))
-			continue;
-		io_ready(r, p->fd, s->generations[i], IO_URGENT);
-		reported = true;
+		if (p->events & POLLPRI && has_bit(s, URGENT, p->fd)) {
+			io_ready(r, p->fd, s->places[p->fd].generation, IO_URGENT);
+			reported = true;
+		}
 	}
 	return reported;
 }
@@ -178,11 +173,10 @@ static int select_dispatch(void *state, struct reactor *r, int64_t wait)
 	/* EBADF: one was closed while it was watched, and poll knows which. */
 	if (n < 0 && errno != EBADF)
 		return errno == EINTR ? 0 : -1;
-	if (n != 0) {
-		bool reported = n > 0 && tell_urgent(s, r);
-
-		s->false_alarm = poll_tell(s, r, 0) == 0 && !reported;
-	}
+	if (n > 0 && tell_urgent(s, r))
+		poll_dispatch(s, r, 0);
+	else if (n != 0)
+		s->false_alarm = poll_dispatch(s, r, 0) == 0;
 	return 0;
 }
 

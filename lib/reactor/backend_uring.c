@@ -1,14 +1,12 @@
 /*
- * io_uring(7): an epoll set that is changed in batches. Changes are noted, and go to the kernel by
- * one io_uring_enter for a thousand of them (IORING_OP_EPOLL_CTL); the wait is epoll's.
+ * io_uring(7): an epoll set that is changed in batches, a thousand by one io_uring_enter
+ * (IORING_OP_EPOLL_CTL); the wait is epoll's. What the ring did not do, or did not take, is done
+ * again by epoll_ctl.
  *
  * Polls of the ring itself (IORING_OP_POLL_ADD) are armed in less time, but the loop wants levels:
  * a poll that fired is armed again for each event, and an always-ready descriptor costs 2.4 to 3
  * times epoll's. They also hold on to files that are closed, and report neither changes (IO_EDGE)
  * nor priority data as epoll does.
- *
- * The ring says of each change what epoll_ctl would have said. What it did not do is done again by
- * epoll_ctl, which knows what to do then; so nothing is lost either when the ring takes no more.
  */
 #include "reactor/epoll.h"
 
@@ -23,141 +21,83 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* So many a batch; so few are sooner done one by one. */
-enum { BATCH = 1024, FEW = 4 };
-
-/* ---- the rings, by raw system calls ---------------------------------------------------------- */
-
-struct uring {
-	int fd;
-	void *rings;
-	size_t rings_size, sqes_size;
-	struct io_uring_sqe *sqes;
-	struct io_uring_cqe *cqes;
-	uint32_t *sq_head, *sq_tail, *cq_head, *cq_tail;
-	uint32_t sq_mask, cq_mask;
-};
-
-static void uring_close(struct uring *u)
-{
-	if (u->sqes)
-		munmap(u->sqes, u->sqes_size);
-	if (u->rings)
-		munmap(u->rings, u->rings_size);
-	fd_close(&u->fd);
-}
-
-static void *ring_map(int fd, size_t size, off_t what)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, what);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
-static uint32_t *ring_field(const struct uring *u, uint32_t offset)
-{
-	return (uint32_t *)(void *)((char *)u->rings + offset);
-}
-
-static int rings_map(struct uring *u, const struct io_uring_params *p)
-{
-	size_t sq = p->sq_off.array + p->sq_entries * sizeof(uint32_t);
-	size_t cq = p->cq_off.cqes + p->cq_entries * sizeof(struct io_uring_cqe);
-
-	u->rings_size = sq > cq ? sq : cq;
-	u->sqes_size = p->sq_entries * sizeof(struct io_uring_sqe);
-	u->rings = ring_map(u->fd, u->rings_size, IORING_OFF_SQ_RING);
-	u->sqes = ring_map(u->fd, u->sqes_size, (off_t)IORING_OFF_SQES);
-	if (!u->rings || !u->sqes)
-		return -1;
-	u->sq_head = ring_field(u, p->sq_off.head);
-	u->sq_tail = ring_field(u, p->sq_off.tail);
-	u->cq_head = ring_field(u, p->cq_off.head);
-	u->cq_tail = ring_field(u, p->cq_off.tail);
-	u->cqes = (struct io_uring_cqe *)(void *)((char *)u->rings + p->cq_off.cqes);
-	u->sq_mask = *ring_field(u, p->sq_off.ring_mask);
-	u->cq_mask = *ring_field(u, p->cq_off.ring_mask);
-	for (uint32_t i = 0; i < p->sq_entries; i++) /* the ring of entries, in their order */
-		ring_field(u, p->sq_off.array)[i] = i;
-	return 0;
-}
-
-/* Opens rings for BATCH questions and twice as many answers. -1 with `e` filled; uring_close is due
- * then too. */
-static int uring_open(struct uring *u, struct reactor_error *e)
-{
-	struct io_uring_params p = {0};
-
-	u->fd = (int)syscall(SYS_io_uring_setup, BATCH, &p);
-	if (u->fd < 0 && errno == EPERM)
-		return reactor_fail(e, "the kernel forbids it: see kernel.io_uring_disabled",
-				    "io_uring: %s", strerror(errno));
-	if (u->fd < 0)
-		return reactor_fail_errno(e, "io_uring");
-	fd_set_cloexec(u->fd);
-	if (!(p.features & IORING_FEAT_SINGLE_MMAP))
-		return reactor_fail(e, "", "io_uring: this kernel is older than Linux 5.4");
-	if (rings_map(u, &p) < 0)
-		return reactor_fail_errno(e, "io_uring");
-	return 0;
-}
-
-/* The next question, zeroed, to be filled in: BATCH at most until uring_enter. */
-static struct io_uring_sqe *uring_push(struct uring *u)
-{
-	struct io_uring_sqe *sqe = &u->sqes[*u->sq_tail & u->sq_mask];
-
-	*sqe = (struct io_uring_sqe){0};
-	__atomic_store_n(u->sq_tail, *u->sq_tail + 1, __ATOMIC_RELEASE);
-	return sqe;
-}
-
-/* Hands over what was pushed, and waits for the answers. -1 with errno: not all of them are there;
- * what the kernel did not take is forgotten, and an answer may come late. */
-static int uring_enter(struct uring *u)
-{
-	uint32_t n = *u->sq_tail - __atomic_load_n(u->sq_head, __ATOMIC_ACQUIRE);
-	long taken = syscall(SYS_io_uring_enter, u->fd, n, n, IORING_ENTER_GETEVENTS, NULL, 0);
-
-	/* The kernel reads the ring in this call alone. */
-	*u->sq_tail = __atomic_load_n(u->sq_head, __ATOMIC_ACQUIRE);
-	return taken == n ? 0 : -1;
-}
-
-/* Takes the next answer, if there is one. */
-static bool uring_take(struct uring *u, struct io_uring_cqe *answer)
-{
-	uint32_t head = *u->cq_head;
-
-	if (head == __atomic_load_n(u->cq_tail, __ATOMIC_ACQUIRE))
-		return false;
-	*answer = u->cqes[head & u->cq_mask];
-	__atomic_store_n(u->cq_head, head + 1, __ATOMIC_RELEASE);
-	return true;
-}
-
-/* ---- changes --------------------------------------------------------------------------------- */
+/* So many a batch, which is a power of 2; so few are sooner done one by one. */
+enum { BATCH = 1024, ANSWERS = 2 * BATCH, FEW = 4 };
 
 struct change {
 	struct epoll_event event;
-	int op;    /* EPOLL_CTL_... */
-	bool done; /* by the ring */
+	int op; /* EPOLL_CTL_..., or 0: the ring has done it */
 };
 
 struct batching_set {
 	struct epoll_set set;
-	struct uring ring;
 	struct change *changes;
 	size_t n_changes, capacity;
 	uint32_t batch; /* number of the last one: answers of others come too late */
+	int ring;
+	char *rings; /* of questions and of answers, mapped */
+	size_t rings_size, sqes_size;
+	struct io_uring_sqe *sqes;
+	struct io_uring_cqe *cqes;
+	uint32_t *sq_head, *sq_tail, *cq_head, *cq_tail;
 };
+
+/* ---- the rings, by raw system calls ---------------------------------------------------------- */
+
+static void *ring_map(const struct batching_set *s, size_t size, off_t what)
+{
+	void *p =
+	    mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, s->ring, what);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void *ring_field(const struct batching_set *s, uint32_t offset)
+{
+	return s->rings + offset;
+}
+
+static int rings_map(struct batching_set *s, const struct io_uring_params *p)
+{
+	size_t sq = p->sq_off.array + BATCH * sizeof(uint32_t);
+	size_t cq = p->cq_off.cqes + ANSWERS * sizeof(struct io_uring_cqe);
+	uint32_t *order;
+
+	s->rings_size = sq > cq ? sq : cq;
+	s->sqes_size = BATCH * sizeof(struct io_uring_sqe);
+	s->rings = ring_map(s, s->rings_size, IORING_OFF_SQ_RING);
+	s->sqes = ring_map(s, s->sqes_size, (off_t)IORING_OFF_SQES);
+	if (!s->rings || !s->sqes)
+		return -1;
+	s->sq_head = ring_field(s, p->sq_off.head);
+	s->sq_tail = ring_field(s, p->sq_off.tail);
+	s->cq_head = ring_field(s, p->cq_off.head);
+	s->cq_tail = ring_field(s, p->cq_off.tail);
+	s->cqes = ring_field(s, p->cq_off.cqes);
+	order = ring_field(s, p->sq_off.array);
+	for (uint32_t i = 0; i < BATCH; i++)
+		order[i] = i;
+	return 0;
+}
 
 static int batching_open(void *state, struct reactor_error *e)
 {
 	struct batching_set *s = state;
+	struct io_uring_params p = {0};
 
-	s->ring.fd = -1;
-	return epoll_open(&s->set, e) < 0 ? -1 : uring_open(&s->ring, e);
+	s->ring = -1;
+	if (epoll_open(&s->set, e) < 0)
+		return -1;
+	s->ring = (int)syscall(SYS_io_uring_setup, BATCH, &p);
+	if (s->ring < 0 && errno == EPERM)
+		return reactor_fail(e, "the kernel forbids it: see kernel.io_uring_disabled",
+				    "io_uring", strerror(errno));
+	if (s->ring < 0)
+		return reactor_fail_errno(e, "io_uring");
+	fd_set_cloexec(s->ring);
+	if (!(p.features & IORING_FEAT_SINGLE_MMAP))
+		return reactor_fail(e, "", "io_uring", "this kernel is older than Linux 5.4");
+	return rings_map(s, &p) < 0 ? reactor_fail_errno(e, "io_uring") : 0;
 }
 
 static void batching_close(void *state)
@@ -165,85 +105,90 @@ static void batching_close(void *state)
 	struct batching_set *s = state;
 
 	epoll_close(&s->set);
-	uring_close(&s->ring);
+	if (s->sqes)
+		munmap(s->sqes, s->sqes_size);
+	if (s->rings)
+		munmap(s->rings, s->rings_size);
+	fd_close(&s->ring);
 	free(s->changes);
 }
 
-static int note(struct batching_set *s, struct change change)
+static struct io_uring_sqe question(const struct batching_set *s, size_t at)
 {
+	const struct change *change = &s->changes[at];
+
+	return (struct io_uring_sqe){
+	    .opcode = IORING_OP_EPOLL_CTL,
+	    .fd = s->set.fd,
+	    .off = (uint32_t)event_fd(&change->event),
+	    .len = (uint32_t)change->op,
+	    .addr = (uint64_t)(uintptr_t)&change->event,
+	    .user_data = (uint64_t)s->batch << 32 | at,
+	};
+}
+
+static void take_answers(struct batching_set *s)
+{
+	uint32_t head = *s->cq_head, tail = __atomic_load_n(s->cq_tail, __ATOMIC_ACQUIRE);
+
+	for (; head != tail; head++) {
+		const struct io_uring_cqe *answer = &s->cqes[head % ANSWERS];
+
+		if (answer->user_data >> 32 == s->batch && answer->res == 0)
+			s->changes[(uint32_t)answer->user_data].op = 0;
+	}
+	__atomic_store_n(s->cq_head, head, __ATOMIC_RELEASE);
+}
+
+/* One batch, from there on. -1: the ring takes no more now, and an answer may come late. */
+static int apply_by_ring(struct batching_set *s, size_t from)
+{
+	size_t left = s->n_changes - from;
+	uint32_t n = left < BATCH ? (uint32_t)left : BATCH, tail = *s->sq_tail;
+	long taken;
+
+	s->batch++;
+	for (uint32_t i = 0; i < n; i++)
+		s->sqes[(tail + i) % BATCH] = question(s, from + i);
+	__atomic_store_n(s->sq_tail, tail + n, __ATOMIC_RELEASE);
+	taken = syscall(SYS_io_uring_enter, s->ring, n, n, IORING_ENTER_GETEVENTS, NULL, 0);
+	/* The kernel reads the ring in this call alone: what it did not take is forgotten. */
+	*s->sq_tail = __atomic_load_n(s->sq_head, __ATOMIC_ACQUIRE);
+	take_answers(s);
+	return taken == n ? 0 : -1;
+}
+
+static int note(struct batching_set *s, struct epoll_event event, int op)
+{
+	epoll_forget_always(&s->set, event_fd(&event));
 	if (ARRAY_GROW(s->changes, s->capacity, s->n_changes + 1) < 0)
 		return -1;
-	s->changes[s->n_changes++] = change;
+	s->changes[s->n_changes++] = (struct change){.event = event, .op = op};
 	return 0;
 }
 
 static int batching_add(void *state, int fd, unsigned before, unsigned interest,
 			uint32_t generation)
 {
-	struct name name = {(uint32_t)fd, generation};
-
-	epoll_forget_always(state, fd);
-	return note(state, (struct change){.event = epoll_event_of(name, interest),
-					   .op = before ? EPOLL_CTL_MOD : EPOLL_CTL_ADD});
+	return note(state, epoll_event_of(fd, generation, interest),
+		    before ? EPOLL_CTL_MOD : EPOLL_CTL_ADD);
 }
 
 static void batching_del(void *state, int fd)
 {
-	struct name name = {.fd = (uint32_t)fd};
-
-	epoll_forget_always(state, fd);
-	if (note(state, (struct change){.event = epoll_event_of(name, 0), .op = EPOLL_CTL_DEL}) < 0)
+	if (note(state, epoll_event_of(fd, 0, 0), EPOLL_CTL_DEL) < 0)
 		epoll_del(state, fd);
-}
-
-/* ---- applying -------------------------------------------------------------------------------- */
-
-static void push(struct batching_set *s, size_t at)
-{
-	struct io_uring_sqe *sqe = uring_push(&s->ring);
-	struct change *change = &s->changes[at];
-
-	sqe->opcode = IORING_OP_EPOLL_CTL;
-	sqe->fd = s->set.fd;
-	sqe->off = epoll_name_of(&change->event).fd;
-	sqe->len = (uint32_t)change->op;
-	sqe->addr = (uint64_t)(uintptr_t)&change->event;
-	sqe->user_data = (uint64_t)s->batch << 32 | (uint32_t)at;
-}
-
-static void take_answers(struct batching_set *s)
-{
-	struct io_uring_cqe answer;
-
-	while (uring_take(&s->ring, &answer))
-		if (answer.user_data >> 32 == s->batch)
-			s->changes[(uint32_t)answer.user_data].done = answer.res == 0;
-}
-
-/* -1: the ring takes nothing now. */
-static int apply_by_ring(struct batching_set *s, size_t from)
-{
-	size_t left = s->n_changes - from, n = left < BATCH ? left : BATCH;
-	int result;
-
-	s->batch++;
-	for (size_t i = 0; i < n; i++)
-		push(s, from + i);
-	result = uring_enter(&s->ring);
-	take_answers(s);
-	return result;
 }
 
 static void apply_one(struct batching_set *s, struct reactor *r, struct change change)
 {
-	struct name name = epoll_name_of(&change.event);
+	int fd = event_fd(&change.event);
 
-	if (change.done)
-		return;
 	if (change.op == EPOLL_CTL_DEL)
-		epoll_del(&s->set, (int)name.fd);
-	else if (epoll_set_event(&s->set, change.event, change.op == EPOLL_CTL_MOD) < 0)
-		io_not_added(r, (int)name.fd, name.generation);
+		epoll_del(&s->set, fd);
+	else if (change.op &&
+		 epoll_set_event(&s->set, change.event, change.op == EPOLL_CTL_MOD) < 0)
+		io_not_added(r, fd, event_generation(&change.event));
 }
 
 static void apply(struct batching_set *s, struct reactor *r)

@@ -5,7 +5,6 @@
 #include "base/fd.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,19 +33,14 @@ const struct backend_info *const *reactor_backends(void)
 	return infos;
 }
 
-/* ---- errors in words ------------------------------------------------------------------------- */
-
-int reactor_fail(struct reactor_error *e, const char *hint, const char *format, ...)
+int reactor_fail(struct reactor_error *e, const char *hint, const char *what, const char *why)
 {
 	int saved = errno;
-	va_list values;
 
-	if (!e)
-		return -1;
-	va_start(values, format);
-	vsnprintf(e->what, sizeof e->what, format, values);
-	va_end(values);
-	snprintf(e->hint, sizeof e->hint, "%s", hint);
+	if (e) {
+		snprintf(e->what, sizeof e->what, "%s: %.100s", what, why);
+		snprintf(e->hint, sizeof e->hint, "%s", hint);
+	}
 	errno = saved;
 	return -1;
 }
@@ -55,10 +49,8 @@ int reactor_fail_errno(struct reactor_error *e, const char *what)
 {
 	const char *hint = fd_is_short(errno) ? "raise the limit of open files (ulimit -n)" : "";
 
-	return reactor_fail(e, hint, "%s: %s", what, strerror(errno));
+	return reactor_fail(e, hint, what, strerror(errno));
 }
-
-/* ---- one of them ----------------------------------------------------------------------------- */
 
 static const struct backend *backend_find(const char *name, struct reactor_error *e)
 {
@@ -66,7 +58,7 @@ static const struct backend *backend_find(const char *name, struct reactor_error
 		if (strcmp(backends[i]->info.name, name) == 0)
 			return backends[i];
 	errno = EINVAL;
-	reactor_fail(e, "", "there is no backend \"%.100s\"", name);
+	reactor_fail(e, "", "there is no such backend", name);
 	return NULL;
 }
 
@@ -116,26 +108,19 @@ static void hint_working(struct reactor_error *e)
 		snprintf(e->hint + n, sizeof e->hint - n, "auto");
 }
 
-static int backend_open(struct reactor *r, const struct backend *b, struct reactor_error *e)
-{
-	r->backend_state = backend_new(b, e);
-	r->backend = b;
-	return r->backend_state ? 0 : -1;
-}
-
 int backend_choose(struct reactor *r, const char *name, struct reactor_error *e)
 {
-	const struct backend *b;
+	bool any = !name || !*name || strcmp(name, "auto") == 0;
+	const struct backend *named = any ? NULL : backend_find(name, e);
 
-	if (!name || !*name || strcmp(name, "auto") == 0) {
-		for (size_t i = 0; i < ARRAY_LENGTH(backends); i++)
-			if (backend_open(r, backends[i], e) == 0)
-				return 0;
-		return -1;
-	}
-	b = backend_find(name, e);
-	if (b && backend_open(r, b, e) == 0)
+	for (size_t i = 0; i < ARRAY_LENGTH(backends) && !r->backend_state; i++)
+		if (any || backends[i] == named) {
+			r->backend = backends[i];
+			r->backend_state = backend_new(r->backend, e);
+		}
+	if (r->backend_state)
 		return 0;
-	hint_working(e);
+	if (!any)
+		hint_working(e);
 	return -1;
 }

@@ -1,12 +1,9 @@
 /*
  * Children: each ends through its pidfd (pidfd_open(2), Linux 5.3). A process that adopts orphans
- * must reap those too: then SIGCHLD looks at every child that ended, and hands the watched ones to
- * their watchers.
- *
- * SIGCHLD is blocked then, and read from a signalfd(2). With a handler, as for other signals, a
- * child's end costs three system calls more, and the handler's: 2 to 3 % of a short command. Where
- * the kernel has none of these descriptors SIGCHLD is watched as any other signal is, and the turn
- * after it looks.
+ * must reap those too: then every child that ended is looked for after SIGCHLD, which is blocked
+ * and read from a signalfd(2). With a handler, as for other signals, a child's end costs three
+ * system calls more, 2 to 3 % of a short command. Where the kernel has none of these descriptors
+ * SIGCHLD is watched as any other signal is, and the turn after it looks.
  */
 #include "reactor/fast.h"
 
@@ -18,49 +15,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- by pid ---------------------------------------------------------------------------------- */
-
-static uint64_t pid_hash(const void *pid)
-{
-	return (uint64_t) * (const pid_t *)pid * UINT64_C(0x9e3779b97f4a7c15) >> 32;
-}
-
 static uint64_t child_hash(const void *child)
 {
-	return pid_hash(&((const struct child_watcher *)child)->pid);
+	const struct child_watcher *w = child;
+
+	return (uint64_t)w->pid * UINT64_C(0x9e3779b97f4a7c15) >> 32;
 }
 
-static bool child_has_pid(const void *child, const void *pid)
+static bool child_equal(const void *child, const void *other)
 {
-	return ((const struct child_watcher *)child)->pid == *(const pid_t *)pid;
+	const struct child_watcher *w = child, *o = other;
+
+	return w->pid == o->pid;
 }
 
-static const struct table_type by_pid = {child_hash, pid_hash, child_has_pid};
+static const struct table_type by_pid = {child_hash, child_hash, child_equal};
 
 /* ---- the end of a child ---------------------------------------------------------------------- */
-
-/* The callback is the last thing done. */
-static void child_call_now(struct reactor *r, struct child_watcher *w)
-{
-	child_stop(r, w);
-	w->call(r, w, w->status);
-}
-
-void child_call_queued(struct reactor *r, struct child_watcher *w)
-{
-	w->place = 0;
-	child_call_now(r, w);
-}
-
-/* It is reaped, and its number may be another child's from now on. */
-static void child_ended(struct reactor *r, struct child_watcher *w, int status)
-{
-	table_remove(&r->children, &w->pid);
-	w->status = status;
-	w->place = queue_add(r, w->priority, w, ACTIVE_CHILD);
-	if (!w->place) /* no memory */
-		child_call_now(r, w);
-}
 
 /*
  * Reaps this child, or any (-1). Returns who ended, 0 where none did, or -1 where there is none:
@@ -77,14 +48,26 @@ static pid_t reap(pid_t which, int *status)
 	return pid;
 }
 
-/* In the queue of its priority already. */
-static void on_pidfd(struct reactor *r, struct io_watcher *io, unsigned ready)
+/* Its pidfd is ready, or it was reaped and stopped already. The callback is the last thing done. */
+static void on_end(struct reactor *r, struct io_watcher *io, unsigned ready)
 {
 	struct child_watcher *w = CONTAINER_OF(io, struct child_watcher, io);
 
 	(void)ready;
-	if (reap(w->pid, &w->status) != 0)
-		child_call_now(r, w);
+	if (w->started && reap(w->pid, &w->status) == 0)
+		return;
+	child_stop(r, w);
+	w->call(r, w, w->status);
+}
+
+/* It is reaped, and its number may be another child's from now on. */
+static void child_ended(struct reactor *r, struct child_watcher *w, int status)
+{
+	child_stop(r, w);
+	w->status = status;
+	io_activate(r, &w->io, IO_READ);
+	if (!w->io.pending) /* no memory */
+		on_end(r, &w->io, IO_READ);
 }
 
 /* So many ends are reported in one turn: commands that are short must not starve the rest. */
@@ -97,36 +80,34 @@ static void look_again(struct reactor *r)
 		raise(SIGCHLD);
 }
 
-/* Every child that ended, one after the other: several may stand behind one SIGCHLD. */
-static void reap_all(struct reactor *r)
+/* Any child that ended, or else one that is watched. Returns 0 or -1 where there is none. */
+static pid_t reap_one(struct reactor *r, int *status)
 {
+	struct child_watcher *w;
+
+	if (r->reaps_orphans)
+		return reap(-1, status);
+	for (size_t at = 0; (w = table_next(&r->children, &at));)
+		if (reap(w->pid, status) != 0)
+			return w->pid;
+	return 0;
+}
+
+/* One after the other: several may stand behind one SIGCHLD. */
+static void reap_ended(struct reactor *r, struct timer *look)
+{
+	(void)look;
 	for (int i = 0; i < ENDS; i++) {
 		int status;
-		pid_t pid = reap(-1, &status);
-		struct child_watcher *w = table_find(&r->children, &pid);
+		struct child_watcher key = {.pid = reap_one(r, &status)};
+		struct child_watcher *w = table_find(&r->children, &key);
 
-		if (pid <= 0)
+		if (key.pid <= 0)
 			return;
 		if (w)
 			child_ended(r, w, status);
 	}
 	look_again(r);
-}
-
-/* The same of those that are watched. The table must not change while it is walked. */
-static void reap_watched(struct reactor *r)
-{
-	struct child_watcher *w;
-	int status, left = ENDS;
-
-	for (size_t at = 0; left && (w = table_next(&r->children, &at));)
-		if (reap(w->pid, &status) != 0) {
-			child_ended(r, w, status);
-			at = 0;
-			left--;
-		}
-	if (!left)
-		look_again(r);
 }
 
 /* Others may watch SIGCHLD as well; their handler cannot run while it is blocked. */
@@ -137,8 +118,8 @@ static void on_sigchld(struct reactor *r, struct io_watcher *w, unsigned ready)
 	(void)ready;
 	if (linux_signalfd_take(w->fd, &info) < 0)
 		return;
-	reap_all(r);
-	signal_arrived(r, &info);
+	reap_ended(r, &r->child_look);
+	signal_record(&info);
 }
 
 /* ---- SIGCHLD --------------------------------------------------------------------------------- */
@@ -146,18 +127,8 @@ static void on_sigchld(struct reactor *r, struct io_watcher *w, unsigned ready)
 static void on_child_signal(struct reactor *r, struct signal_watcher *w,
 			    const struct signal_info *info)
 {
-	(void)w;
-	(void)info;
+	(void)w, (void)info;
 	look_again(r);
-}
-
-static void on_child_look(struct reactor *r, struct timer *t)
-{
-	(void)t;
-	if (r->reaps_orphans)
-		reap_all(r);
-	else
-		reap_watched(r);
 }
 
 /* As any signal is watched; it does not keep reactor_run running. */
@@ -208,7 +179,7 @@ int reactor_reap_orphans(struct reactor *r)
 void child_init(struct child_watcher *w, pid_t pid, child_call *call)
 {
 	*w = (struct child_watcher){.call = call, .pid = pid, .priority = PRIORITY_FIRST};
-	w->io.fd = -1;
+	io_init(&w->io, -1, IO_READ, on_end);
 }
 
 static int watch_pidfd(struct reactor *r, struct child_watcher *w)
@@ -220,8 +191,6 @@ static int watch_pidfd(struct reactor *r, struct child_watcher *w)
 	fd = linux_pidfd(w->pid);
 	if (fd < 0 && errno == ENOSYS)
 		return kill(w->pid, 0) < 0 ? -1 : sigchld_watch(r);
-	io_init(&w->io, -1, IO_READ, on_pidfd);
-	w->io.priority = w->priority;
 	return io_open_internal(r, &w->io, fd);
 }
 
@@ -229,10 +198,11 @@ int child_start(struct reactor *r, struct child_watcher *w)
 {
 	if (w->started)
 		return 0;
+	w->io.priority = w->priority;
 	if (table_add(&r->children, w) < 0)
 		return -1;
 	if (watch_pidfd(r, w) < 0) {
-		table_remove(&r->children, &w->pid);
+		table_remove(&r->children, w);
 		return -1;
 	}
 	w->started = true;
@@ -242,14 +212,11 @@ int child_start(struct reactor *r, struct child_watcher *w)
 
 void child_stop(struct reactor *r, struct child_watcher *w)
 {
+	io_close_internal(r, &w->io);
+	io_stop(r, &w->io); /* of one that ended: it is not called */
 	if (!w->started)
 		return;
-	io_close_internal(r, &w->io);
-	if (w->place)
-		queue_remove(r, w->priority, w->place);
-	if (table_find(&r->children, &w->pid) == w)
-		table_remove(&r->children, &w->pid);
-	w->place = 0;
+	table_remove(&r->children, w);
 	w->started = false;
 	r->started--;
 }
@@ -257,7 +224,7 @@ void child_stop(struct reactor *r, struct child_watcher *w)
 void children_open(struct reactor *r)
 {
 	table_init(&r->children, &by_pid);
-	timer_init(&r->child_look, CLOCK_OF_LOOP, on_child_look);
+	timer_init(&r->child_look, CLOCK_OF_LOOP, reap_ended);
 	r->child_look.priority = PRIORITY_FIRST;
 }
 

@@ -9,11 +9,6 @@
 
 enum { EPOLL_ROUND = 256 }; /* events a wait: more are reported in the next turn, fairly */
 
-/* What a registration carries. */
-struct name {
-	uint32_t fd, generation;
-};
-
 struct epoll_set {
 	int fd;
 	bool milliseconds_only;
@@ -22,12 +17,21 @@ struct epoll_set {
 	struct epoll_event events[EPOLL_ROUND];
 };
 
-struct epoll_event epoll_event_of(struct name name, unsigned interest);
-struct name epoll_name_of(const struct epoll_event *event);
+/* A registration carries the descriptor and its generation. */
+struct epoll_event epoll_event_of(int fd, uint32_t generation, unsigned interest);
+
+static inline int event_fd(const struct epoll_event *event)
+{
+	return (int)(uint32_t)event->data.u64;
+}
+
+static inline uint32_t event_generation(const struct epoll_event *event)
+{
+	return (uint32_t)(event->data.u64 >> 32);
+}
 
 /* The functions of struct backend; their state begins with a struct epoll_set. */
 int epoll_open(void *state, struct reactor_error *e);
-int epoll_add(void *state, int fd, unsigned before, unsigned interest, uint32_t generation);
 void epoll_del(void *state, int fd);
 int epoll_dispatch(void *state, struct reactor *r, int64_t wait);
 void epoll_close(void *state);

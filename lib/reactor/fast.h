@@ -1,36 +1,26 @@
 /*
- * The way from the kernel's answer to the callback, and every trick that it takes: what is gone
- * once an event is inline here, and nothing here is needed to understand the rest.
+ * The way from the kernel's answer to the callback, and every trick that it takes: it is inline for
+ * that reason, and nothing here is needed to understand the rest.
  *
  * With epoll a turn with one ready descriptor is 200 instructions, a callback 56 of them (make
  * bench-reactor counts them); libev needs 454 and 118, a loop by hand that does nothing else 94 and
- * 23. Where they go, and what is saved by what:
+ * 23. What saves how many:
  *
- *   kinds in the low bits   A queue is an array of words: watchers are aligned to 8, so the kind
- *                           stands in the 3 lowest bits. ACTIVE_IO is 0: such a word is the
- *                           pointer itself, and is neither packed nor unpacked. A list of structs
- *                           with a kind would be 3 instructions and twice the memory more.
- *   `room` of a queue       is 0 while the queue is empty, and its capacity otherwise. So the one
- *                           test whether there is room finds also the first one of a turn, which
- *                           has to set the bit in `nonempty`: 2 instructions a callback.
- *   `nonempty`              has a bit for each priority that has something, and STOPPING above
- *                           them. The lowest bit is the next queue (1 instruction instead of a
- *                           walk over 8); after each callback one test of the lower bits and
- *                           STOPPING finds both what goes before and the end: 2 instead of 4.
- *   `pending`               is the place in the queue, so that a watcher that is stopped can be
- *                           taken out, and one that is ready again is not queued twice. The same
- *                           test finds those with IO_ONCE or a timeout, which have a mark in it
- *                           while they are in no queue: nobody else pays for them (io.c).
- *   the kernel's bits       are ours (SAME_BIT): nothing is translated, 5 instructions for each
- *                           kind of readiness.
- *   generations             come back with the readiness, so that a stale one costs one comparison
- *                           and no search.
- *   more_than_descriptors   asks for timers, changes, what is in queues, wakers and rebuilds by one
- *                           OR of their counts: 9 instructions, and a turn that has none of them
- *                           skips six of its ten steps.
- *   deferred work           stands in functions that are not inlined (queue_add_slowly,
- *                           io_activate_slowly, call_other), so that the fast path saves no
- *                           registers for them.
+ *   kinds in the low bits   3: watchers are aligned to 8, so the kind has room in a pointer, and
+ *                           that of descriptors is 0, which is neither packed nor unpacked.
+ *   `room` of a queue       2: it is 0 while the queue is empty, so one test finds a full one and
+ *                           the first entry of a turn, which has to set the bit in `nonempty`.
+ *   `nonempty`              2, and a walk over 8 queues: the lowest bit is the next queue, and
+ *                           STOPPING lies above them, so one test after each callback finds both
+ *                           what goes before and the end.
+ *   `pending`               is the place in the queue, so that it is not queued twice, and can be
+ *                           taken out. It holds a mark, too, of those with IO_ONCE or a timeout,
+ *                           for which nobody else pays (io.c).
+ *   the kernel's bits       5 for each kind of readiness: they are ours (SAME_BIT).
+ *   generations             come back with the readiness: a stale one costs no search.
+ *   more_than_descriptors   six of the ten steps of a turn that has nothing else, by one OR: 9.
+ *   what is rare            is not inline (queue_add_slowly, io_activate_slowly, call_other), so
+ *                           that no registers are saved for it.
  */
 #ifndef EVWATCH_REACTOR_FAST_H
 #define EVWATCH_REACTOR_FAST_H
@@ -40,14 +30,13 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
-/* ---- kinds in the low bits ------------------------------------------------------------------- */
+/* ---- into a queue ---------------------------------------------------------------------------- */
 
 enum active_kind {
 	ACTIVE_IO,
 	ACTIVE_TIMER,
 	ACTIVE_NONE,   /* stopped since */
 	ACTIVE_MARKED, /* a descriptor with IO_ONCE or a timeout */
-	ACTIVE_CHILD,
 	KIND_BITS = 7,
 };
 
@@ -61,14 +50,11 @@ static inline void *watcher_of(uintptr_t item)
 	return (void *)(item & ~(uintptr_t)KIND_BITS);
 }
 
-/* ---- into a queue ---------------------------------------------------------------------------- */
-
 /* Puts a watcher into its queue. Returns its place + 1, or 0 with ENOMEM. */
 static inline uint32_t queue_add(struct reactor *r, unsigned priority, void *watcher,
 				 enum active_kind kind)
 {
 	struct queue *q = &r->queues[priority];
-
 	uintptr_t item = (uintptr_t)watcher | (uintptr_t)kind;
 	uint32_t place = q->count;
 
@@ -99,7 +85,6 @@ static inline unsigned to_kernel(unsigned interest)
 
 /* A watcher that is in a queue already, or that is marked (io.c). */
 void io_activate_slowly(struct reactor *r, struct io_watcher *w, unsigned ready);
-
 /* The other watchers of a descriptor. */
 void io_tell_others(struct reactor *r, struct io_watcher *first, unsigned events);
 
@@ -148,7 +133,7 @@ static inline void call_io(struct reactor *r, struct io_watcher *w)
 	w->call(r, w, w->ready);
 }
 
-/* All other kinds (queue.c). */
+/* The other kinds (queue.c). */
 void call_other(struct reactor *r, uintptr_t item);
 
 /* Runs the first queue until it is empty, one that goes before is not, or the loop is stopped. */
@@ -186,7 +171,6 @@ static inline size_t timing(const struct reactor *r)
 	return r->heaps[CLOCK_OF_LOOP].count | r->alarms_open;
 }
 
-/* Is there anything to do but to wait for descriptors? */
 static inline bool more_than_descriptors(const struct reactor *r)
 {
 	return timing(r) | r->n_changes | r->rebuild | r->nonempty | (uintptr_t)r->wakers |

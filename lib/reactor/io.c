@@ -15,15 +15,12 @@
 
 enum { ALWAYS_TOLD = IO_HANGUP | IO_ERROR, NOT_FOR_BACKENDS = IO_ONCE | IO_TIMEOUT };
 
-/*
- * In `pending` of a watcher with IO_ONCE or a timeout, in a queue or not: so the one test that
- * every event costs (io_activate) finds those, too, and all others pay nothing for them.
- */
+/* In `pending` of a watcher that wants one of these, in a queue or not (fast.h). */
 #define MARK (UINT32_C(1) << 31)
 
 static uint32_t mark_of(unsigned interest)
 {
-	return interest & (IO_ONCE | IO_TIMEOUT) ? MARK : 0;
+	return interest & NOT_FOR_BACKENDS ? MARK : 0;
 }
 
 void io_init(struct io_watcher *w, int fd, unsigned interest, io_call *call)
@@ -71,12 +68,11 @@ static int slots_grow(struct reactor *r, int fd)
 	return ARRAY_GROW(r->slots, r->n_slots, need);
 }
 
-static void io_note_change(struct reactor *r, struct io_slot *slot, int fd)
+static void io_note_change(struct reactor *r, int fd)
 {
-	if (slot->changed)
-		return;
-	r->changes[r->n_changes++] = fd;
-	slot->changed = true;
+	if (!r->slots[fd].changed)
+		r->changes[r->n_changes++] = fd;
+	r->slots[fd].changed = true;
 }
 
 int io_start(struct reactor *r, struct io_watcher *w)
@@ -85,35 +81,21 @@ int io_start(struct reactor *r, struct io_watcher *w)
 
 	if (w->started)
 		return 0;
-	if (w->fd < 0) {
-		errno = EBADF;
-		return -1;
-	}
-	if (w->interest & IO_EDGE && r->backend->no_edges) {
-		errno = ENOTSUP;
+	if (w->fd < 0 || (w->interest & IO_EDGE && r->backend->no_edges)) {
+		errno = w->fd < 0 ? EBADF : ENOTSUP;
 		return -1;
 	}
 	if (slots_grow(r, w->fd) < 0 || (timed_of(w) && timed_start(r, timed_of(w)) < 0))
 		return -1;
 	slot = &r->slots[w->fd];
-	io_note_change(r, slot, w->fd);
 	slot->unsure |= w->fresh;
 	w->fresh = false;
 	w->next = slot->first;
 	slot->first = w;
 	w->started = true;
 	r->started++;
+	io_note_change(r, w->fd);
 	return 0;
-}
-
-static void io_unlink(struct io_slot *slot, struct io_watcher *w)
-{
-	struct io_watcher **at = &slot->first;
-
-	while (*at != w)
-		at = &(*at)->next;
-	*at = w->next;
-	w->next = NULL;
 }
 
 static void io_forget_pending(struct reactor *r, struct io_watcher *w)
@@ -126,18 +108,19 @@ static void io_forget_pending(struct reactor *r, struct io_watcher *w)
 
 void io_stop(struct reactor *r, struct io_watcher *w)
 {
-	struct io_slot *slot;
+	struct io_watcher **at;
 
 	io_forget_pending(r, w);
 	if (!w->started)
 		return;
 	if (timed_of(w))
 		timer_stop(r, &timed_of(w)->timer);
-	slot = &r->slots[w->fd];
-	io_unlink(slot, w);
+	for (at = &r->slots[w->fd].first; *at != w; at = &(*at)->next)
+		;
+	*at = w->next;
 	w->started = false;
 	r->started--;
-	io_note_change(r, slot, w->fd);
+	io_note_change(r, w->fd);
 }
 
 /* The backend has it no more, and what it reports of it from now on is stale. */
@@ -176,12 +159,7 @@ void io_change(struct reactor *r, struct io_watcher *w, unsigned interest)
 	if (!w->ready)
 		io_forget_pending(r, w);
 	if (w->started)
-		io_note_change(r, &r->slots[w->fd], w->fd);
-}
-
-bool reactor_has_edges(const struct reactor *r)
-{
-	return !r->backend->no_edges;
+		io_note_change(r, w->fd);
 }
 
 void io_close(struct reactor *r)
@@ -211,12 +189,10 @@ static unsigned io_union(const struct io_slot *slot)
 void io_refused(struct reactor *r, int fd)
 {
 	struct io_slot *slot = &r->slots[fd];
+	struct io_watcher *w;
 
-	while (slot->first) {
-		struct io_watcher *w = slot->first;
-
-		if (queue_reserve(r, w->priority) < 0)
-			break; /* no memory to tell it: the next turn tries again */
+	/* Without memory to tell it the next turn tries again. */
+	while ((w = slot->first) && queue_reserve(r, w->priority) == 0) {
 		io_stop(r, w);
 		io_activate(r, w, IO_ERROR);
 	}
@@ -241,7 +217,7 @@ void io_not_added(struct reactor *r, int fd, uint32_t generation)
 	if (slot->generation != generation || !io_may_retry(r, fd))
 		return;
 	slot->installed = 0;
-	io_note_change(r, slot, fd);
+	io_note_change(r, fd);
 }
 
 /* -1 with errno: refused. */
@@ -259,12 +235,6 @@ static int io_install(struct reactor *r, int fd, unsigned interest)
 	return result;
 }
 
-static void io_uninstall(struct reactor *r, int fd)
-{
-	r->backend->del(r->backend_state, fd);
-	slot_forget(&r->slots[fd]);
-}
-
 /* -1 with errno: refused. */
 static int io_flush_change(struct reactor *r, int fd)
 {
@@ -273,8 +243,10 @@ static int io_flush_change(struct reactor *r, int fd)
 
 	if (interest && (interest != slot->installed || slot->unsure))
 		return io_install(r, fd, interest);
-	if (!interest && slot->installed)
-		io_uninstall(r, fd);
+	if (!interest && slot->installed) {
+		r->backend->del(r->backend_state, fd);
+		slot_forget(slot);
+	}
 	return 0;
 }
 
@@ -284,7 +256,7 @@ void io_flush_changes(struct reactor *r)
 	size_t kept = 0;
 
 	if (r->rebuild)
-		backend_rebuild(r);
+		io_rebuild(r);
 	for (size_t i = 0; i < r->n_changes; i++) {
 		int fd = r->changes[i];
 
@@ -318,15 +290,21 @@ void io_close_internal(struct reactor *r, struct io_watcher *w)
 	io_stop_close(r, w);
 }
 
-void io_reinstall_all(struct reactor *r)
+int io_rebuild(struct reactor *r)
 {
-	for (size_t fd = 0; fd < r->n_slots; fd++) {
-		struct io_slot *slot = &r->slots[fd];
+	void *state = backend_new(r->backend, NULL);
 
-		slot->installed = 0;
-		if (slot->first)
-			io_note_change(r, slot, (int)fd);
+	if (!state)
+		return -1;
+	backend_free(r->backend, r->backend_state);
+	r->backend_state = state;
+	r->rebuild = false;
+	for (size_t fd = 0; fd < r->n_slots; fd++) {
+		r->slots[fd].installed = 0;
+		if (r->slots[fd].first)
+			io_note_change(r, (int)fd);
 	}
+	return 0;
 }
 
 /* ---- readiness ------------------------------------------------------------------------------- */

@@ -1,12 +1,8 @@
-/*
- * The loop: one iteration is ten steps, in reactor_turn. Life and end of a reactor.
- */
+/* The loop: one iteration is ten steps, in reactor_turn. Life and end of a reactor. */
 #include "reactor/fast.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-/* ---- one iteration --------------------------------------------------------------------------- */
 
 /* Steps 2, 3, half of 5: how long may the wait last? Step 1 comes with the wall clock's alarm. */
 static int64_t prepare_wait(struct reactor *r, int64_t wait)
@@ -36,8 +32,7 @@ int reactor_turn(struct reactor *r, int64_t wait)
 	if (more)
 		wait = prepare_wait(r, wait); /* 1 to 3 */
 	clock_forget(r);                      /* 4 */
-	/* 5, and 7 and 8 as it comes in: signals come through a pipe, which goes before all others.
-	 */
+	/* 5, and 7 and 8 as it comes in: signals come through a pipe, which goes before others. */
 	if (r->backend->dispatch(r->backend_state, r, wait) < 0)
 		return -1;
 	if (more) {
@@ -66,8 +61,6 @@ void reactor_stop(struct reactor *r)
 {
 	r->nonempty |= STOPPING;
 }
-
-/* ---- life ------------------------------------------------------------------------------------ */
 
 struct reactor *reactor_new(const char *backend, struct reactor_error *e)
 {
@@ -99,22 +92,9 @@ void reactor_free(struct reactor *r)
 	free(r);
 }
 
-int backend_rebuild(struct reactor *r)
-{
-	void *state = backend_new(r->backend, NULL);
-
-	if (!state)
-		return -1;
-	backend_free(r->backend, r->backend_state);
-	r->backend_state = state;
-	r->rebuild = false;
-	io_reinstall_all(r);
-	return 0;
-}
-
 int reactor_reinit(struct reactor *r)
 {
-	if (r->backend->need_reinit && backend_rebuild(r) < 0)
+	if (r->backend->need_reinit && io_rebuild(r) < 0)
 		return -1;
 	return signals_reinit(r) < 0 || alarms_reinit(r) < 0 ? -1 : 0;
 }
@@ -128,4 +108,9 @@ void reactor_measure(struct reactor *r, turn_call *call, void *context)
 const char *reactor_backend(const struct reactor *r)
 {
 	return r->backend->info.name;
+}
+
+bool reactor_has_edges(const struct reactor *r)
+{
+	return !r->backend->no_edges;
 }

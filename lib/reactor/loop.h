@@ -37,18 +37,18 @@ struct queue {
 	size_t capacity;
 };
 
-/* A timerfd for a clock that steps or runs on in suspend: relative waits would be wrong there. */
+/* Of a clock that steps or runs on in suspend: relative waits would be wrong there. */
 struct alarm_clock {
-	struct io_watcher io;
+	struct io_watcher io; /* of a timerfd; not started: there is none, and waits are bounded */
+	bool open;
 	int64_t armed; /* deadline set in the kernel, or INT64_MAX */
-	bool plain;    /* there is no timerfd: waits are bounded instead */
-	int64_t apart; /* what a plain one is ahead of the loop's clock: it changes in a step */
+	int64_t apart; /* ahead of the loop's clock: it changes in a step (without a timerfd) */
 };
 
 /* Signals in a read: a storm of them must not starve descriptors. */
 enum { SIGNALS_READ = 64 };
 
-/* Handlers write records of signals into it for the watchers of one loop and priority. */
+/* Handlers write into it for the watchers of one loop and priority. */
 struct signal_pipe {
 	struct io_watcher io; /* of its read end */
 	int end;              /* the other one */
@@ -67,8 +67,7 @@ struct reactor {
 	const struct backend *backend;
 	void *backend_state;
 	size_t started; /* watchers, but for timers, that keep reactor_run running */
-	bool rebuild;   /* the backend is to be made anew: something in it cannot be named any more,
-			   or there was no memory to note what happened */
+	bool rebuild;   /* the backend anew: io_stale, or no memory to note what happened */
 
 	struct io_slot *slots;
 	size_t n_slots;
@@ -81,8 +80,7 @@ struct reactor {
 	turn_call *on_turn; /* NULL: they are not measured */
 	void *on_turn_context;
 
-	struct heap heaps[CLOCKS]; /* keys are deadlines, or too early: those are sifted when they
-				      come up */
+	struct heap heaps[CLOCKS]; /* keys are deadlines, or too early (heap_activate_expired) */
 	size_t alarms_open;
 	int64_t now[CLOCKS];
 	uint8_t now_known; /* a bit for each clock */
@@ -111,22 +109,11 @@ struct reactor {
 int queue_reserve(struct reactor *r, unsigned priority);
 /* queue_add where the queue is empty or full. */
 uint32_t queue_add_slowly(struct reactor *r, unsigned priority, uintptr_t item);
-
 /* It is not called, whatever kind it is. */
 void queue_remove(struct reactor *r, unsigned priority, uint32_t place);
 void queues_close(struct reactor *r);
 
 /* ---- loop.c ---- */
-/* A new backend with all that is watched. Returns 0, or -1 with the old one still there. */
-int backend_rebuild(struct reactor *r);
-/*
- * For what the loop itself needs, which does not keep reactor_run running: starts `w` (initialised)
- * on `fd`, which is taken over; what the backend refuses is an error here. -1 with errno, and also
- * where `fd` is -1: then `fd` is closed. io_close_internal closes it too.
- */
-int io_open_internal(struct reactor *r, struct io_watcher *w, int fd);
-void io_close_internal(struct reactor *r, struct io_watcher *w);
-
 /* `wait`, -1 for ever, but `most` at most. */
 static inline int64_t no_longer(int64_t wait, int64_t most)
 {
@@ -145,21 +132,26 @@ static inline int64_t wait_at_most(const struct reactor *r, int64_t wait)
 /* A watcher that is stopped before its call, or whose time begins anew by it. */
 void io_call_marked(struct reactor *r, struct io_watcher *w);
 void io_flush_changes(struct reactor *r);
-void io_reinstall_all(struct reactor *r);
+/* A new backend with all that is watched. Returns 0, or -1 with the old one still there. */
+int io_rebuild(struct reactor *r);
 /* Stops every watcher that is left. */
 void io_close(struct reactor *r);
 /* Readiness of a registration that is gone. */
 void io_stale(struct reactor *r, const struct io_slot *slot);
+/*
+ * For the loop's own, which does not keep reactor_run running: starts `w` (initialised) on `fd`,
+ * and takes `fd` over. Refusals are errors: -1 with errno (where `fd` is -1, too), and `fd` closed.
+ */
+int io_open_internal(struct reactor *r, struct io_watcher *w, int fd);
+void io_close_internal(struct reactor *r, struct io_watcher *w);
 
 /* ---- backends.c ---- */
 /* A state of `b`; NULL with `e` filled. */
 void *backend_new(const struct backend *b, struct reactor_error *e);
 void backend_free(const struct backend *b, void *state);
 int backend_choose(struct reactor *r, const char *name, struct reactor_error *e);
-/* Fills `e`, which may be NULL. Returns -1 with errno kept; reactor_fail_errno says what that is.
- */
-int reactor_fail(struct reactor_error *e, const char *hint, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Fills `e`, which may be NULL. Returns -1, errno kept; reactor_fail_errno says what that is. */
+int reactor_fail(struct reactor_error *e, const char *hint, const char *what, const char *why);
 int reactor_fail_errno(struct reactor_error *e, const char *what);
 
 /* `ns` is not negative. */
@@ -190,24 +182,18 @@ static inline void clock_forget(struct reactor *r)
 }
 
 /* ---- waker.c ---- */
-/* `wait`, or 0 when somebody is asked to wake us: from here on they write to their eventfd. */
+/* `wait`, or 0 when some waker is asked: from here on wake-ups write to their eventfd. */
 int64_t wakers_wait(struct reactor *r, int64_t wait);
 /* After the wait: puts those that were asked into the queues. */
 void wakers_activate(struct reactor *r);
-
 void wakers_close(struct reactor *r);
 
 /* ---- signals.c, children.c ---- */
-/* One that came another way than by its handler: its watchers are called in this turn. */
-void signal_arrived(struct reactor *r, const struct signal_info *info);
-void child_call_queued(struct reactor *r, struct child_watcher *w);
-/* It ended, and is in no queue any more. */
-static inline void child_forget_ended(struct child_watcher *w)
-{
-	w->place = 0;
-	w->started = false;
-}
-
+/*
+ * Into the pipe of each loop that watches it: what a handler does, and who took a signal another
+ * way. Returns whether too many are unread.
+ */
+bool signal_record(const struct signal_info *info);
 int signals_reinit(struct reactor *r);
 void signals_close(struct reactor *r);
 void children_open(struct reactor *r);

@@ -1,7 +1,4 @@
-/*
- * The active queues, one a priority: what fast.h does not do, because it happens rarely or costs a
- * call in any case.
- */
+/* The active queues, one a priority: what is rare, or costs a call in any case (fast.h). */
 #include "reactor/fast.h"
 
 #include "base/array.h"
@@ -46,22 +43,13 @@ void queue_remove(struct reactor *r, unsigned priority, uint32_t place)
 /* The callback is the last thing done: it may free the watcher. */
 void call_other(struct reactor *r, uintptr_t item)
 {
-	void *watcher = watcher_of(item);
-	struct timer *t = watcher;
+	struct timer *t = watcher_of(item);
 
-	switch (kind_of(item)) {
-	case ACTIVE_TIMER:
+	if (kind_of(item) == ACTIVE_MARKED) {
+		io_call_marked(r, watcher_of(item));
+	} else if (kind_of(item) == ACTIVE_TIMER) {
 		timer_forget_due(t);
 		t->call(r, t);
-		break;
-	case ACTIVE_MARKED:
-		io_call_marked(r, watcher);
-		break;
-	case ACTIVE_CHILD:
-		child_call_queued(r, watcher);
-		break;
-	default:
-		break;
 	}
 }
 
@@ -70,14 +58,9 @@ void queues_close(struct reactor *r)
 	for (int i = 0; i < PRIORITIES; i++) {
 		const struct queue *q = &r->queues[i];
 
-		for (uint32_t at = q->run; at < q->count; at++) {
-			void *watcher = watcher_of(q->items[at]);
-
+		for (uint32_t at = q->run; at < q->count; at++)
 			if (kind_of(q->items[at]) == ACTIVE_TIMER)
-				timer_forget_due(watcher);
-			if (kind_of(q->items[at]) == ACTIVE_CHILD)
-				child_forget_ended(watcher);
-		}
+				timer_forget_due(watcher_of(q->items[at]));
 		free(q->items);
 	}
 }

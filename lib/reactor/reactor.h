@@ -41,21 +41,14 @@ struct reactor_error {
  */
 struct reactor *reactor_new(const char *backend, struct reactor_error *e);
 
-/*
- * Frees the loop and stops what is still started, wakers too; the watchers' memory stays their
- * owners'. A stopped waker may be woken by any thread: that does nothing.
- */
+/* Stops what is still started, and frees the loop: the watchers' memory stays their owners'. */
 void reactor_free(struct reactor *r);
-
 /* Runs until reactor_stop, or until nothing is started any more. Returns 0, or -1 with errno. */
 int reactor_run(struct reactor *r);
-
 /* One iteration that waits at most `wait` ns (-1: as long as it takes). Returns 0 or -1. */
 int reactor_turn(struct reactor *r, int64_t wait);
-
 /* Makes reactor_run return after the current callback. */
 void reactor_stop(struct reactor *r);
-
 /*
  * After fork(2), in the child: builds the backend anew; all watchers stay started, and signals are
  * reported from here on. Wakers go on sharing their eventfd with the parent: stop them and start
@@ -65,10 +58,7 @@ int reactor_reinit(struct reactor *r);
 
 const char *reactor_backend(const struct reactor *r);
 
-/*
- * After each turn from now on: how long its callbacks took (ns), all of them together. NULL ends
- * it.
- */
+/* After each turn from now on: how long its callbacks took together (ns). NULL ends it. */
 typedef void turn_call(void *context, int64_t took);
 void reactor_measure(struct reactor *r, turn_call *call, void *context);
 
@@ -79,10 +69,8 @@ struct backend_info {
 };
 /* All backends, best first; NULL ends the list. */
 const struct backend_info *const *reactor_backends(void);
-
 /* Does this backend work here? When not, `why` is filled (it may be NULL) and false returned. */
 bool reactor_backend_works(const char *name, struct reactor_error *why);
-
 /* Can this backend report changes only (IO_EDGE)? */
 bool reactor_has_edges(const struct reactor *r);
 
@@ -96,7 +84,6 @@ enum clock {
 
 /* The time now, from the kernel. */
 int64_t clock_read(enum clock clock);
-
 /* The time of this iteration, taken once. */
 int64_t reactor_now(struct reactor *r, enum clock clock);
 
@@ -123,9 +110,8 @@ struct io_watcher;
 typedef void io_call(struct reactor *r, struct io_watcher *w, unsigned ready);
 
 /*
- * Several watchers may share a descriptor; the backend sees the union of their interests. Stop them
- * before the descriptor is closed, and init them anew for a new descriptor: stop and start of the
- * same watcher in one turn cost no system call.
+ * Several watchers may share a descriptor. Stop them before it is closed, and init them anew for a
+ * new one: stop and start of the same watcher in one turn cost no system call.
  */
 struct io_watcher {
 	io_call *call;
@@ -147,10 +133,7 @@ void io_init(struct io_watcher *w, int fd, unsigned interest, io_call *call);
  */
 int io_start(struct reactor *r, struct io_watcher *w);
 void io_stop(struct reactor *r, struct io_watcher *w);
-/*
- * Stops `w` and closes its descriptor, which is -1 then: fewer system calls than one by one. Others
- * that watch it get IO_ERROR.
- */
+/* Both in fewer system calls; the descriptor is -1 then. Others that watch it get IO_ERROR. */
 void io_stop_close(struct reactor *r, struct io_watcher *w);
 /* Changes the interest of a started (or stopped) watcher. */
 void io_change(struct reactor *r, struct io_watcher *w, unsigned interest);
@@ -182,10 +165,9 @@ void timer_stop(struct reactor *r, struct timer *t);
 bool timer_active(const struct timer *t);
 
 /*
- * `call` is called when the wall clock was set, and when the machine wakes from suspend: either way
- * the wall clock moved and the loop's did not (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). Timers
- * of CLOCK_OF_WALL and CLOCK_OF_BOOT that are due by then fire in the same turn; those of
- * CLOCK_OF_LOOP wait for the rest of their time. One call a reactor; NULL ends it. Returns 0 or -1.
+ * `call` is called when the wall clock was set, and when the machine wakes from suspend
+ * (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). Timers of CLOCK_OF_WALL and CLOCK_OF_BOOT that are
+ * due by then fire in the same turn. One call a reactor; NULL ends it. Returns 0 or -1.
  */
 typedef void clock_step_call(struct reactor *r, void *context);
 int reactor_on_clock_step(struct reactor *r, clock_step_call *call, void *context);
@@ -193,8 +175,8 @@ int reactor_on_clock_step(struct reactor *r, clock_step_call *call, void *contex
 /* ---- descriptors with a timeout -------------------------------------------------------------- */
 
 /*
- * A watcher that is called with IO_TIMEOUT, alone, when nothing was ready for `timeout` ns. Each
- * call begins the time anew, which costs one store. io_start, io_stop and the others take its `io`.
+ * Is called with IO_TIMEOUT, alone, when nothing was ready for `timeout` ns; each call begins the
+ * time anew. io_start, io_stop and the others take its `io`.
  */
 struct timed_io {
 	struct io_watcher io;
@@ -254,19 +236,15 @@ typedef void child_call(struct reactor *r, struct child_watcher *w, int status);
 
 struct child_watcher {
 	child_call *call;
-	struct io_watcher io; /* private, but for the priority: of the pidfd */
+	struct io_watcher io; /* private: of the pidfd, and its place in a queue */
 	pid_t pid;
 	int status;
-	uint32_t place;   /* in the queue of its priority + 1; 0: none */
 	uint8_t priority; /* public, before start: PRIORITY_FIRST when initialised */
 	bool started;
 };
 
 void child_init(struct child_watcher *w, pid_t pid, child_call *call);
-/*
- * Watches a child of this process. -1 with ESRCH: there is none. Before Linux 5.3, which brought
- * pidfds, by SIGCHLD.
- */
+/* Watches a child of this process. -1 with ESRCH: there is none. */
 int child_start(struct reactor *r, struct child_watcher *w);
 void child_stop(struct reactor *r, struct child_watcher *w);
 /*
@@ -295,7 +273,7 @@ void waker_init(struct waker *w, waker_call *call);
 /* -1 with EMFILE, ENOMEM. A started waker does not keep reactor_run running. */
 int waker_start(struct reactor *r, struct waker *w);
 void waker_stop(struct reactor *r, struct waker *w);
-/* From any thread or signal handler. */
+/* From any thread or signal handler; of a stopped one it does nothing. */
 void waker_wake(struct waker *w);
 
 #pragma GCC visibility pop

@@ -1,19 +1,16 @@
 /*
  * Signals: a handler that writes one record (number, sender, value) into the pipe of each loop that
- * watches the signal; the loop reads them and calls its watchers. Each priority has a pipe of its
- * own.
+ * watches the signal; the loop reads them and calls its watchers. Each priority has a pipe.
  *
- * The handler does nothing else, so that it is safe at any point; the rest happens in the loop.
- * Pipes are found in a list of this process: a node is unlinked first, and its descriptor closed
- * once no handler is under way in any thread. A child of fork(2) shares the pipe of its parent, and
- * one of vfork(2) all of its memory: a handler that runs there is not the owner, and writes
- * nothing.
+ * The handler finds the pipes in a list of this process: a node is unlinked first, and its
+ * descriptor closed once no handler is under way in any thread. A child of fork(2) shares the pipe
+ * of its parent, and one of vfork(2) all of its memory: a handler that runs there is not the owner,
+ * and writes nothing.
  *
  * Signals that come faster than handlers return would let nothing else run, and fill any pipe. So
  * once many are unread the handler blocks its signal in the thread that it interrupted, by the mask
- * that is in force when it returns (sigreturn(2)). The kernel queues what comes then, or merges it,
- * as for any signal that is blocked (signal(7)); a sender hears that the queue is full
- * (sigqueue(3), EAGAIN). When the loop has read enough, it unblocks them.
+ * that is in force when it returns (sigreturn(2)). The kernel queues or merges what comes then
+ * (signal(7)), and the loop unblocks the signal when it has read enough.
  */
 #include "reactor/fast.h"
 
@@ -66,6 +63,19 @@ static bool pipe_put(struct signal_pipe *p, const struct signal_info *info)
 	return n < 0 || before + 1 >= p->most;
 }
 
+bool signal_record(const struct signal_info *info)
+{
+	pid_t here = getpid();
+	bool full = false;
+
+	atomic_fetch_add(&handlers, 1);
+	for (struct signal_pipe *p = atomic_load(&pipes); p; p = atomic_load(&p->next_pipe))
+		if (p->owner == here && atomic_load(&p->watched) & bit_of(info->number))
+			full |= pipe_put(p, info);
+	atomic_fetch_sub(&handlers, 1);
+	return full;
+}
+
 static void on_signal(int number, siginfo_t *si, void *context)
 {
 	struct signal_info info = {
@@ -77,15 +87,8 @@ static void on_signal(int number, siginfo_t *si, void *context)
 	};
 	ucontext_t *interrupted = context;
 	int saved = errno;
-	pid_t here = getpid();
-	bool full = false;
 
-	atomic_fetch_add(&handlers, 1);
-	for (struct signal_pipe *p = atomic_load(&pipes); p; p = atomic_load(&p->next_pipe))
-		if (p->owner == here && atomic_load(&p->watched) & bit_of(number))
-			full |= pipe_put(p, &info);
-	atomic_fetch_sub(&handlers, 1);
-	if (full) {
+	if (signal_record(&info)) {
 		/* One bit alone: the kernel's set ends before the C library's, and something else
 		 * lies behind. */
 		sigaddset(&interrupted->uc_sigmask, number);
@@ -118,9 +121,7 @@ void signal_init(struct signal_watcher *w, int number, signal_call *call)
 
 void reactor_signal_deliver(struct reactor *r, const struct signal_info *info)
 {
-	if (!is_signal(info->number))
-		return;
-	for (int i = 0; i < PRIORITIES; i++) {
+	for (int i = 0; i < PRIORITIES && is_signal(info->number); i++) {
 		struct signal_watcher *w = r->signal_pipes[i].watchers[info->number];
 
 		for (; w; w = r->signal_next) {
@@ -132,10 +133,11 @@ void reactor_signal_deliver(struct reactor *r, const struct signal_info *info)
 
 bool reactor_signal_watched(const struct reactor *r, int number)
 {
+	bool watched = false;
+
 	for (int i = 0; i < PRIORITIES && is_signal(number); i++)
-		if (r->signal_pipes[i].watchers[number])
-			return true;
-	return false;
+		watched |= r->signal_pipes[i].watchers[number] != NULL;
+	return watched;
 }
 
 void reactor_filter_signals(struct reactor *r, signal_filter *filter, void *context)
@@ -199,18 +201,6 @@ static void on_records(struct reactor *r, struct io_watcher *io, unsigned ready)
 	}
 }
 
-void signal_arrived(struct reactor *r, const struct signal_info *info)
-{
-	for (int i = 0; i < PRIORITIES; i++) {
-		struct signal_pipe *p = &r->signal_pipes[i];
-
-		if (!p->watchers[info->number])
-			continue;
-		pipe_put(p, info);
-		io_activate(r, &p->io, IO_READ);
-	}
-}
-
 /* ---- the pipe -------------------------------------------------------------------------------- */
 
 /*
@@ -224,9 +214,8 @@ enum { MOST_UNREAD = 1024 };
 static unsigned most_unread(int fd)
 {
 	int size = fcntl(fd, F_GETPIPE_SZ);
-	unsigned page = (unsigned)sysconf(_SC_PAGESIZE),
-		 pages = size > 0 ? (unsigned)size / page : 1;
-
+	unsigned page = (unsigned)sysconf(_SC_PAGESIZE);
+	unsigned pages = size > 0 ? (unsigned)size / page : 1;
 	unsigned half = pages * (page / (unsigned)sizeof(struct signal_info)) / 2;
 
 	return half < MOST_UNREAD ? half : MOST_UNREAD;
@@ -278,36 +267,29 @@ static void pipe_stop(struct reactor *r, struct signal_pipe *p)
 	fd_close(&p->end);
 }
 
-static int pipe_reinit(struct reactor *r, struct signal_pipe *p)
-{
-	if (!p->io.started)
-		return 0;
-	if (p->owner != getpid()) { /* what the parent's other threads did there nobody ends */
-		caught.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-		atomic_store(&handlers, 0);
-	}
-	p->n_read = 0;
-	p->next = NULL;
-	pipe_stop(r, p);
-	return pipe_start(r, p, p->io.priority);
-}
-
 int signals_reinit(struct reactor *r)
 {
 	int result = 0;
 
-	for (int i = 0; i < PRIORITIES && result == 0; i++)
-		result = pipe_reinit(r, &r->signal_pipes[i]);
+	for (uint8_t i = 0; i < PRIORITIES && result == 0; i++) {
+		struct signal_pipe *p = &r->signal_pipes[i];
+
+		if (!p->io.started)
+			continue;
+		if (p->owner != getpid()) { /* nobody ends what the parent's other threads did */
+			caught.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+			atomic_store(&handlers, 0);
+		}
+		p->n_read = 0;
+		p->next = NULL;
+		pipe_stop(r, p);
+		result = pipe_start(r, p, i);
+	}
 	unblock();
 	return result;
 }
 
 /* ---- watching -------------------------------------------------------------------------------- */
-
-static bool is_ours(const struct sigaction *action)
-{
-	return action->sa_flags & SA_SIGINFO && action->sa_sigaction == on_signal;
-}
 
 /* Somebody may have set it back meanwhile: a child that went its own way. */
 static int catch_signal(int number)
@@ -319,7 +301,7 @@ static int catch_signal(int number)
 	sigfillset(&action.sa_mask); /* what a nested one blocks would end with the outer one */
 	pthread_mutex_lock(&caught.lock);
 	result = sigaction(number, &action, &former);
-	if (result == 0 && !is_ours(&former)) {
+	if (result == 0 && (!(former.sa_flags & SA_SIGINFO) || former.sa_sigaction != on_signal)) {
 		caught.former[number] = former;
 		caught.pipes[number] = 0;
 	}

@@ -1,10 +1,7 @@
 /*
- * Timers: arming, expiry, and the clocks that cannot be waited for by a relative timeout.
- *
- * The loop's own clock is served by the timeout of the wait. Wall time steps and boot time runs on
- * in suspend, so each of them gets a timerfd that the kernel keeps right; the wall one is cancelled
- * when the clock is set (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). Where there is no timerfd the
- * loop waits for a while at most, and then looks.
+ * Timers: arming, expiry, and the clocks that the timeout of the wait cannot serve: wall time steps
+ * and boot time runs on in suspend, so each has a timerfd (timerfd_create(2)). Where there is none
+ * the loop waits for a while at most, and then looks.
  */
 #include "reactor/fast.h"
 
@@ -20,25 +17,17 @@ void timer_init(struct timer *t, enum clock clock, timer_call *call)
 	*t = (struct timer){.call = call, .clock = (uint8_t)clock, .priority = PRIORITY_DEFAULT};
 }
 
-/* What the kernel calls it (clock_gettime(2), timerfd_create(2)). */
-static clockid_t clock_kernel_id(enum clock clock)
-{
-	switch (clock) {
-	case CLOCK_OF_BOOT:
-		return CLOCK_BOOTTIME;
-	case CLOCK_OF_WALL:
-		return CLOCK_REALTIME;
-	case CLOCK_OF_LOOP:
-		break;
-	}
-	return CLOCK_MONOTONIC;
-}
+static const clockid_t kernel_ids[CLOCKS] = {
+    [CLOCK_OF_LOOP] = CLOCK_MONOTONIC,
+    [CLOCK_OF_BOOT] = CLOCK_BOOTTIME,
+    [CLOCK_OF_WALL] = CLOCK_REALTIME,
+};
 
 int64_t clock_read(enum clock clock)
 {
 	struct timespec ts;
 
-	clock_gettime(clock_kernel_id(clock), &ts);
+	clock_gettime(kernel_ids[clock], &ts);
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
@@ -66,11 +55,6 @@ static void on_alarm(struct reactor *r, struct io_watcher *w, unsigned ready)
 		r->on_step(r, r->on_step_context);
 }
 
-static bool alarm_is_open(const struct alarm_clock *alarm)
-{
-	return alarm->io.started || alarm->plain;
-}
-
 static int64_t apart_from_loop(enum clock clock)
 {
 	return clock_read(clock) - clock_read(CLOCK_OF_LOOP);
@@ -81,17 +65,16 @@ static int alarm_open(struct reactor *r, enum clock clock)
 	struct alarm_clock *alarm = &r->alarms[clock];
 	int fd;
 
-	if (clock == CLOCK_OF_LOOP || alarm_is_open(alarm))
+	if (clock == CLOCK_OF_LOOP || alarm->open)
 		return 0;
 	io_init(&alarm->io, -1, IO_READ, on_alarm);
 	alarm->io.priority = PRIORITY_FIRST;
 	alarm->armed = INT64_MAX;
-	fd = linux_timerfd(clock_kernel_id(clock));
-	alarm->plain = fd < 0 && errno == ENOSYS;
-	if (alarm->plain)
-		alarm->apart = apart_from_loop(clock);
-	else if (io_open_internal(r, &alarm->io, fd) < 0)
+	alarm->apart = apart_from_loop(clock);
+	fd = linux_timerfd(kernel_ids[clock]);
+	if ((fd >= 0 || errno != ENOSYS) && io_open_internal(r, &alarm->io, fd) < 0)
 		return -1;
+	alarm->open = true;
 	r->alarms_open++;
 	return 0;
 }
@@ -106,8 +89,7 @@ static bool alarm_set(struct reactor *r, enum clock clock)
 	if (alarm->armed == deadline)
 		return true;
 	/* ECANCELED: set, but the clock was stepped since; the descriptor reports it as well. */
-	if (linux_timerfd_set(alarm->io.fd, clock_kernel_id(clock), deadline) < 0 &&
-	    errno != ECANCELED)
+	if (linux_timerfd_set(alarm->io.fd, kernel_ids[clock], deadline) < 0 && errno != ECANCELED)
 		return false;
 	alarm->armed = deadline;
 	return true;
@@ -140,24 +122,24 @@ static int64_t wait_until_due(const struct reactor *r, enum clock clock, int64_t
 	return no_longer(wait, due);
 }
 
-/* The same for a clock with a timerfd, or none. */
+/* The same for a clock that has an alarm, or would have one. */
 static int64_t wait_for_alarm(struct reactor *r, enum clock clock, int64_t wait)
 {
 	const struct alarm_clock *alarm = &r->alarms[clock];
 
+	if (!alarm->open)
+		return wait;
 	if (alarm->io.started)
 		return alarm_set(r, clock) ? wait : no_longer(wait, RETRY);
-	if (!alarm->plain)
-		return wait;
 	plain_look(r, clock);
 	return wait_until_due(r, clock, no_longer(wait, PLAIN_LOOK));
 }
 
 static void alarm_close(struct reactor *r, struct alarm_clock *alarm)
 {
-	if (!alarm_is_open(alarm))
+	if (!alarm->open)
 		return;
-	alarm->plain = false;
+	alarm->open = false;
 	io_close_internal(r, &alarm->io);
 	r->alarms_open--;
 }
@@ -165,7 +147,7 @@ static void alarm_close(struct reactor *r, struct alarm_clock *alarm)
 int alarms_reinit(struct reactor *r)
 {
 	for (int clock = CLOCK_OF_BOOT; clock < CLOCKS; clock++) {
-		if (!alarm_is_open(&r->alarms[clock]))
+		if (!r->alarms[clock].open)
 			continue;
 		alarm_close(r, &r->alarms[clock]);
 		if (alarm_open(r, (enum clock)clock) < 0)
@@ -268,10 +250,8 @@ void timer_stop(struct reactor *r, struct timer *t)
 
 bool timers_armed(const struct reactor *r)
 {
-	for (int clock = 0; clock < CLOCKS; clock++)
-		if (r->heaps[clock].count)
-			return true;
-	return false;
+	return r->heaps[CLOCK_OF_LOOP].count | r->heaps[CLOCK_OF_BOOT].count |
+	       r->heaps[CLOCK_OF_WALL].count;
 }
 
 bool timer_active(const struct timer *t)

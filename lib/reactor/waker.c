@@ -2,20 +2,18 @@
  * Wake-ups from other threads and from signal handlers: an eventfd that the loop watches (a pipe
  * where there is none), and that is written to only where the loop waits.
  *
- * Two system calls are spared. `asked` spares the second wake-up all of it: the callback of the
- * first is still to come. It is taken back right before the callback, so that whoever finds it set
- * knows that the callback will see what was written before waker_wake.
+ * `asked` spares the second wake-up: the callback of the first is still to come. It is taken back
+ * right before the callback, which so sees what was written before waker_wake.
  *
  * `waiting` spares the write. Waker and loop each store, then look at what the other stores:
  *
  *	waker: woken = true,   waiting? then write        (after asked = true)
  *	loop:  waiting = true, woken? then do not wait    (wakers_wait)
  *
- * All of it is in the one order of sequentially consistent operations (C11, 7.17.3), so one of them
- * comes second, and sees the other: either the loop does not wait, or the eventfd ends the wait,
- * whenever it is written. After the wait, ended by whatever (EINTR too), the loop takes back
- * `woken` and then looks at each `asked`: who sets `asked` after that look sets `woken` after that
- * too. A write that comes late, for a wake-up that is done with, costs a turn and calls nobody.
+ * These are sequentially consistent (C11, 7.17.3), so one comes second, and sees the other: either
+ * the loop does not wait, or the eventfd ends the wait, whenever it is written. After any wait
+ * (EINTR too) the loop takes back `woken` and then looks at each `asked`: who sets `asked` after
+ * that look sets `woken` after that too. A late write costs a turn and calls nobody.
  */
 #include "reactor/fast.h"
 
@@ -71,22 +69,14 @@ void waker_init(struct waker *w, waker_call *call)
 	io_init(&w->io, -1, IO_READ, on_asked);
 }
 
-/* One descriptor with both ends, or two. */
-static int ends_open(int ends[2])
-{
-	ends[0] = ends[1] = linux_eventfd();
-	if (ends[0] >= 0 || errno != ENOSYS)
-		return ends[0] < 0 ? -1 : 0;
-	return pipe2(ends, O_NONBLOCK | O_CLOEXEC);
-}
-
 int waker_start(struct reactor *r, struct waker *w)
 {
 	int ends[2];
 
 	if (w->io.started)
 		return 0;
-	if (ends_open(ends) < 0)
+	ends[0] = ends[1] = linux_eventfd(); /* both ends in one descriptor */
+	if (ends[0] < 0 && (errno != ENOSYS || pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0))
 		return -1;
 	if (io_open_internal(r, &w->io, ends[0]) < 0) {
 		if (ends[1] != ends[0])
@@ -126,15 +116,13 @@ void waker_wake(struct waker *w)
 {
 	static const uint64_t one = 1;
 	struct reactor *r = __atomic_load_n(&w->reactor, __ATOMIC_SEQ_CST);
-	int saved;
+	int saved = errno;
 
 	if (!r || __atomic_exchange_n(&w->asked, true, __ATOMIC_SEQ_CST))
 		return;
 	atomic_store(&r->woken, true);
-	if (!atomic_load(&r->waiting))
-		return;
-	saved = errno;
-	while (write(w->end, &one, sizeof one) < 0 && errno == EINTR)
-		;
+	if (atomic_load(&r->waiting))
+		while (write(w->end, &one, sizeof one) < 0 && errno == EINTR)
+			;
 	errno = saved;
 }

@@ -257,8 +257,8 @@ static void on_sigchld(struct reactor *r, struct signal_watcher *w, const struct
 
 static void test_sigchld_beside(void)
 {
-	struct reactor *r = reactor_here();
-	struct signal_watcher watcher;
+	struct reactor *r = reactor_here(), *other = reactor_here();
+	struct signal_watcher watcher, of_other;
 	struct child c;
 	pid_t pid;
 	int lowest;
@@ -274,13 +274,19 @@ static void test_sigchld_beside(void)
 	turns(r, 3);
 	signal_init(&watcher, SIGCHLD, on_sigchld);
 	signal_start(r, &watcher);
+	signal_init(&of_other, SIGCHLD, on_sigchld);
+	signal_start(other, &of_other);
 	pid = spawn(0);
 	start_child(r, &c, pid);
-	while (!c.calls)
+	while (!c.calls || !last_sender)
 		reactor_turn(r, -1);
 	EQUAL(last_sender, pid, "who watches SIGCHLD is told it, though all children are reaped");
+	last_sender = 0;
+	turns(other, 2);
+	EQUAL(last_sender, pid, "in another loop of the process, too");
 	HOLDS(sigchld_is_blocked() || errno_of_signalfd() == ENOSYS,
 	      "by another way than its handler, where there is one");
+	reactor_free(other);
 	reactor_free(r);
 	HOLDS(!sigchld_is_blocked(), "which ends with the reactor");
 }
