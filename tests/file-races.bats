@@ -301,7 +301,7 @@ watch_limited() { # WATCHES ARG...
 	[ "$(head -1 out)" = "create src" ]
 }
 
-@test "a root that comes in the same batch as an overflow is told, and the overflow, too" {
+@test "roots that come and go in the same batch as an overflow are told, and the overflow, too" {
 	mkdir other
 	start --no-guard -e 'file src other' file src other --stdin json -- \
 		sh -c 'cat >>batches; until [ -e go ]; do sleep 0.01; done'
@@ -312,7 +312,10 @@ for i in range(9000): open(\"other/f\", \"w\").close(); open(\"other/g\", \"w\")
 	until_ok 'has_line "overflow src"'
 	mkdir src
 	until_ok 'has_line "create src"'
+	rm -r other
+	until_ok 'has_line "delete other"'
 	: >go
 	until_ok "grep '\"event\":\"create\".*\"path\":\"src\"' batches"
+	grep '"event":"delete".*"path":"other"' batches
 	grep '"event":"overflow".*"path":"src"' batches
 }

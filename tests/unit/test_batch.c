@@ -495,6 +495,15 @@ static void test_writers(void)
 	SAME_TEXT(effects(), "close_write src/h", "and the rest when it is closed");
 	finish();
 
+	given("src/a/ src/f");
+	act("src/a", FILE_UNMOUNT);
+	act("src/f", FILE_OVERFLOW);
+	remove_path("src/a");
+	act("src/f", FILE_MODIFY | FILE_CLOSE_WRITE);
+	SAME_TEXT(effects(), "delete src/a, close_write src/f",
+		  "what happens to a name after a notice is told, too");
+	finish();
+
 	given("src/b src/d");
 	options.waits = waits_always;
 	options.counts = not_b;

@@ -209,11 +209,6 @@ static void done_to(struct file_source *s, struct node *d, const char *name, cha
 {
 	if (!events || s->arming || is_own_output(s, d, name))
 		return;
-	if (events & FILE_UNMOUNT)
-		journal_notice(journal_of(s), d, name, FILE_UNMOUNT);
-	events &= ~(unsigned)FILE_UNMOUNT;
-	if (!events)
-		return;
 	touched(s, name);
 	journal_active(journal_of(s), d, name, type, events);
 }

@@ -26,14 +26,17 @@ static struct file_source *source_of(struct source *base)
 
 static void report_overflow(struct file_source *s)
 {
+	struct node *top = s->model.top;
+
 	s->overflowed = false;
 	s->model.since = 0;
 	LIST_EACH(at, after, &s->roots.list)
 	{
 		const struct root *r = CONTAINER_OF(at, struct root, link);
+		const struct entry *e = entries_find(top->entries, r->path);
 
 		if (!r->covered)
-			journal_notice(&s->journal, s->model.top, r->path, FILE_OVERFLOW);
+			journal_active(&s->journal, top, r->path, e ? e->type : 0, FILE_OVERFLOW);
 	}
 }
 

@@ -281,25 +281,20 @@ void journal_active(struct journal *j, struct node *d, const char *name, char ty
 	int64_t last = j->last;
 	struct record *r = touch(j, d, name, type, NULL);
 
-	if (!r || !r->now)
+	if (!r)
+		return;
+	r->notices |= events & FILE_NOTICES;
+	if (!r->now)
 		return;
 	if (r->now->open && !(events & FILE_CLOSE_WRITE))
 		j->last = last;
-	r->now->seen |= events;
+	r->now->seen |= events & ~(unsigned)FILE_NOTICES;
 	if (events & (FILE_MODIFY | FILE_CLOSE_WRITE))
 		note_write(r->now);
 	if (events & FILE_MODIFY)
 		set_open(j, r->now, WRITER_TIME);
 	if (events & FILE_CLOSE_WRITE)
 		r->now->open = false;
-}
-
-void journal_notice(struct journal *j, struct node *d, const char *name, unsigned notice)
-{
-	struct record *r = touch(j, d, name, 0, NULL);
-
-	if (r)
-		r->notices |= notice;
 }
 
 struct record *journal_imply(struct journal *j, struct node *d, const struct journal_entry *e)

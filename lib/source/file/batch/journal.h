@@ -118,12 +118,12 @@ void journal_put(struct journal *j, struct node *d, const char *name, struct thi
 void journal_drop(struct journal *j, struct thing *t);
 /* It came and went unseen; `events` were done to it. */
 void journal_flickered(struct journal *j, struct node *d, const char *name, unsigned events);
-/* Something was done to what stands there: bits of enum file_event. FILE_MODIFY opens a file, and
- * FILE_CLOSE_WRITE closes it. */
+/*
+ * Something was done to what stands there: bits of enum file_event. FILE_MODIFY opens a file, and
+ * FILE_CLOSE_WRITE closes it. FILE_NOTICES are of the name: nothing may stand there (type 0).
+ */
 void journal_active(struct journal *j, struct node *d, const char *name, char type,
 		    unsigned events);
-/* FILE_UNMOUNT, FILE_OVERFLOW. */
-void journal_notice(struct journal *j, struct node *d, const char *name, unsigned notice);
 
 struct record *journal_find(const struct journal *j, const struct node *d, const char *name);
 /* The thing of a directory, if it was touched in this batch. */
