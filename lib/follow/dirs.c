@@ -13,21 +13,6 @@ enum {
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-static uint64_t wd_hash(const void *wd)
-{
-	return (uint64_t)(unsigned)*(const int *)wd;
-}
-
-static uint64_t dir_hash(const void *dir)
-{
-	return wd_hash(&((const struct follow_dir *)dir)->listener.wd);
-}
-
-static bool dir_has_wd(const void *dir, const void *wd)
-{
-	return ((const struct follow_dir *)dir)->listener.wd == *(const int *)wd;
-}
-
 static uint64_t text_hash(const void *text)
 {
 	return hash_bytes(text, strlen(text));
@@ -43,20 +28,12 @@ static bool name_is(const void *name, const void *text)
 	return strcmp(((const struct follow_name *)name)->text, text) == 0;
 }
 
-static const struct table_type by_wd = {dir_hash, wd_hash, dir_has_wd};
 static const struct table_type by_text = {name_hash, text_hash, name_is};
-
-void dirs_init(struct follow_set *set)
-{
-	table_init(&set->by_wd, &by_wd);
-}
 
 /* ---- directories ----------------------------------------------------------------------------- */
 
 static void dir_free(struct follow_set *set, struct follow_dir *dir)
 {
-	if (!dir->gone)
-		table_remove(&set->by_wd, &dir->listener.wd);
 	inotify_unlisten(&set->dirs, &dir->listener);
 	table_free(&dir->names);
 	free(dir);
@@ -65,7 +42,8 @@ static void dir_free(struct follow_set *set, struct follow_dir *dir)
 /* The directory that stands at `path` now; it may have no name yet. NULL with errno. */
 static struct follow_dir *dir_at(struct follow_set *set, const char *path)
 {
-	struct follow_dir *dir, *other;
+	struct inotify_listener *other;
+	struct follow_dir *dir;
 
 	if (!set->dirs.on) {
 		errno = EMFILE;
@@ -79,19 +57,11 @@ static struct follow_dir *dir_at(struct follow_set *set, const char *path)
 		free(dir);
 		return NULL;
 	}
-	other = table_find(&set->by_wd, &dir->listener.wd);
-	if (other) {
-		inotify_unlisten(&set->dirs, &dir->listener);
-		free(dir);
-		return other;
-	}
-	if (table_add(&set->by_wd, dir) < 0) {
-		dir->gone = true;
-		dir_free(set, dir);
-		errno = ENOMEM;
-		return NULL;
-	}
-	return dir;
+	other = inotify_other(&set->dirs, &dir->listener);
+	if (!other)
+		return dir;
+	dir_free(set, dir);
+	return CONTAINER_OF(other, struct follow_dir, listener);
 }
 
 static struct follow_name *name_in(struct follow_dir *dir, const char *text)
@@ -176,7 +146,7 @@ static void want_all(const struct follow_name *name, uint32_t mask)
 	}
 }
 
-void dirs_event(struct follow_set *set, struct follow_dir *dir, const struct inotify_event *event)
+void dirs_event(const struct follow_dir *dir, const struct inotify_event *event)
 {
 	const char *text = inotify_name(event);
 	struct follow_name *name;
@@ -189,10 +159,6 @@ void dirs_event(struct follow_set *set, struct follow_dir *dir, const struct ino
 		if (name)
 			want_all(name, event->mask);
 		return;
-	}
-	if (event->mask & IN_IGNORED && !dir->gone) {
-		table_remove(&set->by_wd, &dir->listener.wd);
-		dir->gone = true;
 	}
 	while ((name = table_next(&dir->names, &at)))
 		want_all(name, event->mask);

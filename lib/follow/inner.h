@@ -16,7 +16,6 @@ enum { WANT_WALK = 1, WANT_LOOK = 2 };
 struct follow_dir {
 	struct inotify_listener listener;
 	struct table names; /* of struct follow_name; owned */
-	bool gone;          /* its watch is: it is in no table */
 };
 
 struct follow_name {
@@ -37,7 +36,6 @@ struct follow_set {
 	struct inotify_set *inotify;
 	struct inotify_user dirs, ends; /* directories on the way; what stands at ends */
 	bool joined;
-	struct table by_wd; /* of struct follow_dir */
 	struct link all, due, unwatched;
 	struct timer soon, armed, second;
 	struct io_watcher mounts;
@@ -62,13 +60,12 @@ bool walk(struct follow *f, enum follow_change *change);
 void walk_forget(struct follow *f);
 
 /* ---- dirs.c ---- */
-void dirs_init(struct follow_set *set);
 /* Watches the directory at `path` for `name`, and adds that to `steps`. Returns 0, or -1 with
  * errno.
  */
 int dirs_step(struct follow *f, struct link *steps, const char *path, const char *name);
 /* Empties a list of steps. */
 void dirs_drop(struct follow_set *set, struct link *steps);
-void dirs_event(struct follow_set *set, struct follow_dir *dir, const struct inotify_event *event);
+void dirs_event(const struct follow_dir *dir, const struct inotify_event *event);
 
 #endif

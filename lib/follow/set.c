@@ -122,8 +122,8 @@ static void on_second(struct reactor *r, struct timer *t)
 static void on_dir(struct inotify_user *u, struct inotify_listener *l,
 		   const struct inotify_event *event)
 {
-	dirs_event(CONTAINER_OF(u, struct follow_set, dirs),
-		   CONTAINER_OF(l, struct follow_dir, listener), event);
+	(void)u;
+	dirs_event(CONTAINER_OF(l, struct follow_dir, listener), event);
 }
 
 static void on_end(struct inotify_user *u, struct inotify_listener *l,
@@ -203,7 +203,6 @@ struct follow_set *follow_set_new(struct reactor *r, struct inotify_set *inotify
 	timer_init(&set->armed, CLOCK_OF_LOOP, on_armed);
 	timer_init(&set->second, CLOCK_OF_LOOP, on_second);
 	io_init(&set->mounts, -1, IO_URGENT, on_mounts);
-	dirs_init(set);
 	return set;
 }
 
@@ -211,7 +210,6 @@ void follow_set_free(struct follow_set *set)
 {
 	if (!set)
 		return;
-	table_free(&set->by_wd);
 	free(set->said);
 	free(set);
 }
