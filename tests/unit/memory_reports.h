@@ -11,6 +11,12 @@
 
 enum { MOST_PATHS = 8192 };
 
+/* What a file held when something was reported of it last. */
+struct read {
+	char *path;
+	uint32_t content;
+};
+
 /* ---- the host: reports are replayed ---------------------------------------------------------- */
 
 struct hand {
@@ -28,6 +34,9 @@ static struct reports {
 	unsigned depth; /* entered so deep; 0: all */
 	bool unread;    /* what is gone with a directory may be known to nobody */
 	struct link hands;
+	struct memory_tree *tree; /* files are read there; NULL: they are not */
+	struct read *reads;
+	size_t n_reads;
 } r;
 
 static void begin_reports(void)
@@ -40,6 +49,9 @@ static void end_reports(void)
 {
 	for (size_t i = 0; i < r.count; i++)
 		free(r.paths[i]);
+	for (size_t i = 0; i < r.n_reads; i++)
+		free(r.reads[i].path);
+	free(r.reads);
 }
 
 static char *path_of(const struct node *d, const char *name)
@@ -73,8 +85,50 @@ static size_t place_of(const char *path)
 	return i;
 }
 
+/* 0: it is no file, or one that has, or had, other names. */
+static uint32_t content_at(const char *path)
+{
+	const struct memory_inode *i = memory_resolve(r.tree, path);
+
+	return i && i->type == 'f' && !i->linked ? i->content : 0;
+}
+
+/* Whoever hears of a path reads what is there. */
+static void read_again(const char *path)
+{
+	size_t i = 0;
+
+	if (!r.tree)
+		return;
+	while (i < r.n_reads && strcmp(r.reads[i].path, path) != 0)
+		i++;
+	if (i == r.n_reads) {
+		r.reads = realloc(r.reads, ++r.n_reads * sizeof *r.reads);
+		assert(r.reads);
+		r.reads[i].path = strdup(path);
+	}
+	r.reads[i].content = content_at(path);
+}
+
+static bool contents_are_right(void)
+{
+	bool right = true;
+
+	for (size_t i = 0; i < r.n_reads; i++) {
+		uint32_t content = content_at(r.reads[i].path);
+
+		if (!content || content == r.reads[i].content ||
+		    place_of(r.reads[i].path) == r.count)
+			continue;
+		printf("# %s was written since it was reported\n", r.reads[i].path);
+		right = false;
+	}
+	return right;
+}
+
 static void has_come(char *path)
 {
+	read_again(path);
 	say(place_of(path) < r.count ? "there already:" : "is there:", path);
 	r.wrong += place_of(path) < r.count;
 	assert(r.count < MOST_PATHS);
@@ -220,6 +274,7 @@ static void active(struct model *m, struct node *d, const char *name, char type,
 	(void)m;
 	(void)type;
 	r.wrong += !bits || (is_in_tree(d) && place_of(path) == r.count);
+	read_again(path);
 	free(path);
 }
 
@@ -231,6 +286,7 @@ static void changed(struct model *m, struct node *d, const char *name, char type
 	(void)type;
 	(void)content;
 	r.wrong += place_of(path) == r.count;
+	read_again(path);
 	free(path);
 }
 
@@ -304,7 +360,7 @@ static bool reports_are(const struct buf *tree)
 		       wanted.data ? wanted.data : "");
 	buf_free(&told);
 	buf_free(&wanted);
-	return same;
+	return contents_are_right() && same;
 }
 
 #endif

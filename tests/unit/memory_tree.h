@@ -20,7 +20,8 @@ struct memory_inode {
 	uint64_t number;
 	uint64_t handle; /* as a number, but never used again */
 	char type;
-	uint32_t born, content;
+	uint32_t born, content, changed;
+	bool linked; /* it had several names: by which it was written is not said of the others */
 	unsigned links, opened;
 	struct memory_inode *parent; /* of a directory */
 	size_t count;
@@ -75,6 +76,7 @@ static struct memory_inode *memory_new(struct memory_tree *t, char type)
 	i->handle = ++t->last_handle;
 	i->type = type;
 	i->born = i->content = t->clock / 8;
+	i->changed = t->clock;
 	i->watch = -1;
 	return i;
 }
@@ -104,6 +106,7 @@ static void memory_link(struct memory_inode *d, const char *name, struct memory_
 	snprintf(c->name, sizeof c->name, "%s", name);
 	c->inode = i;
 	i->links++;
+	i->linked |= i->links > 1;
 	if (i->type == 'd')
 		i->parent = d;
 }
@@ -198,6 +201,7 @@ static void memory_rename(struct memory_tree *t, struct memory_inode *from, cons
 	source = memory_find(from, old);
 	*source = from->children[--from->count];
 	moved->links--;
+	moved->changed = t->clock;
 	memory_link(to, new, moved);
 	moved->opened--;
 }
@@ -216,6 +220,7 @@ static void memory_exchange(struct memory_tree *t, struct memory_inode *d, const
 	t->changed(t, d, name, HINT_CAME);
 	a->inode = b->inode;
 	b->inode = i;
+	a->inode->changed = i->changed = t->clock;
 	if (a->inode->type == 'd')
 		a->inode->parent = d;
 	if (b->inode->type == 'd')
@@ -231,7 +236,7 @@ static void memory_create(struct memory_tree *t, struct memory_inode *d, const c
 
 static void memory_write(struct memory_tree *t, struct memory_inode *d, struct child *c)
 {
-	c->inode->content = t->clock;
+	c->inode->content = c->inode->changed = t->clock;
 	if (t->written)
 		t->written(t, d, c->name);
 }
@@ -292,7 +297,8 @@ static void memory_fill(const struct memory_inode *i, struct look *out)
 	*out = (struct look){.type = i->type,
 			     .guarded = i->number % 4 != 0,
 			     .identity = {i->number, 1, i->born + 1},
-			     .stamp = {i->content, 0}};
+			     .stamp = {i->content, i->type == 'd' ? 0 : i->changed},
+			     .changed = i->changed};
 }
 
 static int memory_open_inode(struct memory_tree *t, struct memory_inode *i, struct look *out)
@@ -369,7 +375,9 @@ static void memory_close(const struct file_system *fs, int folder)
 
 static void memory_init(struct memory_tree *t)
 {
-	*t = (struct memory_tree){.fs = {memory_open, memory_look, memory_next, memory_close}};
+	/* A stamp of 0 says that nobody has looked. */
+	*t = (struct memory_tree){.fs = {memory_open, memory_look, memory_next, memory_close},
+				  .clock = 8};
 	t->root = memory_new(t, 'd');
 	t->root->links = 1;
 }

@@ -15,6 +15,7 @@ struct queued {
 	int watch; /* -1: of the roots */
 	char name[NAME_SIZE];
 	unsigned bits; /* 0: the watch is gone */
+	bool written;  /* or this */
 };
 
 static struct world {
@@ -26,23 +27,35 @@ static struct world {
 	struct node *watches[MOST_WATCHES];
 	struct memory_inode *watched[MOST_WATCHES];
 	int n_watches;
-	bool short_of_watches;
+	bool short_of_watches, overflowed;
+	uint32_t synced; /* when the queue was empty last */
 } w;
 
 /* ---- the observer ---------------------------------------------------------------------------- */
 
-static void on_changed(struct memory_tree *t, struct memory_inode *d, const char *name,
-		       unsigned bits)
+static void add_event(const struct memory_tree *t, const struct memory_inode *d, const char *name,
+		      struct queued event)
 {
 	struct queued *q = &w.queue[w.last];
 
 	if (d != t->root && d->watch < 0)
 		return;
 	assert(w.last < MOST_EVENTS);
+	*q = event;
 	q->watch = d == t->root ? -1 : d->watch;
-	q->bits = bits;
 	snprintf(q->name, sizeof q->name, "%s", name);
 	w.last++;
+}
+
+static void on_changed(struct memory_tree *t, struct memory_inode *d, const char *name,
+		       unsigned bits)
+{
+	add_event(t, d, name, (struct queued){.bits = bits});
+}
+
+static void on_written(struct memory_tree *t, struct memory_inode *d, const char *name)
+{
+	add_event(t, d, name, (struct queued){.written = true});
 }
 
 static void on_removed(struct memory_tree *t, struct memory_inode *d)
@@ -70,8 +83,7 @@ static void unwatch(struct observer *o, struct node *n)
 
 static int watch_inode(struct observer *o, struct node *n, struct memory_inode *i)
 {
-	if (w.short_of_watches && !n->watched && (n->polled || !draw(3))) {
-		n->polled = true;
+	if (w.short_of_watches && !n->watched && !draw(3)) {
 		errno = ENOSPC;
 		return -1;
 	}
@@ -124,15 +136,17 @@ static void deliver(size_t most)
 
 		if (q->watch < 0 && strcmp(q->name, "w") != 0)
 			continue;
-		if (n && q->bits && !draw(3))
+		if (n && q->written)
 			model_active(&w.model, n, q->name, 1);
-		if (n && q->bits)
+		else if (n && q->bits)
 			model_hint(&w.model, n, q->name, q->bits);
 		else if (n)
 			model_suspect(&w.model, n, HINT_DELETED);
 	}
-	if (w.first == w.last)
-		w.first = w.last = 0;
+	if (w.first < w.last)
+		return;
+	w.first = w.last = 0;
+	w.synced = w.tree.clock;
 }
 
 /* ---- what must be equal ---------------------------------------------------------------------- */
@@ -181,7 +195,9 @@ static void begin(const struct history *h)
 	memory_init(&w.tree);
 	w.tree.changed = on_changed;
 	w.tree.removed = on_removed;
+	w.tree.written = on_written;
 	r.depth = h->depth;
+	r.tree = &w.tree;
 	w.short_of_watches = h->short_of_watches;
 	w.observer = (struct observer){&in_memory, &w.model};
 	w.model.fs = &w.tree.fs;
@@ -198,33 +214,35 @@ static void begin(const struct history *h)
 	w.tree.disturbance = h->disturbance;
 }
 
+static bool work(void)
+{
+	bool more = model_work(&w.model, 0);
+
+	if (!more && model_idle(&w.model)) {
+		w.model.since = 0;
+		w.overflowed = false;
+	}
+	return more;
+}
+
 static void work_until_done(void)
 {
-	for (int i = 0; i < 100000 && model_work(&w.model, 0); i++)
+	for (int i = 0; i < 100000 && work(); i++)
 		;
 }
 
 static void lose(void)
 {
 	w.first = w.last = 0;
+	if (!w.overflowed)
+		w.model.since = w.synced + 1;
+	w.overflowed = true;
 	/* Watches that went are found out, too. */
 	for (int i = 0; i < w.n_watches; i++)
 		if (w.watches[i] && !w.watched[i])
 			model_suspect(&w.model, w.watches[i], HINT_SCAN);
 	model_lost(&w.model, w.model.top, true);
 	model_drained(&w.model);
-}
-
-/* What goes without a watch is read again. */
-static void poll_below(struct node *d)
-{
-	struct entry *e;
-
-	if (d->polled)
-		model_lost(&w.model, d, false);
-	for (uint32_t at = 0; (e = entries_next(d->entries, &at));)
-		if (e->entered)
-			poll_below(e->node);
 }
 
 /* A part of what happened is delivered, late; a part of what is to be looked at is. */
@@ -242,12 +260,12 @@ static void go_on(const struct history *h)
 	} else {
 		deliver(draw(3) ? draw(12) : SIZE_MAX);
 		if (!draw(4))
-			poll_below(w.model.top);
+			model_retry(&w.model);
 		if (draw(2))
 			model_drained(&w.model);
 	}
 	for (unsigned i = draw(20); i; i--)
-		model_work(&w.model, 0);
+		work();
 }
 
 static void settle(const struct history *h)
@@ -257,7 +275,6 @@ static void settle(const struct history *h)
 		if (h->polls)
 			model_lost(&w.model, w.model.top, true);
 		deliver(SIZE_MAX);
-		poll_below(w.model.top);
 		model_retry(&w.model);
 		work_until_done();
 	}
@@ -312,7 +329,7 @@ static bool all_pass(unsigned rounds, struct history h, size_t *moves)
 
 int main(int argc, char **argv)
 {
-	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 300;
+	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 1000;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) - 1 : 0;
 	size_t moves = 0, polled = 0;
 

@@ -150,7 +150,13 @@ struct entry *entries_add(struct entries **set, const char *name, bool stamped)
 
 int entries_stamp_all(struct entries **set)
 {
-	return !*set || (*set)->stamped ? 0 : grow(set, 0, true);
+	struct entry *e;
+
+	if (*set && !(*set)->stamped)
+		return grow(set, 0, true);
+	for (uint32_t at = 0; (e = entries_next(*set, &at));)
+		*entries_stamp(*set, e) = (struct stamp){0};
+	return 0;
 }
 
 void entries_remove(struct entries **of, struct entry *e)

@@ -407,18 +407,18 @@ static bool is_below_awaited(const struct model *m, const struct node *n)
 	return false;
 }
 
-/* What is settled goes. What is deferred is looked at once more, but not for ever. */
+/* What is left was deferred: it is looked at once more, but not for ever. */
 static void end_round(struct model *m)
 {
 	LIST_EACH(at, after, &m->round.order)
 	{
 		struct touched *t = CONTAINER_OF(at, struct touched, link);
 
-		if (!t->looked && m->awaits && is_below_awaited(m, t->node))
+		if (m->awaits && is_below_awaited(m, t->node))
 			model_await(m, t);
-		else if (!t->looked && t->tries < MODEL_PATIENCE)
+		else if (t->tries < MODEL_PATIENCE)
 			continue;
-		else if (!t->looked && t->node != m->top && !t->node->gone)
+		else if (t->node != m->top && !t->node->gone)
 			postpone(m, t);
 		touches_drop(&m->round, t);
 	}

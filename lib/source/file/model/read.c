@@ -285,10 +285,13 @@ static int watch_opened(struct model *m, const struct opening *how, int folder)
 static int get_watch(struct model *m, const struct opening *how, int folder)
 {
 	struct node *n = how->node;
+	bool was = model_stamps(m, n);
 	int error = m->observer ? watch_opened(m, how, folder) : 0;
 
-	n->unwatched = error != 0;
-	if ((n->polled || n->unwatched) && node_stamp(n) < 0)
+	/* Until the end of this reading, if there is a watch now: what was written before is found.
+	 */
+	n->unwatched |= error != 0;
+	if (!was && model_stamps(m, n) && node_stamp(n) < 0)
 		m->lacks_memory = true;
 	return error;
 }
@@ -352,9 +355,12 @@ static void finish(struct model *m, int error)
 	} else if (disturbed) {
 		model_lost(m, n, false);
 	} else {
+		n->unwatched &= !n->watched;
 		n->reported = n->unwatched;
-		if (n->unwatched)
-			model_read_later(m, n); /* it is polled */
+		if (n->unwatched) { /* it is polled, wherever it is then */
+			n->state = NODE_STALE;
+			model_read_later(m, n);
+		}
 	}
 	node_release(n);
 }
@@ -397,8 +403,6 @@ static void begin(struct model *m, struct node *n)
 		m->observer->type->unwatch(m->observer, n);
 		ahead = false;
 	}
-	if (ahead)
-		n->unwatched = false;
 	if (folder < 0)
 		on_unopened(m, n, error, displaced);
 	else

@@ -285,8 +285,6 @@ static void add_one(struct model *m, struct touched *t)
 {
 	struct entry *e;
 
-	if (!t->looked)
-		return;
 	if (t->awaits) {
 		model_await(m, t);
 		return;
@@ -302,6 +300,16 @@ static void add_one(struct model *m, struct touched *t)
 	e = entries_find(t->node->entries, t->name);
 	if (e && t->earlier | t->active)
 		m->host->active(m, t->node, t->name, e->type, t->earlier | t->active);
+}
+
+/* What is done to it from now on is reported at once: it leaves the round. */
+static void add_next(struct model *m, struct touched *t)
+{
+	if (!t->looked)
+		return;
+	add_one(m, t);
+	m->progress.at = t->link.prev;
+	touches_drop(&m->round, t);
 }
 
 /* ---- steps ----------------------------------------------------------------------------------- */
@@ -334,6 +342,6 @@ void model_settle(struct model *m)
 		if (m->progress.stage == STAGE_REMOVE)
 			remove_one(m, t);
 		else
-			add_one(m, t);
+			add_next(m, t);
 	}
 }
