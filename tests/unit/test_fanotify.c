@@ -447,6 +447,40 @@ static void test_exchange(void)
 	finish();
 }
 
+/* The process that renames may be interrupted between the kernel's events of that. */
+static void test_interrupted(void)
+{
+	static char bytes[4096];
+	struct fanotify_event_metadata first;
+	int ends[2], fd;
+	ssize_t n;
+
+	mkdir("tree", 0755);
+	mkdir("tree/a", 0755);
+	mkdir("tree/b", 0755);
+	start(true);
+	rename("tree/a", "tree/b");
+	fd = w.observer.queue.fd;
+	n = read(fd, bytes, sizeof bytes);
+	memcpy(&first, bytes, sizeof first);
+	if (n < (ssize_t)first.event_len || pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0)
+		return;
+	w.observer.queue.fd = ends[0];
+	if (write(ends[1], bytes, first.event_len) < 0)
+		perror("write");
+	for (int i = 0; i < 5; i++)
+		turn();
+	OK(!has_log("left tree/a"), "a rename waits for what the kernel has not reported yet");
+	if (write(ends[1], bytes + first.event_len, (size_t)n - first.event_len) < 0)
+		perror("write");
+	settle();
+	OK(has_log("gone tree/b") && has_log("at tree/b"), "and what it replaced is gone");
+	w.observer.queue.fd = fd;
+	close(ends[0]);
+	close(ends[1]);
+	finish();
+}
+
 /* A chain of directories outside, as deep as anybody likes, costs no more than its events. */
 static void test_chain(void)
 {
@@ -614,6 +648,7 @@ int main(int argc, char **argv)
 		test_directories();
 		test_made_and_removed();
 		test_exchange();
+		test_interrupted();
 		test_chain();
 		test_overflow();
 		test_unmount();

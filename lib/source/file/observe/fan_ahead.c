@@ -1,111 +1,11 @@
 /* The kernel's events, read ahead; see fan_ahead.h. */
 #include "source/file/observe/fan_ahead.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/fanotify.h>
 #include <unistd.h>
 
-#ifndef FAN_RENAME
-#define FAN_RENAME 0x10000000
-#endif
-
-enum { INFO_FID = 1, INFO_DFID_NAME = 2, INFO_OLD = 10, INFO_NEW = 12 }; /* fanotify(7) */
-enum { ROOM = 64 * 1024, MOST = 4 << 20, SPARE = 256 * 1024 };           /* bytes */
+enum { ROOM = 64 * 1024, MOST = 4 << 20, SPARE = 256 * 1024 }; /* bytes */
 enum { MOST_READS = 8, MOST_EVENT = 2048 /* bytes */ };
-
-/* An information record as the kernel lays it out; libcs differ in what they declare. */
-struct info {
-	uint8_t type, pad;
-	uint16_t length;
-	int32_t fsid[2];
-	uint32_t handle_bytes;
-	int32_t handle_type;
-	char handle[];
-};
-
-/* ---- handles --------------------------------------------------------------------------------- */
-
-static void hash_handle(struct fan_handle *h)
-{
-	size_t start = offsetof(struct fan_handle, fsid);
-
-	h->hash = hash_bytes(h->fsid, offsetof(struct fan_handle, data) - start + h->bytes) | 1;
-}
-
-struct file_handle *fan_file_handle(const struct fan_handle *h)
-{
-	return (struct file_handle *)(uintptr_t)&h->bytes;
-}
-
-int fan_handle_at(int folder, const char *name, const int32_t fsid[2], struct fan_handle *h)
-{
-	int mount;
-
-	h->hash = 0;
-	h->bytes = sizeof h->data;
-	memcpy(h->fsid, fsid, sizeof h->fsid);
-	if (name_to_handle_at(folder, name, fan_file_handle(h), &mount, *name ? 0 : AT_EMPTY_PATH) <
-	    0)
-		return -1;
-	hash_handle(h);
-	return mount;
-}
-
-/* ---- records --------------------------------------------------------------------------------- */
-
-static void take_handle(struct fan_handle *h, const struct info *info)
-{
-	memcpy(h->fsid, info->fsid, sizeof h->fsid);
-	h->bytes = info->handle_bytes;
-	h->type = info->handle_type;
-	memcpy(h->data, info->handle, h->bytes);
-	hash_handle(h);
-}
-
-static void take_record(struct fan_event *ev, const struct info *info)
-{
-	const char *name = info->handle + info->handle_bytes;
-	bool is_new = info->type == INFO_NEW;
-	size_t room = (size_t)info->length - sizeof *info;
-
-	if (info->handle_bytes > sizeof ev->dir.data || info->handle_bytes > room)
-		return;
-	if (info->type == INFO_FID) {
-		take_handle(&ev->target, info);
-	} else if (info->type == INFO_DFID_NAME || info->type == INFO_OLD || is_new) {
-		take_handle(is_new ? &ev->to_dir : &ev->dir, info);
-		if (strnlen(name, room - info->handle_bytes) <= NAME_MAX)
-			strcpy(is_new ? ev->to_name : ev->name, name);
-	}
-}
-
-/* Events are not aligned as their head would need. */
-bool fan_ahead_event(const struct fan_ahead *q, size_t *at, struct fan_event *ev)
-{
-	struct fanotify_event_metadata head;
-	const char *next, *end;
-	const struct info *info;
-
-	if (*at + sizeof head > q->bytes.length)
-		return false;
-	memcpy(&head, q->bytes.data + *at, sizeof head);
-	next = q->bytes.data + *at + head.metadata_len;
-	end = q->bytes.data + *at + head.event_len;
-	*at += head.event_len;
-	ev->mask = head.mask;
-	ev->pid = head.pid;
-	ev->dir.hash = ev->to_dir.hash = ev->target.hash = 0;
-	*ev->name = *ev->to_name = '\0';
-	for (; next + sizeof *info <= end; next += info->length) {
-		info = (const struct info *)(const void *)next;
-		if (info->length < sizeof *info)
-			break;
-		take_record(ev, info);
-	}
-	return true;
-}
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
@@ -166,17 +66,22 @@ static void forget_word(struct fan_ahead *q)
 	free(w);
 }
 
-static void note_words(struct fan_ahead *q, size_t at)
+static void note(struct fan_ahead *q, size_t at)
 {
 	struct fanotify_event_metadata head;
 	struct fan_event ev;
 
-	for (; at + sizeof head <= q->bytes.length; at += head.event_len) {
-		size_t behind = at;
+	for (size_t place = at; fan_event_head(q->bytes.data, q->bytes.length, &at, &head);
+	     place = at) {
+		bool word = is_word(head.mask);
+		size_t from = place;
 
-		memcpy(&head, q->bytes.data + at, sizeof head);
-		if (is_word(head.mask) && fan_ahead_event(q, &behind, &ev) && ev.target.hash)
-			add_word(q, ev.target.hash, at);
+		if (!word && !fan_renames_want(&q->renames, head.pid, head.mask))
+			continue;
+		fan_ahead_event(q, &from, &ev);
+		fan_renames_note(&q->renames, place, &ev);
+		if (word && ev.target.hash)
+			add_word(q, ev.target.hash, place);
 	}
 }
 
@@ -199,6 +104,7 @@ void fan_ahead_init(struct fan_ahead *q, int fd)
 
 	*q = (struct fan_ahead){.fd = fd, .end = &q->first};
 	table_init(&q->words, &by_hash);
+	fan_renames_init(&q->renames);
 }
 
 void fan_ahead_free(struct fan_ahead *q)
@@ -206,6 +112,7 @@ void fan_ahead_free(struct fan_ahead *q)
 	while (q->first)
 		forget_word(q);
 	table_free(&q->words);
+	fan_renames_free(&q->renames);
 	buf_free(&q->bytes);
 }
 
@@ -213,6 +120,7 @@ void fan_ahead_forget(struct fan_ahead *q)
 {
 	while (q->first && q->first->at < q->at)
 		forget_word(q);
+	fan_renames_forget(&q->renames, q->at);
 	if (!fan_ahead_empty(q))
 		return;
 	if (q->bytes.capacity > SPARE)
@@ -242,6 +150,6 @@ bool fan_ahead_fill(struct fan_ahead *q)
 		more = n > ROOM - MOST_EVENT;
 	}
 	q->bytes.failed = false; /* without memory events wait in the kernel */
-	note_words(q, before);
+	note(q, before);
 	return more && !fan_ahead_full(q);
 }

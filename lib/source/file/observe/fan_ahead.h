@@ -12,31 +12,7 @@
 #define EVWATCH_SOURCE_FILE_OBSERVE_FAN_AHEAD_H
 
 #include "base/buf.h"
-#include "base/table.h"
-
-#include <limits.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-/* What the kernel calls an inode: laid out as in an information record, and behind the hash and the
- * file system as struct file_handle. It is never used again for another inode. */
-struct fan_handle {
-	uint64_t hash; /* of all that follows; 0: none */
-	int32_t fsid[2];
-	uint32_t bytes;
-	int32_t type;
-	char data[128];
-};
-
-/* An event with its records. */
-struct fan_event {
-	uint64_t mask;
-	int32_t pid;
-	struct fan_handle dir, to_dir; /* to_dir: of a rename */
-	struct fan_handle target;      /* what it happened to */
-	char name[NAME_MAX + 1], to_name[NAME_MAX + 1];
-};
+#include "source/file/observe/fan_renames.h"
 
 /* An event that makes, renames or removes a directory. */
 struct fan_word {
@@ -52,6 +28,7 @@ struct fan_ahead {
 	size_t at;          /* of the next event */
 	struct table words; /* of each directory the first that is left */
 	struct fan_word *first, **end;
+	struct fan_renames renames;
 };
 
 void fan_ahead_init(struct fan_ahead *q, int fd);
@@ -59,8 +36,8 @@ void fan_ahead_free(struct fan_ahead *q);
 
 /* Reads what the kernel has, 512 kB at most. True: it may have more, and there is room. */
 bool fan_ahead_fill(struct fan_ahead *q);
-/* What is before `at` has been dealt with: words of it are forgotten, and once nothing is left the
- * memory is used anew. */
+/* What is before `at` has been dealt with: words and renames of it are forgotten, and once nothing
+ * is left the memory is used anew. */
 void fan_ahead_forget(struct fan_ahead *q);
 /* Is all that was read dealt with? */
 static inline bool fan_ahead_empty(const struct fan_ahead *q)
@@ -70,14 +47,11 @@ static inline bool fan_ahead_empty(const struct fan_ahead *q)
 /* Was so much read ahead that the kernel may have more? */
 bool fan_ahead_full(const struct fan_ahead *q);
 /* The event at *at, which goes on to the one behind it. False: none. */
-bool fan_ahead_event(const struct fan_ahead *q, size_t *at, struct fan_event *ev);
+static inline bool fan_ahead_event(const struct fan_ahead *q, size_t *at, struct fan_event *ev)
+{
+	return fan_event_read(q->bytes.data, q->bytes.length, at, ev);
+}
 /* The first word about a directory, if there is any. */
 bool fan_ahead_word(const struct fan_ahead *q, uint64_t hash, struct fan_event *ev);
-
-/* The handle of what is called `name` in `folder` ("": that itself). Returns the id of its mount,
- * or -1 with errno. */
-int fan_handle_at(int folder, const char *name, const int32_t fsid[2], struct fan_handle *h);
-/* As open_by_handle_at(2) wants it. */
-struct file_handle *fan_file_handle(const struct fan_handle *h);
 
 #endif

@@ -7,21 +7,18 @@
 #include "source/file/observe/fanotify.h"
 
 #include "base/array.h"
+#include "base/fd.h"
 #include "base/file_time.h"
 #include "base/log.h"
 #include "source/file/model/model.h"
 #include "source/file/observe/inotify.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/fanotify.h>
 #include <unistd.h>
 
-#ifndef FAN_RENAME
-#define FAN_RENAME 0x10000000
-#endif
-
-enum { A_CHUNK = 4096, A_STEP = 16, AHEAD = 64 /* events */ };
+enum { A_CHUNK = 4096, A_STEP = 16 };
 
 /* ---- late ------------------------------------------------------------------------------------ */
 
@@ -79,9 +76,10 @@ static void hint(struct fanotify_observer *o, struct node *d, const char *name, 
 	o->hinted = true;
 }
 
-/* It was there before: a directory whose names may be asked for, or a name. */
+/* It was there before: a directory whose names may be asked for, or a name. `h`: where that is
+ * known, what it was. */
 static void assume(struct fanotify_observer *o, struct node *d, const char *name,
-		   const struct fan_handle *h, bool is_dir, bool looks, bool anyway)
+		   const struct fan_handle *h, bool is_dir, bool looks)
 {
 	struct look was = {.type = 'n'};
 	struct node *n;
@@ -96,9 +94,9 @@ static void assume(struct fanotify_observer *o, struct node *d, const char *name
 		was.identity = identity_of_gone();
 	if (is_dir || !was.type)
 		was.type = is_dir ? 'd' : 'n';
-	n = is_dir ? model_know(o->base.model, d, name, &was.identity, anyway) : NULL;
+	n = is_dir ? model_know(o->base.model, d, name, &was.identity, false) : NULL;
 	if (!n)
-		model_assume(o->base.model, d, name, &was, anyway);
+		model_assume(o->base.model, d, name, &was, false);
 	else if (h && !n->watched)
 		fan_node_is(&o->places, n, h);
 }
@@ -144,117 +142,95 @@ static void pass_entry(struct fanotify_observer *o, struct node *d, const struct
 	if (!(ev->mask & FAN_DELETE))
 		return;
 	if (!(ev->mask & FAN_CREATE))
-		assume(o, d, ev->name, &ev->target, is_dir, false, false);
+		assume(o, d, ev->name, &ev->target, is_dir, false);
 	hint(o, d, ev->name, HINT_DELETED);
 }
 
 /* ---- renames --------------------------------------------------------------------------------- */
 
-/* The next event of the same process; *at goes on behind it. */
-static bool next_of(const struct fanotify_observer *o, const struct fan_event *ev, size_t *at,
-		    struct fan_event *next)
+/* The other half of an exchange says last of a name that it left, but what came by the first half
+ * is there. */
+static void pass_departure(struct fanotify_observer *o, struct node *from,
+			   const struct fan_event *ev, const struct fan_rename *r)
 {
-	for (int i = 0; i < AHEAD && fan_ahead_event(&o->queue, at, next); i++)
-		if (next->pid == ev->pid)
+	assume(o, from, ev->name, &ev->target, ev->mask & FAN_ONDIR, true);
+	hint(o, from, ev->name, HINT_LEFT);
+	if (r && r->is_second)
+		hint(o, from, ev->name, HINT_CAME);
+}
+
+/* What stood at the new name was replaced, or is moved by the other half. */
+static void pass_arrival(struct fanotify_observer *o, struct node *to, const struct fan_event *ev,
+			 const struct fan_rename *r)
+{
+	size_t at = r ? r->second : 0;
+	struct fan_event second;
+
+	if (at && fan_ahead_event(&o->queue, &at, &second))
+		assume(o, to, ev->to_name, &second.target, second.mask & FAN_ONDIR, true);
+	else if (r && r->replaced)
+		assume(o, to, ev->to_name, NULL, r->replaced == 'd', false);
+	hint(o, to, ev->to_name, HINT_CAME);
+}
+
+/* ---- what belongs to a rename is still to come ----------------------------------------------- */
+
+static bool comes_to(const struct fan_event *ev, const struct fan_handle *dir, const char *name)
+{
+	if (ev->mask & FAN_RENAME)
+		return ev->to_dir.hash == dir->hash && strcmp(ev->to_name, name) == 0;
+	return ev->mask & FAN_CREATE && ev->dir.hash == dir->hash && strcmp(ev->name, name) == 0;
+}
+
+/* Does something have the old name, of which no event says that it came? Then one will: of the
+ * other half of an exchange. (Nobody reports the device that RENAME_WHITEOUT leaves.) */
+static bool is_exchanging(struct fanotify_observer *o, const struct fan_event *ev, size_t behind)
+{
+	int folder = fan_open_handle(&o->places, &ev->dir, O_PATH | O_DIRECTORY);
+	struct fan_handle h;
+	struct fan_event next;
+	struct look now = {0};
+
+	if (folder >= 0 && fan_handle_at(folder, ev->name, ev->dir.fsid, &h) >= 0 &&
+	    h.hash != ev->target.hash)
+		fan_look(&o->places, &h, &now);
+	fd_close(&folder);
+	if (!now.type || now.type == 'o')
+		return false;
+	while (fan_ahead_event(&o->queue, &behind, &next))
+		if (comes_to(&next, &ev->dir, ev->name))
+			return false;
+	return true;
+}
+
+/* May the end of the rename have been merged into an event before it? */
+static bool is_merged(const struct fanotify_observer *o, const struct fan_rename *r)
+{
+	struct fan_event ev;
+
+	for (size_t at = 0; at < r->at && fan_ahead_event(&o->queue, &at, &ev);)
+		if (ev.pid == r->pid && fan_event_is_nameless(&ev) &&
+		    fan_event_self(&ev) == r->moved)
 			return true;
 	return false;
 }
 
-/* What it happened to: of a directory itself there is no other handle. */
-static uint64_t self_of(const struct fan_event *ev)
+/* Is known what the rename replaced, as far as that has to be asked? */
+static bool is_whole(struct fanotify_observer *o, const struct fan_event *ev, size_t at,
+		     size_t behind)
 {
-	return ev->target.hash ? ev->target.hash : ev->dir.hash;
-}
+	const struct fan_rename *r =
+	    ev->mask & FAN_RENAME ? fan_renames_at(&o->queue.renames, at) : NULL;
+	const struct node *to;
 
-static bool is_lost_link(const struct fan_event *ev, const struct fan_event *next)
-{
-	bool is_nameless = !next->dir.hash || strcmp(next->name, ".") == 0;
-
-	return next->mask & FAN_ATTRIB && is_nameless && self_of(next) != ev->target.hash;
-}
-
-/* It is link(2) or unlink(2), which report the number of links first. */
-static bool is_relinked(const struct fanotify_observer *o, const struct fan_event *lost, size_t at)
-{
-	struct fan_event next;
-
-	return next_of(o, lost, &at, &next) && next.mask & (FAN_CREATE | FAN_DELETE) &&
-	       next.target.hash == self_of(lost);
-}
-
-static bool same_place(const struct fan_handle *dir, const char *name,
-		       const struct fan_handle *other_dir, const char *other)
-{
-	return dir->hash == other_dir->hash && strcmp(name, other) == 0;
-}
-
-/* Is `b` the other half of an exchange that began with `a`? */
-static bool is_back(const struct fan_event *a, const struct fan_event *b)
-{
-	return b->mask & FAN_RENAME && a->pid == b->pid && a->target.hash != b->target.hash &&
-	       same_place(&a->to_dir, a->to_name, &b->dir, b->name) &&
-	       same_place(&a->dir, a->name, &b->to_dir, b->to_name);
-}
-
-/* What stood at the new name before. False: nothing that is known. */
-static bool assume_replaced(struct fanotify_observer *o, struct node *to,
-			    const struct fan_event *ev, size_t behind)
-{
-	struct fan_event next;
-	bool any = next_of(o, ev, &behind, &next);
-
-	if (any && is_lost_link(ev, &next) && !is_relinked(o, &next, behind)) {
-		assume(o, to, ev->to_name, NULL, next.mask & FAN_ONDIR, false, false);
+	if (!r || r->followed || (r->ended && r->replaced))
 		return true;
-	}
-	/* Each half of an exchange has a word behind it that it moved. */
-	if (any && next.mask & FAN_MOVE_SELF && self_of(&next) == ev->target.hash)
-		any = next_of(o, ev, &behind, &next);
-	if (!any || !is_back(ev, &next))
+	to = node_of(o, &ev->to_dir);
+	if (!to || !to->sparse)
+		return true;
+	if (!r->ended && !is_merged(o, r))
 		return false;
-	assume(o, to, ev->to_name, &next.target, next.mask & FAN_ONDIR, true, false);
-	return true;
-}
-
-/*
- * What left was replaced by the rename before, of which that was not known: it is the other half of
- * an exchange, and came late.
- */
-static void pass_late_half(struct fanotify_observer *o, struct node *from,
-			   const struct fan_event *ev)
-{
-	bool is_known = entries_find(from->entries, ev->name);
-
-	if (!is_known)
-		assume(o, from, ev->name, &ev->target, ev->mask & FAN_ONDIR, true, true);
-	hint(o, from, ev->name, is_known ? HINT_LEFT | HINT_DELETED : HINT_LEFT);
-}
-
-/* The other half of an exchange says last of a name that it left, but what came by the first half
- * is there. */
-static void pass_departure(struct fanotify_observer *o, struct node *from,
-			   const struct fan_event *ev)
-{
-	bool is_second = is_back(&o->last, ev);
-
-	if (is_second && o->last_was_alone) {
-		pass_late_half(o, from, ev);
-	} else {
-		assume(o, from, ev->name, &ev->target, ev->mask & FAN_ONDIR, true, false);
-		hint(o, from, ev->name, HINT_LEFT);
-	}
-	if (is_second)
-		hint(o, from, ev->name, HINT_CAME);
-}
-
-static void pass_arrival(struct fanotify_observer *o, struct node *to, const struct fan_event *ev,
-			 size_t behind)
-{
-	bool is_late = o->last_was_alone && is_back(&o->last, ev);
-
-	o->last_was_alone = !is_late && !assume_replaced(o, to, ev, behind);
-	o->last = *ev;
-	hint(o, to, ev->to_name, HINT_CAME);
+	return r->replaced || !is_exchanging(o, ev, behind);
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
@@ -265,18 +241,20 @@ static bool makes_directory(const struct fan_event *ev)
 }
 
 /* What happened in one directory. False: it has no node. */
-static bool pass_side(struct fanotify_observer *o, const struct fan_event *ev, size_t behind,
+static bool pass_side(struct fanotify_observer *o, const struct fan_event *ev, size_t at,
 		      enum fan_side side)
 {
 	struct node *d = node_of(o, side == FAN_SIDE_TO ? &ev->to_dir : &ev->dir);
+	const struct fan_rename *r =
+	    ev->mask & FAN_RENAME ? fan_renames_at(&o->queue.renames, at) : NULL;
 
 	if (!d)
 		return false;
 	o->base.model->by = ev->pid;
 	if (side == FAN_SIDE_TO)
-		pass_arrival(o, d, ev, behind);
-	else if (side == FAN_SIDE_DIR && ev->to_dir.hash)
-		pass_departure(o, d, ev);
+		pass_arrival(o, d, ev, r);
+	else if (side == FAN_SIDE_DIR && ev->mask & FAN_RENAME)
+		pass_departure(o, d, ev, r);
 	else if (side == FAN_SIDE_DIR)
 		pass_entry(o, d, ev);
 	o->base.model->by = 0;
@@ -286,19 +264,16 @@ static bool pass_side(struct fanotify_observer *o, const struct fan_event *ev, s
 }
 
 /* In a directory that is made, or comes from elsewhere, nothing is known until it is read. */
-static void pass_event(struct fanotify_observer *o, const struct fan_event *ev, size_t at,
-		       size_t behind)
+static void pass_event(struct fanotify_observer *o, const struct fan_event *ev, size_t at)
 {
-	bool is_rename = ev->to_dir.hash, from = pass_side(o, ev, behind, FAN_SIDE_DIR);
-	bool to = is_rename && pass_side(o, ev, behind, FAN_SIDE_TO);
+	bool is_rename = ev->mask & FAN_RENAME, from = pass_side(o, ev, at, FAN_SIDE_DIR);
+	bool to = is_rename && pass_side(o, ev, at, FAN_SIDE_TO);
 
 	if (is_rename && ev->mask & FAN_ONDIR && to && !from) {
 		o->has_moved = true;
 		fan_places_moved(&o->places);
 	}
 	o->has_moved |= from && makes_directory(ev);
-	if (is_rename ? !to : ev->pid == o->last.pid)
-		o->last = (struct fan_event){0};
 	if (!o->has_moved)
 		return;
 	if (!from)
@@ -317,35 +292,24 @@ static void lose(struct fanotify_observer *o)
 	o->hinted = true;
 }
 
-/* Only what comes behind a rename says what it was. */
-static bool lacks_words(struct fanotify_observer *o, const struct fan_event *ev, size_t behind)
-{
-	struct fan_event next;
-
-	return ev->mask & FAN_RENAME && node_of(o, &ev->to_dir) &&
-	       !(next_of(o, ev, &behind, &next) && next_of(o, ev, &behind, &next));
-}
-
-/* False: the event is passed on in the next turn, when the kernel has queued what belongs to it. */
+/* False: the event is passed on when the kernel has queued what belongs to it. */
 static bool pass_next(struct fanotify_observer *o)
 {
 	struct fan_event ev;
 	size_t at = o->queue.at, behind = at;
 
 	fan_ahead_event(&o->queue, &behind, &ev);
-	if (!o->waits && lacks_words(o, &ev, behind)) {
-		o->waits = true;
-		o->stage = FAN_FILLING;
+	o->waits = !o->gives_up && !fan_ahead_full(&o->queue) && !is_whole(o, &ev, at, behind);
+	if (o->waits)
 		return false;
-	}
-	o->waits = false;
+	o->gives_up = false;
 	o->queue.at = behind;
 	o->passed++;
 	if (ev.mask & FAN_Q_OVERFLOW)
 		lose(o);
 	/* Of an inode alone there is no name. */
 	if (ev.dir.hash && !(ev.mask & FAN_MOVE_SELF))
-		pass_event(o, &ev, at, behind);
+		pass_event(o, &ev, at);
 	return true;
 }
 
@@ -356,7 +320,7 @@ static void pass_late(struct fanotify_observer *o)
 	size_t behind = late->at;
 
 	fan_ahead_event(&o->queue, &behind, &ev);
-	pass_side(o, &ev, behind, late->side);
+	pass_side(o, &ev, late->at, late->side);
 }
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
@@ -393,8 +357,10 @@ static bool end_pass(struct fanotify_observer *o, enum fan_stage next)
 static void pass_some(struct fanotify_observer *o)
 {
 	for (int i = 0; i < A_STEP && !fan_ahead_empty(&o->queue) && o->passed < A_CHUNK; i++)
-		if (!pass_next(o))
+		if (!pass_next(o)) {
+			o->stage = FAN_FILLING;
 			return;
+		}
 }
 
 static void pass_some_late(struct fanotify_observer *o)
@@ -422,6 +388,8 @@ static bool step(struct fanotify_observer *o)
 		return o->stage == FAN_PASSING;
 	case FAN_PASSING:
 		pass_some(o);
+		if (o->waits)
+			return false;
 		if (fan_ahead_empty(&o->queue) || o->passed >= A_CHUNK)
 			return end_pass(o, o->n_late ? FAN_LATE : FAN_FRESH);
 		break;
@@ -438,6 +406,6 @@ bool fanotify_pass(struct fanotify_observer *o, int64_t deadline)
 	do {
 		if (!step(o))
 			return false;
-	} while ((!o->waits || o->stage != FAN_FILLING) && clock_read(CLOCK_OF_LOOP) < deadline);
+	} while (clock_read(CLOCK_OF_LOOP) < deadline);
 	return true;
 }

@@ -13,13 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/fanotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#ifndef FAN_RENAME
-#define FAN_RENAME 0x10000000
-#endif
 
 enum { A_TRIM = 64 /* directories */, FEW = 64, OLD = 2 };
 
@@ -150,53 +145,27 @@ void fan_look(struct fan_places *p, const struct fan_handle *h, struct look *out
 
 /* ---- paths that are too long ----------------------------------------------------------------- */
 
-enum { HIGHEST = 1024 /* levels; a path of "../" for each must fit into PATH_MAX */ };
+enum { HIGHEST = 64 /* levels */ };
 
-/* Owned; NULL: it is too long, or nothing. */
-static char *path_above(int folder, int levels)
+/* That of the nearest directory above it that has one. Owned; NULL: it is too deep. */
+static char *path_above(int folder)
 {
-	char up[HIGHEST * 3 + 1];
-	char *path;
-	int fd;
+	int at = openat(folder, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char *path = NULL;
 
-	for (int i = 0; i < levels; i++)
-		memcpy(up + 3 * (size_t)i, "../", 3);
-	up[3 * (size_t)levels] = '\0';
-	fd = openat(folder, up, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	path = fd < 0 ? NULL : fan_path_of(fd);
-	fd_close(&fd);
-	return path;
-}
+	for (int i = 0; i < HIGHEST && at >= 0 && !(path = fan_path_of(at)); i++) {
+		int up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-/* By the nearest directory above it whose path is not: a search by halves, whatever its depth. */
-static char *nearest_path(int folder)
-{
-	int too_low = 0, high = 1;
-	char *path = path_above(folder, high);
-
-	while (!path && high < HIGHEST) {
-		too_low = high;
-		high *= 2;
-		path = path_above(folder, high);
+		fd_close(&at);
+		at = up;
 	}
-	while (path && high - too_low > 1) {
-		int middle = (too_low + high) / 2;
-		char *lower = path_above(folder, middle);
-
-		if (!lower) {
-			too_low = middle;
-			continue;
-		}
-		free(path);
-		path = lower;
-		high = middle;
-	}
+	fd_close(&at);
 	return path;
 }
 
 static void log_too_deep(struct fan_places *p, int folder)
 {
-	char *path = p->logged_too_deep || p->searched ? NULL : nearest_path(folder);
+	char *path = p->logged_too_deep || p->searched ? NULL : path_above(folder);
 	const struct fan_place *root = path ? fan_root_of(&p->roots, path) : NULL;
 
 	p->searched = true;

@@ -28,11 +28,8 @@
 #ifndef FAN_REPORT_TARGET_FID
 #define FAN_REPORT_TARGET_FID 0x00001000
 #endif
-#ifndef FAN_RENAME
-#define FAN_RENAME 0x10000000
-#endif
-
-#define A_TURN (2 * NS_PER_MS)
+#define A_TURN   (2 * NS_PER_MS)
+#define PATIENCE (100 * NS_PER_MS)
 
 static struct fanotify_observer *observer_of(struct observer *o)
 {
@@ -140,28 +137,45 @@ static void observer_read(struct observer *base)
 {
 	struct fanotify_observer *o = observer_of(base);
 	bool more = model_idle(base->model) && fanotify_pass(o, clock_read(CLOCK_OF_LOOP) + A_TURN);
-	bool waits = more || o->reports || o->stage != FAN_FRESH || !fan_ahead_empty(&o->queue) ||
-		     !model_idle(base->model);
+	bool works = more || o->reports || !model_idle(base->model) ||
+		     (!o->waits && (o->stage != FAN_FRESH || !fan_ahead_empty(&o->queue)));
 
 	fan_places_close(&o->places);
 	o->reports = false;
-	if (waits)
+	if (works)
 		o->wake(o);
 	else
 		io_start(o->reactor, &o->io);
+	if (!o->waits)
+		timer_stop(o->reactor, &o->patience);
+	else if (!timer_active(&o->patience))
+		timer_start_in(o->reactor, &o->patience, PATIENCE);
 }
 
 /* What is read must wait until the model has settled what was read before. */
-static void on_readable(struct reactor *r, struct io_watcher *w, unsigned ready)
+static void go_on(struct fanotify_observer *o)
 {
-	struct fanotify_observer *o = CONTAINER_OF(w, struct fanotify_observer, io);
-
-	(void)ready;
-	io_stop(r, w);
+	io_stop(o->reactor, &o->io);
 	if (model_idle(o->base.model))
 		observer_read(&o->base);
 	else
 		o->wake(o);
+}
+
+static void on_readable(struct reactor *r, struct io_watcher *w, unsigned ready)
+{
+	(void)r;
+	(void)ready;
+	go_on(CONTAINER_OF(w, struct fanotify_observer, io));
+}
+
+static void on_impatient(struct reactor *r, struct timer *t)
+{
+	struct fanotify_observer *o = CONTAINER_OF(t, struct fanotify_observer, patience);
+
+	(void)r;
+	o->gives_up = o->waits;
+	go_on(o);
 }
 
 /* ---- watches --------------------------------------------------------------------------------- */
@@ -254,8 +268,10 @@ static void observer_close(struct observer *base)
 	o->marks = NULL;
 	fan_places_free(&o->places);
 	fan_ahead_free(&o->queue);
-	if (o->fd >= 0)
+	if (o->fd >= 0) {
 		io_stop(o->reactor, &o->io);
+		timer_stop(o->reactor, &o->patience);
+	}
 	fd_close(&o->fd);
 }
 
@@ -278,7 +294,8 @@ static int observer_open(struct observer *base, struct error *e)
 	}
 	o->synced = o->emptied = file_time_now();
 	io_init(&o->io, o->fd, IO_READ, on_readable);
-	o->io.priority = o->priority;
+	timer_init(&o->patience, CLOCK_OF_LOOP, on_impatient);
+	o->io.priority = o->patience.priority = o->priority;
 	if (mark_roots(o, e) == 0 && io_start(o->reactor, &o->io) == 0)
 		return 0;
 	observer_close(base);

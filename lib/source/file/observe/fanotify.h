@@ -10,11 +10,9 @@
  *   before. So a directory is where it was before the chunk until the model looks. In a directory
  *   that comes in a chunk nothing is known yet: what happened in it is passed on when it has been
  *   read, and what came and went with it is reported as that.
- * - That a rename replaced what had the new name the kernel reports by the next event of the same
- *   process, a lost link (FAN_ATTRIB without a name) before FAN_MOVE_SELF; two renames back to back
- *   are an exchange. So the names of a directory need not be read. A rename waits a turn for these.
- *   Where they have not come by then, or were merged into earlier ones, it counts as one onto a
- *   free name.
+ * - The names of a directory need not be read: what a rename replaced the kernel reports beside it
+ *   (fan_renames.h). A rename waits for that, for 100 ms at most. Where the kernel has merged it
+ * into earlier events the rename counts as one onto a free name.
  * - The queue has no limit (FAN_UNLIMITED_QUEUE): what is lost could not be found out, as nothing
  *   was read before. Where the kernel lacks memory all the same (FAN_Q_OVERFLOW), that is reported,
  *   and what is known is looked at again.
@@ -89,9 +87,9 @@ struct fanotify_observer {
 	size_t passed;         /* events of this chunk */
 	bool reports;          /* something was passed on since the owner was last woken */
 	bool has_moved;        /* a directory came in this chunk */
-	struct fan_event last; /* the rename before, if nothing else of that process came since */
-	bool last_was_alone;   /* it was not seen to replace anything */
-	bool waits;            /* the next event is passed on as it is when what came is read */
+	bool waits;            /* for what belongs to the next event */
+	bool gives_up;         /* it is passed on without that */
+	struct timer patience; /* while it waits */
 	bool hinted;           /* something was passed on since model_drained was called last */
 	struct fan_late *late;
 	size_t n_late, late_capacity, late_at;
