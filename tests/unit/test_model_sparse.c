@@ -137,7 +137,8 @@ static int watch(struct observer *o, struct node *n, int folder, const char *pat
 
 	(void)path;
 	if (other && other != n) {
-		model_suspect(o->model, other, HINT_SCAN);
+		model_suspect(o->model, other,
+			      model_hears(o->model, other->parent) ? HINT_AHEAD : HINT_SCAN);
 		errno = EEXIST;
 		return -1;
 	}
@@ -224,13 +225,13 @@ static void assume(struct node *d, const struct event *ev)
 
 	if (was.type == 'd')
 		was.identity = identity_now(&ev->was);
-	if (!d->sparse || (was.type == 'd' && w.nodes[ev->was.handle]))
+	if (!d->sparse)
 		return;
 	if (was.type == 'd')
 		n = model_know(&w.model, d, ev->name, &was.identity, false);
 	if (!n)
 		model_assume(&w.model, d, ev->name, &was, false);
-	else if (!n->watched)
+	else if (!n->watched && !w.nodes[ev->was.handle])
 		bind(n, ev->was.handle);
 }
 
@@ -424,7 +425,7 @@ static bool all_pass(unsigned rounds, struct history h, size_t *moves)
 
 int main(int argc, char **argv)
 {
-	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 60;
+	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 150;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) - 1 : 0;
 	size_t moves = 0;
 

@@ -137,11 +137,14 @@ bool model_trim(struct model *m, struct node *n)
 
 static void learn_one(struct model *m, struct node *n, const struct listed *listed)
 {
-	const struct look was = {.type = listed->type};
+	struct look was = {.type = listed->type}, found;
 	struct entry *e;
 
 	if (!may_be_old(m, n, listed->name, false))
 		return;
+	if (was.type == '?' && model_look(m, n, m->leaving.folder, listed->name, &found) == 0 &&
+	    found.type)
+		was.type = found.type;
 	e = learn(m, n, listed->name, &was);
 	if (!e || e->type != 'd' || !m->host->enters(m, n, e->name))
 		return;

@@ -86,8 +86,6 @@ static void assume(struct fanotify_observer *o, struct node *d, const char *name
 
 	if (!d->sparse || (entries_find(d->entries, name) && !is_dir))
 		return;
-	if (is_dir && h && fan_node(&o->places, h->hash))
-		return; /* or it is known where it went */
 	if (looks && h && !entries_find(d->entries, name))
 		fan_look(&o->places, h, &was);
 	if (!looks || !was.type)
@@ -97,7 +95,8 @@ static void assume(struct fanotify_observer *o, struct node *d, const char *name
 	n = is_dir ? model_know(o->base.model, d, name, &was.identity, false) : NULL;
 	if (!n)
 		model_assume(o->base.model, d, name, &was, false);
-	else if (h && !n->watched)
+	/* Where it went may have been read before: that has the handle then. */
+	else if (h && !n->watched && !fan_node(&o->places, h->hash))
 		fan_node_is(&o->places, n, h);
 }
 

@@ -212,7 +212,9 @@ static int observer_watch(struct observer *base, struct node *n, int folder, con
 		return -1;
 	other = fan_node(&o->places, h.hash);
 	if (other && other != n) {
-		model_suspect(base->model, other, HINT_SCAN);
+		/* Where it left an event will say so. */
+		model_suspect(base->model, other,
+			      model_hears(base->model, other->parent) ? HINT_AHEAD : HINT_SCAN);
 		errno = EEXIST;
 		return -1;
 	}
