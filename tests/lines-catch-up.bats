@@ -86,6 +86,16 @@ seen_are() {
   [ "$status" = 2 ]
 }
 
+@test "a lock that a command of a killed evwatch holds for a moment is waited for" {
+  : >log
+  mkdir state
+  flock state/lines1.lock sh -c 'touch held; sleep 0.1' &
+  until_ok '[ -e held ]'
+  catch_up
+  echo one >>log
+  seen_are one
+}
+
 @test "kill -9 of guardian and loop under rotation loses no line" {
   timeout 200 python3 "$ROOT/tests/catch_up.py" "$EV" 6 1 1
   rm -rf log* seen state

@@ -6,6 +6,8 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/safe_open.h"
+#include "base/units.h"
+#include "reactor/reactor.h"
 #include "source/source.h"
 
 #include <errno.h>
@@ -13,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 char *record_path(const char *directory, const char *rule, const char *ending)
@@ -33,20 +36,54 @@ static int share(struct source *s, int fd)
 	if (kept >= 0 && fstat(fd, &mine) == 0 && fstat(kept, &other) == 0 &&
 	    mine.st_dev == other.st_dev && mine.st_ino == other.st_ino)
 		return fcntl(kept, F_DUPFD_CLOEXEC, 3);
-	errno = EWOULDBLOCK;
 	return -1;
+}
+
+/*
+ * A command that was forked and has not executed yet holds the lock, too: it may outlive an evwatch
+ * that was killed by a moment. A lock of fcntl(2) beside it is the process's own and goes with
+ * that: it tells who is at work.
+ */
+static void sign(int fd)
+{
+	struct flock mine = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	fcntl(fd, F_SETLK, &mine);
+}
+
+static bool is_signed(int fd)
+{
+	struct flock other = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	return fcntl(fd, F_GETLK, &other) == 0 && other.l_type != F_UNLCK;
+}
+
+/* Waits while nobody is known to be at work, a second at most. Returns 0, or -1 with errno. */
+static int lock_alone(int fd)
+{
+	const struct timespec moment = {.tv_nsec = 5 * NS_PER_MS};
+	int64_t end = clock_read(CLOCK_OF_LOOP) + NS_PER_S;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return -1;
+		if (is_signed(fd) || clock_read(CLOCK_OF_LOOP) >= end) {
+			errno = EWOULDBLOCK;
+			return -1;
+		}
+		nanosleep(&moment, NULL);
+	}
+	sign(fd);
+	return 0;
 }
 
 /* Locks the file open at *fd, which the shared lock may replace. -1 with errno. */
 static int lock(struct source *s, int *fd)
 {
-	int shared;
+	int shared = share(s, *fd);
 
-	if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	shared = errno == EWOULDBLOCK ? share(s, *fd) : -1;
 	if (shared < 0)
-		return -1;
+		return lock_alone(*fd);
 	close(*fd);
 	*fd = shared;
 	return 0;
