@@ -159,6 +159,50 @@ line a\0402 2' ]
   [ "$(grep -c '+d/b' runs)" = 1 ]
 }
 
+@test "--each: what waits for a free place is merged with what happens to its path meanwhile" {
+  mkdir up
+  start file up --events close_write,move --each --debounce 50ms -j 2 -- 'echo "$EVWATCH_EVENT $1" >>runs; until [ -e go ]; do sleep 0.01; done'
+  touch up/a up/b up/gone up/q.part
+  until_ok '[ "$(lines_of runs)" = 2 ]'
+  # Two of the four have a place, whichever: the others wait.
+  for f in a b gone q.part; do grep -q "up/$f\$" runs || mv "up/$f" "up/$f.new"; done
+  touch go
+  until_ok '[ "$(grep -c "\.new\$" runs)" = 2 ]'
+  [ "$(lines_of runs)" = 4 ]
+}
+
+@test "--each runs nothing for a path that came and went while it waited for a free place" {
+  mkdir up
+  start file up --events create,close_write,delete --each --debounce 50ms -- 'echo "$EVWATCH_EVENT $1" >>runs; until [ -e go ]; do sleep 0.01; done'
+  touch up/a up/b
+  until_ok '[ -s runs ]'
+  for f in a b; do grep -q "up/$f\$" runs || rm "up/$f"; done
+  touch go up/last
+  until_ok 'grep -q up/last runs'
+  [ "$(lines_of runs)" = 2 ]
+}
+
+@test "--each merges what happens to a path while its last run goes on, and runs others meanwhile" {
+  mkdir up
+  start file up --events close_write --each --debounce 0 -j 2 -- 'echo "$1" >>runs; [ "$1" != up/a ] || until [ -e go ]; do sleep 0.01; done'
+  echo 1 >up/a
+  until_ok '[ -s runs ]'
+  echo 2 >up/a
+  echo 1 >up/b
+  until_ok 'grep -q up/b runs'
+  echo 3 >up/a
+  rm up/a
+  echo 1 >up/c
+  until_ok 'grep -q up/c runs'
+  touch go
+  echo 1 >up/d
+  until_ok 'grep -q up/d runs'
+  [ "$(cat runs)" = 'up/a
+up/b
+up/c
+up/d' ]
+}
+
 @test "--to hands events of several rules to one command, one run at a time" {
   mkdir src
   start -e 'build: task -- echo "+$EVWATCH_RULE $EVWATCH_SOURCE $EVWATCH_EVENT $*" >>runs; sleep 0.1; echo - >>runs' \

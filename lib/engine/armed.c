@@ -77,10 +77,18 @@ static int on_source_kept_record(struct source *s)
 	return leaving_record(((const struct armed_rule *)s->owner)->engine, s->rule);
 }
 
+static bool on_source_is_busy(struct source *s, const char *subject)
+{
+	const struct armed_rule *a = s->owner;
+
+	return a->target && job_is_busy(a->target->job, subject);
+}
+
 static const struct source_host source_host = {
     .kept = on_source_kept,
     .kept_record = on_source_kept_record,
     .emit = on_emit,
+    .is_busy = on_source_is_busy,
     .ended = on_source_ended,
     .failed = on_source_failed,
     .bound = on_source_bound,
@@ -125,6 +133,8 @@ static void set_up_source(struct armed_rule *a)
 	s->jobs = job->jobs ? (size_t)job->jobs : 1;
 	s->stop_timeout = job->stop_timeout;
 	s->has_command = rule->target != NULL;
+	/* --throttle is for batches. */
+	s->each = s->has_command && job->each && !job->throttle;
 	s->busy_chosen = job->on_busy != rule->type->default_on_busy;
 	s->printed = rule->print.json || rule->print.format;
 	s->priority = (uint8_t)job->priority;
@@ -219,8 +229,12 @@ void armed_update(struct armed_rule *a)
 	const struct source_type *type = a->rule->type;
 	bool pause = !can_take_more(a);
 
-	if (!type->waits_for_room || !a->open || a->source_ended || pause == a->source->paused ||
+	if (!type->waits_for_room || !a->open || a->source_ended ||
 	    a->engine->phase != ENGINE_RUNNING)
+		return;
+	if (type->room)
+		type->room(a->source);
+	if (pause == a->source->paused)
 		return;
 	a->source->paused = pause;
 	if (pause)

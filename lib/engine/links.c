@@ -189,6 +189,23 @@ void links_check_over(struct armed_rule *a)
 	e->reporting_over = false;
 }
 
+size_t links_queued(const struct armed_rule *a)
+{
+	const struct engine *e = a->engine;
+	struct job_stats stats;
+	size_t n;
+
+	job_stats(a->job, &stats);
+	n = stats.queued;
+	for (size_t i = 0; i < e->n_rules; i++) {
+		const struct armed_rule *from = e->rules[i];
+
+		if (from->target == a && from->open && from->rule->type->waiting)
+			n += from->rule->type->waiting(from->source);
+	}
+	return n;
+}
+
 void links_report_over(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_rules; i++) {

@@ -56,7 +56,7 @@ static void look_at_runs(const struct engine *e, struct buf *out, struct runs *r
 			continue;
 		job_stats(e->rules[i]->job, &stats);
 		runs->running += stats.running;
-		runs->queued += stats.queued;
+		runs->queued += links_queued(e->rules[i]);
 		if (stats.running)
 			say_running(out, e->rules[i], stats.running, rules++);
 		if (stats.last_status >= 0 &&

@@ -170,6 +170,8 @@ void links_report_over(struct engine *e);
 void links_ran(struct armed_rule *a, const struct run_result *result);
 /* The rules whose events the job of `a` takes can hand on more, or are over. */
 void links_room(struct armed_rule *a);
+/* How many runs of its command wait, in its job and in the sources that lead to it. */
+size_t links_queued(const struct armed_rule *a);
 
 /* ---- ends.c: the ends of standard input and output ---- */
 int ends_open(struct engine *e, struct error *error);

@@ -75,7 +75,7 @@ static void add_job(struct buf *out, const struct armed_rule *a)
 	add_count(out, "failures", a->before.failures + stats.failures);
 	add_count(out, "skipped", a->before.skipped + stats.skipped);
 	add_count(out, "running", stats.running);
-	add_count(out, "queued", stats.queued);
+	add_count(out, "queued", links_queued(a));
 	add_failure(out, stats.last_failure ? &stats : &a->before);
 	if (stats.last_status < 0)
 		return;

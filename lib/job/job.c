@@ -309,6 +309,11 @@ bool job_has_room(const struct job *j)
 	return j->n_queued == 0 && may_start(j);
 }
 
+bool job_is_busy(const struct job *j, const char *subject)
+{
+	return j->setup.config->on_busy == BUSY_QUEUE && lane_of(j, subject);
+}
+
 bool job_idle(const struct job *j)
 {
 	return !j->n_queued && !j->n_running;

@@ -90,6 +90,9 @@ size_t job_stop_runs(struct job *j);
 /* Would an event be run at once? While false, sources that can wait are paused. */
 bool job_has_room(const struct job *j);
 
+/* Does a run for this subject go on or wait, which the next one (--each) is to follow? */
+bool job_is_busy(const struct job *j, const char *subject);
+
 /* Drops what it has not begun of this feed. */
 void job_withdraw(struct job *j, const struct feed *f);
 

@@ -31,9 +31,9 @@ void lanes_close(struct job *j)
 	table_free(&j->lanes);
 }
 
-struct lane *lane_find(const struct job *j, const struct batch *b)
+struct lane *lane_of(const struct job *j, const char *key)
 {
-	return b->key ? table_find(&j->lanes, b->key) : NULL;
+	return table_find(&j->lanes, key);
 }
 
 struct batch *lane_batch(const struct lane *lane)

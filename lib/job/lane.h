@@ -15,8 +15,8 @@ struct lane;
 void lanes_open(struct job *j);
 void lanes_close(struct job *j);
 
-/* The lane of the batch's key, or NULL: nothing of it waits or goes on. */
-struct lane *lane_find(const struct job *j, const struct batch *b);
+/* The lane of this key, or NULL: nothing of it waits or goes on. */
+struct lane *lane_of(const struct job *j, const char *key);
 
 /* The batch takes a new lane. -1 with ENOMEM: it goes without one. */
 int lane_enter(struct job *j, struct batch *b);

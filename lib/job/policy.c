@@ -94,7 +94,7 @@ void job_submit(struct job *j, struct batch *b)
 		submit(j, b);
 		return;
 	}
-	lane = lane_find(j, b);
+	lane = lane_of(j, b->key);
 	if (lane) {
 		submit_behind(j, lane, b);
 		return;

@@ -39,6 +39,11 @@ struct source_host {
 	 * events are borrowed. A `connection` in one is taken over in any case.
 	 */
 	void (*emit)(struct source *s, const struct event *events, size_t n);
+	/*
+	 * With --each: does a run for this subject go on or wait, and is the next one to wait for
+	 * it? (type->room)
+	 */
+	bool (*is_busy)(struct source *s, const char *subject);
 	/* There will be no more events: end of input, the last timer fired, the process gone. */
 	void (*ended)(struct source *s);
 	/* It cannot go on: the engine logs it once, and evwatch ends with status 1. */
@@ -100,6 +105,7 @@ struct source {
 	size_t jobs;          /* --jobs */
 	int64_t stop_timeout; /* ns, of commands that it runs for itself */
 	bool has_command;
+	bool each; /* an event of each batch at a time is emitted, while it is not paused (file) */
 	bool busy_chosen; /* --on-busy is another than the kind's own */
 	bool printed; /* --json or --format: events that are not printed otherwise are (relay) */
 	uint8_t priority; /* for its watchers */
@@ -209,6 +215,10 @@ struct source_type {
 	/* Only for kinds with waits_for_room. */
 	void (*pause)(struct source *s);
 	void (*resume)(struct source *s);
+	/* What host->is_busy says may have changed. Optional, with waits_for_room. */
+	void (*room)(struct source *s);
+	/* How many events wait in it for their runs. Optional. */
+	size_t (*waiting)(const struct source *s);
 	/* No new events; may finish what it carries (relay drains) and then call ended. */
 	void (*stop)(struct source *s);
 	/* Frees everything but the struct itself. */

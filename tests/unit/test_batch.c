@@ -5,6 +5,7 @@
 #include "source/file/batch/pace.h"
 
 #include "source/file/batch/contents.h"
+#include "source/file/batch/rejoin.h"
 
 #include "base/array.h"
 #include "base/buf.h"
@@ -381,6 +382,68 @@ static bool waits_always(void *owner, const struct record *r)
 	(void)r;
 	return true;
 }
+
+/* ---- what waits ------------------------------------------------------------------------------ */
+
+static struct net waiting;
+
+/* What happened is handed on, and waits. */
+static void wait_for_runs(void)
+{
+	options.names = true;
+	waiting = taken();
+}
+
+static const char *effects_taken_back(void)
+{
+	for (size_t i = 0; i < waiting.count; i++)
+		rejoin(&journal, &waiting.items[i]);
+	net_free(&waiting);
+	return effects();
+}
+
+static void test_rejoin(void)
+{
+	given("src/f src/g src/d/ src/d/in");
+	make("src/a");
+	make("src/b");
+	make("src/c");
+	wait_for_runs();
+	move("src/a", "src/z");
+	remove_path("src/b");
+	act("src/c", FILE_CLOSE_WRITE);
+	SAME_TEXT(effects_taken_back(), "create src/z, create src/c",
+		  "what came, waits and moves or goes came elsewhere or not at all");
+	act("src/f", FILE_CLOSE_WRITE);
+	remove_path("src/g");
+	make("src/g");
+	remove_path("src/c");
+	wait_for_runs();
+	move("src/f", "src/h");
+	remove_path("src/g");
+	make("src/c");
+	SAME_TEXT(effects_taken_back(), "move src/h from src/f, delete src/g, modify src/c",
+		  "what was there before the effect that waits counts");
+	move("src/h", "src/i");
+	move("src/z", "src/y");
+	move("src/c", "src/k");
+	wait_for_runs();
+	move("src/i", "src/j");
+	remove_path("src/y");
+	make("src/c");
+	SAME_TEXT(effects_taken_back(),
+		  "move src/j from src/h, move src/k from src/c, delete src/z, modify src/c",
+		  "moves that wait have not happened yet");
+	make("src/d/new");
+	remove_path("src/d/in");
+	wait_for_runs();
+	move("src/d", "src/e");
+	SAME_TEXT(effects_taken_back(), "move src/e from src/d, delete src/e/in, create src/e/new",
+		  "what waits in a directory that moves is where that is");
+	finish();
+}
+
+/* ---- the net effect -------------------------------------------------------------------------- */
 
 static void test_net_effects(void)
 {
@@ -927,6 +990,137 @@ static bool histories_are_right(unsigned rounds, struct net_options with)
 	return true;
 }
 
+/* Is that the path of the name in this directory? */
+static bool has_path(const struct node *d, const char *name, const char *path)
+{
+	char text[256];
+	size_t at = sizeof text - 1, n;
+
+	text[at] = '\0';
+	for (;; name = d->name, d = d->parent) {
+		n = strlen(name);
+		at -= n;
+		memcpy(text + at, name, n);
+		if (!d->parent)
+			return strcmp(text + at, path) == 0;
+		text[--at] = '/';
+	}
+}
+
+static bool is_overtaken(const struct effect *e)
+{
+	const struct record *r = rejoin_find(&journal, e);
+
+	return (r && r->now != r->was) ||
+	       !has_path(e->node, net_name(&folders, e->node, e->path), e->path);
+}
+
+/* Onto a tree to which other things may have happened that were not handed on yet. False: a run
+ * would find nothing there. */
+static bool replay_late(struct list *was, struct list *is, const struct effect *e)
+{
+	struct listed *now = listed_at(is, e->path);
+
+	if (e->event == FILE_DELETE)
+		forget(was, e->path);
+	else if (!now)
+		return false;
+	if (e->event == FILE_MOVE) {
+		if (!listed_at(was, e->old_path))
+			return false;
+		forget(was, e->path);
+		carry(was, e->old_path, e->path);
+	}
+	if (now && !listed_at(was, e->path))
+		was->items[was->count++] = *now;
+	else if (now)
+		*listed_at(was, e->path) = *now;
+	return true;
+}
+
+static bool replay_all(struct list *was, const struct net *net, size_t from, size_t to)
+{
+	static struct list is;
+
+	is.count = 0;
+	list_tree(top, "", &is);
+	for (size_t i = from; i < to; i++)
+		if (!replay_late(was, &is, &net->items[i]))
+			return false;
+	return true;
+}
+
+/* Some of a batch are handed on at once; to others something happens before. */
+static bool late_batch_is_right(void)
+{
+	static struct list was, is, before;
+	size_t n, kept = 0;
+	struct net net;
+	bool right;
+
+	was.count = is.count = 0;
+	list_tree(top, "", &was);
+	for (unsigned i = draw(12); i-- > 0;)
+		disturb();
+	before = was;
+	wait_for_runs();
+	n = rejoin_is_possible(&waiting) ? draw((unsigned)waiting.count + 1) : waiting.count;
+	right = replay_all(&was, &waiting, 0, n);
+	for (unsigned i = draw(12); i-- > 0;)
+		disturb();
+	for (size_t i = 0; i < waiting.count; i++) {
+		struct effect e = waiting.items[i];
+
+		if (i < n || is_overtaken(&e)) {
+			if (i >= n)
+				rejoin(&journal, &e);
+			effect_free(&e, &folders);
+		} else {
+			waiting.items[kept++] = e;
+		}
+	}
+	waiting.count = kept;
+	right = right && replay_all(&was, &waiting, 0, kept);
+	net = taken();
+	right = right && replay_all(&was, &net, 0, net.count);
+	list_tree(top, "", &is);
+	right = right && same_lists(&was, &is);
+	if (!right) {
+		show("before", &before);
+		for (size_t i = 0; i < kept; i++)
+			printf("# late %s %s %s\n", word_of(&waiting.items[i]),
+			       waiting.items[i].path,
+			       waiting.items[i].old_path ? waiting.items[i].old_path : "");
+		for (size_t i = 0; i < net.count; i++)
+			printf("# %s %s %s\n", word_of(&net.items[i]), net.items[i].path,
+			       net.items[i].old_path ? net.items[i].old_path : "");
+		show("replayed", &was);
+		show("after", &is);
+	}
+	net_free(&waiting);
+	net_free(&net);
+	return right;
+}
+
+static bool late_histories_are_right(unsigned rounds)
+{
+	for (unsigned seed = 1; seed <= rounds; seed++) {
+		bool right = true;
+
+		state = seed * UINT64_C(0x9E3779B97F4A7C15);
+		start();
+		options = (struct net_options){.gathers = true, .moves = true};
+		for (int batch = 0; batch < 12 && right; batch++)
+			right = late_batch_is_right();
+		finish();
+		if (!right) {
+			printf("# seed %u\n", seed);
+			return false;
+		}
+	}
+	return true;
+}
+
 /* They come in turns, and are put in order. */
 static void test_many(void)
 {
@@ -967,6 +1161,7 @@ int main(int argc, char **argv)
 	struct net_options with = {.gathers = true, .moves = true};
 
 	test_net_effects();
+	test_rejoin();
 	test_directories();
 	test_filters();
 	test_writers();
@@ -975,6 +1170,7 @@ int main(int argc, char **argv)
 	test_pace();
 	test_many();
 	OK(histories_are_right(rounds, with), "the effects of random batches make the tree");
+	OK(late_histories_are_right(rounds), "so do those that wait while more happens");
 	with.counts = only_files;
 	OK(histories_are_right(rounds, with), "they do where only files count");
 	with.counts = not_b;

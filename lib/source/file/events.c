@@ -171,6 +171,18 @@ void events_emit(struct file_source *s, const struct emission *out)
 		s->base.host->emit(&s->base, out->events, out->count);
 }
 
+bool events_emit_one(struct file_source *s, const struct effect *e)
+{
+	struct event events[AT_MOST_GATHERED];
+	struct material materials[AT_MOST_GATHERED] = {0};
+	struct emission out = {
+	    .config = s->base.config, .gathers = true, .events = events, .materials = materials};
+
+	add_all(&out, e);
+	events_emit(s, &out);
+	return out.count > 0;
+}
+
 void events_end(struct emission *out)
 {
 	if (!out)

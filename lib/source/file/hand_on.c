@@ -7,6 +7,9 @@
  * about again now and then, since the close may come by another name. Where the kernel does not
  * say, 250 ms without a write count as a close. Each file waits for itself alone.
  *
+ * With --each the effects of a batch wait in the backlog for their runs, and the next batch for the
+ * end of that (backlog.c).
+ *
  * Without one: whenever the model has reported, but while something is in its hand. With --changed
  * what is still being written is held back here, too, since it is half of what it will be; and all
  * that was written is read before the batch is handed on.
@@ -116,6 +119,7 @@ static struct net_options options_of(struct file_source *s)
 				    .waits = holds_back(s) ? waits : NULL,
 				    .contents = c->changed ? &s->compare.contents : NULL,
 				    .gathers = s->base.has_command,
+				    .names = s->base.each,
 				    .moves = c->events & FILE_MOVE};
 }
 
@@ -176,7 +180,9 @@ static void end_making(struct file_source *s)
 		circle_judge(&s->circle, &net);
 		pace_handed_on(&s->pace, s->journal.now);
 	}
-	if (net.count)
+	if (net.count && s->base.each)
+		backlog_take(s, &net);
+	else if (net.count)
 		s->emission = events_begin(s, &net);
 	else
 		net_free(&net);
@@ -205,6 +211,7 @@ static void hand_on(struct file_source *s)
 {
 	struct net_options options = options_of(s);
 
+	backlog_rejoin(s);
 	if (s->journal.lost_memory)
 		log_error(s->base.rule, "out of memory: some changes are not reported");
 	s->journal.lost_memory = false;
@@ -217,7 +224,7 @@ static void hand_on(struct file_source *s)
  * any case. */
 static bool may_hand_on(const struct file_source *s)
 {
-	if (!s->journal.count || !s->started || s->base.paused)
+	if (!s->started || s->base.paused)
 		return false;
 	return holds_back(s) ? s->model.progress.stage == STAGE_IDLE && !s->model.leaving.top
 			     : !s->model.progress.in_hand && !s->model.moved.count;
@@ -253,7 +260,8 @@ static void review_held_back(struct file_source *s)
 			return;
 		}
 		hand_on(s);
-		if (s->maker || s->emission || !may_hand_on(s))
+		if (s->maker || s->emission || s->backlog.net.count || !s->journal.count ||
+		    !may_hand_on(s))
 			return;
 		when = due(s);
 	}
@@ -278,7 +286,7 @@ void hand_on_review(struct file_source *s)
 		emit(s);
 		return;
 	}
-	if (!may_hand_on(s))
+	if (!may_hand_on(s) || backlog_hand_on(s) || !s->journal.count)
 		return;
 	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 	if (holds_back(s))

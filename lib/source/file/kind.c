@@ -283,6 +283,7 @@ static void file_close(struct source *base)
 	s->maker = NULL;
 	events_end(s->emission);
 	s->emission = NULL;
+	backlog_free(s);
 	journal_free(&s->journal);
 	compare_close(s);
 	model_close(&s->model);
@@ -358,6 +359,19 @@ static void file_resume(struct source *base)
 	hand_on_review(source_of(base));
 }
 
+static void file_room(struct source *base)
+{
+	struct file_source *s = source_of(base);
+
+	if (s->started && !base->paused && s->backlog.held.count)
+		timer_start_soon(base->reactor, &s->hand_on);
+}
+
+static size_t file_waiting(const struct source *base)
+{
+	return backlog_count((const struct file_source *)base);
+}
+
 static void file_run_began(struct source *base, void *token)
 {
 	struct file_source *s = source_of(base);
@@ -424,6 +438,8 @@ const struct source_type source_file = {
     .start = file_start,
     .pause = file_pause,
     .resume = file_resume,
+    .room = file_room,
+    .waiting = file_waiting,
     .stop = file_stop,
     .close = file_close,
     .run_began = file_run_began,

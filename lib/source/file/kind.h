@@ -6,6 +6,7 @@
  *	host.c      what the model reports becomes entries of the journal
  *	compare.c   what files hold, for --changed
  *	hand_on.c   when the journal is handed on: writers are asked, the pace decides
+ *	backlog.c   with --each: effects that wait for their run
  *	events.c    effects become the events that --events asks for
  *	outside.c   git's rules outside of the trees, each followed
  *	config.c    options and arguments
@@ -22,6 +23,7 @@
 #include "source/file/batch/circle.h"
 #include "source/file/batch/pace.h"
 #include "source/file/batch/contents.h"
+#include "source/file/batch/rejoin.h"
 #include "source/file/choose/filter.h"
 #include "source/file/config.h"
 #include "source/file/model/model.h"
@@ -70,6 +72,14 @@ struct compare {
 	unsigned writes;     /* of that when its reading began */
 };
 
+/* Effects that wait for their run (--each). */
+struct backlog {
+	struct net net;  /* in order */
+	size_t at;       /* the next of it */
+	bool may_rejoin; /* rejoin_is_possible */
+	struct net held; /* passed over, as their paths' last runs go on: no more than --jobs */
+};
+
 struct file_source {
 	struct source base;
 	struct roots roots;
@@ -82,6 +92,7 @@ struct file_source {
 	struct journal journal;
 	struct net_maker *maker;   /* of a large batch's net effect; NULL: none is being made */
 	struct emission *emission; /* then of its events */
+	struct backlog backlog;
 	struct pace pace;
 	int64_t due_at; /* loop time: when the batch is, at the last review */
 	struct circle circle;
@@ -158,7 +169,21 @@ void hand_on_review(struct file_source *s);
 /* The same after changes: of many it is enough that the timer runs. */
 void hand_on_soon(struct file_source *s);
 
+/* ---- backlog.c ---- */
+/* Takes over a net effect, when the one before was handed on. */
+void backlog_take(struct file_source *s, struct net *net);
+/* Hands on what is next, and arms the timer for the rest. False: nothing can be handed on now. */
+bool backlog_hand_on(struct file_source *s);
+/* Before a net effect is made: what waits for the last run of its path, and has changed since, is a
+ * part of that. */
+void backlog_rejoin(struct file_source *s);
+/* How many wait. */
+size_t backlog_count(const struct file_source *s);
+void backlog_free(struct file_source *s);
+
 /* ---- events.c ---- */
+/* Emits what --events lets through of one effect. False: that is nothing. */
+bool events_emit_one(struct file_source *s, const struct effect *e);
 /* What --events lets through of a net effect, which is taken over. NULL: ENOMEM, which is logged.
  */
 struct emission *events_begin(const struct file_source *s, struct net *net);

@@ -64,8 +64,8 @@ static void adopt(struct journal *j, struct thing *t, struct node *self)
 	}
 }
 
-static struct thing *thing_new(struct journal *j, char type, struct node *self,
-			       struct record *origin)
+struct thing *journal_thing_new(struct journal *j, char type, struct node *self,
+				struct record *origin)
 {
 	struct thing *t = calloc(1, sizeof *t);
 
@@ -123,6 +123,7 @@ static struct record *record_new(struct journal *j, struct node *d, const char *
 	if (r) {
 		r->name = memcpy(r->text, name, length);
 		r->node = d;
+		r->since = j->now;
 	}
 	if (!r || table_add(&j->by_name, r) < 0) {
 		free(r);
@@ -135,15 +136,14 @@ static struct record *record_new(struct journal *j, struct node *d, const char *
 	return r;
 }
 
-/* A new record of what stands there (type 0: nothing) since before the batch. */
-static struct record *record_of(struct journal *j, struct node *d, const char *name, char type,
-				struct node *self)
+struct record *journal_record_new(struct journal *j, struct node *d, const char *name, char type,
+				  struct node *self)
 {
 	struct record *r = record_new(j, d, name);
 
 	if (!r || !type)
 		return r;
-	r->was = r->now = thing_new(j, type, self, r);
+	r->was = r->now = journal_thing_new(j, type, self, r);
 	if (r->was)
 		return r;
 	record_free(j, r);
@@ -158,10 +158,9 @@ static struct record *touch(struct journal *j, struct node *d, const char *name,
 
 	j->last = j->now;
 	if (!r) {
-		r = record_of(j, d, name, type, self);
+		r = journal_record_new(j, d, name, type, self);
 		if (r) {
 			r->in_run = j->running;
-			r->since = j->now;
 			r->by = j->by;
 		}
 		return r;
@@ -200,7 +199,7 @@ void journal_came(struct journal *j, struct node *d, const char *name, char type
 	/* What comes after all else has left waits anew. */
 	if (!r->now && r->was)
 		r->since = j->now;
-	r->now = thing_new(j, type, NULL, NULL);
+	r->now = journal_thing_new(j, type, NULL, NULL);
 	if (!r->now)
 		return;
 	r->now->at = r;
@@ -305,7 +304,7 @@ struct record *journal_imply(struct journal *j, struct node *d, const struct jou
 		adopt(j, r->now, e->self);
 	if (r)
 		return r;
-	r = record_of(j, d, e->name, e->type, e->self);
+	r = journal_record_new(j, d, e->name, e->type, e->self);
 	if (r)
 		r->implied = true;
 	return r;

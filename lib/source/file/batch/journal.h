@@ -125,6 +125,13 @@ void journal_flickered(struct journal *j, struct node *d, const char *name, unsi
 void journal_active(struct journal *j, struct node *d, const char *name, char type,
 		    unsigned events);
 
+/* What stands at a name (a new thing), and the record of a name at which something of this type
+ * stood before (0: nothing), and stands; for rejoin.c. NULL with ENOMEM. */
+struct thing *journal_thing_new(struct journal *j, char type, struct node *self,
+				struct record *origin);
+struct record *journal_record_new(struct journal *j, struct node *d, const char *name, char type,
+				  struct node *self);
+
 struct record *journal_find(const struct journal *j, const struct node *d, const char *name);
 /* The thing of a directory, if it was touched in this batch. */
 struct thing *journal_thing_of(const struct journal *j, const struct node *self);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- afterwards ------------------------------------------------------------------------------ */
 
@@ -88,13 +89,28 @@ struct net_maker {
 
 void net_free(struct net *net)
 {
-	while (net->count) {
-		net->count--;
-		free(net->items[net->count].path);
-		free(net->items[net->count].old_path);
-	}
+	while (net->count)
+		effect_free(&net->items[--net->count], net->folders);
 	free(net->items);
-	*net = (struct net){0};
+	*net = (struct net){.folders = net->folders};
+}
+
+void effect_free(struct effect *e, const struct journal_folders *folders)
+{
+	free(e->path);
+	free(e->old_path);
+	if (e->node)
+		folders->release(e->node);
+	if (e->old_node)
+		folders->release(e->old_node);
+	*e = (struct effect){0};
+}
+
+const char *net_name(const struct journal_folders *folders, const struct node *d, const char *path)
+{
+	const char *slash = folders->parent(d) ? strrchr(path, '/') : NULL;
+
+	return slash ? slash + 1 : path;
 }
 
 static void forget_moves(struct work *w)
@@ -128,6 +144,7 @@ struct net_maker *net_begin(struct journal *j, const struct net_options *options
 	if (!m)
 		return NULL;
 	m->options = *options;
+	m->net.folders = j->folders;
 	m->work = (struct work){.j = j, .options = &m->options, .net = &m->net};
 	net_free_slots(&m->work);
 	begin_stage(m, 0);

@@ -33,6 +33,10 @@ struct effect {
 	bool in_run;   /* all of it came while the rule's own command ran */
 	int64_t since; /* loop time of its first event */
 	int by;        /* the process that did the last of it; 0: not known */
+	/* With net_options.names: */
+	char was;              /* the type of what is not there any more; 0: there was nothing */
+	struct node *node;     /* held: the directory of the name that it is about */
+	struct node *old_node; /* the same of what moved; NULL where something else is there now */
 };
 
 struct net_options {
@@ -45,6 +49,7 @@ struct net_options {
 	struct contents *contents;
 	bool gathers; /* the effects of a batch; else what each look found */
 	bool moves;   /* moves are asked for */
+	bool names;   /* effects are to say what names they are about (rejoin.h) */
 };
 
 /* Does the record wait for its close? */
@@ -56,9 +61,15 @@ static inline bool net_options_wait(const struct net_options *o, const struct re
 struct net {
 	struct effect *items; /* owned, in order */
 	size_t count, capacity;
+	const struct journal_folders *folders; /* whose nodes the effects hold */
 };
 
 void net_free(struct net *net);
+/* Frees what an effect owns. `folders` as in struct net. */
+void effect_free(struct effect *e, const struct journal_folders *folders);
+
+/* The name in directory `d` of what has this path. */
+const char *net_name(const struct journal_folders *folders, const struct node *d, const char *path);
 
 /*
  * The net effect of all that is in the journal but what waits, which is taken out of it, made in

@@ -109,6 +109,21 @@ int net_hurry_moves(struct work *w)
 	return p->i < w->n_slots;
 }
 
+/* What names it is about, for who puts it back into the journal. */
+static void add_names(const struct work *w, const struct slot *s, struct effect *e)
+{
+	const struct thing *was = s->was ? s->was->was : NULL, *now = s->now ? s->now->now : NULL;
+	const struct record *r = s->now ? s->now : s->was ? s->was : s->touched;
+
+	e->was = was && was != now ? was->type : 0;
+	e->node = r->node;
+	w->j->folders->hold(e->node);
+	if (e->event != FILE_MOVE || now->origin->now)
+		return;
+	e->old_node = now->origin->node;
+	w->j->folders->hold(e->old_node);
+}
+
 /* Appends the effect with a path of its own. */
 static int append(struct work *w, const struct slot *s, struct effect *e)
 {
@@ -120,6 +135,8 @@ static int append(struct work *w, const struct slot *s, struct effect *e)
 		free(e->old_path);
 		return -1;
 	}
+	if (w->options->names)
+		add_names(w, s, e);
 	net->items[net->count++] = *e;
 	return 0;
 }

@@ -1,0 +1,180 @@
+/*
+ * --each: the effects of a batch wait here, and are handed on one by one as commands may run.
+ *
+ * What happens to a path meanwhile is put down in the journal. So before an effect is handed on the
+ * journal is asked: is what came to the path gone, moved or replaced since, or being written? Then
+ * the effect goes back into the journal and is a part of the next batch; and so it is where a
+ * directory above the path has moved. What was only done to the path belongs to the run that
+ * begins.
+ *
+ * An effect whose path still has a run does not hold up the others.
+ */
+#include "source/file/kind.h"
+
+#include "base/array.h"
+#include "base/log.h"
+
+#include <string.h>
+
+enum { PIECE = 256 /* effects that a turn looks at */ };
+
+void backlog_take(struct file_source *s, struct net *net)
+{
+	net_free(&s->backlog.net);
+	s->backlog.net = *net;
+	s->backlog.at = 0;
+	s->backlog.may_rejoin = rejoin_is_possible(net);
+	*net = (struct net){0};
+	timer_start_soon(s->base.reactor, &s->hand_on);
+}
+
+size_t backlog_count(const struct file_source *s)
+{
+	return s->backlog.net.count - s->backlog.at + s->backlog.held.count;
+}
+
+void backlog_free(struct file_source *s)
+{
+	net_free(&s->backlog.net);
+	net_free(&s->backlog.held);
+	s->backlog.at = 0;
+}
+
+/* ---- what has happened since ----------------------------------------------------------------- */
+
+static bool is_elsewhere(struct file_source *s, const struct effect *e)
+{
+	const char *name = net_name(&file_folders, e->node, e->path);
+	const char *path = file_path(s, e->node, name);
+
+	return path && strcmp(path, e->path) != 0;
+}
+
+static bool is_overtaken(struct file_source *s, const struct effect *e)
+{
+	const struct record *r = rejoin_find(&s->journal, e);
+
+	if (!s->backlog.may_rejoin)
+		return false;
+	return (r && (r->now != r->was || (r->now && hand_on_waits(s, r)))) || is_elsewhere(s, e);
+}
+
+/* What it held counts as unknown: the digest is that of a change that is not handed on. */
+static void rejoin_effect(struct file_source *s, const struct effect *e)
+{
+	contents_keep(&s->compare.contents, e->node, net_name(&file_folders, e->node, e->path), 0);
+	rejoin(&s->journal, e);
+}
+
+/* Its run sees what was done to the path since. */
+static void add_activity(struct file_source *s, struct effect *e)
+{
+	const struct record *r = rejoin_find(&s->journal, e);
+
+	if (!r || !r->now || !r->now->seen)
+		return;
+	e->seen |= r->now->seen;
+	r->now->seen = 0;
+	contents_keep(&s->compare.contents, r->node, r->name, 0);
+}
+
+void backlog_rejoin(struct file_source *s)
+{
+	struct net *held = &s->backlog.held;
+	size_t n = 0;
+
+	for (size_t i = 0; i < held->count; i++) {
+		struct effect *e = &held->items[i];
+
+		if (!rejoin_find(&s->journal, e)) {
+			held->items[n++] = *e;
+			continue;
+		}
+		rejoin_effect(s, e);
+		effect_free(e, &file_folders);
+	}
+	held->count = n;
+}
+
+/* ---- handing on ------------------------------------------------------------------------------ */
+
+static bool is_busy(struct file_source *s, const struct effect *e)
+{
+	return s->base.host->is_busy(&s->base, e->path);
+}
+
+/* Without memory it is handed on: the job keeps it then. */
+static bool hold_back(struct file_source *s, const struct effect *e)
+{
+	struct net *held = &s->backlog.held;
+
+	held->folders = &file_folders;
+	if (!s->backlog.may_rejoin || !is_busy(s, e) ||
+	    ARRAY_GROW(held->items, held->capacity, held->count + 1) < 0)
+		return false;
+	held->items[held->count++] = *e;
+	return true;
+}
+
+/* Takes out one that was held back, in order. */
+static bool next_held(struct file_source *s, struct effect *e)
+{
+	struct net *held = &s->backlog.held;
+
+	for (size_t i = 0; i < held->count; i++) {
+		if (is_busy(s, &held->items[i]))
+			continue;
+		*e = held->items[i];
+		memmove(&held->items[i], &held->items[i + 1],
+			(--held->count - i) * sizeof *held->items);
+		return true;
+	}
+	return false;
+}
+
+/* Takes out the next whose path has no run. */
+static bool next_effect(struct file_source *s, struct effect *e)
+{
+	struct backlog *b = &s->backlog;
+
+	if (next_held(s, e))
+		return true;
+	while (b->at < b->net.count) {
+		*e = b->net.items[b->at];
+		b->net.items[b->at++] = (struct effect){0};
+		if (!hold_back(s, e))
+			return true;
+	}
+	net_free(&b->net);
+	b->at = 0;
+	return false;
+}
+
+/* True: it was emitted. */
+static bool hand_on_one(struct file_source *s, struct effect *e)
+{
+	bool emitted = false;
+
+	if (is_overtaken(s, e)) {
+		rejoin_effect(s, e);
+	} else {
+		add_activity(s, e);
+		emitted = events_emit_one(s, e);
+	}
+	effect_free(e, &file_folders);
+	return emitted;
+}
+
+bool backlog_hand_on(struct file_source *s)
+{
+	struct effect e;
+
+	for (int n = 0; n < PIECE; n++) {
+		if (!next_effect(s, &e))
+			return false;
+		timer_start_soon(s->base.reactor, &s->hand_on);
+		if (hand_on_one(s, &e))
+			return true;
+	}
+	return true;
+}
