@@ -167,18 +167,23 @@ count_processes() {
 }
 
 # free_port: one that nobody listens on, for what cannot be told to take any, or for a target that is not
-# there yet or goes. The kernel gives none of these away (ip_local_port_range), and each backend has its own:
-# the tests of two of them run beside each other.
+# there yet or goes. The kernel gives none of these away (ip_local_port_range), and no two tests of those that
+# run beside each other get the same one: they are handed out in turn, from a count in a file.
 free_port() {
   python3 -c '
-import random, socket, sys
-first = 10000 + 2500 * ["epoll", "io_uring", "poll", "select"].index(sys.argv[1])
+import fcntl, os, socket, sys
+turn = open(os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o600), "r+")
+fcntl.flock(turn, fcntl.LOCK_EX)
+n = int(turn.read() or 0)
 while True:
-    port = random.randrange(first, first + 2500)
+    n += 1
     try:
-        for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM: socket.socket(type=kind).bind(("127.0.0.1", port))
+        for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM: socket.socket(type=kind).bind(("127.0.0.1", 10000 + n % 10000))
     except OSError: continue
-    print(port); break' "$EVWATCH_BACKEND"
+    break
+turn.seek(0)
+turn.write(str(n))
+print(10000 + n % 10000)' "${TMPDIR:-/tmp}/evwatch-ports-$UID"
 }
 
 # A number that no other test uses, for command lines to look for.
