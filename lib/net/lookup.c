@@ -16,10 +16,8 @@ enum { STACK = 256 * 1024 }; /* bytes, for getaddrinfo */
 
 void lookup_release(struct lookup *l)
 {
-	if (!l || __atomic_sub_fetch(&l->holders, 1, __ATOMIC_ACQ_REL) > 0)
-		return;
-	free(l->addresses);
-	free(l);
+	if (l && __atomic_sub_fetch(&l->holders, 1, __ATOMIC_ACQ_REL) == 0)
+		free(l);
 }
 
 /* The next one of this family from `at` on (`same`), or of another. */
@@ -30,20 +28,10 @@ static const struct addrinfo *next_of(const struct addrinfo *at, int family, boo
 	return at;
 }
 
-static size_t length_of(const struct addrinfo *list)
-{
-	size_t n = 0;
-
-	for (; list; list = list->ai_next)
-		n++;
-	return n;
-}
-
 static void put(struct lookup *l, const struct addrinfo *from)
 {
 	struct address *a = &l->addresses[l->n++];
 
-	memset(a, 0, sizeof *a);
 	memcpy(&a->any, from->ai_addr, from->ai_addrlen);
 	a->length = from->ai_addrlen;
 }
@@ -51,17 +39,10 @@ static void put(struct lookup *l, const struct addrinfo *from)
 /* The first one's family and the other one take turns: none of them is cut off by the limit. */
 static void take_addresses(struct lookup *l, const struct addrinfo *list)
 {
-	const struct addrinfo *next[2] = {list, NULL};
-	size_t n = length_of(list);
 	int family = list ? list->ai_family : 0;
+	const struct addrinfo *next[2] = {list, next_of(list, family, false)};
 
-	if (n > (size_t)l->most)
-		n = (size_t)l->most;
-	l->addresses = n ? malloc(n * sizeof *l->addresses) : NULL;
-	if (n && !l->addresses)
-		l->want = ENOMEM;
-	next[1] = next_of(list, family, false);
-	for (int turn = 0; l->addresses && (size_t)l->n < n; turn = !turn) {
+	for (int turn = 0; l->n < LOOKUP_MOST && (next[0] || next[1]); turn = !turn) {
 		if (!next[turn])
 			continue;
 		put(l, next[turn]);
@@ -105,7 +86,7 @@ static void *ask(void *lookup)
 	return NULL;
 }
 
-struct lookup *lookup_start(const char *host, uint16_t port, int most, int done)
+struct lookup *lookup_start(const char *host, uint16_t port, int done)
 {
 	size_t length = strlen(host) + 1;
 	struct lookup *l = calloc(1, sizeof *l + length);
@@ -115,7 +96,6 @@ struct lookup *lookup_start(const char *host, uint16_t port, int most, int done)
 		return NULL;
 	memcpy(l->host, host, length);
 	l->port = port;
-	l->most = most;
 	l->holders = 2;
 	l->done = done;
 	error = thread_start(ask, l, STACK);

@@ -8,11 +8,13 @@
 
 #include "address/endpoint.h"
 
+enum { LOOKUP_MOST = 64 }; /* addresses; those beyond are left out */
+
 struct lookup {
 	int error; /* of getaddrinfo; 0: there is an answer */
-	int want;  /* of descriptors or memory: an errno, or 0 */
-	int n, most;
-	struct address *addresses; /* owned; the families take turns */
+	int want;  /* of descriptors: an errno, or 0 */
+	int n;
+	struct address addresses[LOOKUP_MOST]; /* the families take turns */
 	/* Private. */
 	int holders, done;
 	uint16_t port;
@@ -20,13 +22,13 @@ struct lookup {
 };
 
 /*
- * Asks for at most `most` addresses of `host`. `done`, the writing end of a pipe, is the lookup's
- * from then on, and written to when the answer is there: nothing of it may be read before. NULL
- * with errno, and `done` stays the caller's.
+ * Asks for the addresses of `host`. `done`, the writing end of a pipe, is the lookup's from then
+ * on, and written to when the answer is there: nothing of it may be read before. NULL with errno,
+ * and `done` stays the caller's.
  */
-struct lookup *lookup_start(const char *host, uint16_t port, int most, int done);
+struct lookup *lookup_start(const char *host, uint16_t port, int done);
 
-/* The answer is read, or not waited for any more. NULL is none. */
+/* The answer is needed, or waited for, no longer. NULL is none. */
 void lookup_release(struct lookup *l);
 
 #endif

@@ -38,12 +38,9 @@ struct question {
 	struct lookup *lookup;    /* under way; NULL: none is */
 	struct io_watcher wakeup; /* of a pipe, until it is answered; fd -1 */
 	struct timer patience;
-	int64_t expires; /* of the answer below */
-	int error;       /* of getaddrinfo */
-	int want;        /* an errno, or 0 */
-	int n;
-	struct address *addresses; /* owned: the last good answer */
-	bool stale;                /* that is served in want of a newer one */
+	struct lookup *known; /* the last good answer, or, without one, the last; NULL: none */
+	int64_t expires;      /* of that answer */
+	bool stale;           /* it is served in want of a newer one */
 	uint16_t port;
 	char host[];
 };
@@ -92,7 +89,7 @@ static void question_free(struct question *q)
 	LIST_EACH(at, after, &q->askers)
 	asker_free(q->resolver, CONTAINER_OF(at, struct asker, link));
 	list_remove(&q->link);
-	free(q->addresses);
+	lookup_release(q->known);
 	free(q);
 }
 
@@ -105,19 +102,19 @@ void resolver_free(struct resolver *v)
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-static const char *why_not(const struct question *q)
+static const char *why_not(const struct lookup *l)
 {
-	if (q->want)
-		return strerror(q->want);
-	if (q->error)
-		return gai_strerror(q->error);
-	return q->n ? NULL : "no address";
+	if (l->want)
+		return strerror(l->want);
+	if (l->error)
+		return gai_strerror(l->error);
+	return l->n ? NULL : "no address";
 }
 
 static void answer(const struct question *q, resolved_call *call, void *context)
 {
-	errno = q->want;
-	call(context, q->addresses, q->n, why_not(q));
+	errno = q->known->want;
+	call(context, q->known->addresses, q->known->n, why_not(q->known));
 }
 
 /* Those who ask again meanwhile are among the askers once more: their answer is another one. */
@@ -144,12 +141,16 @@ static int64_t now(const struct question *q)
 	return reactor_now(q->resolver->reactor, CLOCK_OF_LOOP);
 }
 
+static bool has_good(const struct question *q)
+{
+	return q->known && q->known->n;
+}
+
 static void serve_stale(struct question *q, const char *why)
 {
 	if (!q->stale)
 		log_warn(q->resolver->rule, "%s: %s: its last addresses are kept", q->host, why);
 	q->stale = true;
-	q->error = q->want = 0;
 	q->expires = now(q) + q->resolver->ttl;
 }
 
@@ -160,21 +161,20 @@ static bool may_pass(const struct lookup *l)
 	       l->error == EAI_MEMORY || l->error == EAI_FAIL;
 }
 
-static void take_answer(struct question *q, struct lookup *l)
+static void take_answer(struct question *q)
 {
-	if (q->n && may_pass(l)) {
-		serve_stale(q, l->want ? strerror(l->want) : gai_strerror(l->error));
+	struct lookup *l = q->lookup;
+
+	if (has_good(q) && may_pass(l)) {
+		serve_stale(q, why_not(l));
 		return;
 	}
-	free(q->addresses);
-	q->addresses = l->addresses;
-	q->n = l->n;
-	l->addresses = NULL;
-	q->error = l->error;
-	q->want = l->want;
+	lookup_release(q->known);
+	q->known = l;
+	q->lookup = NULL;
 	q->stale = false;
 	/* What failed is asked again by the next one. */
-	q->expires = q->n ? now(q) + q->resolver->ttl : 0;
+	q->expires = l->n ? now(q) + q->resolver->ttl : 0;
 }
 
 static void on_answer(struct reactor *r, struct io_watcher *w, unsigned ready)
@@ -183,7 +183,7 @@ static void on_answer(struct reactor *r, struct io_watcher *w, unsigned ready)
 
 	(void)r;
 	(void)ready;
-	take_answer(q, q->lookup);
+	take_answer(q);
 	stop_asking(q);
 	answer_all(q);
 }
@@ -242,8 +242,8 @@ static int start_asking(struct question *q)
 		return -1;
 	io_init(&q->wakeup, ends[0], IO_READ, on_answer);
 	if (io_start(r, &q->wakeup) == 0 &&
-	    (!q->n || timer_start_in(r, &q->patience, PATIENCE) == 0))
-		q->lookup = lookup_start(q->host, q->port, RESOLVED_MOST, ends[1]);
+	    (!has_good(q) || timer_start_in(r, &q->patience, PATIENCE) == 0))
+		q->lookup = lookup_start(q->host, q->port, ends[1]);
 	if (q->lookup)
 		return 0;
 	fd_close(&ends[1]);
@@ -254,7 +254,7 @@ static int start_asking(struct question *q)
 /* Is there an answer that may be served without waiting? */
 static bool has_answer(const struct question *q)
 {
-	return q->n && now(q) < q->expires;
+	return has_good(q) && now(q) < q->expires;
 }
 
 static int await(struct question *q, resolved_call *call, void *context)

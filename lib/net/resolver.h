@@ -16,11 +16,9 @@
 struct reactor;
 struct resolver;
 
-enum { RESOLVED_MOST = 64 };
-
 /*
- * In getaddrinfo's order (RFC 6724), the families taking turns (RFC 8305, section 4), at most
- * RESOLVED_MOST. `why` is NULL on success, else what went wrong (static). Where that was a want of
+ * In getaddrinfo's order (RFC 6724), the families taking turns (RFC 8305, section 4), 64 at most.
+ * `why` is NULL on success, else what went wrong (static). Where that was a want of
  * descriptors, errno tells so (fd_is_short), else it is 0.
  */
 typedef void resolved_call(void *context, const struct address *addresses, int n, const char *why);
