@@ -295,8 +295,3 @@ int32_t zone_offset(const struct zone *z, int64_t at)
 	zone_find(z, at, &segment);
 	return segment.offset;
 }
-
-const char *zone_name(const struct zone *z)
-{
-	return z->name;
-}

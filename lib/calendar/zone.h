@@ -56,7 +56,4 @@ void zone_find(const struct zone *z, int64_t at, struct zone_segment *segment);
 /* The zone's offset at `at`, in seconds east of UTC. */
 int32_t zone_offset(const struct zone *z, int64_t at);
 
-/* As it was asked for; "local" for the system's own. */
-const char *zone_name(const struct zone *z);
-
 #endif
