@@ -375,7 +375,6 @@ static void run_started(struct run *run)
 	struct event *first = batch_first(run->share.batch);
 
 	run_become(run, RUN_RUNNING);
-	run->started = clock_read(CLOCK_OF_LOOP);
 	if (!run->start)
 		run->setup->host->executed(run);
 	if (watch_child(run) < 0) {
@@ -482,6 +481,8 @@ void run_launch(struct run *run)
 	}
 	if (l.n_cuts)
 		say_cut(s);
+	run->started =
+	    clock_read(CLOCK_OF_LOOP); /* a short command may be over when that returns */
 	run->pid = start_process(run, &l, &step);
 	launch_release(&l);
 	if (run->pid < 0) {
