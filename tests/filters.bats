@@ -203,6 +203,22 @@ up/c
 up/d' ]
 }
 
+@test "--each --on-busy restart merges what happens to a path that waits for a free place" {
+  mkdir up
+  start file up --events close_write --each --debounce 50ms --on-busy restart -- 'echo "$1" >>runs; exec sleep 60'
+  echo 1 >up/a
+  until_ok '[ -s runs ]'
+  echo 1 >up/b
+  echo 2 >up/a
+  until_ok '[ "$(lines_of runs)" = 2 ]'
+  mv up/b up/c
+  kill "$(pgrep -P "$(loop_pid)" sleep)"
+  until_ok '[ "$(lines_of runs)" = 3 ]'
+  [ "$(cat runs)" = 'up/a
+up/a
+up/c' ]
+}
+
 @test "--to hands events of several rules to one command, one run at a time" {
   mkdir src
   start -e 'build: task -- echo "+$EVWATCH_RULE $EVWATCH_SOURCE $EVWATCH_EVENT $*" >>runs; sleep 0.1; echo - >>runs' \

@@ -311,7 +311,16 @@ bool job_has_room(const struct job *j)
 
 bool job_is_busy(const struct job *j, const char *subject)
 {
-	return j->setup.config->on_busy == BUSY_QUEUE && lane_of(j, subject);
+	const struct lane *lane = lane_of(j, subject);
+
+	switch (j->setup.config->on_busy) {
+	case BUSY_PARALLEL:
+		return false;
+	case BUSY_QUEUE:
+		return lane;
+	default: /* what meets the run of its own subject needs no free place */
+		return !lane && (j->n_queued || !may_start(j));
+	}
 }
 
 bool job_idle(const struct job *j)

@@ -90,7 +90,8 @@ size_t job_stop_runs(struct job *j);
 /* Would an event be run at once? While false, sources that can wait are paused. */
 bool job_has_room(const struct job *j);
 
-/* Does a run for this subject go on or wait, which the next one (--each) is to follow? */
+/* With --each: is an event of this subject to wait, for the end of the run that it has, or (where
+ * the owner is not paused while there is no room) for a free place? */
 bool job_is_busy(const struct job *j, const char *subject);
 
 /* Drops what it has not begun of this feed. */

@@ -40,8 +40,8 @@ struct source_host {
 	 */
 	void (*emit)(struct source *s, const struct event *events, size_t n);
 	/*
-	 * With --each: does a run for this subject go on or wait, and is the next one to wait for
-	 * it? (type->room)
+	 * With --each: is an event of this subject to wait, for the end of the run that it has or
+	 * for a free place? (type->room)
 	 */
 	bool (*is_busy)(struct source *s, const char *subject);
 	/* There will be no more events: end of input, the last timer fired, the process gone. */

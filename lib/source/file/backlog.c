@@ -7,7 +7,8 @@
  * directory above the path has moved. What was only done to the path belongs to the run that
  * begins.
  *
- * An effect whose path still has a run does not hold up the others.
+ * An effect whose path still has a run does not hold up the others. With --on-busy restart, skip or
+ * signal those whose path has one are handed on whatever waits; then most are held here.
  */
 #include "source/file/kind.h"
 

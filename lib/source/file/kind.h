@@ -77,7 +77,7 @@ struct backlog {
 	struct net net;  /* in order */
 	size_t at;       /* the next of it */
 	bool may_rejoin; /* rejoin_is_possible */
-	struct net held; /* passed over, as their paths' last runs go on: no more than --jobs */
+	struct net held; /* passed over: host->is_busy */
 };
 
 struct file_source {
