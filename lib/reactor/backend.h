@@ -15,8 +15,7 @@ struct backend {
 	/*
 	 * Sets the interest in a descriptor (never 0); `before` is what was set so far: 0 for none,
 	 * or when it may be another file by now. `generation` comes back with its readiness, which
-	 * is reported as long as it holds, unless IO_EDGE is in the interest.
-	 * Returns 0, or -1 with errno.
+	 * is reported as long as it holds, unless IO_EDGE is wanted. Returns 0, or -1 with errno.
 	 */
 	int (*add)(void *state, int fd, unsigned before, unsigned interest, uint32_t generation);
 	/* Forgets a descriptor, which may be closed already: it may go on being reported. */

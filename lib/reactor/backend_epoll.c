@@ -1,7 +1,4 @@
-/*
- * epoll(7): the backend that serves by default. Waits are by epoll_pwait2 (Linux 5.11) where it is
- * there: in milliseconds a timer would be late by half of one.
- */
+/* epoll(7): the backend that serves by default. */
 #include "reactor/epoll.h"
 
 #include "base/array.h"
@@ -83,7 +80,7 @@ void epoll_del(void *state, int fd)
 	epoll_ctl(s->fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
-/* Apart, so that a turn that does not need it saves no registers for it. */
+/* In milliseconds a timer is late by half of one. Apart: other turns save no registers for it. */
 static __attribute__((noinline)) int wait_exactly(struct epoll_set *s, int64_t wait)
 {
 	struct timespec ts = to_timespec(wait);

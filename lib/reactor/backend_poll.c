@@ -1,8 +1,6 @@
 /*
  * poll(2), which works everywhere, and select(2) on top of it.
  *
- * The array that the kernel reads is kept dense: the last one fills the gap of one that goes.
- *
  * select only waits: it does not tell hang-ups, errors and half-closes apart, so what woke it is
  * asked of poll. Its sets are sized at run time: the kernel reads as many bits as the call says,
  * FD_SETSIZE is a limit of the C library's type alone.
@@ -24,7 +22,7 @@ struct place {
 };
 
 struct poll_state {
-	struct pollfd *fds;
+	struct pollfd *fds; /* dense: the last one fills the gap of one that goes */
 	uint32_t count;
 	size_t capacity;
 	struct place *places; /* by descriptor */
@@ -50,14 +48,12 @@ static int poll_add(void *state, int fd, unsigned before, unsigned interest, uin
 	struct place *place;
 
 	(void)before;
-	if (ARRAY_GROW(s->places, s->n_places, (size_t)fd + 1) < 0)
+	if (ARRAY_GROW(s->places, s->n_places, (size_t)fd + 1) < 0 ||
+	    (!s->places[fd].at && ARRAY_GROW(s->fds, s->capacity, (size_t)s->count + 1) < 0))
 		return -1;
 	place = &s->places[fd];
-	if (!place->at) {
-		if (ARRAY_GROW(s->fds, s->capacity, (size_t)s->count + 1) < 0)
-			return -1;
+	if (!place->at)
 		place->at = ++s->count;
-	}
 	place->generation = generation;
 	s->fds[place->at - 1] = (struct pollfd){.fd = fd, .events = (short)to_kernel(interest)};
 	return 0;
@@ -108,17 +104,13 @@ static bool has_bit(const struct poll_state *s, int set, int fd)
 	return s->bits[(size_t)set * s->words + (size_t)fd / WORD] >> fd % WORD & 1;
 }
 
-/* A hang-up or half-close is waited for as readability, but not by those who want priority data
- * alone: files of proc(5), which tell so that they changed, can always be read. */
+/* As readability. Files of proc(5), which report changes as priority data, are always readable. */
 static bool waits_for_hangup(const struct pollfd *p)
 {
 	return (p->events & (POLLPRI | POLLOUT | POLLRDHUP)) != POLLPRI;
 }
 
-/*
- * Bytes that wait at a descriptor whose reader pauses would end every wait: those descriptors are
- * left out after a false alarm, for a wait that is short then.
- */
+/* After a false alarm, of bytes whose reader pauses, hang-ups are left out, for a short wait. */
 static int fill_sets(struct poll_state *s)
 {
 	s->words = s->n_places / WORD + 1;

@@ -34,15 +34,13 @@ struct batching_set {
 	struct change *changes;
 	size_t n_changes, capacity;
 	uint32_t batch; /* number of the last one: answers of others come too late */
-	int ring;
-	char *rings; /* of questions and of answers, mapped */
+	int ring;       /* by raw system calls */
+	char *rings;    /* of questions and of answers, mapped */
 	size_t rings_size, sqes_size;
 	struct io_uring_sqe *sqes;
 	struct io_uring_cqe *cqes;
 	uint32_t *sq_head, *sq_tail, *cq_head, *cq_tail;
 };
-
-/* ---- the rings, by raw system calls ---------------------------------------------------------- */
 
 static void *ring_map(const struct batching_set *s, size_t size, off_t what)
 {
@@ -50,11 +48,6 @@ static void *ring_map(const struct batching_set *s, size_t size, off_t what)
 	    mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, s->ring, what);
 
 	return p == MAP_FAILED ? NULL : p;
-}
-
-static void *ring_field(const struct batching_set *s, uint32_t offset)
-{
-	return s->rings + offset;
 }
 
 static int rings_map(struct batching_set *s, const struct io_uring_params *p)
@@ -69,12 +62,12 @@ static int rings_map(struct batching_set *s, const struct io_uring_params *p)
 	s->sqes = ring_map(s, s->sqes_size, (off_t)IORING_OFF_SQES);
 	if (!s->rings || !s->sqes)
 		return -1;
-	s->sq_head = ring_field(s, p->sq_off.head);
-	s->sq_tail = ring_field(s, p->sq_off.tail);
-	s->cq_head = ring_field(s, p->cq_off.head);
-	s->cq_tail = ring_field(s, p->cq_off.tail);
-	s->cqes = ring_field(s, p->cq_off.cqes);
-	order = ring_field(s, p->sq_off.array);
+	s->sq_head = (void *)(s->rings + p->sq_off.head);
+	s->sq_tail = (void *)(s->rings + p->sq_off.tail);
+	s->cq_head = (void *)(s->rings + p->cq_off.head);
+	s->cq_tail = (void *)(s->rings + p->cq_off.tail);
+	s->cqes = (void *)(s->rings + p->cq_off.cqes);
+	order = (void *)(s->rings + p->sq_off.array);
 	for (uint32_t i = 0; i < BATCH; i++)
 		order[i] = i;
 	return 0;

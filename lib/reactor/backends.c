@@ -9,10 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * One line for each, in the order of `auto`: measured, epoll wins on level-ready descriptors. A new
- * backend is a file that defines backend_NAME, and its line here.
- */
+/* In the order of `auto`: measured, epoll wins on level-ready descriptors. */
 #define BACKENDS(X)                                                                                \
 	X(epoll)                                                                                   \
 	X(io_uring)                                                                                \

@@ -33,9 +33,7 @@ static const struct table_type by_pid = {child_hash, child_hash, child_equal};
 
 /* ---- the end of a child ---------------------------------------------------------------------- */
 
-/*
- * Reaps this child, or any (-1). Returns who ended, 0 where none did, or -1 where there is none:
- * who else reaped it alone knows its status, 0 here.
+/* This child, or any (-1). Returns who ended, 0: none, or -1: none is left, or another reaped it.
  */
 static pid_t reap(pid_t which, int *status)
 {
@@ -160,10 +158,9 @@ int reactor_reap_orphans(struct reactor *r)
 	if (r->reaps_orphans)
 		return 0;
 	fd = linux_signalfd(&set);
-	if (fd < 0 && errno == ENOSYS) {
-		r->reaps_orphans = true;
+	r->reaps_orphans = fd < 0 && errno == ENOSYS;
+	if (r->reaps_orphans)
 		return sigchld_watch(r);
-	}
 	io_init(&r->child_io, -1, IO_READ, on_sigchld);
 	r->child_io.priority = PRIORITY_FIRST;
 	if (io_open_internal(r, &r->child_io, fd) < 0)
@@ -173,8 +170,6 @@ int reactor_reap_orphans(struct reactor *r)
 	look_again(r); /* at what ended before that */
 	return 0;
 }
-
-/* ---- watching -------------------------------------------------------------------------------- */
 
 void child_init(struct child_watcher *w, pid_t pid, child_call *call)
 {

@@ -1,7 +1,4 @@
-/*
- * A set of descriptors that epoll(7) watches: all of one backend, and the wait of another, which
- * changes it in batches (backend_uring.c).
- */
+/* A set of descriptors that epoll(7) watches: for backend_epoll.c and backend_uring.c. */
 #ifndef EVWATCH_REACTOR_EPOLL_H
 #define EVWATCH_REACTOR_EPOLL_H
 

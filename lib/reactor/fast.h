@@ -163,8 +163,6 @@ static inline void run_queues(struct reactor *r)
 		run_first_queue(r);
 }
 
-/* ---- what a turn can skip -------------------------------------------------------------------- */
-
 /* 0: no clock needs a look. Timers of the other clocks have their alarms open. */
 static inline size_t timing(const struct reactor *r)
 {

@@ -131,10 +131,7 @@ static void slot_forget(struct io_slot *slot)
 	slot->generation++;
 }
 
-/*
- * epoll(7) forgets a file with its last descriptor. If there is another one, which cannot be known,
- * it goes on reporting: that is stale then.
- */
+/* Where a duplicate is left, which cannot be known, epoll(7) goes on reporting it: as stale. */
 void io_stop_close(struct reactor *r, struct io_watcher *w)
 {
 	struct io_slot *slot;
@@ -200,8 +197,7 @@ void io_refused(struct reactor *r, int fd)
 	slot->generation++;
 }
 
-/* It lacked memory, or room in the kernel's tables: there may be some in a while. Or else it was
- * refused. */
+/* There may be memory, or room in the kernel's tables, in a while; or else it was refused. */
 static bool io_may_retry(struct reactor *r, int fd)
 {
 	if (errno == ENOMEM || errno == ENOSPC)
@@ -272,9 +268,7 @@ int io_open_internal(struct reactor *r, struct io_watcher *w, int fd)
 {
 	w->fd = fd;
 	w->fresh = true;
-	if (fd < 0)
-		return -1;
-	if (io_start(r, w) == 0 && io_flush_change(r, fd) == 0) {
+	if (fd >= 0 && io_start(r, w) == 0 && io_flush_change(r, fd) == 0) {
 		r->started--;
 		return 0;
 	}
@@ -309,10 +303,7 @@ int io_rebuild(struct reactor *r)
 
 /* ---- readiness ------------------------------------------------------------------------------- */
 
-/*
- * A duplicate keeps a closed file alive in the backend, and no call can name it any more: only a
- * new backend is rid of it.
- */
+/* Of a duplicate of a closed file, which no call can name: only a new backend is rid of it. */
 void io_stale(struct reactor *r, const struct io_slot *slot)
 {
 	if (r->backend->need_reinit && !slot->changed)

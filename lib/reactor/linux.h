@@ -17,7 +17,6 @@ int linux_timerfd(clockid_t clock);
 int linux_timerfd_set(int fd, clockid_t clock, int64_t deadline);
 
 int linux_pidfd(pid_t pid); /* pidfd_open(2), Linux 5.3 */
-
 /* signalfd(2), Linux 2.6.27: for signals that are blocked. */
 int linux_signalfd(const sigset_t *set);
 /* Takes one signal. Returns 0, or -1 when there is none. */

@@ -1,6 +1,4 @@
-/*
- * The loop's inside, shared by the files of this room only.
- */
+/* The loop's inside, shared by the files of this room only. */
 #ifndef EVWATCH_REACTOR_LOOP_H
 #define EVWATCH_REACTOR_LOOP_H
 
@@ -13,7 +11,6 @@
 #include <stdatomic.h>
 
 enum { PRIORITIES = PRIORITY_LAST + 1, CLOCKS = 3, SIGNALS = 65 };
-
 /* Beside the priorities in `nonempty` (fast.h). */
 enum { STOPPING = 1 << PRIORITIES };
 
@@ -32,8 +29,7 @@ struct io_slot {
 /* Watchers that are to be called, as fast.h packs them. */
 struct queue {
 	uintptr_t *items;
-	uint32_t count, room; /* room: for as many; 0 while the queue is empty (fast.h) */
-	uint32_t run;
+	uint32_t count, room, run; /* room: for as many; 0 while the queue is empty (fast.h) */
 	size_t capacity;
 };
 
@@ -189,10 +185,7 @@ void wakers_activate(struct reactor *r);
 void wakers_close(struct reactor *r);
 
 /* ---- signals.c, children.c ---- */
-/*
- * Into the pipe of each loop that watches it: what a handler does, and who took a signal another
- * way. Returns whether too many are unread.
- */
+/* Into the pipe of each loop that watches it. Returns whether too many are unread in one. */
 bool signal_record(const struct signal_info *info);
 int signals_reinit(struct reactor *r);
 void signals_close(struct reactor *r);

@@ -50,9 +50,8 @@ int reactor_turn(struct reactor *r, int64_t wait);
 /* Makes reactor_run return after the current callback. */
 void reactor_stop(struct reactor *r);
 /*
- * After fork(2), in the child: builds the backend anew; all watchers stay started, and signals are
- * reported from here on. Wakers go on sharing their eventfd with the parent: stop them and start
- * them. Returns 0 or -1.
+ * After fork(2), in the child: a new backend; all watchers stay started, signals are reported from
+ * here on. Wakers share their eventfd with the parent: stop and start them. Returns 0 or -1.
  */
 int reactor_reinit(struct reactor *r);
 
@@ -74,7 +73,7 @@ bool reactor_backend_works(const char *name, struct reactor_error *why);
 /* Can this backend report changes only (IO_EDGE)? */
 bool reactor_has_edges(const struct reactor *r);
 
-/* ---- clocks ---------------------------------------------------------------------------------- */
+/* ---- clocks, priorities ---------------------------------------------------------------------- */
 
 enum clock {
 	CLOCK_OF_LOOP, /* CLOCK_MONOTONIC: stands still while the machine is suspended */
@@ -87,8 +86,7 @@ int64_t clock_read(enum clock clock);
 /* The time of this iteration, taken once. */
 int64_t reactor_now(struct reactor *r, enum clock clock);
 
-/* ---- priorities ------------------------------------------------------------------------------ */
-
+/* Lower numbers go first. */
 enum { PRIORITY_FIRST = 0, PRIORITY_DEFAULT = 4, PRIORITY_LAST = 7 };
 
 /* ---- descriptors ----------------------------------------------------------------------------- */
@@ -127,9 +125,8 @@ struct io_watcher {
 
 void io_init(struct io_watcher *w, int fd, unsigned interest, io_call *call);
 /*
- * -1 with ENOMEM, EBADF (negative), or ENOTSUP (IO_EDGE, where the backend has none). What the
- * backend refuses later arrives as IO_ERROR; where it lacks memory or room (ENOMEM, ENOSPC) it is
- * tried again, every 10 ms at most.
+ * -1 with ENOMEM, EBADF (negative), or ENOTSUP (IO_EDGE, where the backend has none). What is
+ * refused later arrives as IO_ERROR; for want of memory or room it is tried again, every 10 ms.
  */
 int io_start(struct reactor *r, struct io_watcher *w);
 void io_stop(struct reactor *r, struct io_watcher *w);
@@ -174,14 +171,11 @@ int reactor_on_clock_step(struct reactor *r, clock_step_call *call, void *contex
 
 /* ---- descriptors with a timeout -------------------------------------------------------------- */
 
-/*
- * Is called with IO_TIMEOUT, alone, when nothing was ready for `timeout` ns; each call begins the
- * time anew. io_start, io_stop and the others take its `io`.
- */
+/* Is called with IO_TIMEOUT alone when nothing was ready for `timeout` ns, after each call anew. */
 struct timed_io {
-	struct io_watcher io;
-	struct timer timer; /* private */
-	int64_t timeout;    /* public, before start */
+	struct io_watcher io; /* for io_start, io_stop and the others */
+	struct timer timer;   /* private */
+	int64_t timeout;      /* public, before start */
 };
 
 void timed_io_init(struct timed_io *w, int fd, unsigned interest, int64_t timeout, io_call *call);

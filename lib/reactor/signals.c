@@ -89,8 +89,7 @@ static void on_signal(int number, siginfo_t *si, void *context)
 	int saved = errno;
 
 	if (signal_record(&info)) {
-		/* One bit alone: the kernel's set ends before the C library's, and something else
-		 * lies behind. */
+		/* One bit alone: the kernel's set ends before the C library's. */
 		sigaddset(&interrupted->uc_sigmask, number);
 		blocked_here |= bit_of(number);
 	}
@@ -204,10 +203,9 @@ static void on_records(struct reactor *r, struct io_watcher *io, unsigned ready)
 /* ---- the pipe -------------------------------------------------------------------------------- */
 
 /*
- * A millisecond or two of handlers, and half of what the pipe holds at most (pipe(7): each page is
- * filled with whole records). The rest is for handlers of other threads, which nobody unblocks
- * there: each may write one more. Where the mask is not obeyed (valgrind) what finds no room is
- * lost.
+ * A millisecond or two of handlers, and at most half of the pipe, whose pages hold whole records:
+ * handlers of other threads may write one more each. Where the mask is not obeyed (valgrind) what
+ * finds no room is lost.
  */
 enum { MOST_UNREAD = 1024 };
 

@@ -46,10 +46,9 @@ static void on_alarm(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
 	struct alarm_clock *alarm = CONTAINER_OF(w, struct alarm_clock, io);
 	uint64_t expirations;
-	bool stepped;
+	bool stepped = read(w->fd, &expirations, sizeof expirations) < 0 && errno == ECANCELED;
 
 	(void)ready;
-	stepped = read(w->fd, &expirations, sizeof expirations) < 0 && errno == ECANCELED;
 	alarm->armed = INT64_MAX; /* set again before the next wait */
 	if (stepped && r->on_step)
 		r->on_step(r, r->on_step_context);
