@@ -7,6 +7,8 @@
 
 #include "address/endpoint.h"
 
+#include <sys/types.h>
+
 enum { LISTENER_MOST = 4, BACKLOG_DEFAULT = 4096 };
 
 struct buf;
