@@ -229,6 +229,12 @@ static void wake(struct fanotify_observer *o)
 	(void)o;
 }
 
+static bool keeps(struct fanotify_observer *o)
+{
+	(void)o;
+	return false;
+}
+
 static void lost(struct fanotify_observer *o)
 {
 	w.model.since = o->synced;
@@ -252,7 +258,8 @@ static bool open_world(bool unread)
 						.n_roots = 1,
 						.active = ACTIVE_CLOSE_WRITE | ACTIVE_ATTRIB,
 						.wake = wake,
-						.lost = lost};
+						.lost = lost,
+						.keeps = keeps};
 	w.model = (struct model){.fs = &w.disk.fs,
 				 .host = &host,
 				 .observer = &w.observer.base,

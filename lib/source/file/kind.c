@@ -89,6 +89,14 @@ static void on_fanotify_wake(struct fanotify_observer *o)
 	timer_start_soon(s->base.reactor, &s->work);
 }
 
+/* What is in a directory that moved is asked for when that is handed on. */
+static bool on_fanotify_keeps(struct fanotify_observer *o)
+{
+	const struct file_source *s = CONTAINER_OF(o, struct file_source, fanotify);
+
+	return s->journal.count || s->maker;
+}
+
 static void on_wake(struct inotify_observer *o)
 {
 	file_work(CONTAINER_OF(o, struct file_source, inotify));
@@ -230,7 +238,8 @@ static int init_model(struct file_source *s)
 						 .priority = s->base.priority,
 						 .active = activities(c),
 						 .wake = on_fanotify_wake,
-						 .lost = on_fanotify_lost};
+						 .lost = on_fanotify_lost,
+						 .keeps = on_fanotify_keeps};
 	s->poll = (struct poll_observer){.base = {&observer_poll, &s->model},
 					 .inner = c->poll       ? NULL
 						  : c->fanotify ? &s->fanotify.base

@@ -328,7 +328,8 @@ static void pass_late(struct fanotify_observer *o)
 static void on_all_passed(struct fanotify_observer *o)
 {
 	o->synced = o->emptied;
-	fan_places_trim(&o->places);
+	if (!o->keeps(o))
+		fan_places_trim(&o->places);
 }
 
 static void begin_chunk(struct fanotify_observer *o)

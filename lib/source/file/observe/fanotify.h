@@ -74,6 +74,8 @@ struct fanotify_observer {
 	void (*wake)(struct fanotify_observer *o);
 	/* Events were lost; all that is known is looked at again. */
 	void (*lost)(struct fanotify_observer *o);
+	/* Are names of what moved still asked for? Then none are forgotten. */
+	bool (*keeps)(struct fanotify_observer *o);
 	int64_t synced; /* as inotify_synced; read only */
 
 	int fd; /* private from here on */
