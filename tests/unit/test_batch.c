@@ -516,7 +516,7 @@ static void test_directories(void)
 	exchange("src/a", "src/b");
 	SAME_TEXT(
 	    effects(),
-	    "modify src/b, move src/b/f from src/a/f, modify src/a, move src/a/g from src/b/g",
+	    "modify src/a, move src/a/g from src/b/g, modify src/b, move src/b/f from src/a/f",
 	    "directories that are exchanged are told with what is in them");
 	finish();
 }
@@ -594,6 +594,51 @@ static void test_without_gathering(void)
 	SAME_TEXT(effects(),
 		  "flicker src/x, create src/new, move src/k from src/g, close_write src/f",
 		  "effects come in the order of each name's last event");
+	finish();
+}
+
+/* What the order of the last events would have is put right. */
+static void test_order(void)
+{
+	given("src/a/ src/a/f src/d/ src/d/f src/d/s/ src/d/s/f");
+	options.gathers = false;
+	move("src/a/f", "src/f");
+	remove_path("src/a");
+	act("src/f", FILE_ATTRIB);
+	SAME_TEXT(effects(), "move src/f from src/a/f, delete src/a",
+		  "what moves out of a directory that is gone is told before");
+	remove_path("src/d/s");
+	act("src/d", FILE_ATTRIB);
+	remove_path("src/d");
+	make_folder("src/d");
+	make("src/d/f");
+	SAME_TEXT(effects(),
+		  "delete src/d/s/f, delete src/d/s, delete src/d/f, delete src/d, create src/d, "
+		  "create src/d/f",
+		  "a directory that is replaced is emptied before");
+	make_folder("src/n");
+	journal_flickered(&journal, folder("src/n"), "x", 0);
+	act("src/n", FILE_ATTRIB);
+	SAME_TEXT(effects(), "create src/n, flicker src/n/x",
+		  "what came and went in a new directory is told after that");
+	finish();
+}
+
+static void test_in_hand(void)
+{
+	struct node *src, *d;
+	struct thing *t;
+
+	given("src/d/ src/d/f");
+	options.gathers = false;
+	src = folder("src");
+	d = folder("src/d");
+	t = journal_take(&journal, src, "d", 'd', d);
+	displace(src, "d");
+	SAME_TEXT(effects(), "delete src/d", "what is in hand is told as gone");
+	journal_gone(&journal, d, "f", 'f', NULL);
+	SAME_TEXT(effects(), "delete src/d/f", "and what was in it by its last path");
+	journal_release(&journal, t);
 	finish();
 }
 
@@ -773,6 +818,14 @@ static void carry(struct list *l, const char *from, const char *to)
 	}
 }
 
+static bool is_empty(const struct list *l, const char *path)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (is_below(l->items[i].path, path) && strcmp(l->items[i].path, path) != 0)
+			return false;
+	return true;
+}
+
 static bool above_is_there(struct list *l, const char *path)
 {
 	char above[128];
@@ -809,6 +862,8 @@ static bool replay(struct list *was, struct list *is, const struct effect *e)
 			return false;
 		if (now && options.gathers)
 			return false;
+		if (all_count && !is_empty(was, e->path))
+			return false;
 		forget(was, e->path);
 		return true;
 	case FILE_CREATE:
@@ -822,7 +877,9 @@ static bool replay(struct list *was, struct list *is, const struct effect *e)
 		return true;
 	case FILE_MODIFY:
 		/* Of a file whose name was left to a backup, the name is free. */
-		if (!now)
+		if (!now || (all_count && !above_is_there(was, e->path)))
+			return false;
+		if (all_count && now->type != 'd' && !is_empty(was, e->path))
 			return false;
 		if (!before)
 			was->items[was->count++] = *now;
@@ -1121,7 +1178,7 @@ static bool late_histories_are_right(unsigned rounds)
 	return true;
 }
 
-/* They come in turns, and are put in order. */
+/* They are made in pieces, and each directory is gone after what was in it. */
 static void test_many(void)
 {
 	enum { MANY = 5000 };
@@ -1134,6 +1191,7 @@ static void test_many(void)
 	given("src/d/");
 	src = find(top, "src")->node;
 	d = find(src, "d")->node;
+	journal_gone(&journal, src, "d", 'd', d);
 	for (int i = 0; i < MANY; i++) {
 		snprintf(text, sizeof text, "%d", i);
 		journal_gone(&journal, src, text, 'l', NULL);
@@ -1143,16 +1201,55 @@ static void test_many(void)
 	while (net_go_on(m) > 0)
 		pieces++;
 	net = net_end(m);
-	while (right < net.count) {
-		snprintf(text, sizeof text, "src/%s%zu", right < MANY ? "d/" : "", right % MANY);
+	while (right < MANY) {
+		snprintf(text, sizeof text, "src/d/%zu", right);
 		if (strcmp(net.items[right].path, text) != 0)
 			break;
 		right++;
 	}
-	OK(right == 2 * MANY, "of many that are gone the deepest come first, in their order");
+	OK(net.count == 2 * MANY + 1 && right == MANY &&
+	       strcmp(net.items[MANY].path, "src/d") == 0 &&
+	       strcmp(net.items[2 * MANY].path, "src/4999") == 0,
+	   "of many that are gone a directory comes after all in it, else they keep their order");
 	OK(pieces > MANY / 100 && !journal.count, "and all is made in pieces");
 	net_free(&net);
 	finish();
+}
+
+/* Exchanges, and a chain of renames, are no more work than other moves. */
+static void test_many_moves(void)
+{
+	enum { MANY = 20000 };
+	struct thing *first, *hand;
+	struct node *src;
+	struct net net;
+	char text[32];
+	size_t moves = 0;
+
+	for (int gathers = 0; gathers < 2; gathers++) {
+		given("");
+		options.gathers = gathers;
+		src = find(top, "src")->node;
+		hand = first = journal_take(&journal, src, "0", 'f', NULL);
+		for (int i = 1; i < MANY; i++) {
+			struct thing *next;
+
+			snprintf(text, sizeof text, "%d", i);
+			next = journal_take(&journal, src, text, 'f', NULL);
+			journal_put(&journal, src, text, hand);
+			hand = next;
+		}
+		journal_put(&journal, src, "0", hand);
+		net = taken();
+		moves = 0;
+		for (size_t i = 0; i < net.count; i++)
+			moves += net.items[i].event == FILE_MOVE;
+		OK(first && net.count == MANY && moves == (gathers ? 0 : MANY - 1),
+		   gathers ? "of many in a circle none is moved, with gathering"
+			   : "of many that are renamed in a circle one is not told as moved");
+		net_free(&net);
+		finish();
+	}
 }
 
 int main(int argc, char **argv)
@@ -1166,9 +1263,12 @@ int main(int argc, char **argv)
 	test_filters();
 	test_writers();
 	test_without_gathering();
+	test_order();
+	test_in_hand();
 	test_contents();
 	test_pace();
 	test_many();
+	test_many_moves();
 	OK(histories_are_right(rounds, with), "the effects of random batches make the tree");
 	OK(late_histories_are_right(rounds), "so do those that wait while more happens");
 	with.counts = only_files;

@@ -133,34 +133,39 @@ static void begin(struct file_source *s, const struct record *r)
 {
 	struct compare *c = &s->compare;
 
-	c->reads = r->now;
+	c->reads = journal_hold(r->now);
 	c->writes = r->now->writes;
 	c->reader.content = 0;
 	if (is_to_be_read(s, r->node, r->name))
 		content_open(&c->reader, &s->model, r->node, r->name);
 }
 
-static void end(struct compare *c)
+static void end(struct file_source *s)
 {
+	struct compare *c = &s->compare;
+
 	c->reads->read = true;
 	c->reads->content = c->reads->writes == c->writes ? c->reader.content : 0;
+	journal_release(&s->journal, c->reads);
 	c->reads = NULL;
 }
 
 /* Reads what is open, if anything is. True: there is more. */
-static bool read_on(struct compare *c, int64_t deadline)
+static bool read_on(struct file_source *s, int64_t deadline)
 {
+	struct compare *c = &s->compare;
+
 	if (!c->reads)
 		return false;
 	if (c->reader.fd >= 0 && content_read(&c->reader, deadline))
 		return true;
-	end(c);
+	end(s);
 	return false;
 }
 
 bool compare_batch(struct file_source *s, int64_t deadline)
 {
-	if (read_on(&s->compare, deadline))
+	if (read_on(s, deadline))
 		return true;
 	LIST_EACH(at, after, &s->journal.order)
 	{
@@ -171,7 +176,7 @@ bool compare_batch(struct file_source *s, int64_t deadline)
 		if (clock_read(CLOCK_OF_LOOP) >= deadline)
 			return true;
 		begin(s, r);
-		if (read_on(&s->compare, deadline))
+		if (read_on(s, deadline))
 			return true;
 	}
 	return false;

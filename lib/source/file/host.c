@@ -170,7 +170,7 @@ static void on_put(struct model *m, struct node *d, const char *name, void *thin
 
 static void on_drop(struct model *m, void *thing)
 {
-	journal_drop(journal_of(source_of(m)), thing);
+	journal_release(journal_of(source_of(m)), thing);
 }
 
 /* ---- what is done to files ------------------------------------------------------------------- */

@@ -73,6 +73,7 @@ struct thing *journal_thing_new(struct journal *j, char type, struct node *self,
 		j->lost_memory = true;
 		return NULL;
 	}
+	t->refs = 1;
 	t->type = type;
 	t->origin = t->at = origin;
 	list_init(&t->of_open);
@@ -92,11 +93,40 @@ static void thing_free(struct journal *j, struct thing *t)
 	free(t);
 }
 
+struct thing *journal_hold(struct thing *t)
+{
+	t->refs++;
+	return t;
+}
+
+void journal_release(struct journal *j, struct thing *t)
+{
+	if (t && --t->refs == 0)
+		thing_free(j, t);
+}
+
+static void leave(struct journal *j, struct record *r)
+{
+	if (r->now && r->now->at == r)
+		r->now->at = NULL;
+	journal_release(j, r->now);
+	r->now = NULL;
+}
+
+/* What it was is new wherever it is now. */
+static void forget_was(struct journal *j, struct record *r)
+{
+	if (r->was && r->was->origin == r)
+		r->was->origin = NULL;
+	journal_release(j, r->was);
+	r->was = NULL;
+}
+
 static void record_free(struct journal *j, struct record *r)
 {
 	table_remove(&j->by_name, r);
-	if (r->now && r->now->at == r)
-		r->now->at = NULL;
+	leave(j, r);
+	forget_was(j, r);
 	list_remove(&r->link);
 	j->folders->release(r->node);
 	j->count--;
@@ -144,8 +174,10 @@ struct record *journal_record_new(struct journal *j, struct node *d, const char 
 	if (!r || !type)
 		return r;
 	r->was = r->now = journal_thing_new(j, type, self, r);
-	if (r->was)
+	if (r->was) {
+		journal_hold(r->was);
 		return r;
+	}
 	record_free(j, r);
 	return NULL;
 }
@@ -219,9 +251,7 @@ void journal_gone(struct journal *j, struct node *d, const char *name, char type
 		r->flickered |= FILE_CREATE | r->now->seen;
 		r->flicker_type = type;
 	}
-	if (r->now)
-		r->now->at = NULL;
-	r->now = NULL;
+	leave(j, r);
 }
 
 struct thing *journal_take(struct journal *j, struct node *d, const char *name, char type,
@@ -242,18 +272,12 @@ void journal_put(struct journal *j, struct node *d, const char *name, struct thi
 {
 	struct record *r = touch(j, d, name, 0, NULL);
 
-	if (r)
+	if (r && t) {
 		r->now = t;
-	if (t)
 		t->at = r;
-}
-
-/* It stays among the things until the batch is over: paths may lead through it. */
-void journal_drop(struct journal *j, struct thing *t)
-{
-	(void)j;
-	if (t)
-		t->open = false;
+	} else {
+		journal_release(j, t);
+	}
 }
 
 void journal_flickered(struct journal *j, struct node *d, const char *name, unsigned events)
@@ -318,48 +342,10 @@ void journal_settle(struct journal *j, struct record *r, bool keeps)
 		record_free(j, r);
 		return;
 	}
-	r->was = r->now;
+	forget_was(j, r);
+	r->was = journal_hold(r->now);
 	r->now->origin = r;
 	r->now->seen &= FILE_MODIFY;
 	r->now->read = false;
 	r->flickered = r->notices = 0;
-}
-
-static void keep(struct thing *t)
-{
-	if (!t)
-		return;
-	t->kept = true;
-	t->moves = t->reported = t->barred = t->listed = t->undecided = false;
-	t->slot = NULL;
-}
-
-struct link *journal_end(struct journal *j)
-{
-	LIST_EACH(at, after, &j->order)
-	{
-		struct record *r = CONTAINER_OF(at, struct record, link);
-
-		if (r->implied) {
-			record_free(j, r);
-			continue;
-		}
-		keep(r->was);
-		keep(r->now);
-	}
-	return j->things.next;
-}
-
-struct link *journal_sweep(struct journal *j, struct link *at, int most)
-{
-	for (; at != &j->things && most; most--) {
-		struct thing *t = CONTAINER_OF(at, struct thing, link);
-
-		at = at->next;
-		if (!t->kept)
-			thing_free(j, t);
-		else
-			t->kept = false;
-	}
-	return at != &j->things ? at : NULL;
 }

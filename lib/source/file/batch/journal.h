@@ -41,27 +41,35 @@ struct journal_folders {
 struct record;
 struct slot;
 
+/* Of something that is at another path than it was: will it be reported as moved? */
+enum fate {
+	FATE_NONE, /* it is not */
+	FATE_OPEN,
+	FATE_ASKED, /* what it waits for is decided first */
+	FATE_MOVES,
+	FATE_SPLIT, /* its two ends are reported by themselves */
+};
+
 /* What stands at a name. */
 struct thing {
 	struct link link; /* of all things of the journal */
 	char type;
-	struct node *self;      /* held; of a directory whose content is known */
-	struct record *origin;  /* the name that it had before the batch; NULL: it is new */
-	unsigned seen;          /* enum file_event: what was done to it */
-	bool open;              /* it is being written: its close is waited for */
-	struct link of_open;    /* then of `fresh` or `asked` of the journal */
-	struct record *at;      /* the name that it has now; NULL: it is gone, or in hand */
-	int64_t heard;          /* loop time: when it came, or was written last */
-	int64_t ask_at;         /* the owner's: when to ask whether anybody still writes it */
-	bool read;              /* the owner's, since it was written last: it holds */
-	uint64_t content;       /* this (contents.h); 0: that is not known */
-	unsigned writes;        /* how often it was written: to see that while it is read */
-	bool moves;             /* net.c: it is reported as moved */
-	bool reported;          /* net.c: that was done */
-	bool barred;            /* net.c: it cannot be */
-	struct slot *slot;      /* net.c: the path that it is at */
-	bool listed, undecided; /* net.c: among what may have moved */
-	bool kept;              /* by a record, when the batch ends */
+	struct node *self;     /* held; of a directory whose content is known */
+	struct record *origin; /* the name that it had before the batch; NULL: it is new */
+	unsigned seen;         /* enum file_event: what was done to it */
+	bool open;             /* it is being written: its close is waited for */
+	struct link of_open;   /* then of `fresh` or `asked` of the journal */
+	struct record *at;     /* the name that it has now; NULL: it is gone, or in hand */
+	int64_t heard;         /* loop time: when it came, or was written last */
+	int64_t ask_at;        /* the owner's: when to ask whether anybody still writes it */
+	bool read;             /* the owner's, since it was written last: it holds */
+	uint64_t content;      /* this (contents.h); 0: that is not known */
+	unsigned writes;       /* how often it was written: to see that while it is read */
+	enum fate fate;        /* net.c: is it reported as moved? */
+	bool reported;         /* net.c: that was done */
+	bool barred;           /* net.c: it cannot be */
+	struct slot *slot;     /* net.c: the path that it is at */
+	unsigned refs;         /* of records, and of who has it in hand or reads it */
 };
 
 struct record {
@@ -110,12 +118,11 @@ void journal_came(struct journal *j, struct node *d, const char *name, char type
 /* What stood there is gone; `self` is the directory's own, or NULL. */
 void journal_gone(struct journal *j, struct node *d, const char *name, char type,
 		  struct node *self);
-/* It is renamed: what is taken is then put to a free name, or dropped. NULL with ENOMEM, which put
- * and drop take. */
+/* It is renamed: what is taken is then put to a free name, or released. NULL with ENOMEM, which put
+ * and release take. */
 struct thing *journal_take(struct journal *j, struct node *d, const char *name, char type,
 			   struct node *self);
 void journal_put(struct journal *j, struct node *d, const char *name, struct thing *t);
-void journal_drop(struct journal *j, struct thing *t);
 /* It came and went unseen; `events` were done to it. */
 void journal_flickered(struct journal *j, struct node *d, const char *name, unsigned events);
 /*
@@ -136,13 +143,11 @@ struct record *journal_find(const struct journal *j, const struct node *d, const
 /* The thing of a directory, if it was touched in this batch. */
 struct thing *journal_thing_of(const struct journal *j, const struct node *self);
 /* What was handed on is done: the record goes, or with `keeps` stays for what is still written
- * there. Afterwards journal_end, and the sweep. */
+ * there, as a part of the next batch. */
 void journal_settle(struct journal *j, struct record *r, bool keeps);
-/* The batch is over; what has a record still is a part of the next one. Returns what is to be swept
- * first. */
-struct link *journal_end(struct journal *j);
-/* Frees things without a record, a few at a time. Returns where to go on; NULL: all is done. */
-struct link *journal_sweep(struct journal *j, struct link *at, int most);
+/* It stays until it is released, whatever becomes of its names. */
+struct thing *journal_hold(struct thing *t);
+void journal_release(struct journal *j, struct thing *t);
 /* A record for a name that nothing happened to, but that is to be reported. NULL with ENOMEM. */
 struct record *journal_imply(struct journal *j, struct node *d, const struct journal_entry *e);
 

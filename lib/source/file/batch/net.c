@@ -13,28 +13,12 @@
 
 /* ---- afterwards ------------------------------------------------------------------------------ */
 
-static int keep_contents(struct work *w)
-{
-	net_keep_contents(w);
-	return 0;
-}
-
-/* What left a name that is handed on, and is still written under another, is new there. */
-static void forget_origin(const struct work *w, const struct record *r)
-{
-	struct thing *t = r->now;
-
-	if (net_waits_wholly(w, r) && t->origin && t->origin != r &&
-	    !net_waits_wholly(w, t->origin))
-		t->origin = NULL;
-}
-
-static int forget_origins(struct work *w)
+static int find_contents(struct work *w)
 {
 	struct net_progress *p = &w->progress;
 
 	for (int n = 0; n < NET_PIECE && p->at != &w->j->order; n++, p->at = p->at->next)
-		forget_origin(w, CONTAINER_OF(p->at, struct record, link));
+		net_find_content(w, CONTAINER_OF(p->at, struct record, link));
 	return p->at != &w->j->order;
 }
 
@@ -46,38 +30,19 @@ static int settle(struct work *w)
 		struct record *r = CONTAINER_OF(p->at, struct record, link);
 
 		p->at = p->at->next;
-		if (!net_waits_wholly(w, r))
-			journal_settle(w->j, r, net_waits(w, r));
+		if (net_waits_wholly(w, r))
+			continue;
+		net_keep_content(w, r);
+		journal_settle(w->j, r, net_waits(w, r));
 	}
 	return p->at != &w->j->order;
-}
-
-static int end_batch(struct work *w)
-{
-	struct net_progress *p = &w->progress;
-
-	if (!p->i++)
-		p->at = journal_end(w->j);
-	p->at = journal_sweep(w->j, p->at, NET_PIECE);
-	return p->at != NULL;
-}
-
-/* Many take a while. */
-static int free_slots(struct work *w)
-{
-	for (int n = 0; n < NET_PIECE && w->n_slots; n++) {
-		free(w->slots[--w->n_slots]->path);
-		free(w->slots[w->n_slots]);
-	}
-	return w->n_slots > 0;
 }
 
 /* ---- the stages ------------------------------------------------------------------------------ */
 
 static int (*const stages[])(struct work *w) = {
-    net_find_movers, net_decide_moves, net_fill_slots,   net_check_moves,
-    net_hurry_moves, net_sort,         net_put_in_order, keep_contents,
-    forget_origins,  settle,           end_batch,        free_slots,
+    net_find_movers,  net_decide_moves, net_fill_slots, net_join_slots,
+    net_put_in_order, find_contents,    settle,         net_free_slots,
 };
 
 struct net_maker {
@@ -113,22 +78,43 @@ const char *net_name(const struct journal_folders *folders, const struct node *d
 	return slash ? slash + 1 : path;
 }
 
-static void forget_moves(struct work *w)
+static void begin(struct work *w)
 {
-	LIST_EACH(at, after, &w->j->things)
-	{
-		struct thing *t = CONTAINER_OF(at, struct thing, link);
+	table_init(&w->by_path, &table_by_text);
+	list_init(&w->slots);
+	for (int rank = 0; rank < RANKS; rank++)
+		list_init(&w->ranks[rank]);
+	w->again = false;
+}
 
-		t->moves = t->reported = t->listed = t->undecided = false;
-		t->slot = NULL;
+static void reset(struct thing *t, bool again)
+{
+	if (!t)
+		return;
+	t->fate = FATE_NONE;
+	t->reported = false;
+	t->barred = t->barred && again;
+	t->slot = NULL;
+}
+
+/* The journal is as it was; what is to be done again is so but for what is barred, and for what
+ * was implied. */
+static void undo(struct work *w)
+{
+	LIST_EACH(at, after, &w->j->order)
+	{
+		struct record *r = CONTAINER_OF(at, struct record, link);
+
+		reset(r->was, w->again);
+		reset(r->now, w->again);
+		if (r->implied && !w->again)
+			journal_settle(w->j, r, false);
 	}
-	while (w->n_movers)
-		free(w->movers[--w->n_movers].path);
-	w->n_stack = 0;
+	w->n_movers = w->n_stack = 0;
 	net_free(w->net);
-	net_free_slots(w);
-	free(w->spare);
-	w->spare = NULL;
+	w->progress.i = 0;
+	while (net_free_slots(w))
+		;
 }
 
 static void begin_stage(struct net_maker *m, size_t stage)
@@ -146,16 +132,14 @@ struct net_maker *net_begin(struct journal *j, const struct net_options *options
 	m->options = *options;
 	m->net.folders = j->folders;
 	m->work = (struct work){.j = j, .options = &m->options, .net = &m->net};
-	net_free_slots(&m->work);
+	begin(&m->work);
 	begin_stage(m, 0);
 	return m;
 }
 
 static int fail(struct net_maker *m)
 {
-	forget_moves(&m->work);
-	for (struct link *at = journal_end(m->work.j); at;)
-		at = journal_sweep(m->work.j, at, NET_PIECE);
+	undo(&m->work);
 	errno = ENOMEM;
 	return -1;
 }
@@ -170,9 +154,10 @@ int net_go_on(struct net_maker *m)
 	if (result < 0 && !w->again)
 		return fail(m);
 	/* Each time one thing less is to be reported as moved. */
-	if (result < 0)
-		forget_moves(w);
-	w->again = false;
+	if (result < 0) {
+		undo(w);
+		begin(w);
+	}
 	begin_stage(m, result < 0 ? 0 : m->stage + 1);
 	return m->stage < ARRAY_LENGTH(stages);
 }
@@ -189,10 +174,8 @@ struct net net_end(struct net_maker *m)
 		net = m->net;
 		m->net = (struct net){0};
 	}
-	forget_moves(w);
-	table_free(&w->by_path);
+	undo(w);
 	free(w->movers);
-	free(w->slots);
 	free(w->stack);
 	free(w->parts);
 	buf_free(&w->scratch);

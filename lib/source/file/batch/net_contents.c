@@ -37,31 +37,19 @@ void net_leave_out_same(const struct work *w, const struct slot *s, const struct
 		e->event = 0;
 }
 
-/* What is still written holds for now what it held before. */
-static uint64_t content_after(const struct work *w, const struct record *r)
+/* What is still written holds for now what it held before. All is found before anything is put
+ * down: names may have been exchanged. */
+void net_find_content(const struct work *w, const struct record *r)
 {
-	return net_waits(w, r) && r->now->type == 'f' ? content_before(w, r->now->origin)
-						      : content_now(w, r->now);
+	struct thing *t = r->now;
+
+	if (w->options->contents && t && !net_waits_wholly(w, r))
+		t->content = net_waits(w, r) && t->type == 'f' ? content_before(w, t->origin)
+							       : content_now(w, t);
 }
 
-/* All is found before anything is put down: names may have been exchanged. */
-void net_keep_contents(struct work *w)
+void net_keep_content(const struct work *w, const struct record *r)
 {
-	if (!w->options->contents)
-		return;
-	LIST_EACH(at, after, &w->j->order)
-	{
-		const struct record *r = CONTAINER_OF(at, struct record, link);
-
-		if (r->now && !net_waits_wholly(w, r))
-			r->now->content = content_after(w, r);
-	}
-	LIST_EACH(at, after, &w->j->order)
-	{
-		const struct record *r = CONTAINER_OF(at, struct record, link);
-
-		if (!net_waits_wholly(w, r))
-			contents_keep(w->options->contents, r->node, r->name,
-				      r->now ? r->now->content : 0);
-	}
+	if (w->options->contents)
+		contents_keep(w->options->contents, r->node, r->name, r->now ? r->now->content : 0);
 }

@@ -1,7 +1,7 @@
 /*
- * What the files of the net effect share: net.c the whole, net_paths.c paths and what is at them,
- * net_moves.c what is reported as moved, net_contents.c what files hold, net_order.c effects and
- * their order, net_sort.c the sorting.
+ * What the files of the net effect share: net.c the whole, net_moves.c what is reported as moved,
+ * net_paths.c paths and the slots at them, net_effect.c the effect of one slot, net_contents.c what
+ * files hold, net_order.c the order of the effects.
  *
  * All is made in stages, each in pieces: a stage is a function that is called until it returns 0,
  * or -1: `again`, or ENOMEM.
@@ -16,46 +16,53 @@
 /* Which moves have been made when a path is looked for. */
 enum made { MADE_NONE, MADE_REPORTED, MADE_ALL };
 
-/* A path, and what was and is there. */
-struct slot {
-	char *path; /* owned, until an effect takes it */
-	const struct record *was, *now, *touched;
-	size_t order;
-	unsigned depth;
-	bool opened, done; /* while it is put in order */
-	bool cleared;      /* that what was there is gone is reported already */
-};
+/* Of a slot: what was there leaves, and then all else is reported. Where nothing is left at the
+ * path that is one step, the first. */
+enum step { STEP_LEAVE, STEP_COME, STEPS };
 
-/* Something that is at another path than it was. */
-struct mover {
-	struct record *record; /* of its name now */
-	char *path;            /* owned */
-	unsigned depth;
+/* A path, and what was and is there once all moves have been made. */
+struct slot {
+	char *path; /* owned */
+	const struct record *was, *now, *touched;
+	struct slot *above;           /* the nearest; NULL: there is none */
+	struct link link;             /* of `slots`, later of one of `ranks` */
+	struct link below, of_below;  /* those whose `above` this is, but for what was taken out */
+	struct link movers, of_mover; /* those whose thing moves out from below this one */
+	bool opened[STEPS], done[STEPS];
+	bool cleared; /* that what was there is gone is an effect of its own */
 };
 
 /* How far a stage is; all zero but for `at` when it begins. */
 struct net_progress {
-	struct link *at; /* the next record of the journal's order, or thing */
-	size_t i;        /* the next of an array */
-	size_t order, width;
-	bool decided; /* something was, in this pass */
+	struct link *at;       /* the next record of the journal's order, or thing */
+	size_t i;              /* the next of an array, or of a table */
+	struct thing *decided; /* the next of a chain of moves */
+	struct thing *within;  /* a directory whose names become movers */
+	uint32_t entry;        /* the next of these */
+	bool replaced;         /* that directory is reported as gone and come */
 };
 
 enum { NET_PIECE = 256 /* names */ };
+
+/* In the order in which they are reported with a command; without one all have the first. */
+enum rank { RANK_MOVED_FOLDER, RANK_MOVED, RANK_GONE, RANK_NEW, RANK_CHANGED, RANKS };
 
 struct work {
 	struct journal *j;
 	const struct net_options *options;
 	struct net *net;
 	struct net_progress progress;
-	struct mover *movers;
+	struct thing **movers; /* what is at another path than it was */
 	size_t n_movers, movers_capacity;
-	struct slot **slots, **spare; /* spare: while they are sorted */
-	size_t n_slots, slots_capacity;
-	struct slot **stack; /* of what is put in order */
-	size_t n_stack, stack_capacity;
-	bool again;           /* something was barred from being reported as moved */
 	struct table by_path; /* of slots */
+	struct link slots;    /* in the order of the last event; then */
+	struct link ranks[RANKS];
+	struct net_todo {
+		struct slot *slot;
+		enum step step;
+	} * stack; /* of what is put in order */
+	size_t n_stack, stack_capacity;
+	bool again; /* something was barred from being reported as moved */
 	struct buf scratch;
 	const char **parts;
 	size_t parts_capacity;
@@ -71,45 +78,59 @@ static inline bool net_waits(const struct work *w, const struct record *r)
 	return net_options_wait(w->options, r);
 }
 
+static inline bool net_moves(const struct thing *t)
+{
+	return t && t->fate == FATE_MOVES;
+}
+
 /* Where what waits moved, that is reported already. */
 static inline bool net_waits_wholly(const struct work *w, const struct record *r)
 {
-	return net_waits(w, r) && !(r->now->moves && r->now->origin != r);
+	return net_waits(w, r) && !(net_moves(r->now) && r->now->origin != r);
 }
 
-/* ---- net_paths.c ---- */
-/* The path of a name now, or before the batch but for the moves that have been made. In scratch;
- * NULL: ENOMEM. */
-const char *net_path_now(struct work *w, const struct record *r);
-const char *net_path_before(struct work *w, const struct record *r, enum made made);
-unsigned net_depth(const char *path);
-/* A stage: all that does not wait is brought to its path, once the moves are decided. */
-int net_fill_slots(struct work *w);
-void net_free_slots(struct work *w);
+static inline struct thing *net_was(const struct slot *s)
+{
+	return s->was ? s->was->was : NULL;
+}
+
+static inline struct thing *net_now(const struct slot *s)
+{
+	return s->now ? s->now->now : NULL;
+}
 
 /* ---- net_moves.c ---- */
 /* Stages: what may have moved; which things are reported as moved. */
 int net_find_movers(struct work *w);
 int net_decide_moves(struct work *w);
-/* May a file's rename onto a file be reported as it is? */
-bool net_may_replace(const struct work *w, const struct thing *now, const struct thing *was);
-/* A stage, when all paths are known: are the moves possible? */
-int net_check_moves(struct work *w);
+/* Is this move possible, now that all paths are known? */
+bool net_is_possible(const struct work *w, const struct slot *s);
+
+/* ---- net_paths.c ---- */
+/* The path of a name now, or before the batch but for the moves that have been made. In scratch;
+ * NULL: ENOMEM. */
+char *net_path_now(struct work *w, const struct record *r);
+char *net_path_before(struct work *w, const struct record *r, enum made made);
+/* Stages: all that does not wait is brought to its path, once the moves are decided; slots are
+ * joined to those above them, and ranked. */
+int net_fill_slots(struct work *w);
+int net_join_slots(struct work *w);
+/* A stage, too. */
+int net_free_slots(struct work *w);
+
+/* ---- net_effect.c ---- */
+struct effect net_effect_of(const struct work *w, const struct slot *s);
 
 /* ---- net_contents.c ---- */
 /* A change of a file that holds what it held is taken out of the effect. */
 void net_leave_out_same(const struct work *w, const struct slot *s, const struct thing *now,
 			struct effect *e);
-/* Puts down what files hold now. */
-void net_keep_contents(struct work *w);
+/* What the file of a record holds now is found for all, and then put down. */
+void net_find_content(const struct work *w, const struct record *r);
+void net_keep_content(const struct work *w, const struct record *r);
 
 /* ---- net_order.c ---- */
-/* Stages: moves that come before what else happened; the effects, when all is sorted. */
-int net_hurry_moves(struct work *w);
+/* A stage: the effects. */
 int net_put_in_order(struct work *w);
-
-/* ---- net_sort.c ---- */
-/* A stage: slots in the order of their effects, as far as those do not depend on each other. */
-int net_sort(struct work *w);
 
 #endif

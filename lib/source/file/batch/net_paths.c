@@ -11,7 +11,7 @@
 
 static bool is_made(const struct thing *t, enum made made)
 {
-	return made == MADE_ALL ? t->moves : made == MADE_REPORTED && t->reported;
+	return made == MADE_ALL ? net_moves(t) : made == MADE_REPORTED && t->reported;
 }
 
 /* One step up from directory *d: the name that it has, or where *before, had. Above a move that has
@@ -34,8 +34,8 @@ static const char *step_up(const struct work *w, const struct node **d, bool *be
 
 /* The path of a name now, or before the batch but for the moves that have been made. In scratch;
  * NULL: ENOMEM. */
-static const char *path_of(struct work *w, const struct node *d, const char *name, bool before,
-			   enum made made)
+static char *path_of(struct work *w, const struct node *d, const char *name, bool before,
+		     enum made made)
 {
 	size_t n = 0;
 
@@ -56,78 +56,75 @@ static const char *path_of(struct work *w, const struct node *d, const char *nam
 	return w->scratch.failed ? NULL : w->scratch.data;
 }
 
-const char *net_path_now(struct work *w, const struct record *r)
+char *net_path_now(struct work *w, const struct record *r)
 {
 	return path_of(w, r->node, r->name, false, MADE_ALL);
 }
 
-const char *net_path_before(struct work *w, const struct record *r, enum made made)
+char *net_path_before(struct work *w, const struct record *r, enum made made)
 {
 	return path_of(w, r->node, r->name, true, made);
 }
 
-unsigned net_depth(const char *path)
-{
-	unsigned depth = 0;
+/* ---- slots ----------------------------------------------------------------------------------- */
 
-	for (; *path; path++)
-		depth += *path == '/';
-	return depth;
+static struct slot *slot_new(const char *path)
+{
+	struct slot *s = calloc(1, sizeof *s);
+
+	if (!s)
+		return NULL;
+	s->path = strdup(path);
+	list_init(&s->link);
+	list_init(&s->below);
+	list_init(&s->of_below);
+	list_init(&s->movers);
+	list_init(&s->of_mover);
+	return s;
 }
 
-/* ---- slots -------------------------------------------------------------------------------- */
+static void slot_free(struct slot *s)
+{
+	free(s->path);
+	free(s);
+}
 
-/* The slot of this path, a new one if there is none. NULL: ENOMEM, or no path. */
+/* The slot of this path, a new one if there is none, is the last one touched. NULL: ENOMEM, or no
+ * path. */
 static struct slot *slot_of(struct work *w, const char *path)
 {
 	struct slot *s = path ? table_find(&w->by_path, path) : NULL;
 
-	if (s || !path)
-		return s;
-	s = calloc(1, sizeof *s);
+	if (path && !s) {
+		s = slot_new(path);
+		if (s && (!s->path || table_add(&w->by_path, s) < 0)) {
+			slot_free(s);
+			s = NULL;
+		}
+	}
 	if (s) {
-		s->path = strdup(path);
-		s->depth = net_depth(path);
+		list_remove(&s->link);
+		list_append(&w->slots, &s->link);
 	}
-	if (!s || !s->path || ARRAY_GROW(w->slots, w->slots_capacity, w->n_slots + 1) < 0 ||
-	    table_add(&w->by_path, s) < 0) {
-		if (s)
-			free(s->path);
-		free(s);
-		return NULL;
-	}
-	w->slots[w->n_slots++] = s;
 	return s;
 }
 
-void net_free_slots(struct work *w)
-{
-	while (w->n_slots) {
-		free(w->slots[--w->n_slots]->path);
-		free(w->slots[w->n_slots]);
-	}
-	table_free(&w->by_path);
-	table_init(&w->by_path, &table_by_text);
-}
-
-static int fill_slots_of(struct work *w, const struct record *r, size_t order)
+static int fill_slots_of(struct work *w, const struct record *r)
 {
 	struct slot *s = slot_of(w, net_path_before(w, r, MADE_ALL));
 
 	if (!s)
 		return -1;
 	s->touched = r;
-	s->order = order;
 	if (r->was)
 		s->was = r;
-	s = r->now ? slot_of(w, net_path_now(w, r)) : s;
+	if (!r->now)
+		return 0;
+	s = slot_of(w, net_path_now(w, r));
 	if (!s)
 		return -1;
-	if (r->now) {
-		s->now = s->touched = r;
-		s->order = order;
-		r->now->slot = s;
-	}
+	s->now = s->touched = r;
+	r->now->slot = s;
 	return 0;
 }
 
@@ -138,9 +135,82 @@ int net_fill_slots(struct work *w)
 	for (int n = 0; n < NET_PIECE && p->at != &w->j->order; n++, p->at = p->at->next) {
 		const struct record *r = CONTAINER_OF(p->at, struct record, link);
 
-		p->order += 2;
-		if (!net_waits_wholly(w, r) && fill_slots_of(w, r, p->order) < 0)
+		if (!net_waits_wholly(w, r) && fill_slots_of(w, r) < 0)
 			return -1;
 	}
 	return p->at != &w->j->order;
+}
+
+/* Cuts the path to that of the nearest slot above it. NULL: there is none. */
+static struct slot *cut_to_slot(const struct work *w, char *path)
+{
+	struct slot *s = NULL;
+	char *slash;
+
+	while (!s && (slash = strrchr(path, '/')) && slash != path) {
+		*slash = '\0';
+		s = table_find(&w->by_path, path);
+	}
+	return s;
+}
+
+static enum rank rank_of(const struct work *w, const struct slot *s)
+{
+	if (!w->options->gathers)
+		return 0;
+	if (net_moves(net_now(s)))
+		return net_now(s)->type == 'd' ? RANK_MOVED_FOLDER : RANK_MOVED;
+	if (!s->now)
+		return RANK_GONE;
+	return s->was ? RANK_CHANGED : RANK_NEW;
+}
+
+/* What moves out of a directory is to do so before that is gone. */
+static int join_mover(struct work *w, struct slot *s)
+{
+	char *path = net_path_before(w, net_now(s)->origin, MADE_ALL);
+	struct slot *from = path ? cut_to_slot(w, path) : NULL;
+
+	if (from)
+		list_append(&from->movers, &s->of_mover);
+	if (!net_is_possible(w, s))
+		net_now(s)->barred = w->again = true;
+	return path ? 0 : -1;
+}
+
+static int join(struct work *w, struct slot *s)
+{
+	buf_clear(&w->scratch);
+	if (buf_add_text(&w->scratch, s->path) < 0)
+		return -1;
+	s->above = cut_to_slot(w, w->scratch.data);
+	if (s->above)
+		list_append(&s->above->below, &s->of_below);
+	list_append(&w->ranks[rank_of(w, s)], &s->link);
+	return net_moves(net_now(s)) ? join_mover(w, s) : 0;
+}
+
+/* All moves that are not possible are barred before the next try. */
+int net_join_slots(struct work *w)
+{
+	for (int n = 0; n < NET_PIECE && !list_empty(&w->slots); n++)
+		if (join(w, CONTAINER_OF(list_take(&w->slots), struct slot, link)) < 0)
+			return -1;
+	return !list_empty(&w->slots) ? 1 : w->again ? -1 : 0;
+}
+
+int net_free_slots(struct work *w)
+{
+	struct net_progress *p = &w->progress;
+	struct slot *s;
+
+	for (int n = 0; n < NET_PIECE; n++) {
+		s = table_next(&w->by_path, &p->i);
+		if (!s) {
+			table_free(&w->by_path);
+			return 0;
+		}
+		slot_free(s);
+	}
+	return 1;
 }

@@ -50,8 +50,9 @@ static void put_arrival_back(struct journal *j, struct record *r, const struct e
 
 	t->origin = origin_of(j, e);
 	if (t->origin)
-		t->origin->was = t;
+		t->origin->was = journal_hold(t);
 	r->was = gone(j, r, e->was);
+	journal_release(j, t);
 }
 
 void rejoin(struct journal *j, const struct effect *e)
