@@ -207,6 +207,11 @@ static int internet_parse(struct endpoint *ep, const char *word, const char *at,
 				  "every address, *%s",
 				  at + 1, at, at);
 	}
+	/* getaddrinfo(3) would read it as an address, as 0 is one: docker publishes 8080:80. */
+	if (all_digits_until(at, ':') && strncmp(at, "0:", 2) != 0) {
+		error_in_word(e, word, at, "a host is a name or an address, and no number");
+		return error_hint(e, "as in 127.0.0.1%s", colon);
+	}
 	for (const char *s = at; s < colon; s++)
 		if (isspace((unsigned char)*s) || iscntrl((unsigned char)*s) || *s == '/')
 			return error_in_word(e, word, s, "a host name cannot hold this character");

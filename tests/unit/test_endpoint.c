@@ -76,6 +76,7 @@ static void test_refused(void)
 	    {"host:", "error:5", "a missing port"},
 	    {":80", "error:0", "a missing host"},
 	    {"host:80x", "error:5", "trailing garbage"},
+	    {"8080:80", "error:0", "a port in place of the host"},
 	    {"::1:80", "error:0", "IPv6 without brackets"},
 	    {"[::1]", "error:5", "brackets without a port"},
 	    {"[::1:80", "error:0", "an open bracket"},
