@@ -175,6 +175,11 @@ static bool hole_was_written(const struct line_file *f)
 	return f->hole && pread(f->fd, &first, 1, f->offset) == 1 && first;
 }
 
+int64_t file_quiet_for(const struct line_file *f)
+{
+	return reactor_now(f->input->owner->base.reactor, CLOCK_OF_LOOP) - f->grew;
+}
+
 void file_look(struct line_file *f)
 {
 	struct stat st;

@@ -1,7 +1,7 @@
 /*
- * What the files of `lines` share: config.c what the user says, input.c where bytes come from and
- * what stands at a followed path, rotated.c what stood there unseen, file.c one open file, of.c the
- * command of --of, cut.c how bytes become lines, lines.c the life of it all.
+ * What the files of `lines` share: config.c what the user says, input.c where bytes come from,
+ * followed.c what stands at a followed path, rotated.c what stood there unseen, file.c one open
+ * file, of.c the command of --of, cut.c how bytes become lines, lines.c the life of it all.
  *
  * An input has the files whose lines are still to come, in their order: one that is not followed
  * has one; of a path that is followed those that were rotated away come first. The first of them
@@ -11,6 +11,7 @@
 #define EVWATCH_SOURCE_LINES_LINES_H
 
 #include "base/buf.h"
+#include "base/list.h"
 #include "follow/follow.h"
 #include "match/match.h"
 #include "reactor/reactor.h"
@@ -70,6 +71,11 @@ struct line_file {
 	uint64_t start_hash;
 };
 
+static inline struct line_file *line_file_of(struct link *link)
+{
+	return CONTAINER_OF(link, struct line_file, link);
+}
+
 enum { ROTATED_MOST = 64 }; /* files of a path that is rotated, kept or taken at once */
 
 struct line_input {
@@ -126,12 +132,24 @@ void input_rest(struct line_input *in);
 /* Looks after files that were rotated away, and what is tried again. Returns whether there are any.
  */
 bool input_tick(struct line_input *in);
-/* Once: that more was rotated than is read. */
-void input_say_many(struct line_input *in);
+/* Opens what stands at its path. -1 with errno. */
+int input_open_path(const struct line_input *in);
 /* A file of it is at its end, or cannot be read (errno). */
 void input_file_ended(struct line_input *in, struct line_file *f);
 void input_file_failed(struct line_input *in, struct line_file *f);
 bool input_is_done(const struct line_input *in);
+
+/* ---- followed.c ---- */
+/* The first file that stands there is read from its end, or as --from says. Returns 0, or -1. */
+int followed_start(struct line_input *in, struct error *e);
+/* Says why nothing is read, and opens the path anew in a while where nobody reports a change. */
+void followed_try_again(struct line_input *in, int error);
+/* What could not be read is opened anew: its descriptor may be the fault (ESTALE, nfs(5)). */
+void followed_retry(struct line_input *in);
+/* Looks after a file that left its path. Returns whether it is to be looked after again. */
+bool followed_linger(struct line_file *f);
+/* Once: that more was rotated than is read. */
+void followed_say_many(struct line_input *in);
 
 /* ---- file.c ---- */
 /* Adds a file that was opened. NULL with ENOMEM, and the descriptor is as it was. */
@@ -143,6 +161,8 @@ void file_skip(struct line_file *f, off_t offset);
 void file_want(struct line_file *f, bool more);
 /* It may have grown, or been truncated. */
 void file_look(struct line_file *f);
+/* ns since it grew, or left its path. */
+int64_t file_quiet_for(const struct line_file *f);
 /* Has it bytes of a line whose end is to come? */
 bool file_has_part(const struct line_file *f);
 /* What was read last without its line's end is a line. */

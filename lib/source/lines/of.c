@@ -41,7 +41,7 @@ struct of {
 
 static struct line_file *file_of(const struct of *of)
 {
-	return CONTAINER_OF(of->owner->inputs[0].files.next, struct line_file, link);
+	return line_file_of(of->owner->inputs[0].files.next);
 }
 
 /* ---- ends ------------------------------------------------------------------------------------ */

@@ -128,7 +128,7 @@ static void replace(struct lines_source *s)
 	fd_close(&p->fd);
 	for (size_t i = 0; i < s->n_inputs; i++)
 		LIST_EACH(at, after, &s->inputs[i].files)
-	add_file(&out, CONTAINER_OF(at, struct line_file, link));
+	add_file(&out, line_file_of(at));
 	if (out.failed ||
 	    file_replace(p->path, out.data ? out.data : "", out.length, 0644, false, &e) < 0)
 		say_unwritten(s, e.what);

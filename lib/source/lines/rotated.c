@@ -174,7 +174,7 @@ static bool begin_alike(int a, int b)
 static bool is_read_already(const struct line_input *in, const struct kin *kin)
 {
 	LIST_EACH(at, after, (struct link *)&in->files)
-	if (CONTAINER_OF(at, struct line_file, link)->inode == kin->inode)
+	if (line_file_of(at)->inode == kin->inode)
 		return true;
 	return false;
 }
@@ -189,7 +189,7 @@ static void take_kin(struct line_input *in, const struct family *family, const s
 	if (fd < 0)
 		return;
 	LIST_EACH(at, after, &in->files)
-	if (begin_alike(fd, CONTAINER_OF(at, struct line_file, link)->fd)) {
+	if (begin_alike(fd, line_file_of(at)->fd)) {
 		close(fd);
 		return;
 	}
@@ -222,7 +222,7 @@ void rotated_take_missed(struct line_input *in, const struct line_file *last, st
 			take_kin(in, &family, kin, now);
 	}
 	if (family.cut || taken > ROTATED_MOST)
-		input_say_many(in);
+		followed_say_many(in);
 	family_close(&family);
 }
 
