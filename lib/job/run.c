@@ -1,26 +1,19 @@
 /* See run.h. */
 #include "job/run.h"
 
-#include "base/error.h"
-#include "base/fd.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "job/intake.h"
 #include "job/run_setup.h"
 #include "process/descendants.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-enum { STATUS_TIMEOUT = 124, STATUS_NOT_EXECUTED = 126, STATUS_NOT_FOUND = 127 };
+enum { STATUS_TIMEOUT = 124 };
 
-#define GLANCE                                                                                     \
-	(5 * NS_PER_MS) /* the first wait to see whether what was stopped is gone, doubling */
+#define GLANCE         (5 * NS_PER_MS) /* the first wait for what was stopped to be gone; it doubles */
 #define LONGEST_GLANCE (100 * NS_PER_MS)
 /* After KILL only dead processes are left, which a parent outside the group does not reap: then it
  * ends.
@@ -30,9 +23,19 @@ enum { STATUS_TIMEOUT = 124, STATUS_NOT_EXECUTED = 126, STATUS_NOT_FOUND = 127 }
 
 static void on_timeout(struct reactor *r, struct timer *t);
 static void on_swept(struct run *run, int number, size_t found);
-static void on_again(struct reactor *r, struct timer *t);
-static void on_over(struct reactor *r, struct timer *d);
 static void on_sweep(struct sweep *s, int signal, size_t found);
+
+static void on_over(struct reactor *r, struct timer *d)
+{
+	(void)r;
+	run_end(CONTAINER_OF(d, struct run, over));
+}
+
+static void on_again(struct reactor *r, struct timer *t)
+{
+	(void)r;
+	run_launch(CONTAINER_OF(t, struct run, again));
+}
 
 struct run *run_new(struct run_setup *setup, struct batch *b, size_t from, size_t to)
 {
@@ -70,7 +73,7 @@ void run_free(struct run *run)
 /* ---- states ---------------------------------------------------------------------------------- */
 
 /* The diagram is in run.h. What a state has going on ends with it. */
-static void run_become(struct run *run, enum run_state next)
+void run_become(struct run *run, enum run_state next)
 {
 	struct reactor *r = run->setup->reactor;
 
@@ -121,7 +124,7 @@ static bool wants_retry(const struct run *run)
 	       batch_first(run->share.batch)->connection < 0;
 }
 
-static void run_end(struct run *run)
+void run_end(struct run *run)
 {
 	if (run->forced_status >= 0)
 		run->status = run->forced_status;
@@ -296,44 +299,7 @@ static void on_timeout(struct reactor *r, struct timer *t)
 	}
 }
 
-/* ---- starting -------------------------------------------------------------------------------- */
-
-/* A shortage of evwatch's own means passes; what is wrong with the command's file stays. */
-static bool is_shortage(int why)
-{
-	return why == EAGAIN || why == ENOMEM || why == EMFILE || why == ENFILE;
-}
-
-/* Back into the owner's queue. */
-static bool postpone(struct run *run, const char *step, int why)
-{
-	run_become(run, RUN_WAITING);
-	if (run->setup->host->postponed(run, step, why) < 0)
-		return false;
-	run->attempts--;
-	return true;
-}
-
-static void start_failed(struct run *run, const char *step, int why)
-{
-	run->pid = 0;
-	if (is_shortage(why) && !run->unwanted && !run->gave_connection && postpone(run, step, why))
-		return;
-	run_become(run, RUN_FAILED);
-	failures_add(&run->setup->failures, step, why);
-	run->status = why == ENOENT && strcmp(step, STEP_EXECUTE) == 0 ? STATUS_NOT_FOUND
-								       : STATUS_NOT_EXECUTED;
-	/* In the next turn: a queue of commands that all fail must neither nest nor starve the
-	 * rest. */
-	if (timer_start_soon(run->setup->reactor, &run->over) < 0)
-		run_end(run);
-}
-
-static void on_over(struct reactor *r, struct timer *d)
-{
-	(void)r;
-	run_end(CONTAINER_OF(d, struct run, over));
-}
+/* ---- its command ----------------------------------------------------------------------------- */
 
 static void on_child(struct reactor *r, struct child_watcher *w, int status)
 {
@@ -345,7 +311,7 @@ static void on_child(struct reactor *r, struct child_watcher *w, int status)
 	run->status = shell_status(status);
 	run->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	if (why && run->state == RUN_RUNNING) {
-		start_failed(run, step, why);
+		run_start_failed(run, step, why);
 		return;
 	}
 	run->setup->host->executed(run);
@@ -357,7 +323,7 @@ static void on_child(struct reactor *r, struct child_watcher *w, int status)
 		run_end(run);
 }
 
-static int watch_child(struct run *run)
+int run_watch(struct run *run)
 {
 	struct reactor *r = run->setup->reactor;
 	int64_t timeout = run->setup->config->timeout;
@@ -368,132 +334,4 @@ static int watch_child(struct run *run)
 	if (timeout && timer_start_in(r, &run->timeout, timeout) < 0)
 		return -1;
 	return 0;
-}
-
-static void run_started(struct run *run)
-{
-	struct event *first = batch_first(run->share.batch);
-
-	run_become(run, RUN_RUNNING);
-	if (!run->start)
-		run->setup->host->executed(run);
-	if (watch_child(run) < 0) {
-		int why = errno;
-
-		run_signal(run, SIGKILL);
-		child_stop(run->setup->reactor, &run->child);
-		start_abandon(&run->start, run->pid);
-		start_failed(run, "watch the command", why);
-		return;
-	}
-	run->gave_connection = first->connection >= 0;
-	fd_close(&first->connection); /* the command's alone now */
-	if (!run->announced)
-		run->setup->host->began(run);
-	run->announced = true;
-}
-
-/*
- * May its exec go on beside the loop? It costs less to wait where one command follows the other. A
- * connection is held until the exec is known to have worked, and the terminal is lent to who has
- * it.
- */
-static bool may_overlap(const struct run *run, const struct launch *l)
-{
-	return run->setup->config->jobs > 1 && batch_first(run->share.batch)->connection < 0 &&
-	       !l->foreground;
-}
-
-/* Starts the process. Returns its pid, or -1 with errno and *step. */
-static pid_t start_process(struct run *run, struct launch *l, const char **step)
-{
-	struct run_setup *s = run->setup;
-	const struct event *first = batch_first(run->share.batch);
-	bool mine;
-	pid_t pid;
-	int input;
-
-	*step = "prepare its input";
-	input = intake_open(s, &run->share, run->ordinal, &mine);
-	if (input < 0)
-		return -1;
-	l->fds[0] = input;
-	l->reactor = s->reactor;
-	l->inherited = s->inherited;
-	if (first->connection >= 0 && !first->payload)
-		l->fds[1] = input;
-	l->foreground = input == 0 && !s->around.change_user && terminal_is_ours();
-	*step = "prepare its output";
-	pid = -1;
-	if (output_open(&run->output, &s->output, first->capture, l->fds) == 0) {
-		pid = launch_start(&s->starts, l, may_overlap(run, l), &run->start, step);
-		output_started(&run->output, l->fds);
-		if (pid < 0 && l->foreground)
-			terminal_reclaim(); /* it may have taken it before it failed */
-		else if (l->foreground && terminal_lent(&run->terminal, s->reactor, pid) < 0)
-			log_warn(s->rule, "Ctrl-Z will not be noticed: %s", strerror(errno));
-	}
-	if (mine)
-		fd_close(&input);
-	return pid;
-}
-
-/* Unique among all that this process starts. */
-static void mark_anew(struct run *run)
-{
-	if (run->setup->config->on_busy == BUSY_RESTART)
-		snprintf(run->mark, sizeof run->mark, "%d.%lld.%llu", (int)getpid(),
-			 (long long)clock_read(CLOCK_OF_LOOP), (unsigned long long)run->ordinal);
-}
-
-static void say_cut(struct run_setup *s)
-{
-	if (!s->logged_cut)
-		log_warn(s->rule,
-			 "an argument is longer than %d bytes, the most that the kernel takes: it "
-			 "is cut there; --stdin paths has all of it",
-			 LONGEST_ARGUMENT);
-	s->logged_cut = true;
-}
-
-void run_launch(struct run *run)
-{
-	struct run_setup *s = run->setup;
-	struct run_facts facts = {
-	    .rule = s->rule,
-	    .kind = run->share.batch->kind,
-	    .ordinal = run->ordinal,
-	    .passed = s->passed && s->passed->n ? s->passed : NULL,
-	};
-	const char *step = "prepare it";
-	struct launch l;
-
-	run->attempts++;
-	run->forced_status = -1;
-	run->last_at = 0;
-	mark_anew(run);
-	facts.mark = *run->mark ? run->mark : NULL;
-	if (launch_prepare(&l, &s->program, &s->around, batch_first(run->share.batch), &facts,
-			   run->share.batch->subjects + run->share.from,
-			   run->share.to - run->share.from) < 0) {
-		start_failed(run, step, errno);
-		return;
-	}
-	if (l.n_cuts)
-		say_cut(s);
-	run->started =
-	    clock_read(CLOCK_OF_LOOP); /* a short command may be over when that returns */
-	run->pid = start_process(run, &l, &step);
-	launch_release(&l);
-	if (run->pid < 0) {
-		start_failed(run, step, errno);
-		return;
-	}
-	run_started(run);
-}
-
-static void on_again(struct reactor *r, struct timer *t)
-{
-	(void)r;
-	run_launch(CONTAINER_OF(t, struct run, again));
 }

@@ -81,4 +81,14 @@ void run_kill(struct run *run);
 /* A signal to its group. */
 void run_signal(const struct run *run, int number);
 
+/* ---- between run.c and run_start.c ---- */
+/* Leads to the next state; into OVER the run may be freed. */
+void run_become(struct run *run, enum run_state next);
+/* It is over, or is launched again after a failure. */
+void run_end(struct run *run);
+/* Waits for the end of its command. Returns 0, or -1 with errno. */
+int run_watch(struct run *run);
+/* `step` did not work: later again, where means are short, or else its end in the next turn. */
+void run_start_failed(struct run *run, const char *step, int why);
+
 #endif
