@@ -31,7 +31,11 @@ struct job {
 	struct histogram durations;
 };
 
-/* ---- job.c, for policy.c and lane.c ---- */
+/* ---- queue.c ---- */
+void queue_open(struct job *j);
+/* Starts runs while there are places. */
+void queue_pump(struct job *j);
+bool queue_may_start(const struct job *j);
 /* Turns a batch into the runs that it takes; consumes the reference. */
 void job_enqueue(struct job *j, struct batch *b);
 /* Drops what waits. */
