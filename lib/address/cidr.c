@@ -85,9 +85,12 @@ static bool cidr_matches(const struct cidr *c, const struct ip *ip)
 
 bool cidr_list_permits(const struct cidr_list *list, const struct address *a)
 {
-	struct ip ip = ip_of(a);
+	struct ip ip;
 
-	if (list->count == 0 || ip.size == 0)
+	if (list->count == 0)
+		return true;
+	ip = ip_of(a);
+	if (ip.size == 0)
 		return true;
 	for (size_t i = 0; i < list->count; i++)
 		if (cidr_matches(&list->rules[i], &ip))

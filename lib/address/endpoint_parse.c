@@ -146,42 +146,51 @@ static int colons_explain(const char *word, const char *at, const char *last, st
 	return error_hint(e, "as in [%s]:PORT", at);
 }
 
-/* `TCP-LISTEN:8080,fork`: an address of socat(1). */
-static bool is_socat_address(const char *at)
-{
-	static const char *const kinds[] = {"TCP", "UDP", "UNIX", "EXEC", "SYSTEM"};
-	const char *colon = strchr(at, ':');
+/* An address of socat(1): `TCP4-LISTEN:8080,fork`. */
+struct socat_kind {
+	const char *name, *prefix; /* of ours; NULL: it is a command */
+	bool has_port;
+};
 
-	for (size_t i = 0; colon && i < ARRAY_LENGTH(kinds); i++)
-		if (strncmp(at, kinds[i], strlen(kinds[i])) == 0)
-			return (size_t)(colon - at) == strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ46-");
-	return false;
+/* NULL: it is none. */
+static const struct socat_kind *socat_find(const char *at)
+{
+	static const struct socat_kind kinds[] = {{"TCP", "", true},
+						  {"UDP", "udp:", true},
+						  {"UNIX", "unix:", false},
+						  {"EXEC", NULL, false},
+						  {"SYSTEM", NULL, false}};
+	size_t length = strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ46-");
+
+	for (size_t i = 0; at[length] == ':' && i < ARRAY_LENGTH(kinds); i++)
+		if (strncmp(at, kinds[i].name, strlen(kinds[i].name)) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
+static int socat_explain(const struct socat_kind *kind, const char *word, const char *at,
+			 struct error *e)
+{
+	const char *rest = strchr(at, ':') + 1;
+	int length = (int)strcspn(rest, ",");
+
+	error_in_word(e, word, at, "this is an address of socat");
+	if (!kind->prefix)
+		return error_hint(e, "a command comes after --: -- %s", rest);
+	if (kind->has_port && all_digits_until(rest, ','))
+		return error_hint(e, "write %s*:%.*s; %s%.*s listens on this machine only",
+				  kind->prefix, length, rest, kind->prefix, length, rest);
+	return error_hint(e, "write %s%.*s", kind->prefix, length, rest);
 }
 
 /* What others would write. */
-static int foreign_explain(const char *word, const char *at, struct error *e)
+static int scheme_explain(const char *word, const char *at, struct error *e)
 {
-	const char *scheme = strstr(at, "://"), *rest = strchr(at, ':') + 1;
+	const char *slashes = strstr(at, "://");
 
-	if (isupper((unsigned char)*at)) { /* TCP4-LISTEN:8080,fork */
-		const char *prefix = *at != 'U'                   ? ""
-				     : strncmp(at, "UDP", 3) == 0 ? "udp:"
-								  : "unix:";
-
-		int length = (int)strcspn(rest, ",");
-		bool port = *prefix != 'u' || prefix[1] == 'd';
-
-		error_in_word(e, word, at, "this is an address of socat");
-		if (*at == 'E' || *at == 'S')
-			return error_hint(e, "a command comes after --: -- %s", rest);
-		if (port && all_digits_until(rest, ','))
-			return error_hint(e, "write %s*:%.*s; %s%.*s listens on this machine only",
-					  prefix, length, rest, prefix, length, rest);
-		return error_hint(e, "write %s%.*s", prefix, length, rest);
-	}
-	if (scheme) {
+	if (slashes) {
 		error_in_word(e, word, at, "a URL is no endpoint");
-		return error_hint(e, "HOST:PORT, without %.*s", (int)(scheme + 3 - at), at);
+		return error_hint(e, "HOST:PORT, without %.*s", (int)(slashes + 3 - at), at);
 	}
 	error_in_word(e, word, at, "TCP is written without a prefix");
 	return error_hint(e, "write %s", at[4] ? at + 4 : "HOST:PORT");
@@ -190,12 +199,15 @@ static int foreign_explain(const char *word, const char *at, struct error *e)
 /* `PORT`, `HOST:PORT`, `[V6]:PORT`, `*:PORT` at `at`. */
 static int internet_parse(struct endpoint *ep, const char *word, const char *at, struct error *e)
 {
+	const struct socat_kind *socat = socat_find(at);
 	const char *colon = strrchr(at, ':');
 
 	if (*at == '[')
 		return bracket_parse(ep, word, at, e);
-	if (strstr(at, "://") || strncmp(at, "tcp:", 4) == 0 || is_socat_address(at))
-		return foreign_explain(word, at, e);
+	if (socat)
+		return socat_explain(socat, word, at, e);
+	if (strstr(at, "://") || strncmp(at, "tcp:", 4) == 0)
+		return scheme_explain(word, at, e);
 	if (!colon)
 		return port_alone_parse(ep, word, at, e);
 	if (strchr(at, ':') != colon)

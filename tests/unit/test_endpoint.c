@@ -125,6 +125,9 @@ static void test_cures(void)
 	    {"http://db:80/", "HOST:PORT, without http://"},
 	    {"tcp:db:80", "write db:80"},
 	    {"TCP-LISTEN:80,fork", "write *:80; 80 listens on this machine only"},
+	    {"UNIX-LISTEN:/run/x,mode=600", "write unix:/run/x"},
+	    {"EXEC:cat", "a command comes after --: -- cat"},
+	    {"HTTP://web:80", "HOST:PORT, without HTTP://"},
 	    {"UDP-LISTEN:80", "write udp:*:80; udp:80 listens on this machine only"},
 	    {"TCP:db:80", "write db:80"},
 	};
