@@ -38,7 +38,8 @@ int table_add(struct table *t, void *item);
 /* Takes out the item that equals `key` and returns it, or NULL. */
 void *table_remove(struct table *t, const void *key);
 
-/* Walks all items in no order: start with *at = 0; NULL ends. The table must not change meanwhile.
+/* Walks all items in no order: start with *at = 0; NULL ends. The table must not change meanwhile,
+ * but that the item may be taken out that was returned last; *at is then to be taken back by one.
  */
 void *table_next(const struct table *t, size_t *at);
 

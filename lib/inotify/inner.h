@@ -1,38 +1,27 @@
 /*
  * What the files of this room share: set.c who has which instance, queue.c what it reads, watches.c
- * which listeners a watch has, limits.c what is said where the kernel gives no more.
+ * who listens to a watch, limits.c what is said where the kernel gives no more.
  */
 #ifndef EVWATCH_INOTIFY_INNER_H
 #define EVWATCH_INOTIFY_INNER_H
 
 #include "inotify/inotify.h"
 
+#include "base/table.h"
 #include "reactor/reactor.h"
 
 enum { MOST_INSTANCES = 16 };
-
-/* A watch of the kernel, 16 bytes: there may be a million. */
-struct watch {
-	struct inotify_listener *first; /* never NULL in a slot that is taken */
-	int wd;                         /* 0: a free slot */
-};
-
-/* By wd: open addressing, linear probing. The kernel counts wds up, so they lie side by side. */
-struct watches {
-	struct watch *slots;
-	size_t mask, count; /* mask: slots - 1; 0: none are allocated */
-};
 
 /* One descriptor with its queue. */
 struct inotify {
 	struct inotify_set *set;
 	struct io_watcher io;
 	int fd;
-	struct watches watches;
+	struct table watches;        /* see watches.c */
 	struct inotify_user **users; /* by place; NULL: free */
 	size_t places, capacity, n_users;
-	struct inotify_listener
-	    *next;    /* while an event is passed on: who is called after this one */
+	int event_wd; /* of the event that is passed on */
+	size_t left;  /* so many of its listeners are still to be called, the newest first */
 	bool passing; /* it is in use by its reader, who frees it if `n_users` is 0 */
 	int64_t synced;
 };
@@ -45,14 +34,21 @@ struct inotify_set {
 };
 
 /* ---- watches.c ---- */
-/* The watch, or NULL. It moves when one is added or removed. */
-struct watch *watches_find(const struct watches *w, int wd);
-/* Makes room for one more. Returns 0, or -1 with ENOMEM. */
-int watches_reserve(struct watches *w);
-/* There is room, and none of this number. */
-struct watch *watches_add(struct watches *w, int wd);
-void watches_remove(struct watches *w, struct watch *watch);
-void watches_free(struct watches *w);
+/*
+ * Who listens to which watch: a table by wd, 8 bytes a watch, of which there may be a million. The
+ * kernel counts wds up, so their slots lie side by side.
+ */
+void watches_init(struct table *w);
+/* How many listen to it; 0: it is no watch of this instance. */
+size_t watch_count(const struct table *w, int wd);
+/* One of them; the newest is the last. */
+struct inotify_listener *watch_at(const struct table *w, int wd, size_t i);
+/* The listener has its wd. Returns 0, or -1 with ENOMEM. */
+int watch_add(struct table *w, struct inotify_listener *l);
+/* Returns which one of its watch it was. The watch goes with the last. */
+size_t watch_remove(struct table *w, struct inotify_listener *l);
+/* The watch is gone: all of its listeners are stopped. */
+void watch_forget(struct table *w, int wd);
 
 /* ---- queue.c ---- */
 /* Starts reading. Returns 0, or -1 with errno. */

@@ -60,11 +60,10 @@ struct inotify_user {
 	bool fed;       /* had events since `drained` was last called */
 };
 
-/* One user's interest in one inode; embedded in its owner, 16 bytes. Zeroed memory is stopped. */
+/* One user's interest in one inode; embedded in its owner, 8 bytes. Zeroed memory is stopped. */
 struct inotify_listener {
-	struct inotify_listener *next; /* private; others of the same inode */
-	int wd;                        /* the kernel's number; 0: not started */
-	uint32_t user;                 /* private */
+	int wd;        /* the kernel's number; 0: not started. First: it is a key */
+	uint32_t user; /* private */
 };
 
 /* The descriptors of a process, none yet. NULL with ENOMEM. */
@@ -88,8 +87,8 @@ void inotify_leave(struct inotify_user *u);
  * Listens to what stands at `path` now (relative paths and /proc/self/fd/N too), for `mask`, to
  * which IN_ONLYDIR and IN_DONT_FOLLOW may be added. A started listener stays at its inode where
  * that still stands there, else it changes to the new one. Returns 0, or -1 with the errno of
- * inotify_add_watch(2) and the listener as it was; ENOSPC is the limit of watches: see
- * inotify_limit_warn.
+ * inotify_add_watch(2) and the listener as it was (with ENOMEM it may be stopped); ENOSPC is the
+ * limit of watches: see inotify_limit_warn.
  */
 int inotify_listen(struct inotify_user *u, struct inotify_listener *l, const char *path,
 		   uint32_t mask);

@@ -2,9 +2,9 @@
  * Reads the queue of an instance and calls who listens.
  *
  * The hard part: a callback may stop any listener, free any user, and so the instance itself. While
- * an event is passed on `next` is who comes after the one that is called, and listener_drop moves
- * it on; the table is searched anew after each event. A listener that starts within a callback
- * stands at the front of its list: it is not called for an event from before its time.
+ * an event is passed on `left` counts who is still to be called, from the newest to the oldest, and
+ * listener_drop keeps it right; the table is searched anew for each. A listener that starts within
+ * a callback is newer than all of them: it is not called for an event from before its time.
  */
 #include "inotify/inner.h"
 
@@ -19,54 +19,29 @@ enum { ROOM = 65536, MOST_EVENTS = 4096, MOST_NS = 5000000 };
 
 void listener_drop(struct inotify *in, struct inotify_listener *l)
 {
-	struct watch *watch = watches_find(&in->watches, l->wd);
-	struct inotify_listener **at = &watch->first;
+	int wd = l->wd;
+	size_t place = watch_remove(&in->watches, l);
 
-	while (*at != l)
-		at = &(*at)->next;
-	*at = l->next;
-	if (in->next == l)
-		in->next = l->next;
-	if (!watch->first) {
-		inotify_rm_watch(in->fd, l->wd); /* EINVAL: the kernel was first */
-		watches_remove(&in->watches, watch);
-	}
+	if (wd == in->event_wd && place < in->left)
+		in->left--;
+	if (!watch_count(&in->watches, wd))
+		inotify_rm_watch(in->fd, wd); /* EINVAL: the kernel was first */
 	l->wd = 0;
-	l->next = NULL;
-}
-
-/* The kernel has given the watch up: nobody listens to it any more. */
-static void forget_watch(struct inotify *in, int wd)
-{
-	struct watch *watch = watches_find(&in->watches, wd);
-	struct inotify_listener *l = watch ? watch->first : NULL;
-
-	if (watch)
-		watches_remove(&in->watches, watch);
-	while (l) {
-		struct inotify_listener *next = l->next;
-
-		l->wd = 0;
-		l->next = NULL;
-		l = next;
-	}
 }
 
 static void pass_on(struct inotify *in, const struct inotify_event *event)
 {
-	struct watch *watch = watches_find(&in->watches, event->wd);
-
-	in->next = watch ? watch->first : NULL;
-	while (in->next) {
-		struct inotify_listener *l = in->next;
+	in->event_wd = event->wd;
+	in->left = watch_count(&in->watches, event->wd);
+	while (in->left) {
+		struct inotify_listener *l = watch_at(&in->watches, event->wd, --in->left);
 		struct inotify_user *u = in->users[l->user];
 
-		in->next = l->next;
 		u->fed = true;
 		u->calls->event(u, l, event);
 	}
 	if (event->mask & IN_IGNORED)
-		forget_watch(in, event->wd);
+		watch_forget(&in->watches, event->wd);
 }
 
 static void pass_lost(struct inotify *in)

@@ -39,7 +39,7 @@ void instance_free(struct inotify *in)
 			set->instances[i--] = set->instances[--set->n_instances];
 	if (in->fd >= 0)
 		io_stop_close(set->reactor, &in->io);
-	watches_free(&in->watches);
+	table_free(&in->watches);
 	free(in->users);
 	free(in);
 }
@@ -52,6 +52,7 @@ static struct inotify *instance_new(struct inotify_set *set)
 	if (!in)
 		return NULL;
 	in->set = set;
+	watches_init(&in->watches);
 	in->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (in->fd < 0 || queue_start(in) < 0) {
 		int saved = errno;
@@ -197,32 +198,41 @@ int inotify_join(struct inotify_set *set, struct inotify_user *u, char *const *r
 	return -1;
 }
 
-/* A watch may go with its last listener, and others then change their places. */
+/* A listener of this user, but for `but`. NULL: there is none. */
+static struct inotify_listener *listener_of(const struct inotify *in, int wd, uint32_t user,
+					    const struct inotify_listener *but)
+{
+	for (size_t i = watch_count(&in->watches, wd); i-- > 0;) {
+		struct inotify_listener *l = watch_at(&in->watches, wd, i);
+
+		if (l != but && l->user == user)
+			return l;
+	}
+	return NULL;
+}
+
 static void drop_all(struct inotify *in, uint32_t user)
 {
-	for (size_t i = 0; in->watches.mask && i <= in->watches.mask;) {
-		struct inotify_listener *l =
-		    in->watches.slots[i].wd ? in->watches.slots[i].first : NULL;
+	const struct inotify_listener *first;
 
-		while (l && l->user != user)
-			l = l->next;
-		if (l)
-			listener_drop(in, l);
-		else
-			i++;
+	for (size_t at = 0; (first = table_next(&in->watches, &at));) {
+		struct inotify_listener *l = listener_of(in, first->wd, user, NULL);
+
+		if (!l)
+			continue;
+		listener_drop(in, l);
+		at--;
 	}
 }
 
 /* Nobody else is in the instance: its watches go with the descriptor. */
 static void stop_all(struct inotify *in)
 {
-	in->next = NULL;
-	for (size_t i = 0; in->watches.mask && i <= in->watches.mask; i++)
-		for (struct inotify_listener *l = in->watches.slots[i].first, *next; l; l = next) {
-			next = l->next;
-			*l = (struct inotify_listener){0};
-		}
-	watches_free(&in->watches);
+	const struct inotify_listener *first;
+
+	in->left = 0;
+	for (size_t at = 0; (first = table_next(&in->watches, &at)); at--)
+		watch_forget(&in->watches, first->wd);
 }
 
 void inotify_leave(struct inotify_user *u)
@@ -251,26 +261,22 @@ int inotify_listen(struct inotify_user *u, struct inotify_listener *l, const cha
 		   uint32_t mask)
 {
 	struct inotify *in = u->on;
-	struct watch *watch;
-	int wd;
+	int wd = inotify_add_watch(in->fd, path, mask | IN_MASK_ADD);
 
-	if (watches_reserve(&in->watches) < 0)
-		return -1;
-	wd = inotify_add_watch(in->fd, path, mask | IN_MASK_ADD);
 	if (wd < 0)
 		return -1;
 	if (wd == l->wd)
 		return 0;
 	if (inotify_listens(l))
 		listener_drop(in, l);
-	watch = watches_find(&in->watches, wd);
-	if (!watch)
-		watch = watches_add(&in->watches, wd);
-	l->wd = wd;
-	l->user = u->place;
-	l->next = watch->first;
-	watch->first = l;
-	return 0;
+	*l = (struct inotify_listener){wd, u->place};
+	if (watch_add(&in->watches, l) == 0)
+		return 0;
+	l->wd = 0;
+	if (!watch_count(&in->watches, wd))
+		inotify_rm_watch(in->fd, wd);
+	errno = ENOMEM;
+	return -1;
 }
 
 void inotify_unlisten(struct inotify_user *u, struct inotify_listener *l)
@@ -282,12 +288,7 @@ void inotify_unlisten(struct inotify_user *u, struct inotify_listener *l)
 struct inotify_listener *inotify_other(const struct inotify_user *u,
 				       const struct inotify_listener *l)
 {
-	const struct watch *watch = watches_find(&u->on->watches, l->wd);
-	struct inotify_listener *other = watch ? watch->first : NULL;
-
-	while (other && (other == l || other->user != l->user))
-		other = other->next;
-	return other;
+	return listener_of(u->on, l->wd, l->user, l);
 }
 
 size_t inotify_watches(const struct inotify_user *u)

@@ -1,78 +1,125 @@
-/* The watches of an instance, by number. See inner.h. */
+/* The watches of an instance, by number, and who listens to them. See inner.h. */
 #include "inotify/inner.h"
 
+#include "base/array.h"
+#include "base/list.h"
+
 #include <stdlib.h>
+#include <string.h>
 
-enum { LEAST = 16 };
+static const uint32_t A_CROWD = UINT32_MAX; /* as the user of a listener */
 
-/* The slot of this number, or the free one where it would be. */
-static struct watch *slot_of(const struct watches *w, int wd)
+/* Stands in the table for its members: most inodes have one listener, which stands there itself. */
+struct crowd {
+	struct inotify_listener listener;
+	struct inotify_listener **members;
+	size_t count, capacity;
+};
+
+/* An item begins with its key. */
+static uint64_t wd_hash(const void *wd)
 {
-	size_t i = (size_t)wd & w->mask;
-
-	while (w->slots[i].wd && w->slots[i].wd != wd)
-		i = (i + 1) & w->mask;
-	return &w->slots[i];
+	return (unsigned)*(const int *)wd;
 }
 
-struct watch *watches_find(const struct watches *w, int wd)
+static bool has_wd(const void *item, const void *wd)
 {
-	struct watch *found = w->mask ? slot_of(w, wd) : NULL;
-
-	return found && found->wd ? found : NULL;
+	return *(const int *)item == *(const int *)wd;
 }
 
-static int rebuild(struct watches *w, size_t slots)
+static struct crowd *crowd_of(struct inotify_listener *l)
 {
-	struct watches wider = {calloc(slots, sizeof *w->slots), slots - 1, w->count};
+	return l && l->user == A_CROWD ? CONTAINER_OF(l, struct crowd, listener) : NULL;
+}
 
-	if (!wider.slots)
+static void crowd_free(struct crowd *c)
+{
+	if (c)
+		free(c->members);
+	free(c);
+}
+
+void watches_init(struct table *w)
+{
+	static const struct table_type by_wd = {wd_hash, wd_hash, has_wd};
+
+	table_init(w, &by_wd);
+}
+
+size_t watch_count(const struct table *w, int wd)
+{
+	struct inotify_listener *first = table_find(w, &wd);
+	const struct crowd *c = crowd_of(first);
+
+	return c ? c->count : first != NULL;
+}
+
+struct inotify_listener *watch_at(const struct table *w, int wd, size_t i)
+{
+	struct inotify_listener *first = table_find(w, &wd);
+	const struct crowd *c = crowd_of(first);
+
+	return c ? c->members[i] : first;
+}
+
+/* Takes the place of its first member. NULL with ENOMEM. */
+static struct crowd *crowd_new(struct table *w, struct inotify_listener *first)
+{
+	struct crowd *c = calloc(1, sizeof *c);
+
+	if (!c || ARRAY_GROW(c->members, c->capacity, 2) < 0) {
+		free(c);
+		return NULL;
+	}
+	c->listener = (struct inotify_listener){first->wd, A_CROWD};
+	c->members[c->count++] = first;
+	table_remove(w, &first->wd);
+	table_add(w, c); /* where one was taken out there is room */
+	return c;
+}
+
+int watch_add(struct table *w, struct inotify_listener *l)
+{
+	struct inotify_listener *first = table_find(w, &l->wd);
+	struct crowd *c = crowd_of(first);
+
+	if (!first)
+		return table_add(w, l);
+	if (!c)
+		c = crowd_new(w, first);
+	if (!c || ARRAY_GROW(c->members, c->capacity, c->count + 1) < 0)
 		return -1;
-	for (size_t i = 0; w->mask && i <= w->mask; i++)
-		if (w->slots[i].wd)
-			*slot_of(&wider, w->slots[i].wd) = w->slots[i];
-	free(w->slots);
-	*w = wider;
+	c->members[c->count++] = l;
 	return 0;
 }
 
-int watches_reserve(struct watches *w)
+size_t watch_remove(struct table *w, struct inotify_listener *l)
 {
-	size_t slots = w->mask + 1;
+	struct crowd *c = crowd_of(table_find(w, &l->wd));
+	size_t place = 0;
 
-	if (!w->mask)
-		return rebuild(w, LEAST);
-	return (w->count + 1) * 4 > slots * 3 ? rebuild(w, slots * 2) : 0;
-}
-
-struct watch *watches_add(struct watches *w, int wd)
-{
-	struct watch *slot = slot_of(w, wd);
-
-	slot->wd = wd;
-	w->count++;
-	return slot;
-}
-
-/* Slots behind the free one move up where that is on the way to their place. */
-void watches_remove(struct watches *w, struct watch *watch)
-{
-	size_t gap = (size_t)(watch - w->slots);
-
-	for (size_t i = (gap + 1) & w->mask; w->slots[i].wd; i = (i + 1) & w->mask) {
-		size_t home = (size_t)w->slots[i].wd & w->mask;
-
-		if (((i - home) & w->mask) < ((i - gap) & w->mask))
-			continue;
-		w->slots[gap] = w->slots[i];
-		gap = i;
+	if (c) {
+		while (c->members[place] != l)
+			place++;
+		c->count--;
+		memmove(c->members + place, c->members + place + 1,
+			(c->count - place) * sizeof(struct inotify_listener *));
 	}
-	w->slots[gap] = (struct watch){0};
-	w->count--;
+	if (!c || !c->count) {
+		table_remove(w, &l->wd);
+		crowd_free(c);
+	}
+	return place;
 }
 
-void watches_free(struct watches *w)
+void watch_forget(struct table *w, int wd)
 {
-	free(w->slots);
-	*w = (struct watches){0};
+	struct inotify_listener *first = table_remove(w, &wd);
+	struct crowd *c = crowd_of(first);
+
+	for (size_t i = 0; c && i < c->count; i++)
+		*c->members[i] = (struct inotify_listener){0};
+	if (first && !c)
+		*first = (struct inotify_listener){0};
+	crowd_free(c);
 }

@@ -20,7 +20,7 @@ struct ear {
 	uint32_t mask;
 	char name[64];
 	/* What the callback does, once. */
-	struct ear *stops;
+	struct ear *stops, *starts;
 	struct inotify_user *leaves;
 	const char *listens;
 };
@@ -48,6 +48,9 @@ static void on_event(struct inotify_user *u, struct inotify_listener *l,
 		memset(ear->stops, 0xa5, sizeof *ear->stops); /* as if it were freed */
 	}
 	ear->stops = NULL;
+	if (ear->starts)
+		inotify_listen(u, &ear->starts->listener, "tree", IN_CREATE);
+	ear->starts = NULL;
 	if (ear->listens)
 		inotify_listen(u, l, ear->listens, IN_CREATE);
 	ear->listens = NULL;
@@ -205,8 +208,18 @@ static void test_stopping_within(void)
 	turn();
 	SAME(ears[2].heard, 1, "a callback may free the listener that is next");
 	SAME(ears[0].heard, 1, "the one after it is called");
-	ears[2].stops = NULL;
-	ears[0].leaves = &a.user;
+	ears[1] = (struct ear){.heard = 0};
+	ears[2].starts = &ears[1];
+	unlink("tree/g");
+	touch("tree/g");
+	turn();
+	SAME(ears[0].heard, 2, "a callback may start another listener");
+	SAME(ears[1].heard, 0, "which hears nothing of what was before its time");
+	unlink("tree/g");
+	touch("tree/g");
+	turn();
+	SAME(ears[1].heard, 1, "but of what comes then");
+	ears[0] = (struct ear){.listener = ears[0].listener, .heard = 1, .leaves = &a.user};
 	unlink("tree/g");
 	touch("tree/g");
 	touch("tree/h");

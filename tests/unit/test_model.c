@@ -71,7 +71,7 @@ static void on_removed(struct memory_tree *t, struct memory_inode *d)
 
 static void unwatch(struct observer *o, struct node *n)
 {
-	uint64_t wd = n->watch[0];
+	uint64_t wd = n->watch;
 
 	(void)o;
 	w.watches[wd] = NULL;
@@ -100,10 +100,10 @@ static int watch_inode(struct observer *o, struct node *n, struct memory_inode *
 		errno = EEXIST;
 		return -1;
 	}
-	if (n->watched && n->watch[0] != (uint64_t)i->watch)
+	if (n->watched && n->watch != (uint64_t)i->watch)
 		unwatch(o, n);
 	w.watches[i->watch] = n;
-	n->watch[0] = (uint64_t)i->watch;
+	n->watch = (uint64_t)i->watch;
 	n->watched = true;
 	return 0;
 }

@@ -116,7 +116,7 @@ static struct memory_inode *find_handle(struct memory_inode *d, uint64_t handle)
 static void unwatch(struct observer *o, struct node *n)
 {
 	(void)o;
-	w.nodes[n->watch[0]] = NULL;
+	w.nodes[n->watch] = NULL;
 	n->watched = false;
 }
 
@@ -126,7 +126,7 @@ static void bind(struct node *n, uint64_t handle)
 		unwatch(&w.observer, n);
 	assert(handle < MOST_HANDLES);
 	w.nodes[handle] = n;
-	n->watch[0] = handle;
+	n->watch = handle;
 	n->watched = true;
 }
 
@@ -159,7 +159,7 @@ static bool is_to_come(uint64_t handle, const char *name)
 /* What came to it since is left out: this observer would have read the queue before. */
 static int reopen(struct observer *o, struct node *n)
 {
-	struct memory_inode *i = n->watched ? find_handle(w.tree.root, n->watch[0]) : NULL;
+	struct memory_inode *i = n->watched ? find_handle(w.tree.root, n->watch) : NULL;
 	struct memory_folder *f;
 	struct look found;
 	int folder;
@@ -209,7 +209,7 @@ static struct node *place(const struct event *ev)
 		struct identity is = identity_now(l);
 		struct node *below = model_know(&w.model, n, l->name, &is, false);
 
-		if (below && below->watched && below->watch[0] != l->handle)
+		if (below && below->watched && below->watch != l->handle)
 			below = NULL;
 		if (below)
 			bind(below, l->handle);

@@ -148,6 +148,18 @@ struct entry *entries_add(struct entries **set, const char *name, bool stamped)
 	return append(*set, name);
 }
 
+void entries_fit(struct entries **of)
+{
+	struct entries *set = *of;
+	struct entries *fit =
+	    set ? realloc(set, (size_t)(text_of(set) - (char *)set) + set->used) : NULL;
+
+	if (!fit)
+		return;
+	fit->room = fit->used;
+	*of = fit;
+}
+
 int entries_stamp_all(struct entries **set)
 {
 	struct entry *e;

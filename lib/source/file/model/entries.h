@@ -38,6 +38,9 @@ struct entry *entries_find(const struct entries *set, const char *name);
  */
 struct entry *entries_add(struct entries **set, const char *name, bool stamped);
 
+/* Few more are to come: what was allocated for more is given back. */
+void entries_fit(struct entries **set);
+
 /* Takes it out; the memory of the last one goes with it. */
 void entries_remove(struct entries **set, struct entry *e);
 

@@ -29,7 +29,7 @@ struct node {
 		char *last;     /* gone or in hand: the name it had; owned */
 	};
 	struct identity identity;
-	uint64_t watch[2]; /* the observer\'s own */
+	uint64_t watch; /* the observer's own */
 	uint32_t holds;
 	unsigned state : 2; /* enum node_state */
 	bool below : 1;     /* with NODE_STALE: so is all below it */

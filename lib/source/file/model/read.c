@@ -342,7 +342,9 @@ static void finish(struct model *m, int error)
 	struct node *n = m->reading.node;
 	bool disturbed = m->reading.disturbed || error;
 
-	if (!m->reading.first && !error)
+	if (m->reading.first)
+		entries_fit(&n->entries);
+	else if (!error)
 		look_for_unseen(m);
 	if (m->reading.below)
 		lose_below(m, n);

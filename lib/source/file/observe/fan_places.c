@@ -70,7 +70,7 @@ static bool dir_has_hash(const void *dir, const void *hash)
 
 static struct fan_dir *dir_of(const struct node *n)
 {
-	return n->watched ? (struct fan_dir *)(uintptr_t)n->watch[0] : NULL;
+	return n->watched ? (struct fan_dir *)(uintptr_t)n->watch : NULL;
 }
 
 struct node *fan_node(struct fan_places *p, uint64_t hash)
@@ -102,7 +102,7 @@ int fan_node_is(struct fan_places *p, struct node *n, const struct fan_handle *h
 		free(d);
 		return -1;
 	}
-	n->watch[0] = (uintptr_t)d;
+	n->watch = (uintptr_t)d;
 	n->watched = true;
 	return 0;
 }
@@ -120,7 +120,7 @@ void fan_node_forget(struct fan_places *p, struct node *n)
 		table_remove(&p->dirs, &d->handle.hash);
 		free(d);
 	}
-	n->watch[0] = 0;
+	n->watch = 0;
 	n->watched = false;
 }
 

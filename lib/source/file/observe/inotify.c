@@ -19,7 +19,7 @@ static struct inotify_observer *observer_of(struct observer *o)
 
 static struct inotify_listener *listener_of(struct node *n)
 {
-	return (struct inotify_listener *)(void *)n->watch;
+	return (struct inotify_listener *)(void *)&n->watch;
 }
 
 static struct node *node_of(struct inotify_listener *l)
@@ -141,11 +141,12 @@ static struct node *other_of(const struct inotify_observer *o, struct node *n)
 static int listen_at(struct observer *base, struct node *n, const char *path, uint32_t flags)
 {
 	struct inotify_observer *o = observer_of(base);
+	int result = inotify_listen(&o->user, listener_of(n), path, mask_of(o) | flags);
 	struct node *other;
 
-	if (inotify_listen(&o->user, listener_of(n), path, mask_of(o) | flags) < 0)
+	n->watched = inotify_listens(listener_of(n));
+	if (result < 0)
 		return -1;
-	n->watched = true;
 	other = other_of(o, n);
 	if (!other)
 		return 0;
@@ -173,7 +174,7 @@ static int observer_watch_ahead(struct observer *base, struct node *n, const str
 static void observer_unwatch(struct observer *base, struct node *n)
 {
 	inotify_unlisten(&observer_of(base)->user, listener_of(n));
-	memset(n->watch, 0, sizeof n->watch);
+	n->watch = 0;
 	n->watched = false;
 }
 

@@ -333,17 +333,17 @@ static int look(const struct file_system *fs, int folder, const char *name, bool
 void remote_bind(struct poll_observer *o, struct node *n, int folder)
 {
 	struct question *q = folder_at(o, folder)->question;
-	struct question *before = (struct question *)(uintptr_t)n->watch[0];
+	struct question *before = (struct question *)(uintptr_t)n->watch;
 
 	if (before && before != q)
 		sites_drop(o, before);
-	n->watch[0] = (uintptr_t)q;
+	n->watch = (uintptr_t)q;
 }
 
 void remote_unbind(struct poll_observer *o, struct node *n)
 {
-	if (n->watch[0])
-		sites_drop(o, (struct question *)(uintptr_t)n->watch[0]);
+	if (n->watch)
+		sites_drop(o, (struct question *)(uintptr_t)n->watch);
 }
 
 bool remote_may_hang(struct poll_observer *o, const struct opening *how)

@@ -16,13 +16,13 @@ static const int64_t PATIENCE = 5000000000; /* ns until a thread is said to hang
 
 static bool is_bound(const struct question *q)
 {
-	return q->node && q->node->watch[0] == (uintptr_t)q;
+	return q->node && q->node->watch == (uintptr_t)q;
 }
 
 static void let_go(struct question *q)
 {
 	if (is_bound(q))
-		q->node->watch[0] = 0;
+		q->node->watch = 0;
 	if (q->node)
 		node_release(q->node);
 	q->node = NULL;
