@@ -54,7 +54,7 @@ within() {
 		! grep -e src/plain/g -e not out'
 }
 
-@test "a mount in a directory that was renamed just before, and one that takes the place of another, are seen" {
+@test "a mount in a directory that was renamed, before it or after, and one that takes the place of another are seen" {
 	mkdir -p src/a/b src/d one two three
 	: >one/f
 	: >two/g
@@ -77,7 +77,13 @@ within() {
 		until_ok "has_line \"create src/a/b/h\""
 		: >src/a/b/new
 		until_ok "has_line \"create src/a/b/new\""
-		has_line "delete src/a/b/g"'
+		has_line "delete src/a/b/g"
+		mv src/c src/d
+		mkdir -p src/c/b
+		until_ok "has_line \"create src/c/b\""
+		until_ok "grep -q \"^move src/d\" out"
+		umount src/d/b
+		until_ok "has_line \"delete src/d/b/f\""'
 }
 
 @test "mounts on a watched path and above it are seen" {

@@ -171,10 +171,26 @@ static void look_at(struct model *m, struct node *d, const char *name, bool unmo
 		model_active(m, d, name, ACTIVE_UNMOUNT);
 }
 
-/* What is mounted at `below` in the tree of d. A directory that is not entered on the way ends the
- * search; one that is not known is looked for. */
-static void look_below(struct model *m, struct node *d, const char *below, bool unmounted)
+/* A mount moves with a directory that it is in, and nobody is woken for that. What is still at its
+ * path after it was unmounted, or is not known there, says that it was elsewhere by then. */
+static bool has_moved(const struct poll_observer *o, const struct node *d, const char *name,
+		      const char *point)
 {
+	const struct file_system *fs = &o->disk.fs;
+	const struct entry *e = entries_find(d->entries, name);
+	struct look now;
+
+	return !e || (e->entered && !poll_may_hang(o, point) &&
+		      fs->look(fs, FOLDER_NONE, point, false, &now) == 0 &&
+		      identity_equal(&e->node->identity, &now.identity));
+}
+
+/* What is mounted at `below` in the tree of d, which is `point`. A directory that is not entered on
+ * the way ends the search; where one that is not known is, is looked for. */
+static void look_below(const struct poll_observer *o, struct node *d, const char *below,
+		       const char *point, bool unmounted)
+{
+	struct model *m = o->base.model;
 	char name[256];
 
 	for (;;) {
@@ -190,12 +206,15 @@ static void look_below(struct model *m, struct node *d, const char *below, bool 
 			break;
 		e = entries_find(d->entries, name);
 		if (!e)
-			model_lost(m, d, true);
+			model_lost(m, unmounted ? m->top : d, true);
 		if (!e || !e->entered)
 			return;
 		d = e->node;
 	}
-	look_at(m, d, name, unmounted);
+	if (unmounted && has_moved(o, d, name, point))
+		model_lost(m, m->top, true);
+	else
+		look_at(m, d, name, unmounted);
 }
 
 /* Are all names of the model where they are in the tree? Else a mount point's path, which is of
@@ -220,7 +239,7 @@ static bool look_in_root(const struct poll_observer *o, const struct entry *root
 			return true;
 		if (!current)
 			model_lost(m, root->node, true);
-		look_below(m, root->node, below, unmounted);
+		look_below(o, root->node, below, point, unmounted);
 		return true;
 	}
 	/* Nothing else than a mount below a root leaves the root where it is. */
