@@ -81,6 +81,16 @@ load helper
 	until_ok 'has_line "create later/on/f"'
 }
 
+# As vim does, in one process: evwatch waits 25 ms for the new file.
+save_with_backup() {
+	python3 -c 'import os, sys
+name = sys.argv[1]
+os.rename(name, name + "~")
+with open(name, "w") as f:
+    f.write(sys.argv[2] + "\n")
+os.unlink(name + "~")' "$1" "$2"
+}
+
 saves() {
 	local target=$1 n=0
 	start file "$target" -- 'echo "$EVWATCH_EVENT $*"'
@@ -89,7 +99,7 @@ saves() {
 		mv -f src/.new src/f
 		n=$((n + 1))
 		until_ok 'lines_are "$n"'
-		mv src/f src/f~ && { echo "$i" && chmod 644 src/f; } >src/f && rm src/f~
+		save_with_backup src/f "$i"
 		n=$((n + 1))
 		until_ok 'lines_are "$n"'
 	done
