@@ -74,15 +74,13 @@ static int check_mixture(const struct relay_config *c, char *const *words, size_
 {
 	bool inherited = c->listen.kind == ENDPOINT_FD || c->listen.kind == ENDPOINT_SYSTEMD;
 	const struct endpoint *first = inherited ? &c->targets[0] : &c->listen;
+	const struct endpoint *other = is_udp(ep) ? &c->listen : ep;
 
 	if (is_udp(first) == is_udp(ep))
 		return 0;
 	error_set(e, "%s: one side is udp:, the other is not", words[i]);
-	if ((is_udp(ep) ? &c->listen : ep)->kind != ENDPOINT_TCP)
-		error_hint(e, "write udp: on both sides: udp:HOST:PORT");
-	else
-		error_hint(e, "write udp: on both sides: udp:%s", words[is_udp(ep) ? 0 : i]);
-	return error_at(e, (int)i, 0);
+	return error_hint(e, "write udp: on both sides: udp:%s",
+			  other->kind == ENDPOINT_TCP ? words[is_udp(ep) ? 0 : i] : "HOST:PORT");
 }
 
 static int parse_endpoint(struct endpoint *ep, char *const *words, size_t i, struct error *e)
@@ -97,6 +95,22 @@ static int parse_endpoint(struct endpoint *ep, char *const *words, size_t i, str
 	return 0;
 }
 
+/* Is this target, words[i], one for such a listener? */
+static int check_target(const struct relay_config *c, char *const *words, size_t i, struct error *e)
+{
+	const struct endpoint *target = &c->targets[i - 1];
+
+	if (strcmp(words[i], words[0]) == 0) {
+		error_set(e, "%s: the relay would connect to itself", words[i]);
+		return error_hint(e, "give the endpoint of the service");
+	}
+	if (!is_in_family(c, target)) {
+		error_set(e, "%s cannot be connected to from the address of --bind", words[i]);
+		return error_hint(e, "one is IPv4, the other IPv6");
+	}
+	return check_mixture(c, words, i, target, e);
+}
+
 int relay_config_arguments(void *config, char *const *words, size_t n, struct error *e)
 {
 	struct relay_config *c = config;
@@ -107,24 +121,11 @@ int relay_config_arguments(void *config, char *const *words, size_t n, struct er
 	if (parse_endpoint(&c->listen, words, 0, e) < 0)
 		return -1;
 	for (size_t i = 1; i < n; i++) {
-		struct endpoint *target = &c->targets[i - 1];
-
-		if (parse_endpoint(target, words, i, e) < 0)
+		if (parse_endpoint(&c->targets[i - 1], words, i, e) < 0)
 			return -1;
 		c->n_targets++;
-		if (strcmp(words[i], words[0]) == 0) {
-			error_set(e, "%s: the relay would connect to itself", words[i]);
-			error_hint(e, "give the endpoint of the service");
+		if (check_target(c, words, i, e) < 0)
 			return error_at(e, (int)i, 0);
-		}
-		if (!is_in_family(c, target)) {
-			error_set(e, "%s cannot be connected to from the address of --bind",
-				  words[i]);
-			error_hint(e, "one is IPv4, the other IPv6");
-			return error_at(e, (int)i, 0);
-		}
-		if (check_mixture(c, words, i, target, e) < 0)
-			return -1;
 	}
 	c->datagrams = is_udp(&c->targets[0]);
 	if (c->datagrams && (c->proxy_accept || c->proxy_send))
@@ -200,89 +201,36 @@ static int check_bind(const void *config, struct error *e)
 	return error_set(e, "has no effect here: no target has an IP address");
 }
 
-#define FIELD(name) offsetof(struct relay_config, name)
+/* A row: what follows its help is what options of its type need besides. */
+#define ROW(word, kind, field, what, ...)                                                          \
+	{                                                                                          \
+		.name = (word), .type = OPTION_##kind,                                             \
+		.offset = offsetof(struct relay_config, field), .value = (what),                   \
+		.help = __VA_ARGS__                                                                \
+	}
 
 const struct option relay_options[] = {
-    {.name = "balance",
-     .type = OPTION_CHOICE,
-     .offset = FIELD(balance),
-     .value = "HOW",
-     .choices = balances,
-     .help = "round-robin, least-conn, source, first"},
-    {.name = "connect-timeout",
-     .type = OPTION_DURATION,
-     .offset = FIELD(connect_timeout),
-     .value = "DUR",
-     .check = check_connects,
-     .help = "for each target (5s)"},
-    {.name = "retry",
-     .type = OPTION_COUNT,
-     .offset = FIELD(retry),
-     .value = "N",
-     .most = 1000,
-     .help = "try all targets N times more"},
-    {.name = "idle",
-     .type = OPTION_DURATION,
-     .offset = FIELD(idle),
-     .value = "DUR",
-     .help = "close what carried nothing for DUR (UDP: 2m)"},
+    ROW("balance", CHOICE, balance, "HOW", "round-robin, least-conn, source, first",
+	.choices = balances),
+    ROW("connect-timeout", DURATION, connect_timeout, "DUR", "for each target (5s)",
+	.check = check_connects),
+    ROW("retry", COUNT, retry, "N", "try all targets N times more", .most = 1000),
+    ROW("idle", DURATION, idle, "DUR", "close what carried nothing for DUR (UDP: 2m)"),
     ACCESS_OPTIONS("at once; more wait (UDP: replace the idlest)", check_judged, check_counted),
-    {.name = "drain",
-     .type = OPTION_DURATION,
-     .offset = FIELD(drain),
-     .value = "DUR",
-     .help = "let connections finish when stopped (2s)"},
-    {.name = "dns-ttl",
-     .type = OPTION_DURATION,
-     .offset = FIELD(dns_ttl),
-     .value = "DUR",
-     .help = "keep a name's addresses (5s)"},
-    {.name = "rate",
-     .type = OPTION_RATE,
-     .offset = FIELD(rate),
-     .value = "RATE",
-     .help = "of each connection, each way"},
-    {.name = "bind",
-     .type = OPTION_CUSTOM,
-     .parse = parse_bind,
-     .value = "ADDR",
-     .check = check_bind,
-     .help = "connect to targets from this address"},
-    {.name = "proxy",
-     .type = OPTION_CUSTOM,
-     .parse = parse_proxy,
-     .value = "WHAT",
-     .help = "PROXY header: accept, send-v1, send-v2; repeat"},
-    {.name = "check",
-     .type = OPTION_DURATION,
-     .offset = FIELD(check),
-     .value = "DUR",
-     .help = "look every DUR whether targets work"},
-    {.name = "rise",
-     .type = OPTION_COUNT,
-     .offset = FIELD(rise),
-     .value = "N",
-     .least = 1,
-     .check = check_looks,
-     .help = "so many good looks in a row: it is up (2)"},
-    {.name = "fall",
-     .type = OPTION_COUNT,
-     .offset = FIELD(fall),
-     .value = "N",
-     .least = 1,
-     .check = check_looks,
-     .help = "so many bad ones: it is down (3)"},
-    {.name = "workers",
-     .type = OPTION_COUNT,
-     .offset = FIELD(workers),
-     .value = "N",
-     .least = 1,
-     .most = WORKERS_MOST,
-     .help = "processes that share the port"},
-    {.name = "dump",
-     .type = OPTION_TEXT,
-     .offset = FIELD(dump),
-     .value = "FILE|-",
-     .help = "write in hex what is carried"},
+    ROW("drain", DURATION, drain, "DUR", "let connections finish when stopped (2s)"),
+    ROW("dns-ttl", DURATION, dns_ttl, "DUR", "keep a name's addresses (5s)"),
+    ROW("rate", RATE, rate, "RATE", "of each connection, each way"),
+    ROW("bind", CUSTOM, bind, "ADDR", "connect to targets from this address", .parse = parse_bind,
+	.check = check_bind),
+    ROW("proxy", CUSTOM, proxy_accept, "WHAT", "PROXY header: accept, send-v1, send-v2; repeat",
+	.parse = parse_proxy),
+    ROW("check", DURATION, check, "DUR", "look every DUR whether targets work"),
+    ROW("rise", COUNT, rise, "N", "so many good looks in a row: it is up (2)", .least = 1,
+	.check = check_looks),
+    ROW("fall", COUNT, fall, "N", "so many bad ones: it is down (3)", .least = 1,
+	.check = check_looks),
+    ROW("workers", COUNT, workers, "N", "processes that share the port", .least = 1,
+	.most = WORKERS_MOST),
+    ROW("dump", TEXT, dump, "FILE|-", "write in hex what is carried"),
     {0},
 };
