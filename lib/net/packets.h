@@ -24,7 +24,7 @@ enum {
 struct own_address {
 	uint8_t ip[16];
 	uint32_t interface; /* its index where the address alone does not say it; 0: any */
-	uint8_t family;
+	uint32_t family; /* no padding behind it: it is part of keys that are compared as bytes */
 };
 
 /* Reads it from the control messages of what was received. */

@@ -7,17 +7,19 @@
 
 #include <stdbool.h>
 
+struct relayed;
 struct error;
 struct relay_source;
 
+/* What says "NULL:" is optional. */
 struct carrier {
-	/* Sockets, resolver and targets are there, but for workers, which open their own. -1 with
-	 * `e`. */
+	/* Sockets are there, and resolver and targets but for workers. -1 with `e`. */
 	int (*open)(struct relay_source *s, struct error *e);
 	void (*start)(struct relay_source *s);
-	/* Takes nothing new; what there is gets --drain. Calls relay_check_ended when it is over.
-	 */
+	/* Takes nothing new; what there is may be carried to its end. */
 	void (*stop)(struct relay_source *s);
+	/* --drain is over: ends what is left. */
+	void (*cut)(struct relay_source *s);
 	/* Is anything carried yet? */
 	bool (*busy)(const struct relay_source *s);
 	/* Ends all at once. Also of one that was not opened. */
@@ -26,6 +28,15 @@ struct carrier {
 	void (*review)(struct relay_source *s);
 	/* Brings s->totals up to date. NULL: they always are. */
 	void (*add_up)(const struct relay_source *s);
+
+	/* For its clients, where it has any itself: one is over. NULL: nobody waits for it. */
+	void (*over)(struct relay_source *s);
+	/* The end of a search (seeker.h). */
+	void (*sought)(struct relayed *c, int fd);
+	/* Does this one wait for another round? NULL: each does. */
+	bool (*wanted)(const struct relayed *c);
+	/* Ends something of less use than this one. NULL: there never is any. */
+	bool (*make_room)(struct relay_source *s, const struct relayed *c);
 };
 
 extern const struct carrier carrier_stream, carrier_udp, carrier_workers;

@@ -7,7 +7,6 @@
 #include "base/safe_open.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "source/relay/carried.h"
 #include "source/relay/config.h"
 #include "source/source.h"
 
@@ -65,10 +64,11 @@ static void line_add(struct buf *out, uint64_t offset, const unsigned char *byte
 }
 
 /* A Unix name may hold anything, and with --proxy accept the peer chooses it: it forges no line. */
-static void head_add(struct buf *out, const struct source *s, const struct carried *c, bool back)
+static void head_add(struct buf *out, const struct source *s, const struct relayed *c, enum way way)
 {
 	const struct relay_config *config = s->config;
-	struct address_text peer = address_text(&c->remote);
+	struct address remote = relayed_remote(c);
+	struct address_text peer = address_text(&remote);
 	const char *target = config->targets[c->target].word;
 	struct timespec now;
 
@@ -77,7 +77,7 @@ static void head_add(struct buf *out, const struct source *s, const struct carri
 	time_add(out, &now);
 	buf_printf(out, " %s %llu: ", s->rule, (unsigned long long)c->number);
 	escape_word(out, peer.text, strlen(peer.text));
-	buf_add_text(out, back ? " < " : " > ");
+	buf_add_text(out, way == TO_TARGET ? " > " : " < ");
 	escape_word(out, target, strlen(target));
 	buf_add_char(out, '\n');
 }
@@ -112,10 +112,9 @@ static void write_out(struct dump *d)
 	}
 }
 
-void dump_add(struct dump *d, const struct carried *c, bool back, const void *bytes, size_t length)
+void dump_add(struct dump *d, const struct relayed *c, enum way way, const void *bytes,
+	      size_t length)
 {
-	uint64_t offset = back ? c->from : c->to;
-
 	if (d->source && d->text.length)
 		write_out(d); /* the rest of what a FIFO took half of */
 	if (!d->source)
@@ -127,9 +126,9 @@ void dump_add(struct dump *d, const struct carried *c, bool back, const void *by
 	if (d->lost)
 		buf_printf(&d->text, "# %llu bytes are not shown: the reader is slow\n",
 			   (unsigned long long)d->lost);
-	head_add(&d->text, d->source, c, back);
+	head_add(&d->text, d->source, c, way);
 	for (size_t i = 0; i < length; i += IN_LINE)
-		line_add(&d->text, offset + i, (const unsigned char *)bytes + i,
+		line_add(&d->text, c->bytes[way] + i, (const unsigned char *)bytes + i,
 			 length - i < IN_LINE ? length - i : IN_LINE);
 	d->lost = d->text.failed ? d->lost + length : 0;
 	if (d->text.failed)

@@ -6,17 +6,14 @@
  *
  * The number is the connection's, `<` is the way back, and offsets are counted from the start of
  * that way. A reader that does not keep up loses bytes, and the dump says how many: the connections
- *do not wait for it.
+ * do not wait for it.
  */
 #ifndef EVWATCH_SOURCE_RELAY_DUMP_H
 #define EVWATCH_SOURCE_RELAY_DUMP_H
 
 #include "base/buf.h"
+#include "source/relay/relayed.h"
 
-#include <stdbool.h>
-#include <stdint.h>
-
-struct carried;
 struct error;
 struct source;
 
@@ -32,9 +29,10 @@ int dump_open(struct dump *d, struct source *s, const char *path, struct error *
 void dump_close(struct dump *d);
 
 /*
- * The bytes that come behind what was carried to the target, or `back` from it. A file that fails
- * is reported once; nothing is dumped from then on.
+ * These bytes come behind what went this way before. A file that fails is reported once;
+ * nothing is dumped from then on.
  */
-void dump_add(struct dump *d, const struct carried *c, bool back, const void *bytes, size_t length);
+void dump_add(struct dump *d, const struct relayed *c, enum way way, const void *bytes,
+	      size_t length);
 
 #endif

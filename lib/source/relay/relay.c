@@ -1,5 +1,5 @@
-/* relay: bytes both ways between each connection and one of the targets. See relay.h. */
-#include "source/relay/relay.h"
+/* relay: bytes both ways between each connection and one of the targets. See state.h. */
+#include "source/relay/state.h"
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -21,38 +21,12 @@
 
 /* ---- what the carriers share ----------------------------------------------------------------- */
 
-struct peer *relay_admit(struct relay_source *s, const struct address *remote, const char **why)
+static void report_bound(struct relay_source *s)
 {
-	uint64_t most = relay_config(s)->access.max_per_ip;
-	struct peer *peer;
-
-	if (!most || !address_is_ip(remote))
-		return NULL;
-	peer = peer_enter(&s->peers, remote, most);
-	if (!peer && errno == EUSERS)
-		*why = relay_config(s)->datagrams
-			   ? "too many sessions from this address (--max-per-ip)"
-			   : "too many connections from this address (--max-per-ip)";
-	else if (!peer)
-		*why = strerror(errno);
-	return peer;
-}
-
-void relay_check_ended(struct relay_source *s)
-{
-	if (!s->stopped || s->ended || s->carrier->busy(s))
-		return;
-	s->ended = true;
-	report_totals(s);
-	s->base.host->ended(&s->base);
-}
-
-void relay_report_bound(struct relay_source *s, const struct listener *l)
-{
-	for (int i = 0; i < l->count; i++) {
+	for (int i = 0; i < s->listener.count; i++) {
 		struct buf word = {0};
 
-		listener_add_bound(&word, l, i);
+		listener_add_bound(&word, &s->listener, i);
 		if (word.data)
 			s->base.host->bound(&s->base, word.data);
 		buf_free(&word);
@@ -60,27 +34,28 @@ void relay_report_bound(struct relay_source *s, const struct listener *l)
 }
 
 /* Datagrams have sessions instead of connections. */
-int relay_check_sockets(const struct relay_source *s, const struct listener *l, struct error *e)
+static int check_sockets(const struct relay_source *s, struct error *e)
 {
 	bool datagrams = relay_config(s)->datagrams;
 
-	for (int i = 0; i < l->count; i++)
-		if (l->datagram[i] != datagrams)
+	for (int i = 0; i < s->listener.count; i++)
+		if (s->listener.datagram[i] != datagrams)
 			return error_set(
 			    e, datagrams ? "a stream socket cannot be relayed to udp: targets"
 					 : "a datagram socket is relayed to udp: targets only");
 	return 0;
 }
 
-static int relay_listen(struct relay_source *s, struct error *e)
+/* Workers share their port among themselves, but with nobody of before a reload. */
+static int open_listener(struct relay_source *s, struct error *e)
 {
-	struct listen_config socket = {.mode = 0600};
+	const struct endpoint *ep = &relay_config(s)->listen;
+	const struct listen_config socket = {.mode = 0600};
+	struct listener *kept = s->carrier == &carrier_workers ? NULL : source_kept(&s->base, ep);
 
-	if (listener_open_from(&s->listener, source_kept(&s->base, &relay_config(s)->listen),
-			       &relay_config(s)->listen, &socket, e) < 0 ||
-	    relay_check_sockets(s, &s->listener, e) < 0)
+	if (listener_open_from(&s->listener, kept, ep, &socket, e) < 0 || check_sockets(s, e) < 0)
 		return -1;
-	relay_report_bound(s, &s->listener);
+	report_bound(s);
 	return 0;
 }
 
@@ -102,16 +77,13 @@ static void on_answer(void *source)
 	relay_review(source);
 }
 
-/* What a carrier needs besides its listener: resolver, targets, --dump. */
-static int open_shared(struct relay_source *s, struct error *e)
+static int open_resolver(struct relay_source *s)
 {
-	const struct relay_config *c = relay_config(s);
-
-	s->resolver = resolver_new(s->base.reactor, c->dns_ttl, s->base.rule);
+	s->resolver = resolver_new(s->base.reactor, relay_config(s)->dns_ttl, s->base.rule);
 	if (!s->resolver || open_targets(s) < 0)
-		return error_errno(e, "cannot relay");
+		return -1;
 	resolver_on_answer(s->resolver, on_answer, s);
-	return c->dump ? dump_open(&s->dump, &s->base, c->dump, e) : 0;
+	return 0;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -142,6 +114,7 @@ static void relay_close(struct source *base)
 	s->stopped = s->ended = true;
 	s->carrier->close(s);
 	search_close(s);
+	timer_stop(base->reactor, &s->drain);
 	listener_close(&s->listener);
 	targets_close(&s->targets);
 	if (s->resolver)
@@ -152,13 +125,29 @@ static void relay_close(struct source *base)
 		free(s->totals);
 }
 
-/* Workers, which share the port, open what they need themselves; one of them has its sockets. */
-static int open_carrier(struct relay_source *s, struct error *e)
+/*
+ * A worker has its sockets from the loop's process, which resolves nothing itself then, and opens
+ * --dump only to show whether that can be done.
+ */
+static int open_all(struct relay_source *s, struct error *e)
 {
-	if (s->carrier != &carrier_workers &&
-	    ((!s->place && relay_listen(s, e) < 0) || open_shared(s, e) < 0))
+	const char *dump = relay_config(s)->dump;
+
+	if (!s->place && open_listener(s, e) < 0)
+		return -1;
+	if (s->carrier != &carrier_workers && open_resolver(s) < 0)
+		return error_errno(e, "cannot relay");
+	if (dump && dump_open(&s->dump, &s->base, dump, e) < 0)
 		return -1;
 	return s->carrier->open(s, e);
+}
+
+static void on_drained(struct reactor *r, struct timer *t)
+{
+	struct relay_source *s = CONTAINER_OF(t, struct relay_source, drain);
+
+	(void)r;
+	s->carrier->cut(s);
 }
 
 static int relay_open(struct source *base, struct error *e)
@@ -167,6 +156,7 @@ static int relay_open(struct source *base, struct error *e)
 	const struct relay_config *c = base->config;
 
 	search_init(s);
+	timer_init(&s->drain, CLOCK_OF_LOOP, on_drained);
 	peer_table_init(&s->peers);
 	/* In a worker this process carries, whatever the rule says. */
 	if (c->workers > 1 && !s->place)
@@ -177,7 +167,7 @@ static int relay_open(struct source *base, struct error *e)
 			     : calloc(1, totals_size(c));
 	if (!s->totals)
 		error_errno(e, "cannot relay");
-	else if (check_source(c, e) == 0 && open_carrier(s, e) == 0)
+	else if (check_source(c, e) == 0 && open_all(s, e) == 0)
 		return 0;
 	relay_close(base);
 	return -1;
@@ -194,10 +184,14 @@ static void relay_start(struct source *base)
 static void relay_stop(struct source *base)
 {
 	struct relay_source *s = (struct relay_source *)base;
+	int64_t drain = relay_config(s)->drain;
 
 	targets_unwatch(&s->targets);
 	s->carrier->stop(s);
-	relay_check_ended(s);
+	s->stopped = true;
+	if (!drain || timer_start_in(base->reactor, &s->drain, drain) < 0)
+		s->carrier->cut(s);
+	report_ended(s);
 }
 
 /* ---- for others ------------------------------------------------------------------------------ */
@@ -207,7 +201,9 @@ static struct listener *relay_listener(struct source *base, const struct endpoin
 	struct relay_source *s = (struct relay_source *)base;
 	const struct relay_config *c = base->config;
 
-	return s->listener.count && endpoint_same(&c->listen, ep) ? &s->listener : NULL;
+	if (s->carrier == &carrier_workers || !s->listener.count)
+		return NULL;
+	return endpoint_same(&c->listen, ep) ? &s->listener : NULL;
 }
 
 static void relay_status(const struct source *base, struct buf *out)

@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "source/relay/carried.h"
+#include "source/relay/relayed.h"
 #include "source/relay/state.h"
 #include "source/relay/workers/place.h"
 
@@ -45,13 +45,12 @@ void report_target_failed(struct relay_source *s, size_t target, const char *why
 }
 
 void report_refused(struct relay_source *s, const struct address *remote, const char *why,
-		    bool *warned)
+		    bool wrong)
 {
-	bool loud = warned && !*warned;
+	bool loud = wrong && !s->logged_header;
 
 	s->totals->refused++;
-	if (loud)
-		*warned = true;
+	s->logged_header |= wrong;
 	if (log_wants(loud ? LOG_WARN : LOG_INFO))
 		(loud ? log_warn : log_info)(s->base.rule, "%s is refused: %s",
 					     address_text(remote).text, why);
@@ -81,10 +80,11 @@ static void emit(struct relay_source *s, const struct relay_event *e)
 	s->base.host->emit(&s->base, &event, 1);
 }
 
-void report_event(struct relay_source *s, bool closed, const struct carried *c)
+void report_event(const struct relayed *c, bool closed)
 {
+	struct relay_source *s = c->source;
 	struct relay_event event = {
-	    .remote = c->remote, .target = (uint32_t)c->target, .closed = closed};
+	    .remote = relayed_remote(c), .target = c->target, .closed = closed};
 	struct timespec now;
 
 	if (!s->base.printed)
@@ -115,17 +115,20 @@ void report_event_of_worker(struct relay_source *s, const void *bytes, size_t le
 		emit(s, &event);
 }
 
-void report_over(struct relay_source *s, const struct carried *c, const char *why)
+void report_over(const struct relayed *c, const char *why)
 {
+	const struct relay_source *s = c->source;
 	struct target_totals *target = &s->totals->targets[c->target];
+	struct address remote = relayed_remote(c);
 	struct buf b = {0};
 
-	target->to += c->to;
-	target->from += c->from;
+	target->to += c->bytes[TO_TARGET];
+	target->from += c->bytes[FROM_TARGET];
 	if (!log_wants(LOG_INFO))
 		return;
-	buf_printf(&b, "%s -> %s: %llu bytes to, %llu from, ", address_text(&c->remote).text,
-		   word_of(s, c->target), (unsigned long long)c->to, (unsigned long long)c->from);
+	buf_printf(&b, "%s -> %s: %llu bytes to, %llu from, ", address_text(&remote).text,
+		   word_of(s, c->target), (unsigned long long)c->bytes[TO_TARGET],
+		   (unsigned long long)c->bytes[FROM_TARGET]);
 	if (c->lost)
 		buf_printf(&b, "%llu datagrams lost, ", (unsigned long long)c->lost);
 	duration_add(&b, (clock_read(CLOCK_OF_LOOP) - c->started) / NS_PER_MS * NS_PER_MS);
@@ -135,23 +138,27 @@ void report_over(struct relay_source *s, const struct carried *c, const char *wh
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-static void target_totals(const struct relay_source *s, size_t i)
+static void log_totals(const struct relay_source *s)
 {
-	const struct target_totals *t = &s->totals->targets[i];
-
-	log_info(s->base.rule, "%s: chosen %llu times, failed %llu times, %llu bytes to, %llu from",
-		 word_of(s, i), (unsigned long long)t->chosen, (unsigned long long)t->failed,
-		 (unsigned long long)t->to, (unsigned long long)t->from);
-}
-
-void report_totals(const struct relay_source *s)
-{
-	const struct relay_config *c = s->base.config;
-
-	if (s->carrier == &carrier_workers || !log_wants(LOG_INFO))
-		return; /* each worker tells its own */
 	log_info(s->base.rule, "%llu accepted, %llu refused",
 		 (unsigned long long)s->totals->accepted, (unsigned long long)s->totals->refused);
-	for (size_t i = 0; i < c->n_targets; i++)
-		target_totals(s, i);
+	for (size_t i = 0; i < relay_config(s)->n_targets; i++) {
+		const struct target_totals *t = &s->totals->targets[i];
+
+		log_info(s->base.rule,
+			 "%s: chosen %llu times, failed %llu times, %llu bytes to, %llu from",
+			 word_of(s, i), (unsigned long long)t->chosen,
+			 (unsigned long long)t->failed, (unsigned long long)t->to,
+			 (unsigned long long)t->from);
+	}
+}
+
+void report_ended(struct relay_source *s)
+{
+	if (!s->stopped || s->ended || s->carrier->busy(s))
+		return;
+	s->ended = true;
+	if (s->carrier != &carrier_workers && log_wants(LOG_INFO))
+		log_totals(s); /* each worker tells its own */
+	s->base.host->ended(&s->base);
 }

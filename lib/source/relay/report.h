@@ -9,28 +9,28 @@
 #include <stddef.h>
 
 struct address;
-struct carried;
+struct relayed;
 struct relay_source;
 
 /* A target could not be connected to; `last`: nor could the others, and the client learns of it. */
 void report_target_failed(struct relay_source *s, size_t target, const char *why, bool last);
 
 /*
- * A client is refused. With `warned` (may be NULL) that is logged without -v too, the first time
- * that *warned is false; it is true then.
+ * A client is refused. That its PROXY header is `wrong` is logged without -v too, once until one is
+ * right.
  */
 void report_refused(struct relay_source *s, const struct address *remote, const char *why,
-		    bool *warned);
+		    bool wrong);
 
 /* Emits the event "open", or "close", where events are printed; a worker passes it on. */
-void report_event(struct relay_source *s, bool closed, const struct carried *c);
+void report_event(const struct relayed *c, bool closed);
 /* Emits what a worker passed on; what is no event is dropped. */
 void report_event_of_worker(struct relay_source *s, const void *bytes, size_t length);
 
 /* Counts what it carried, and logs that it is over, and why. */
-void report_over(struct relay_source *s, const struct carried *c, const char *why);
+void report_over(const struct relayed *c, const char *why);
 
-/* Logs what was carried by all, at the end. */
-void report_totals(const struct relay_source *s);
+/* Once the rule is stopped: if nothing is carried any more, logs what was, and ends the rule. */
+void report_ended(struct relay_source *s);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "source/relay/relayed.h"
 #include "source/relay/report.h"
 #include "source/relay/state.h"
 
@@ -28,14 +29,13 @@ enum seek_state {
 struct seeker {
 	struct link link; /* among those that starve */
 	struct relay_source *source;
-	sought_call *call;
-	void *owner;
+	struct relayed *relayed;
 	struct connector connector;
-	struct timer timer;      /* the end of the state that it waits in */
-	int64_t starved;         /* when starving began, or 0 */
-	uint64_t client, rounds; /* the client's hash; rounds that are over */
-	int64_t pause;           /* after the last round */
-	size_t target;
+	struct timer timer; /* the end of the state that it waits in */
+	int64_t starved;    /* when starving began, or 0 */
+	uint64_t hash;      /* of the client */
+	uint64_t rounds;    /* that are over */
+	int64_t pause;      /* after the last round */
 	enum seek_state state;
 	bool tried[]; /* in this round, each target */
 };
@@ -47,17 +47,10 @@ static int64_t now(const struct seeker *k)
 
 /* ---- one target after the other -------------------------------------------------------------- */
 
-static void found(struct seeker *k, int fd)
+static void end(struct seeker *k, int fd)
 {
-	k->state = SEEK_FOUND;
-	targets_took(&k->source->targets, k->target);
-	k->call(k->owner, fd);
-}
-
-static void give_up(struct seeker *k)
-{
-	k->state = SEEK_IDLE;
-	k->call(k->owner, -1);
+	k->state = fd < 0 ? SEEK_IDLE : SEEK_FOUND;
+	k->source->carrier->sought(k->relayed, fd);
 }
 
 /* How many targets were not tried in this round. */
@@ -75,7 +68,7 @@ static void go_on_in(struct seeker *k, int64_t delay, enum seek_state state)
 {
 	k->state = state;
 	if (timer_start_in(k->source->base.reactor, &k->timer, delay) < 0)
-		give_up(k);
+		end(k, -1);
 }
 
 /* All targets failed: a pause, and again. */
@@ -92,18 +85,18 @@ static void target_failed(struct seeker *k, const char *why, bool own_fault)
 	struct relay_source *s = k->source;
 	bool over, last;
 
-	targets_leave(&s->targets, k->target);
+	targets_leave(&s->targets, k->relayed->target);
 	if (own_fault)
-		targets_rest(&s->targets, k->target, now(k));
-	k->tried[k->target] = true;
+		targets_rest(&s->targets, k->relayed->target, now(k));
+	k->tried[k->relayed->target] = true;
 	k->starved = 0;
 	over = untried(k) == 0;
 	last = over && (k->rounds >= relay_config(s)->retry ||
-			(s->search.wanted && !s->search.wanted(k->owner)));
+			(s->carrier->wanted && !s->carrier->wanted(k->relayed)));
 	k->state = SEEK_IDLE;
-	report_target_failed(s, k->target, why, last);
+	report_target_failed(s, k->relayed->target, why, last);
 	if (last)
-		give_up(k);
+		end(k, -1);
 	else if (over)
 		end_round(k);
 	else
@@ -147,7 +140,7 @@ static void fail(struct seeker *k, int error, const char *why)
 		target_failed(k, why, true);
 		return;
 	}
-	if (fd_is_short(error) && s->search.make_room && s->search.make_room(s, k->owner))
+	if (fd_is_short(error) && s->carrier->make_room && s->carrier->make_room(s, k->relayed))
 		go_on_in(k, 0, SEEK_AGAIN);
 	else if (error == EAGAIN || !starve(k))
 		target_failed(k, why, false);
@@ -166,7 +159,8 @@ static void on_connected(void *context, int fd, int error, const char *why)
 		why = connect_error(error);
 	}
 	if (fd >= 0) {
-		found(k, fd);
+		targets_took(&s->targets, k->relayed->target);
+		end(k, fd);
 		return;
 	}
 	relay_review(s); /* its name is not waited for any more */
@@ -182,13 +176,15 @@ static void try_target(struct seeker *k)
 	k->state = SEEK_CONNECTING;
 	/* The call may come at once, and free the seeker. */
 	connector_start(&k->connector, s->base.reactor, s->resolver,
-			&relay_config(s)->targets[k->target], &config, on_connected, k);
+			&relay_config(s)->targets[k->relayed->target], &config, on_connected, k);
 }
 
-static void choose_next(struct seeker *k)
+void seeker_start(struct seeker *k)
 {
-	k->target = targets_choose(&k->source->targets, k->client, k->tried);
-	targets_enter(&k->source->targets, k->target);
+	struct targets *t = &k->source->targets;
+
+	k->relayed->target = (uint32_t)targets_choose(t, k->hash, k->tried);
+	targets_enter(t, k->relayed->target);
 	try_target(k);
 }
 
@@ -200,7 +196,7 @@ static void on_timer(struct reactor *r, struct timer *t)
 	if (k->state == SEEK_AGAIN)
 		try_target(k);
 	else
-		choose_next(k);
+		seeker_start(k);
 }
 
 /* One that starves again at once comes behind the last: its turn is another time. */
@@ -247,15 +243,17 @@ bool search_starves(const struct relay_source *s)
 	return !list_empty(&s->search.starved);
 }
 
-struct seeker *seeker_new(struct relay_source *s, sought_call *call, void *owner)
+struct seeker *seeker_new(struct relayed *c)
 {
-	struct seeker *k = calloc(1, sizeof *k + relay_config(s)->n_targets * sizeof *k->tried);
+	size_t n = relay_config(c->source)->n_targets;
+	struct seeker *k = calloc(1, sizeof *k + n * sizeof *k->tried);
+	struct address remote = relayed_remote(c);
 
 	if (!k)
 		return NULL;
-	k->source = s;
-	k->call = call;
-	k->owner = owner;
+	k->source = c->source;
+	k->relayed = c;
+	k->hash = targets_hash_client(&remote);
 	list_init(&k->link);
 	timer_init(&k->timer, CLOCK_OF_LOOP, on_timer);
 	return k;
@@ -269,14 +267,8 @@ void seeker_free(struct seeker *k)
 	connector_stop(&k->connector);
 	list_remove(&k->link);
 	if (k->state == SEEK_CONNECTING || k->state == SEEK_AGAIN || k->state == SEEK_STARVED)
-		targets_leave(&k->source->targets, k->target);
+		targets_leave(&k->source->targets, k->relayed->target);
 	free(k);
-}
-
-void seeker_start(struct seeker *k, const struct address *remote)
-{
-	k->client = targets_hash_client(remote);
-	choose_next(k);
 }
 
 void seeker_again(struct seeker *k, const char *why)
@@ -286,19 +278,6 @@ void seeker_again(struct seeker *k, const char *why)
 		connector_again(&k->connector);
 	else
 		target_failed(k, why, true);
-}
-
-void seeker_start_after(struct seeker *k, const struct address *remote, size_t target,
-			const char *why)
-{
-	k->client = targets_hash_client(remote);
-	k->target = target;
-	seeker_again(k, why);
-}
-
-size_t seeker_target(const struct seeker *k)
-{
-	return k->target;
 }
 
 bool seeker_has_more(const struct seeker *k)

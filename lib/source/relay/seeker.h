@@ -22,9 +22,8 @@
 #define EVWATCH_SOURCE_RELAY_SEEKER_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
-struct address;
+struct relayed;
 struct relay_source;
 struct seeker;
 
@@ -35,30 +34,21 @@ void search_feed(struct relay_source *s);
 /* Do some starve? */
 bool search_starves(const struct relay_source *s);
 
-/*
- * A socket (non-blocking, close-on-exec) connected to seeker_target, which counts the owner among
- * its connections from now on (targets_leave); or -1: none took it. The seeker may be freed inside.
- */
-typedef void sought_call(void *owner, int fd);
-
-/* Finds nothing yet. NULL with ENOMEM. */
-struct seeker *seeker_new(struct relay_source *s, sought_call *call, void *owner);
+/* For this client; finds nothing yet. NULL with ENOMEM. */
+struct seeker *seeker_new(struct relayed *c);
 /* Ends what is under way. NULL is none. */
 void seeker_free(struct seeker *k);
 
 /*
- * Each of these makes the call come once, at once perhaps: the seeker may be gone then.
- *
- * Seeks for a client at this address.
+ * Each of these makes the carrier's `sought` come once, at once perhaps, with a socket
+ * (non-blocking, close-on-exec) connected to the client's target, which counts it among its
+ * connections from now on (targets_leave); or with -1: none took it. The seeker may be freed
+ * inside.
  */
-void seeker_start(struct seeker *k, const struct address *remote);
-/* The socket that came failed, and is closed: seeks on. `why` is for the log. */
+void seeker_start(struct seeker *k);
+/* The socket that came, perhaps to another seeker, failed, and is closed. `why` is for the log. */
 void seeker_again(struct seeker *k, const char *why);
-/* As seeker_start, after a target that was found by another seeker, and failed. */
-void seeker_start_after(struct seeker *k, const struct address *remote, size_t target,
-			const char *why);
 
-size_t seeker_target(const struct seeker *k);
 /* Is there another address, or target, to try when the socket that came fails? */
 bool seeker_has_more(const struct seeker *k);
 /* Does it wait for a new round, or for a descriptor? */

@@ -2,9 +2,9 @@
  * relay: what its files share.
  *
  * config.h has what the rule says, targets.h the choice among targets, seeker.h the way from a
- * client to a target that takes it, report.h what is logged, dump.h --dump. The three carriers
- * (carrier.h) stand above these: stream/ for connections, udp/ for datagrams, workers/ for several
- * processes. relay.h is the kind, and what it does for them.
+ * client to a target that takes it, report.h what is logged, dump.h --dump, relaying.h the life of
+ * a client. The three carriers (carrier.h) stand above these: stream/ for connections, udp/ for
+ * datagrams, workers/ for several processes. relay.c is the kind.
  */
 #ifndef EVWATCH_SOURCE_RELAY_STATE_H
 #define EVWATCH_SOURCE_RELAY_STATE_H
@@ -24,15 +24,10 @@
 struct relay_source;
 struct worker_place;
 
-/* What all seekers of a relay share. */
+/* What all seekers of a relay share (seeker.h). */
 struct search {
-	/* Set by the carrier. Ends something of less use than this owner. NULL: there never is any.
-	 */
-	bool (*make_room)(struct relay_source *s, const void *owner);
-	/* Does this owner's client wait for another round? NULL: each does. */
-	bool (*wanted)(const void *owner);
-	struct link starved; /* private from here on */
-	struct timer feed;   /* looks after them */
+	struct link starved;
+	struct timer feed; /* looks after them */
 	bool logged_starved;
 	int most; /* descriptors (fd_most_for_peers) */
 };
@@ -48,6 +43,7 @@ struct relay_source {
 	struct peer_table peers;
 	struct totals *totals; /* owned, but a worker's; the loop's process adds its workers' up */
 	struct dump dump;
+	struct timer drain;    /* --drain, once it is stopped */
 	bool logged_no_target; /* since one worked */
 	bool logged_header;    /* that one is wrong, since one was right */
 	bool stopped, ended;

@@ -1,22 +1,17 @@
 /*
- * The carrier of connections: who is accepted, and the life of all pairs. See state.h.
+ * The carrier of connections: who is accepted, and the life of all pairs. See stream.h.
  *
  * A worker cannot stop accepting when another one takes the last place (--max-conns): what it
  * accepted then waits here ("parked"), as it would in the backlog.
  */
-#include "source/relay/carrier.h"
+#include "source/relay/stream/stream.h"
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "source/relay/report.h"
-#include "source/relay/stream/flow.h"
-#include "source/relay/stream/opening.h"
-#include "source/relay/stream/pair.h"
-#include "source/relay/stream/state.h"
-#include "source/relay/workers/place.h"
 #include "source/relay/seeker.h"
+#include "source/relay/workers/place.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -36,9 +31,9 @@ static bool too_many_resolve(const struct relay_source *s)
 	return n && getrlimit(RLIMIT_NOFILE, &files) == 0 && n >= files.rlim_cur / 16;
 }
 
-static bool has_room(const struct streams *t)
+static bool has_room(const struct relay_source *s)
 {
-	const struct relay_source *s = t->source;
+	const struct streams *t = s->carried;
 	uint64_t most = relay_config(s)->access.max_conns;
 
 	if (search_starves(s) || too_many_resolve(s))
@@ -48,39 +43,39 @@ static bool has_room(const struct streams *t)
 	return !most || s->totals->carried < most;
 }
 
-static void look_again(struct streams *t)
+static void look_again(struct relay_source *s)
 {
-	struct relay_source *s = t->source;
-	bool want = !s->stopped && has_room(t);
+	struct streams *t = s->carried;
+	bool want = !s->stopped && has_room(s);
 
 	if (want != t->acceptor.wanted)
 		acceptor_want(&t->acceptor, want);
 }
 
-static void carry(struct streams *t, int fd, const struct address *remote, struct peer *peer)
+static void carry(struct relay_source *s, int fd, const struct address *remote, struct peer *peer)
 {
-	if (opening_start(t, fd, remote, peer) < 0 && t->source->place)
-		place_leave(t->source->place);
-	look_again(t);
+	if (opening_start(s, fd, remote, peer) < 0 && s->place)
+		place_leave(s->place);
+	look_again(s);
 }
 
 /* Who is parked goes first, where there is room for one more. */
 static void stream_review(struct relay_source *s)
 {
 	struct streams *t = s->carried;
-	struct parked one = t->parked;
+	int fd = t->parked.fd;
 
-	if (one.fd >= 0 && !s->stopped && place_enter(s->place)) {
+	if (fd >= 0 && !s->stopped && place_enter(s->place)) {
 		t->parked.fd = -1;
-		carry(t, one.fd, &one.remote, one.peer);
+		carry(s, fd, &t->parked.remote, t->parked.peer);
 	}
-	look_again(t);
+	look_again(s);
 }
 
 static void on_accepted(void *owner, int fd, const struct address *remote)
 {
-	struct streams *t = owner;
-	struct relay_source *s = t->source;
+	struct relay_source *s = owner;
+	struct streams *t = s->carried;
 	struct peer *peer = NULL;
 	const char *why = NULL;
 
@@ -88,22 +83,24 @@ static void on_accepted(void *owner, int fd, const struct address *remote)
 	if (!cidr_list_permits(&relay_config(s)->access.rules, remote))
 		why = "not allowed";
 	else if (!relay_config(s)->proxy_accept)
-		peer = relay_admit(s, remote, &why);
+		why = relayed_admit(s, remote, &peer);
 	if (why) {
-		report_refused(s, remote, why, NULL);
+		report_refused(s, remote, why, false);
 		shutdown(fd, SHUT_RDWR);
 		close(fd);
 	} else if (s->place && !place_enter(s->place)) {
-		t->parked = (struct parked){fd, *remote, peer};
-		look_again(t);
+		t->parked.fd = fd;
+		t->parked.remote = *remote;
+		t->parked.peer = peer;
+		look_again(s);
 	} else {
-		carry(t, fd, remote, peer);
+		carry(s, fd, remote, peer);
 	}
 }
 
-static void on_pair_over(struct streams *t)
+static void stream_over(struct relay_source *s)
 {
-	struct relay_source *s = t->source;
+	struct streams *t = s->carried;
 
 	if (search_starves(s))
 		search_feed(s);
@@ -112,26 +109,21 @@ static void on_pair_over(struct streams *t)
 	if (s->place)
 		place_leave(s->place);
 	else if (relay_config(s)->access.max_conns)
-		look_again(t);
-	relay_check_ended(s);
+		look_again(s);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static void close_pairs(struct streams *t, const char *why)
+static void stream_cut(struct relay_source *s)
 {
+	struct streams *t = s->carried;
+
 	LIST_EACH(at, after, &t->pairs)
 	{
-		struct pair *p = CONTAINER_OF(at, struct pair, link);
+		struct relayed *c = CONTAINER_OF(at, struct relayed, link);
 
-		pair_close(p, why, p->seeker && seeker_is_waiting(p->seeker));
+		pair_close((struct pair *)c, "stopped", c->seeker && seeker_is_waiting(c->seeker));
 	}
-}
-
-static void on_drained(struct reactor *r, struct timer *timer)
-{
-	(void)r;
-	close_pairs(CONTAINER_OF(timer, struct streams, drain), "stopped");
 }
 
 static void stream_close(struct relay_source *s)
@@ -141,8 +133,7 @@ static void stream_close(struct relay_source *s)
 	if (!t)
 		return;
 	acceptor_close(&t->acceptor);
-	close_pairs(t, "stopped");
-	timer_stop(s->base.reactor, &t->drain);
+	stream_cut(s);
 	pipes_close(t);
 	free(t->buffer);
 	free(t);
@@ -156,13 +147,9 @@ static int stream_open(struct relay_source *s, struct error *e)
 	if (!t)
 		return error_errno(e, "cannot relay");
 	s->carried = t;
-	s->search.wanted = opening_is_wanted;
-	t->source = s;
-	t->over = on_pair_over;
 	list_init(&t->pairs);
 	t->parked.fd = -1;
-	timer_init(&t->drain, CLOCK_OF_LOOP, on_drained);
-	acceptor_init(&t->acceptor, s->base.reactor, &s->listener, s->base.priority, on_accepted, t,
+	acceptor_init(&t->acceptor, s->base.reactor, &s->listener, s->base.priority, on_accepted, s,
 		      s->base.rule);
 	for (int i = 0; i < s->listener.count; i++)
 		set_without_delay(s->listener.fds[i]);
@@ -174,30 +161,29 @@ static int stream_open(struct relay_source *s, struct error *e)
 static void stream_stop(struct relay_source *s)
 {
 	struct streams *t = s->carried;
-	int64_t drain = relay_config(s)->drain;
 
-	if (drain)
+	if (relay_config(s)->drain)
 		acceptor_finish(&t->acceptor);
-	s->stopped = true;
 	acceptor_close(&t->acceptor);
 	listener_close(&s->listener);
 	fd_close(&t->parked.fd);
-	if (!drain || timer_start_in(s->base.reactor, &t->drain, drain) < 0)
-		close_pairs(t, "stopped");
 }
 
+/* Not what s->totals say: of a worker others can write those. */
 static bool stream_is_busy(const struct relay_source *s)
 {
-	const struct streams *t = s->carried;
-
-	return !list_empty(&t->pairs);
+	return !list_empty(&((const struct streams *)s->carried)->pairs);
 }
 
 const struct carrier carrier_stream = {
     .open = stream_open,
     .start = stream_review,
     .stop = stream_stop,
+    .cut = stream_cut,
     .busy = stream_is_busy,
     .close = stream_close,
     .review = stream_review,
+    .over = stream_over,
+    .sought = opening_sought,
+    .wanted = opening_is_wanted,
 };

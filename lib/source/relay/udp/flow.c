@@ -1,81 +1,42 @@
 /*
- * See flow.h. Datagrams that come before the target answers for the first time are held, as long as
- * there is another target, or address, that could have them when this one refuses.
+ * The datagrams of a session, both ways. Those that come before the target answers for the first
+ * time are held, as long as there is another target, or address, that could have them when this one
+ * refuses.
  */
-#include "source/relay/udp/flow.h"
-
-#include "source/relay/seeker.h"
+#include "source/relay/udp/udp.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 
 enum { BURST = 8 };
 
-struct address session_remote(const struct session *s)
-{
-	struct address a = {.length = s->client_length};
-
-	memcpy(&a.storage, &s->client, sizeof s->client);
-	address_unmap(&a);
-	return a;
-}
-
-struct carried session_carried(const struct session *s)
-{
-	return (struct carried){
-	    .remote = session_remote(s),
-	    .number = s->number,
-	    .target = s->state == SESSION_SEEKING ? seeker_target(s->seeker) : s->target,
-	    .to = s->to,
-	    .from = s->from,
-	    /* Of an open one a copy was sent. */
-	    .lost = s->lost + (s->state == SESSION_OPEN ? 0 : s->held.dropped),
-	    .started = s->started,
-	};
-}
-
 void session_touch(struct session *s, enum trust trust)
 {
-	s->last = reactor_now(session_reactor(s), CLOCK_OF_LOOP);
+	s->last = session_now(s);
 	s->trust = trust;
-	list_remove(&s->link);
-	list_append(&s->owner->by_use[trust], &s->link);
+	list_remove(&s->relayed.link);
+	list_append(&session_relay(s)->by_use[trust], &s->relayed.link);
 }
-
-/* ---- --rate and --dump ----------------------------------------------------------------------- */
 
 /*
- * How many of these datagrams may pass: a whole datagram, or none of it. The others are lost, since
- * nothing waits.
+ * Counts as many of these datagrams as may pass: a whole datagram, or none of it. The others are
+ * lost, since nothing waits. Returns how many pass.
  */
-static int limit(struct session *s, enum way way, const struct packets *p, int first, int n)
+static int take(struct session *s, enum way way, struct packets *p, int first, int n)
 {
-	uint64_t rate = session_config(s)->rate;
-	int64_t now;
+	struct relayed *c = &s->relayed;
 
-	if (!rate)
-		return n;
-	now = reactor_now(session_reactor(s), CLOCK_OF_LOOP);
 	for (int i = 0; i < n; i++) {
-		if (bucket_allows(&s->buckets[way], rate, now) == 0) {
-			s->lost += (uint64_t)(n - i);
+		size_t length = p->headers[first + i].msg_len;
+
+		if (relayed_allows(c, way) == 0) {
+			c->lost += (uint64_t)(n - i);
 			return i;
 		}
-		bucket_take(&s->buckets[way], rate, now, p->headers[first + i].msg_len);
+		relayed_account(c, way, packets_bytes(p, first + i), length);
+		c->bytes[way] += length;
 	}
 	return n;
-}
-
-static void dump(struct session *s, enum way way, struct packets *p, int i)
-{
-	struct dump *d = &s->owner->source->dump;
-
-	if (d->source) {
-		struct carried carried = session_carried(s);
-
-		dump_add(d, &carried, way == WAY_FROM, packets_bytes(p, i), p->headers[i].msg_len);
-	}
 }
 
 /* ---- from the target ------------------------------------------------------------------------- */
@@ -85,7 +46,7 @@ static void on_reply_lost(void *context, int i, int error)
 	struct udp_relay *u = context;
 
 	(void)error;
-	u->senders[i]->lost++;
+	u->senders[i]->relayed.lost++;
 }
 
 void udp_flush(struct udp_relay *u)
@@ -98,18 +59,16 @@ void udp_flush(struct udp_relay *u)
 }
 
 /* Addresses a reply to the client. */
-static void address_reply(struct session *s, int i)
+static void address_reply(struct session *s, struct packets *out, int i)
 {
-	struct packets *out = s->owner->out;
 	struct msghdr *m = &out->headers[i].msg_hdr;
+	union peer_name *name = &out->names[i];
 
-	out->names[i] = s->client;
-	m->msg_name = &out->names[i];
-	m->msg_namelen = s->client_length;
-	own_address_put(&s->own, m, out->controls[i].bytes);
-	s->owner->senders[i] = s;
-	dump(s, WAY_FROM, out, i);
-	s->from += out->headers[i].msg_len;
+	memcpy(name, s->key.client, sizeof s->key.client);
+	m->msg_name = name;
+	m->msg_namelen = name->any.sa_family == AF_INET ? sizeof name->v4 : sizeof name->v6;
+	own_address_put(&s->key.own, m, out->controls[i].bytes);
+	session_relay(s)->senders[i] = s;
 }
 
 /* Only a refusal ends anything; what else a network reports of one datagram is the loss of it. */
@@ -117,13 +76,13 @@ static int take_error(struct session *s, int error)
 {
 	if (error == ECONNREFUSED)
 		return error;
-	s->lost++;
+	s->relayed.lost++;
 	return 0;
 }
 
 int datagrams_receive(struct session *s)
 {
-	struct udp_relay *u = s->owner;
+	struct udp_relay *u = session_relay(s);
 	int room = PACKETS_MOST - u->n_out, n;
 
 	if (room == 0 || (u->n_out && u->out_socket != s->socket)) {
@@ -135,11 +94,11 @@ int datagrams_receive(struct session *s)
 		return take_error(s, errno);
 	if (n == 0)
 		return 0;
-	s->heard = reactor_now(session_reactor(s), CLOCK_OF_LOOP);
+	s->heard = session_now(s);
 	s->unanswered = false;
-	n = limit(s, WAY_FROM, u->out, u->n_out, n);
+	n = take(s, FROM_TARGET, u->out, u->n_out, n);
 	for (int i = u->n_out; i < u->n_out + n; i++)
-		address_reply(s, i);
+		address_reply(s, u->out, i);
 	u->out_socket = s->socket;
 	u->n_out += n;
 	session_touch(s, s->trust == TRUST_NONE ? TRUST_ANSWERED : s->trust);
@@ -152,13 +111,7 @@ int datagrams_receive(struct session *s)
 
 int datagrams_take_in(struct session *s, int first, int n)
 {
-	struct packets *in = s->owner->in;
-
-	n = limit(s, WAY_TO, in, first, n);
-	for (int i = first; i < first + n; i++) {
-		dump(s, WAY_TO, in, i);
-		s->to += in->headers[i].msg_len;
-	}
+	n = take(s, TO_TARGET, session_relay(s)->in, first, n);
 	s->unanswered = true;
 	session_touch(s, s->trust == TRUST_ANSWERED ? TRUST_TALKS : s->trust);
 	return n;
@@ -166,15 +119,15 @@ int datagrams_take_in(struct session *s, int first, int n)
 
 bool datagrams_hold(struct session *s, int first, int n)
 {
-	struct packets *in = s->owner->in;
+	struct udp_relay *u = session_relay(s);
 
 	for (int i = first; i < first + n; i++) {
-		if (store_add(&s->owner->store, &s->held, packets_bytes(in, i),
-			      in->headers[i].msg_len))
+		if (store_add(&u->store, &s->held, packets_bytes(u->in, i),
+			      u->in->headers[i].msg_len))
 			continue;
-		if (s->state == SESSION_OPEN)
+		if (s->relayed.state == RELAYED_OPEN)
 			return false;
-		s->lost++;
+		s->relayed.lost++;
 	}
 	return true;
 }
@@ -194,13 +147,13 @@ static void on_lost(void *context, int i, int error)
 	if (error == ECONNREFUSED)
 		sending->refusal = error;
 	/* One that was refused and is held is sent to the next target. */
-	if (error != ECONNREFUSED || !s->seeker)
-		s->lost++;
+	if (error != ECONNREFUSED || !s->relayed.seeker)
+		s->relayed.lost++;
 }
 
 int datagrams_send(struct session *s, int first, int n)
 {
-	struct packets *in = s->owner->in;
+	struct packets *in = session_relay(s)->in;
 	struct sending sending = {.session = s};
 
 	/* The socket is connected: names and controls were those of the client. */
@@ -218,13 +171,12 @@ int datagrams_send(struct session *s, int first, int n)
 int datagrams_send_held(struct session *s)
 {
 	struct sending sending = {.session = s};
+	const char *bytes;
+	size_t at = 0;
+	uint32_t length;
 
-	LIST_EACH(at, after, &s->held.held)
-	{
-		struct held *h = CONTAINER_OF(at, struct held, of_queue);
-
-		if (send(s->io.fd, h->bytes, h->length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	while ((bytes = held_next(&s->held, &at, &length)))
+		if (send(s->io.fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 			on_lost(&sending, 0, errno);
-	}
 	return sending.refusal;
 }

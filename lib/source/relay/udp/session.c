@@ -1,5 +1,5 @@
 /*
- * See session.h.
+ * A session: a client of a UDP relay and the socket that speaks to its target.
  *
  *	NEW --first datagram--> SEEKING --a target has an address--> OPEN --silent--> (over)
  *	                           ^  \--no target is left--> (over)   |
@@ -10,16 +10,13 @@
  * first datagrams are therefore held until somebody answers, and sent again to the next; so long
  * the session keeps its seeker.
  */
-#include "source/relay/udp/session.h"
+#include "source/relay/udp/udp.h"
 
 #include "base/log.h"
-#include "source/relay/report.h"
-#include "source/relay/udp/flow.h"
 #include "source/relay/seeker.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -46,7 +43,7 @@ const struct table_type session_table = {hash_session, hash_key, is_of_key};
 static void stop_asking(struct session *s)
 {
 	if (s->asking)
-		resolver_forget(s->owner->source->resolver, s);
+		resolver_forget(s->relayed.source->resolver, s);
 	s->asking = false;
 }
 
@@ -60,17 +57,15 @@ static void close_socket(struct session *s)
 /* Nobody refuses any more: what is held is not needed. */
 static void settle(struct session *s)
 {
-	seeker_free(s->seeker);
-	s->seeker = NULL;
-	store_drop(&s->owner->store, &s->held);
+	seeker_free(s->relayed.seeker);
+	s->relayed.seeker = NULL;
+	store_drop(&session_relay(s)->store, &s->held);
 	s->held.dropped = 0;
 }
 
 void session_close(struct session *s, const char *why)
 {
-	struct udp_relay *u = s->owner;
-	struct relay_source *source = u->source;
-	struct carried carried;
+	struct udp_relay *u = session_relay(s);
 
 	for (int i = 0; i < u->n_out; i++)
 		if (u->senders[i] == s) {
@@ -78,47 +73,33 @@ void session_close(struct session *s, const char *why)
 			break;
 		}
 	close_socket(s);
-	carried = session_carried(s); /* with the replies that were lost just now */
-	report_over(source, &carried, why);
-	if (s->reported_open)
-		report_event(source, true, &carried);
-	if (s->state == SESSION_OPEN)
-		targets_leave(&source->targets, s->target);
+	/* Of an open one a copy was sent. */
+	if (s->relayed.state != RELAYED_OPEN)
+		s->relayed.lost += s->held.dropped;
 	settle(s);
-	peer_leave(&source->peers, s->peer);
 	table_remove(&u->sessions, &s->key);
-	list_remove(&s->link);
-	source->totals->carried--;
-	free(s);
-	relay_check_ended(source);
+	relayed_close(&s->relayed, why);
 }
 
 /* ---- making room ----------------------------------------------------------------------------- */
 
-/* The least trusted that was silent longest, but this one. */
-static struct session *least_useful(const struct udp_relay *u, const struct session *but)
+/* Ends the least trusted that was silent longest, but this one. */
+static bool make_room(struct udp_relay *u, const struct relayed *but)
 {
 	for (int trust = TRUST_NONE; trust < TRUSTS; trust++)
 		LIST_EACH(at, after, &u->by_use[trust])
 		{
-			struct session *s = CONTAINER_OF(at, struct session, link);
+			struct relayed *c = CONTAINER_OF(at, struct relayed, link);
 
-			if (s != but)
-				return s;
+			if (c == but)
+				continue;
+			session_close((struct session *)c, "replaced by a newer one");
+			return true;
 		}
-	return NULL;
+	return false;
 }
 
-static bool make_room(struct udp_relay *u, const struct session *but)
-{
-	struct session *s = least_useful(u, but);
-
-	if (s)
-		session_close(s, "replaced by a newer one");
-	return s != NULL;
-}
-
-bool session_make_room(struct relay_source *source, const void *session)
+bool session_make_room(struct relay_source *source, const struct relayed *c)
 {
 	struct udp_relay *u = source->carried;
 
@@ -127,13 +108,10 @@ bool session_make_room(struct relay_source *source, const void *session)
 			 "no descriptor is left: new sessions replace those that were silent "
 			 "longest (ulimit -n, --max-conns)");
 	u->logged_shortage = true;
-	return make_room(u, session);
+	return make_room(u, c);
 }
 
 /* ---- targets --------------------------------------------------------------------------------- */
-
-static void on_sought(void *owner, int fd);
-static io_call on_target;
 
 /*
  * The target refused. While it had not answered there is a seeker, which knows what is left; later
@@ -141,61 +119,17 @@ static io_call on_target;
  */
 static void refused(struct session *s, int error)
 {
-	struct address remote = session_remote(s);
+	struct relayed *c = &s->relayed;
 
 	close_socket(s);
-	if (s->state == SESSION_OPEN && s->seeker) {
-		s->state = SESSION_SEEKING;
-		seeker_again(s->seeker, strerror(error));
-		return;
-	}
-	s->seeker = seeker_new(s->owner->source, on_sought, s);
-	if (!s->seeker) {
+	if (!c->seeker)
+		c->seeker = seeker_new(c);
+	if (!c->seeker) {
 		session_close(s, "out of memory");
 		return;
 	}
-	s->state = SESSION_SEEKING;
-	seeker_start_after(s->seeker, &remote, s->target, strerror(error));
-}
-
-static void report_open(struct session *s)
-{
-	struct carried carried = session_carried(s);
-
-	if (!s->reported_open)
-		report_event(s->owner->source, false, &carried);
-	s->reported_open = true;
-}
-
-static int watch(struct session *s, int fd)
-{
-	io_init(&s->io, fd, IO_READ, on_target);
-	s->io.priority = s->owner->source->base.priority;
-	s->heard = reactor_now(session_reactor(s), CLOCK_OF_LOOP);
-	return io_start(session_reactor(s), &s->io);
-}
-
-static void on_sought(void *owner, int fd)
-{
-	struct session *s = owner;
-	int error;
-
-	if (fd < 0) {
-		session_close(s, "no target");
-		return;
-	}
-	s->state = SESSION_OPEN;
-	s->target = seeker_target(s->seeker);
-	if (watch(s, fd) < 0) {
-		session_close(s, strerror(errno));
-		return;
-	}
-	report_open(s);
-	error = datagrams_send_held(s);
-	if (error)
-		refused(s, error);
-	else if (!seeker_has_more(s->seeker))
-		settle(s);
+	c->state = RELAYED_SEEKING;
+	seeker_again(c->seeker, strerror(error));
 }
 
 static void on_target(struct reactor *r, struct io_watcher *w, unsigned ready)
@@ -208,10 +142,41 @@ static void on_target(struct reactor *r, struct io_watcher *w, unsigned ready)
 	if (error) {
 		refused(s, error);
 	} else if (s->trust != TRUST_NONE) {
-		s->owner->source->logged_no_target = false;
-		if (s->seeker)
+		s->relayed.source->logged_no_target = false;
+		if (s->relayed.seeker)
 			settle(s);
 	}
+}
+
+/* Takes a socket over that is connected to the target. False: the session is over. */
+static bool watch(struct session *s, int fd)
+{
+	io_init(&s->io, fd, IO_READ, on_target);
+	s->io.priority = s->relayed.source->base.priority;
+	s->heard = session_now(s);
+	if (io_start(session_reactor(s), &s->io) == 0)
+		return true;
+	session_close(s, strerror(errno));
+	return false;
+}
+
+void session_sought(struct relayed *c, int fd)
+{
+	struct session *s = (struct session *)c;
+	int error;
+
+	if (fd < 0) {
+		session_close(s, "no target");
+		return;
+	}
+	relayed_serve(c);
+	if (!watch(s, fd))
+		return;
+	error = datagrams_send_held(s);
+	if (error)
+		refused(s, error);
+	else if (!seeker_has_more(c->seeker))
+		settle(s);
 }
 
 /* ---- a name that has another address --------------------------------------------------------- */
@@ -229,8 +194,9 @@ static bool is_among(const struct address *a, const struct address *all, int n)
 static void on_asked(void *context, const struct address *addresses, int n, const char *why)
 {
 	struct session *s = context;
-	struct connect_config config = {.from = relay_source_address(session_config(s)),
-					.own = &s->owner->source->listener};
+	const struct relay_source *source = s->relayed.source;
+	struct connect_config config = {.from = relay_source_address(relay_config(source)),
+					.own = &source->listener};
 	struct address now = {.length = sizeof now.storage};
 	int fd;
 
@@ -242,47 +208,40 @@ static void on_asked(void *context, const struct address *addresses, int n, cons
 	if (fd < 0)
 		return;
 	close_socket(s);
-	if (watch(s, fd) < 0)
-		session_close(s, strerror(errno));
+	watch(s, fd);
 }
 
 /* A target that has not answered for --dns-ttl is asked for by its name again, so often at most. */
 static void look_after(struct session *s)
 {
-	int64_t now = reactor_now(session_reactor(s), CLOCK_OF_LOOP);
-	struct resolver *v = s->owner->source->resolver;
-	const struct endpoint *target = &session_config(s)->targets[s->target];
+	const struct relay_source *source = s->relayed.source;
+	const struct relay_config *c = relay_config(source);
+	int64_t now = session_now(s);
 
-	if (s->asking || now - s->heard < session_config(s)->dns_ttl)
+	if (s->asking || now - s->heard < c->dns_ttl)
 		return;
 	s->heard = now;
 	s->asking = true;
-	if (resolver_ask(v, target, on_asked, s) < 0)
+	if (resolver_ask(source->resolver, &c->targets[s->relayed.target], on_asked, s) < 0)
 		s->asking = false;
 }
 
 /* ---- to the target --------------------------------------------------------------------------- */
 
-static void start_seeking(struct session *s)
-{
-	struct address remote = session_remote(s);
-
-	s->state = SESSION_SEEKING;
-	seeker_start(s->seeker, &remote);
-}
-
 void session_send(struct session *s, int first, int n)
 {
+	bool is_new = s->relayed.state == RELAYED_NEW;
 	int error;
 
 	n = datagrams_take_in(s, first, n);
-	if (s->seeker && !datagrams_hold(s, first, n))
+	if ((is_new || s->relayed.seeker) && !datagrams_hold(s, first, n))
 		settle(s);
-	if (s->state == SESSION_NEW) {
-		start_seeking(s); /* what is held goes with it */
+	if (is_new) { /* what is held goes with it */
+		if (relayed_seek(&s->relayed) < 0)
+			session_close(s, "out of memory");
 		return;
 	}
-	if (s->state != SESSION_OPEN)
+	if (s->relayed.state != RELAYED_OPEN)
 		return;
 	error = datagrams_send(s, first, n);
 	if (error)
@@ -293,28 +252,29 @@ void session_send(struct session *s, int first, int n)
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static struct session *session_new(struct udp_socket *socket, const struct session_key *key)
+static struct session *session_new(struct udp_socket *socket, const struct session_key *key,
+				   const struct address *remote)
 {
 	struct udp_relay *u = socket->owner;
 	struct session *s = calloc(1, sizeof *s);
 
 	if (!s)
 		return NULL;
-	s->owner = u;
 	s->socket = socket;
 	s->key = *key;
-	s->seeker = seeker_new(u->source, on_sought, s);
-	if (!s->seeker || table_add(&u->sessions, s) < 0) {
-		seeker_free(s->seeker);
+	if (table_add(&u->sessions, s) < 0) {
 		free(s);
 		return NULL;
 	}
-	held_queue_init(&s->held);
-	s->started = clock_read(CLOCK_OF_LOOP);
-	s->number = ++u->source->totals->accepted;
-	u->source->totals->carried++;
+	u->source->totals->accepted++;
+	if (relayed_open(&s->relayed, u->source, remote) < 0) {
+		table_remove(&u->sessions, key);
+		free(s);
+		return NULL;
+	}
+	list_init(&s->held.link);
 	io_init(&s->io, -1, IO_READ, on_target);
-	list_append(&u->by_use[TRUST_NONE], &s->link);
+	list_append(&u->by_use[TRUST_NONE], &s->relayed.link);
 	return s;
 }
 
@@ -322,16 +282,17 @@ struct session *session_open(struct udp_socket *socket, const struct session_key
 			     const struct address *remote, const char **why)
 {
 	struct udp_relay *u = socket->owner;
-	struct peer *peer = relay_admit(u->source, remote, why);
+	struct peer *peer;
 	struct session *s;
 
+	*why = relayed_admit(u->source, remote, &peer);
 	if (*why)
 		return NULL;
 	if (u->sessions.count >= u->most)
 		make_room(u, NULL);
-	s = session_new(socket, key);
+	s = session_new(socket, key, remote);
 	if (s) {
-		s->peer = peer;
+		s->relayed.peer = peer;
 		return s;
 	}
 	*why = "out of memory";

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "source/relay/relay.h"
+#include "source/relay/state.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -20,13 +20,6 @@ enum {
 	LAST_WORDS_MS = 10000
 };
 
-/* The loop's process and this worker. */
-struct worker {
-	struct worker_place place;
-	struct reactor *reactor;
-	struct relay_source *source;
-};
-
 /* ---- what the source says -------------------------------------------------------------------- */
 
 /*
@@ -35,7 +28,7 @@ struct worker {
  */
 static void on_taken(struct channel *c)
 {
-	relay_review(((struct worker *)c->owner)->source);
+	relay_review(c->owner);
 }
 
 static void on_ended(struct source *base)
@@ -60,10 +53,8 @@ static const struct source_host worker_host = {
 /* A line of the log; one too many for a loop that does not read is dropped. */
 static void say_line(void *context, const char *line, size_t length)
 {
-	struct worker_place *place = context;
-
-	if (channel_waiting(&place->channel) < WAITING_MOST)
-		channel_say(&place->channel, WORKER_LINE, line, length);
+	if (channel_waiting(context) < WAITING_MOST)
+		channel_say(context, WORKER_LINE, line, length);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -74,16 +65,14 @@ static void say_line(void *context, const char *line, size_t length)
  */
 static void leave_signals(pid_t parent)
 {
-	static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
-	static const int stopping[] = {SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGCHLD};
+	static const int plain[] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP, SIGABRT,
+				    SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGCHLD};
 	sigset_t none;
 
 	for (int number = 1; number <= SIGRTMAX; number++)
 		signal(number, SIG_IGN);
-	for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
-		signal(fatal[i], SIG_DFL);
-	for (size_t i = 0; i < sizeof stopping / sizeof *stopping; i++)
-		signal(stopping[i], SIG_DFL);
+	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+		signal(plain[i], SIG_DFL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
@@ -101,26 +90,9 @@ static void leave_descriptors(const struct listener *l, int fd)
 	fd_close_all_but(keep, n);
 }
 
-static struct relay_source *source_new(const struct worker_start *start, struct worker *w)
-{
-	struct relay_source *s = calloc(1, sizeof *s);
-
-	if (!s)
-		return NULL;
-	s->base = start->source->base;
-	s->base.host = &worker_host;
-	s->base.owner = NULL;
-	s->base.reactor = w->reactor;
-	s->listener = *start->listener;
-	s->listener.unlink_path = NULL; /* the file is the loop's process' to remove */
-	s->listener.kin = NULL;
-	s->place = &w->place;
-	return s;
-}
-
 static void on_message(struct channel *c, unsigned char type, const char *bytes, size_t length)
 {
-	struct relay_source *s = ((struct worker *)c->owner)->source;
+	struct relay_source *s = c->owner;
 
 	(void)bytes;
 	(void)length;
@@ -132,39 +104,43 @@ static void on_message(struct channel *c, unsigned char type, const char *bytes,
 		_exit(1); /* the loop's process is gone */
 }
 
-static int work(const struct worker_start *start, struct worker *w, struct error *e)
+static int begin(struct relay_source *s, int fd, struct error *e)
 {
+	struct channel *channel = &s->place->channel;
 	struct reactor_error why;
 
-	w->reactor = reactor_new(reactor_backend(start->source->base.reactor), &why);
-	if (!w->reactor)
+	s->base.reactor = reactor_new(reactor_backend(s->base.reactor), &why);
+	if (!s->base.reactor)
 		return error_set(e, "%s", why.what);
-	w->source = source_new(start, w);
-	if (!w->source || channel_open(&w->place.channel, w->reactor, start->fd, on_message, w) < 0)
+	if (channel_open(channel, s->base.reactor, fd, on_message, s) < 0)
 		return error_errno(e, "cannot start");
-	w->place.channel.taken = on_taken;
-	log_set_writer(say_line, &w->place);
-	return w->source->base.type->open(&w->source->base, e);
+	channel->taken = on_taken;
+	log_set_writer(say_line, channel);
+	return s->base.type->open(&s->base, e);
 }
 
-_Noreturn void worker_run(const struct worker_start *start)
+_Noreturn void worker_run(const struct relay_source *of, const struct listener *l,
+			  const struct worker_place *place, int fd, pid_t parent)
 {
-	struct worker w = {.place = {.board = start->board,
-				     .number = start->number,
-				     .most = relay_config(start->source)->access.max_conns}};
+	struct worker_place own = *place;
+	struct relay_source s = {.base = of->base, .listener = *l, .place = &own};
 	struct error e;
 
-	leave_signals(start->parent);
+	leave_signals(parent);
 	log_set_writer(NULL, NULL);
-	leave_descriptors(start->listener, start->fd);
-	if (work(start, &w, &e) < 0 || !w.source) {
-		log_error(start->source->base.rule, "worker %zu: %s", start->number + 1, e.what);
-		channel_flush(&w.place.channel, LAST_WORDS_MS);
+	leave_descriptors(l, fd);
+	s.base.host = &worker_host;
+	s.base.owner = NULL;
+	s.listener.unlink_path = NULL; /* the file is the loop's process' to remove */
+	s.listener.kin = NULL;
+	if (begin(&s, fd, &e) < 0) {
+		log_error(s.base.rule, "worker %zu: %s", own.number + 1, e.what);
+		channel_flush(&own.channel, LAST_WORDS_MS);
 		_exit(1);
 	}
-	w.source->base.type->start(&w.source->base);
-	if (!w.source->ended)
-		reactor_run(w.reactor);
-	channel_flush(&w.place.channel, LAST_WORDS_MS);
+	s.base.type->start(&s.base);
+	if (!s.ended)
+		reactor_run(s.base.reactor);
+	channel_flush(&own.channel, LAST_WORDS_MS);
 	_exit(0);
 }

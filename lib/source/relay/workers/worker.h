@@ -9,17 +9,12 @@
 
 struct relay_source;
 
-/* What the child gets from its parent, whose memory it has a copy of. */
-struct worker_start {
-	const struct relay_source *source; /* the parent's */
-	const struct listener *listener;   /* what it accepts from */
-	struct worker_board *board;
-	size_t number;
-	int fd; /* of the channel */
-	pid_t parent;
-};
-
-/* In the child of a fork, with all signals blocked: works, and ends the process. */
-_Noreturn void worker_run(const struct worker_start *start);
+/*
+ * In the child of a fork, with all signals blocked: works at this place, of which `fd` is the
+ * channel's other end, and ends the process. `of` and `l`, what it accepts from, are the parent's,
+ * whose memory the child has a copy of.
+ */
+_Noreturn void worker_run(const struct relay_source *of, const struct listener *l,
+			  const struct worker_place *place, int fd, pid_t parent);
 
 #endif

@@ -19,7 +19,7 @@
  * would release in the child. So it waits until this process has one thread only, but not for long:
  * a server that does not answer may keep one for minutes, and is waited for without a lock.
  */
-#include "source/relay/carrier.h"
+#include "source/relay/state.h"
 
 #include "base/error.h"
 #include "base/list.h"
@@ -27,11 +27,10 @@
 #include "base/units.h"
 #include "net/listener.h"
 #include "net/socket.h"
-#include "source/relay/relay.h"
 #include "source/relay/report.h"
-#include "source/relay/totals.h"
 #include "source/relay/workers/place.h"
 #include "source/relay/workers/worker.h"
+#include "source/restart.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -46,26 +45,24 @@
 #define LONGEST  (10 * NS_PER_S)   /* and the life after which it is short again */
 #define MOMENT   (20 * NS_PER_MS)  /* until a thread is over, perhaps */
 #define MOMENTS  25                /* that a fork waits for, at most */
-#define PATIENCE (5 * NS_PER_S)    /* for their end, beyond --drain and while they say nothing */
+#define PATIENCE (5 * NS_PER_S)    /* for their end, after --drain and while they say nothing */
 
 struct worker {
 	struct workers *owner;
-	size_t number;
-	struct listener listener; /* of a socket that all share: the first one's alone */
+	struct worker_place place; /* its channel is our end of it */
+	struct listener listener;  /* none: it accepts from the rule's own */
 	struct child_watcher child;
-	struct channel channel;
 	struct timer again; /* starts it once more */
 	int64_t started, pause;
-	int waits; /* moments for threads to end, so far */
-	bool running;
+	int waits;    /* moments for threads to end, so far */
+	bool running; /* until its last words are taken, too */
 };
 
 /* The carrier's own. */
 struct workers {
 	struct relay_source *source;
 	struct worker *all; /* owned */
-	size_t n, n_running;
-	bool stopped;
+	size_t n;
 	bool heard;                 /* something of them, since `patience` was last over */
 	struct timer patience;      /* for those that do not end when asked to */
 	struct worker_board *board; /* owned */
@@ -78,38 +75,23 @@ static struct reactor *reactor_of(const struct workers *ws)
 
 /* ---- sockets --------------------------------------------------------------------------------- */
 
-static bool knows_reuseport(const struct endpoint *ep)
-{
-	return ep->kind == ENDPOINT_TCP || ep->kind == ENDPOINT_UDP;
-}
-
 /*
- * The first one is bound without SO_REUSEPORT, so that a port in use is reported as ever, and then
- * lets the others in.
+ * The rule's own sockets, the first one's, are bound without SO_REUSEPORT, so that a port in use is
+ * reported as ever, and then let the others in.
  */
-static int let_others_in(const struct listener *l, struct error *e)
+static int bind_others(struct workers *ws, struct error *e)
 {
-	for (int i = 0; i < l->count; i++)
-		if (socket_enable(l->fds[i], SOL_SOCKET, SO_REUSEPORT) < 0)
-			return error_errno(e, "cannot share the port among workers");
-	return 0;
-}
+	const struct listener *first = &ws->source->listener;
+	struct endpoint ep = relay_config(ws->source)->listen; /* borrows its texts */
+	struct listen_config socket = {.mode = 0600, .reuseport = true};
 
-static int bind_all(struct workers *ws, struct error *e)
-{
-	const struct relay_config *c = relay_config(ws->source);
-	struct endpoint ep = c->listen; /* borrows its texts */
-	struct listen_config socket = {.mode = 0600};
-
-	if (listener_open(&ws->all[0].listener, &ep, &socket, e) < 0)
-		return -1;
-	if (!knows_reuseport(&ep))
+	if (!endpoints_include(&ep, 1, ENDPOINTS_IP))
 		return 0;
-	if (let_others_in(&ws->all[0].listener, e) < 0)
-		return -1;
+	for (int i = 0; i < first->count; i++)
+		if (socket_enable(first->fds[i], SOL_SOCKET, SO_REUSEPORT) < 0)
+			return error_errno(e, "cannot share the port among workers");
 	/* What port 0 became: all sockets of a listener have one port. */
-	ep.port = (uint16_t)address_port(&ws->all[0].listener.bound[0]);
-	socket.reuseport = true;
+	ep.port = (uint16_t)address_port(&first->bound[0]);
 	for (size_t i = 1; i < ws->n; i++)
 		if (listener_open(&ws->all[i].listener, &ep, &socket, e) < 0)
 			return -1;
@@ -118,13 +100,9 @@ static int bind_all(struct workers *ws, struct error *e)
 
 static void close_sockets(struct workers *ws)
 {
+	listener_close(&ws->source->listener);
 	for (size_t i = 0; i < ws->n; i++)
 		listener_close(&ws->all[i].listener);
-}
-
-static const struct listener *worker_listener(const struct worker *w)
-{
-	return w->listener.count ? &w->listener : &w->owner->all[0].listener;
 }
 
 /* ---- what they have counted ------------------------------------------------------------------ */
@@ -145,7 +123,7 @@ static void tell_room(struct workers *ws)
 {
 	for (size_t i = 0; i < ws->n; i++)
 		if (ws->all[i].running)
-			channel_say(&ws->all[i].channel, WORKER_ROOM, NULL, 0);
+			channel_say(&ws->all[i].place.channel, WORKER_ROOM, NULL, 0);
 }
 
 static void on_message(struct channel *c, unsigned char type, const char *bytes, size_t length)
@@ -175,17 +153,14 @@ static void on_message(struct channel *c, unsigned char type, const char *bytes,
 
 /* ---- life and death -------------------------------------------------------------------------- */
 
-/* The pause doubles, unless the last one lived for long. */
 static void start_later(struct worker *w)
 {
 	int64_t ran = reactor_now(reactor_of(w->owner), CLOCK_OF_LOOP) - w->started;
 
-	if (ran >= LONGEST)
-		w->pause = 0;
 	if (timer_start_in(reactor_of(w->owner), &w->again,
-			   backoff_next(&w->pause, SHORTEST, LONGEST)) < 0)
+			   restart_wait(&w->pause, ran, SHORTEST, LONGEST)) < 0)
 		log_error(w->owner->source->base.rule, "out of memory: worker %zu stays away",
-			  w->number + 1);
+			  w->place.number + 1);
 }
 
 static void log_death(const struct worker *w, int status, uint64_t lost)
@@ -201,8 +176,8 @@ static void log_death(const struct worker *w, int status, uint64_t lost)
 			   relay_config(w->owner->source)->datagrams ? "sessions" : "connections");
 	buf_add_text(&b, "; another one takes its place in ");
 	duration_add(&b, w->pause);
-	log_error(w->owner->source->base.rule, "worker %zu, pid %d, ended with %s", w->number + 1,
-		  (int)w->child.pid, b.data ? b.data : "?");
+	log_error(w->owner->source->base.rule, "worker %zu, pid %d, ended with %s",
+		  w->place.number + 1, (int)w->child.pid, b.data ? b.data : "?");
 	buf_free(&b);
 }
 
@@ -211,19 +186,18 @@ static void on_exit_of(struct reactor *r, struct child_watcher *child, int statu
 	struct worker *w = CONTAINER_OF(child, struct worker, child);
 	struct workers *ws = w->owner;
 	const struct relay_config *c = relay_config(ws->source);
-	struct totals *totals = worker_totals(ws->board, c, w->number);
+	struct totals *totals = worker_totals(ws->board, c, w->place.number);
 	uint64_t lost = totals->carried;
 
 	(void)r;
-	channel_drain(&w->channel); /* its last words */
-	channel_close(&w->channel);
+	channel_drain(&w->place.channel); /* its last words */
+	channel_close(&w->place.channel);
 	w->running = false;
-	ws->n_running--;
 	totals_settle(totals, c);
 	if (!c->datagrams)
 		atomic_fetch_sub(&ws->board->total, lost);
-	if (ws->stopped) {
-		relay_check_ended(ws->source);
+	if (ws->source->stopped) {
+		report_ended(ws->source);
 		return;
 	}
 	start_later(w);
@@ -233,15 +207,16 @@ static void on_exit_of(struct reactor *r, struct child_watcher *child, int statu
 
 static int adopt(struct worker *w, pid_t pid, int fd)
 {
+	struct reactor *r = reactor_of(w->owner);
+
 	child_init(&w->child, pid, on_exit_of);
-	if (channel_open(&w->channel, reactor_of(w->owner), fd, on_message, w) == 0 &&
-	    child_start(reactor_of(w->owner), &w->child) == 0) {
-		w->started = reactor_now(reactor_of(w->owner), CLOCK_OF_LOOP);
+	w->started = reactor_now(r, CLOCK_OF_LOOP);
+	if (channel_open(&w->place.channel, r, fd, on_message, w) == 0 &&
+	    child_start(r, &w->child) == 0) {
 		w->running = true;
-		w->owner->n_running++;
 		return 0;
 	}
-	channel_close(&w->channel);
+	channel_close(&w->place.channel);
 	kill(pid, SIGKILL);
 	return -1;
 }
@@ -259,8 +234,9 @@ static int spawn(struct worker *w)
 	sigprocmask(SIG_SETMASK, &all, &before);
 	pid = fork();
 	if (pid == 0)
-		worker_run(&(struct worker_start){w->owner->source, worker_listener(w),
-						  w->owner->board, w->number, pair[1], parent});
+		worker_run(w->owner->source,
+			   w->listener.count ? &w->listener : &w->owner->source->listener,
+			   &w->place, pair[1], parent);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(pair[1]);
 	if (pid > 0)
@@ -288,7 +264,7 @@ static void spawn_or_wait(struct worker *w)
 	if (spawn(w) == 0)
 		return;
 	log_error(w->owner->source->base.rule, "cannot start worker %zu: %s; it is tried again",
-		  w->number + 1, strerror(errno));
+		  w->place.number + 1, strerror(errno));
 	start_later(w);
 }
 
@@ -301,7 +277,7 @@ static void on_again(struct reactor *r, struct timer *t)
 static void kill_all(struct workers *ws)
 {
 	for (size_t i = 0; i < ws->n; i++)
-		if (ws->all[i].running)
+		if (ws->all[i].child.started)
 			kill(ws->all[i].child.pid, SIGKILL);
 }
 
@@ -316,73 +292,59 @@ static void on_patience(struct reactor *r, struct timer *t)
 		kill_all(ws);
 }
 
+static void workers_cut(struct relay_source *s)
+{
+	struct workers *ws = s->carried;
+
+	if (timer_start_in(reactor_of(ws), &ws->patience, PATIENCE) < 0)
+		kill_all(ws);
+}
+
 /* ---- all of them ----------------------------------------------------------------------------- */
 
-static void workers_free(struct workers *ws)
+static void workers_close(struct relay_source *s)
 {
+	struct workers *ws = s->carried;
+
+	if (!ws)
+		return;
 	kill_all(ws);
 	for (size_t i = 0; i < ws->n; i++) {
 		child_stop(reactor_of(ws), &ws->all[i].child);
-		channel_close(&ws->all[i].channel);
+		channel_close(&ws->all[i].place.channel);
 		timer_stop(reactor_of(ws), &ws->all[i].again);
 	}
 	timer_stop(reactor_of(ws), &ws->patience);
 	close_sockets(ws);
-	worker_board_free(ws->board, relay_config(ws->source));
+	worker_board_free(ws->board, relay_config(s));
 	free(ws->all);
 	free(ws);
-}
-
-static struct workers *workers_new(struct relay_source *source, size_t n)
-{
-	struct workers *ws = calloc(1, sizeof *ws);
-
-	if (!ws)
-		return NULL;
-	ws->source = source;
-	ws->all = calloc(n, sizeof *ws->all);
-	ws->board = worker_board_new(relay_config(source));
-	timer_init(&ws->patience, CLOCK_OF_LOOP, on_patience);
-	if (!ws->all || !ws->board) {
-		workers_free(ws);
-		return NULL;
-	}
-	ws->n = n;
-	for (size_t i = 0; i < n; i++) {
-		struct worker *w = &ws->all[i];
-
-		w->owner = ws;
-		w->number = i;
-		timer_init(&w->again, CLOCK_OF_LOOP, on_again);
-	}
-	return ws;
-}
-
-static void workers_close(struct relay_source *s)
-{
-	if (s->carried)
-		workers_free(s->carried);
 	s->carried = NULL;
 }
 
 static int workers_open(struct relay_source *s, struct error *e)
 {
 	const struct relay_config *c = relay_config(s);
-	struct workers *ws = workers_new(s, c->workers);
-	const struct listener *l;
+	struct workers *ws = calloc(1, sizeof *ws);
 
 	if (!ws)
 		return error_errno(e, "cannot have workers");
 	s->carried = ws;
-	if (bind_all(ws, e) < 0)
-		return -1;
-	l = worker_listener(&ws->all[0]);
-	/* Each opens the file of --dump itself; here it shows whether that can be done. */
-	if (relay_check_sockets(s, l, e) < 0 ||
-	    (c->dump && dump_open(&s->dump, &s->base, c->dump, e) < 0))
-		return -1;
-	relay_report_bound(s, l);
-	return 0;
+	ws->source = s;
+	timer_init(&ws->patience, CLOCK_OF_LOOP, on_patience);
+	ws->board = worker_board_new(c);
+	ws->all = ws->board ? calloc(c->workers, sizeof *ws->all) : NULL;
+	if (!ws->all)
+		return error_errno(e, "cannot have workers");
+	for (; ws->n < c->workers; ws->n++) {
+		struct worker *w = &ws->all[ws->n];
+
+		w->owner = ws;
+		w->place = (struct worker_place){
+		    .board = ws->board, .number = ws->n, .most = c->access.max_conns};
+		timer_init(&w->again, CLOCK_OF_LOOP, on_again);
+	}
+	return bind_others(ws, e);
 }
 
 static void workers_start(struct relay_source *s)
@@ -397,26 +359,29 @@ static void workers_stop(struct relay_source *s)
 {
 	struct workers *ws = s->carried;
 
-	s->stopped = ws->stopped = true;
 	close_sockets(ws);
 	for (size_t i = 0; i < ws->n; i++) {
 		timer_stop(reactor_of(ws), &ws->all[i].again);
 		if (ws->all[i].running)
-			channel_say(&ws->all[i].channel, WORKER_STOP, NULL, 0);
+			channel_say(&ws->all[i].place.channel, WORKER_STOP, NULL, 0);
 	}
-	if (timer_start_in(reactor_of(ws), &ws->patience, relay_config(s)->drain + PATIENCE) < 0)
-		kill_all(ws);
 }
 
 static bool workers_are_busy(const struct relay_source *s)
 {
-	return ((const struct workers *)s->carried)->n_running > 0;
+	const struct workers *ws = s->carried;
+
+	for (size_t i = 0; i < ws->n; i++)
+		if (ws->all[i].running)
+			return true;
+	return false;
 }
 
 const struct carrier carrier_workers = {
     .open = workers_open,
     .start = workers_start,
     .stop = workers_stop,
+    .cut = workers_cut,
     .busy = workers_are_busy,
     .close = workers_close,
     .add_up = workers_add_up,
