@@ -68,6 +68,16 @@ struct option {
 	bool not_yet;      /* planned, not built: refused with "not there yet" */
 };
 
+/*
+ * A row of the table of a configuration (the macro CONFIG is its struct): the option's name, type
+ * and field, what --help calls the value, and its help. What else the option has follows.
+ */
+#define OPTION_ROW(word, kind, field, what, ...)                                                   \
+	{                                                                                          \
+		.name = (word), .type = OPTION_##kind, .offset = offsetof(CONFIG, field),          \
+		.value = (what), .help = __VA_ARGS__                                               \
+	}
+
 /* The option called `name` (long), or NULL. A table ends with a NULL name; NULL is no table. */
 const struct option *option_find(const struct option *table, const char *name);
 const struct option *option_find_letter(const struct option *table, char letter);

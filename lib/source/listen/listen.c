@@ -278,40 +278,18 @@ static int check_file(const void *config, struct error *e)
 	return error_hint(e, "an endpoint like unix:/run/x.sock has an owner and a mode");
 }
 
-#define FIELD(name) offsetof(struct listen_settings, name)
+#define CONFIG struct listen_settings
 
 static const struct option listen_options[] = {
     ACCESS_OPTIONS("refuse more connections at once", check_ip, check_ip),
-    {.name = "backlog",
-     .type = OPTION_COUNT,
-     .offset = FIELD(backlog),
-     .value = "N",
-     .least = 1,
-     .most = 1 << 20,
-     .check = check_stream,
-     .help = "connections that wait in the kernel (4096)"},
-    {.name = "mode",
-     .type = OPTION_CUSTOM,
-     .parse = parse_mode,
-     .value = "MODE",
-     .check = check_file,
-     .help = "of a Unix socket (0600)"},
-    {.name = "owner",
-     .type = OPTION_TEXT,
-     .offset = FIELD(socket.owner),
-     .value = "USER[:GROUP]",
-     .check = check_file,
-     .help = "of a Unix socket"},
-    {.name = "reuseport",
-     .offset = FIELD(socket.reuseport),
-     .check = check_port,
-     .help = "share the port"},
-    {.name = "banner",
-     .type = OPTION_TEXT,
-     .offset = FIELD(banner),
-     .value = "TEXT",
-     .check = check_stream,
-     .help = "sent to each peer first"},
+    OPTION_ROW("backlog", COUNT, backlog, "N", "connections that wait in the kernel (4096)",
+	       .least = 1, .most = 1 << 20, .check = check_stream),
+    OPTION_ROW("mode", CUSTOM, socket.mode, "MODE", "of a Unix socket (0600)", .parse = parse_mode,
+	       .check = check_file),
+    OPTION_ROW("owner", TEXT, socket.owner, "USER[:GROUP]", "of a Unix socket",
+	       .check = check_file),
+    OPTION_ROW("reuseport", FLAG, socket.reuseport, NULL, "share the port", .check = check_port),
+    OPTION_ROW("banner", TEXT, banner, "TEXT", "sent to each peer first", .check = check_stream),
     {0},
 };
 

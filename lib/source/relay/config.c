@@ -201,36 +201,30 @@ static int check_bind(const void *config, struct error *e)
 	return error_set(e, "has no effect here: no target has an IP address");
 }
 
-/* A row: what follows its help is what options of its type need besides. */
-#define ROW(word, kind, field, what, ...)                                                          \
-	{                                                                                          \
-		.name = (word), .type = OPTION_##kind,                                             \
-		.offset = offsetof(struct relay_config, field), .value = (what),                   \
-		.help = __VA_ARGS__                                                                \
-	}
+#define CONFIG struct relay_config
 
 const struct option relay_options[] = {
-    ROW("balance", CHOICE, balance, "HOW", "round-robin, least-conn, source, first",
-	.choices = balances),
-    ROW("connect-timeout", DURATION, connect_timeout, "DUR", "for each target (5s)",
-	.check = check_connects),
-    ROW("retry", COUNT, retry, "N", "try all targets N times more", .most = 1000),
-    ROW("idle", DURATION, idle, "DUR", "close what carried nothing for DUR (UDP: 2m)"),
+    OPTION_ROW("balance", CHOICE, balance, "HOW", "round-robin, least-conn, source, first",
+	       .choices = balances),
+    OPTION_ROW("connect-timeout", DURATION, connect_timeout, "DUR", "for each target (5s)",
+	       .check = check_connects),
+    OPTION_ROW("retry", COUNT, retry, "N", "try all targets N times more", .most = 1000),
+    OPTION_ROW("idle", DURATION, idle, "DUR", "close what carried nothing for DUR (UDP: 2m)"),
     ACCESS_OPTIONS("at once; more wait (UDP: replace the idlest)", check_judged, check_counted),
-    ROW("drain", DURATION, drain, "DUR", "let connections finish when stopped (2s)"),
-    ROW("dns-ttl", DURATION, dns_ttl, "DUR", "keep a name's addresses (5s)"),
-    ROW("rate", RATE, rate, "RATE", "of each connection, each way"),
-    ROW("bind", CUSTOM, bind, "ADDR", "connect to targets from this address", .parse = parse_bind,
-	.check = check_bind),
-    ROW("proxy", CUSTOM, proxy_accept, "WHAT", "PROXY header: accept, send-v1, send-v2; repeat",
-	.parse = parse_proxy),
-    ROW("check", DURATION, check, "DUR", "look every DUR whether targets work"),
-    ROW("rise", COUNT, rise, "N", "so many good looks in a row: it is up (2)", .least = 1,
-	.check = check_looks),
-    ROW("fall", COUNT, fall, "N", "so many bad ones: it is down (3)", .least = 1,
-	.check = check_looks),
-    ROW("workers", COUNT, workers, "N", "processes that share the port", .least = 1,
-	.most = WORKERS_MOST),
-    ROW("dump", TEXT, dump, "FILE|-", "write in hex what is carried"),
+    OPTION_ROW("drain", DURATION, drain, "DUR", "let connections finish when stopped (2s)"),
+    OPTION_ROW("dns-ttl", DURATION, dns_ttl, "DUR", "keep a name's addresses (5s)"),
+    OPTION_ROW("rate", RATE, rate, "RATE", "of each connection, each way"),
+    OPTION_ROW("bind", CUSTOM, bind, "ADDR", "connect to targets from this address",
+	       .parse = parse_bind, .check = check_bind),
+    OPTION_ROW("proxy", CUSTOM, proxy_accept, "WHAT",
+	       "PROXY header: accept, send-v1, send-v2; repeat", .parse = parse_proxy),
+    OPTION_ROW("check", DURATION, check, "DUR", "look every DUR whether targets work"),
+    OPTION_ROW("rise", COUNT, rise, "N", "so many good looks in a row: it is up (2)", .least = 1,
+	       .check = check_looks),
+    OPTION_ROW("fall", COUNT, fall, "N", "so many bad ones: it is down (3)", .least = 1,
+	       .check = check_looks),
+    OPTION_ROW("workers", COUNT, workers, "N", "processes that share the port", .least = 1,
+	       .most = WORKERS_MOST),
+    OPTION_ROW("dump", TEXT, dump, "FILE|-", "write in hex what is carried"),
     {0},
 };
