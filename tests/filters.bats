@@ -212,7 +212,7 @@ up/d' ]
   echo 2 >up/a
   until_ok '[ "$(lines_of runs)" = 2 ]'
   mv up/b up/c
-  kill "$(pgrep -P "$(loop_pid)" sleep)"
+  kill "$(pgrep -P "$(loop_pid)")"
   until_ok '[ "$(lines_of runs)" = 3 ]'
   [ "$(cat runs)" = 'up/a
 up/a
