@@ -19,11 +19,12 @@ int foreign_option(struct error *e, const char *kind, const char *name, const ch
 /* The same of a value: what this value of an option is called here. Returns 0, or -1: not known. */
 int foreign_value(struct error *e, const char *option, const char *value);
 
-/* The unit of durations that a word means, as the second one of "5 minutes"; NULL: none. */
-const char *foreign_unit(const char *word);
-
 /* Which kind does what a word in the place of a kind asks for; NULL: not known. */
 const char *foreign_kind(const char *word);
+
+/* ---- foreign_forms.c ---- */
+/* The unit of durations that a word means, as the second one of "5 minutes"; NULL: none. */
+const char *foreign_unit(const char *word);
 
 /* Adds to `e` how the words would be written if they are a line of a crontab(5). Returns 0, or -1:
  * they are none. */

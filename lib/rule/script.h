@@ -50,12 +50,12 @@ struct script *script_from_arguments(const char *name, char *const *arguments, s
 				     struct words *words);
 void script_free(struct script *s);
 
+/* ---- words.c ---- */
 /*
  * Splits [start, end) of a script into words, as the shell does but without expansion: blanks
  * separate, '…', "…" and \ quote; a line whose first word begins with # is skipped, and \ at the
  * end of a line. Characters that look like others are faults outside quotes. Stops after an
- * unquoted
- * `--`: *rest is then the offset behind it, else SIZE_MAX.
+ * unquoted `--`: *rest is then the offset behind it, else SIZE_MAX.
  * Returns 0, or -1 with `e` and *fault the offset of what is wrong (an open quote).
  */
 int script_split(const struct script *s, size_t start, size_t end, struct words *words,
