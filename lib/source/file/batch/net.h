@@ -34,7 +34,7 @@ struct effect {
 	int64_t since; /* loop time of its first event */
 	int by;        /* the process that did the last of it; 0: not known */
 	/* With net_options.names: */
-	char was;              /* the type of what is not there any more; 0: there was nothing */
+	char was;              /* the type of what no longer exists; 0: there was nothing */
 	struct node *node;     /* held: the directory of the name that it is about */
 	struct node *old_node; /* the same of what moved; NULL where something else is there now */
 };

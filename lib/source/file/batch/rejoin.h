@@ -12,7 +12,7 @@
 
 /*
  * Can effects of this net be taken back, one without the other? Not where a directory left its
- * path: what is in it is told by other effects.
+ * path: other effects report what is in it.
  */
 bool rejoin_is_possible(const struct net *net);
 
