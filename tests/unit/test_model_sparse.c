@@ -137,8 +137,7 @@ static int watch(struct observer *o, struct node *n, int folder, const char *pat
 
 	(void)path;
 	if (other && other != n) {
-		model_suspect(o->model, other,
-			      model_hears(o->model, other->parent) ? HINT_AHEAD : HINT_SCAN);
+		model_suspect(o->model, other, model_doubt(o->model, other->parent));
 		errno = EEXIST;
 		return -1;
 	}
@@ -146,17 +145,19 @@ static int watch(struct observer *o, struct node *n, int folder, const char *pat
 	return 0;
 }
 
+/* Is the next that is to be heard of the name that it came? */
 static bool is_to_come(uint64_t handle, const char *name)
 {
 	for (size_t i = w.first; i < w.last; i++)
 		if (w.queue[i]->n_levels && w.queue[i]->levels[0].handle == handle &&
-		    w.queue[i]->bits & (HINT_CREATED | HINT_CAME) &&
 		    strcmp(w.queue[i]->name, name) == 0)
-			return true;
+			return w.queue[i]->bits & (HINT_CREATED | HINT_CAME) &&
+			       !w.queue[i]->was.handle;
 	return false;
 }
 
-/* What came to it since is left out: this observer would have read the queue before. */
+/* What came to it after it had left the tree is left out: it would be reported as gone from there.
+ */
 static int reopen(struct observer *o, struct node *n)
 {
 	struct memory_inode *i = n->watched ? find_handle(w.tree.root, n->watch) : NULL;
@@ -169,7 +170,7 @@ static int reopen(struct observer *o, struct node *n)
 		return -1;
 	folder = memory_open_inode(&w.tree, i, &found);
 	f = &w.tree.folders[folder];
-	for (size_t k = 0; k < f->count;)
+	for (size_t k = 0; k < f->count && w.model.leaving.top;)
 		if (is_to_come(i->handle, f->list[k].name))
 			f->list[k] = f->list[--f->count];
 		else
@@ -246,6 +247,8 @@ static void pass(struct event *ev, bool late)
 	}
 	if (d && ev->was.handle && ev->bits)
 		assume(d, ev);
+	else if (d && ev->bits & (HINT_CREATED | HINT_CAME))
+		model_unlearn(&w.model, d, ev->name);
 	if (d && ev->bits)
 		model_hint(&w.model, d, ev->name, ev->bits);
 	else if (d)
@@ -425,7 +428,7 @@ static bool all_pass(unsigned rounds, struct history h, size_t *moves)
 
 int main(int argc, char **argv)
 {
-	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 150;
+	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 120;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) - 1 : 0;
 	size_t moves = 0;
 

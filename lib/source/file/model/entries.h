@@ -26,6 +26,7 @@ struct entry {
 	bool sure : 1;    /* its inode comes from a look, not from getdents64 */
 	bool seen : 1;    /* by the reading that is under way */
 	bool twice : 1;   /* a directory that is entered by another path already */
+	bool learned : 1; /* it was listed, but never reported (sparse.c) */
 	char name[];
 };
 

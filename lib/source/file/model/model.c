@@ -245,7 +245,7 @@ static void hint_all(struct model *m, struct touches *of)
 	{
 		struct touched *t = CONTAINER_OF(at, struct touched, link);
 
-		model_hint(m, t->node, t->name, HINT_SCAN);
+		model_hint(m, t->node, t->name, model_doubt(m, t->node));
 		touches_drop(of, t);
 	}
 	m->drained = true;
@@ -286,8 +286,7 @@ static void defer(struct model *m, struct touched *t)
 	struct node *above = t->node->parent;
 
 	t->tries++;
-	touch(m, &m->round, above, node_name(t->node),
-	      model_hears(m, above) ? HINT_AHEAD : HINT_SCAN);
+	touch(m, &m->round, above, node_name(t->node), model_doubt(m, above));
 }
 
 /* It cannot be looked at for now; all in its directory is read later. */

@@ -212,6 +212,9 @@ struct node *model_know(struct model *m, struct node *d, const char *name,
  * '?', or 'n' of what is gone and was no directory. */
 void model_assume(struct model *m, struct node *d, const char *name, const struct look *was,
 		  bool anyway);
+/* Nothing had this name before what is hinted at happened: where a listing was ahead of that, it is
+ * forgotten. */
+void model_unlearn(struct model *m, struct node *d, const char *name);
 /* A node that was made and removed again before anybody looked: what came and went in it is hinted
  * at by it. It is gone, and held for the caller. NULL: it would not be entered, or ENOMEM. */
 struct node *model_ghost(struct model *m, struct node *d, const char *name);
@@ -234,8 +237,9 @@ void model_settle(struct model *m);
 void model_leave(struct model *m, struct node *n, bool keeps_entry);
 
 /* ---- moves.c ---- */
-/* Does the observer report all that happens in the directory, sooner or later? */
-bool model_hears(const struct model *m, const struct node *d);
+/* The hint at a name in d that no event speaks of: HINT_AHEAD where the observer reports all that
+ * happens, sooner or later. */
+enum hint model_doubt(const struct model *m, const struct node *d);
 /* Is what was looked at another than what is known (NULL: nothing)? */
 bool model_differs(const struct entry *e, const struct look *now, unsigned bits);
 /* All is looked at: what differs is known, and what is now at another name is taken out. */

@@ -37,9 +37,11 @@ bool model_differs(const struct entry *e, const struct look *now, unsigned bits)
 
 /* ---- what looks are ahead of ----------------------------------------------------------------- */
 
-bool model_hears(const struct model *m, const struct node *d)
+enum hint model_doubt(const struct model *m, const struct node *d)
 {
-	return m->settings.sparse && d->watched && !d->polled && !m->since;
+	bool hears = m->settings.sparse && d->watched && !d->polled && !m->since;
+
+	return hears ? HINT_AHEAD : HINT_SCAN;
 }
 
 /* Does what was said of the name account for what the look found? `e` is what is known. */
@@ -62,7 +64,7 @@ static bool is_accounted(const struct touched *t, const struct entry *e)
  */
 static bool is_ahead(const struct model *m, const struct touched *t, const struct entry *e)
 {
-	bool waits = model_hears(m, t->node) || (!e && !t->now.type);
+	bool waits = model_doubt(m, t->node) == HINT_AHEAD || (!e && !t->now.type);
 
 	return waits && t->looked && !t->node->gone && t->waited < PATIENCE && !is_accounted(t, e);
 }

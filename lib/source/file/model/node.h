@@ -43,6 +43,7 @@ struct node {
 	bool watched : 1;   /* the observer has a watch for it; set by the observer */
 	bool unwatched : 1; /* the observer had no watch for it */
 	bool sparse : 1;    /* only some of its names are known: sparse.c */
+	bool learned : 1;   /* with `sparse`: what was in it when it moved is known, too */
 	bool guarded : 1;   /* when it was opened last, as in struct look */
 	bool polled : 1; /* no event says what is written in it: stamps do; set by the observer */
 };

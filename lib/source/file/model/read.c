@@ -116,7 +116,7 @@ static void add_to_round(struct model *m, struct node *d, const char *name, cons
 		m->lacks_memory = true;
 		return;
 	}
-	t->bits |= model_hears(m, d) ? HINT_AHEAD : HINT_SCAN;
+	t->bits |= model_doubt(m, d);
 	t->looked = true;
 	t->now = *now;
 }
@@ -302,7 +302,7 @@ static void look_at_name(struct model *m, struct node *n)
 	struct touched *t = touches_add(in, n->parent, node_name(n));
 
 	if (t)
-		t->bits |= model_hears(m, n->parent) ? HINT_AHEAD : HINT_SCAN;
+		t->bits |= model_doubt(m, n->parent);
 	else
 		m->lacks_memory = true;
 	m->drained = true;
@@ -389,7 +389,7 @@ static void begin_opened(struct model *m, struct node *n, int folder, int error)
 		report_unseen(m, n, error);
 	begin_reading(m, n, folder);
 	/* What is known of it is looked at; the rest was never reported. */
-	if (n->sparse)
+	if (n->sparse && !n->learned)
 		finish(m, 0);
 }
 

@@ -53,7 +53,7 @@ static void leave(struct model *m)
 	bool is_top = n == m->leaving.top;
 
 	m->by = m->leaving.by;
-	if (n->sparse && model_learn(m, n))
+	if (model_learn(m, n))
 		return;
 	e = entries_any(n->entries);
 	if (e && e->entered) {

@@ -20,11 +20,12 @@ enum { A_STEP = 64 /* entries */ };
 
 /* ---- what was there -------------------------------------------------------------------------- */
 
+/* Was an event passed on that says what became of it? */
 static bool is_hinted(const struct touches *in, const struct node *d, const char *name)
 {
 	const struct touched *t = touches_find(in, d, name);
 
-	return t && t->bits & ~(unsigned)HINT_THERE;
+	return t && t->bits & (HINTS_COME | HINTS_GO);
 }
 
 /* Of what is known, or was said to come, the first word was heard already. */
@@ -92,6 +93,43 @@ void model_assume(struct model *m, struct node *d, const char *name, const struc
 		learn(m, d, name, was);
 }
 
+/* Nobody has heard of what is in the tree. */
+static void drop_all(struct model *m, struct node *top)
+{
+	struct node *n = top;
+
+	while (n) {
+		struct entry *e = entries_any(n->entries);
+		struct node *d = n->parent, *next = n == top ? NULL : d;
+
+		if (e && e->entered) {
+			n = e->node;
+			continue;
+		}
+		if (e) {
+			node_remove(n, e);
+			continue;
+		}
+		model_forget(m, n);
+		m->directories--;
+		node_remove(d, node_entry(n));
+		node_retire(n);
+		n = next;
+	}
+}
+
+void model_unlearn(struct model *m, struct node *d, const char *name)
+{
+	struct entry *e = d->sparse ? entries_find(d->entries, name) : NULL;
+
+	if (!e || !e->learned || is_hinted(&m->hinted, d, name) || is_hinted(&m->round, d, name))
+		return;
+	if (e->entered)
+		drop_all(m, e->node);
+	else
+		node_remove(d, e);
+}
+
 struct node *model_ghost(struct model *m, struct node *d, const char *name)
 {
 	struct node *n = m->host->enters(m, d, name) ? node_new() : NULL;
@@ -123,6 +161,7 @@ bool model_trim(struct model *m, struct node *n)
 		return false;
 	entries_free(&n->entries);
 	n->sparse = true;
+	n->learned = false;
 	if (n->parent == m->top)
 		return false;
 	model_forget(m, n);
@@ -146,6 +185,8 @@ static void learn_one(struct model *m, struct node *n, const struct listed *list
 	    found.type)
 		was.type = found.type;
 	e = learn(m, n, listed->name, &was);
+	if (e)
+		e->learned = true;
 	if (!e || e->type != 'd' || !m->host->enters(m, n, e->name))
 		return;
 	if (enter_sparse(m, n, e, &was.identity))
@@ -171,7 +212,7 @@ bool model_learn_next(struct model *m)
 
 	if (!n)
 		return false;
-	if (n->sparse && !n->gone && model_learn(m, n))
+	if (!n->gone && model_learn(m, n))
 		return true;
 	m->moved.count--;
 	for (uint32_t at = 0; (e = entries_next(n->entries, &at));)
@@ -186,6 +227,8 @@ bool model_learn(struct model *m, struct node *n)
 	struct leaving *l = &m->leaving;
 	struct listed listed;
 
+	if (!n->sparse || n->learned)
+		return false;
 	if (l->folder < 0)
 		l->folder = m->observer->type->reopen(m->observer, n);
 	for (int i = 0; i < A_STEP && l->folder >= 0; i++) {
@@ -195,8 +238,7 @@ bool model_learn(struct model *m, struct node *n)
 		}
 		m->fs->close(m->fs, l->folder);
 		l->folder = -1;
-		n->sparse = false;
 	}
-	n->sparse &= l->folder >= 0;
-	return n->sparse;
+	n->learned = l->folder < 0;
+	return !n->learned;
 }

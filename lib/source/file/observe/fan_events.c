@@ -135,8 +135,10 @@ static void pass_entry(struct fanotify_observer *o, struct node *d, const struct
 {
 	bool is_dir = ev->mask & FAN_ONDIR;
 
-	if (ev->mask & FAN_CREATE)
+	if (ev->mask & FAN_CREATE) {
+		model_unlearn(o->base.model, d, ev->name);
 		hint(o, d, ev->name, HINT_CREATED);
+	}
 	pass_active(o, d, ev);
 	if (!(ev->mask & FAN_DELETE))
 		return;
@@ -169,6 +171,8 @@ static void pass_arrival(struct fanotify_observer *o, struct node *to, const str
 		assume(o, to, ev->to_name, &second.target, second.mask & FAN_ONDIR, true);
 	else if (r && r->replaced)
 		assume(o, to, ev->to_name, NULL, r->replaced == 'd', false);
+	else
+		model_unlearn(o->base.model, to, ev->to_name);
 	hint(o, to, ev->to_name, HINT_CAME);
 }
 
