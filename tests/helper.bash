@@ -103,9 +103,13 @@ sys.exit(ctypes.CDLL(None).renameat2(-100, sys.argv[1].encode(), -100, sys.argv[
 }
 
 # loop_pid: the process that watches and carries, of the last one that was started: P is the
-# guardian above it (with --no-guard, P itself).
+# guardian above it. With --no-guard it is P, whose own children may have its name until their exec.
 loop_pid() {
-  pgrep -o -P "$P" -x "$(cat "/proc/$P/comm")" || echo "$P"
+  if grep -qzx -e --no-guard "/proc/$P/cmdline"; then
+    echo "$P"
+  else
+    pgrep -o -P "$P" -x "$(cat "/proc/$P/comm")" || echo "$P"
+  fi
 }
 
 # missed SHELL-TEXT: is done while the loop of the last one that was started is stopped: it finds all of
