@@ -8,15 +8,15 @@
 #include "base/error.h"
 #include "base/proc.h"
 #include "base/units.h"
-#include "reactor/reactor.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#define PATIENCE NS_PER_S /* as long as an address in use is waited for */
+#define MOST_WORK (100 * NS_PER_MS)
 
 /* A socket that is looked for. */
 struct wanted {
@@ -24,13 +24,25 @@ struct wanted {
 	char host[33]; /* as /proc/net/tcp has it; "": any */
 	unsigned port, state;
 	unsigned long inode; /* that was found, or 0 */
-	int64_t until;
+	int64_t until;       /* of work_done() */
 };
+
+/*
+ * The time that this thread has worked (clock_gettime(2)): on a loaded machine a hint takes longer,
+ * and does not go missing.
+ */
+static int64_t work_done(void)
+{
+	struct timespec t = {0};
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
 
 /* Anybody may have thousands of processes, sockets and files: a hint is not worth a stall. */
 static bool is_late(const struct wanted *w)
 {
-	return clock_read(CLOCK_OF_LOOP) >= w->until;
+	return work_done() >= w->until;
 }
 
 /* Is this the wanted host, or all of them? An IPv4 one may stand at the end of a mapped one. */
@@ -140,7 +152,7 @@ static pid_t process_of(const struct wanted *w)
 
 int holder_hint(struct error *e, const struct address *a, bool datagram)
 {
-	struct wanted w = {.until = clock_read(CLOCK_OF_LOOP) + PATIENCE};
+	struct wanted w = {.until = work_done() + MOST_WORK};
 	char program[64];
 	pid_t pid;
 

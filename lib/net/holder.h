@@ -9,7 +9,7 @@ struct error;
 
 /*
  * Adds it as a hint: its pid and program; or, when nobody is found or it belongs to somebody else,
- * the command that shows it. Reads all of /proc, for a second at most. Returns -1.
+ * the command that shows it. Reads all of /proc, but works for 100 ms at most. Returns -1.
  */
 int holder_hint(struct error *e, const struct address *a, bool datagram);
 
