@@ -62,6 +62,17 @@ line a\0402 2' ]
   [ "$(grep -c 'those silent longest are forgotten' err)" = 1 ]
 }
 
+@test "a large batch makes one run of what passes a filter, though its end does not" {
+  mkdir src
+  start file src --debounce 20ms --throttle 10ms --unique 10m --stdin paths -- sh -c 'sort >>paths; echo run >>runs'
+  missed 'touch src/f{1..600}'
+  until_ok '[ -s runs ]'
+  [ "$(wc -l <paths)" = 600 ]
+  missed ': >src/new; touch src/f*'
+  until_ok '[ "$(wc -l <runs)" = 2 ]'
+  [ "$(tail -n +601 paths)" = src/new ]
+}
+
 @test "--quiet-for reports each silence once, from the start on" {
   : >log
   start lines log --follow --quiet-for 200ms

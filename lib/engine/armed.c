@@ -27,7 +27,12 @@
 
 static void on_emit(struct source *s, const struct event *events, size_t n)
 {
-	events_take(s->owner, events, n);
+	events_take(s->owner, events, n, false);
+}
+
+static void on_gather(struct source *s, const struct event *events, size_t n)
+{
+	events_take(s->owner, events, n, true);
 }
 
 static void on_source_ended(struct source *s)
@@ -89,6 +94,7 @@ static const struct source_host source_host = {
     .kept_record = on_source_kept_record,
     .emit = on_emit,
     .is_busy = on_source_is_busy,
+    .gather = on_gather,
     .ended = on_source_ended,
     .failed = on_source_failed,
     .bound = on_source_bound,

@@ -107,15 +107,29 @@ static void print_events(struct armed_rule *a, const struct event *events, size_
 	drop_events(events, n);
 }
 
+/* What happened is handed on as it happens: now. */
+static void stamp(struct event *events, size_t n)
+{
+	struct timespec now = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		if (events[i].time.tv_sec)
+			continue;
+		if (!now.tv_sec)
+			clock_gettime(CLOCK_REALTIME, &now);
+		events[i].time = now;
+	}
+}
+
 /* Behind the sieve. */
 static void deliver(void *owner, struct event *events, size_t n)
 {
 	struct armed_rule *a = owner;
 
-	for (size_t i = 0; i < n; i++)
-		if (events[i].time.tv_sec == 0)
-			clock_gettime(CLOCK_REALTIME, &events[i].time);
-	if (a->target)
+	stamp(events, n);
+	if (a->target && a->in_part)
+		feed_gather(&a->feed, events, n);
+	else if (a->target)
 		feed_submit(&a->feed, events, n);
 	else
 		print_events(a, events, n);
@@ -143,14 +157,10 @@ static void pass_on(struct armed_rule *a, struct event *events, size_t n)
 	armed_update(a);
 }
 
-void events_take(struct armed_rule *a, const struct event *events, size_t n)
+static void take(struct armed_rule *a, const struct event *events, size_t n)
 {
 	struct event one, *mine = &one;
 
-	if (a->over || (a->engine->phase != ENGINE_RUNNING && a->target)) {
-		drop_events(events, n);
-		return;
-	}
 	if (n > 1)
 		mine = malloc(n * sizeof *mine);
 	if (!mine) {
@@ -162,6 +172,21 @@ void events_take(struct armed_rule *a, const struct event *events, size_t n)
 	pass_on(a, mine, n);
 	if (mine != &one)
 		free(mine);
+}
+
+void events_take(struct armed_rule *a, const struct event *events, size_t n, bool part)
+{
+	if (a->over || (a->engine->phase != ENGINE_RUNNING && a->target)) {
+		drop_events(events, n);
+		return;
+	}
+	a->in_part = part;
+	if (n)
+		take(a, events, n);
+	a->in_part = false;
+	/* The sieve may have let through nothing of the last part. */
+	if (a->target && !part)
+		feed_submit(&a->feed, NULL, 0);
 }
 
 void events_take_by_hand(struct armed_rule *a, struct event *event)

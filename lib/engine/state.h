@@ -58,6 +58,7 @@ struct armed_rule {
 	size_t awaited;   /* rules whose successor it is */
 	struct buf bound; /* its endpoints, a line each, as in the ready file */
 	bool open;        /* the source was opened and not closed yet */
+	bool in_part;     /* what is taken now is a part of a batch */
 	bool source_ended;
 	bool job_ended;  /* --runs: nothing is run or printed any more */
 	bool paused;     /* by hand */
@@ -144,8 +145,9 @@ void armed_count(struct armed_rule *a, int status);
 void armed_check_runs(struct armed_rule *a);
 
 /* ---- events.c: the way of an event through its rule ---- */
-/* These happened; they are copied, but for their connections, which are taken over. */
-void events_take(struct armed_rule *a, const struct event *events, size_t n);
+/* These happened; they are copied, but for their connections, which are taken over. `part`: of a
+ * batch that a later call ends. */
+void events_take(struct armed_rule *a, const struct event *events, size_t n, bool part);
 /* The same past the sieve and what the feed gathers; `event` gets its time. */
 void events_take_by_hand(struct armed_rule *a, struct event *event);
 /* Are they, where the rule has no command? */

@@ -1,7 +1,6 @@
 /* See event.h. */
 #include "event/event.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct event event_make(const char *name)
@@ -36,23 +35,24 @@ static const char *text_place(char **room, const char *text)
 	return start;
 }
 
-/* The block: the event, its details, its subjects' pointers, the payload, the texts. */
-struct event *event_copy(const struct event *event)
+size_t event_size(const struct event *event)
 {
-	size_t details = event->n_details * sizeof *event->details;
-	size_t subjects = event->n_subjects * sizeof *event->subjects;
-	size_t texts = event_text_size(event);
-	struct event *copy =
-	    malloc(sizeof *copy + details + subjects + event->payload_length + texts);
-	struct detail *detail;
-	const char **subject;
-	char *room;
+	size_t size = sizeof *event + event->n_details * sizeof *event->details +
+		      event->n_subjects * sizeof *event->subjects + event->payload_length +
+		      event_text_size(event);
+	size_t unit = _Alignof(max_align_t);
 
-	if (!copy)
-		return NULL;
-	detail = (struct detail *)(copy + 1);
-	subject = (const char **)(detail + event->n_details);
-	room = (char *)(subject + event->n_subjects);
+	return (size + unit - 1) / unit * unit;
+}
+
+/* The event, its details, its subjects' pointers, the payload, the texts. */
+struct event *event_place(const struct event *event, void *at)
+{
+	struct event *copy = at;
+	struct detail *detail = (struct detail *)(copy + 1);
+	const char **subject = (const char **)(detail + event->n_details);
+	char *room = (char *)(subject + event->n_subjects);
+
 	*copy = *event;
 	copy->details = detail;
 	copy->subjects = subject;

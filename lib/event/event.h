@@ -40,11 +40,12 @@ struct event {
 /* An event of this name with nothing else in it. */
 struct event event_make(const char *name);
 
-/*
- * A copy in one block of memory (connection is copied as a number). Free with free().
- * Returns NULL with ENOMEM.
- */
-struct event *event_copy(const struct event *event);
+/* How many bytes a copy takes with all that belongs to it: a multiple of any alignment. */
+size_t event_size(const struct event *event);
+
+/* Copies the event into `room`, which is aligned for any type and has event_size bytes. A
+ * connection is copied as a number. */
+struct event *event_place(const struct event *event, void *room);
 
 /* The value of a detail, or NULL. */
 const char *event_detail(const struct event *event, const char *name);

@@ -18,12 +18,14 @@ struct lane;
 struct batch {
 	struct link link; /* while it waits in its feed */
 	unsigned references;
-	struct event **events; /* owned copies */
+	struct event **events; /* owned array of copies */
 	size_t n, capacity;
 	const char **subjects; /* owned array into the events: all of them in order */
-	size_t n_subjects;
-	struct feed *feed; /* borrowed: where it came from; NULL: that is closed */
-	const char *kind;  /* EVWATCH_SOURCE; static */
+	size_t n_subjects, subjects_capacity;
+	struct batch_block *blocks; /* owned: where the copies are */
+	bool connected;             /* one of the events has a connection */
+	struct feed *feed;          /* borrowed: where it came from; NULL: that is closed */
+	const char *kind;           /* EVWATCH_SOURCE; static */
 	const char *key;   /* borrowed from the subjects, of --each: the path; NULL: none */
 	struct lane *lane; /* of the key, while it waits or runs */
 	bool handed_on;    /* to the job */
@@ -47,6 +49,9 @@ struct batch *batch_new(const struct event *events, size_t n);
 /* Adds further events to one that no run shares yet. Returns 0, or -1 with ENOMEM, nothing added.
  */
 int batch_add(struct batch *b, const struct event *events, size_t n);
+
+/* The same with all events of `more`, which is freed. On failure it stays as it was. */
+int batch_join(struct batch *b, struct batch *more);
 
 struct batch *batch_hold(struct batch *b);
 

@@ -140,21 +140,30 @@ static void wait_alone(struct feed *f, const struct event *event)
 	f->n_waiting++;
 }
 
-static void wait_together(struct feed *f, const struct event *events, size_t n)
+static void report_dropped(const struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		b->feed->host->dropped(b->feed->owner, b->events[i]->token);
+}
+
+/* The batch grows one that waits already. */
+static void join_first(struct feed *f, struct batch *b)
+{
+	if (batch_join(CONTAINER_OF(f->waiting.next, struct batch, link), b) == 0)
+		return;
+	log_error(f->rule, "out of memory: %zu events are lost", b->n);
+	b->feed = f;
+	report_dropped(b);
+	batch_release(b);
+}
+
+static void wait_together(struct feed *f, struct batch *b)
 {
 	int64_t now = reactor_now(f->reactor, CLOCK_OF_LOOP);
-	struct batch *b = NULL;
 
 	if (f->n_waiting) {
-		b = CONTAINER_OF(f->waiting.next, struct batch, link);
-		if (batch_add(b, events, n) < 0)
-			lose(f, events, n);
+		join_first(f, b);
 	} else {
-		b = batch_new(events, n);
-		if (!b) {
-			lose(f, events, n);
-			return;
-		}
 		list_append(&f->waiting, &b->link);
 		f->n_waiting = 1;
 		f->since = now;
@@ -176,21 +185,48 @@ void feed_submit_now(struct feed *f, const struct event *events, size_t n)
 		lose(f, events, n);
 }
 
+static void submit_each(struct feed *f, const struct event *events, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (f->config.throttle)
+			wait_alone(f, &events[i]);
+		else
+			feed_submit_now(f, &events[i], 1);
+	review(f);
+}
+
+void feed_gather(struct feed *f, const struct event *events, size_t n)
+{
+	struct batch *b = f->parts ? f->parts : batch_new(events, n);
+
+	if (b && (b != f->parts || batch_add(b, events, n) == 0))
+		f->parts = b;
+	else
+		lose(f, events, n);
+}
+
 void feed_submit(struct feed *f, const struct event *events, size_t n)
 {
+	struct batch *b;
+
+	if (!n && !f->parts)
+		return;
 	if (f->config.one_by_one) {
-		for (size_t i = 0; i < n; i++)
-			if (f->config.throttle)
-				wait_alone(f, &events[i]);
-			else
-				feed_submit_now(f, &events[i], 1);
-	} else if (f->config.debounce || f->config.throttle) {
-		wait_together(f, events, n);
-	} else {
-		feed_submit_now(f, events, n);
+		submit_each(f, events, n);
 		return;
 	}
-	review(f);
+	if (n)
+		feed_gather(f, events, n);
+	b = f->parts;
+	f->parts = NULL;
+	if (!b)
+		return;
+	if (f->config.debounce || f->config.throttle) {
+		wait_together(f, b);
+		review(f);
+	} else {
+		hand_on_batch(f, b);
+	}
 }
 
 bool feed_has_room(const struct feed *f)
@@ -202,12 +238,15 @@ bool feed_has_room(const struct feed *f)
 
 bool feed_idle(const struct feed *f)
 {
-	return !f->n_waiting && !f->unstarted;
+	return !f->n_waiting && !f->unstarted && !f->parts;
 }
 
 void feed_stop(struct feed *f)
 {
 	timer_stop(f->reactor, &f->timer);
+	if (f->parts)
+		list_append(&f->waiting, &f->parts->link);
+	f->parts = NULL;
 	LIST_EACH(at, after, &f->waiting)
 	{
 		struct batch *b = CONTAINER_OF(at, struct batch, link);
@@ -247,12 +286,6 @@ void feed_began(struct feed *f)
 	f->last_start = reactor_now(f->reactor, CLOCK_OF_LOOP);
 	if (f->n_waiting || source_waits(f))
 		review(f);
-}
-
-static void report_dropped(const struct batch *b)
-{
-	for (size_t i = 0; i < b->n; i++)
-		b->feed->host->dropped(b->feed->owner, b->events[i]->token);
 }
 
 void feed_part(struct batch *b)

@@ -46,9 +46,10 @@ struct feed {
 	void *owner;
 	struct link waiting; /* batches, in order; but for one_by_one at most one, which grows */
 	size_t n_waiting;
-	size_t unstarted; /* batches that the job has, and has not begun or dropped */
-	int64_t since;    /* when the batch that grows began */
-	int64_t due;      /* when it is handed on, but for --throttle */
+	struct batch *parts; /* a batch that is still being handed in; NULL: none */
+	size_t unstarted;    /* batches that the job has, and has not begun or dropped */
+	int64_t since;       /* when the batch that grows began */
+	int64_t due;         /* when it is handed on, but for --throttle */
 	int64_t last_start;
 	struct timer timer;
 };
@@ -59,6 +60,12 @@ void feed_init(struct feed *f, struct reactor *r, const struct feed_config *conf
 
 /* Events of one turn make one batch, unless they go one by one. Takes their connections over. */
 void feed_submit(struct feed *f, const struct event *events, size_t n);
+
+/*
+ * A part of a large batch, which feed_submit ends, with events or without, in a later turn. Without
+ * parts feed_submit of no event does nothing.
+ */
+void feed_gather(struct feed *f, const struct event *events, size_t n);
 
 /* Past gathering and throttle: a run that is asked for by hand, or the one at the start. */
 void feed_submit_now(struct feed *f, const struct event *events, size_t n);

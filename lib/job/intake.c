@@ -45,15 +45,13 @@ static void add_paths(const struct run_setup *setup, const struct share *share, 
 	for (size_t i = share->from; i < share->to; i++) {
 		const char *path = share->batch->subjects[i];
 
-		if (nul)
-			buf_add(b, path, strlen(path) + 1);
-		else if (strchr(path, '\n'))
+		if (!nul && strchr(path, '\n'))
 			log_warn(setup->rule,
 				 "\"%s\" is left out of --stdin paths: it has a line break in it "
 				 "(with -0 each path ends with NUL)",
 				 path);
-		else
-			buf_printf(b, "%s\n", path);
+		else if (buf_add_text(b, path) == 0)
+			buf_add_char(b, nul ? '\0' : '\n');
 	}
 }
 

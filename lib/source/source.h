@@ -44,6 +44,11 @@ struct source_host {
 	 * for a free place? (type->room)
 	 */
 	bool (*is_busy)(struct source *s, const char *subject);
+	/*
+	 * A part of a large batch: these events go into one run with those of the next `emit`,
+	 * which may have none of its own. Of kinds that gather.
+	 */
+	void (*gather)(struct source *s, const struct event *events, size_t n);
 	/* There will be no more events: end of input, the last timer fired, the process gone. */
 	void (*ended)(struct source *s);
 	/* It cannot go on: the engine logs it once, and evwatch ends with status 1. */

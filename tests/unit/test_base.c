@@ -192,6 +192,47 @@ static void tables(void)
 	table_free(&t);
 }
 
+static size_t walk(const struct table *t)
+{
+	size_t found = 0;
+
+	for (size_t at = 0; table_next(t, &at);)
+		found++;
+	return found;
+}
+
+/* A large one grows a few items at a time: it is tried at each of these. */
+static void large_tables(void)
+{
+	static const struct table_type type = {text_hash, text_hash, text_equal};
+	enum { N = 30000 };
+	static char keys[N][16];
+	static bool has[N];
+	struct table t;
+	size_t wrong = 0;
+
+	table_init(&t, &type);
+	for (int i = 0; i < N; i++) {
+		int other = (int)(i * 7919L % (i + 1));
+
+		snprintf(keys[i], sizeof keys[i], "k%d", i);
+		has[i] = table_add(&t, keys[i]) == 0;
+		if (i % 3 == 0 && has[other]) {
+			wrong += table_remove(&t, keys[other]) != keys[other];
+			has[other] = false;
+		}
+		other = i - other;
+		wrong += table_find(&t, keys[other]) != (has[other] ? keys[other] : NULL);
+		if (i % 512 == 0)
+			wrong += walk(&t) != t.count;
+	}
+	SAME(wrong, 0, "a table that grows has what was added and not removed");
+	for (int i = 0; i < N; i++)
+		wrong += table_remove(&t, keys[i]) != (has[i] ? keys[i] : NULL);
+	OK(!wrong && !t.count, "and all of it can be taken out");
+	table_free(&t);
+}
+
 struct named {
 	const void *of;
 	const char *name;
@@ -250,7 +291,7 @@ static void events(void)
 	e.n_details = 2;
 	e.payload = "xyz";
 	e.payload_length = 3;
-	copy = event_copy(&e);
+	copy = event_place(&e, malloc(event_size(&e)));
 	SAME_TEXT(copy->subjects[1], "b c", "a copy has the subjects");
 	OK(copy->subjects[1] != subjects[1], "of its own");
 	SAME_TEXT(event_detail(copy, "EVWATCH_PATH"), "a", "a copy has the details");
@@ -321,6 +362,7 @@ int main(void)
 	sizes();
 	texts();
 	tables();
+	large_tables();
 	tables_by_name();
 	reads();
 	events();
