@@ -11,8 +11,31 @@ void table_init(struct table *t, const struct table_type *type)
 	*t = (struct table){.type = type};
 }
 
+/* The slots of a large table before it grew. What was moved, or removed, leaves its mark: who looks
+ * for another must not end there. */
+struct table_rest {
+	void **slots;
+	size_t mask, at; /* what is before `at` was moved */
+};
+
+enum {
+	LARGE = 4096, /* slots */
+	A_PART = 8,   /* slots that are moved with an addition: all, long before it grows again */
+};
+
+static char mark;
+
+static void free_rest(struct table *t)
+{
+	if (t->rest)
+		free(t->rest->slots);
+	free(t->rest);
+	t->rest = NULL;
+}
+
 void table_free(struct table *t)
 {
+	free_rest(t);
 	free(t->slots);
 	t->slots = NULL;
 	t->mask = t->count = 0;
@@ -27,9 +50,21 @@ static size_t table_slot(const struct table *t, const void *key)
 	return i;
 }
 
+static void **rest_slot(const struct table *t, const void *key)
+{
+	const struct table_rest *r = t->rest;
+	size_t i = (size_t)t->type->hash_key(key) & r->mask;
+
+	while (r->slots[i] && (r->slots[i] == &mark || !t->type->equal(r->slots[i], key)))
+		i = (i + 1) & r->mask;
+	return &r->slots[i];
+}
+
 void *table_find(const struct table *t, const void *key)
 {
-	return t->slots ? t->slots[table_slot(t, key)] : NULL;
+	void *item = t->slots ? t->slots[table_slot(t, key)] : NULL;
+
+	return item || !t->rest ? item : *rest_slot(t, key);
 }
 
 static void table_place(struct table *t, void *item)
@@ -41,25 +76,47 @@ static void table_place(struct table *t, void *item)
 	t->slots[i] = item;
 }
 
+static void move_rest(struct table *t, struct table_rest *r, size_t n)
+{
+	for (; n > 0 && r->at <= r->mask; n--) {
+		void **slot = &r->slots[r->at++];
+
+		if (!*slot || *slot == &mark)
+			continue;
+		table_place(t, *slot);
+		*slot = &mark;
+	}
+	if (r->at > r->mask && r == t->rest)
+		free_rest(t);
+}
+
 static int table_grow(struct table *t)
 {
+	struct table_rest before = {t->slots, t->mask, 0};
 	size_t old = t->slots ? t->mask + 1 : 0, wanted = old ? old * 2 : 16;
-	void **before = t->slots;
-	void **slots = calloc(wanted, sizeof *slots);
+	void **slots;
 
+	if (t->rest)
+		move_rest(t, t->rest, SIZE_MAX);
+	slots = calloc(wanted, sizeof *slots);
 	if (!slots)
 		return -1;
 	t->slots = slots;
 	t->mask = wanted - 1;
-	for (size_t i = 0; i < old; i++)
-		if (before[i])
-			table_place(t, before[i]);
-	free(before);
+	t->rest = old >= LARGE ? malloc(sizeof *t->rest) : NULL;
+	if (t->rest) {
+		*t->rest = before;
+	} else if (old) {
+		move_rest(t, &before, SIZE_MAX);
+		free(before.slots);
+	}
 	return 0;
 }
 
 int table_add(struct table *t, void *item)
 {
+	if (t->rest)
+		move_rest(t, t->rest, A_PART);
 	/* At most three quarters full: linear probing stays short. */
 	if ((!t->slots || (t->count + 1) * 4 > (t->mask + 1) * 3) && table_grow(t) < 0)
 		return -1;
@@ -88,28 +145,37 @@ static void table_close_gap(struct table *t, size_t hole)
 	t->slots[hole] = NULL;
 }
 
+static void *remove_of_rest(struct table *t, const void *key)
+{
+	void **slot = rest_slot(t, key), *item = *slot;
+
+	if (item)
+		*slot = &mark;
+	return item;
+}
+
 void *table_remove(struct table *t, const void *key)
 {
-	size_t i;
-	void *item;
+	size_t i = t->slots ? table_slot(t, key) : 0;
+	void *item = t->slots ? t->slots[i] : NULL;
 
-	if (!t->slots)
-		return NULL;
-	i = table_slot(t, key);
-	item = t->slots[i];
-	if (!item)
-		return NULL;
-	table_close_gap(t, i);
-	t->count--;
+	if (item)
+		table_close_gap(t, i);
+	else if (t->rest)
+		item = remove_of_rest(t, key);
+	t->count -= item != NULL;
 	return item;
 }
 
 void *table_next(const struct table *t, size_t *at)
 {
-	while (t->slots && *at <= t->mask) {
-		void *item = t->slots[(*at)++];
+	size_t slots = t->slots ? t->mask + 1 : 0, rest = t->rest ? t->rest->mask + 1 : 0;
 
-		if (item)
+	while (*at < slots + rest) {
+		size_t i = (*at)++;
+		void *item = i < slots ? t->slots[i] : t->rest->slots[i - slots];
+
+		if (item && item != &mark)
 			return item;
 	}
 	return NULL;

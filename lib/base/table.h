@@ -1,5 +1,6 @@
 /*
- * A hash table of pointers (open addressing, linear probing, no tombstones).
+ * A hash table of pointers (open addressing, linear probing, no tombstones). A large one grows by
+ * a few items with each addition, so that none takes long.
  *
  * The table stores pointers to items that their owners keep; it never frees one. Equality and hash
  * come from the user's `table_type`; the hash of a key is computed by the caller through the type.
@@ -22,6 +23,7 @@ struct table {
 	void **slots; /* owned; NULL: free */
 	size_t mask;  /* slots - 1, or 0 when none are allocated */
 	size_t count;
+	struct table_rest *rest; /* owned: what is still to be moved as it grows; NULL: nothing */
 };
 
 void table_init(struct table *t, const struct table_type *type);
