@@ -704,7 +704,7 @@ static void test_contents(void)
 /* ---- when ------------------------------------------------------------------------------------ */
 
 /* How long after the last change a batch is due, in us. */
-static long due(const struct pace *p)
+static long due(struct pace *p)
 {
 	int64_t at = pace_due(p, &journal, &options, journal.now);
 

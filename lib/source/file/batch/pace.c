@@ -108,10 +108,18 @@ static int64_t quiet_time(const struct pace *p, const struct journal *j, int64_t
 	return quiet < QUIET_MOST ? quiet : QUIET_MOST;
 }
 
-int64_t pace_due(const struct pace *p, const struct journal *j, const struct net_options *options,
+/* Only where a batch may have to be handed on for its age: all records are walked for that. */
+static bool may_be_old(const struct pace *p, int64_t quiet_at)
+{
+	return !p->oldest || p->oldest + p->max_wait < quiet_at;
+}
+
+int64_t pace_due(struct pace *p, const struct journal *j, const struct net_options *options,
 		 int64_t now)
 {
-	int64_t first = INT64_MAX, first_waiting = INT64_MAX, quiet_at;
+	int64_t quiet_at = j->last + quiet_time(p, j, now);
+	int64_t first = INT64_MAX, first_waiting = INT64_MAX, due;
+	bool by_age = may_be_old(p, quiet_at);
 
 	LIST_EACH(at, after, &j->order)
 	{
@@ -119,13 +127,16 @@ int64_t pace_due(const struct pace *p, const struct journal *j, const struct net
 		int64_t *of = net_options_wait(options, r) ? &first_waiting : &first;
 
 		*of = r->since < *of ? r->since : *of;
+		if (!by_age && of == &first)
+			return quiet_at;
 	}
+	p->oldest = first < first_waiting ? first : first_waiting;
+	if (p->oldest == INT64_MAX)
+		p->oldest = 0;
 	if (first_waiting != INT64_MAX)
 		first_waiting += p->max_wait;
 	if (first == INT64_MAX)
 		return first_waiting;
-	quiet_at = j->last + quiet_time(p, j, now);
-	first += p->max_wait;
-	first = quiet_at < first ? quiet_at : first;
-	return first < first_waiting ? first : first_waiting;
+	due = first + p->max_wait < quiet_at ? first + p->max_wait : quiet_at;
+	return due < first_waiting ? due : first_waiting;
 }
