@@ -297,8 +297,19 @@ static void unseen(struct model *m, struct node *n, int error)
 	(void)error;
 }
 
-static const struct model_host host = {enters, came,      gone,   take,    put,
-				       drop,   flickered, active, changed, unseen};
+static void wake(struct model *m)
+{
+	(void)m;
+}
+
+static void lost(struct model *m, int64_t synced)
+{
+	(void)m;
+	(void)synced;
+}
+
+static const struct model_host host = {enters,    came,   gone,    take,   put,  drop,
+				       flickered, active, changed, unseen, wake, lost};
 
 /* ---- what must be equal ---------------------------------------------------------------------- */
 

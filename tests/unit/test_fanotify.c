@@ -221,12 +221,9 @@ static void unseen(struct model *m, struct node *n, int error)
 	printf("# %s: %s\n", node_name(n), strerror(error));
 }
 
-static const struct model_host host = {enters, came,      gone,   take,    put,
-				       drop,   flickered, active, changed, unseen};
-
-static void wake(struct fanotify_observer *o)
+static void wake(struct model *m)
 {
-	(void)o;
+	(void)m;
 }
 
 static bool keeps(struct fanotify_observer *o)
@@ -235,11 +232,14 @@ static bool keeps(struct fanotify_observer *o)
 	return false;
 }
 
-static void lost(struct fanotify_observer *o)
+static void lost(struct model *m, int64_t synced)
 {
-	w.model.since = o->synced;
+	m->since = synced;
 	w.n_lost++;
 }
+
+static const struct model_host host = {enters,    came,   gone,    take,   put,  drop,
+				       flickered, active, changed, unseen, wake, lost};
 
 /* ---- a world --------------------------------------------------------------------------------- */
 
@@ -257,8 +257,6 @@ static bool open_world(bool unread)
 						.roots = roots,
 						.n_roots = 1,
 						.active = ACTIVE_CLOSE_WRITE | ACTIVE_ATTRIB,
-						.wake = wake,
-						.lost = lost,
 						.keeps = keeps};
 	w.model = (struct model){.fs = &w.disk.fs,
 				 .host = &host,

@@ -115,13 +115,19 @@ static void unseen(struct model *m, struct node *n, int error)
 	printf("# %s: %s\n", node_name(n), strerror(error));
 }
 
-static const struct model_host host = {enters, came,      gone,   take,    put,
-				       drop,   flickered, active, changed, unseen};
-
-static void wake(struct inotify_observer *o)
+static void wake(struct model *m)
 {
-	(void)o;
+	(void)m;
 }
+
+static void lost(struct model *m, int64_t synced)
+{
+	(void)m;
+	(void)synced;
+}
+
+static const struct model_host host = {enters,    came,   gone,    take,   put,  drop,
+				       flickered, active, changed, unseen, wake, lost};
 
 static void *disturbs(void *unused)
 {
@@ -199,8 +205,7 @@ static void open_world(void)
 	disk_init(&w.disk);
 	w.observer = (struct inotify_observer){.base = {&observer_inotify, &w.model},
 					       .set = w.set,
-					       .active = ACTIVE_CLOSE_WRITE | ACTIVE_MODIFY,
-					       .wake = wake};
+					       .active = ACTIVE_CLOSE_WRITE | ACTIVE_MODIFY};
 	w.model = (struct model){.fs = &w.disk.fs, .host = &host, .observer = &w.observer.base};
 	if (observer_inotify.open(&w.observer.base, &e) < 0 || model_open(&w.model) < 0)
 		printf("# %s\n", e.what);

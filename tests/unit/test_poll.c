@@ -116,18 +116,19 @@ static void unseen(struct model *m, struct node *n, int error)
 	printf("# %s: %s\n", node_name(n), strerror(error));
 }
 
-static const struct model_host host = {enters, came,      gone,   take,    put,
-				       drop,   flickered, active, changed, unseen};
-
-static void wake(struct poll_observer *o)
+static void wake(struct model *m)
 {
-	(void)o;
+	(void)m;
 }
 
-static void wake_inotify(struct inotify_observer *o)
+static void lost(struct model *m, int64_t synced)
 {
-	(void)o;
+	(void)m;
+	(void)synced;
 }
+
+static const struct model_host host = {enters,    came,   gone,    take,   put,  drop,
+				       flickered, active, changed, unseen, wake, lost};
 
 /* ---- a world --------------------------------------------------------------------------------- */
 
@@ -154,15 +155,12 @@ static void open_world(bool polls, const char *root)
 
 	w.loop = reactor_new(NULL, NULL);
 	w.set = inotify_set_new(w.loop);
-	w.inotify = (struct inotify_observer){.base = {&observer_inotify, &w.model},
-					      .set = w.set,
-					      .active = ACTIVE_MODIFY,
-					      .wake = wake_inotify};
+	w.inotify = (struct inotify_observer){
+	    .base = {&observer_inotify, &w.model}, .set = w.set, .active = ACTIVE_MODIFY};
 	w.poll = (struct poll_observer){.base = {&observer_poll, &w.model},
 					.inner = polls ? NULL : &w.inotify.base,
 					.reactor = w.loop,
-					.interval = INTERVAL,
-					.wake = wake};
+					.interval = INTERVAL};
 	w.model = (struct model){.fs = poll_files(&w.poll),
 				 .host = &host,
 				 .observer = &w.poll.base,

@@ -26,7 +26,7 @@ void backlog_take(struct file_source *s, struct net *net)
 	s->backlog.at = 0;
 	s->backlog.may_rejoin = rejoin_is_possible(net);
 	*net = (struct net){0};
-	timer_start_soon(s->base.reactor, &s->hand_on);
+	timer_start_soon(s->base.reactor, &s->hand_on.timer);
 }
 
 size_t backlog_count(const struct file_source *s)
@@ -173,7 +173,7 @@ bool backlog_hand_on(struct file_source *s)
 	for (int n = 0; n < PIECE; n++) {
 		if (!next_effect(s, &e))
 			return false;
-		timer_start_soon(s->base.reactor, &s->hand_on);
+		timer_start_soon(s->base.reactor, &s->hand_on.timer);
 		if (hand_on_one(s, &e))
 			return true;
 	}

@@ -19,12 +19,11 @@ struct material {
 	char pid[16];
 };
 
-/* Of a batch; with a command all of its events go to one run, else they are emitted as they are
- * made. */
+/* Of a batch, in pieces; with a command all of them go to one run. */
 struct emission {
 	const struct file_config *config;
 	struct net net;
-	size_t at; /* the next effect */
+	size_t emitted, at; /* effects: what is before the first is freed, the second is the next */
 	bool gathers;
 	struct event *events;
 	struct material *materials;
@@ -136,8 +135,8 @@ static void add_all(struct emission *out, const struct effect *e)
 struct emission *events_begin(const struct file_source *s, struct net *net)
 {
 	struct emission *out = calloc(1, sizeof *out);
-	size_t piece = net->count < PIECE ? net->count : PIECE;
-	size_t most = s->base.has_command ? AT_MOST_GATHERED * net->count : AT_MOST * piece;
+	size_t most = (net->count < PIECE ? net->count : PIECE) *
+		      (s->base.has_command ? AT_MOST_GATHERED : AT_MOST);
 
 	if (out) {
 		out->events = calloc(most, sizeof *out->events);
@@ -156,10 +155,17 @@ struct emission *events_begin(const struct file_source *s, struct net *net)
 	return out;
 }
 
+/* The engine has copied them. */
+static void free_emitted(struct emission *out)
+{
+	while (out->emitted < out->at)
+		effect_free(&out->net.items[out->emitted++], out->net.folders);
+}
+
 bool events_go_on(struct emission *out)
 {
-	if (!out->gathers)
-		out->count = 0;
+	free_emitted(out);
+	out->count = 0;
 	for (int n = 0; n < PIECE && out->at < out->net.count; n++)
 		add_all(out, &out->net.items[out->at++]);
 	return out->at < out->net.count;
@@ -167,7 +173,11 @@ bool events_go_on(struct emission *out)
 
 void events_emit(struct file_source *s, const struct emission *out)
 {
-	if (out->count)
+	bool is_part = out->gathers && out->at < out->net.count;
+
+	if (is_part)
+		s->base.host->gather(&s->base, out->events, out->count);
+	else if (out->count || out->gathers)
 		s->base.host->emit(&s->base, out->events, out->count);
 }
 

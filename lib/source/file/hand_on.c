@@ -17,18 +17,17 @@
 #include "source/file/kind.h"
 
 #include "base/log.h"
-#include "base/units.h"
+
+#include <string.h>
 
 #define ASK_AGAIN (250 * NS_PER_MS)
 enum { MANY = 1000 };
-
-#define A_TURN (2 * NS_PER_MS)
 
 /* ---- writers --------------------------------------------------------------------------------- */
 
 static int64_t waits_until(const struct file_source *s, const struct record *r)
 {
-	return r->since + s->pace.max_wait;
+	return r->since + s->hand_on.pace.max_wait;
 }
 
 bool hand_on_waits(const struct file_source *s, const struct record *r)
@@ -80,7 +79,7 @@ static int64_t review_list(struct file_source *s, struct link *list, int64_t unt
 /* Asks about the writers that are due, for a turn at most. Returns when to ask next. */
 static int64_t review_writers(struct file_source *s)
 {
-	int64_t until = clock_read(CLOCK_OF_LOOP) + A_TURN;
+	int64_t until = file_turn_end();
 	int64_t fresh = review_list(s, &s->journal.fresh, until);
 	int64_t asked = review_list(s, &s->journal.asked, until);
 
@@ -125,65 +124,45 @@ static struct net_options options_of(struct file_source *s)
 
 /* ---- handing on ------------------------------------------------------------------------------ */
 
-/* The source may be gone when this returns. */
-static void emit_gathered(struct file_source *s)
+static void go_on_soon(struct file_source *s)
 {
-	struct emission *out = s->emission;
-
-	s->emission = NULL;
-	if (s->journal.count)
-		timer_start_soon(s->base.reactor, &s->hand_on);
-	events_emit(s, out);
-	events_end(out);
+	timer_start_soon(s->base.reactor, &s->hand_on.timer);
 }
 
-/* A piece a turn: there is more of it when this returns, or the source may be gone. */
-static void emit_piece(struct file_source *s)
-{
-	struct emission *out = s->emission;
-
-	if (!events_go_on(out)) {
-		emit_gathered(s);
-		return;
-	}
-	timer_start_soon(s->base.reactor, &s->hand_on);
-	events_emit(s, out);
-}
-
+/* A piece a turn. The source may be gone when this returns. */
 static void emit(struct file_source *s)
 {
-	int64_t until = clock_read(CLOCK_OF_LOOP) + A_TURN;
+	struct emission *out = s->hand_on.emission;
+	bool is_more = events_go_on(out);
 
-	if (!s->base.has_command) {
-		emit_piece(s);
-		return;
-	}
-	while (events_go_on(s->emission))
-		if (clock_read(CLOCK_OF_LOOP) >= until) {
-			timer_start_soon(s->base.reactor, &s->hand_on);
-			return;
-		}
-	emit_gathered(s);
+	if (!is_more)
+		s->hand_on.emission = NULL;
+	if (is_more || s->journal.count)
+		go_on_soon(s);
+	events_emit(s, out);
+	if (!is_more)
+		events_end(out);
 }
 
 /* The model, which rests meanwhile, goes on afterwards. */
 static void end_making(struct file_source *s)
 {
-	struct net net = net_end(s->maker);
+	struct hand_on *h = &s->hand_on;
+	struct net net = net_end(h->maker);
 
-	s->maker = NULL;
+	h->maker = NULL;
 	if (s->model.rests)
-		timer_start_soon(s->base.reactor, &s->work);
+		file_wake(s);
 	s->model.rests = false;
 	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 	if (net.count && s->base.has_command) {
-		circle_judge(&s->circle, &net);
-		pace_handed_on(&s->pace, s->journal.now);
+		circle_judge(&h->circle, &net);
+		pace_handed_on(&h->pace, s->journal.now);
 	}
 	if (net.count && s->base.each)
 		backlog_take(s, &net);
 	else if (net.count)
-		s->emission = events_begin(s, &net);
+		h->emission = events_begin(s, &net);
 	else
 		net_free(&net);
 }
@@ -191,14 +170,14 @@ static void end_making(struct file_source *s)
 /* A part of the net effect of a large batch is made in each turn. False: there is more of it. */
 static bool make(struct file_source *s)
 {
-	int64_t until = clock_read(CLOCK_OF_LOOP) + A_TURN;
-	int result = s->maker ? 1 : -1;
+	int64_t until = file_turn_end();
+	int result = s->hand_on.maker ? 1 : -1;
 
 	while (result > 0 && clock_read(CLOCK_OF_LOOP) < until)
-		result = net_go_on(s->maker);
+		result = net_go_on(s->hand_on.maker);
 	if (result > 0) {
 		s->model.rests = true;
-		timer_start_soon(s->base.reactor, &s->hand_on);
+		go_on_soon(s);
 		return false;
 	}
 	if (result < 0)
@@ -215,29 +194,34 @@ static void hand_on(struct file_source *s)
 	if (s->journal.lost_memory)
 		log_error(s->base.rule, "out of memory: some changes are not reported");
 	s->journal.lost_memory = false;
-	s->maker = net_begin(&s->journal, &options);
-	if (make(s) && s->emission)
+	s->hand_on.maker = net_begin(&s->journal, &options);
+	if (make(s) && s->hand_on.emission)
 		emit(s);
 }
 
-/* A batch is whole between two rounds of the model. What is in a directory that moved is needed in
- * any case. */
+/* Is a batch on its way? */
+static bool is_busy(const struct file_source *s)
+{
+	return s->hand_on.maker || s->hand_on.emission;
+}
+
+/* A batch is whole between two rounds of the model, and what was heard of is a part of it. What is
+ * in a directory that moved is needed in any case. */
 static bool may_hand_on(const struct file_source *s)
 {
 	if (!s->started || s->base.paused)
 		return false;
-	return holds_back(s) ? s->model.progress.stage == STAGE_IDLE && !s->model.leaving.top
+	return holds_back(s) ? model_settled(&s->model)
 			     : !s->model.progress.in_hand && !s->model.moved.count;
 }
 
 static int64_t due(struct file_source *s)
 {
 	struct net_options options = options_of(s);
-	int64_t when = pace_due(&s->pace, &s->journal, &options, s->journal.now);
+	int64_t when = pace_due(&s->hand_on.pace, &s->journal, &options, s->journal.now);
+	int64_t least = s->hand_on.circle.not_before;
 
-	if (when < s->circle.not_before)
-		when = s->circle.not_before;
-	return when;
+	return when < least ? least : when;
 }
 
 /* While there are more writers to ask at once, what was due then holds: all records are walked. */
@@ -245,9 +229,10 @@ static int64_t review_due(struct file_source *s, int64_t ask_at)
 {
 	if (!s->base.has_command)
 		return s->journal.now;
-	if (s->journal.count < MANY || ask_at > s->journal.now || s->due_at <= s->journal.now)
-		s->due_at = due(s);
-	return s->due_at;
+	if (s->journal.count < MANY || ask_at > s->journal.now ||
+	    s->hand_on.due_at <= s->journal.now)
+		s->hand_on.due_at = due(s);
+	return s->hand_on.due_at;
 }
 
 static void review_held_back(struct file_source *s)
@@ -255,34 +240,33 @@ static void review_held_back(struct file_source *s)
 	int64_t ask_at = review_writers(s), when = review_due(s, ask_at);
 
 	if (when <= s->journal.now) {
-		if (config_of(s)->changed && compare_batch(s, clock_read(CLOCK_OF_LOOP) + A_TURN)) {
-			timer_start_soon(s->base.reactor, &s->hand_on);
+		if (config_of(s)->changed && compare_batch(s, file_turn_end())) {
+			go_on_soon(s);
 			return;
 		}
 		hand_on(s);
-		if (s->maker || s->emission || s->backlog.net.count || !s->journal.count ||
-		    !may_hand_on(s))
+		if (is_busy(s) || s->backlog.net.count || !s->journal.count || !may_hand_on(s))
 			return;
 		when = due(s);
 	}
-	timer_start_at(s->base.reactor, &s->hand_on, ask_at < when ? ask_at : when);
+	timer_start_at(s->base.reactor, &s->hand_on.timer, ask_at < when ? ask_at : when);
 }
 
 /* Each review walks the whole journal: of many changes only the timer brings one. */
 void hand_on_soon(struct file_source *s)
 {
-	if (s->maker || s->emission)
+	if (is_busy(s))
 		return;
-	if (s->journal.count < MANY || !timer_active(&s->hand_on))
+	if (s->journal.count < MANY || !timer_active(&s->hand_on.timer))
 		hand_on_review(s);
 }
 
 void hand_on_review(struct file_source *s)
 {
-	timer_stop(s->base.reactor, &s->hand_on);
-	if (s->base.paused || (s->maker && !make(s)))
+	timer_stop(s->base.reactor, &s->hand_on.timer);
+	if (s->base.paused || (s->hand_on.maker && !make(s)))
 		return;
-	if (s->emission) {
+	if (s->hand_on.emission) {
 		emit(s);
 		return;
 	}
@@ -293,4 +277,42 @@ void hand_on_review(struct file_source *s)
 		review_held_back(s);
 	else
 		hand_on(s);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void on_timer(struct reactor *r, struct timer *t)
+{
+	(void)r;
+	hand_on_review(CONTAINER_OF(t, struct file_source, hand_on.timer));
+}
+
+static bool is_named(struct circle *c, const char *path)
+{
+	const struct file_source *s = CONTAINER_OF(c, struct file_source, hand_on.circle);
+
+	return roots_find(s, path, strlen(path));
+}
+
+void hand_on_init(struct file_source *s)
+{
+	struct hand_on *h = &s->hand_on;
+	const struct gather *gather = &s->base.gather;
+
+	h->pace = (struct pace){.automatic = gather->automatic,
+				.debounce = gather->quiet,
+				.max_wait = gather->max_wait};
+	h->circle.rule = s->base.rule;
+	h->circle.is_named = is_named;
+	timer_init(&h->timer, CLOCK_OF_LOOP, on_timer);
+	h->timer.priority = s->base.priority;
+}
+
+void hand_on_close(struct file_source *s)
+{
+	net_end(s->hand_on.maker);
+	events_end(s->hand_on.emission);
+	circle_free(&s->hand_on.circle);
+	s->hand_on.maker = NULL;
+	s->hand_on.emission = NULL;
 }

@@ -16,9 +16,11 @@ static struct file_source *source_of(struct model *m)
 	return m->owner;
 }
 
-/* What is done to files is reported between two looks, too. */
-static struct journal *journal_of(struct file_source *s)
+/* Rules of git may be what changed. What is done to files is reported between two looks, too. */
+static struct journal *journal_of(struct file_source *s, const char *name)
 {
+	if (filter_notices(&s->filter, name) && !s->model.early)
+		file_review_entered(s);
 	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 	s->journal.by = s->model.by;
 	return &s->journal;
@@ -95,12 +97,6 @@ static bool on_enters(struct model *m, const struct node *d, const char *name)
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-static void touched(struct file_source *s, const char *name)
-{
-	if (filter_notices(&s->filter, name) && !s->arming)
-		file_review_entered(s);
-}
-
 /*
  * What another look found may have been closed before: where that is asked for, it is found out at
  * once, but with a command that is run for its creation as well.
@@ -109,7 +105,7 @@ static bool is_closed(struct file_source *s, const struct node *d, const char *n
 {
 	const struct file_config *c = config_of(s);
 
-	return type == 'f' && !s->arming && c->events & FILE_CLOSE_WRITE &&
+	return type == 'f' && !s->model.early && c->events & FILE_CLOSE_WRITE &&
 	       !(s->base.has_command && d->parent && c->events & FILE_CREATE) &&
 	       file_ask_writer(s, d, name) == WRITER_NONE;
 }
@@ -133,44 +129,35 @@ static enum arrival arrival_of(struct file_source *s, const struct node *d, cons
 static void on_came(struct model *m, struct node *d, const char *name, char type, unsigned bits)
 {
 	struct file_source *s = source_of(m);
+	struct journal *j = journal_of(s, name);
 
-	touched(s, name);
-	if (!s->arming && (bits || !d->early))
-		journal_came(journal_of(s), d, name, type, arrival_of(s, d, name, type, bits));
+	if (!s->model.early && (bits || !d->early))
+		journal_came(j, d, name, type, arrival_of(s, d, name, type, bits));
 	else if (config_of(s)->existing && (d->parent || type != 'd'))
-		journal_came(journal_of(s), d, name, type, ARRIVED_EARLY);
+		journal_came(j, d, name, type, ARRIVED_EARLY);
 	else if (config_of(s)->changed && type == 'f')
 		compare_later(s, d, name);
 }
 
 static void on_gone(struct model *m, struct node *d, const char *name, char type, struct node *self)
 {
-	struct file_source *s = source_of(m);
-
-	touched(s, name);
-	journal_gone(journal_of(s), d, name, type, self);
+	journal_gone(journal_of(source_of(m), name), d, name, type, self);
 }
 
 static void *on_take(struct model *m, struct node *d, const char *name, char type,
 		     struct node *self)
 {
-	struct file_source *s = source_of(m);
-
-	touched(s, name);
-	return journal_take(journal_of(s), d, name, type, self);
+	return journal_take(journal_of(source_of(m), name), d, name, type, self);
 }
 
 static void on_put(struct model *m, struct node *d, const char *name, void *thing)
 {
-	struct file_source *s = source_of(m);
-
-	touched(s, name);
-	journal_put(journal_of(s), d, name, thing);
+	journal_put(journal_of(source_of(m), name), d, name, thing);
 }
 
 static void on_drop(struct model *m, void *thing)
 {
-	journal_release(journal_of(source_of(m)), thing);
+	journal_release(&source_of(m)->journal, thing);
 }
 
 /* ---- what is done to files ------------------------------------------------------------------- */
@@ -187,10 +174,7 @@ static unsigned events_of(unsigned active)
 
 static void on_flickered(struct model *m, struct node *d, const char *name, unsigned active)
 {
-	struct file_source *s = source_of(m);
-
-	touched(s, name);
-	journal_flickered(journal_of(s), d, name, events_of(active));
+	journal_flickered(journal_of(source_of(m), name), d, name, events_of(active));
 }
 
 static bool is_own_output(struct file_source *s, const struct node *d, const char *name)
@@ -207,10 +191,9 @@ static bool is_own_output(struct file_source *s, const struct node *d, const cha
 static void done_to(struct file_source *s, struct node *d, const char *name, char type,
 		    unsigned events)
 {
-	if (!events || s->arming || is_own_output(s, d, name))
+	if (!events || s->model.early || is_own_output(s, d, name))
 		return;
-	touched(s, name);
-	journal_active(journal_of(s), d, name, type, events);
+	journal_active(journal_of(s, name), d, name, type, events);
 }
 
 static void on_active(struct model *m, struct node *d, const char *name, char type, unsigned active)
@@ -227,7 +210,22 @@ static void on_changed(struct model *m, struct node *d, const char *name, char t
 	done_to(s, d, name, type, content ? written : FILE_ATTRIB);
 }
 
-/* ---- what cannot be looked at ---------------------------------------------------------------- */
+/* ---- what the observer says ------------------------------------------------------------------ */
+
+static void on_wake(struct model *m)
+{
+	file_wake(source_of(m));
+}
+
+static void on_lost(struct model *m, int64_t synced)
+{
+	struct losses *l = &source_of(m)->losses;
+
+	if (!l->overflowed)
+		m->since = synced;
+	l->overflowed = true;
+	l->overflows++;
+}
 
 /* ENOSPC of inotify_add_watch(2) has nothing to do with the disk. */
 static void on_unseen(struct model *m, struct node *n, int error)
@@ -238,9 +236,9 @@ static void on_unseen(struct model *m, struct node *n, int error)
 	if (!path)
 		return;
 	if (error == ENOSPC) {
-		s->over_limit++;
-		if (!s->limit_path)
-			s->limit_path = strdup(path);
+		s->losses.over_limit++;
+		if (!s->losses.limit_path)
+			s->losses.limit_path = strdup(path);
 	} else if (error == ENAMETOOLONG) {
 		log_warn(s->base.rule,
 			 "cannot read %s: its path is longer than %d bytes (PATH_MAX)", path,
@@ -261,4 +259,6 @@ const struct model_host file_host = {
     .active = on_active,
     .changed = on_changed,
     .unseen = on_unseen,
+    .wake = on_wake,
+    .lost = on_lost,
 };

@@ -4,16 +4,11 @@
 #include "source/file/kind.h"
 
 #include "base/error.h"
-#include "base/log.h"
-#include "base/units.h"
 #include "source/file_counts.h"
 #include "source/kinds.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#define A_TURN  (2 * NS_PER_MS)
 #define A_RETRY (1 * NS_PER_S)
 #define A_START (1 * NS_PER_S) /* for what --changed reads before the rule is armed */
 
@@ -28,7 +23,7 @@ static void report_overflow(struct file_source *s)
 {
 	struct node *top = s->model.top;
 
-	s->overflowed = false;
+	s->losses.overflowed = false;
 	s->model.since = 0;
 	LIST_EACH(at, after, &s->roots.list)
 	{
@@ -43,50 +38,50 @@ static void report_overflow(struct file_source *s)
 /* The model has nothing to look at. */
 static void caught_up(struct file_source *s)
 {
-	if (s->overflowed && model_idle(&s->model))
+	if (s->losses.overflowed && model_idle(&s->model))
 		report_overflow(s);
-	if (!s->arming && config_of(s)->fanotify)
+	if (!s->model.early && config_of(s)->fanotify)
 		s->fanotify.base.type->read(&s->fanotify.base);
-	if (s->limit_path)
-		inotify_limit_warn(&s->inotify.user, s->limit_path, s->over_limit);
-	free(s->limit_path);
-	s->limit_path = NULL;
+	if (s->losses.limit_path)
+		inotify_limit_warn(&s->inotify.user, s->losses.limit_path, s->losses.over_limit);
+	free(s->losses.limit_path);
+	s->losses.limit_path = NULL;
 	if (model_waits(&s->model) && !timer_active(&s->retry))
 		timer_start_in(s->base.reactor, &s->retry, A_RETRY);
+}
+
+void file_wake(struct file_source *s)
+{
+	timer_start_soon(s->base.reactor, &s->work);
 }
 
 void file_review_entered(struct file_source *s)
 {
 	model_lost(&s->model, s->model.top, true);
 	model_drained(&s->model);
-	if (!timer_active(&s->work))
-		timer_start_soon(s->base.reactor, &s->work);
 }
 
-void file_work(struct file_source *s)
+static void look(struct file_source *s)
 {
-	int64_t until = clock_read(CLOCK_OF_LOOP) + A_TURN;
+	int64_t until = file_turn_end();
 
-	if (s->maker)
-		return;
 	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 	if (model_work(&s->model, until)) {
-		timer_start_soon(s->base.reactor, &s->work);
+		file_wake(s);
 	} else {
 		caught_up(s);
 		if (compare_start(s, until))
-			timer_start_soon(s->base.reactor, &s->work);
+			file_wake(s);
 	}
-	outside_follow(s);
-	hand_on_soon(s);
 }
 
-/* Not at once: it is called while it reads. */
-static void on_fanotify_wake(struct fanotify_observer *o)
+static void work(struct file_source *s)
 {
-	struct file_source *s = CONTAINER_OF(o, struct file_source, fanotify);
-
-	timer_start_soon(s->base.reactor, &s->work);
+	if (s->hand_on.maker)
+		return;
+	look(s);
+	outside_follow(s);
+	hand_on_soon(s);
 }
 
 /* What is in a directory that moved is asked for when that is handed on. */
@@ -94,87 +89,13 @@ static bool on_fanotify_keeps(struct fanotify_observer *o)
 {
 	const struct file_source *s = CONTAINER_OF(o, struct file_source, fanotify);
 
-	return s->journal.count || s->maker;
-}
-
-static void on_wake(struct inotify_observer *o)
-{
-	file_work(CONTAINER_OF(o, struct file_source, inotify));
-}
-
-static void on_poll_wake(struct poll_observer *o)
-{
-	file_work(CONTAINER_OF(o, struct file_source, poll));
-}
-
-static void on_passing(struct poll_observer *o)
-{
-	roots_hint(CONTAINER_OF(o, struct file_source, poll));
-}
-
-/* What is mounted below a root gets a mark of its own. */
-static void mark_mounts(struct file_source *s)
-{
-	const struct mounts *mounts = &s->poll.mounts;
-	char real[MOUNTS_PATH];
-
-	if (!config_of(s)->fanotify || config_of(s)->one_file_system)
-		return;
-	LIST_EACH(at, after, &s->roots.list)
-	{
-		const char *path = CONTAINER_OF(at, struct root, link)->path;
-
-		if (mounts_resolve(mounts, path, real))
-			continue;
-		for (size_t i = 0; i < mounts->count; i++) {
-			const struct mount_point *mount = &mounts->items[i];
-			const char *below = mounts_within(real, mount->path);
-
-			if (below && *below && mount->whole && !mount->remote &&
-			    fanotify_mount(&s->fanotify, mount->path) < 0)
-				log_warn(s->base.rule, "cannot watch %s: %s", mount->path,
-					 strerror(errno));
-		}
-	}
-}
-
-static void on_remounted(struct poll_observer *o)
-{
-	struct file_source *s = CONTAINER_OF(o, struct file_source, poll);
-
-	roots_remounted(s);
-	mark_mounts(s);
-}
-
-/* What happened before the queue was empty last was heard of. */
-static void overflow(struct file_source *s, int64_t synced)
-{
-	if (!s->overflowed)
-		s->model.since = synced;
-	s->overflowed = true;
-	s->overflows++;
-}
-
-static void on_lost(struct inotify_observer *o)
-{
-	overflow(CONTAINER_OF(o, struct file_source, inotify), inotify_synced(&o->user));
-}
-
-static void on_fanotify_lost(struct fanotify_observer *o)
-{
-	overflow(CONTAINER_OF(o, struct file_source, fanotify), o->synced);
+	return s->journal.count || s->hand_on.maker;
 }
 
 static void on_work(struct reactor *r, struct timer *t)
 {
 	(void)r;
-	file_work(CONTAINER_OF(t, struct file_source, work));
-}
-
-static void on_hand_on(struct reactor *r, struct timer *t)
-{
-	(void)r;
-	hand_on_review(CONTAINER_OF(t, struct file_source, hand_on));
+	work(CONTAINER_OF(t, struct file_source, work));
 }
 
 static void on_retry(struct reactor *r, struct timer *t)
@@ -183,17 +104,10 @@ static void on_retry(struct reactor *r, struct timer *t)
 
 	(void)r;
 	model_retry(&s->model);
-	file_work(s);
+	work(s);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
-
-static bool is_named(struct circle *c, const char *path)
-{
-	const struct file_source *s = CONTAINER_OF(c, struct file_source, circle);
-
-	return roots_find(s, path, strlen(path));
-}
 
 static void init_filter(struct file_source *s)
 {
@@ -210,9 +124,8 @@ static void init_filter(struct file_source *s)
 static void init_timers(struct file_source *s)
 {
 	timer_init(&s->work, CLOCK_OF_LOOP, on_work);
-	timer_init(&s->hand_on, CLOCK_OF_LOOP, on_hand_on);
 	timer_init(&s->retry, CLOCK_OF_LOOP, on_retry);
-	s->work.priority = s->hand_on.priority = s->retry.priority = s->base.priority;
+	s->work.priority = s->retry.priority = s->base.priority;
 }
 
 static unsigned activities(const struct file_config *c)
@@ -229,16 +142,12 @@ static int init_model(struct file_source *s)
 
 	s->inotify = (struct inotify_observer){.base = {&observer_inotify, &s->model},
 					       .set = s->base.inotify,
-					       .active = activities(c),
-					       .wake = on_wake,
-					       .lost = on_lost};
+					       .active = activities(c)};
 	s->fanotify = (struct fanotify_observer){.base = {&observer_fanotify, &s->model},
 						 .reactor = s->base.reactor,
 						 .rule = s->base.rule,
 						 .priority = s->base.priority,
 						 .active = activities(c),
-						 .wake = on_fanotify_wake,
-						 .lost = on_fanotify_lost,
 						 .keeps = on_fanotify_keeps};
 	s->poll = (struct poll_observer){.base = {&observer_poll, &s->model},
 					 .inner = c->poll       ? NULL
@@ -249,9 +158,8 @@ static int init_model(struct file_source *s)
 					 .priority = s->base.priority,
 					 .interval = c->poll ? c->poll : NS_PER_S,
 					 .one_file_system = c->one_file_system,
-					 .wake = on_poll_wake,
-					 .passing = on_passing,
-					 .remounted = on_remounted};
+					 .passing = roots_passing,
+					 .remounted = roots_remounted};
 	if (c->never_polls)
 		s->poll.interval = 0;
 	poll_prepare(&s->poll);
@@ -259,6 +167,7 @@ static int init_model(struct file_source *s)
 				  .host = &file_host,
 				  .observer = &s->poll.base,
 				  .owner = s,
+				  .early = true,
 				  .settings = {.follow = c->follow,
 					       .stamped = c->poll != 0,
 					       .sparse = c->fanotify,
@@ -274,7 +183,7 @@ static void file_stop(struct source *base)
 	struct file_source *s = source_of(base);
 
 	timer_stop(base->reactor, &s->work);
-	timer_stop(base->reactor, &s->hand_on);
+	timer_stop(base->reactor, &s->hand_on.timer);
 	timer_stop(base->reactor, &s->retry);
 	s->started = false;
 }
@@ -288,33 +197,28 @@ static void file_close(struct source *base)
 	roots_stop(s);
 	outside_stop(s);
 	observer_poll.close(&s->poll.base);
-	net_end(s->maker);
-	s->maker = NULL;
-	events_end(s->emission);
-	s->emission = NULL;
+	hand_on_close(s);
 	backlog_free(s);
 	journal_free(&s->journal);
 	compare_close(s);
 	model_close(&s->model);
 	filter_close(&s->filter);
-	circle_free(&s->circle);
-	free(s->limit_path);
-	s->limit_path = NULL;
+	free(s->losses.limit_path);
+	s->losses.limit_path = NULL;
 	buf_free(&s->path);
 }
 
 /* All is watched and read when this returns, but for file systems that do not answer. */
 static void arm(struct file_source *s)
 {
-	s->model.early = true;
 	model_drained(&s->model);
 	do
 		while (model_work(&s->model, INT64_MAX))
 			;
 	while (poll_wait(&s->poll));
-	s->arming = s->model.early = false;
+	s->model.early = false;
 	compare_start(s, clock_read(CLOCK_OF_LOOP) + A_START);
-	mark_mounts(s);
+	roots_mark_mounts(s);
 	outside_follow(s);
 	roots_report_missing(s);
 }
@@ -323,18 +227,13 @@ static int file_open(struct source *base, struct error *e)
 {
 	struct file_source *s = source_of(base);
 
-	s->pace = (struct pace){.automatic = base->gather.automatic,
-				.debounce = base->gather.quiet,
-				.max_wait = base->gather.max_wait};
-	s->circle.rule = base->rule;
-	s->circle.is_named = is_named;
 	roots_init(s);
 	list_init(&s->outside);
 	init_filter(s);
 	init_timers(s);
 	journal_init(&s->journal, &file_folders);
+	hand_on_init(s);
 	compare_init(s);
-	s->arming = true;
 	if (init_model(s) < 0)
 		error_errno(e, "out of memory");
 	else if (roots_start(s, e) == 0) {
@@ -351,15 +250,15 @@ static void file_start(struct source *base)
 	struct file_source *s = source_of(base);
 
 	s->started = true;
-	timer_start_soon(base->reactor, &s->work);
-	if (s->maker || s->emission)
-		timer_start_soon(base->reactor, &s->hand_on);
+	file_wake(s);
+	if (s->hand_on.maker || s->hand_on.emission)
+		timer_start_soon(base->reactor, &s->hand_on.timer);
 }
 
 /* It goes on gathering. */
 static void file_pause(struct source *base)
 {
-	timer_stop(base->reactor, &source_of(base)->hand_on);
+	timer_stop(base->reactor, &source_of(base)->hand_on.timer);
 }
 
 /* The batch may have been due while the command ran. */
@@ -373,7 +272,7 @@ static void file_room(struct source *base)
 	struct file_source *s = source_of(base);
 
 	if (s->started && !base->paused && s->backlog.held.count)
-		timer_start_soon(base->reactor, &s->hand_on);
+		timer_start_soon(base->reactor, &s->hand_on.timer);
 }
 
 static size_t file_waiting(const struct source *base)
@@ -386,20 +285,24 @@ static void file_run_began(struct source *base, void *token)
 	struct file_source *s = source_of(base);
 
 	(void)token;
-	circle_run_began(&s->circle, clock_read(CLOCK_OF_LOOP));
+	circle_run_began(&s->hand_on.circle, clock_read(CLOCK_OF_LOOP));
 	s->journal.running = true;
 }
 
-/* What it wrote last may be still in the kernel's queue. */
+/* What it wrote last may be still in the kernel's queue. It is handed on in the next turn: the job
+ * may have something to run first. */
 static void file_run_ended(struct source *base, void *token, const struct run_outcome *outcome)
 {
 	struct file_source *s = source_of(base);
 
 	(void)token;
 	(void)outcome;
-	if (s->started)
+	if (s->started) {
 		observer_poll.read(&s->poll.base);
-	circle_run_ended(&s->circle, clock_read(CLOCK_OF_LOOP));
+		if (timer_active(&s->work) && !s->hand_on.maker)
+			look(s);
+	}
+	circle_run_ended(&s->hand_on.circle, clock_read(CLOCK_OF_LOOP));
 	s->journal.running = false;
 }
 
@@ -412,7 +315,7 @@ static void file_status(const struct source *base, struct buf *out)
 	    out, &(struct file_counts){
 		     .directories = s->model.directories,
 		     .watches = c->poll || c->fanotify ? 0 : inotify_watches(&s->inotify.user),
-		     .overflows = s->overflows,
+		     .overflows = s->losses.overflows,
 		 });
 }
 

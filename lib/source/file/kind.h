@@ -32,6 +32,7 @@
 #include "source/file/observe/inotify.h"
 #include "source/file/observe/poll.h"
 #include "source/file/observe/writer.h"
+#include "base/units.h"
 #include "reactor/reactor.h"
 
 struct file_source;
@@ -80,6 +81,24 @@ struct backlog {
 	struct net held; /* passed over: host->is_busy */
 };
 
+/* The journal's way to the engine. */
+struct hand_on {
+	struct timer timer; /* something may be due, or there is more of what is handed on */
+	struct pace pace;
+	struct circle circle;
+	int64_t due_at;            /* loop time: when the batch is, at the last review */
+	struct net_maker *maker;   /* of the batch's net effect; NULL: none is being made */
+	struct emission *emission; /* then of its events */
+};
+
+/* What the kernel did not report, and is logged when all was looked at. */
+struct losses {
+	uint64_t overflows;
+	bool overflowed;   /* since all was looked at last */
+	char *limit_path;  /* where the limit of watches was met first; owned */
+	size_t over_limit; /* directories without a watch */
+};
+
 struct file_source {
 	struct source base;
 	struct roots roots;
@@ -90,23 +109,14 @@ struct file_source {
 	struct fanotify_observer fanotify; /* or this one (--fanotify) */
 	struct poll_observer poll;         /* around it */
 	struct journal journal;
-	struct net_maker *maker;   /* of a large batch's net effect; NULL: none is being made */
-	struct emission *emission; /* then of its events */
+	struct hand_on hand_on;
 	struct backlog backlog;
-	struct pace pace;
-	int64_t due_at; /* loop time: when the batch is, at the last review */
-	struct circle circle;
 	struct compare compare;
-	struct timer work;    /* the model has more to look at */
-	struct timer hand_on; /* something of the journal may be due */
-	struct timer retry;   /* what could not be looked at is tried again */
-	bool arming;          /* what is there is no event */
+	struct timer work;  /* the model has something to look at */
+	struct timer retry; /* what could not be looked at is tried again */
 	bool started;
-	uint64_t overflows;
-	bool overflowed;   /* events were lost; said when all was looked at again */
-	char *limit_path;  /* where the limit of watches was met first; owned */
-	size_t over_limit; /* directories without a watch */
-	struct buf path;   /* scratch */
+	struct losses losses;
+	struct buf path; /* scratch */
 };
 
 static inline const struct file_config *config_of(const struct file_source *s)
@@ -114,9 +124,15 @@ static inline const struct file_config *config_of(const struct file_source *s)
 	return s->base.config;
 }
 
+/* When the present piece of work is to end, on the loop's clock. */
+static inline int64_t file_turn_end(void)
+{
+	return clock_read(CLOCK_OF_LOOP) + 2 * NS_PER_MS;
+}
+
 /* ---- kind.c ---- */
-/* There is something for the model. */
-void file_work(struct file_source *s);
+/* There is something for the model: it works in the next turn. */
+void file_wake(struct file_source *s);
 /* Rules of git changed: what is entered is decided anew. */
 void file_review_entered(struct file_source *s);
 
@@ -127,10 +143,12 @@ int roots_start(struct file_source *s, struct error *e);
 void roots_stop(struct file_source *s);
 /* Warns of those that do not exist yet. */
 void roots_report_missing(const struct file_source *s);
-/* Hints at those that are not followed. */
-void roots_hint(struct file_source *s);
-/* Something was mounted or unmounted: which may be followed? */
-void roots_remounted(struct file_source *s);
+/* For struct poll_observer: those that are not followed are hinted at; something was mounted or
+ * unmounted, so which may be followed, and marked? */
+void roots_passing(struct poll_observer *o);
+void roots_remounted(struct poll_observer *o);
+/* What is mounted below them gets a mark of its own (--fanotify). */
+void roots_mark_mounts(struct file_source *s);
 /* The next root that the path is in or is, as a candidate; *at is 0 for the first. */
 bool roots_above(const struct file_source *s, const char *path, size_t *at, struct candidate *c);
 struct root *roots_find(const struct file_source *s, const char *path, size_t length);
@@ -160,6 +178,9 @@ bool compare_start(struct file_source *s, int64_t deadline);
 bool compare_batch(struct file_source *s, int64_t deadline);
 
 /* ---- hand_on.c ---- */
+void hand_on_init(struct file_source *s);
+/* What was being handed on is dropped. */
+void hand_on_close(struct file_source *s);
 /* Is what is written there waited for? */
 bool hand_on_waits(const struct file_source *s, const struct record *r);
 /* Is what has this path reported? */
@@ -187,10 +208,9 @@ bool events_emit_one(struct file_source *s, const struct effect *e);
 /* What --events lets through of a net effect, which is taken over. NULL: ENOMEM, which is logged.
  */
 struct emission *events_begin(const struct file_source *s, struct net *net);
-/* Makes a piece of the events. False: all are made. Without a command they are those of this piece.
- */
+/* Makes the next piece of the events. False: it is the last one. */
 bool events_go_on(struct emission *out);
-/* Emits what was made: the engine may stop, pause or free the source. */
+/* Emits the piece: the engine may stop, pause or free the source. */
 void events_emit(struct file_source *s, const struct emission *out);
 /* NULL is allowed. */
 void events_end(struct emission *out);

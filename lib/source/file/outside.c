@@ -19,7 +19,7 @@ struct outside {
 
 static void look(struct file_source *s)
 {
-	if (filter_looks_outside(&s->filter) && !s->arming)
+	if (filter_looks_outside(&s->filter) && !s->model.early)
 		file_review_entered(s);
 }
 

@@ -153,7 +153,7 @@ static void listen_to(struct root *r)
 		inotify_unlisten(&roots->user, &r->self);
 }
 
-static void add_hint(struct root *r, unsigned bits)
+static void hint(struct root *r, unsigned bits)
 {
 	struct model *m = &r->source->model;
 	const struct entry *e = entries_find(m->top->entries, r->path);
@@ -162,12 +162,6 @@ static void add_hint(struct root *r, unsigned bits)
 		return;
 	model_hint(m, m->top, r->path, bits);
 	model_drained(m);
-}
-
-static void hint(struct root *r, unsigned bits)
-{
-	add_hint(r, bits);
-	file_work(r->source);
 }
 
 /* A file system uses the number of an inode again at once: a replaced file is another in any case.
@@ -245,10 +239,7 @@ static void on_lost(struct inotify_user *u)
 
 static void on_drained(struct inotify_user *u)
 {
-	struct file_source *s = CONTAINER_OF(u, struct file_source, roots.user);
-
-	model_drained(&s->model);
-	file_work(s);
+	model_drained(&CONTAINER_OF(u, struct file_source, roots.user)->model);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -394,8 +385,10 @@ void roots_report_missing(const struct file_source *s)
 	report_missing(CONTAINER_OF(at, struct root, link));
 }
 
-void roots_hint(struct file_source *s)
+void roots_passing(struct poll_observer *o)
 {
+	struct file_source *s = CONTAINER_OF(o, struct file_source, poll);
+
 	LIST_EACH(at, after, &s->roots.list)
 	{
 		struct root *r = CONTAINER_OF(at, struct root, link);
@@ -403,26 +396,57 @@ void roots_hint(struct file_source *s)
 		if (r->follow.set)
 			continue;
 		r->covered = is_covered(r);
-		add_hint(r, HINT_SCAN);
+		hint(r, HINT_SCAN);
 	}
 }
 
-void roots_remounted(struct file_source *s)
+/* Follows it, or ceases to. */
+static void review(struct root *r)
 {
-	LIST_EACH(at, after, &s->roots.list)
-	{
-		struct root *r = CONTAINER_OF(at, struct root, link);
-		bool may = may_follow(r);
+	bool may = may_follow(r);
 
-		if (may == (r->follow.set != NULL))
-			continue;
-		if (!may)
-			follow_stop(&r->follow);
-		else if (follow_root(r) < 0)
-			log_error(s->base.rule, "cannot follow %s: %s", r->path, strerror(errno));
-		listen_to(r);
-		hint(r, HINT_SCAN);
+	if (may == (r->follow.set != NULL))
+		return;
+	if (!may)
+		follow_stop(&r->follow);
+	else if (follow_root(r) < 0)
+		log_error(r->source->base.rule, "cannot follow %s: %s", r->path, strerror(errno));
+	listen_to(r);
+	hint(r, HINT_SCAN);
+}
+
+static void mark_mounts(struct file_source *s, const char *root)
+{
+	const struct mounts *mounts = &s->poll.mounts;
+	char real[MOUNTS_PATH];
+
+	if (mounts_resolve(mounts, root, real))
+		return;
+	for (size_t i = 0; i < mounts->count; i++) {
+		const struct mount_point *mount = &mounts->items[i];
+		const char *below = mounts_within(real, mount->path);
+
+		if (below && *below && mount->whole && !mount->remote &&
+		    fanotify_mount(&s->fanotify, mount->path) < 0)
+			log_warn(s->base.rule, "cannot watch %s: %s", mount->path, strerror(errno));
 	}
+}
+
+void roots_mark_mounts(struct file_source *s)
+{
+	if (!config_of(s)->fanotify || config_of(s)->one_file_system)
+		return;
+	LIST_EACH(at, after, &s->roots.list)
+	mark_mounts(s, CONTAINER_OF(at, struct root, link)->path);
+}
+
+void roots_remounted(struct poll_observer *o)
+{
+	struct file_source *s = CONTAINER_OF(o, struct file_source, poll);
+
+	LIST_EACH(at, after, &s->roots.list)
+	review(CONTAINER_OF(at, struct root, link));
+	roots_mark_mounts(s);
 }
 
 void roots_stop(struct file_source *s)

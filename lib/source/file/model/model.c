@@ -225,13 +225,19 @@ void model_enter(struct model *m, struct node *d, struct entry *e, const struct 
 void model_drained(struct model *m)
 {
 	m->drained = true;
+	m->host->wake(m);
+}
+
+bool model_settled(const struct model *m)
+{
+	return m->progress.stage == STAGE_IDLE && !m->leaving.top &&
+	       !(m->drained && !touches_empty(&m->hinted));
 }
 
 bool model_idle(const struct model *m)
 {
-	return m->progress.stage == STAGE_IDLE && !m->reading.node && !m->leaving.top &&
-	       !m->lost.count && !m->stale.count && !m->unread.count &&
-	       !(m->drained && !touches_empty(&m->hinted));
+	return model_settled(m) && !m->reading.node && !m->lost.count && !m->stale.count &&
+	       !m->unread.count;
 }
 
 bool model_waits(const struct model *m)

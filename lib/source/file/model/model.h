@@ -60,6 +60,11 @@ struct model_host {
 	void (*changed)(struct model *m, struct node *d, const char *name, char type, bool content);
 	/* The directory cannot be opened, read or watched (errno); it is said once a node. */
 	void (*unseen)(struct model *m, struct node *n, int error);
+	/* There is something for model_work. May come from inside it. */
+	void (*wake)(struct model *m);
+	/* The kernel dropped events, and all will be looked at again. What happened before `synced`
+	 * (ns since the epoch) was passed on. */
+	void (*lost)(struct model *m, int64_t synced);
 };
 
 /* A reading of a directory that goes on over several turns. */
@@ -156,14 +161,16 @@ void model_active(struct model *m, struct node *d, const char *name, unsigned ac
 void model_suspect(struct model *m, struct node *n, unsigned bits);
 /* Events are missing: the node, and with `below` all below it, is read again. */
 void model_lost(struct model *m, struct node *n, bool below);
-/* The kernel's queue is empty. */
+/* The kernel's queue is empty: the host is woken. */
 void model_drained(struct model *m);
 /* What could not be read or looked at is tried again: now and then. */
 void model_retry(struct model *m);
 /* Is there anything for model_retry? */
 bool model_waits(const struct model *m);
 
-/* Is all looked at that was lost, and hinted at before the last drain? */
+/* Was all looked at that was hinted at before the last drain, and is no round under way? */
+bool model_settled(const struct model *m);
+/* And is all looked at that was lost, or is to be read? */
 bool model_idle(const struct model *m);
 
 /* Looks and reports until `deadline` (of the loop's clock). True: there is more to do. */

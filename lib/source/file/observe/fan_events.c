@@ -290,7 +290,7 @@ static void pass_event(struct fanotify_observer *o, const struct fan_event *ev, 
 static void lose(struct fanotify_observer *o)
 {
 	log_warn(o->rule, "the kernel had no memory for events (fanotify): changes may be missing");
-	o->lost(o);
+	o->base.model->host->lost(o->base.model, o->synced);
 	model_lost(o->base.model, o->base.model->top, true);
 	o->hinted = true;
 }

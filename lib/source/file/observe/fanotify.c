@@ -143,7 +143,7 @@ static void observer_read(struct observer *base)
 	fan_places_close(&o->places);
 	o->reports = false;
 	if (works)
-		o->wake(o);
+		base->model->host->wake(base->model);
 	else
 		io_start(o->reactor, &o->io);
 	if (!o->waits)
@@ -159,7 +159,7 @@ static void go_on(struct fanotify_observer *o)
 	if (model_idle(o->base.model))
 		observer_read(&o->base);
 	else
-		o->wake(o);
+		o->base.model->host->wake(o->base.model);
 }
 
 static void on_readable(struct reactor *r, struct io_watcher *w, unsigned ready)

@@ -70,10 +70,6 @@ struct fanotify_observer {
 			       by the nearest directory above it */
 	size_t n_roots;
 	unsigned active; /* enum active: what is asked for beside what makes the tree */
-	/* There is something for model_work. */
-	void (*wake)(struct fanotify_observer *o);
-	/* Events were lost; all that is known is looked at again. */
-	void (*lost)(struct fanotify_observer *o);
 	/* Are names of what moved still asked for? Then none are forgotten. */
 	bool (*keeps)(struct fanotify_observer *o);
 	int64_t synced; /* as inotify_synced; read only */

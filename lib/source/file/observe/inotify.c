@@ -103,19 +103,14 @@ static void on_lost(struct inotify_user *u)
 {
 	struct inotify_observer *o = CONTAINER_OF(u, struct inotify_observer, user);
 
-	if (o->lost)
-		o->lost(o);
+	o->base.model->host->lost(o->base.model, inotify_synced(u));
 	model_lost(o->base.model, o->base.model->top, true);
 	model_drained(o->base.model);
-	o->wake(o);
 }
 
 static void on_drained(struct inotify_user *u)
 {
-	struct inotify_observer *o = CONTAINER_OF(u, struct inotify_observer, user);
-
-	model_drained(o->base.model);
-	o->wake(o);
+	model_drained(CONTAINER_OF(u, struct inotify_observer, user)->base.model);
 }
 
 /* ---- the observer ---------------------------------------------------------------------------- */

@@ -30,10 +30,6 @@ struct inotify_observer {
 	char *const *roots; /* for the choice of an instance; absolute, without links */
 	size_t n_roots;
 	unsigned active; /* enum active: what is asked for beside what makes the tree */
-	/* There is something for model_work. */
-	void (*wake)(struct inotify_observer *o);
-	/* Events were lost; all will be looked at again. May be NULL. */
-	void (*lost)(struct inotify_observer *o);
 };
 
 /* The kernel's events as enum active, and back. */

@@ -138,7 +138,6 @@ static void on_pass(struct reactor *r, struct timer *t)
 			o->passing(o);
 		model_lost(m, m->top, true);
 		model_drained(m);
-		o->wake(o);
 	}
 	timer_start_in(r, t, o->interval);
 }
@@ -156,8 +155,7 @@ static void on_second(struct reactor *r, struct timer *t)
 	(void)r;
 	if (sites_tick(o))
 		poll_tick_on(o);
-	if (remote_hint_kernel(o))
-		o->wake(o);
+	remote_hint_kernel(o);
 }
 
 /* ---- mounts ---------------------------------------------------------------------------------- */
@@ -176,7 +174,7 @@ static void look_at(struct model *m, struct node *d, const char *name, bool unmo
 static bool has_moved(const struct poll_observer *o, const struct node *d, const char *name,
 		      const char *point)
 {
-	const struct file_system *fs = &o->disk.fs;
+	const struct file_system *fs = &o->remote.disk.fs;
 	const struct entry *e = entries_find(d->entries, name);
 	struct look now;
 
@@ -268,10 +266,8 @@ static void on_mount(struct mounts *mounts, const char *point, bool unmounted)
 	/* Links may lead there. */
 	if (!concerns && m->settings.follow)
 		model_lost(m, m->top, true);
-	if (!concerns && !m->settings.follow)
-		return;
-	model_drained(m);
-	o->wake(o);
+	if (concerns || m->settings.follow)
+		model_drained(m);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -324,7 +320,7 @@ static void observer_close(struct observer *base)
 	timer_stop(o->reactor, &o->second);
 	mounts_unwatch(&o->mounts);
 	sites_close(o);
-	text_list_free(&o->kernel);
+	text_list_free(&o->remote.kernel);
 	table_free(&o->places);
 	if (o->inner)
 		o->inner->type->close(o->inner);

@@ -37,6 +37,19 @@ struct remote_folder {
 	size_t at;
 };
 
+/* The file system as the model looks at it: private to remote.c and sites.c. */
+struct remote {
+	struct file_system fs;
+	struct disk disk;       /* what cannot hang */
+	struct table questions; /* of a site by path, or of a root */
+	struct link sites;
+	bool lacks_thread;       /* that was logged */
+	struct text_list kernel; /* roots that are files of /proc and /sys: read every second */
+	struct remote_folder folders[REMOTE_OPEN];
+	/* Of the last opening: its root, and where that leads ("": not known). */
+	char root[MOUNTS_PATH], real_root[MOUNTS_PATH];
+};
+
 struct poll_observer {
 	struct observer base;   /* its type and model are set */
 	struct observer *inner; /* NULL: all is polled, and the model's settings are `stamped` */
@@ -45,32 +58,22 @@ struct poll_observer {
 	uint8_t priority;     /* of the rule */
 	int64_t interval;     /* ns; with `inner`, 0: nothing is polled (--poll 0) */
 	bool one_file_system; /* no other is entered below a root */
-	/* There is something for model_work. */
-	void (*wake)(struct poll_observer *o);
 	/* All is about to be read again: roots that nothing stood at are to be hinted at. */
 	void (*passing)(struct poll_observer *o);
 	/* Something was mounted or unmounted: poll_may_hang may say otherwise. NULL is allowed. */
 	void (*remounted)(struct poll_observer *o);
 
-	struct file_system fs; /* private from here on */
-	struct disk disk;
-	struct mounts mounts;
-	struct table places; /* nodes that are polled, by identity */
+	struct mounts mounts; /* private from here on, but for reading */
+	struct table places;  /* nodes that are polled, by identity */
 	struct timer pass, second;
-	struct table questions; /* of a site by path, or of a root */
-	struct link sites;
-	bool lacks_thread;       /* that was said */
-	struct text_list kernel; /* roots that are files of /proc and /sys: read every second */
-	struct remote_folder folders[REMOTE_OPEN];
-	/* Of the last opening: its root, and where that leads ("": not known). */
-	char root[MOUNTS_PATH], real_root[MOUNTS_PATH];
+	struct remote remote;
 };
 
 extern const struct observer_type observer_poll;
 
 static inline const struct file_system *poll_files(const struct poll_observer *o)
 {
-	return &o->fs;
+	return &o->remote.fs;
 }
 
 /* Before the opening: reads what is mounted where, so that the files can be looked at. */

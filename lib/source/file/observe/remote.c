@@ -17,7 +17,7 @@ enum { MOST_READ = 65536 /* bytes of a file of /proc or /sys */ };
 
 static struct poll_observer *observer_of(const struct file_system *fs)
 {
-	return CONTAINER_OF((uintptr_t)fs, struct poll_observer, fs);
+	return CONTAINER_OF((uintptr_t)fs, struct poll_observer, remote.fs);
 }
 
 /* ---- where a path leads ---------------------------------------------------------------------- */
@@ -39,17 +39,17 @@ static const char *real_root(struct poll_observer *o, const struct opening *how)
 {
 	if (how->root >= MOUNTS_PATH)
 		return "";
-	if (strncmp(o->root, how->path, how->root) == 0 && !o->root[how->root])
-		return o->real_root;
-	memcpy(o->root, how->path, how->root);
-	o->root[how->root] = '\0';
-	mounts_resolve(&o->mounts, o->root, o->real_root);
-	return o->real_root;
+	if (strncmp(o->remote.root, how->path, how->root) == 0 && !o->remote.root[how->root])
+		return o->remote.real_root;
+	memcpy(o->remote.root, how->path, how->root);
+	o->remote.root[how->root] = '\0';
+	mounts_resolve(&o->mounts, o->remote.root, o->remote.real_root);
+	return o->remote.real_root;
 }
 
 void remote_forget_root(struct poll_observer *o)
 {
-	o->root[0] = o->real_root[0] = '\0';
+	o->remote.root[0] = o->remote.real_root[0] = '\0';
 }
 
 /* The remote mount that the path leads into, or NULL; `real` is where it leads, "" if unknown. */
@@ -87,15 +87,15 @@ static struct look look_of_point(const struct mount_point *p)
 static struct remote_folder *free_folder(struct poll_observer *o)
 {
 	for (int i = 0; i < REMOTE_OPEN; i++)
-		if (!o->folders[i].answer)
-			return &o->folders[i];
+		if (!o->remote.folders[i].answer)
+			return &o->remote.folders[i];
 	errno = EMFILE;
 	return NULL;
 }
 
 static struct remote_folder *folder_at(struct poll_observer *o, int folder)
 {
-	return &o->folders[folder - FOLDER_REMOTE];
+	return &o->remote.folders[folder - FOLDER_REMOTE];
 }
 
 /*
@@ -124,7 +124,7 @@ static int open_answer(struct poll_observer *o, const struct opening *how,
 	if (!f)
 		return -1;
 	*f = (struct remote_folder){.answer = answer_hold(a), .question = q};
-	return FOLDER_REMOTE + (int)(f - o->folders);
+	return FOLDER_REMOTE + (int)(f - o->remote.folders);
 }
 
 static int open_folder(const struct file_system *fs, const struct opening *how, struct look *found)
@@ -136,7 +136,7 @@ static int open_folder(const struct file_system *fs, const struct opening *how, 
 	struct question *q;
 
 	if (!s)
-		return o->disk.fs.open(&o->disk.fs, how, found);
+		return o->remote.disk.fs.open(&o->remote.disk.fs, how, found);
 	q = sites_ask(o, s, how, true);
 	errno = ENOMEM;
 	return q ? open_answer(o, how, is_whole(p, real) ? p : NULL, q, found) : -1;
@@ -149,7 +149,7 @@ static int next(const struct file_system *fs, int folder, struct listed *out)
 	const struct found *item;
 
 	if (folder < FOLDER_REMOTE)
-		return o->disk.fs.next(&o->disk.fs, folder, out);
+		return o->remote.disk.fs.next(&o->remote.disk.fs, folder, out);
 	f = folder_at(o, folder);
 	if (f->at == f->answer->count)
 		return 0;
@@ -163,7 +163,7 @@ static void close_folder(const struct file_system *fs, int folder)
 	struct poll_observer *o = observer_of(fs);
 
 	if (folder < FOLDER_REMOTE) {
-		o->disk.fs.close(&o->disk.fs, folder);
+		o->remote.disk.fs.close(&o->remote.disk.fs, folder);
 		return;
 	}
 	answer_release(folder_at(o, folder)->answer);
@@ -201,26 +201,24 @@ static bool is_of_kernel(const char *path)
 /* It is hinted at with the next tick; looked at then it is noted again. */
 static void note_kernel(struct poll_observer *o, const char *root)
 {
-	for (size_t i = 0; i < o->kernel.count; i++)
-		if (strcmp(o->kernel.items[i], root) == 0)
+	for (size_t i = 0; i < o->remote.kernel.count; i++)
+		if (strcmp(o->remote.kernel.items[i], root) == 0)
 			return;
-	text_list_add(&o->kernel, root);
+	text_list_add(&o->remote.kernel, root);
 	poll_tick_on(o);
 }
 
-bool remote_hint_kernel(struct poll_observer *o)
+void remote_hint_kernel(struct poll_observer *o)
 {
-	struct text_list roots = o->kernel;
+	struct text_list roots = o->remote.kernel;
 	struct model *m = o->base.model;
-	bool are_some = roots.count;
 
-	o->kernel = (struct text_list){0};
+	o->remote.kernel = (struct text_list){0};
 	for (size_t i = 0; i < roots.count; i++)
 		model_hint(m, m->top, roots.items[i], HINT_SCAN | HINT_STAMP);
-	text_list_free(&roots);
-	if (are_some)
+	if (roots.count)
 		model_drained(m);
-	return are_some;
+	text_list_free(&roots);
 }
 
 /* ---- looks ----------------------------------------------------------------------------------- */
@@ -228,7 +226,7 @@ bool remote_hint_kernel(struct poll_observer *o)
 static int look_at_local_root(struct poll_observer *o, const char *path, bool follow,
 			      struct look *out)
 {
-	int result = o->disk.fs.look(&o->disk.fs, FOLDER_NONE, path, follow, out);
+	int result = o->remote.disk.fs.look(&o->remote.disk.fs, FOLDER_NONE, path, follow, out);
 
 	if (result == 0 && out->type == 'f' && is_of_kernel(path)) {
 		note_kernel(o, path);
@@ -322,7 +320,7 @@ static int look(const struct file_system *fs, int folder, const char *name, bool
 		return look_in_answer(folder_at(o, folder)->answer, name, follow, out);
 	p = point_in(o, folder, name, follow, &exact);
 	if (!p)
-		return o->disk.fs.look(&o->disk.fs, folder, name, follow, out);
+		return o->remote.disk.fs.look(&o->remote.disk.fs, folder, name, follow, out);
 	*out = look_of_point(p);
 	errno = EAGAIN;
 	return exact ? 0 : -1;
@@ -362,7 +360,7 @@ bool poll_may_hang(const struct poll_observer *o, const char *path)
 
 void remote_open(struct poll_observer *o)
 {
-	o->fs = (struct file_system){open_folder, look, next, close_folder};
-	disk_init(&o->disk);
+	o->remote.fs = (struct file_system){open_folder, look, next, close_folder};
+	disk_init(&o->remote.disk);
 	sites_open(o);
 }

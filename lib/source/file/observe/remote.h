@@ -44,8 +44,8 @@ void remote_unbind(struct poll_observer *o, struct node *n);
 /* Would an opening wait for a remote file system, or may it? */
 bool remote_may_hang(struct poll_observer *o, const struct opening *how);
 
-/* Hints at the roots that are files of /proc and /sys. False: there are none. */
-bool remote_hint_kernel(struct poll_observer *o);
+/* Hints at the roots that are files of /proc and /sys. */
+void remote_hint_kernel(struct poll_observer *o);
 
 /* ---- sites.c ---- */
 void sites_open(struct poll_observer *o);

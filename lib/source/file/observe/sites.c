@@ -32,7 +32,7 @@ void sites_drop(struct poll_observer *o, struct question *q)
 {
 	let_go(q);
 	list_remove(&q->of_site);
-	table_remove(&o->questions, q);
+	table_remove(&o->remote.questions, q);
 	asker_drop(((struct site *)q->site)->asker, q);
 }
 
@@ -61,7 +61,6 @@ static void on_answered(void *owner, struct question *q)
 	else if (q->node)
 		model_lost(m, q->node, false);
 	model_drained(m);
-	o->wake(o);
 }
 
 static struct question *question_new(struct poll_observer *o, struct site *s,
@@ -73,7 +72,7 @@ static struct question *question_new(struct poll_observer *o, struct site *s,
 		return NULL;
 	q->of = lists ? s : NULL;
 	q->site = s;
-	if (table_add(&o->questions, q) < 0) {
+	if (table_add(&o->remote.questions, q) < 0) {
 		asker_drop(s->asker, q);
 		return NULL;
 	}
@@ -85,7 +84,7 @@ struct question *sites_ask(struct poll_observer *o, struct site *s, const struct
 			   bool lists)
 {
 	struct question *q =
-	    table_find(&o->questions, &(struct table_name){lists ? s : NULL, how->path});
+	    table_find(&o->remote.questions, &(struct table_name){lists ? s : NULL, how->path});
 
 	if (q && (q->site != s || q->root != how->root)) {
 		sites_drop(o, q);
@@ -102,7 +101,7 @@ struct question *sites_ask(struct poll_observer *o, struct site *s, const struct
 
 struct question *sites_find_root(struct poll_observer *o, const char *path)
 {
-	return table_find(&o->questions, &(struct table_name){NULL, path});
+	return table_find(&o->remote.questions, &(struct table_name){NULL, path});
 }
 
 /* ---- sites ----------------------------------------------------------------------------------- */
@@ -116,10 +115,10 @@ static struct site *site_new(struct poll_observer *o, const struct mount_point *
 		return NULL;
 	s->asker = asker_new(o->reactor, o->interval, o->priority, on_answered, o);
 	if (!s->asker) {
-		if (!o->lacks_thread)
+		if (!o->remote.lacks_thread)
 			log_error(o->rule, "cannot start a thread for %s: %s", p->path,
 				  strerror(errno));
-		o->lacks_thread = true;
+		o->remote.lacks_thread = true;
 		free(s);
 		return NULL;
 	}
@@ -127,7 +126,7 @@ static struct site *site_new(struct poll_observer *o, const struct mount_point *
 	s->id = p->id;
 	s->type = p->remote;
 	list_init(&s->questions);
-	list_append(&o->sites, &s->link);
+	list_append(&o->remote.sites, &s->link);
 	poll_tick_on(o);
 	if (o->inner) /* else polling is what the user asked for */
 		log_warn(o->rule,
@@ -139,7 +138,7 @@ static struct site *site_new(struct poll_observer *o, const struct mount_point *
 
 struct site *sites_at(struct poll_observer *o, const struct mount_point *p)
 {
-	LIST_EACH(at, after, &o->sites)
+	LIST_EACH(at, after, &o->remote.sites)
 	{
 		struct site *s = CONTAINER_OF(at, struct site, link);
 
@@ -168,7 +167,7 @@ static bool is_mounted(const struct mounts *m, const struct site *s)
 
 void sites_review(struct poll_observer *o)
 {
-	LIST_EACH(at, after, &o->sites)
+	LIST_EACH(at, after, &o->remote.sites)
 	{
 		struct site *s = CONTAINER_OF(at, struct site, link);
 
@@ -207,19 +206,19 @@ static void drop_unasked(struct poll_observer *o, struct site *s)
 
 bool sites_tick(struct poll_observer *o)
 {
-	LIST_EACH(at, after, &o->sites)
+	LIST_EACH(at, after, &o->remote.sites)
 	{
 		struct site *s = CONTAINER_OF(at, struct site, link);
 
 		name_hanging(o->rule, s);
 		drop_unasked(o, s);
 	}
-	return !list_empty(&o->sites);
+	return !list_empty(&o->remote.sites);
 }
 
 bool sites_wait(struct poll_observer *o, int64_t deadline)
 {
-	LIST_EACH(at, after, &o->sites)
+	LIST_EACH(at, after, &o->remote.sites)
 	if (asker_wait(CONTAINER_OF(at, struct site, link)->asker, deadline))
 		return true;
 	return false;
@@ -229,13 +228,13 @@ bool sites_wait(struct poll_observer *o, int64_t deadline)
 
 void sites_open(struct poll_observer *o)
 {
-	table_init(&o->questions, &table_by_name);
-	list_init(&o->sites);
+	table_init(&o->remote.questions, &table_by_name);
+	list_init(&o->remote.sites);
 }
 
 void sites_close(struct poll_observer *o)
 {
-	LIST_EACH(at, after, &o->sites)
+	LIST_EACH(at, after, &o->remote.sites)
 	site_free(o, CONTAINER_OF(at, struct site, link));
-	table_free(&o->questions);
+	table_free(&o->remote.questions);
 }
