@@ -49,6 +49,12 @@ void entries_free(struct entries **set)
 	*set = NULL;
 }
 
+/* Four fifths of the slots are taken at most: a search for what is not there stays short. */
+static bool has_slots(uint32_t mask, uint32_t count)
+{
+	return (uint64_t)count * 5 <= ((uint64_t)mask + 1) * 4;
+}
+
 static uint32_t size_of(const char *name, bool stamped)
 {
 	size_t bytes = HEAD + strlen(name) + 1 + (stamped ? sizeof(struct stamp) : 0);
@@ -121,7 +127,7 @@ static int grow(struct entries **set, uint32_t more, bool stamped)
 	if (old && stamped && !old->stamped)
 		live += old->count * (uint32_t)sizeof(struct stamp);
 	room = live + more + live / 2;
-	while (count * 4 > (mask + 1) * 3)
+	while (!has_slots(mask, count))
 		mask = mask * 2 + 1;
 	grown = calloc(1, offsetof(struct entries, slots) + (mask + 1) * sizeof(uint32_t) + ALIGN +
 			      room);
@@ -142,7 +148,7 @@ struct entry *entries_add(struct entries **set, const char *name, bool stamped)
 	const struct entries *old = *set;
 	uint32_t size = size_of(name, old ? old->stamped : stamped);
 
-	if ((!old || old->count * 4 + 4 > (old->mask + 1) * 3 || old->room - old->used < size) &&
+	if ((!old || !has_slots(old->mask, old->count + 1) || old->room - old->used < size) &&
 	    grow(set, size, old ? old->stamped : stamped) < 0)
 		return NULL;
 	return append(*set, name);
