@@ -27,8 +27,7 @@ static struct thing *gone(struct journal *j, struct record *r, char type)
 	return t;
 }
 
-/* The name that what moved had, if nothing else left it since: that is told by an effect of its
- * own. */
+/* The name that what moved had, if nothing else left it since: another effect reports that. */
 static struct record *origin_of(struct journal *j, const struct effect *e)
 {
 	const char *name;
