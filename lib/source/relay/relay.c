@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- what the carriers share ----------------------------------------------------------------- */
+/* ---- what the carriers find open ------------------------------------------------------------- */
 
 static void report_bound(struct relay_source *s)
 {
