@@ -62,7 +62,7 @@ struct inotify_listener *watch_at(const struct table *w, int wd, size_t i)
 	return c ? c->members[i] : first;
 }
 
-/* Takes the place of its first member. NULL with ENOMEM. */
+/* Stands where its first member stood. NULL with ENOMEM. */
 static struct crowd *crowd_new(struct table *w, struct inotify_listener *first)
 {
 	struct crowd *c = calloc(1, sizeof *c);
