@@ -567,6 +567,15 @@ static void test_writers(void)
 		  "what happens to a name after a notice is told, too");
 	finish();
 
+	given("src/a/ src/a/f src/a/g");
+	options.counts = only_files;
+	options.waits = waits_always;
+	act("src/a/f", FILE_MODIFY);
+	move("src/a", "src/z");
+	SAME_TEXT(effects(), "move src/z/f from src/a/f, move src/z/g from src/a/g",
+		  "what is written in a directory that moves is told as moved");
+	finish();
+
 	given("src/b src/d");
 	options.waits = waits_always;
 	options.counts = not_b;

@@ -86,7 +86,7 @@ static inline bool net_moves(const struct thing *t)
 /* Where what waits moved, that is reported already. */
 static inline bool net_waits_wholly(const struct work *w, const struct record *r)
 {
-	return net_waits(w, r) && !(net_moves(r->now) && r->now->origin != r);
+	return net_waits(w, r) && !net_moves(r->now);
 }
 
 static inline struct thing *net_was(const struct slot *s)
