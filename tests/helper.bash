@@ -69,7 +69,7 @@ lacks_line() { ! has_line "$1"; }
 logged() { grep -q -e "$1" "$dir/err"; }
 lines_are() { [ "$(lines_of "$dir/out")" -ge "$1" ]; }
 
-# The paths that are there after all events of $dir/out (made by --format '%e %s %o').
+# The paths that are there after all events of $dir/out, or another file there (made by --format '%e %s %o').
 replay() {
   awk 'function forget(path, p) {
                delete there[path]
@@ -93,7 +93,7 @@ replay() {
                while (n > 0) put(moved[--n])
        }
        $1 == "delete" { forget($2) }
-       END { for (p in there) print p }' "$dir/out" | sort
+       END { for (p in there) print p }' "$dir/${1:-out}" | sort
 }
 state_is_right() { [ "$(replay)" = "$(find "$1" -mindepth 1 | sort)" ]; }
 
