@@ -11,6 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What grows would be moved as a whole, of a large batch for longer than a piece may take. */
+static int make_room(struct work *w)
+{
+	size_t paths = w->j->count + w->n_movers;
+
+	w->net->items = malloc((paths + 1) * sizeof *w->net->items);
+	if (!w->net->items)
+		return -1;
+	w->net->capacity = paths + 1;
+	return 0;
+}
+
 /* ---- afterwards ------------------------------------------------------------------------------ */
 
 static int find_contents(struct work *w)
@@ -41,8 +53,8 @@ static int settle(struct work *w)
 /* ---- the stages ------------------------------------------------------------------------------ */
 
 static int (*const stages[])(struct work *w) = {
-    net_find_movers,  net_decide_moves, net_fill_slots, net_join_slots,
-    net_put_in_order, find_contents,    settle,         net_free_slots,
+    net_find_movers,  net_decide_moves, make_room, net_fill_slots, net_join_slots,
+    net_put_in_order, find_contents,    settle,    net_free_slots,
 };
 
 struct net_maker {
