@@ -27,7 +27,7 @@ json() {
 
 @test "status counts the directories, watches and overflows of files, and what workers of a relay carry" {
   mkdir -p src/a/b src/c
-  start --control ctl -e 'f: file src -- true' -e 'rel: relay 127.0.0.1:0 unix:echo --workers 2' -e 'echo: listen unix:echo -- cat'
+  start --control ctl -e 'f: file src -- true' -e 'one: file src/c -- true' -e 'rel: relay 127.0.0.1:0 unix:echo --workers 2' -e 'echo: listen unix:echo -- cat'
   [ "$(json "r['f']['files']['directories'], r['f']['files']['watches'] >= 4, r['f']['files']['overflows']")" = "4 True 0" ]
   for word in one two three; do
     [ "$(tcp "$(port rel)" <<<$word)" = $word ]
@@ -36,6 +36,7 @@ json() {
   [ "$(json "[(t['connections'], t['chosen'], t['bytes_to'], t['bytes_from']) for t in r['rel']['relay']['targets']]")" = "[(0, 3, 14, 14)]" ]
   run_ev status
   grep -q '^f: 4 directories, .* 0 overflows$' <<<"$output"
+  grep -q '^one: 1 directory, ' <<<"$output"
   "$EV" status --prometheus | python3 "$ROOT/tests/prometheus.py" >counters
   grep -q '^evwatch_file_overflows_total{rule="f",kind="file"} 0$' counters
   grep -q '^evwatch_relay_target_chosen_total{rule="rel",kind="relay",target="unix:echo"} 3$' counters

@@ -196,12 +196,19 @@ static void add_target(struct buf *out, const struct json_value *t)
 	buf_add_text(out, " from\n");
 }
 
+/* Both forms: "directory", "directories". */
+static void add_count(struct buf *out, double n, const char *one, const char *many)
+{
+	buf_printf(out, "%.0f %s", n, n == 1 ? one : many);
+}
+
 static void add_relay(struct buf *out, const char *name, const struct json_value *relay)
 {
 	const struct json_value *targets = json_get(relay, "targets");
 
-	buf_printf(out, "\n%s: %.0f connections, %.0f accepted, %.0f refused\n", name,
-		   json_number(relay, "connections", 0), json_number(relay, "accepted", 0),
+	buf_printf(out, "\n%s: ", name);
+	add_count(out, json_number(relay, "connections", 0), "connection", "connections");
+	buf_printf(out, ", %.0f accepted, %.0f refused\n", json_number(relay, "accepted", 0),
 		   json_number(relay, "refused", 0));
 	for (const struct json_value *t = NULL; (t = json_next(targets, t));)
 		add_target(out, t);
@@ -209,9 +216,13 @@ static void add_relay(struct buf *out, const char *name, const struct json_value
 
 static void add_files(struct buf *out, const char *name, const struct json_value *files)
 {
-	buf_printf(out, "\n%s: %.0f directories, %.0f watches, %.0f overflows\n", name,
-		   json_number(files, "directories", 0), json_number(files, "watches", 0),
-		   json_number(files, "overflows", 0));
+	buf_printf(out, "\n%s: ", name);
+	add_count(out, json_number(files, "directories", 0), "directory", "directories");
+	buf_add_text(out, ", ");
+	add_count(out, json_number(files, "watches", 0), "watch", "watches");
+	buf_add_text(out, ", ");
+	add_count(out, json_number(files, "overflows", 0), "overflow", "overflows");
+	buf_add_text(out, "\n");
 }
 
 void status_add_text(struct buf *out, const struct json_value *status)
