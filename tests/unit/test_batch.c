@@ -469,6 +469,12 @@ static void test_net_effects(void)
 	make("src/h");
 	remove_path("src/h~");
 	SAME_TEXT(effects(), "modify src/h", "a save with a backup is one modify");
+	make("src/i");
+	effects();
+	move("src/h", "src/j");
+	move("src/i", "src/h");
+	SAME_TEXT(effects(), "move src/j from src/h, move src/h from src/i",
+		  "a move to a name that another left is told after that");
 	finish();
 }
 
