@@ -20,6 +20,7 @@
 #include "reactor/reactor.h"
 
 #include <locale.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -268,6 +269,17 @@ static struct engine_end run(const struct process_options *o, struct rules *rule
 	return end;
 }
 
+/*
+ * glibc's fast bins put the merging of small pieces off until something large is freed: 20 to 40 ms
+ * in one turn of the loop after a batch of 300,000 names (mallopt(3); musl has none).
+ */
+static void merge_freed_memory_at_once(void)
+{
+#ifdef M_MXFAST
+	mallopt(M_MXFAST, 0);
+#endif
+}
+
 int main(int argc, char **argv)
 {
 	struct process_options options = {.spool = UINT64_C(1) << 30};
@@ -275,6 +287,7 @@ int main(int argc, char **argv)
 	struct engine_end end = {.status = 2};
 	bool failed;
 
+	merge_freed_memory_at_once();
 	if (fd_reserve_standard() < 0)
 		return 1;
 	if (privileges_are_lent()) {
