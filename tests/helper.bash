@@ -70,6 +70,7 @@ logged() { grep -q -e "$1" "$dir/err"; }
 lines_are() { [ "$(lines_of "$dir/out")" -ge "$1" ]; }
 
 # The paths that are there after all events of $dir/out, or another file there (made by --format '%e %s %o').
+# shellcheck disable=SC2120
 replay() {
   awk 'function forget(path, p) {
                delete there[path]

@@ -324,7 +324,7 @@ PYTHON
   { echo 'set --priority 9'; yes 'every 1s --nope -- true' | head -c 1000000; } >rules
   run timeout 50 bash -c "'$EV' check -f rules 2>&1 | grep -c 'priority'"
   [ "$output" = 2 ]
-  { echo "set $(printf -- '--tag %.0s' {1..3000})"; yes 'every 1s' | head -c 200000; } >rules
+  { echo "set $(printf -- '--tag %.0s' {1..3000})"; yes 'every 1s' | head -c 40000; } >rules
   run timeout 50 bash -c "'$EV' check -f rules 2>&1 | head -1"
   grep -q 'set gives more than 200 words of options' <<<"$output"
 }

@@ -18,4 +18,4 @@ $(COUNTING): LDFLAGS += $(COUNTED:%=-Wl,--wrap=%)
 
 # Of a kernel without lists of children; and their clocks can run fast.
 $(BUILD)/unit/test_family: LDFLAGS += -Wl,--wrap=access -Wl,--wrap=clock_read
-$(BUILD)/unit/test_net_listener: LDFLAGS += -Wl,--wrap=clock_read
+$(BUILD)/unit/test_net_listener: LDFLAGS += -Wl,--wrap=clock_gettime
