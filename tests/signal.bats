@@ -70,6 +70,24 @@ for v in range(100): libc.sigqueue(int(sys.argv[1]), signal.SIGRTMIN + 1, ctypes
   [ "$(lines_of out)" = 5 ]
 }
 
+@test "a TSTP that comes as soon as evwatch is ready reaches its rule" {
+  # On one CPU the guardian has not run since it forked.
+  python3 - "$EV" <<'P'
+import os, select, signal, subprocess, sys
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+for i in range(5):
+    p = subprocess.Popen([sys.argv[1], "--ready-file", "ready", "signal", "TSTP"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    while not os.path.exists("ready"):
+        os.sched_yield()
+    p.send_signal(signal.SIGTSTP)
+    heard = select.select([p.stdout], [], [], 30)[0]
+    p.kill()
+    p.wait()
+    assert heard
+    os.unlink("ready")
+P
+}
+
 @test "without a rule TSTP stops evwatch, and CONT continues it" {
   start signal USR1
   kill -TSTP "$P"

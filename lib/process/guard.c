@@ -96,6 +96,10 @@ static int leave_guardian(uint64_t claimed, const struct user *user)
 		return -1;
 	guardian_signals(&set);
 	sigaddset(&set, SIGCHLD);
+	/* From before the fork: the child may be ready before the guardian runs again. */
+	for (int number = 1; number <= 64; number++)
+		if (signal_bit(number) & OF_JOBS & claimed)
+			sigaddset(&set, number);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	pid = fork();
