@@ -164,6 +164,12 @@ end" ]'
   grep -q 'cannot write to standard output: No space left on device: the end of it is lost' <<<"$output"
 }
 
+@test "what cannot be written as the last rule ends is status 1, too" {
+  run bash -c '"$0" after 0 >/dev/full' "$EV"
+  [ "$status" = 1 ]
+  grep -q 'cannot write to standard output: No space left on device' <<<"$output"
+}
+
 @test "--spool: a group that would hold more on disk is handed on in pieces, and that is said" {
   run_ev --spool 1M -1 -e 'g: after 0 --output group -- seq 400000'
   [ "$(head -1 <<<"$output")" = 1 ] || [[ $output == evwatch:* ]]

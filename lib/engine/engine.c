@@ -35,6 +35,9 @@ static void output_broke(struct engine *e, int error)
 	}
 	log_error(NULL, "cannot write to standard output: %s", strerror(error));
 	engine_finish(e, 1, 0);
+	/* An end that was decided before is no success any more. */
+	if (!e->end.signal && e->end.status == 0)
+		e->end.status = 1;
 }
 
 static void on_output(void *context, enum sink_news news, int error)
