@@ -188,6 +188,18 @@ T
   grep -q 'raise the limit of open files (ulimit -n)' <<<"$output"
 }
 
+@test "with too few descriptors it names the limit and runs nothing" {
+  # shellcheck disable=SC2016
+  run timeout 20 bash -c 'for n in $(seq 6 16); do
+    ulimit -Sn "$n"
+    "$0" -1 -e "after 0 -- echo ran" || echo "status $?"
+  done' "$EV"
+  grep -q '^ran' <<<"$output"
+  [ "$(grep -c '^status 1' <<<"$output")" = "$(grep -c 'raise the limit of open files' <<<"$output")" ]
+  [ "$(grep -c '^status\|^ran' <<<"$output")" = 11 ]
+  [ "$(grep -c 'Too many open files' <<<"$output")" = "$(grep -c '^status 1' <<<"$output")" ]
+}
+
 @test "--once without a command prints one event" {
   run_ev --once every 10ms
   [ "$status" = 0 ]

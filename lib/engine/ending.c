@@ -284,7 +284,8 @@ static bool is_ignored(int number)
 	return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
-void ending_review_signals(struct engine *e)
+/* Takes the signals that no rule claims, and leaves the others to their rules. */
+static int watch_signals(struct engine *e)
 {
 	for (size_t i = 0; i < STOP_SIGNALS; i++) {
 		struct stop_signal *s = &e->signals[i];
@@ -294,21 +295,27 @@ void ending_review_signals(struct engine *e)
 		if (is_claimed(e, s->watcher.number))
 			signal_stop(e->reactor, &s->watcher);
 		else if (signal_start(e->reactor, &s->watcher) < 0)
-			log_error(NULL, "cannot watch signal %d: %s", s->watcher.number,
-				  strerror(errno));
+			return -1;
 	}
 	if (e->config->guard)
 		guard_claim(e->config->guard);
+	return 0;
 }
 
-static void open_signals(struct engine *e)
+void ending_review_signals(struct engine *e)
+{
+	if (watch_signals(e) < 0)
+		log_error(NULL, "cannot watch signals: %s", strerror(errno));
+}
+
+static int open_signals(struct engine *e)
 {
 	for (size_t i = 0; i < STOP_SIGNALS; i++) {
 		e->signals[i].engine = e;
 		e->signals[i].ignored = is_ignored(stop_signals[i]);
 		signal_init(&e->signals[i].watcher, stop_signals[i], on_signal);
 	}
-	ending_review_signals(e);
+	return watch_signals(e);
 }
 
 int ending_open(struct engine *e, struct error *error)
@@ -320,7 +327,8 @@ int ending_open(struct engine *e, struct error *error)
 	if (e->config->guard &&
 	    guard_attach(e->config->guard, e->reactor, on_guardian_lost, e, error) < 0)
 		return -1;
-	open_signals(e);
+	if (open_signals(e) < 0)
+		return error_errno(error, "cannot watch signals");
 	if (e->config->within && timer_start_in(e->reactor, &e->within, e->config->within) < 0)
 		return error_errno(error, "cannot arm --within");
 	if (reactor_reap_orphans(e->reactor) < 0)
