@@ -100,6 +100,9 @@ load helper
   grep -q 'lines1: cannot read nonesuch: No such file' <<<"$output"
   run_ev lines .
   [ "$status" = 1 ]
+  run "$EV" lines - <.
+  [ "$status" = 1 ]
+  grep -q 'cannot read -: it is a directory' <<<"$output"
   run_ev lines - --match '('
   [ "$status" = 2 ]
 }

@@ -173,9 +173,12 @@ static int descriptor_of(const char *word)
 static int take_descriptor(struct line_input *in, int fd, struct error *e)
 {
 	int flags = fcntl(fd, F_GETFL);
+	struct stat st;
 
 	if (flags < 0)
 		return error_errno(e, "cannot read %s", in->path);
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+		return error_set(e, "cannot read %s: it is a directory", in->path);
 	if ((flags & O_ACCMODE) == O_WRONLY)
 		return error_set(e, "cannot read %s: it is open for writing only", in->path);
 	return file_new(in, fd, false) ? 0 : error_errno(e, "cannot read %s", in->path);
