@@ -107,6 +107,12 @@ existing() { # OPTION...
 	until_ok "grep -qaF 'a b' out"
 }
 
+@test "--paths-from refuses a list without a path" {
+	run "$EV" -w 2s file --paths-from - < <(printf '\n')
+	[ "$status" = 1 ]
+	grep -q -- '--paths-from - names no path' <<<"$output"
+}
+
 hostile() { # OPTION...
 	: >told
 	start -e "all: file src $* --type f --events create --json" \

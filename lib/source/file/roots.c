@@ -363,6 +363,10 @@ int roots_start(struct file_source *s, struct error *e)
 
 	if (file_read_paths(c, &s->roots.listed, e) < 0)
 		return -1;
+	if (c->roots.count == 0 && s->roots.listed.count == 0) {
+		e->option = "paths-from";
+		return error_set(e, "--paths-from %s names no path", c->paths_from);
+	}
 	if (start_all(s, &c->roots) < 0 || start_all(s, &s->roots.listed) < 0)
 		return error_errno(e, "cannot watch files");
 	if (join(s, e) < 0)
