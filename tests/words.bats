@@ -99,6 +99,9 @@ waits_for() {
   waits_for "-e 'file \$HOME/src -- make'" 'only a shell expands'
   waits_for "-e 'x: lines \$LOG --follow'" 'only a shell expands'
   waits_for "file 'src/*.c' -- make" "give the directory, and --match 'PATTERN'"
+  mkdir gone
+  (cd gone && rmdir ../gone && "$EV" -w 50ms file .) >out 2>&1
+  grep -q 'does not exist: waiting for it$' out
   run_ev -w 50ms file src make -- make
   ! grep -q 'if it is the command' <<<"$output"
 }

@@ -8,16 +8,19 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool is_program_in(const char *directory, size_t length, const char *name)
 {
 	struct buf b = {0};
+	struct stat st;
 	bool is;
 
 	buf_add(&b, directory, length);
 	buf_printf(&b, "/%s", name);
-	is = !b.failed && access(b.data, X_OK) == 0;
+	is =
+	    !b.failed && access(b.data, X_OK) == 0 && stat(b.data, &st) == 0 && S_ISREG(st.st_mode);
 	buf_free(&b);
 	return is;
 }
