@@ -140,7 +140,7 @@ static void handle_pause(struct request *r)
 		agree(r);
 		return;
 	}
-	error_set(&e, "a %s rule without a command cannot be paused", type->name);
+	error_set(&e, "a rule of the kind %s without a command cannot be paused", type->name);
 	error_hint(&e, "its events cannot wait");
 	refuse(r, &e);
 }
