@@ -14,15 +14,13 @@ struct buf;
 
 enum { WORKERS_MOST = 256 };
 
-enum relay_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN, BALANCE_SOURCE, BALANCE_FIRST };
-
 struct relay_config {
 	struct access access; /* first: ACCESS_OPTIONS */
 	struct endpoint listen;
 	struct endpoint *targets;                      /* owned */
 	size_t n_targets;                              /* at least 1 */
 	bool datagrams;                                /* udp: on both sides */
-	int balance;                                   /* enum relay_balance */
+	int balance;                                   /* enum pool_balance */
 	int64_t connect_timeout, idle, drain, dns_ttl; /* ns; idle 0: for ever */
 	int64_t check;                                 /* ns between looks at a target; 0: none */
 	struct address bind;                           /* connect from it; length 0: from any */

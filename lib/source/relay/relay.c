@@ -59,17 +59,43 @@ static int open_listener(struct relay_source *s, struct error *e)
 	return 0;
 }
 
+/* A check begins as a connection does: a target that waits for a PROXY header gets one. */
+static int check_targets(struct relay_source *s)
+{
+	const struct relay_config *c = relay_config(s);
+	const struct health_config check = {
+	    .interval = c->check,
+	    .rise = c->rise,
+	    .fall = c->fall,
+	    .timeout = c->connect_timeout,
+	    .from = relay_source_address(c),
+	    .own = &s->listener,
+	    .greeting = s->greeting,
+	    .greeting_length =
+		c->proxy_send ? proxy_header_write(c->proxy_send, NULL, NULL, s->greeting) : 0,
+	};
+
+	return pool_watch(&s->targets, &check, s->resolver, s->base.priority);
+}
+
 static int open_targets(struct relay_source *s)
 {
-	struct totals *first =
-	    s->place ? worker_totals(s->place->board, relay_config(s), 0) : s->totals;
+	const struct relay_config *c = relay_config(s);
+	struct totals *first = s->place ? worker_totals(s->place->board, c, 0) : s->totals;
 
-	if (targets_open(&s->targets, relay_config(s), s->base.reactor, s->totals, first) < 0)
+	s->targets = (struct pool){
+	    .reactor = s->base.reactor,
+	    .rule = s->base.rule,
+	    .endpoints = c->targets,
+	    .n = c->n_targets,
+	    .balance = (enum pool_balance)c->balance,
+	    .counts = s->totals->targets,
+	    .checks = first->targets,
+	};
+	if (pool_open(&s->targets) < 0)
 		return -1;
-	/* The first worker looks for all of them. */
-	if (s->place && s->place->number > 0)
-		return 0;
-	return targets_watch(&s->targets, &s->base, s->resolver, &s->listener);
+	/* The first worker checks for all of them. */
+	return c->check && s->totals == first ? check_targets(s) : 0;
 }
 
 static void on_answer(void *source)
@@ -116,7 +142,7 @@ static void relay_close(struct source *base)
 	search_close(s);
 	timer_stop(base->reactor, &s->drain);
 	listener_close(&s->listener);
-	targets_close(&s->targets);
+	pool_close(&s->targets);
 	if (s->resolver)
 		resolver_free(s->resolver);
 	dump_close(&s->dump);
@@ -186,7 +212,7 @@ static void relay_stop(struct source *base)
 	struct relay_source *s = (struct relay_source *)base;
 	int64_t drain = relay_config(s)->drain;
 
-	targets_unwatch(&s->targets);
+	pool_unwatch(&s->targets);
 	s->carrier->stop(s);
 	s->stopped = true;
 	if (!drain || timer_start_in(base->reactor, &s->drain, drain) < 0)

@@ -104,7 +104,7 @@ void relayed_close(struct relayed *c, const char *why)
 	if (c->reported)
 		report_event(c, true);
 	if (c->state == RELAYED_OPEN)
-		targets_leave(&s->targets, c->target);
+		pool_leave(&s->targets, c->target);
 	if (c->limits)
 		timer_stop(s->base.reactor, &c->limits->again);
 	peer_leave(&s->peers, c->peer);

@@ -118,7 +118,7 @@ void report_event_of_worker(struct relay_source *s, const void *bytes, size_t le
 void report_over(const struct relayed *c, const char *why)
 {
 	const struct relay_source *s = c->source;
-	struct target_totals *target = &s->totals->targets[c->target];
+	struct pool_counts *target = &s->totals->targets[c->target];
 	struct address remote = relayed_remote(c);
 	struct buf b = {0};
 
@@ -143,7 +143,7 @@ static void log_totals(const struct relay_source *s)
 	log_info(s->base.rule, "%llu accepted, %llu refused",
 		 (unsigned long long)s->totals->accepted, (unsigned long long)s->totals->refused);
 	for (size_t i = 0; i < relay_config(s)->n_targets; i++) {
-		const struct target_totals *t = &s->totals->targets[i];
+		const struct pool_counts *t = &s->totals->targets[i];
 
 		log_info(s->base.rule,
 			 "%s: chosen %llu times, failed %llu times, %llu bytes to, %llu from",

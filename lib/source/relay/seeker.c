@@ -85,9 +85,9 @@ static void target_failed(struct seeker *k, const char *why, bool own_fault)
 	struct relay_source *s = k->source;
 	bool over, last;
 
-	targets_leave(&s->targets, k->relayed->target);
+	pool_leave(&s->targets, k->relayed->target);
 	if (own_fault)
-		targets_rest(&s->targets, k->relayed->target, now(k));
+		pool_rest(&s->targets, k->relayed->target, now(k));
 	k->tried[k->relayed->target] = true;
 	k->starved = 0;
 	over = untried(k) == 0;
@@ -159,7 +159,7 @@ static void on_connected(void *context, int fd, int error, const char *why)
 		why = connect_error(error);
 	}
 	if (fd >= 0) {
-		targets_took(&s->targets, k->relayed->target);
+		pool_took(&s->targets, k->relayed->target);
 		end(k, fd);
 		return;
 	}
@@ -181,10 +181,10 @@ static void try_target(struct seeker *k)
 
 void seeker_start(struct seeker *k)
 {
-	struct targets *t = &k->source->targets;
+	struct pool *t = &k->source->targets;
 
-	k->relayed->target = (uint32_t)targets_choose(t, k->hash, k->tried);
-	targets_enter(t, k->relayed->target);
+	k->relayed->target = (uint32_t)pool_choose(t, k->hash, k->tried);
+	pool_enter(t, k->relayed->target);
 	try_target(k);
 }
 
@@ -253,7 +253,7 @@ struct seeker *seeker_new(struct relayed *c)
 		return NULL;
 	k->source = c->source;
 	k->relayed = c;
-	k->hash = targets_hash_client(&remote);
+	k->hash = pool_hash_client(&remote);
 	list_init(&k->link);
 	timer_init(&k->timer, CLOCK_OF_LOOP, on_timer);
 	return k;
@@ -267,7 +267,7 @@ void seeker_free(struct seeker *k)
 	connector_stop(&k->connector);
 	list_remove(&k->link);
 	if (k->state == SEEK_CONNECTING || k->state == SEEK_AGAIN || k->state == SEEK_STARVED)
-		targets_leave(&k->source->targets, k->relayed->target);
+		pool_leave(&k->source->targets, k->relayed->target);
 	free(k);
 }
 

@@ -42,7 +42,7 @@ void seeker_free(struct seeker *k);
 /*
  * Each of these makes the carrier's `sought` come once, at once perhaps, with a socket
  * (non-blocking, close-on-exec) connected to the client's target, which counts it among its
- * connections from now on (targets_leave); or with -1: none took it. The seeker may be freed
+ * connections from now on (pool_leave); or with -1: none took it. The seeker may be freed
  * inside.
  */
 void seeker_start(struct seeker *k);

@@ -1,7 +1,7 @@
 /*
  * relay: what its files share.
  *
- * config.h has what the rule says, targets.h the choice among targets, seeker.h the way from a
+ * config.h has what the rule says, seeker.h the way from a
  * client to a target that takes it, report.h what is logged, dump.h --dump, relaying.h the life of
  * a client. The three carriers (carrier.h) stand above these: stream/ for connections, udp/ for
  * datagrams, workers/ for several processes. relay.c is the kind.
@@ -10,14 +10,15 @@
 #define EVWATCH_SOURCE_RELAY_STATE_H
 
 #include "address/cidr.h"
+#include "address/proxy_header.h"
 #include "base/list.h"
 #include "net/bound.h"
+#include "net/pool.h"
 #include "net/resolver.h"
 #include "reactor/reactor.h"
 #include "source/relay/carrier.h"
 #include "source/relay/config.h"
 #include "source/relay/dump.h"
-#include "source/relay/targets.h"
 #include "source/relay/totals.h"
 #include "source/source.h"
 
@@ -38,7 +39,8 @@ struct relay_source {
 	void *carried; /* the carrier's own, owned by it; NULL: it is not open */
 	struct listener listener;
 	struct resolver *resolver;
-	struct targets targets;
+	struct pool targets;
+	char greeting[PROXY_HEADER_ROOM]; /* of a check, with --proxy send */
 	struct search search;
 	struct peer_table peers;
 	struct totals *totals; /* owned, but a worker's; the loop's process adds its workers' up */

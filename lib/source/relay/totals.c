@@ -10,7 +10,7 @@
 
 size_t totals_size(const struct relay_config *c)
 {
-	return sizeof(struct totals) + c->n_targets * sizeof(struct target_totals);
+	return sizeof(struct totals) + c->n_targets * sizeof(struct pool_counts);
 }
 
 void totals_add(struct totals *sum, const struct totals *more, const struct relay_config *c)
@@ -19,8 +19,8 @@ void totals_add(struct totals *sum, const struct totals *more, const struct rela
 	sum->accepted += more->accepted;
 	sum->refused += more->refused;
 	for (size_t i = 0; i < c->n_targets; i++) {
-		const struct target_totals *from = &more->targets[i];
-		struct target_totals *to = &sum->targets[i];
+		const struct pool_counts *from = &more->targets[i];
+		struct pool_counts *to = &sum->targets[i];
 
 		to->connections += from->connections;
 		to->chosen += from->chosen;
@@ -38,8 +38,8 @@ void totals_settle(struct totals *t, const struct relay_config *c)
 		t->targets[i].connections = 0;
 }
 
-static void add_target(const struct target_totals *t, const struct relay_config *c,
-		       const char *word, struct buf *out)
+static void add_target(const struct pool_counts *t, const struct relay_config *c, const char *word,
+		       struct buf *out)
 {
 	buf_add_text(out, "{\"target\":");
 	json_add_string(out, word, strlen(word));

@@ -5,26 +5,16 @@
 #ifndef EVWATCH_SOURCE_RELAY_TOTALS_H
 #define EVWATCH_SOURCE_RELAY_TOTALS_H
 
-#include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "net/pool.h"
 
 struct buf;
 struct relay_config;
-
-struct target_totals {
-	uint64_t connections; /* that chose it and are not over */
-	/* Since the start. */
-	uint64_t chosen, failed; /* how often; failed: it could not be connected to */
-	uint64_t to, from;       /* bytes, of connections that are over */
-	atomic_ullong down;      /* as --check sees it; of workers the first one's is everybody's */
-};
 
 struct totals {
 	uint64_t carried; /* now: connections, or sessions */
 	/* Since the start. */
 	uint64_t accepted, refused;
-	struct target_totals targets[];
+	struct pool_counts targets[];
 };
 
 /* In bytes. */
