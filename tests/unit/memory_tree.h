@@ -36,6 +36,7 @@ struct memory_folder {
 	struct memory_inode *inode; /* NULL: free */
 	struct child list[MOST_CHILDREN];
 	size_t count, at;
+	size_t behind; /* of the inode's children: these came since */
 };
 
 struct memory_tree {
@@ -46,6 +47,7 @@ struct memory_tree {
 	uint64_t last_number, last_handle;
 	uint32_t clock;
 	struct memory_folder folders[MOST_OPEN];
+	bool grows_behind;    /* what comes to a directory that is being read is listed, too */
 	unsigned disturbance; /* of a thousand looks, so many are preceded by a change */
 	void (*changed)(struct memory_tree *t, struct memory_inode *d, const char *name,
 			unsigned bits);
@@ -343,6 +345,22 @@ static int memory_look(const struct file_system *fs, int folder, const char *nam
 	return 0;
 }
 
+/* What came since is listed behind, again if its name was in the list: so it is where directories
+ * grow at their end (tmpfs). */
+static struct child *memory_next_behind(struct memory_folder *f)
+{
+	while (f->behind < f->inode->count) {
+		struct child *c = &f->inode->children[f->behind++];
+		bool listed = false;
+
+		for (size_t i = 0; i < f->count; i++)
+			listed |= f->list[i].inode == c->inode && !strcmp(f->list[i].name, c->name);
+		if (!listed)
+			return c;
+	}
+	return NULL;
+}
+
 /* The list is as old as a buffer of getdents64 may be; types and numbers are of that time. */
 static int memory_next(const struct file_system *fs, int folder, struct listed *out)
 {
@@ -360,7 +378,10 @@ static int memory_next(const struct file_system *fs, int folder, struct listed *
 			out->type = '?';
 		return 1;
 	}
-	return 0;
+	c = t->grows_behind ? memory_next_behind(f) : NULL;
+	if (c)
+		*out = (struct listed){c->name, c->inode->type, c->inode->number};
+	return c != NULL;
 }
 
 static void memory_close(const struct file_system *fs, int folder)

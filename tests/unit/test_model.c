@@ -212,6 +212,7 @@ static void begin(const struct history *h)
 	model_add_root(&w.model, "w");
 	model_drained(&w.model);
 	w.tree.disturbance = h->disturbance;
+	w.tree.grows_behind = true;
 }
 
 static bool work(void)

@@ -422,10 +422,14 @@ static void read_on(struct model *m)
 			finish(m, got < 0 ? errno : 0);
 			return;
 		}
-		if (m->reading.first)
-			take_new(m, &listed);
-		else
+		if (!m->reading.first)
 			take_again(m, &listed);
+		/* getdents64 lists a name again that went and came back meanwhile: it may be
+		 * another. */
+		else if (entries_find(m->reading.node->entries, listed.name))
+			m->reading.disturbed = true;
+		else
+			take_new(m, &listed);
 	}
 }
 
