@@ -38,7 +38,7 @@ struct stamp *entries_stamp(const struct entries *set, struct entry *e)
 	return set->stamped ? (struct stamp *)(void *)e - 1 : NULL;
 }
 
-uint32_t entries_count(const struct entries *set)
+static uint32_t entries_count(const struct entries *set)
 {
 	return set ? set->count : 0;
 }

@@ -61,7 +61,6 @@ struct stamp *entries_stamp(const struct entries *set, struct entry *e);
 uint32_t entries_place(const struct entries *set, const struct entry *e);
 struct entry *entries_at(const struct entries *set, uint32_t place);
 
-uint32_t entries_count(const struct entries *set);
 void entries_free(struct entries **set);
 
 #endif

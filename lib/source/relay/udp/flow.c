@@ -10,7 +10,8 @@
 
 enum { BURST = 8 };
 
-void session_touch(struct session *s, enum trust trust)
+/* It is silent from now on; with another trust, perhaps. */
+static void session_touch(struct session *s, enum trust trust)
 {
 	s->last = session_now(s);
 	s->trust = trust;

@@ -117,8 +117,6 @@ int datagrams_take_in(struct session *s, int first, int n);
 bool datagrams_hold(struct session *s, int first, int n);
 /* Sends the replies that are gathered. */
 void udp_flush(struct udp_relay *u);
-/* It is silent from now on; with another trust, perhaps. */
-void session_touch(struct session *s, enum trust trust);
 
 /* ---- session.c ---- */
 
