@@ -128,6 +128,22 @@ END
   came one two
 }
 
+@test "a file that is written anew with as many bytes, or more, is read from its start" {
+  echo first >f
+  start lines f --follow --format %s
+  # One open and one write: when evwatch looks, the file is never shorter than it was.
+  overwrite() { printf '%s\n' "$1" >part && dd if=part of=f conv=notrunc status=none; }
+  overwrite again
+  until_ok 'grep -qx again out'
+  echo more >>f
+  until_ok 'grep -qx more out'
+  overwrite 'a line that is longer than all before'
+  until_ok 'tail -n 1 out | grep -qx "a line that is longer than all before"'
+  [ "$(cat out)" = "again
+more
+a line that is longer than all before" ]
+}
+
 @test "a line written in two halves comes as one" {
   : >log
   start lines log --follow

@@ -98,6 +98,28 @@ static size_t less_the_hole(struct line_file *f, size_t n)
 	return left;
 }
 
+/* The first bytes tell later whether the file was truncated and written again in between. */
+static void remember_head(struct line_file *f)
+{
+	size_t n = sizeof f->head;
+	ssize_t got;
+
+	if (!f->regular || f->head_length == n)
+		return;
+	if (f->offset < (off_t)n)
+		n = (size_t)f->offset;
+	if (n > f->head_length && (got = pread(f->fd, f->head, n, 0)) >= 0)
+		f->head_length = (size_t)got;
+}
+
+static bool was_overwritten(const struct line_file *f)
+{
+	char now[sizeof f->head];
+
+	return f->head_length && pread(f->fd, now, f->head_length, 0) == (ssize_t)f->head_length &&
+	       memcmp(now, f->head, f->head_length) != 0;
+}
+
 static ssize_t read_more(struct line_file *f)
 {
 	char *room = f->buf.data + f->buf.length;
@@ -139,6 +161,7 @@ static void on_readable(struct reactor *r, struct io_watcher *w, unsigned ready)
 		f->flushing = false;
 		f->buf.length += less_the_hole(f, (size_t)n);
 		f->buf.data[f->buf.length] = '\0';
+		remember_head(f);
 		f->grew = reactor_now(r, CLOCK_OF_LOOP);
 		lines_cut(f);
 	} else if (n < 0) {
@@ -188,12 +211,13 @@ void file_look(struct line_file *f)
 		return;
 	if (st.st_size < f->offset && f->left)
 		return; /* on a FUSE that is the size of what stands at the path now */
-	if (st.st_size < f->offset) {
+	if (st.st_size < f->offset || (!f->left && was_overwritten(f))) {
 		log_info(owner_of(f)->base.rule, "%s was truncated: reading from its start",
 			 f->input->path);
 		file_end_line(f);
 		progress_restart(f);
 		f->offset = f->hole = 0;
+		f->head_length = 0;
 	} else if (hole_was_written(f) || st.st_size < f->offset + f->hole) {
 		f->hole = 0;
 	}
@@ -214,6 +238,7 @@ static void watch(struct line_file *f)
 void file_skip(struct line_file *f, off_t offset)
 {
 	f->offset = f->place = f->done = offset;
+	remember_head(f);
 }
 
 struct line_file *file_new(struct line_input *in, int fd, bool mine)

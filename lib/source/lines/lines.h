@@ -52,9 +52,11 @@ struct line_file {
 	bool flushing; /* what has no line's end is a line all the same */
 	dev_t device;
 	ino_t inode;
-	off_t offset; /* read up to here */
-	off_t hole;   /* and so many NUL bytes follow, which may still be written (fallocate(2)) */
-	int64_t grew; /* when it last did, or left its path; by the clock of the loop */
+	off_t offset;  /* read up to here */
+	off_t hole;    /* and so many NUL bytes follow, which may still be written (fallocate(2)) */
+	int64_t grew;  /* when it last did, or left its path; by the clock of the loop */
+	char head[64]; /* the first bytes of what was read, `head_length` of them */
+	size_t head_length;
 
 	struct buf buf;
 	size_t taken;   /* of `buf`, as lines */
