@@ -5,24 +5,15 @@
 
 #include <string.h>
 
+#define CONFIG struct print_config
+
 const struct option print_options[] = {
-    {.name = "json",
-     .in_words = true,
-     .type = OPTION_FLAG,
-     .offset = offsetof(struct print_config, json),
-     .help = "print events as JSON, one object a line"},
-    {.name = "format",
-     .type = OPTION_TEXT,
-     .offset = offsetof(struct print_config, format),
-     .value = "FMT",
-     .may_be_empty = true,
-     .help = "as %e %s %S %r %k %t %T %n %o, \\n, \\t, \\0"},
-    {.name = "null",
-     .letter = '0',
-     .type = OPTION_FLAG,
-     .offset = offsetof(struct print_config, nul),
-     .help = "end subjects with NUL, escape nothing",
-     .reach = REACH_RULES},
+    OPTION_ROW("json", FLAG, json, NULL, "print events as JSON, one object a line",
+	       .in_words = true),
+    OPTION_ROW("format", TEXT, format, "FMT", "as %e %s %S %r %k %t %T %n %o, \\n, \\t, \\0",
+	       .may_be_empty = true),
+    OPTION_ROW("null", FLAG, nul, NULL, "end subjects with NUL, escape nothing", .letter = '0',
+	       .reach = REACH_RULES),
     {0},
 };
 

@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-#define FIELD(name) offsetof(struct rule_config, name)
-
 /* A name has neither of the separators that an endpoint has. */
 int rule_socket_parse(const char *word, struct endpoint *ep, size_t *name, struct error *e)
 {
@@ -37,33 +35,17 @@ static int check_socket(void *config, const char *word, struct error *e)
 	return 0;
 }
 
+#define CONFIG struct rule_config
+
 const struct option rule_options[] = {
-    {.name = "to",
-     .in_words = true,
-     .type = OPTION_TEXT,
-     .offset = FIELD(to),
-     .value = "RULE",
-     .help = "hand the events to the command of RULE",
-     .reach = REACH_RULES},
-    {.name = "runs",
-     .in_words = true,
-     .type = OPTION_COUNT,
-     .offset = FIELD(runs),
-     .value = "N",
-     .least = 1,
-     .help = "the rule ends after N runs"},
-    {.name = "socket",
-     .in_words = true,
-     .type = OPTION_LIST,
-     .offset = FIELD(sockets),
-     .parse = check_socket,
-     .value = "[NAME=]ENDPOINT",
-     .help = "hold a socket for the command; repeat",
-     .reach = REACH_COMMAND},
-    {.name = "last",
-     .in_words = true,
-     .offset = FIELD(last),
-     .help = "when the rule ends, stop with its last status"},
+    OPTION_ROW("to", TEXT, to, "RULE", "hand the events to the command of RULE", .in_words = true,
+	       .reach = REACH_RULES),
+    OPTION_ROW("runs", COUNT, runs, "N", "the rule ends after N runs", .in_words = true,
+	       .least = 1),
+    OPTION_ROW("socket", LIST, sockets, "[NAME=]ENDPOINT", "hold a socket for the command; repeat",
+	       .in_words = true, .parse = check_socket, .reach = REACH_COMMAND),
+    OPTION_ROW("last", FLAG, last, NULL, "when the rule ends, stop with its last status",
+	       .in_words = true),
     {0},
 };
 

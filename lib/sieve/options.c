@@ -70,37 +70,17 @@ static int check_by(const void *config, struct error *e)
 	return error_hint(e, "--times N/DUR counts the events of each subject");
 }
 
-#define FIELD(name) offsetof(struct sieve_config, name)
+#define CONFIG struct sieve_config
 
 const struct option sieve_options[] = {
-    {.name = "quiet-for",
-     .in_words = true,
-     .type = OPTION_CUSTOM,
-     .parse = parse_quiet_for,
-     .value = "DUR",
-     .check = check_quiet_for,
-     .help = "report a silence instead: no event for DUR"},
-    {.name = "times",
-     .in_words = true,
-     .type = OPTION_CUSTOM,
-     .parse = parse_times,
-     .value = "N/DUR",
-     .help = "only when a subject came N times within DUR"},
-    {.name = "unique",
-     .in_words = true,
-     .type = OPTION_CUSTOM,
-     .parse = parse_unique,
-     .value = "DUR",
-     .help = "not the same subject again within DUR"},
-    {.name = "by",
-     .in_words = true,
-     .type = OPTION_COUNT,
-     .offset = FIELD(by),
-     .value = "K",
-     .least = 1,
-     .most = 1000,
-     .check = check_by,
-     .help = "the subject that --times and --unique compare (1)"},
+    OPTION_ROW("quiet-for", CUSTOM, quiet_for, "DUR", "report a silence instead: no event for DUR",
+	       .in_words = true, .parse = parse_quiet_for, .check = check_quiet_for),
+    OPTION_ROW("times", CUSTOM, times, "N/DUR", "only when a subject came N times within DUR",
+	       .in_words = true, .parse = parse_times),
+    OPTION_ROW("unique", CUSTOM, unique, "DUR", "not the same subject again within DUR",
+	       .in_words = true, .parse = parse_unique),
+    OPTION_ROW("by", COUNT, by, "K", "the subject that --times and --unique compare (1)",
+	       .in_words = true, .least = 1, .most = 1000, .check = check_by),
     {0},
 };
 

@@ -153,15 +153,11 @@ static const struct event_name ended_events[] = {
     {0},
 };
 
+#define CONFIG struct ended_config
+
 static const struct option ended_options[] = {
-    {.name = "ok",
-     .in_words = true,
-     .offset = offsetof(struct ended_config, ok),
-     .help = "only runs that ended with status 0"},
-    {.name = "failed",
-     .in_words = true,
-     .offset = offsetof(struct ended_config, failed),
-     .help = "only runs that failed"},
+    OPTION_ROW("ok", FLAG, ok, NULL, "only runs that ended with status 0", .in_words = true),
+    OPTION_ROW("failed", FLAG, failed, NULL, "only runs that failed", .in_words = true),
     {0},
 };
 

@@ -177,26 +177,15 @@ static int parse_retry(void *config, const char *word, struct error *e)
 	return error_hint(e, "--retry N ends the rule after N failures in a row");
 }
 
+#define CONFIG struct run_config
+
 static const struct option run_options[] = {
-    {.name = "restart",
-     .in_words = true,
-     .type = OPTION_CHOICE,
-     .offset = offsetof(struct run_config, restart),
-     .value = "no|failure|always",
-     .choices = restart_words,
-     .help = "when it is started again (failure)"},
-    {.name = "backoff",
-     .in_words = true,
-     .type = OPTION_CUSTOM,
-     .parse = parse_backoff,
-     .value = "DUR[:MAX]",
-     .help = "wait before that, doubling (1s:1m)"},
-    {.name = "retry",
-     .in_words = true,
-     .type = OPTION_CUSTOM,
-     .parse = parse_retry,
-     .value = "N",
-     .help = "the rule ends after N failures in a row"},
+    OPTION_ROW("restart", CHOICE, restart, "no|failure|always",
+	       "when it is started again (failure)", .in_words = true, .choices = restart_words),
+    OPTION_ROW("backoff", CUSTOM, backoff, "DUR[:MAX]", "wait before that, doubling (1s:1m)",
+	       .in_words = true, .parse = parse_backoff),
+    OPTION_ROW("retry", CUSTOM, retry, "N", "the rule ends after N failures in a row",
+	       .in_words = true, .parse = parse_retry),
     {0},
 };
 
