@@ -756,6 +756,12 @@ static void test_pace(void)
 	pace.automatic = false;
 	pace.debounce = 7 * NS_PER_MS;
 	SAME(due(&pace), 7000, "--debounce is as it says");
+	effects();
+	pace.max_wait = 20 * NS_PER_MS;
+	act("src/h", FILE_CLOSE_WRITE);
+	journal.now += 16 * NS_PER_MS;
+	act("src/h", FILE_CLOSE_WRITE);
+	SAME(due(&pace), 4000, "what is older than it may become is not held up by what follows");
 	finish();
 }
 

@@ -33,6 +33,7 @@ void journal_init(struct journal *j, const struct journal_folders *folders)
 	table_init(&j->by_name, &table_by_name);
 	table_init(&j->by_folder, &by_folder);
 	list_init(&j->order);
+	list_init(&j->by_age);
 	list_init(&j->things);
 	list_init(&j->fresh);
 	list_init(&j->asked);
@@ -128,6 +129,7 @@ static void record_free(struct journal *j, struct record *r)
 	leave(j, r);
 	forget_was(j, r);
 	list_remove(&r->link);
+	list_remove(&r->of_age);
 	j->folders->release(r->node);
 	j->count--;
 	free(r);
@@ -145,6 +147,14 @@ void journal_free(struct journal *j)
 	table_free(&j->by_folder);
 }
 
+/* Its first event is this one. */
+static void begins(struct journal *j, struct record *r)
+{
+	r->since = j->now;
+	list_remove(&r->of_age);
+	list_append(&j->by_age, &r->of_age);
+}
+
 static struct record *record_new(struct journal *j, struct node *d, const char *name)
 {
 	size_t length = strlen(name) + 1;
@@ -153,7 +163,6 @@ static struct record *record_new(struct journal *j, struct node *d, const char *
 	if (r) {
 		r->name = memcpy(r->text, name, length);
 		r->node = d;
-		r->since = j->now;
 	}
 	if (!r || table_add(&j->by_name, r) < 0) {
 		free(r);
@@ -162,6 +171,8 @@ static struct record *record_new(struct journal *j, struct node *d, const char *
 	}
 	j->folders->hold(d);
 	list_append(&j->order, &r->link);
+	list_init(&r->of_age);
+	begins(j, r);
 	j->count++;
 	return r;
 }
@@ -230,7 +241,7 @@ void journal_came(struct journal *j, struct node *d, const char *name, char type
 		return;
 	/* What comes after all else has left waits anew. */
 	if (!r->now && r->was)
-		r->since = j->now;
+		begins(j, r);
 	r->now = journal_thing_new(j, type, NULL, NULL);
 	if (!r->now)
 		return;

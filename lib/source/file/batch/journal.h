@@ -76,6 +76,7 @@ struct record {
 	struct node *node;       /* held */
 	const char *name;        /* in it */
 	struct link link;        /* in the order of the last event */
+	struct link of_age;      /* in that of `since` */
 	struct thing *was, *now; /* NULL: nothing */
 	unsigned notices;        /* FILE_NOTICES */
 	unsigned flickered;      /* what came and went between: what was done to it */
@@ -89,9 +90,10 @@ struct record {
 
 struct journal {
 	const struct journal_folders *folders;
-	struct table by_name;   /* of struct record */
-	struct table by_folder; /* of struct thing: that of a directory */
-	struct link order, things;
+	struct table by_name;      /* of struct record */
+	struct table by_folder;    /* of struct thing: that of a directory */
+	struct link order, by_age; /* of struct record */
+	struct link things;
 	struct link fresh, asked; /* what is open; each in the order of `ask_at` */
 	size_t count;
 	int64_t now;      /* loop time of what is added next; set by the owner */

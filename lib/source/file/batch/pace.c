@@ -108,35 +108,25 @@ static int64_t quiet_time(const struct pace *p, const struct journal *j, int64_t
 	return quiet < QUIET_MOST ? quiet : QUIET_MOST;
 }
 
-/* Only where a batch may have to be handed on for its age: all records are walked for that. */
-static bool may_be_old(const struct pace *p, int64_t quiet_at)
+/* Is there anything that does not wait? */
+static bool has_complete(const struct journal *j, const struct net_options *options)
 {
-	return !p->oldest || p->oldest + p->max_wait < quiet_at;
-}
-
-int64_t pace_due(struct pace *p, const struct journal *j, const struct net_options *options,
-		 int64_t now)
-{
-	int64_t quiet_at = j->last + quiet_time(p, j, now);
-	int64_t first = INT64_MAX, first_waiting = INT64_MAX, due;
-	bool by_age = may_be_old(p, quiet_at);
-
 	LIST_EACH(at, after, &j->order)
 	{
-		const struct record *r = CONTAINER_OF(at, struct record, link);
-		int64_t *of = net_options_wait(options, r) ? &first_waiting : &first;
-
-		*of = r->since < *of ? r->since : *of;
-		if (!by_age && of == &first)
-			return quiet_at;
+		if (!net_options_wait(options, CONTAINER_OF(at, struct record, link)))
+			return true;
 	}
-	p->oldest = first < first_waiting ? first : first_waiting;
-	if (p->oldest == INT64_MAX)
-		p->oldest = 0;
-	if (first_waiting != INT64_MAX)
-		first_waiting += p->max_wait;
-	if (first == INT64_MAX)
-		return first_waiting;
-	due = first + p->max_wait < quiet_at ? first + p->max_wait : quiet_at;
-	return due < first_waiting ? due : first_waiting;
+	return false;
+}
+
+int64_t pace_due(const struct pace *p, const struct journal *j, const struct net_options *options,
+		 int64_t now)
+{
+	int64_t by_age, quiet_at;
+
+	if (list_empty(&j->by_age))
+		return INT64_MAX;
+	by_age = CONTAINER_OF(j->by_age.next, struct record, of_age)->since + p->max_wait;
+	quiet_at = j->last + quiet_time(p, j, now);
+	return quiet_at < by_age && has_complete(j, options) ? quiet_at : by_age;
 }

@@ -22,7 +22,6 @@ struct pace {
 	int64_t max_wait; /* ns after its first change, at most */
 	int64_t last;     /* loop time of the last batch; 0: there was none */
 	int64_t quiet;    /* ns: the present wait of --debounce auto */
-	int64_t oldest;   /* loop time: nothing in the journal is older; 0: not known */
 };
 
 /* A batch is handed on at `now` (loop time). */
@@ -32,7 +31,7 @@ void pace_handed_on(struct pace *p, int64_t now);
  * The loop time at which something of the journal is to be handed on: INT64_MAX where there is
  * nothing. `options` say what waits.
  */
-int64_t pace_due(struct pace *p, const struct journal *j, const struct net_options *options,
+int64_t pace_due(const struct pace *p, const struct journal *j, const struct net_options *options,
 		 int64_t now);
 
 #endif
