@@ -50,11 +50,72 @@ static int settle(struct work *w)
 	return p->at != &w->j->order;
 }
 
+/* ---- undone ------------------------------------------------------------------------------------
+ */
+
+static void begin(struct work *w)
+{
+	table_init(&w->by_path, &table_by_text);
+	list_init(&w->slots);
+	for (int rank = 0; rank < RANKS; rank++)
+		list_init(&w->ranks[rank]);
+	w->again = false;
+}
+
+static void reset(struct thing *t, bool again)
+{
+	if (!t)
+		return;
+	t->fate = FATE_NONE;
+	t->reported = false;
+	t->barred = t->barred && again;
+	t->slot = NULL;
+}
+
+static int free_effects(struct net *net)
+{
+	for (int n = 0; n < NET_PIECE && net->count; n++)
+		effect_free(&net->items[--net->count], net->folders);
+	if (net->count)
+		return 1;
+	net_free(net);
+	return 0;
+}
+
+static int reset_records(struct work *w)
+{
+	struct net_progress *p = &w->progress;
+
+	for (int n = 0; n < NET_PIECE && p->at != &w->j->order; n++) {
+		struct record *r = CONTAINER_OF(p->at, struct record, link);
+
+		p->at = p->at->next;
+		reset(r->was, w->again);
+		reset(r->now, w->again);
+		if (r->implied && !w->again)
+			journal_settle(w->j, r, false);
+	}
+	return p->at != &w->j->order;
+}
+
+/* The journal is as it was; what is to be done again is so but for what is barred, and for what
+ * was implied. */
+static int undo(struct work *w)
+{
+	if (reset_records(w) || free_effects(w->net) || net_free_slots(w))
+		return 1;
+	w->n_movers = w->n_stack = 0;
+	begin(w);
+	return 0;
+}
+
 /* ---- the stages ------------------------------------------------------------------------------ */
 
+enum { UNDO, FIRST };
+
 static int (*const stages[])(struct work *w) = {
-    net_find_movers,  net_decide_moves, make_room, net_fill_slots, net_join_slots,
-    net_put_in_order, find_contents,    settle,    net_free_slots,
+    undo,           net_find_movers,  net_decide_moves, make_room, net_fill_slots,
+    net_join_slots, net_put_in_order, find_contents,    settle,    net_free_slots,
 };
 
 struct net_maker {
@@ -90,45 +151,6 @@ const char *net_name(const struct journal_folders *folders, const struct node *d
 	return slash ? slash + 1 : path;
 }
 
-static void begin(struct work *w)
-{
-	table_init(&w->by_path, &table_by_text);
-	list_init(&w->slots);
-	for (int rank = 0; rank < RANKS; rank++)
-		list_init(&w->ranks[rank]);
-	w->again = false;
-}
-
-static void reset(struct thing *t, bool again)
-{
-	if (!t)
-		return;
-	t->fate = FATE_NONE;
-	t->reported = false;
-	t->barred = t->barred && again;
-	t->slot = NULL;
-}
-
-/* The journal is as it was; what is to be done again is so but for what is barred, and for what
- * was implied. */
-static void undo(struct work *w)
-{
-	LIST_EACH(at, after, &w->j->order)
-	{
-		struct record *r = CONTAINER_OF(at, struct record, link);
-
-		reset(r->was, w->again);
-		reset(r->now, w->again);
-		if (r->implied && !w->again)
-			journal_settle(w->j, r, false);
-	}
-	w->n_movers = w->n_stack = 0;
-	net_free(w->net);
-	w->progress.i = 0;
-	while (net_free_slots(w))
-		;
-}
-
 static void begin_stage(struct net_maker *m, size_t stage)
 {
 	m->stage = stage;
@@ -145,13 +167,21 @@ struct net_maker *net_begin(struct journal *j, const struct net_options *options
 	m->net.folders = j->folders;
 	m->work = (struct work){.j = j, .options = &m->options, .net = &m->net};
 	begin(&m->work);
-	begin_stage(m, 0);
+	begin_stage(m, FIRST);
 	return m;
+}
+
+static void undo_all(struct net_maker *m)
+{
+	m->work.again = false;
+	begin_stage(m, UNDO);
+	while (undo(&m->work))
+		;
 }
 
 static int fail(struct net_maker *m)
 {
-	undo(&m->work);
+	undo_all(m);
 	errno = ENOMEM;
 	return -1;
 }
@@ -166,11 +196,7 @@ int net_go_on(struct net_maker *m)
 	if (result < 0 && !w->again)
 		return fail(m);
 	/* Each time one thing less is to be reported as moved. */
-	if (result < 0) {
-		undo(w);
-		begin(w);
-	}
-	begin_stage(m, result < 0 ? 0 : m->stage + 1);
+	begin_stage(m, result < 0 ? UNDO : m->stage + 1);
 	return m->stage < ARRAY_LENGTH(stages);
 }
 
@@ -186,7 +212,7 @@ struct net net_end(struct net_maker *m)
 		net = m->net;
 		m->net = (struct net){0};
 	}
-	undo(w);
+	undo_all(m);
 	free(w->movers);
 	free(w->stack);
 	free(w->parts);
