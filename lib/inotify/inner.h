@@ -36,7 +36,7 @@ struct inotify_set {
 /* ---- watches.c ---- */
 /*
  * Who listens to which watch: a table by wd, 8 bytes a watch, of which there may be a million. The
- * kernel counts wds up, so their slots lie side by side.
+ * kernel counts wds up, so that the slots of neighbours lie side by side in one page.
  */
 void watches_init(struct table *w);
 /* How many listen to it; 0: it is no watch of this instance. */
@@ -49,6 +49,8 @@ int watch_add(struct table *w, struct inotify_listener *l);
 size_t watch_remove(struct table *w, struct inotify_listener *l);
 /* The watch is gone: all of its listeners are stopped. */
 void watch_forget(struct table *w, int wd);
+/* All watches are gone. */
+void watches_clear(struct table *w);
 
 /* ---- queue.c ---- */
 /* Starts reading. Returns 0, or -1 with errno. */

@@ -225,26 +225,18 @@ static void drop_all(struct inotify *in, uint32_t user)
 	}
 }
 
-/* Nobody else is in the instance: its watches go with the descriptor. */
-static void stop_all(struct inotify *in)
-{
-	const struct inotify_listener *first;
-
-	in->left = 0;
-	for (size_t at = 0; (first = table_next(&in->watches, &at)); at--)
-		watch_forget(&in->watches, first->wd);
-}
-
 void inotify_leave(struct inotify_user *u)
 {
 	struct inotify *in = u->on;
 
 	if (!in)
 		return;
-	if (in->n_users > 1)
+	if (in->n_users > 1) {
 		drop_all(in, u->place);
-	else
-		stop_all(in);
+	} else { /* the watches go with the descriptor */
+		in->left = 0;
+		watches_clear(&in->watches);
+	}
 	in->users[u->place] = NULL;
 	in->n_users--;
 	u->on = NULL;

@@ -9,6 +9,8 @@
 
 static const uint32_t A_CROWD = UINT32_MAX; /* as the user of a listener */
 
+enum { A_BLOCK = 512 /* slots: a page of them */, SPREAD = 0x9e3779b /* odd */ };
+
 /* Stands in the table for its members: most inodes have one listener, which stands there itself. */
 struct crowd {
 	struct inotify_listener listener;
@@ -16,10 +18,14 @@ struct crowd {
 	size_t count, capacity;
 };
 
-/* An item begins with its key. */
+/* An item begins with its key. Were all slots in use side by side, to take one out would look at
+ * all behind it: blocks of a page, which the kernel's counting fills one after the other, are
+ * apart. */
 static uint64_t wd_hash(const void *wd)
 {
-	return (unsigned)*(const int *)wd;
+	unsigned n = (unsigned)*(const int *)wd;
+
+	return (uint64_t)(n / A_BLOCK) * SPREAD * A_BLOCK + n % A_BLOCK;
 }
 
 static bool has_wd(const void *item, const void *wd)
@@ -112,9 +118,9 @@ size_t watch_remove(struct table *w, struct inotify_listener *l)
 	return place;
 }
 
-void watch_forget(struct table *w, int wd)
+/* Whoever listens is stopped; what stood in the table for them is freed. */
+static void stop(struct inotify_listener *first)
 {
-	struct inotify_listener *first = table_remove(w, &wd);
 	struct crowd *c = crowd_of(first);
 
 	for (size_t i = 0; c && i < c->count; i++)
@@ -122,4 +128,19 @@ void watch_forget(struct table *w, int wd)
 	if (first && !c)
 		*first = (struct inotify_listener){0};
 	crowd_free(c);
+}
+
+void watch_forget(struct table *w, int wd)
+{
+	stop(table_remove(w, &wd));
+}
+
+void watches_clear(struct table *w)
+{
+	struct inotify_listener *first;
+
+	for (size_t at = 0; (first = table_next(w, &at));)
+		stop(first);
+	table_free(w);
+	watches_init(w);
 }

@@ -1,5 +1,5 @@
 /* lib/inotify: shared watches, who is called, and callbacks that stop others. Real directories. */
-#include "inotify/inotify.h"
+#include "inotify/inner.h"
 
 #include "base/error.h"
 #include "base/list.h"
@@ -348,6 +348,40 @@ static void test_overflow(void)
 	inotify_leave(&b.user);
 }
 
+/* What is taken out of a table looks at all that is in use behind it. */
+static size_t longest_run(const struct table *t)
+{
+	size_t run = 0, longest = 0;
+
+	for (size_t i = 0; i <= t->mask; i++) {
+		run = t->slots[i] ? run + 1 : 0;
+		longest = run > longest ? run : longest;
+	}
+	return longest;
+}
+
+static void test_table(void)
+{
+	enum { N = 100000, MOST = 8192 };
+	struct inotify_listener *all = calloc(N, sizeof *all);
+	size_t listening = 0;
+	struct table watches;
+
+	watches_init(&watches);
+	for (int i = 0; all && i < N; i++) {
+		all[i].wd = i + 1;
+		watch_add(&watches, &all[i]);
+	}
+	OK(longest_run(&watches) < MOST,
+	   "one of 100,000 watches goes without a look at most others");
+	watches_clear(&watches);
+	for (int i = 0; all && i < N; i++)
+		listening += all[i].wd != 0;
+	SAME(watches.count + listening, 0, "all go at once, and nobody listens any more");
+	table_free(&watches);
+	free(all);
+}
+
 int main(void)
 {
 	char folder[] = "/tmp/inotify.XXXXXX", command[64];
@@ -362,6 +396,7 @@ int main(void)
 	test_gone();
 	test_churn();
 	test_overflow();
+	test_table();
 	inotify_set_free(set);
 	reactor_free(loop);
 	snprintf(command, sizeof command, "rm -r %s", folder);
