@@ -209,6 +209,90 @@ stage_trees() {
 	done
 }
 
+# ---- late: what work on large trees does to another rule's `every 10ms` ----
+
+late_start() { # ARGS...: a rule that ticks, and those of ARGS; beside it one that ticks alone
+	rm -f ready
+	started alone "$ev" --no-guard --json every 10ms
+	started out "$ev" --no-guard --ready-file "$work/ready" -e 't: every 10ms --json' "$@"
+	ticker=${pids[1]}
+	until_true test -e ready
+	since=$EPOCHREALTIME
+}
+# late_ticks FILE: "TICKS P99 MAX" in ms, of those that were due since `since`.
+late_ticks() {
+	awk -v since="$since" '
+		function value(name) { return match($0, "\"" name "\":[0-9.]+") ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 3) : -1 }
+		/"event":"tick"/ && value("scheduled") >= since { printf "%.3f\n", (value("time") - value("scheduled")) * 1000 }' "$1" |
+		sort -g | awk '{ v[NR] = $1 } END { if (NR) print NR, v[int(NR * 0.99 + 0.999999)], v[NR] }'
+}
+late_show() { # CASE: after it settled
+	local ticks='' alone=''
+	ended
+	read -r ticks p99 most < <(late_ticks out) || true
+	read -r _ _ alone < <(late_ticks alone) || true
+	printf '  %-26s p99 %s ms, at most %s ms, of %s ticks; alone at most %s ms\n' "$1" "$p99" "$most" "$ticks" "$alone"
+	echo "late,$1,evwatch,p99,$p99,ms,,,," >>"$csv"
+	echo "late,$1,evwatch,at most,$most,ms,alone,$alone,," >>"$csv"
+}
+late_end() {
+	local p99='' most=''
+	late_show "$1"
+	gate "late, $1: ms at p99" "$p99" at-most 20
+	gate "late, $1: ms at most" "$most" at-most 100
+}
+
+late_overflow() {
+	late_start -e 'f: file t'
+	kill -STOP "$ticker"
+	seq 40000 | (cd t/0/0/0 && xargs touch)
+	since=$EPOCHREALTIME # what was due before that was late by what stopped it
+	kill -CONT "$ticker"
+	until_true grep -q overflow out || echo "  no overflow"
+	sleep 2
+	late_end "a rescan after an overflow"
+	(cd t/0/0/0 && seq 40000 | xargs rm)
+}
+late_poll() {
+	late_start -e 'f: file t --poll 1s'
+	sleep 6
+	late_end "--poll 1s"
+}
+late_follow() {
+	late_start -e 'f: file --follow / --one-file-system'
+	sleep 4
+	late_end "--follow /"
+}
+late_deleted() {
+	late_start -e 'f: file t --events delete'
+	seq 0 99999 | awk '{ printf "t/%d/%d/%d\n", $1 / 10000, $1 / 100, $1 }' | xargs rmdir
+	sleep 1
+	local p99='' most=''
+	late_show "100,000 directories that are deleted in order" # no promise is made of that
+	gate "late: deleted directories that are reported" "$(grep -c ^delete out)" equals 100000
+}
+late_moved() {
+	mkdir -p src
+	find t -mindepth 3 | head -3000 | awk '{ for (i = 0; i < 100; i++) print $0 "/" i }' | xargs touch
+	late_start -e 'f: file src'
+	mv t src/
+	sleep 5
+	late_end "a tree of 300,000 files that is moved in"
+	rm -rf src
+}
+
+stage_late() {
+	local ticker since
+	tree 100000
+	echo "another rule's every 10ms beside 100,000 directories"
+	late_overflow
+	late_poll
+	late_follow
+	late_moved
+	tree 100000
+	late_deleted
+}
+
 # ---- idle: what waiting costs ----
 
 # group PID: the process and all below it.
