@@ -96,8 +96,9 @@ class Mirror:
         self.there[path] = what
 
 
-def differences(mirror, tree, contents=True):
-    """What the mirror has wrong, a line each."""
+def differences(mirror, tree, contents=True, may_return=False):
+    """What the mirror has wrong, a line each. `may_return`: what was away when the mirror looked may be back without
+    another event, as where a directory above it is renamed, and renamed back, between two passes of polling."""
     mirror = dict(mirror)  # it goes on meanwhile
     wrong = []
     for path in sorted(set(mirror) | set(tree)):
@@ -106,6 +107,8 @@ def differences(mirror, tree, contents=True):
             wrong.append(f"not told of: {path!r} is {true[0]}")
         elif true is None:
             wrong.append(f"told to be there: {path!r}, was {told[0]}")
+        elif may_return and told[0] == "gone":
+            continue
         elif contents and told[0] != true[0]:
             wrong.append(f"{path!r} is {true[0]}, told as {told[0]}")
         elif contents and None not in (told[1], true[1]) and told[1] != true[1]:
