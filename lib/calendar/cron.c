@@ -67,6 +67,27 @@ static int hint_command(struct cron_reader *r)
 	return error_hint(r->e, "a command comes after the expression and \"--\"");
 }
 
+static bool is_year(const char *word)
+{
+	return word && strspn(word, "0123456789") == 4 && !word[4];
+}
+
+/* What six or seven fields were meant to be: a line of a crontab, or one of a tool that has no
+ * seconds, or begins with a zone. */
+static int hint_more(struct cron_reader *r, int n)
+{
+	const char *last = strrchr(r->text, ' ');
+	const char *zone = strchr(r->text, '=');
+
+	if (r->id == SECOND && zone && zone < r->text + strcspn(r->text, " "))
+		return error_hint(r->e, "the zone is an option: --tz %.*s",
+				  (int)strcspn(zone + 1, " "), zone + 1);
+	if (n == 6 && r->id == WEEKDAY && last && is_year(last + 1))
+		return error_hint(r->e, "six fields begin with seconds: with a year there are "
+					"seven");
+	return hint_command(r);
+}
+
 static int fields_read(struct cron_reader *r)
 {
 	int n = count_fields(r->text);
@@ -82,7 +103,7 @@ static int fields_read(struct cron_reader *r)
 	for (int id = n == 5 ? MINUTE : SECOND; id < (n == 7 ? FIELDS : YEAR); id++) {
 		r->at += strspn(r->at, " \t");
 		if (cron_field_read(r, (enum field_id)id) < 0)
-			return n > 5 && !*r->e->hint ? hint_command(r) : -1;
+			return n > 5 && !*r->e->hint ? hint_more(r, n) : -1;
 		field_store(r, &wall, restricted);
 	}
 	r->c->wall = wall;

@@ -45,8 +45,9 @@ static int explain_value(const struct cron_reader *r)
 	if (!f->names) {
 		FAULT(r, r->at, "\"%.*s\" is no %s: %d to %d", length, r->at, f->name, f->least,
 		      f->most);
-		return *r->at == 'H' ? error_hint(r->e, "write 0, with --jitter 1h --fixed-jitter")
-				     : -1;
+		if (*r->at == 'H' || *r->at == '~')
+			return error_hint(r->e, "write 0, with --fixed-jitter 1h");
+		return -1;
 	}
 	return FAULT(r, r->at, "\"%.*s\" is no %s: %d to %d, %s to %s", length, r->at, f->name,
 		     f->least, f->most, f->names[0], f->names[r->id == WEEKDAY ? 6 : 11]);
