@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "memory_tree.h"
+#include "quiet_host.h"
 #include "source/file/model/model.h"
 
 enum { MOST_PATHS = 8192 };
@@ -295,17 +296,6 @@ static void unseen(struct model *m, struct node *n, int error)
 	(void)m;
 	(void)n;
 	(void)error;
-}
-
-static void wake(struct model *m)
-{
-	(void)m;
-}
-
-static void lost(struct model *m, int64_t synced)
-{
-	(void)m;
-	(void)synced;
 }
 
 static const struct model_host host = {enters,    came,   gone,    take,   put,  drop,

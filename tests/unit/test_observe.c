@@ -11,6 +11,7 @@
 #include "reactor/reactor.h"
 #include "source/file/model/disk.h"
 #include "source/file/model/model.h"
+#include "quiet_host.h"
 #include "real_tree.h"
 #include "tap.h"
 
@@ -113,17 +114,6 @@ static void unseen(struct model *m, struct node *n, int error)
 {
 	(void)m;
 	printf("# %s: %s\n", node_name(n), strerror(error));
-}
-
-static void wake(struct model *m)
-{
-	(void)m;
-}
-
-static void lost(struct model *m, int64_t synced)
-{
-	(void)m;
-	(void)synced;
 }
 
 static const struct model_host host = {enters,    came,   gone,    take,   put,  drop,

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "source/file/model/model.h"
 #include "source/file/observe/inotify.h"
+#include "quiet_host.h"
 #include "tap.h"
 
 #include <fcntl.h>
@@ -114,17 +115,6 @@ static void unseen(struct model *m, struct node *n, int error)
 {
 	(void)m;
 	printf("# %s: %s\n", node_name(n), strerror(error));
-}
-
-static void wake(struct model *m)
-{
-	(void)m;
-}
-
-static void lost(struct model *m, int64_t synced)
-{
-	(void)m;
-	(void)synced;
 }
 
 static const struct model_host host = {enters,    came,   gone,    take,   put,  drop,

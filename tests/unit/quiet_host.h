@@ -1,0 +1,20 @@
+/*
+ * The part of a model's host that tests which work the model in each turn have no use for.
+ */
+#ifndef EVWATCH_TESTS_QUIET_HOST_H
+#define EVWATCH_TESTS_QUIET_HOST_H
+
+#include "source/file/model/model.h"
+
+static void wake(struct model *m)
+{
+	(void)m;
+}
+
+static void lost(struct model *m, int64_t synced)
+{
+	(void)m;
+	(void)synced;
+}
+
+#endif
