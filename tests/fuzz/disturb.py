@@ -7,6 +7,7 @@ what fails (another process was there first) is ignored, as a careless program w
 import ctypes
 import os
 import shutil
+import stat
 import time
 
 RENAME_EXCHANGE = 2
@@ -131,7 +132,8 @@ class Disturber:
         if os.path.basename(path) in LINKED or os.path.islink(path):
             return
         try:
-            if os.stat(path).st_nlink > 1:
+            st = os.stat(path)
+            if st.st_nlink > 1 and not stat.S_ISDIR(st.st_mode):
                 return
         except FileNotFoundError:
             self.count(path)
