@@ -36,7 +36,7 @@ struct inotify_set {
 /* ---- watches.c ---- */
 /*
  * Who listens to which watch: a table by wd, 8 bytes a watch, of which there may be a million. The
- * kernel counts wds up, so that the slots of neighbours lie side by side in one page.
+ * kernel counts wds up, so that the slots of neighbours lie side by side.
  */
 void watches_init(struct table *w);
 /* How many listen to it; 0: it is no watch of this instance. */

@@ -9,7 +9,7 @@
 
 static const uint32_t A_CROWD = UINT32_MAX; /* as the user of a listener */
 
-enum { A_BLOCK = 512 /* slots: a page of them */, SPREAD = 0x9e3779b /* odd */ };
+enum { A_BLOCK = 2048 /* slots: four pages */, SPREAD = 0x9e3779b /* odd */ };
 
 /* Stands in the table for its members: most inodes have one listener, which stands there itself. */
 struct crowd {
@@ -19,7 +19,7 @@ struct crowd {
 };
 
 /* An item begins with its key. Were all slots in use side by side, to take one out would look at
- * all behind it: blocks of a page, which the kernel's counting fills one after the other, are
+ * all behind it: large blocks, which the kernel's counting fills one after the other, are
  * apart. */
 static uint64_t wd_hash(const void *wd)
 {

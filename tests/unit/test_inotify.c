@@ -362,7 +362,7 @@ static size_t longest_run(const struct table *t)
 
 static void test_table(void)
 {
-	enum { N = 100000, MOST = 8192 };
+	enum { N = 100000, MOST = 16384 };
 	struct inotify_listener *all = calloc(N, sizeof *all);
 	size_t listening = 0;
 	struct table watches;
