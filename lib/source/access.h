@@ -1,6 +1,6 @@
 /*
- * Who may come to a socket, and how many of them: what `listen` and `relay` rules say of it, and
- * the options that say it.
+ * What `listen` and `relay` rules have in common: where peers can come to, who of them may, and how
+ * many; and the options that say it.
  */
 #ifndef EVWATCH_SOURCE_ACCESS_H
 #define EVWATCH_SOURCE_ACCESS_H
@@ -12,6 +12,8 @@
 
 struct endpoint;
 struct error;
+struct listener;
+struct source;
 
 /* The first member of a configuration with ACCESS_OPTIONS. */
 struct access {
@@ -42,5 +44,8 @@ int access_deny(void *config, const char *word, struct error *e);
 
 /* Do peers of one of these have IP addresses, or may they? -1 with `e` for ACCESS_OPTIONS. */
 int access_check(const struct endpoint *all, size_t n, struct error *e);
+
+/* Reports to the host of `s` where these sockets are bound. */
+void access_report_bound(struct source *s, const struct listener *l);
 
 #endif

@@ -110,16 +110,10 @@ static void add_listener(struct listen_source *s)
 
 	acceptor_init(&s->acceptors[s->n_listeners++], s->base.reactor, l, s->base.priority,
 		      on_accepted, s, s->base.rule);
-	for (int i = 0; i < l->count; i++) {
-		struct buf word = {0};
-
+	for (int i = 0; i < l->count; i++)
 		if (l->datagram[i])
 			watch_datagrams(s, l, l->fds[i]);
-		listener_add_bound(&word, l, i);
-		if (word.data)
-			s->base.host->bound(&s->base, word.data);
-		buf_free(&word);
-	}
+	access_report_bound(&s->base, l);
 }
 
 static int listen_open(struct source *base, struct error *e)

@@ -6,6 +6,7 @@
 #define EVWATCH_SOURCE_RELAY_CARRIER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct relayed;
 struct error;
@@ -13,6 +14,7 @@ struct relay_source;
 
 /* What says "NULL:" is optional. */
 struct carrier {
+	size_t size; /* of its own struct, s->carried: zeroed before open, freed after close */
 	/* Sockets are there, and resolver and targets but for workers. -1 with `e`. */
 	int (*open)(struct relay_source *s, struct error *e);
 	void (*start)(struct relay_source *s);
@@ -22,7 +24,7 @@ struct carrier {
 	void (*cut)(struct relay_source *s);
 	/* Is anything carried yet? */
 	bool (*busy)(const struct relay_source *s);
-	/* Ends all at once. Also of one that was not opened. */
+	/* Ends all at once. Also of one whose open failed. */
 	void (*close)(struct relay_source *s);
 	/* There may be room for more than before, or less: looks again. NULL: it never waits. */
 	void (*review)(struct relay_source *s);

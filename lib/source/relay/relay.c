@@ -21,18 +21,6 @@
 
 /* ---- what the carriers find open ------------------------------------------------------------- */
 
-static void report_bound(struct relay_source *s)
-{
-	for (int i = 0; i < s->listener.count; i++) {
-		struct buf word = {0};
-
-		listener_add_bound(&word, &s->listener, i);
-		if (word.data)
-			s->base.host->bound(&s->base, word.data);
-		buf_free(&word);
-	}
-}
-
 /* Datagrams have sessions instead of connections. */
 static int check_sockets(const struct relay_source *s, struct error *e)
 {
@@ -55,7 +43,7 @@ static int open_listener(struct relay_source *s, struct error *e)
 
 	if (listener_open_from(&s->listener, kept, ep, &socket, e) < 0 || check_sockets(s, e) < 0)
 		return -1;
-	report_bound(s);
+	access_report_bound(&s->base, &s->listener);
 	return 0;
 }
 
@@ -138,7 +126,10 @@ static void relay_close(struct source *base)
 	struct relay_source *s = (struct relay_source *)base;
 
 	s->stopped = s->ended = true;
-	s->carrier->close(s);
+	if (s->carried)
+		s->carrier->close(s);
+	free(s->carried);
+	s->carried = NULL;
 	search_close(s);
 	timer_stop(base->reactor, &s->drain);
 	listener_close(&s->listener);
@@ -165,7 +156,8 @@ static int open_all(struct relay_source *s, struct error *e)
 		return error_errno(e, "cannot relay");
 	if (dump && dump_open(&s->dump, &s->base, dump, e) < 0)
 		return -1;
-	return s->carrier->open(s, e);
+	s->carried = calloc(1, s->carrier->size);
+	return s->carried ? s->carrier->open(s, e) : error_errno(e, "cannot relay");
 }
 
 static void on_drained(struct reactor *r, struct timer *t)

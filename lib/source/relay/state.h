@@ -36,7 +36,7 @@ struct search {
 struct relay_source {
 	struct source base;
 	const struct carrier *carrier;
-	void *carried; /* the carrier's own, owned by it; NULL: it is not open */
+	void *carried; /* owned; the carrier's own struct; NULL: it is not open */
 	struct listener listener;
 	struct resolver *resolver;
 	struct pool targets;

@@ -130,23 +130,16 @@ static void stream_close(struct relay_source *s)
 {
 	struct streams *t = s->carried;
 
-	if (!t)
-		return;
 	acceptor_close(&t->acceptor);
 	stream_cut(s);
 	pipes_close(t);
 	free(t->buffer);
-	free(t);
-	s->carried = NULL;
 }
 
 static int stream_open(struct relay_source *s, struct error *e)
 {
-	struct streams *t = calloc(1, sizeof *t);
+	struct streams *t = s->carried;
 
-	if (!t)
-		return error_errno(e, "cannot relay");
-	s->carried = t;
 	list_init(&t->pairs);
 	t->parked.fd = -1;
 	acceptor_init(&t->acceptor, s->base.reactor, &s->listener, s->base.priority, on_accepted, s,
@@ -176,6 +169,7 @@ static bool stream_is_busy(const struct relay_source *s)
 }
 
 const struct carrier carrier_stream = {
+    .size = sizeof(struct streams),
     .open = stream_open,
     .start = stream_review,
     .stop = stream_stop,

@@ -235,8 +235,6 @@ static void udp_close(struct relay_source *source)
 	struct udp_relay *u = source->carried;
 	struct reactor *r = source->base.reactor;
 
-	if (!u)
-		return;
 	udp_cut(source);
 	for (int i = 0; i < u->n_sockets; i++)
 		io_stop(r, &u->sockets[i].io);
@@ -245,17 +243,12 @@ static void udp_close(struct relay_source *source)
 	table_free(&u->sessions);
 	packets_free(u->in);
 	packets_free(u->out);
-	free(u);
-	source->carried = NULL;
 }
 
 static int udp_open(struct relay_source *source, struct error *e)
 {
-	struct udp_relay *u = calloc(1, sizeof *u);
+	struct udp_relay *u = source->carried;
 
-	if (!u)
-		return error_errno(e, "cannot relay");
-	source->carried = u;
 	u->source = source;
 	u->most = sessions_most(relay_config(source));
 	table_init(&u->sessions, &session_table);
@@ -295,6 +288,7 @@ static bool udp_is_busy(const struct relay_source *s)
 }
 
 const struct carrier carrier_udp = {
+    .size = sizeof(struct udp_relay),
     .open = udp_open,
     .start = udp_start,
     .stop = udp_stop,

@@ -3,8 +3,8 @@
  *
  * The process of the loop binds the sockets, starts the workers, tells them to stop and replaces
  * those that die; it carries nothing itself. A worker (worker.h) is a fork with a reactor of its
- *own that relays as a process without workers does. What it has to say (events, lines of the log)
- *goes to the loop's process, so that it is counted and written in one place.
+ * own that relays as a process without workers does. What it has to say (events, lines of the log)
+ * goes to the loop's process, so that it is counted and written in one place.
  *
  * Each worker has sockets of its own on the one port (SO_REUSEPORT, socket(7)), and the loop's
  * process keeps them all open: when a worker dies, who waits in its queue is served by the next
@@ -119,11 +119,11 @@ static void workers_add_up(const struct relay_source *s)
 
 /* ---- what they say --------------------------------------------------------------------------- */
 
-static void tell_room(struct workers *ws)
+static void tell_all(struct workers *ws, enum worker_message what)
 {
 	for (size_t i = 0; i < ws->n; i++)
 		if (ws->all[i].running)
-			channel_say(&ws->all[i].place.channel, WORKER_ROOM, NULL, 0);
+			channel_say(&ws->all[i].place.channel, (unsigned char)what, NULL, 0);
 }
 
 static void on_message(struct channel *c, unsigned char type, const char *bytes, size_t length)
@@ -144,7 +144,7 @@ static void on_message(struct channel *c, unsigned char type, const char *bytes,
 		report_event_of_worker(ws->source, bytes, length);
 		break;
 	case WORKER_ROOM:
-		tell_room(ws);
+		tell_all(ws, WORKER_ROOM);
 		break;
 	default: /* gone: the child watcher will report its end */
 		break;
@@ -202,7 +202,7 @@ static void on_exit_of(struct reactor *r, struct child_watcher *child, int statu
 	}
 	start_later(w);
 	log_death(w, status, lost);
-	tell_room(ws);
+	tell_all(ws, WORKER_ROOM);
 }
 
 static int adopt(struct worker *w, pid_t pid, int fd)
@@ -306,8 +306,6 @@ static void workers_close(struct relay_source *s)
 {
 	struct workers *ws = s->carried;
 
-	if (!ws)
-		return;
 	kill_all(ws);
 	for (size_t i = 0; i < ws->n; i++) {
 		child_stop(reactor_of(ws), &ws->all[i].child);
@@ -318,18 +316,13 @@ static void workers_close(struct relay_source *s)
 	close_sockets(ws);
 	worker_board_free(ws->board, relay_config(s));
 	free(ws->all);
-	free(ws);
-	s->carried = NULL;
 }
 
 static int workers_open(struct relay_source *s, struct error *e)
 {
 	const struct relay_config *c = relay_config(s);
-	struct workers *ws = calloc(1, sizeof *ws);
+	struct workers *ws = s->carried;
 
-	if (!ws)
-		return error_errno(e, "cannot have workers");
-	s->carried = ws;
 	ws->source = s;
 	timer_init(&ws->patience, CLOCK_OF_LOOP, on_patience);
 	ws->board = worker_board_new(c);
@@ -360,11 +353,9 @@ static void workers_stop(struct relay_source *s)
 	struct workers *ws = s->carried;
 
 	close_sockets(ws);
-	for (size_t i = 0; i < ws->n; i++) {
+	for (size_t i = 0; i < ws->n; i++)
 		timer_stop(reactor_of(ws), &ws->all[i].again);
-		if (ws->all[i].running)
-			channel_say(&ws->all[i].place.channel, WORKER_STOP, NULL, 0);
-	}
+	tell_all(ws, WORKER_STOP);
 }
 
 static bool workers_are_busy(const struct relay_source *s)
@@ -378,6 +369,7 @@ static bool workers_are_busy(const struct relay_source *s)
 }
 
 const struct carrier carrier_workers = {
+    .size = sizeof(struct workers),
     .open = workers_open,
     .start = workers_start,
     .stop = workers_stop,
