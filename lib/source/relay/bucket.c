@@ -3,8 +3,6 @@
 
 #include "base/units.h"
 
-#include <stddef.h>
-
 /* What goes beyond is as good as no limit, and would overflow. */
 #define RATE_MOST (UINT64_C(1) << 36)
 

@@ -1,11 +1,9 @@
 /* relay: bytes both ways between each connection and one of the targets. See state.h. */
 #include "source/relay/state.h"
 
-#include "base/buf.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/list.h"
-#include "base/text.h"
 #include "net/listener.h"
 #include "source/kinds.h"
 #include "source/relay/report.h"
@@ -13,9 +11,7 @@
 #include "source/relay/workers/place.h"
 #include "source/relay/seeker.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

@@ -15,7 +15,6 @@
 #include "source/relay/workers/place.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 
 enum { ROUNDS = 4 }; /* batches a turn: others want their turn, too */
