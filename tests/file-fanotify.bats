@@ -163,6 +163,23 @@ for line in sys.stdin:
 	until_ok "[ \$(grep -c '^create src/old/e/.*/g ' out) = 20 ]"
 }
 
+@test "--fanotify forgets of a directory that came from elsewhere that it was there" {
+	mkdir -p src away/d/a
+	fan
+	missed 'mv away/d src/d; : >src/d/a/f'
+	until_ok "has_line 'close_write src/d/a/f '"
+	mkdir src/{1..100} # more than it needs not forget
+	touch src/{1..100}/f
+	for i in 1 2 3 4 5 6; do
+		all_told "last$i"
+	done
+	: >src/d/a/g
+	rm -r src/d/a
+	all_told
+	has_line 'create src/d/a/g '
+	has_line 'delete src/d/a '
+}
+
 @test "--fanotify forgets no names in a directory that moved before they are told" {
 	mkdir -p src/old src/d/{1..300}
 	fan

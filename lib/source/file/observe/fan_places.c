@@ -51,6 +51,13 @@ static void remember_outside(struct fan_places *p, uint64_t hash)
 		p->outside[hash % FAN_OUTSIDE] = hash;
 }
 
+/* It came from there in this chunk, of which the events before may have asked for it. */
+static void forget_outside(struct fan_places *p, uint64_t hash)
+{
+	if (p->outside && p->outside[hash % FAN_OUTSIDE] == hash)
+		p->outside[hash % FAN_OUTSIDE] = 0;
+}
+
 /* ---- nodes by handle ------------------------------------------------------------------------- */
 
 static uint64_t hash_of_key(const void *hash)
@@ -98,6 +105,7 @@ int fan_node_is(struct fan_places *p, struct node *n, const struct fan_handle *h
 	memcpy(&d->handle, h, size);
 	d->node = n;
 	d->touched = p->clock;
+	forget_outside(p, h->hash);
 	if (table_add(&p->dirs, d) < 0) {
 		free(d);
 		return -1;
