@@ -91,8 +91,10 @@ class Mirror:
         if name == "create":
             self.told[path] = self.told.get(path, 0) + 1
         what = look(path) or ("gone", None)
-        if what[0] in "fl":
-            self.forget(path)  # net effects may leave out that it was a directory, and what was in it
+        # Net effects may leave out that it was a directory, and what was in it. Of what moved that is
+        # known: what stands there by now may be its successor, and the events to come say so.
+        if what[0] in "fl" and name != "move":
+            self.forget(path)
         self.there[path] = what
 
 
