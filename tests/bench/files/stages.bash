@@ -213,8 +213,8 @@ stage_trees() {
 
 late_start() { # ARGS...: a rule that ticks, and those of ARGS; beside it one that ticks alone
 	rm -f ready
-	started alone "$ev" --no-guard --json every 10ms
-	started out "$ev" --no-guard --ready-file "$work/ready" -e 't: every 10ms --json' "$@"
+	started alone "$ev" --no-guard --json every 10ms --missed all
+	started out "$ev" --no-guard --ready-file "$work/ready" -e 't: every 10ms --json --missed all' "$@"
 	ticker=${pids[1]}
 	until_true test -e ready
 	since=$EPOCHREALTIME
