@@ -358,6 +358,7 @@ b: $i" ]
 @test "what cannot be started counts as a run with status 127 or 126, and the message says why" {
   printf '#!/nonesuch/interpreter\n' >script
   : >text
+  mkdir folder
   chmod +x script
   long=$(head -c 200000 /dev/zero | tr '\0' x)
   seq 2 >two
@@ -374,7 +375,8 @@ b: $i" ]
   done <<'END'
 127 nonesuch:_command_not_found -- nonesuch x
 127 ./script:_its_interpreter -- ./script x
-126 ./text:_cannot_execute:_Permission_denied -- ./text x
+126 ./text:_cannot_execute:_it_is_not_executable_(chmod_+x) -- ./text x
+126 ./folder:_cannot_execute:_it_is_a_directory -- ./folder x
 126 --cwd_/nonesuch:_No_such_file --cwd /nonesuch -- true x
 127 /nonesuch/sh:_command_not_found --shell /nonesuch/sh -- true
 126 true:_an_argument_or_environment_variable_is_too_long --env X=LONG -- true x

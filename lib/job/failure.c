@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A file that is there but "not found" when it is executed: what its first line names is not. */
@@ -17,10 +18,24 @@ static bool lacks_interpreter(const char *file, const char *cwd)
 	return (*file == '/' || (!cwd && strchr(file, '/'))) && access(file, F_OK) == 0;
 }
 
+/* What keeps the kernel from executing a file, which says no more than "Permission denied". */
+static const char *obstacle(const char *file, const char *cwd)
+{
+	struct stat st;
+
+	if ((cwd && *file != '/') || !strchr(file, '/') || stat(file, &st) < 0)
+		return NULL;
+	if (S_ISDIR(st.st_mode))
+		return "it is a directory";
+	return S_ISREG(st.st_mode) && !(st.st_mode & 0111) ? "it is not executable (chmod +x)"
+							   : NULL;
+}
+
 static void describe(struct buf *b, const struct failures *f)
 {
 	const char *what = f->program->text ? f->program->shell : f->program->words[0];
 	bool executed = strcmp(f->step, STEP_EXECUTE) == 0;
+	const char *why = f->why == EACCES && executed ? obstacle(what, f->around->cwd) : NULL;
 
 	if (executed && f->why == ENOENT && lacks_interpreter(what, f->around->cwd))
 		buf_printf(b, "%s: its interpreter (#! in its first line) is not there", what);
@@ -31,7 +46,7 @@ static void describe(struct buf *b, const struct failures *f)
 	else if (strcmp(f->step, STEP_CHDIR) == 0)
 		buf_printf(b, "--cwd %s: %s", f->around->cwd, strerror(f->why));
 	else
-		buf_printf(b, "%s: cannot %s: %s", what, f->step, strerror(f->why));
+		buf_printf(b, "%s: cannot %s: %s", what, f->step, why ? why : strerror(f->why));
 }
 
 /* Logs the last failure, or how many equal ones followed it. */
