@@ -65,7 +65,7 @@ void limits_warn_instances(struct inotify_set *set)
 {
 	struct limit limit = limit_of_instances();
 
-	if (set->logged_instances)
+	if (set->logged_instances || limit.value < 0)
 		return;
 	set->logged_instances = true;
 	log_warn(NULL,
