@@ -92,6 +92,8 @@ static int explain_unit(const char *word, const char *s, int64_t last, struct er
 		error_in_word(e, word, s, "unknown unit (ns, us, ms, s, m, h, d, w)");
 		if (strncmp(s, "mon", 3) == 0)
 			return error_hint(e, "months are those of cron @monthly");
+		if (*s == ' ')
+			return error_hint(e, "write it without blanks: 1h30m");
 		return *s == 'M' ? error_hint(e, "minutes are m") : -1;
 	}
 	error_in_word(e, word, s, "a unit is missing (ns, us, ms, s, m, h, d, w)");

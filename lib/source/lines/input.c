@@ -191,7 +191,9 @@ static int open_plain(struct line_input *in, struct error *e)
 	if (fd >= 0 && file_new(in, fd, true))
 		return 0;
 	error_errno(e, "cannot read %s", in->path);
-	if (errno == ENOENT)
+	if (errno == ENOENT && strpbrk(in->path, "*?["))
+		error_hint(e, "it is a path, not a pattern: without quotes the shell expands it");
+	else if (errno == ENOENT)
 		error_hint(e, "add --follow to wait for it");
 	fd_close(&fd);
 	return -1;
