@@ -75,6 +75,15 @@ unwatch() {
 	! grep 'src/y' out || false
 }
 
+@test "what is too deep after a directory above it was exchanged is told to be gone from where it is" {
+	mkdir -p src/a/e src/b/x
+	touch src/a/e/f
+	gathered 'exchange src/a src/b/x' --depth 3
+	has_line "move src/b/x/e src/a/e"
+	told_before "move src/b/x/e src/a/e" "delete src/b/x/e/f "
+	! grep -x 'delete src/a/e/f ' out || false
+}
+
 @test "what is removed from a directory between two of its moves is told where the directory is" {
 	mkdir -p src/a
 	touch src/a/{f,g,k}

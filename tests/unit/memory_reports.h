@@ -298,7 +298,7 @@ static void unseen(struct model *m, struct node *n, int error)
 	(void)error;
 }
 
-static const struct model_host host = {enters,    came,   gone,    take,   put,  drop,
+static const struct model_host host = {enters,    came,   gone,    take,   put,  drop, shut,
 				       flickered, active, changed, unseen, wake, lost};
 
 /* ---- what must be equal ---------------------------------------------------------------------- */

@@ -6,6 +6,14 @@
 
 #include "source/file/model/model.h"
 
+static void shut(struct model *m, struct node *d, const char *name, struct node *self)
+{
+	(void)m;
+	(void)d;
+	(void)name;
+	(void)self;
+}
+
 static void wake(struct model *m)
 {
 	(void)m;

@@ -221,6 +221,14 @@ static void unseen(struct model *m, struct node *n, int error)
 	printf("# %s: %s\n", node_name(n), strerror(error));
 }
 
+static void shut(struct model *m, struct node *d, const char *name, struct node *self)
+{
+	(void)m;
+	(void)d;
+	(void)name;
+	(void)self;
+}
+
 static void wake(struct model *m)
 {
 	(void)m;
@@ -238,7 +246,7 @@ static void lost(struct model *m, int64_t synced)
 	w.n_lost++;
 }
 
-static const struct model_host host = {enters,    came,   gone,    take,   put,  drop,
+static const struct model_host host = {enters,    came,   gone,    take,   put,  drop, shut,
 				       flickered, active, changed, unseen, wake, lost};
 
 /* ---- a world --------------------------------------------------------------------------------- */

@@ -117,7 +117,7 @@ static void unseen(struct model *m, struct node *n, int error)
 	printf("# %s: %s\n", node_name(n), strerror(error));
 }
 
-static const struct model_host host = {enters,    came,   gone,    take,   put,  drop,
+static const struct model_host host = {enters,    came,   gone,    take,   put,  drop, shut,
 				       flickered, active, changed, unseen, wake, lost};
 
 /* ---- a world --------------------------------------------------------------------------------- */

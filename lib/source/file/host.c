@@ -160,6 +160,12 @@ static void on_drop(struct model *m, void *thing)
 	journal_release(&source_of(m)->journal, thing);
 }
 
+/* What is gone from it was where it was, should a directory above it have moved. */
+static void on_shut(struct model *m, struct node *d, const char *name, struct node *self)
+{
+	journal_imply(journal_of(source_of(m), name), d, &(struct journal_entry){name, 'd', self});
+}
+
 /* ---- what is done to files ------------------------------------------------------------------- */
 
 static unsigned events_of(unsigned active)
@@ -255,6 +261,7 @@ const struct model_host file_host = {
     .take = on_take,
     .put = on_put,
     .drop = on_drop,
+    .shut = on_shut,
     .flickered = on_flickered,
     .active = on_active,
     .changed = on_changed,

@@ -50,6 +50,9 @@ struct model_host {
 		      struct node *self);
 	void (*put)(struct model *m, struct node *d, const char *name, void *thing);
 	void (*drop)(struct model *m, void *thing);
+	/* The directory is not entered any more, and stays known by its name. What was in `self`,
+	 * its node until now, was reported as gone. */
+	void (*shut)(struct model *m, struct node *d, const char *name, struct node *self);
 	/* It came and went again within one look; `active` was done to it. */
 	void (*flickered)(struct model *m, struct node *d, const char *name, unsigned active);
 	/* This was done to what stands there: bits that only the observer and the host know. */

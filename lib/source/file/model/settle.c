@@ -28,6 +28,7 @@ static void leave_node(struct model *m, struct node *n)
 	if (n->in_hand) {
 		m->host->drop(m, m->leaving.thing);
 	} else if (n == m->leaving.top && m->leaving.keeps_entry) {
+		m->host->shut(m, d, e->name, n);
 		node_detach(d, e);
 	} else {
 		m->host->gone(m, d, e->name, 'd', n);
