@@ -45,6 +45,7 @@ load helper
   grep -qx 'line a' <<<"$output"
   grep -q 'the command of --of was killed by SIGKILL' <<<"$output"
   run_ev lines --of nonesuch-command
+  [ "$status" = 1 ]
   grep -q 'the command of --of cannot be started: nonesuch-command: No such file' <<<"$output"
 }
 

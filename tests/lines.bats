@@ -107,6 +107,13 @@ load helper
   [ "$status" = 2 ]
 }
 
+@test "a file that cannot be read is said, and the status is 1 when all rules have ended" {
+  run_ev -e 'a: lines /proc/self/mem' -e 'b: after 10ms'
+  [ "$status" = 1 ]
+  grep -q 'a: cannot read /proc/self/mem: Input/output error' <<<"$output"
+  grep -q tick <<<"$output"
+}
+
 @test "100,000 lines are printed whole" {
   seq 100000 >n
   "$EV" lines n >o

@@ -16,6 +16,7 @@
 #include "process/guard.h"
 #include "process/user.h"
 #include "rule/rule.h"
+#include "source/source.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -324,6 +325,14 @@ void engine_rule_over(struct engine *e, struct armed_rule *a)
 	engine_check_over(e);
 }
 
+static bool one_fell_short(const struct engine *e)
+{
+	for (size_t i = 0; i < e->n_rules; i++)
+		if (e->rules[i]->open && e->rules[i]->source->fell_short)
+			return true;
+	return false;
+}
+
 void engine_check_over(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_rules; i++)
@@ -336,6 +345,6 @@ void engine_check_over(struct engine *e)
 			  (unsigned long long)e->runs, (unsigned long long)e->config->count);
 		engine_finish(e, 1, 0);
 	} else {
-		engine_finish(e, 0, 0);
+		engine_finish(e, one_fell_short(e), 0);
 	}
 }

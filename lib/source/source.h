@@ -115,6 +115,8 @@ struct source {
 	bool printed; /* --json or --format: events that are not printed otherwise are (relay) */
 	uint8_t priority; /* for its watchers */
 	bool paused;      /* set by the engine around pause and resume */
+	bool fell_short;  /* set by the source before `ended`: it could not read all, and evwatch
+			   * ends with status 1 where that of no command is asked for */
 };
 
 /* For `evwatch KIND --help`, the manual and the completions. */

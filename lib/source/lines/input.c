@@ -125,6 +125,14 @@ void input_file_ended(struct line_input *in, struct line_file *f)
 	input_go_on(in);
 }
 
+/* One that went away ends like a file, with EIO. */
+static bool is_terminal(const struct line_file *f)
+{
+	struct stat st;
+
+	return fstat(f->fd, &st) == 0 && S_ISCHR(st.st_mode);
+}
+
 void input_file_failed(struct line_input *in, struct line_file *f)
 {
 	int error = errno;
@@ -136,9 +144,10 @@ void input_file_failed(struct line_input *in, struct line_file *f)
 		input_go_on(in);
 		return;
 	}
-	/* A terminal that went away ends like a file (EIO). */
-	if (error != EIO)
+	if (error != EIO || !is_terminal(f)) {
 		log_error(in->owner->base.rule, "cannot read %s: %s", in->path, strerror(error));
+		in->owner->base.fell_short = true;
+	}
 	if (!in->followed)
 		in->over = true;
 	lines_cut(f);

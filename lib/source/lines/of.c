@@ -51,6 +51,7 @@ static void over(struct of *of)
 	struct lines_source *s = of->owner;
 
 	s->inputs[0].over = true;
+	s->base.fell_short |= of->status == NOT_FOUND || of->status == NOT_EXECUTED;
 	lines_cut(file_of(of));
 	lines_review(s);
 }
