@@ -85,6 +85,24 @@ static bool duration_add_part(int64_t *total, uint64_t number, uint64_t billiont
 	return !__builtin_add_overflow(*total, part, total);
 }
 
+/* Blanks among the parts; five of them and more are a schedule of cron. */
+static int explain_blank(const char *word, struct error *e)
+{
+	char joined[64];
+	size_t n = 0, blanks = 0;
+
+	for (const char *s = word; *s; s++) {
+		if (*s == ' ')
+			blanks++;
+		else if (n + 1 < sizeof joined)
+			joined[n++] = *s;
+	}
+	joined[n] = '\0';
+	if (blanks >= 4)
+		return error_hint(e, "an expression of five fields is of kind cron");
+	return error_hint(e, "write it without blanks: %s", joined);
+}
+
 /* What is no unit at `s`, behind a number; `last` is the unit before it in nanoseconds. */
 static int explain_unit(const char *word, const char *s, int64_t last, struct error *e)
 {
@@ -93,7 +111,7 @@ static int explain_unit(const char *word, const char *s, int64_t last, struct er
 		if (strncmp(s, "mon", 3) == 0)
 			return error_hint(e, "months are those of cron @monthly");
 		if (*s == ' ')
-			return error_hint(e, "write it without blanks: 1h30m");
+			return explain_blank(word, e);
 		return *s == 'M' ? error_hint(e, "minutes are m") : -1;
 	}
 	error_in_word(e, word, s, "a unit is missing (ns, us, ms, s, m, h, d, w)");

@@ -272,10 +272,29 @@ void file_release(void *config)
 	text_list_free(&((struct file_config *)config)->roots);
 }
 
+/* As in a .gitignore, where `!` takes a pattern back; here it is a character of the name. */
+static bool pattern_doubtful(const struct text_list *patterns, const char *option,
+			     const char *other, struct error *e)
+{
+	for (size_t i = 0; i < patterns->count; i++) {
+		const char *pattern = patterns->items[i];
+
+		if (*pattern != '!')
+			continue;
+		error_option(e, option, "%s is of names that begin with !", pattern);
+		error_hint(e, "--%s %s says the opposite; \\! is a real one", other, pattern + 1);
+		return true;
+	}
+	return false;
+}
+
 bool file_doubtful(const void *config, bool has_command, struct error *e)
 {
 	const struct file_config *c = config;
 
+	if (pattern_doubtful(&c->match, "match", "ignore", e) ||
+	    pattern_doubtful(&c->ignore, "ignore", "match", e))
+		return true;
 	for (size_t i = 0; i < c->roots.count; i++)
 		if (missing_doubtful(c->roots.items[i], has_command, e))
 			return true;

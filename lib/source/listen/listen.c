@@ -272,6 +272,19 @@ static int check_file(const void *config, struct error *e)
 	return error_hint(e, "an endpoint like unix:/run/x.sock has an owner and a mode");
 }
 
+static bool listen_doubtful(const void *config, bool has_command, struct error *e)
+{
+	const struct listen_settings *c = config;
+	const char *escape = c->banner ? strchr(c->banner, '\\') : NULL;
+
+	(void)has_command;
+	if (!escape || !escape[1] || !strchr("nrt", escape[1]))
+		return false;
+	error_option(e, "banner", "is sent as it stands: \\%c is two characters", escape[1]);
+	error_hint(e, "bash and zsh make the character of it in $'...'");
+	return true;
+}
+
 #define CONFIG struct listen_settings
 
 static const struct option listen_options[] = {
@@ -304,6 +317,7 @@ const struct source_type source_listen = {
 		 "evwatch listen unix:/run/x.sock '*:7000' --max-per-ip 4 -- ./serve"},
     .events = listen_events,
     .options = listen_options,
+    .doubtful = listen_doubtful,
     .refuses = listen_refuses,
     .waits_for_room = true,
     .gives_input = true,

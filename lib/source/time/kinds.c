@@ -306,13 +306,29 @@ static const struct refusal tick_refuses[] = {
 	.run_began = time_run_began, .run_ended = time_run_ended,                                  \
 	.clock_changed = time_clock_changed, .due_in = time_due_in
 
+/* The sign of POSIX: TZ=UTC+3 is three hours behind, not ahead. */
+static bool zone_doubtful(const void *config, bool has_command, struct error *e)
+{
+	const struct time_config *c = config;
+	const char *tz = c->tz ? c->tz : "";
+
+	(void)has_command;
+	if (strncmp(tz, "UTC", 3) != 0 && strncmp(tz, "GMT", 3) != 0)
+		return false;
+	if ((tz[3] != '+' && tz[3] != '-') || tz[4] < '0' || tz[4] > '9')
+		return false;
+	error_option(e, "tz", "%s is %s UTC, as tzset(3) counts", tz,
+		     tz[3] == '+' ? "behind" : "ahead of");
+	error_hint(e, "turn the sign round, or name a zone, as Europe/Berlin");
+	return true;
+}
+
 static bool every_doubtful(const void *config, bool has_command, struct error *e)
 {
 	const struct time_config *c = config;
 
-	(void)has_command;
 	if (c->jitter <= c->period)
-		return false;
+		return zone_doubtful(config, has_command, e);
 	error_option(e, "jitter", ": it is longer than the period");
 	error_hint(e, "a tick is put off by up to --jitter");
 	return true;
@@ -350,6 +366,7 @@ const struct source_type source_at = {
     .options = at_options,
     .config_times = at_times,
     .describe = at_describe,
+    .doubtful = zone_doubtful,
     TIME_KIND,
 };
 
@@ -362,6 +379,7 @@ const struct source_type source_cron = {
     .options = schedule_options,
     .config_times = cron_times,
     .describe = expression_describe,
+    .doubtful = zone_doubtful,
     TIME_KIND,
 };
 
@@ -374,5 +392,6 @@ const struct source_type source_calendar = {
     .options = schedule_options,
     .config_times = event_times,
     .describe = expression_describe,
+    .doubtful = zone_doubtful,
     TIME_KIND,
 };
