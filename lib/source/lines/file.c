@@ -98,26 +98,36 @@ static size_t less_the_hole(struct line_file *f, size_t n)
 	return left;
 }
 
-/* The first bytes tell later whether the file was truncated and written again in between. */
-static void remember_head(struct line_file *f)
+/* FNV-1a: the same in every process. False: the file is shorter. */
+bool file_start_hash(int fd, unsigned length, uint64_t *hash)
 {
-	size_t n = sizeof f->head;
-	ssize_t got;
+	unsigned char bytes[LINE_FILE_START];
 
-	if (!f->regular || f->head_length == n)
-		return;
-	if (f->offset < (off_t)n)
-		n = (size_t)f->offset;
-	if (n > f->head_length && (got = pread(f->fd, f->head, n, 0)) >= 0)
-		f->head_length = (size_t)got;
+	if (pread(fd, bytes, length, 0) != (ssize_t)length)
+		return false;
+	*hash = UINT64_C(0xcbf29ce484222325);
+	for (unsigned i = 0; i < length; i++)
+		*hash = (*hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return true;
 }
 
+/* Only bytes that were read count: others may still be written. */
+static void learn_start(struct line_file *f)
+{
+	unsigned length = f->offset < LINE_FILE_START ? (unsigned)f->offset : LINE_FILE_START;
+
+	if ((f->regular || owner_of(f)->progress) && length > f->start_length &&
+	    file_start_hash(f->fd, length, &f->start_hash))
+		f->start_length = length;
+}
+
+/* Was it truncated, and written again beyond where it is read? */
 static bool was_overwritten(const struct line_file *f)
 {
-	char now[sizeof f->head];
+	uint64_t now;
 
-	return f->head_length && pread(f->fd, now, f->head_length, 0) == (ssize_t)f->head_length &&
-	       memcmp(now, f->head, f->head_length) != 0;
+	return f->start_length && file_start_hash(f->fd, f->start_length, &now) &&
+	       now != f->start_hash;
 }
 
 static ssize_t read_more(struct line_file *f)
@@ -161,7 +171,7 @@ static void on_readable(struct reactor *r, struct io_watcher *w, unsigned ready)
 		f->flushing = false;
 		f->buf.length += less_the_hole(f, (size_t)n);
 		f->buf.data[f->buf.length] = '\0';
-		remember_head(f);
+		learn_start(f);
 		f->grew = reactor_now(r, CLOCK_OF_LOOP);
 		lines_cut(f);
 	} else if (n < 0) {
@@ -217,7 +227,6 @@ void file_look(struct line_file *f)
 		file_end_line(f);
 		progress_restart(f);
 		f->offset = f->hole = 0;
-		f->head_length = 0;
 	} else if (hole_was_written(f) || st.st_size < f->offset + f->hole) {
 		f->hole = 0;
 	}
@@ -238,7 +247,7 @@ static void watch(struct line_file *f)
 void file_skip(struct line_file *f, off_t offset)
 {
 	f->offset = f->place = f->done = offset;
-	remember_head(f);
+	learn_start(f);
 }
 
 struct line_file *file_new(struct line_input *in, int fd, bool mine)

@@ -38,6 +38,8 @@ struct lines_source;
 struct of;
 struct progress;
 
+enum { LINE_FILE_START = 1024 }; /* bytes by which a file is known again, at most */
+
 /* An open file, pipe or terminal. */
 struct line_file {
 	struct link link; /* of its input's files */
@@ -52,11 +54,11 @@ struct line_file {
 	bool flushing; /* what has no line's end is a line all the same */
 	dev_t device;
 	ino_t inode;
-	off_t offset;  /* read up to here */
-	off_t hole;    /* and so many NUL bytes follow, which may still be written (fallocate(2)) */
-	int64_t grew;  /* when it last did, or left its path; by the clock of the loop */
-	char head[64]; /* the first bytes of what was read, `head_length` of them */
-	size_t head_length;
+	off_t offset; /* read up to here */
+	off_t hole;   /* and so many NUL bytes follow, which may still be written (fallocate(2)) */
+	int64_t grew; /* when it last did, or left its path; by the clock of the loop */
+	unsigned start_length; /* of what was read the first bytes, by which it is known again */
+	uint64_t start_hash;   /* of these */
 
 	struct buf buf;
 	size_t taken;   /* of `buf`, as lines */
@@ -69,8 +71,6 @@ struct line_file {
 	off_t done;  /* up to here lines are over */
 	off_t slot;  /* of it in the record; -1: not there yet */
 	struct link pending;
-	unsigned start_length; /* its first bytes, of which that is the hash */
-	uint64_t start_hash;
 };
 
 static inline struct line_file *line_file_of(struct link *link)
@@ -157,6 +157,8 @@ void followed_say_many(struct line_input *in);
 /* Adds a file that was opened. NULL with ENOMEM, and the descriptor is as it was. */
 struct line_file *file_new(struct line_input *in, int fd, bool mine);
 void file_free(struct line_file *f);
+/* Hashes the first bytes, at most LINE_FILE_START. False: the file has fewer. */
+bool file_start_hash(int fd, unsigned length, uint64_t *hash);
 /* What is before this offset was read. */
 void file_skip(struct line_file *f, off_t offset);
 /* Starts or stops reading. */

@@ -31,8 +31,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { START = 1024 }; /* first bytes that tell a file */
-
 /* A line on its way through the rule. */
 struct pending_line {
 	struct link link, all;
@@ -50,30 +48,6 @@ struct progress {
 	struct buf old; /* the record that was found; freed when all inputs are open */
 	bool said;      /* that it cannot be written */
 };
-
-/* ---- first bytes ----------------------------------------------------------------------------- */
-
-/* FNV-1a: the same in every process. False: the file is shorter. */
-static bool start_hash(int fd, unsigned length, uint64_t *hash)
-{
-	unsigned char bytes[START];
-
-	if (pread(fd, bytes, length, 0) != (ssize_t)length)
-		return false;
-	*hash = UINT64_C(0xcbf29ce484222325);
-	for (unsigned i = 0; i < length; i++)
-		*hash = (*hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-	return true;
-}
-
-/* Only bytes that were read count: others may still be written. */
-static void learn_start(struct line_file *f)
-{
-	unsigned length = f->done < START ? (unsigned)f->done : START;
-
-	if (length > f->start_length && start_hash(f->fd, length, &f->start_hash))
-		f->start_length = length;
-}
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
@@ -100,7 +74,6 @@ static void write_file(struct line_file *f)
 
 	if (f->slot < 0)
 		return;
-	learn_start(f);
 	n = numbers(text, sizeof text, f);
 	if (pwrite(s->progress->fd, text, (size_t)n, f->slot) != n)
 		say_unwritten(s, strerror(errno));
@@ -110,7 +83,6 @@ static void add_file(struct buf *out, struct line_file *f)
 {
 	char text[80];
 
-	learn_start(f);
 	numbers(text, sizeof text, f);
 	f->slot = (off_t)out->length;
 	buf_add_text(out, text);
@@ -265,8 +237,8 @@ bool progress_is_of(const struct line_mark *mark, int fd)
 {
 	uint64_t hash;
 
-	return lseek(fd, 0, SEEK_END) >= mark->offset && mark->start_length <= START &&
-	       start_hash(fd, mark->start_length, &hash) &&
+	return lseek(fd, 0, SEEK_END) >= mark->offset && mark->start_length <= LINE_FILE_START &&
+	       file_start_hash(fd, mark->start_length, &hash) &&
 	       (!mark->start_length || hash == mark->start_hash);
 }
 
