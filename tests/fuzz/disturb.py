@@ -310,6 +310,8 @@ class Disturber:
 
     def save_like_vim(self):
         path = self.file()
+        if os.path.isdir(path) and not os.path.islink(path):
+            return  # it would move, also where nothing is to move
         self.note("save like vim", path)
         self.move(path, path[:-1] + b"~" if len(path) > 250 else path + b"~")
         self.put(path)
