@@ -70,6 +70,13 @@ static void say(const char *what, const char *path)
 		printf("#   %s %s\n", what, path);
 }
 
+static void wrong_if(bool wrong, const char *what, const char *path)
+{
+	if (wrong)
+		say(what, path);
+	r.wrong += wrong;
+}
+
 static bool is_below(const char *path, const char *top)
 {
 	size_t n = strlen(top);
@@ -130,8 +137,8 @@ static bool contents_are_right(void)
 static void has_come(char *path)
 {
 	read_again(path);
-	say(place_of(path) < r.count ? "there already:" : "is there:", path);
-	r.wrong += place_of(path) < r.count;
+	say("is there:", path);
+	wrong_if(place_of(path) < r.count, "  already", path);
 	assert(r.count < MOST_PATHS);
 	r.paths[r.count++] = path;
 }
@@ -159,6 +166,19 @@ static bool gone_in_hand(const char *path)
 	return false;
 }
 
+/* Nothing is left below it: what was in it was reported before. */
+static void forget(const char *path, bool stays)
+{
+	for (size_t i = 0; i < r.count;)
+		if (!is_below(r.paths[i], path) || (stays && strcmp(r.paths[i], path) == 0)) {
+			i++;
+		} else {
+			wrong_if(!r.unread, "is left behind:", r.paths[i]);
+			free(r.paths[i]);
+			r.paths[i] = r.paths[--r.count];
+		}
+}
+
 static void gone(struct model *m, struct node *d, const char *name, char type, struct node *self)
 {
 	char *path = path_of(d, name);
@@ -173,18 +193,19 @@ static void gone(struct model *m, struct node *d, const char *name, char type, s
 		free(r.paths[at]);
 		r.paths[at] = r.paths[--r.count];
 	} else if (!gone_in_hand(path)) {
-		say("was not there:", path);
-		r.wrong++;
+		wrong_if(true, "  but was not there:", path);
 	}
-	/* Nothing is left below it: what was in it was reported before. */
-	for (size_t i = 0; i < r.count;)
-		if (!is_below(r.paths[i], path)) {
-			i++;
-		} else {
-			r.wrong += !r.unread;
-			free(r.paths[i]);
-			r.paths[i] = r.paths[--r.count];
-		}
+	forget(path, false);
+	free(path);
+}
+
+static void shut_off(struct model *m, struct node *d, const char *name, struct node *self)
+{
+	char *path = path_of(d, name);
+
+	(void)m;
+	(void)self;
+	forget(path, true);
 	free(path);
 }
 
@@ -207,7 +228,7 @@ static void *take(struct model *m, struct node *d, const char *name, char type, 
 			i++;
 		}
 	}
-	r.wrong += !h->count;
+	wrong_if(!h->count, "left, but was not there:", path);
 	r.moves++;
 	free(path);
 	return h;
@@ -237,7 +258,7 @@ static void drop(struct model *m, void *thing)
 	struct hand *h = thing;
 
 	(void)m;
-	r.wrong += h->count != 1;
+	wrong_if(h->count != 1, "dropped with what is in it:", h->paths[0]);
 	free(h->paths[0]);
 	list_remove(&h->link);
 	free(h);
@@ -264,7 +285,7 @@ static void flickered(struct model *m, struct node *d, const char *name, unsigne
 
 	(void)m;
 	(void)active;
-	r.wrong += is_in_tree(d) && place_of(path) < r.count;
+	wrong_if(is_in_tree(d) && place_of(path) < r.count, "came and went, and is there:", path);
 	free(path);
 }
 
@@ -274,7 +295,8 @@ static void active(struct model *m, struct node *d, const char *name, char type,
 
 	(void)m;
 	(void)type;
-	r.wrong += !bits || (is_in_tree(d) && place_of(path) == r.count);
+	wrong_if(!bits || (is_in_tree(d) && place_of(path) == r.count),
+		 "done to what is not there:", path);
 	read_again(path);
 	free(path);
 }
@@ -286,7 +308,7 @@ static void changed(struct model *m, struct node *d, const char *name, char type
 	(void)m;
 	(void)type;
 	(void)content;
-	r.wrong += place_of(path) == r.count;
+	wrong_if(place_of(path) == r.count, "changed, but is not there:", path);
 	read_again(path);
 	free(path);
 }
@@ -298,7 +320,7 @@ static void unseen(struct model *m, struct node *n, int error)
 	(void)error;
 }
 
-static const struct model_host host = {enters,    came,   gone,    take,   put,  drop, shut,
+static const struct model_host host = {enters,    came,   gone,    take,   put,  drop, shut_off,
 				       flickered, active, changed, unseen, wake, lost};
 
 /* ---- what must be equal ---------------------------------------------------------------------- */

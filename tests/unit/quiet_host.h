@@ -6,7 +6,7 @@
 
 #include "source/file/model/model.h"
 
-static void shut(struct model *m, struct node *d, const char *name, struct node *self)
+static inline void shut(struct model *m, struct node *d, const char *name, struct node *self)
 {
 	(void)m;
 	(void)d;

@@ -145,14 +145,13 @@ static int watch(struct observer *o, struct node *n, int folder, const char *pat
 	return 0;
 }
 
-/* Is the next that is to be heard of the name that it came? */
+/* Is what has the name still to be heard of? */
 static bool is_to_come(uint64_t handle, const char *name)
 {
 	for (size_t i = w.first; i < w.last; i++)
 		if (w.queue[i]->n_levels && w.queue[i]->levels[0].handle == handle &&
-		    strcmp(w.queue[i]->name, name) == 0)
-			return w.queue[i]->bits & (HINT_CREATED | HINT_CAME) &&
-			       !w.queue[i]->was.handle;
+		    w.queue[i]->bits & HINTS_COME && strcmp(w.queue[i]->name, name) == 0)
+			return true;
 	return false;
 }
 
@@ -228,11 +227,12 @@ static void assume(struct node *d, const struct event *ev)
 		was.identity = identity_now(&ev->was);
 	if (!d->sparse)
 		return;
-	if (was.type == 'd')
+	/* Where it went may have been read before: what is in it is known there. */
+	if (was.type == 'd' && !w.nodes[ev->was.handle])
 		n = model_know(&w.model, d, ev->name, &was.identity, false);
 	if (!n)
 		model_assume(&w.model, d, ev->name, &was, false);
-	else if (!n->watched && !w.nodes[ev->was.handle])
+	else if (!n->watched)
 		bind(n, ev->was.handle);
 }
 
@@ -240,6 +240,8 @@ static void pass(struct event *ev, bool late)
 {
 	struct node *d = late ? w.nodes[ev->levels[0].handle] : place(ev);
 
+	if (late && d && model_is_early(d))
+		d = NULL;
 	trace(late ? "late" : d ? "passed" : "unplaced", ev);
 	if (!d && !late) {
 		w.late[w.n_late++] = ev;
@@ -249,6 +251,9 @@ static void pass(struct event *ev, bool late)
 		assume(d, ev);
 	else if (d && ev->bits & (HINT_CREATED | HINT_CAME))
 		model_unlearn(&w.model, d, ev->name);
+	if (d && ev->bits == HINT_DELETED)
+		ev->bits =
+		    model_deletion(d, ev->name, ev->was_type == 'd', w.nodes[ev->was.handle]);
 	if (d && ev->bits)
 		model_hint(&w.model, d, ev->name, ev->bits);
 	else if (d)
@@ -406,7 +411,9 @@ static bool passes(struct history h, size_t *moves)
 		work_until_idle();
 	}
 	/* What is still waited for was reported by no event. */
-	right = !model_waits(&w.model) || (printf("# an event is waited for\n"), false);
+	right = !model_waits(&w.model);
+	if (!right)
+		printf("# seed %llu: an event is waited for\n", (unsigned long long)h.seed);
 	right &= is_right(&h);
 	*moves += r.moves;
 	model_close(&w.model);
@@ -426,9 +433,28 @@ static bool all_pass(unsigned rounds, struct history h, size_t *moves)
 	return !failed;
 }
 
+/* A deletion that a look was ahead of, a directory that was read where it went before that it left
+ * was heard, one that was listed before that it came was. */
+static bool known_pass(size_t *moves)
+{
+	static const uint64_t seeds[] = {131, 491, 617, 927};
+	bool right = true;
+
+	for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
+		struct history h = {.seed = seeds[i], .steps = 40};
+
+		right &= passes(h, moves);
+		h.disturbance = 60;
+		right &= passes(h, moves);
+		h.learns = true;
+		right &= passes(h, moves);
+	}
+	return right;
+}
+
 int main(int argc, char **argv)
 {
-	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 120;
+	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 300;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) - 1 : 0;
 	size_t moves = 0;
 
@@ -445,5 +471,6 @@ int main(int argc, char **argv)
 		    (struct history){.seed = seed, .steps = 60, .disturbance = 60, .trims = true},
 		    &moves),
 	   "it is when what nothing was said of lately is forgotten");
+	OK(known_pass(&moves), "it is where looks are far ahead of the events");
 	return tap_done();
 }

@@ -225,6 +225,13 @@ void model_assume(struct model *m, struct node *d, const char *name, const struc
 /* Nothing had this name before what is hinted at happened: where a listing was ahead of that, it is
  * forgotten. */
 void model_unlearn(struct model *m, struct node *d, const char *name);
+/* The hint that this name was deleted, `deleted` being the node that has the handle of what was
+ * (NULL: none). Where a look was ahead, and found what has the name since, that was not deleted. */
+enum hint model_deletion(const struct node *d, const char *name, bool is_dir,
+			 const struct node *deleted);
+/* Was the directory listed ahead of the event that it came? It is read when that is passed on: what
+ * happened in it before is no news. */
+bool model_is_early(const struct node *d);
 /* A node that was made and removed again before anybody looked: what came and went in it is hinted
  * at by it. It is gone, and held for the caller. NULL: it would not be entered, or ENOMEM. */
 struct node *model_ghost(struct model *m, struct node *d, const char *name);

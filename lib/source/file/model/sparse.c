@@ -20,7 +20,6 @@ enum { A_STEP = 64 /* entries */ };
 
 /* ---- what was there -------------------------------------------------------------------------- */
 
-/* Was an event passed on that says what became of it? */
 static bool is_hinted(const struct touches *in, const struct node *d, const char *name)
 {
 	const struct touched *t = touches_find(in, d, name);
@@ -28,11 +27,16 @@ static bool is_hinted(const struct touches *in, const struct node *d, const char
 	return t && t->bits & (HINTS_COME | HINTS_GO);
 }
 
+/* Was an event passed on that says that something came to the name, or left it? */
+static bool has_changed(const struct model *m, const struct node *d, const char *name)
+{
+	return is_hinted(&m->hinted, d, name) || is_hinted(&m->round, d, name);
+}
+
 /* Of what is known, or was said to come, the first word was heard already. */
 static bool may_be_old(const struct model *m, const struct node *d, const char *name, bool anyway)
 {
-	return d->sparse && !entries_find(d->entries, name) &&
-	       (anyway || (!is_hinted(&m->hinted, d, name) && !is_hinted(&m->round, d, name)));
+	return d->sparse && !entries_find(d->entries, name) && (anyway || !has_changed(m, d, name));
 }
 
 static struct entry *learn(struct model *m, struct node *d, const char *name,
@@ -77,7 +81,9 @@ struct node *model_know(struct model *m, struct node *d, const char *name,
 	/* What is still to be read will be known then. */
 	if (e && e->entered)
 		return e->node->state == NODE_UNREAD ? NULL : e->node;
-	if (e ? !d->sparse || e->twice || e->type != 'd' : !may_be_old(m, d, name, anyway))
+	if (e && (!d->sparse || e->twice || e->type != 'd' || has_changed(m, d, name)))
+		return NULL;
+	if (!e && !may_be_old(m, d, name, anyway))
 		return NULL;
 	if (!m->host->enters(m, d, name))
 		return NULL;
@@ -122,12 +128,30 @@ void model_unlearn(struct model *m, struct node *d, const char *name)
 {
 	struct entry *e = d->sparse ? entries_find(d->entries, name) : NULL;
 
-	if (!e || !e->learned || is_hinted(&m->hinted, d, name) || is_hinted(&m->round, d, name))
+	if (!e || !e->learned || has_changed(m, d, name))
 		return;
 	if (e->entered)
 		drop_all(m, e->node);
 	else
 		node_remove(d, e);
+}
+
+bool model_is_early(const struct node *d)
+{
+	const struct entry *e = node_entry(d);
+
+	return e && e->learned;
+}
+
+enum hint model_deletion(const struct node *d, const char *name, bool is_dir,
+			 const struct node *deleted)
+{
+	const struct entry *e = entries_find(d->entries, name);
+	bool is_other =
+	    e && e->type != '?' &&
+	    ((e->type == 'd') != is_dir || (e->entered && e->node->watched && e->node != deleted));
+
+	return is_other ? HINT_LEFT : HINT_DELETED;
 }
 
 struct node *model_ghost(struct model *m, struct node *d, const char *name)

@@ -65,7 +65,9 @@ static struct node *node_of(struct fanotify_observer *o, const struct fan_handle
 	if (o->stage != FAN_LATE)
 		return fan_find(&o->places, h);
 	n = fan_node(&o->places, h->hash);
-	return n ? n : ghost_of(o, h->hash);
+	if (n)
+		return model_is_early(n) ? NULL : n;
+	return ghost_of(o, h->hash);
 }
 
 /* ---- hints ----------------------------------------------------------------------------------- */
@@ -82,7 +84,7 @@ static void assume(struct fanotify_observer *o, struct node *d, const char *name
 		   const struct fan_handle *h, bool is_dir, bool looks)
 {
 	struct look was = {.type = 'n'};
-	struct node *n;
+	struct node *n = NULL;
 
 	if (!d->sparse || (entries_find(d->entries, name) && !is_dir))
 		return;
@@ -92,11 +94,12 @@ static void assume(struct fanotify_observer *o, struct node *d, const char *name
 		was.identity = identity_of_gone();
 	if (is_dir || !was.type)
 		was.type = is_dir ? 'd' : 'n';
-	n = is_dir ? model_know(o->base.model, d, name, &was.identity, false) : NULL;
+	/* Where it went may have been read before: what is in it is known there. */
+	if (is_dir && !(h && fan_node(&o->places, h->hash)))
+		n = model_know(o->base.model, d, name, &was.identity, false);
 	if (!n)
 		model_assume(o->base.model, d, name, &was, false);
-	/* Where it went may have been read before: that has the handle then. */
-	else if (h && !n->watched && !fan_node(&o->places, h->hash))
+	else if (h && !n->watched)
 		fan_node_is(&o->places, n, h);
 }
 
@@ -144,7 +147,8 @@ static void pass_entry(struct fanotify_observer *o, struct node *d, const struct
 		return;
 	if (!(ev->mask & FAN_CREATE))
 		assume(o, d, ev->name, &ev->target, is_dir, false);
-	hint(o, d, ev->name, HINT_DELETED);
+	hint(o, d, ev->name,
+	     model_deletion(d, ev->name, is_dir, fan_node(&o->places, ev->target.hash)));
 }
 
 /* ---- renames --------------------------------------------------------------------------------- */
