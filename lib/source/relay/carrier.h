@@ -5,10 +5,8 @@
 #ifndef EVWATCH_SOURCE_RELAY_CARRIER_H
 #define EVWATCH_SOURCE_RELAY_CARRIER_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "pool/seeker.h"
 
-struct relayed;
 struct error;
 struct relay_source;
 
@@ -33,12 +31,8 @@ struct carrier {
 
 	/* For its clients, where it has any itself: one is over. NULL: nobody waits for it. */
 	void (*over)(struct relay_source *s);
-	/* The end of a search (seeker.h). */
-	void (*sought)(struct relayed *c, int fd);
-	/* Does this one wait for another round? NULL: each does. */
-	bool (*wanted)(const struct relayed *c);
-	/* Ends something of less use than this one. NULL: there never is any. */
-	bool (*make_room)(struct relay_source *s, const struct relayed *c);
+	/* In its search for a target each is a struct relayed. */
+	struct search_calls seeking;
 };
 
 extern const struct carrier carrier_stream, carrier_udp, carrier_workers;

@@ -9,7 +9,6 @@
 #include "source/relay/report.h"
 #include "source/relay/totals.h"
 #include "source/relay/workers/place.h"
-#include "source/relay/seeker.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -82,9 +81,25 @@ static int open_targets(struct relay_source *s)
 	return c->check && s->totals == first ? check_targets(s) : 0;
 }
 
-static void on_answer(void *source)
+static void review(void *source)
 {
 	relay_review(source);
+}
+
+static void init_search(struct relay_source *s)
+{
+	const struct relay_config *c = relay_config(s);
+
+	s->search = (struct search){
+	    .pool = &s->targets,
+	    .resolver = s->resolver,
+	    .connect = {c->connect_timeout, relay_source_address(c), &s->listener},
+	    .retry = c->retry,
+	    .calls = &s->carrier->seeking,
+	    .changed = review,
+	    .owner = s,
+	};
+	search_init(&s->search);
 }
 
 static int open_resolver(struct relay_source *s)
@@ -92,7 +107,8 @@ static int open_resolver(struct relay_source *s)
 	s->resolver = resolver_new(s->base.reactor, relay_config(s)->dns_ttl, s->base.rule);
 	if (!s->resolver || open_targets(s) < 0)
 		return -1;
-	resolver_on_answer(s->resolver, on_answer, s);
+	resolver_on_answer(s->resolver, review, s);
+	init_search(s);
 	return 0;
 }
 
@@ -126,7 +142,7 @@ static void relay_close(struct source *base)
 		s->carrier->close(s);
 	free(s->carried);
 	s->carried = NULL;
-	search_close(s);
+	search_close(&s->search);
 	timer_stop(base->reactor, &s->drain);
 	listener_close(&s->listener);
 	pool_close(&s->targets);
@@ -169,7 +185,6 @@ static int relay_open(struct source *base, struct error *e)
 	struct relay_source *s = (struct relay_source *)base;
 	const struct relay_config *c = base->config;
 
-	search_init(s);
 	timer_init(&s->drain, CLOCK_OF_LOOP, on_drained);
 	peer_table_init(&s->peers);
 	/* In a worker this process carries, whatever the rule says. */

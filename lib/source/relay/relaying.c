@@ -2,7 +2,6 @@
 #include "source/relay/relaying.h"
 
 #include "source/relay/report.h"
-#include "source/relay/seeker.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -44,13 +43,32 @@ int relayed_open(struct relayed *c, struct relay_source *s, const struct address
 	return 0;
 }
 
+/* Has it a seeker, or is there memory for one? */
+static bool can_seek(struct relayed *c)
+{
+	struct address remote = relayed_remote(c);
+
+	if (!c->seeker)
+		c->seeker =
+		    seeker_new(&c->source->search, c, pool_hash_client(&remote), &c->target);
+	return c->seeker;
+}
+
 int relayed_seek(struct relayed *c)
 {
 	c->state = RELAYED_SEEKING;
-	c->seeker = seeker_new(c);
-	if (!c->seeker)
+	if (!can_seek(c))
 		return -1;
 	seeker_start(c->seeker);
+	return 0;
+}
+
+int relayed_seek_again(struct relayed *c, const char *why)
+{
+	if (!can_seek(c))
+		return -1;
+	c->state = RELAYED_SEEKING;
+	seeker_again(c->seeker, why);
 	return 0;
 }
 

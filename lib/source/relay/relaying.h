@@ -16,6 +16,8 @@ int relayed_open(struct relayed *c, struct relay_source *s, const struct address
 
 /* Seeks a target: the carrier's `sought` comes, at once perhaps. -1 with ENOMEM and no call. */
 int relayed_seek(struct relayed *c);
+/* The same, behind a target that failed; `why` is for the log. */
+int relayed_seek_again(struct relayed *c, const char *why);
 
 /* The target that was found is its own, and counts it until relayed_close. */
 void relayed_serve(struct relayed *c);

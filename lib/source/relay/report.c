@@ -29,20 +29,7 @@ static const char *word_of(const struct relay_source *s, size_t target)
 	return relay_config(s)->targets[target].word;
 }
 
-/* ---- targets and clients --------------------------------------------------------------------- */
-
-/* Without -v once, until one works again: each connection would tell the same. */
-void report_target_failed(struct relay_source *s, size_t target, const char *why, bool last)
-{
-	const char *word = word_of(s, target);
-
-	s->totals->targets[target].failed++;
-	if (last && !s->logged_no_target)
-		log_warn(s->base.rule, "no target can be reached: %s: %s", word, why);
-	else
-		log_info(s->base.rule, "%s: %s", word, why);
-	s->logged_no_target |= last;
-}
+/* ---- clients --------------------------------------------------------------------------------- */
 
 void report_refused(struct relay_source *s, const struct address *remote, const char *why,
 		    bool wrong)

@@ -12,9 +12,6 @@ struct address;
 struct relayed;
 struct relay_source;
 
-/* A target could not be connected to; `last`: nor could the others, and the client learns of it. */
-void report_target_failed(struct relay_source *s, size_t target, const char *why, bool last);
-
 /*
  * A client is refused. That its PROXY header is `wrong` is logged without -v too, once until one is
  * right.

@@ -1,8 +1,7 @@
 /*
  * relay: what its files share.
  *
- * config.h has what the rule says, seeker.h the way from a
- * client to a target that takes it, report.h what is logged, dump.h --dump, relaying.h the life of
+ * config.h has what the rule says, report.h what is logged, dump.h --dump, relaying.h the life of
  * a client. The three carriers (carrier.h) stand above these: stream/ for connections, udp/ for
  * datagrams, workers/ for several processes. relay.c is the kind.
  */
@@ -13,8 +12,6 @@
 #include "address/proxy_header.h"
 #include "base/list.h"
 #include "net/bound.h"
-#include "net/pool.h"
-#include "net/resolver.h"
 #include "reactor/reactor.h"
 #include "source/relay/carrier.h"
 #include "source/relay/config.h"
@@ -24,14 +21,6 @@
 
 struct relay_source;
 struct worker_place;
-
-/* What all seekers of a relay share (seeker.h). */
-struct search {
-	struct link starved;
-	struct timer feed; /* looks after them */
-	bool logged_starved;
-	int most; /* descriptors (fd_most_for_peers) */
-};
 
 struct relay_source {
 	struct source base;
@@ -45,9 +34,8 @@ struct relay_source {
 	struct peer_table peers;
 	struct totals *totals; /* owned, but a worker's; the loop's process adds its workers' up */
 	struct dump dump;
-	struct timer drain;    /* --drain, once it is stopped */
-	bool logged_no_target; /* since one worked */
-	bool logged_header;    /* that one is wrong, since one was right */
+	struct timer drain; /* --drain, once it is stopped */
+	bool logged_header; /* that one is wrong, since one was right */
 	bool stopped, ended;
 	struct worker_place *place; /* of a worker; NULL: it is none */
 };

@@ -5,7 +5,7 @@
 #ifndef EVWATCH_SOURCE_RELAY_TOTALS_H
 #define EVWATCH_SOURCE_RELAY_TOTALS_H
 
-#include "net/pool.h"
+#include "pool/pool.h"
 
 struct buf;
 struct relay_config;

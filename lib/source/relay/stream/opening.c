@@ -15,7 +15,6 @@
 #include "base/log.h"
 #include "net/socket.h"
 #include "source/relay/report.h"
-#include "source/relay/seeker.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -40,9 +39,9 @@ static bool said_nothing(const struct pair *p)
 	return !client->left && recv(client->io.fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
 }
 
-bool opening_is_wanted(const struct relayed *c)
+bool opening_is_wanted(const void *client)
 {
-	return !said_nothing((const struct pair *)c);
+	return !said_nothing(client);
 }
 
 static void on_waiting(struct reactor *r, struct io_watcher *w, unsigned ready)
@@ -79,9 +78,10 @@ static int header_send(const struct pair *p, int fd)
 	return -1;
 }
 
-void opening_sought(struct relayed *c, int fd)
+void opening_sought(void *client, int fd)
 {
-	struct pair *p = (struct pair *)c;
+	struct pair *p = client;
+	struct relayed *c = &p->relayed;
 
 	if (fd < 0) {
 		pair_close(p, "no target", true);
@@ -96,7 +96,7 @@ void opening_sought(struct relayed *c, int fd)
 	}
 	seeker_free(c->seeker);
 	c->seeker = NULL;
-	c->source->logged_no_target = false;
+	c->source->search.logged_none = false;
 	relayed_serve(c);
 	io_stop(pair_reactor(p), &p->ends[CLIENT].io);
 	pair_start(p, fd, set_without_delay(fd));

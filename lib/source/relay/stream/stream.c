@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "source/relay/report.h"
-#include "source/relay/seeker.h"
 #include "source/relay/workers/place.h"
 
 #include <stdlib.h>
@@ -36,7 +35,7 @@ static bool has_room(const struct relay_source *s)
 	const struct streams *t = s->carried;
 	uint64_t most = relay_config(s)->access.max_conns;
 
-	if (search_starves(s) || too_many_resolve(s))
+	if (search_starves(&s->search) || too_many_resolve(s))
 		return false;
 	if (s->place)
 		return t->parked.fd < 0 && !place_lags(s->place);
@@ -102,8 +101,8 @@ static void stream_over(struct relay_source *s)
 {
 	struct streams *t = s->carried;
 
-	if (search_starves(s))
-		search_feed(s);
+	if (search_starves(&s->search))
+		search_feed(&s->search);
 	else
 		acceptor_retry(&t->acceptor);
 	if (s->place)
@@ -178,6 +177,5 @@ const struct carrier carrier_stream = {
     .close = stream_close,
     .review = stream_review,
     .over = stream_over,
-    .sought = opening_sought,
-    .wanted = opening_is_wanted,
+    .seeking = {.sought = opening_sought, .wanted = opening_is_wanted},
 };

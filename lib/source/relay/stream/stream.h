@@ -144,9 +144,9 @@ void pair_close(struct pair *p, const char *why, bool reset);
 
 /* Of a stream, or of a listening socket: what is accepted inherits both. True: it is TCP. */
 bool set_without_delay(int fd);
-/* As of struct carrier. */
-bool opening_is_wanted(const struct relayed *c);
-void opening_sought(struct relayed *c, int fd);
+/* As of struct search_calls. */
+bool opening_is_wanted(const void *client);
+void opening_sought(void *client, int fd);
 /* Returns 0, or -1 when there is no memory: refused, reported, everything closed. */
 int opening_start(struct relay_source *s, int fd, const struct address *remote, struct peer *peer);
 

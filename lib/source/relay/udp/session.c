@@ -13,7 +13,6 @@
 #include "source/relay/udp/udp.h"
 
 #include "base/log.h"
-#include "source/relay/seeker.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -84,31 +83,31 @@ void session_close(struct session *s, const char *why)
 /* ---- making room ----------------------------------------------------------------------------- */
 
 /* Ends the least trusted that was silent longest, but this one. */
-static bool make_room(struct udp_relay *u, const struct relayed *but)
+static bool make_room(struct udp_relay *u, const struct session *but)
 {
 	for (int trust = TRUST_NONE; trust < TRUSTS; trust++)
 		LIST_EACH(at, after, &u->by_use[trust])
 		{
-			struct relayed *c = CONTAINER_OF(at, struct relayed, link);
+			struct session *s = (void *)CONTAINER_OF(at, struct relayed, link);
 
-			if (c == but)
+			if (s == but)
 				continue;
-			session_close((struct session *)c, "replaced by a newer one");
+			session_close(s, "replaced by a newer one");
 			return true;
 		}
 	return false;
 }
 
-bool session_make_room(struct relay_source *source, const struct relayed *c)
+bool session_make_room(void *client)
 {
-	struct udp_relay *u = source->carried;
+	struct udp_relay *u = session_relay(client);
 
 	if (!u->logged_shortage)
-		log_warn(source->base.rule,
+		log_warn(u->source->base.rule,
 			 "no descriptor is left: new sessions replace those that were silent "
 			 "longest (ulimit -n, --max-conns)");
 	u->logged_shortage = true;
-	return make_room(u, c);
+	return make_room(u, client);
 }
 
 /* ---- targets --------------------------------------------------------------------------------- */
@@ -119,17 +118,9 @@ bool session_make_room(struct relay_source *source, const struct relayed *c)
  */
 static void refused(struct session *s, int error)
 {
-	struct relayed *c = &s->relayed;
-
 	close_socket(s);
-	if (!c->seeker)
-		c->seeker = seeker_new(c);
-	if (!c->seeker) {
+	if (relayed_seek_again(&s->relayed, strerror(error)) < 0)
 		session_close(s, "out of memory");
-		return;
-	}
-	c->state = RELAYED_SEEKING;
-	seeker_again(c->seeker, strerror(error));
 }
 
 static void on_target(struct reactor *r, struct io_watcher *w, unsigned ready)
@@ -142,7 +133,7 @@ static void on_target(struct reactor *r, struct io_watcher *w, unsigned ready)
 	if (error) {
 		refused(s, error);
 	} else if (s->trust != TRUST_NONE) {
-		s->relayed.source->logged_no_target = false;
+		s->relayed.source->search.logged_none = false;
 		if (s->relayed.seeker)
 			settle(s);
 	}
@@ -160,22 +151,22 @@ static bool watch(struct session *s, int fd)
 	return false;
 }
 
-void session_sought(struct relayed *c, int fd)
+void session_sought(void *client, int fd)
 {
-	struct session *s = (struct session *)c;
+	struct session *s = client;
 	int error;
 
 	if (fd < 0) {
 		session_close(s, "no target");
 		return;
 	}
-	relayed_serve(c);
+	relayed_serve(&s->relayed);
 	if (!watch(s, fd))
 		return;
 	error = datagrams_send_held(s);
 	if (error)
 		refused(s, error);
-	else if (!seeker_has_more(c->seeker))
+	else if (!seeker_has_more(s->relayed.seeker))
 		settle(s);
 }
 

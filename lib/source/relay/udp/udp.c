@@ -294,6 +294,5 @@ const struct carrier carrier_udp = {
     .cut = udp_cut,
     .busy = udp_is_busy,
     .close = udp_close,
-    .sought = session_sought,
-    .make_room = session_make_room,
+    .seeking = {.sought = session_sought, .make_room = session_make_room},
 };

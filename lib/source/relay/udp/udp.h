@@ -133,8 +133,8 @@ void session_close(struct session *s, const char *why);
 /* Carries `n` datagrams of the batch from `first` on. The session may be over then. */
 void session_send(struct session *s, int first, int n);
 
-/* As of struct carrier. */
-void session_sought(struct relayed *c, int fd);
-bool session_make_room(struct relay_source *source, const struct relayed *c);
+/* As of struct search_calls. */
+void session_sought(void *client, int fd);
+bool session_make_room(void *client);
 
 #endif

@@ -1,5 +1,5 @@
 /* See pool.h. */
-#include "net/pool.h"
+#include "pool/pool.h"
 
 #include "base/log.h"
 #include "base/units.h"

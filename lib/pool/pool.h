@@ -10,8 +10,8 @@
  * A member is named by its place in the list. Who takes one (pool_enter) leaves it again exactly
  * once.
  */
-#ifndef EVWATCH_NET_POOL_H
-#define EVWATCH_NET_POOL_H
+#ifndef EVWATCH_POOL_POOL_H
+#define EVWATCH_POOL_POOL_H
 
 #include "net/health.h"
 
@@ -19,7 +19,7 @@
 
 enum pool_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN, BALANCE_SOURCE, BALANCE_FIRST };
 
-/* What is counted of a member. The pool counts connections and choices, its owner the others. */
+/* What is counted of a member. All but the bytes are counted here, those by the owner. */
 struct pool_counts {
 	uint64_t connections; /* that chose it and are not over */
 	/* Since the start. */
