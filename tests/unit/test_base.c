@@ -1,13 +1,16 @@
-/* lib/base: units, text, tables, buffers, options. */
+/* lib/base: units, text, tables, buffers, options, hex, stores, pipes. */
 #include "tap.h"
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "event/event.h"
 #include "base/fd.h"
+#include "base/hex.h"
 #include "base/list.h"
 #include "base/option.h"
 #include "base/path.h"
+#include "base/pipes.h"
+#include "base/store.h"
 #include "base/table.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -356,6 +359,79 @@ static void paths(void)
 	OK(!path_is_in(NULL, "a") && !path_is_in("a", NULL), "nowhere is in nothing");
 }
 
+static void hex(void)
+{
+	struct buf b = {0};
+
+	hex_dump(&b, 0, "Hello, world.\n", 14);
+	hex_dump(&b, 0xfffffffe, "0123456789abcdef\377", 17);
+	buf_add_char(&b, '\0');
+	SAME_TEXT(b.data,
+		  "00000000  48 65 6c 6c 6f 2c 20 77  6f 72 6c 64 2e 0a        |Hello, world..|\n"
+		  "fffffffe  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  |0123456789abcdef|\n"
+		  "000000010000000e  ff                                                |.|\n",
+		  "bytes in hex, in lines of 16, each with its offset");
+	buf_free(&b);
+}
+
+static void stores(void)
+{
+	struct held_queue queues[3];
+	static const char big[3000];
+	const char *bytes;
+	uint32_t length;
+	struct store s;
+	size_t at = 0;
+
+	store_init(&s, 20000, 2);
+	for (int i = 0; i < 3; i++) {
+		queues[i] = (struct held_queue){0};
+		list_init(&queues[i].link);
+	}
+	OK(store_add(&s, &queues[0], "one", 3) && store_add(&s, &queues[0], "", 0),
+	   "a queue holds records, empty ones too");
+	OK(!store_add(&s, &queues[0], "three", 5), "and not more than it may");
+	bytes = held_next(&queues[0], &at, &length);
+	OK(bytes && length == 3 && memcmp(bytes, "one", 3) == 0, "which come out in order");
+	OK(held_next(&queues[0], &at, &length) && length == 0, "each of its length");
+	OK(!held_next(&queues[0], &at, &length), "to the last");
+	store_drop(&s, &queues[0]);
+	SAME(s.bytes, 0, "a queue that is dropped costs nothing");
+
+	for (int i = 0; i < 4; i++)
+		store_add(&s, &queues[i % 2], big, sizeof big);
+	for (int i = 0; i < 4 && !queues[0].dropped; i++)
+		store_add(&s, &queues[2], big, sizeof big);
+	OK(s.bytes <= 20000, "a full store keeps to its limit");
+	OK(queues[0].dropped == 2 && !queues[0].n, "it empties the queue that was silent longest");
+	OK(queues[1].n == 2 && queues[2].n && !queues[2].dropped, "and no other");
+	for (int i = 0; i < 3; i++)
+		store_drop(&s, &queues[i]);
+	OK(!s.bytes && list_empty(&s.queues), "and is empty in the end");
+}
+
+static void pipes(void)
+{
+	struct pipes all = {0};
+	struct pipe *a = pipes_lend(&all), *b = pipes_lend(&all);
+	int fd;
+
+	if (!a || !b)
+		abort();
+	OK(write(a->write_end, "x", 1) == 1, "a pipe takes bytes");
+	a->held = 1;
+	fd = a->read_end;
+	pipes_give_back(&all, a);
+	SAME(close(fd), -1, "one that comes back with bytes in it is closed");
+	pipes_give_back(&all, b);
+	OK(pipes_lend(&all) == b, "an empty one is lent again");
+	pipes_give_back(&all, b);
+	pipes_give_back(&all, NULL);
+	fd = b->read_end;
+	pipes_close(&all);
+	OK(close(fd) < 0 && all.n == 0, "and closed in the end");
+}
+
 int main(void)
 {
 	durations();
@@ -368,5 +444,8 @@ int main(void)
 	events();
 	options();
 	paths();
+	hex();
+	stores();
+	pipes();
 	return tap_done();
 }

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/safe_open.h"
 #include "base/text.h"
@@ -15,8 +16,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-enum { IN_LINE = 16, LINE_ROOM = 100 };
 
 int dump_open(struct dump *d, struct source *s, const char *path, struct error *e)
 {
@@ -33,35 +32,6 @@ int dump_open(struct dump *d, struct source *s, const char *path, struct error *
 }
 
 /* ---- text ------------------------------------------------------------------------------------ */
-
-static char *hex_add(char *to, uint64_t n, int digits)
-{
-	for (int i = digits - 1; i >= 0; i--, n >>= 4)
-		to[i] = "0123456789abcdef"[n & 15];
-	return to + digits;
-}
-
-/* One line; `n` is at most IN_LINE. */
-static void line_add(struct buf *out, uint64_t offset, const unsigned char *bytes, size_t n)
-{
-	char line[LINE_ROOM], *at = hex_add(line, offset, offset >> 32 ? 16 : 8);
-
-	*at++ = ' ';
-	for (size_t i = 0; i < IN_LINE; i++) {
-		memset(at, ' ', 4);
-		at += i % 8 ? 1 : 1 + (i > 0);
-		if (i < n)
-			hex_add(at, bytes[i], 2);
-		at += 2;
-	}
-	memcpy(at, "  |", 3);
-	at += 3;
-	for (size_t i = 0; i < n; i++)
-		*at++ = (char)(bytes[i] >= ' ' && bytes[i] <= '~' ? bytes[i] : '.');
-	*at++ = '|';
-	*at++ = '\n';
-	buf_add(out, line, (size_t)(at - line));
-}
 
 /* A Unix name may hold anything, and with --proxy accept the peer chooses it: it forges no line. */
 static void head_add(struct buf *out, const struct source *s, const struct relayed *c, enum way way)
@@ -127,9 +97,7 @@ void dump_add(struct dump *d, const struct relayed *c, enum way way, const void 
 		buf_printf(&d->text, "# %llu bytes are not shown: the reader is slow\n",
 			   (unsigned long long)d->lost);
 	head_add(&d->text, d->source, c, way);
-	for (size_t i = 0; i < length; i += IN_LINE)
-		line_add(&d->text, c->bytes[way] + i, (const unsigned char *)bytes + i,
-			 length - i < IN_LINE ? length - i : IN_LINE);
+	hex_dump(&d->text, c->bytes[way], bytes, length);
 	d->lost = d->text.failed ? d->lost + length : 0;
 	if (d->text.failed)
 		buf_free(&d->text);

@@ -19,63 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ROUNDS = 8, PIPE_SIZE = 1024 * 1024 };
-
-/* ---- pipes ----------------------------------------------------------------------------------- */
-
-/* Takes one from the pool, or makes one. False: none is to be had; copying does as well. */
-static bool pipe_take(struct streams *t, struct end *from)
-{
-	int fds[2];
-
-	if (t->n_pipes > 0) {
-		from->pipe = t->pipes[--t->n_pipes];
-		return true;
-	}
-	from->pipe = malloc(sizeof *from->pipe);
-	if (!from->pipe)
-		return false;
-	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0) {
-		free(from->pipe);
-		from->pipe = NULL;
-		return false;
-	}
-	/* Unprivileged users may not have as much: the size it has then does. */
-	fcntl(fds[1], F_SETPIPE_SZ, PIPE_SIZE);
-	*from->pipe = (struct pipe){fds[0], fds[1], 0};
-	return true;
-}
-
-static void pipe_drop(struct pipe *p)
-{
-	close(p->read_end);
-	close(p->write_end);
-	free(p);
-}
-
-static void pipe_give_back(struct streams *t, struct end *from)
-{
-	/* One with bytes in it is of no use to another flow. */
-	if (from->pipe->held || t->n_pipes == PIPES_KEPT)
-		pipe_drop(from->pipe);
-	else
-		t->pipes[t->n_pipes++] = from->pipe;
-	from->pipe = NULL;
-}
-
-void pipes_close(struct streams *t)
-{
-	while (t->n_pipes > 0)
-		pipe_drop(t->pipes[--t->n_pipes]);
-}
-
-void flow_close(struct end *from)
-{
-	free(from->left);
-	from->left = NULL;
-	if (from->pipe)
-		pipe_give_back(pair_streams(end_pair(from)), from);
-}
+enum { ROUNDS = 8 };
 
 /* ---- holding --------------------------------------------------------------------------------- */
 
@@ -99,6 +43,19 @@ int flow_hold(struct end *from, const char *bytes, size_t length)
 	free(from->left);
 	from->left = left;
 	return 0;
+}
+
+static void give_back(struct end *from)
+{
+	pipes_give_back(&pair_streams(end_pair(from))->pipes, from->pipe);
+	from->pipe = NULL;
+}
+
+void flow_close(struct end *from)
+{
+	free(from->left);
+	from->left = NULL;
+	give_back(from);
 }
 
 /* Sends what is held. */
@@ -158,6 +115,14 @@ static enum step copy(struct end *from, int to, size_t most, bool *full)
 
 /* ---- splicing -------------------------------------------------------------------------------- */
 
+/* False: none is to be had; copying does as well. */
+static bool has_pipe(struct end *from)
+{
+	if (!from->pipe)
+		from->pipe = pipes_lend(&pair_streams(end_pair(from))->pipes);
+	return from->pipe;
+}
+
 static enum step pipe_empty(struct end *from, int to)
 {
 	struct pipe *pipe = from->pipe;
@@ -206,7 +171,6 @@ static enum step send_held(struct end *from, int to)
 static enum step move(struct end *from, int to)
 {
 	struct relayed *c = &end_pair(from)->relayed;
-	struct streams *t = c->source->carried;
 	uint64_t before = c->bytes[from->is_target];
 	enum step step = send_held(from, to);
 	bool full = from->pipe || from->burst >= BUFFER;
@@ -220,13 +184,13 @@ static enum step move(struct end *from, int to)
 
 		if (!most)
 			return STEP_DRY;
-		if (full && !watched && (from->pipe || pipe_take(t, from)))
+		if (full && !watched && has_pipe(from))
 			step = splice_some(from, to);
 		else
 			step = copy(from, to, most < BUFFER ? (size_t)most : BUFFER, &full);
 	}
-	if (step == STEP_DRY && from->pipe)
-		pipe_give_back(t, from);
+	if (step == STEP_DRY)
+		give_back(from);
 	from->burst = c->bytes[from->is_target] - before >= BUFFER ? BUFFER : 0;
 	return step;
 }

@@ -131,7 +131,7 @@ static void stream_close(struct relay_source *s)
 
 	acceptor_close(&t->acceptor);
 	stream_cut(s);
-	pipes_close(t);
+	pipes_close(&t->pipes);
 	free(t->buffer);
 }
 

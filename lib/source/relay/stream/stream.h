@@ -9,14 +9,9 @@
 #ifndef EVWATCH_SOURCE_RELAY_STREAM_STREAM_H
 #define EVWATCH_SOURCE_RELAY_STREAM_STREAM_H
 
+#include "base/pipes.h"
 #include "net/acceptor.h"
 #include "source/relay/relaying.h"
-
-/* A pipe that splice(2) moves bytes through; lent to a flow while it is busy. */
-struct pipe {
-	int read_end, write_end;
-	size_t held; /* bytes in it, which the destination did not take yet */
-};
 
 /* What was read, and the destination did not take yet. */
 struct left {
@@ -24,7 +19,7 @@ struct left {
 	char bytes[];
 };
 
-enum { BUFFER = 64 * 1024, PIPES_KEPT = 64 };
+enum { BUFFER = 64 * 1024 };
 
 /* The carrier's own. */
 struct streams {
@@ -36,9 +31,8 @@ struct streams {
 		struct address remote;
 		struct peer *peer;
 	} parked;
-	char *buffer;                   /* one for all flows: empty between two callbacks */
-	struct pipe *pipes[PIPES_KEPT]; /* owned; empty ones */
-	size_t n_pipes;
+	char *buffer; /* one for all flows: empty between two callbacks */
+	struct pipes pipes;
 };
 
 /*
@@ -58,7 +52,7 @@ enum flow_state {
 struct end {
 	struct io_watcher io;
 	struct left *left; /* owned */
-	struct pipe *pipe; /* owned */
+	struct pipe *pipe; /* lent, while it is busy */
 	uint32_t burst;    /* bytes that were moved the last time, as far as they count here */
 	uint8_t state;     /* enum flow_state */
 	bool tcp;          /* a short read leaves nothing, unless there is a FIN or urgent data */
@@ -121,7 +115,6 @@ enum step flow_run(struct end *from);
 /* Holds these bytes instead of what it held, to be passed on first. 0, or -1 with ENOMEM. */
 int flow_hold(struct end *from, const char *bytes, size_t length);
 void flow_close(struct end *from);
-void pipes_close(struct streams *t);
 
 /* ---- pair.c ---- */
 

@@ -17,7 +17,11 @@
 #include <errno.h>
 #include <sys/resource.h>
 
-enum { ROUNDS = 4 }; /* batches a turn: others want their turn, too */
+enum {
+	ROUNDS = 4,                   /* batches a turn: others want their turn, too */
+	STORE_MOST = 4 * 1024 * 1024, /* bytes that wait, of all sessions */
+	QUEUE_MOST = 16               /* datagrams of one */
+};
 
 #define LOOK  (50 * NS_PER_MS)  /* while draining */
 #define QUIET (200 * NS_PER_MS) /* after an answer: no more of it will come */
@@ -253,7 +257,7 @@ static int udp_open(struct relay_source *source, struct error *e)
 	table_init(&u->sessions, &session_table);
 	for (int trust = TRUST_NONE; trust < TRUSTS; trust++)
 		list_init(&u->by_use[trust]);
-	list_init(&u->store.queues);
+	store_init(&u->store, STORE_MOST, QUEUE_MOST);
 	timer_init(&u->sweep, CLOCK_OF_LOOP, on_sweep);
 	timer_init(&u->flush, CLOCK_OF_LOOP, on_flush);
 	u->flush.priority = source->base.priority;

@@ -1,9 +1,9 @@
 /*
  * The datagrams of a relay: what the files of this folder share.
  *
- * store.h holds what cannot be sent yet; flow.c carries the datagrams of a session both ways,
- * session.c is its life, from the first datagram to the end. udp.c is the carrier: the sockets that
- * clients speak to, and the batches. Each knows those before it in this list. A session stands for
+ * flow.c carries the datagrams of a session both ways, session.c is its life, from the first
+ * datagram to the end. udp.c is the carrier: the sockets that clients speak to, and the batches.
+ * Each knows those before it in this list. A session stands for
  * one client that speaks to one address of ours: its datagrams go out by a socket of its own,
  * connected to the target, and what comes back on that one leaves from the address that the client
  * knows.
@@ -14,10 +14,10 @@
 #ifndef EVWATCH_SOURCE_RELAY_UDP_UDP_H
 #define EVWATCH_SOURCE_RELAY_UDP_UDP_H
 
+#include "base/store.h"
 #include "base/table.h"
 #include "net/packets.h"
 #include "source/relay/relaying.h"
-#include "source/relay/udp/store.h"
 
 /*
  * How far a client is to be believed that it is where it says: anybody can send one datagram in the
@@ -50,7 +50,7 @@ struct udp_relay {
 	struct timer sweep;         /* looks for silent ones */
 	int64_t logged;             /* when a refusal was logged last */
 	bool logged_shortage;       /* of descriptors */
-	struct store store;
+	struct store store; /* of datagrams that wait for a target's address, or its first answer */
 
 	struct packets *in; /* owned: empty between two callbacks */
 	/* Owned: replies of this turn's sessions leave together, all by one socket. */

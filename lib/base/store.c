@@ -1,13 +1,19 @@
 /* See store.h. */
-#include "source/relay/udp/store.h"
+#include "base/store.h"
 
 #include <string.h>
+
+void store_init(struct store *s, size_t bytes_most, uint32_t queue_most)
+{
+	*s = (struct store){.bytes_most = bytes_most, .queue_most = queue_most};
+	list_init(&s->queues);
+}
 
 bool store_add(struct store *s, struct held_queue *q, const void *bytes, uint32_t length)
 {
 	size_t before = q->bytes.capacity;
 
-	if (q->n == QUEUE_MOST || buf_reserve(&q->bytes, sizeof length + length) < 0)
+	if (q->n == s->queue_most || buf_reserve(&q->bytes, sizeof length + length) < 0)
 		return false;
 	buf_add(&q->bytes, &length, sizeof length);
 	buf_add(&q->bytes, bytes, length);
@@ -15,8 +21,7 @@ bool store_add(struct store *s, struct held_queue *q, const void *bytes, uint32_
 	s->bytes += q->bytes.capacity - before;
 	list_remove(&q->link);
 	list_append(&s->queues, &q->link);
-	/* This one alone is never too much. */
-	while (s->bytes > STORE_MOST) {
+	while (s->bytes > s->bytes_most) {
 		struct held_queue *first = CONTAINER_OF(s->queues.next, struct held_queue, link);
 
 		first->dropped += first->n;
