@@ -540,6 +540,13 @@ static void test_filters(void)
 		  "where moves are not asked for both ends are told");
 	finish();
 
+	given("src/a/ src/a/f src/b");
+	options.counts = only_files;
+	exchange("src/b", "src/a");
+	SAME_TEXT(effects(), "delete src/b, move src/b/f from src/a/f, create src/a",
+		  "what is in a directory leaves before a file takes its place");
+	finish();
+
 	given("src/f src/g");
 	options.counts = not_b;
 	move("src/f", "src/b");
@@ -594,6 +601,17 @@ static void test_writers(void)
 	effects();
 	act("src/f", FILE_CLOSE_WRITE);
 	SAME_TEXT(effects(), "create src/f", "and is told when it is closed");
+	finish();
+
+	given("src/a/ src/a/f src/b");
+	options.waits = waits_always;
+	options.counts = only_files;
+	exchange("src/a", "src/b");
+	act("src/a", FILE_MODIFY);
+	SAME_TEXT(effects(), "delete src/b, move src/b/f from src/a/f",
+		  "a directory whose place a file has that is written moves");
+	remove_path("src/b/f");
+	SAME_TEXT(effects(), "delete src/b/f", "and has moved when more happens in it");
 	finish();
 }
 
@@ -860,6 +878,19 @@ static bool above_is_there(struct list *l, const char *path)
 	return listed_at(l, above);
 }
 
+/* A file, or a link, has nothing below it. */
+static void put_listed(struct list *was, const struct listed *now)
+{
+	struct listed *before;
+
+	if (now->type != 'd')
+		forget(was, now->path);
+	before = listed_at(was, now->path);
+	if (!before)
+		before = &was->items[was->count++];
+	*before = *now;
+}
+
 /* One effect onto the tree as it was; what is there now is looked up. False: it does not fit. */
 static bool replay(struct list *was, struct list *is, const struct effect *e)
 {
@@ -872,8 +903,7 @@ static bool replay(struct list *was, struct list *is, const struct effect *e)
 			return false;
 		if (all_count && !above_is_there(was, e->path))
 			return false;
-		if (before)
-			forget(was, e->path);
+		forget(was, e->path);
 		carry(was, e->old_path, e->path);
 		if (options.contents && e->seen & FILE_MODIFY && now)
 			*listed_at(was, e->path) = *now;
@@ -891,10 +921,7 @@ static bool replay(struct list *was, struct list *is, const struct effect *e)
 		if ((before && options.gathers) || !now ||
 		    (all_count && !above_is_there(was, e->path)))
 			return false;
-		if (!before)
-			was->items[was->count++] = *now;
-		else
-			*before = *now;
+		put_listed(was, now);
 		return true;
 	case FILE_MODIFY:
 		/* Of a file whose name was left to a backup, the name is free. */
@@ -902,10 +929,7 @@ static bool replay(struct list *was, struct list *is, const struct effect *e)
 			return false;
 		if (all_count && now->type != 'd' && !is_empty(was, e->path))
 			return false;
-		if (!before)
-			was->items[was->count++] = *now;
-		else
-			*before = *now;
+		put_listed(was, now);
 		return true;
 	default:
 		if (options.contents && e->seen & FILE_MODIFY && before && now)
@@ -991,6 +1015,10 @@ static void disturb(void)
 	}
 	if (options.contents && here->type == 'f' && draw(2)) {
 		write_in(x.d, x.name, 1 + draw(2));
+		return;
+	}
+	if (options.waits && here->type == 'f' && draw(2)) {
+		journal_active(&journal, x.d, x.name, 'f', FILE_MODIFY);
 		return;
 	}
 	if (what < 2) {
@@ -1099,9 +1127,11 @@ static bool replay_late(struct list *was, struct list *is, const struct effect *
 {
 	struct listed *now = listed_at(is, e->path);
 
-	if (e->event == FILE_DELETE)
+	if (e->event == FILE_DELETE) {
 		forget(was, e->path);
-	else if (!now)
+		return true;
+	}
+	if (!now)
 		return false;
 	if (e->event == FILE_MOVE) {
 		if (!listed_at(was, e->old_path))
@@ -1109,10 +1139,7 @@ static bool replay_late(struct list *was, struct list *is, const struct effect *
 		forget(was, e->path);
 		carry(was, e->old_path, e->path);
 	}
-	if (now && !listed_at(was, e->path))
-		was->items[was->count++] = *now;
-	else if (now)
-		*listed_at(was, e->path) = *now;
+	put_listed(was, now);
 	return true;
 }
 
@@ -1190,6 +1217,69 @@ static bool late_histories_are_right(unsigned rounds)
 		options = (struct net_options){.gathers = true, .moves = true};
 		for (int batch = 0; batch < 12 && right; batch++)
 			right = late_batch_is_right();
+		finish();
+		if (!right) {
+			printf("# seed %u\n", seed);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void close_all(struct node *d)
+{
+	for (size_t i = 0; i < d->count; i++)
+		if (d->items[i].node)
+			close_all(d->items[i].node);
+		else
+			journal_active(&journal, d, d->items[i].name, 'f', FILE_CLOSE_WRITE);
+}
+
+static bool replay_taken(struct list *was)
+{
+	struct net net = taken();
+	bool right = replay_all(was, &net, 0, net.count);
+
+	net_free(&net);
+	return right;
+}
+
+/* Batches are handed on while files are being written; at last all are closed. */
+static bool written_history_is_right(void)
+{
+	static struct list was, is;
+	bool right = true;
+
+	was.count = is.count = 0;
+	list_tree(top, "", &was);
+	for (unsigned batches = 1 + draw(8); batches-- > 0 && right;) {
+		for (unsigned i = draw(12); i-- > 0;)
+			disturb();
+		right = replay_taken(&was);
+	}
+	close_all(top);
+	right = right && replay_taken(&was);
+	list_tree(top, "", &is);
+	drop_uncounted(&is);
+	drop_uncounted(&was);
+	right = right && same_lists(&was, &is);
+	if (!right) {
+		show("replayed", &was);
+		show("after", &is);
+	}
+	return right;
+}
+
+static bool written_histories_are_right(unsigned rounds, struct net_options with)
+{
+	for (unsigned seed = 1; seed <= rounds; seed++) {
+		bool right;
+
+		state = seed * UINT64_C(0x9E3779B97F4A7C15);
+		start();
+		options = with;
+		options.waits = waits_always;
+		right = written_history_is_right();
 		finish();
 		if (!right) {
 			printf("# seed %u\n", seed);
@@ -1292,8 +1382,10 @@ int main(int argc, char **argv)
 	test_many_moves();
 	OK(histories_are_right(rounds, with), "the effects of random batches make the tree");
 	OK(late_histories_are_right(rounds), "so do those that wait while more happens");
+	OK(written_histories_are_right(rounds, with), "so do those while files are written");
 	with.counts = only_files;
 	OK(histories_are_right(rounds, with), "they do where only files count");
+	OK(written_histories_are_right(rounds, with), "and while these are written");
 	with.counts = not_b;
 	OK(histories_are_right(rounds, with), "they do where some names do not count");
 	with.counts = NULL;

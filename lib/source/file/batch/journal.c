@@ -83,12 +83,19 @@ struct thing *journal_thing_new(struct journal *j, char type, struct node *self,
 	return t;
 }
 
+/* It is not known by its directory any more, if it was. */
+static void forsake(struct journal *j, struct thing *t)
+{
+	if (!t->self)
+		return;
+	table_remove(&j->by_folder, t->self);
+	j->folders->release(t->self);
+	t->self = NULL;
+}
+
 static void thing_free(struct journal *j, struct thing *t)
 {
-	if (t->self) {
-		table_remove(&j->by_folder, t->self);
-		j->folders->release(t->self);
-	}
+	forsake(j, t);
 	list_remove(&t->link);
 	list_remove(&t->of_open);
 	free(t);
@@ -347,8 +354,21 @@ struct record *journal_imply(struct journal *j, struct node *d, const struct jou
 
 /* ---- afterwards ------------------------------------------------------------------------------ */
 
+/* It is handed on where it is now, but what took its former place may wait. */
+static void part(struct journal *j, struct thing *t)
+{
+	struct record *r = t->origin;
+
+	if (t->fate == FATE_MOVES)
+		forget_was(j, r);
+	else
+		forsake(j, t);
+}
+
 void journal_settle(struct journal *j, struct record *r, bool keeps)
 {
+	if (r->now && r->now->origin && r->now->origin != r)
+		part(j, r->now);
 	if (!keeps || !r->now) {
 		record_free(j, r);
 		return;
@@ -359,4 +379,9 @@ void journal_settle(struct journal *j, struct record *r, bool keeps)
 	r->now->seen &= FILE_MODIFY;
 	r->now->read = false;
 	r->flickered = r->notices = 0;
+}
+
+void journal_left(struct journal *j, struct record *r)
+{
+	forget_was(j, r);
 }

@@ -83,6 +83,7 @@ struct record {
 	char flicker_type;       /* and what it was; '?': not known */
 	bool in_run;             /* all of it came while the rule's own command ran */
 	bool implied;            /* nothing happened to it but to a directory above it */
+	bool left;               /* net.c: it is gone from its former path, and that is reported */
 	int64_t since;           /* loop time of the first event */
 	int by;                  /* the process that did the last of it; 0: not known */
 	char text[];             /* of the name */
@@ -147,6 +148,8 @@ struct thing *journal_thing_of(const struct journal *j, const struct node *self)
 /* What was handed on is done: the record goes, or with `keeps` stays for what is still written
  * there, as a part of the next batch. */
 void journal_settle(struct journal *j, struct record *r, bool keeps);
+/* It was reported that what was there is gone: what is there, and waits, is new. */
+void journal_left(struct journal *j, struct record *r);
 /* It stays until it is released, whatever becomes of its names. */
 struct thing *journal_hold(struct thing *t);
 void journal_release(struct journal *j, struct thing *t);

@@ -42,8 +42,11 @@ static int settle(struct work *w)
 		struct record *r = CONTAINER_OF(p->at, struct record, link);
 
 		p->at = p->at->next;
-		if (net_waits_wholly(w, r))
+		if (net_waits_wholly(w, r)) {
+			if (r->left)
+				journal_left(w->j, r);
 			continue;
+		}
 		net_keep_content(w, r);
 		journal_settle(w->j, r, net_waits(w, r));
 	}
@@ -92,6 +95,7 @@ static int reset_records(struct work *w)
 		p->at = p->at->next;
 		reset(r->was, w->again);
 		reset(r->now, w->again);
+		r->left = false;
 		if (r->implied && !w->again)
 			journal_settle(w->j, r, false);
 	}

@@ -44,12 +44,16 @@ static struct thing *next_in_chain(const struct thing *t)
 }
 
 /* May it be reported to come where that was? Without gathering a file's rename onto another is what
- * it is. */
+ * it is. What is in a directory that does not count has to leave first, be it to below the path
+ * that the file comes from. */
 static bool may_come(const struct work *w, const char *path, const struct thing *now,
 		     const struct thing *was)
 {
-	return net_moves(was) || !net_counts(w, path, was->type) ||
-	       (!w->options->gathers && now->type != 'd' && was->type != 'd');
+	if (net_moves(was))
+		return true;
+	if (now->type != 'd' && was->type != 'd')
+		return !w->options->gathers || !net_counts(w, path, was->type);
+	return now->type == 'd' && !net_counts(w, path, was->type);
 }
 
 /* What else was at its path is seen when all paths are known. */

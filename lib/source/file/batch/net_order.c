@@ -150,7 +150,7 @@ static bool is_emptied(const struct work *w, const struct slot *s)
 	const struct thing *was = net_was(s), *now = net_now(s);
 
 	return was && was->type == 'd' && was != now && !net_moves(was) &&
-	       (!w->options->gathers || now->type != 'd') && net_counts(w, s->path, was->type);
+	       (now->type != 'd' || (!w->options->gathers && net_counts(w, s->path, 'd')));
 }
 
 static int wait_to_come(struct work *w, struct slot *s)

@@ -128,14 +128,38 @@ static int fill_slots_of(struct work *w, const struct record *r)
 	return 0;
 }
 
+/* Of a name that waits: its directory may be at another path, and is not reported as moved. Then it
+ * is gone from where it was, and what waits will be new. */
+static int fill_slot_left(struct work *w, struct record *r)
+{
+	char *path = net_path_now(w, r), *now = path ? strdup(path) : NULL;
+	char *before = now ? net_path_before(w, r, MADE_ALL) : NULL;
+	struct slot *s;
+
+	r->left = before && strcmp(before, now) != 0;
+	free(now);
+	if (!r->left)
+		return before ? 0 : -1;
+	s = slot_of(w, before);
+	if (!s)
+		return -1;
+	s->was = s->touched = r;
+	return 0;
+}
+
 int net_fill_slots(struct work *w)
 {
 	struct net_progress *p = &w->progress;
+	int result = 0;
 
 	for (int n = 0; n < NET_PIECE && p->at != &w->j->order; n++, p->at = p->at->next) {
-		const struct record *r = CONTAINER_OF(p->at, struct record, link);
+		struct record *r = CONTAINER_OF(p->at, struct record, link);
 
-		if (!net_waits_wholly(w, r) && fill_slots_of(w, r) < 0)
+		if (!net_waits_wholly(w, r))
+			result = fill_slots_of(w, r);
+		else if (r->was)
+			result = fill_slot_left(w, r);
+		if (result < 0)
 			return -1;
 	}
 	return p->at != &w->j->order;
