@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "source/file/model/model.h"
 #include "source/file/observe/inotify.h"
+#include "source/file/observe/remote.h"
 #include "quiet_host.h"
 #include "tap.h"
 
@@ -448,8 +449,11 @@ static void test_remote(void)
 	open_world(false, "tree");
 	begin();
 	OK(has("found tree/a") && !has("found tree/a/other"), "nor for long at the start");
+	for (int second = 0; second < 60; second++)
+		sites_tick(&w.poll);
 	kill(pid, SIGCONT);
-	OK(says("found tree/a/other/late"), "where what is found when it answers is no news");
+	OK(says("found tree/a/other/late"),
+	   "where what is found when it answers, a minute later, is no news");
 	close_world();
 	open_world(false, "tree");
 	begin();

@@ -77,7 +77,7 @@ static bool dir_has_hash(const void *dir, const void *hash)
 
 static struct fan_dir *dir_of(const struct node *n)
 {
-	return n->watched ? (struct fan_dir *)(uintptr_t)n->watch : NULL;
+	return n->watched && !n->polled ? (struct fan_dir *)(uintptr_t)n->watch : NULL;
 }
 
 struct node *fan_node(struct fan_places *p, uint64_t hash)

@@ -50,7 +50,7 @@ static bool may_enter(const struct poll_observer *o, const struct node *n, int f
 	       ((uint32_t)st.f_type != PROC_SUPER_MAGIC && (uint32_t)st.f_type != SYSFS_MAGIC);
 }
 
-static int poll_node(struct poll_observer *o, struct node *n, int folder)
+static int poll_node(struct poll_observer *o, struct node *n)
 {
 	struct node *other = table_find(&o->places, &n->identity);
 
@@ -63,15 +63,14 @@ static int poll_node(struct poll_observer *o, struct node *n, int folder)
 	if (!other && table_add(&o->places, n) < 0)
 		return -1;
 	n->polled = n->watched = true;
-	if (folder >= FOLDER_REMOTE)
-		remote_bind(o, n, folder);
 	return 0;
 }
 
 static void forget(struct poll_observer *o, struct node *n)
 {
-	remote_unbind(o, n);
-	table_remove(&o->places, &n->identity);
+	question_unasked(n);
+	if (table_find(&o->places, &n->identity) == n)
+		table_remove(&o->places, &n->identity);
 	n->polled = n->watched = false;
 }
 
@@ -96,7 +95,7 @@ static int observer_watch(struct observer *base, struct node *n, int folder, con
 	}
 	if (n->watched && polls != n->polled)
 		observer_unwatch(base, n);
-	return polls ? poll_node(o, n, folder) : o->inner->type->watch(o->inner, n, folder, path);
+	return polls ? poll_node(o, n) : o->inner->type->watch(o->inner, n, folder, path);
 }
 
 static int observer_watch_ahead(struct observer *base, struct node *n, const struct opening *how)
@@ -121,7 +120,7 @@ static void observer_found(struct observer *base, struct node *n, int folder, co
 {
 	const struct poll_observer *o = observer_of(base);
 
-	if (o->inner && o->inner->type->found)
+	if (o->inner && o->inner->type->found && !n->polled)
 		o->inner->type->found(o->inner, n, folder, name);
 }
 

@@ -32,16 +32,15 @@ enum { REMOTE_OPEN = 8 /* folders at once */ };
 
 /* An open folder of a file system that may hang. */
 struct remote_folder {
-	struct answer *answer;     /* what is in it; NULL: free */
-	struct question *question; /* of the answer; until remote_bind */
+	struct answer *answer; /* what is in it; NULL: free */
 	size_t at;
 };
 
 /* The file system as the model looks at it: private to remote.c and sites.c. */
 struct remote {
 	struct file_system fs;
-	struct disk disk;       /* what cannot hang */
-	struct table questions; /* of a site by path, or of a root */
+	struct disk disk;      /* what cannot hang */
+	struct table of_roots; /* of struct question, by path */
 	struct link sites;
 	bool lacks_thread;       /* that was logged */
 	struct text_list kernel; /* roots that are files of /proc and /sys: read every second */

@@ -1,6 +1,7 @@
 /* The file system, where a part of it may hang; see remote.h. */
 #include "source/file/observe/remote.h"
 
+#include "base/buf.h"
 #include "base/fd.h"
 #include "source/file/model/model.h"
 
@@ -103,9 +104,8 @@ static struct remote_folder *folder_at(struct poll_observer *o, int folder)
  * is there now. `point` is the mount point that this is, or NULL.
  */
 static int open_answer(struct poll_observer *o, const struct opening *how,
-		       const struct mount_point *point, struct question *q, struct look *found)
+		       const struct mount_point *point, struct answer *a, struct look *found)
 {
-	struct answer *a = q->answer;
 	struct remote_folder *f;
 
 	errno = EAGAIN;
@@ -123,7 +123,7 @@ static int open_answer(struct poll_observer *o, const struct opening *how,
 	f = free_folder(o);
 	if (!f)
 		return -1;
-	*f = (struct remote_folder){.answer = answer_hold(a), .question = q};
+	*f = (struct remote_folder){.answer = answer_hold(a)};
 	return FOLDER_REMOTE + (int)(f - o->remote.folders);
 }
 
@@ -137,9 +137,9 @@ static int open_folder(const struct file_system *fs, const struct opening *how, 
 
 	if (!s)
 		return o->remote.disk.fs.open(&o->remote.disk.fs, how, found);
-	q = sites_ask(o, s, how, true);
+	q = question_of_node(o, s, how);
 	errno = ENOMEM;
-	return q ? open_answer(o, how, is_whole(p, real) ? p : NULL, q, found) : -1;
+	return q ? open_answer(o, how, is_whole(p, real) ? p : NULL, q->answer, found) : -1;
 }
 
 static int next(const struct file_system *fs, int folder, struct listed *out)
@@ -176,18 +176,14 @@ static void close_folder(const struct file_system *fs, int folder)
 static uint32_t hash_of_content(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	static char buffer[4096];
-	uint64_t hash = 1;
-	ssize_t n = 0;
+	struct buf b = {0};
+	uint32_t hash = 0;
 
-	for (size_t had = 0; fd >= 0 && had < MOST_READ; had += (size_t)n) {
-		n = read(fd, buffer, sizeof buffer);
-		if (n <= 0)
-			break;
-		hash = hash * UINT64_C(0x9e3779b97f4a7c15) + hash_bytes(buffer, (size_t)n);
-	}
+	if (fd >= 0 && (fd_read_all(fd, &b, MOST_READ) == 0 || b.length))
+		hash = (uint32_t)hash_bytes(b.data, b.length) | 1;
 	fd_close(&fd);
-	return fd < 0 && hash == 1 ? 0 : (uint32_t)(hash >> 32) | 1;
+	buf_free(&b);
+	return hash;
 }
 
 static bool is_of_kernel(const char *path)
@@ -238,23 +234,20 @@ static int look_at_local_root(struct poll_observer *o, const char *path, bool fo
 /* A root may lead elsewhere than before. */
 static int look_at_root(struct poll_observer *o, const char *path, bool follow, struct look *out)
 {
-	struct opening how = {.path = path, .root = strlen(path)};
 	char real[MOUNTS_PATH];
 	const struct mount_point *p =
 	    o->mounts.n_remote ? mounts_resolve(&o->mounts, path, real) : NULL;
 	struct site *s = p ? sites_at(o, p) : NULL;
-	struct question *q = sites_find_root(o, path);
+	bool exact = s && is_whole(p, real);
+	const struct question *q = question_of_root(o, exact ? NULL : s, path);
 
 	remote_forget_root(o);
-	if (q && q->site != s)
-		sites_drop(o, q);
 	if (!s)
 		return look_at_local_root(o, path, follow, out);
-	if (is_whole(p, real)) {
+	if (exact) {
 		*out = look_of_point(p);
 		return 0;
 	}
-	q = sites_ask(o, s, &how, false);
 	errno = q ? EAGAIN : ENOMEM;
 	if (!q || !q->answer)
 		return -1;
@@ -327,22 +320,6 @@ static int look(const struct file_system *fs, int folder, const char *name, bool
 }
 
 /* ---- the observer's -------------------------------------------------------------------------- */
-
-void remote_bind(struct poll_observer *o, struct node *n, int folder)
-{
-	struct question *q = folder_at(o, folder)->question;
-	struct question *before = (struct question *)(uintptr_t)n->watch;
-
-	if (before && before != q)
-		sites_drop(o, before);
-	n->watch = (uintptr_t)q;
-}
-
-void remote_unbind(struct poll_observer *o, struct node *n)
-{
-	if (n->watch)
-		sites_drop(o, (struct question *)(uintptr_t)n->watch);
-}
 
 bool remote_may_hang(struct poll_observer *o, const struct opening *how)
 {
