@@ -342,6 +342,20 @@ static void test_paths(void)
 		printf("# the tree cannot be removed\n");
 }
 
+/* What is mounted before the loop waits for the first time. */
+static void test_mounted_early(void)
+{
+	mkdir("tree", 0755);
+	mkdir("tree/a", 0755);
+	open_world(false, "tree");
+	begin();
+	mount("none", "tree/a", "tmpfs", 0, NULL);
+	put_file("tree/a/f", "");
+	OK(says("came tree/a/f"), "what is mounted before the first wait is found");
+	umount("tree/a");
+	finish();
+}
+
 static void test_mounts(bool polls)
 {
 	const char *how = polls ? "polled" : "watched";
@@ -498,6 +512,7 @@ int main(void)
 	test_kernel();
 	test_paths();
 	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0) {
+		test_mounted_early();
 		test_mounts(false);
 		test_mounts(true);
 		test_remote();

@@ -150,6 +150,13 @@ static void on_change(struct reactor *r, struct io_watcher *w, unsigned ready)
 	free_list(&before);
 }
 
+/* When epoll_ctl(2) adds that file, it takes note of what was mounted since it was opened, and
+ * wakes nobody for that. */
+static void on_armed(struct reactor *r, struct timer *t)
+{
+	on_change(r, &CONTAINER_OF(t, struct mounts, armed)->io, 0);
+}
+
 /* ---- paths ----------------------------------------------------------------------------------- */
 
 const char *mounts_within(const char *directory, const char *path)
@@ -266,9 +273,12 @@ int mounts_watch(struct mounts *m, struct reactor *r)
 		return -1;
 	m->reactor = r;
 	io_init(&m->io, m->fd, IO_URGENT, on_change);
-	m->io.priority = m->priority;
-	if (read_list(m->fd, m) == 0 && io_start(r, &m->io) == 0)
+	timer_init(&m->armed, CLOCK_OF_LOOP, on_armed);
+	m->io.priority = m->armed.priority = m->priority;
+	if (read_list(m->fd, m) == 0 && io_start(r, &m->io) == 0) {
+		timer_start_soon(r, &m->armed);
 		return 0;
+	}
 	mounts_unwatch(m);
 	return -1;
 }
@@ -277,6 +287,7 @@ void mounts_unwatch(struct mounts *m)
 {
 	if (!m->reactor)
 		return;
+	timer_stop(m->reactor, &m->armed);
 	io_stop(m->reactor, &m->io);
 	fd_close(&m->fd);
 	free_list(m);

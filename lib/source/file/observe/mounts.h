@@ -35,6 +35,7 @@ struct mounts {
 	size_t count, capacity, n_remote;
 	struct reactor *reactor; /* NULL: closed */
 	struct io_watcher io;
+	struct timer armed;
 	int fd;
 };
 
