@@ -37,9 +37,9 @@ struct worker_board {
 
 struct worker_place {
 	struct worker_board *board;
-	size_t number; /* the first one, 0, does what only one is to do */
-	uint64_t most; /* connections of all workers; 0: no limit */
-	struct channel channel;
+	size_t number;          /* the first one, 0, does what only one is to do */
+	uint64_t most;          /* connections of all workers; 0: no limit */
+	struct channel channel; /* its end of it */
 };
 
 /* All zero. NULL with errno. */

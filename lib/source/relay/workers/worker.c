@@ -1,6 +1,6 @@
 /*
- * See worker.h. Nothing of the loop's process is used here but what the rule says: its reactor, its
- * descriptors and its signal handlers are left behind first.
+ * See worker.h. Nothing of the loop's process is used here but what the rule says: its reactor and
+ * its descriptors are left behind first.
  */
 #include "source/relay/workers/worker.h"
 
@@ -9,8 +9,6 @@
 #include "base/log.h"
 #include "source/relay/state.h"
 
-#include <signal.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 enum {
@@ -57,27 +55,6 @@ static void say_line(void *context, const char *line, size_t length)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-/*
- * The loop's process says when to stop: a terminal, or pkill(1), sends its signals to both. Nor
- * does a worker outlive it (prctl(2)), however it ends.
- */
-static void leave_signals(pid_t parent)
-{
-	static const int plain[] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP, SIGABRT,
-				    SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGCHLD};
-	sigset_t none;
-
-	for (int number = 1; number <= SIGRTMAX; number++)
-		signal(number, SIG_IGN);
-	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-		signal(plain[i], SIG_DFL);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static void leave_descriptors(const struct listener *l, int fd)
 {
 	int keep[LISTENER_MOST + 4] = {0, 1, 2, fd};
@@ -118,13 +95,13 @@ static int begin(struct relay_source *s, int fd, struct error *e)
 }
 
 _Noreturn void worker_run(const struct relay_source *of, const struct listener *l,
-			  const struct worker_place *place, int fd, pid_t parent)
+			  struct worker_board *board, size_t number, int fd)
 {
-	struct worker_place own = *place;
-	struct relay_source s = {.base = of->base, .listener = *l, .place = &own};
+	struct worker_place place = {
+	    .board = board, .number = number, .most = relay_config(of)->access.max_conns};
+	struct relay_source s = {.base = of->base, .listener = *l, .place = &place};
 	struct error e;
 
-	leave_signals(parent);
 	log_set_writer(NULL, NULL);
 	leave_descriptors(l, fd);
 	s.base.host = &worker_host;
@@ -132,13 +109,13 @@ _Noreturn void worker_run(const struct relay_source *of, const struct listener *
 	s.listener.unlink_path = NULL; /* the file is the loop's process' to remove */
 	s.listener.kin = NULL;
 	if (begin(&s, fd, &e) < 0) {
-		log_error(s.base.rule, "worker %zu: %s", own.number + 1, e.what);
-		channel_flush(&own.channel, LAST_WORDS_MS);
+		log_error(s.base.rule, "worker %zu: %s", place.number + 1, e.what);
+		channel_flush(&place.channel, LAST_WORDS_MS);
 		_exit(1);
 	}
 	s.base.type->start(&s.base);
 	if (!s.ended)
 		reactor_run(s.base.reactor);
-	channel_flush(&own.channel, LAST_WORDS_MS);
+	channel_flush(&place.channel, LAST_WORDS_MS);
 	_exit(0);
 }
