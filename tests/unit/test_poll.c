@@ -479,6 +479,32 @@ static void test_remote(void)
 	finish();
 }
 
+/* The directory of the one is that of a name in the other. */
+static void test_remote_root_in_root(void)
+{
+	pid_t pid;
+
+	start(false);
+	mkdir("away/deep", 0755);
+	mkdir("away/deep/er", 0755);
+	pid = start_bindfs("away", "tree/a");
+	if (pid >= 0) {
+		close_world();
+		open_world(false, "tree");
+		model_add_root(&w.model, "tree/a/deep/er");
+		begin();
+		buf_clear(&w.said);
+		put_file("away/deep/f", "");
+		put_file("away/deep/er/f", "");
+		OK(says("came tree/a/deep/f") && says("came tree/a/deep/er/f"),
+		   "a root in another's tree that others change hinders neither");
+		wait_passes();
+		OK(model_idle(&w.model), "and both come to rest");
+		end_bindfs(pid);
+	}
+	finish();
+}
+
 static void test_remote_root(void)
 {
 	pid_t pid;
@@ -517,6 +543,7 @@ int main(void)
 		test_mounts(true);
 		test_remote();
 		test_remote_root();
+		test_remote_root_in_root();
 	} else {
 		SKIP("no mount namespace", "mounts are found");
 	}

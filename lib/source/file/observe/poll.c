@@ -50,6 +50,14 @@ static bool may_enter(const struct poll_observer *o, const struct node *n, int f
 	       ((uint32_t)st.f_type != PROC_SUPER_MAGIC && (uint32_t)st.f_type != SYSFS_MAGIC);
 }
 
+static void forget(struct poll_observer *o, struct node *n)
+{
+	question_unasked(n);
+	if (table_find(&o->places, &n->identity) == n)
+		table_remove(&o->places, &n->identity);
+	n->polled = n->watched = false;
+}
+
 static int poll_node(struct poll_observer *o, struct node *n)
 {
 	struct node *other = table_find(&o->places, &n->identity);
@@ -57,6 +65,7 @@ static int poll_node(struct poll_observer *o, struct node *n)
 	if (other && other != n) {
 		model_suspect(o->base.model, other, HINT_SCAN);
 		model_drained(o->base.model);
+		forget(o, n);
 		errno = EEXIST;
 		return -1;
 	}
@@ -64,14 +73,6 @@ static int poll_node(struct poll_observer *o, struct node *n)
 		return -1;
 	n->polled = n->watched = true;
 	return 0;
-}
-
-static void forget(struct poll_observer *o, struct node *n)
-{
-	question_unasked(n);
-	if (table_find(&o->places, &n->identity) == n)
-		table_remove(&o->places, &n->identity);
-	n->polled = n->watched = false;
 }
 
 static void observer_unwatch(struct observer *base, struct node *n)
@@ -90,6 +91,8 @@ static int observer_watch(struct observer *base, struct node *n, int folder, con
 	bool polls = folder >= FOLDER_REMOTE || !o->inner;
 
 	if (!may_enter(o, n, folder)) {
+		if (n->polled)
+			forget(o, n);
 		errno = EXDEV;
 		return -1;
 	}
