@@ -397,6 +397,29 @@ static void test_files(void)
 	finish();
 }
 
+/* The root is looked at when it is followed to be another: what was done in it is still queued. */
+static void test_replaced_root(void)
+{
+	mkdir("tree", 0755);
+	mkdir("tree/d", 0755);
+	write_file("tree/a");
+	write_file("tree/d/f");
+	start(true);
+	write_file("tree/b");
+	remove_all("tree");
+	mkdir("tree", 0755);
+	write_file("tree/new");
+	model_add_root(&w.model, "tree");
+	model_drained(&w.model);
+	while (model_work(&w.model, INT64_MAX))
+		;
+	settle();
+	OK(has_log("gone tree/a") && has_log("gone tree/d/f") && has_log("gone tree/d"),
+	   "what was deleted before its root was looked at is gone");
+	OK(has_log("came tree/new") && is_equal(), "what is in the new root comes");
+	finish();
+}
+
 static void test_directories(void)
 {
 	mkdir("tree", 0755);
@@ -659,6 +682,7 @@ int main(int argc, char **argv)
 		close_world();
 		test_files();
 		test_directories();
+		test_replaced_root();
 		test_made_and_removed();
 		test_exchange();
 		test_interrupted();

@@ -186,9 +186,6 @@ static void found(struct observer *o, struct node *n, int folder, const char *na
 		bind(n, c->inode->handle);
 }
 
-static const struct observer_type in_memory = {
-    .name = "memory", .watch = watch, .unwatch = unwatch, .reopen = reopen, .found = found};
-
 /* ---- events ---------------------------------------------------------------------------------- */
 
 static struct identity identity_now(const struct level *l)
@@ -236,6 +233,33 @@ static void assume(struct node *d, const struct event *ev)
 		bind(n, ev->was.handle);
 }
 
+static void pass_to(struct node *d, const struct event *ev)
+{
+	unsigned bits = ev->bits;
+
+	if (ev->was.handle && bits)
+		assume(d, ev);
+	else if (bits & HINTS_COME)
+		model_unlearn(&w.model, d, ev->name);
+	if (bits == HINT_DELETED)
+		bits = model_deletion(d, ev->name, ev->was_type == 'd', w.nodes[ev->was.handle]);
+	if (bits)
+		model_hint(&w.model, d, ev->name, bits);
+	else
+		model_active(&w.model, d, ev->name, 1);
+}
+
+static void catch_up(struct observer *o, struct node *n)
+{
+	(void)o;
+	for (size_t i = w.first; i < w.last && n->watched; i++)
+		if (w.queue[i]->n_levels && w.queue[i]->bits &&
+		    w.queue[i]->levels[0].handle == n->watch) {
+			trace("caught up", w.queue[i]);
+			pass_to(n, w.queue[i]);
+		}
+}
+
 static void pass(struct event *ev, bool late)
 {
 	struct node *d = late ? w.nodes[ev->levels[0].handle] : place(ev);
@@ -247,17 +271,8 @@ static void pass(struct event *ev, bool late)
 		w.late[w.n_late++] = ev;
 		return;
 	}
-	if (d && ev->was.handle && ev->bits)
-		assume(d, ev);
-	else if (d && ev->bits & (HINT_CREATED | HINT_CAME))
-		model_unlearn(&w.model, d, ev->name);
-	if (d && ev->bits == HINT_DELETED)
-		ev->bits =
-		    model_deletion(d, ev->name, ev->was_type == 'd', w.nodes[ev->was.handle]);
-	if (d && ev->bits)
-		model_hint(&w.model, d, ev->name, ev->bits);
-	else if (d)
-		model_active(&w.model, d, ev->name, 1);
+	if (d)
+		pass_to(d, ev);
 	free(ev);
 }
 
@@ -320,6 +335,13 @@ static void work_until_idle(void)
 	for (int i = 0; i < 100000 && model_work(&w.model, 0); i++)
 		;
 }
+
+static const struct observer_type in_memory = {.name = "memory",
+					       .watch = watch,
+					       .unwatch = unwatch,
+					       .reopen = reopen,
+					       .found = found,
+					       .catch_up = catch_up};
 
 static void begin(const struct history *h)
 {

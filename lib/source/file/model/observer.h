@@ -35,10 +35,12 @@ struct observer_type {
 	/*
 	 * For models that are sparse, else NULL. reopen: opens the node's directory to be read,
 	 * wherever it is by now, or returns -1. found: the node is the directory of that name in
-	 * the opened folder.
+	 * the opened folder. catch_up: the node goes before all that was done in it was passed on:
+	 * the events are read now, and what they say was in it is assumed to be.
 	 */
 	int (*reopen)(struct observer *o, struct node *n);
 	void (*found)(struct observer *o, struct node *n, int folder, const char *name);
+	void (*catch_up)(struct observer *o, struct node *n);
 	/* Reads what the kernel has, and passes it on, about 2 ms a call. The owner calls this when
 	 * model_work has nothing more to do. */
 	void (*read)(struct observer *o);

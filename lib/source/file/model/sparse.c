@@ -6,7 +6,7 @@
  * names are learned from what is said of them: what is deleted, renamed, written or opened was
  * there before, what is created or renamed to a name was not. From then on a look decides, as
  * everywhere. What comes is read as a whole; what leaves while its names were never read is read
- * where it is then (observer.h: reopen), so that they can be reported as gone.
+ * where it is then (observer.h: reopen, catch_up), so that they can be reported as gone.
  */
 #include "source/file/model/model.h"
 
@@ -253,8 +253,11 @@ bool model_learn(struct model *m, struct node *n)
 
 	if (!n->sparse || n->learned)
 		return false;
-	if (l->folder < 0)
+	if (l->folder < 0) {
+		if (l->top && !l->heard)
+			m->observer->type->catch_up(m->observer, n);
 		l->folder = m->observer->type->reopen(m->observer, n);
+	}
 	for (int i = 0; i < A_STEP && l->folder >= 0; i++) {
 		if (m->fs->next(m->fs, l->folder, &listed) > 0) {
 			learn_one(m, n, &listed);

@@ -330,6 +330,36 @@ static void pass_late(struct fanotify_observer *o)
 	pass_side(o, &ev, late->at, late->side);
 }
 
+static void catch_up_by(struct fanotify_observer *o, struct node *n, const struct fan_event *ev,
+			size_t at)
+{
+	const struct fan_rename *r =
+	    ev->mask & FAN_RENAME ? fan_renames_at(&o->queue.renames, at) : NULL;
+	uint64_t hash = fan_node_handle(n)->hash;
+
+	o->base.model->by = ev->pid;
+	if (ev->dir.hash == hash && ev->mask & FAN_RENAME)
+		pass_departure(o, n, ev, r);
+	else if (ev->dir.hash == hash)
+		pass_entry(o, n, ev);
+	if (ev->to_dir.hash == hash && ev->mask & FAN_RENAME)
+		pass_arrival(o, n, ev, r);
+}
+
+/* These events are passed over when their turn comes: the node is gone then. */
+void fanotify_catch_up(struct fanotify_observer *o, struct node *n)
+{
+	int by = o->base.model->by;
+	struct fan_event ev;
+
+	while (fan_ahead_fill(&o->queue))
+		;
+	for (size_t at = o->queue.at, next = at; fan_ahead_event(&o->queue, &next, &ev); at = next)
+		if (ev.mask & (FAN_CREATE | FAN_DELETE | FAN_RENAME))
+			catch_up_by(o, n, &ev, at);
+	o->base.model->by = by;
+}
+
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
 /* Names that a look found ahead of their events must be known when those come. */

@@ -254,6 +254,12 @@ static void observer_found(struct observer *base, struct node *n, int folder, co
 		fan_node_is(&o->places, n, &h);
 }
 
+static void observer_catch_up(struct observer *base, struct node *n)
+{
+	if (n->watched)
+		fanotify_catch_up(observer_of(base), n);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static void observer_close(struct observer *base)
@@ -310,6 +316,7 @@ const struct observer_type observer_fanotify = {
     .unwatch = observer_unwatch,
     .reopen = observer_reopen,
     .found = observer_found,
+    .catch_up = observer_catch_up,
     .read = observer_read,
     .close = observer_close,
 };

@@ -105,6 +105,9 @@ int fanotify_mount(struct fanotify_observer *o, const char *path);
 /* Passes on what is in the queue until `deadline`, up to the end of a chunk. True: there is more to
  * do at once; else the model, or the kernel, is next. */
 bool fanotify_pass(struct fanotify_observer *o, int64_t deadline);
+/* What was in the node, as events say that are not passed on yet, is assumed to be, and hinted at.
+ */
+void fanotify_catch_up(struct fanotify_observer *o, struct node *n);
 /* Forgets what is late. */
 void fanotify_forget(struct fanotify_observer *o);
 

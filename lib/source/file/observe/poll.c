@@ -127,6 +127,14 @@ static void observer_found(struct observer *base, struct node *n, int folder, co
 		o->inner->type->found(o->inner, n, folder, name);
 }
 
+static void observer_catch_up(struct observer *base, struct node *n)
+{
+	struct poll_observer *o = observer_of(base);
+
+	if (!n->polled && o->inner && o->inner->type->catch_up)
+		o->inner->type->catch_up(o->inner, n);
+}
+
 /* ---- time ------------------------------------------------------------------------------------ */
 
 static void on_pass(struct reactor *r, struct timer *t)
@@ -335,6 +343,7 @@ const struct observer_type observer_poll = {
     .watch_ahead = observer_watch_ahead,
     .unwatch = observer_unwatch,
     .reopen = observer_reopen,
+    .catch_up = observer_catch_up,
     .found = observer_found,
     .read = observer_read,
     .close = observer_close,
