@@ -86,6 +86,24 @@ within() {
 		until_ok "has_line \"delete src/d/b/f\""'
 }
 
+@test "a mount that comes with a directory from elsewhere is seen to go" {
+	mkdir -p src/d other/a/b one two
+	: >one/f
+	: >two/g
+	: >other/a/b/below
+	within '
+		start file src
+		mount --bind one other/a/b
+		mount --bind two src/d
+		until_ok "has_line \"create src/d/g\""
+		mv other/a src
+		until_ok "has_line \"create src/a/b/f\""
+		umount src/a/b
+		until_ok "has_line \"create src/a/b/below\""
+		has_line "unmount src/a/b"
+		has_line "delete src/a/b/f"'
+}
+
 @test "mounts on a watched path and above it are seen" {
 	mkdir -p up/src
 	: >up/src/below

@@ -15,4 +15,8 @@ static inline int statx(int folder, const char *path, int flags, unsigned mask, 
 }
 #endif
 
+#ifndef STATX_ATTR_MOUNT_ROOT
+#define STATX_ATTR_MOUNT_ROOT 0x2000
+#endif
+
 #endif

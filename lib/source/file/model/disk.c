@@ -54,7 +54,9 @@ static bool is_guarded(const struct statx *st, uid_t user)
 
 static void fill(struct look *out, const struct statx *st, uid_t user)
 {
-	*out = (struct look){.type = type_of(st->stx_mode), .guarded = is_guarded(st, user)};
+	*out = (struct look){.type = type_of(st->stx_mode),
+			     .guarded = is_guarded(st, user),
+			     .mounted = st->stx_attributes & STATX_ATTR_MOUNT_ROOT};
 	out->identity.inode = st->stx_ino;
 	out->identity.device = disk_device(st->stx_dev_major, st->stx_dev_minor);
 	if (st->stx_mask & STATX_BTIME)

@@ -50,6 +50,7 @@ static int open_as(struct model *m, const struct opening *how, bool *displaced)
 	if (folder >= 0) {
 		n->identity = found.identity;
 		n->guarded = found.guarded;
+		n->mounted = found.mounted;
 	}
 	return folder;
 }
@@ -269,11 +270,12 @@ static bool watch_ahead(struct model *m, const struct opening *how)
 }
 
 /* What was opened is what was listed in the directory above, or known before: so the path led there
- * when it was watched. Where something is mounted, another inode is listed. */
+ * when it was watched. Where something is mounted, another inode is listed, or the observer is to
+ * know. */
 static bool is_as_expected(const struct node *n, const struct identity *expected)
 {
 	return n->identity.inode == expected->inode &&
-	       n->identity.device == n->parent->identity.device;
+	       n->identity.device == n->parent->identity.device && !n->mounted;
 }
 
 static int watch_opened(struct model *m, const struct opening *how, int folder)

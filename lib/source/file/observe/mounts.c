@@ -150,11 +150,9 @@ static void on_change(struct reactor *r, struct io_watcher *w, unsigned ready)
 	free_list(&before);
 }
 
-/* When epoll_ctl(2) adds that file, it takes note of what was mounted since it was opened, and
- * wakes nobody for that. */
-static void on_armed(struct reactor *r, struct timer *t)
+static void on_again(struct reactor *r, struct timer *t)
 {
-	on_change(r, &CONTAINER_OF(t, struct mounts, armed)->io, 0);
+	on_change(r, &CONTAINER_OF(t, struct mounts, again)->io, 0);
 }
 
 /* ---- paths ----------------------------------------------------------------------------------- */
@@ -266,6 +264,8 @@ const struct mount_point *mounts_resolve(const struct mounts *m, const char *pat
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* When epoll_ctl(2) adds that file, it takes note of what was mounted since it was opened, and
+ * wakes nobody for that: so it is read again. */
 int mounts_watch(struct mounts *m, struct reactor *r)
 {
 	m->fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
@@ -273,10 +273,10 @@ int mounts_watch(struct mounts *m, struct reactor *r)
 		return -1;
 	m->reactor = r;
 	io_init(&m->io, m->fd, IO_URGENT, on_change);
-	timer_init(&m->armed, CLOCK_OF_LOOP, on_armed);
-	m->io.priority = m->armed.priority = m->priority;
+	timer_init(&m->again, CLOCK_OF_LOOP, on_again);
+	m->io.priority = m->again.priority = m->priority;
 	if (read_list(m->fd, m) == 0 && io_start(r, &m->io) == 0) {
-		timer_start_soon(r, &m->armed);
+		timer_start_soon(r, &m->again);
 		return 0;
 	}
 	mounts_unwatch(m);
@@ -287,9 +287,25 @@ void mounts_unwatch(struct mounts *m)
 {
 	if (!m->reactor)
 		return;
-	timer_stop(m->reactor, &m->armed);
+	timer_stop(m->reactor, &m->again);
 	io_stop(m->reactor, &m->io);
 	fd_close(&m->fd);
 	free_list(m);
 	m->reactor = NULL;
+}
+
+static bool has_point(const struct mounts *m, const char *real)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (strcmp(m->items[i].path, real) == 0)
+			return true;
+	return false;
+}
+
+void mounts_met(struct mounts *m, const char *path)
+{
+	char real[MOUNTS_PATH];
+
+	if (m->reactor && !mounts_resolve(m, path, real) && real[0] && !has_point(m, real))
+		timer_start_soon(m->reactor, &m->again);
 }

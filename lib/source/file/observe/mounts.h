@@ -35,13 +35,17 @@ struct mounts {
 	size_t count, capacity, n_remote;
 	struct reactor *reactor; /* NULL: closed */
 	struct io_watcher io;
-	struct timer armed;
+	struct timer again; /* the list is read once more */
 	int fd;
 };
 
 /* Returns 0, or -1 with errno: no /proc. Nothing is mounted then, so far as is known. */
 int mounts_watch(struct mounts *m, struct reactor *r);
 void mounts_unwatch(struct mounts *m);
+
+/* Something is mounted at this path. A mount moves with a directory that it is in, and nobody is
+ * woken for that: if the list does not have the path, it is read again in the next turn. */
+void mounts_met(struct mounts *m, const char *path);
 
 enum { MOUNTS_PATH = 4096 };
 

@@ -96,6 +96,8 @@ static int observer_watch(struct observer *base, struct node *n, int folder, con
 		errno = EXDEV;
 		return -1;
 	}
+	if (n->mounted && !polls)
+		mounts_met(&o->mounts, path);
 	if (n->watched && polls != n->polled)
 		observer_unwatch(base, n);
 	return polls ? poll_node(o, n) : o->inner->type->watch(o->inner, n, folder, path);
