@@ -478,6 +478,26 @@ static void test_net_effects(void)
 	finish();
 }
 
+/* One name by itself goes a way of its own through net.c. */
+static void test_alone(void)
+{
+	given("src/f src/b src/d/");
+	act("src/d", FILE_ATTRIB);
+	SAME_TEXT(effects(), "seen src/d", "what is done to one directory is told");
+	options.counts = not_b;
+	act("src/b", FILE_MODIFY | FILE_CLOSE_WRITE);
+	SAME_TEXT(effects(), "", "what is done to one name that does not count is not");
+	act("src/b", FILE_OVERFLOW);
+	SAME_TEXT(effects(), "seen src/b", "a notice is, whatever counts");
+	options.waits = waits_always;
+	act("src/f", FILE_MODIFY);
+	SAME_TEXT(effects(), "", "one file waits while it is written");
+	act("src/f", FILE_CLOSE_WRITE);
+	SAME_TEXT(effects(), "close_write src/f", "and is told when it is closed");
+	OK(!journal.count, "then nothing is left of it");
+	finish();
+}
+
 static void test_directories(void)
 {
 	given("src/a/ src/a/f src/a/g src/a/k");
@@ -692,8 +712,10 @@ static void test_contents(void)
 {
 	given_contents("src/f src/g src/h");
 	fill("src/f", 1);
+	SAME_TEXT(effects(), "", "what holds what it held is no event");
+	fill("src/f", 1);
 	fill("src/g", 2);
-	SAME_TEXT(effects(), "close_write src/g", "what holds what it held is no event");
+	SAME_TEXT(effects(), "close_write src/g", "nor is it beside what does not");
 	make("src/new");
 	fill("src/new", 1);
 	move("src/new", "src/f");
@@ -1369,6 +1391,7 @@ int main(int argc, char **argv)
 	struct net_options with = {.gathers = true, .moves = true};
 
 	test_net_effects();
+	test_alone();
 	test_rejoin();
 	test_directories();
 	test_filters();

@@ -1,7 +1,7 @@
 /*
- * What the files of the net effect share: net.c the whole, net_moves.c what is reported as moved,
- * net_paths.c paths and the slots at them, net_effect.c the effect of one slot, net_contents.c what
- * files hold, net_order.c the order of the effects.
+ * What the files of the net effect share: net.c the whole, and the effect of one path, net_moves.c
+ * what is reported as moved, net_slots.c what was and is at each path, net_order.c the order of the
+ * effects.
  *
  * All is made in stages, each in pieces: a stage is a function that is called until it returns 0,
  * or -1: `again`, or ENOMEM.
@@ -99,35 +99,35 @@ static inline struct thing *net_now(const struct slot *s)
 	return s->now ? s->now->now : NULL;
 }
 
+/* ---- net.c ---- */
+/* The path of a name now, or before the batch but for the moves that have been made. In scratch;
+ * NULL: ENOMEM. */
+char *net_path_now(struct work *w, const struct record *r);
+char *net_path_before(struct work *w, const struct record *r, enum made made);
+/* Visits a piece of all records, as a stage does; `visit` returns 0 or -1. */
+int net_each_record(struct work *w, int (*visit)(struct work *w, struct record *r));
+/* Appends the effect, with a copy of the slot's path. 0, or -1: ENOMEM. */
+int net_append(struct work *w, const struct slot *s, struct effect *e);
+/* Appends the effect of a slot, if it has any. 0, or -1: ENOMEM. */
+int net_add_effect(struct work *w, struct slot *s);
+
 /* ---- net_moves.c ---- */
 /* Stages: what may have moved; which things are reported as moved. */
 int net_find_movers(struct work *w);
 int net_decide_moves(struct work *w);
 /* Is this move possible, now that all paths are known? */
 bool net_is_possible(const struct work *w, const struct slot *s);
+/* A stage: the journal is as it was; what is to be done again is so but for what is barred, and for
+ * what was implied. */
+int net_undo(struct work *w);
 
-/* ---- net_paths.c ---- */
-/* The path of a name now, or before the batch but for the moves that have been made. In scratch;
- * NULL: ENOMEM. */
-char *net_path_now(struct work *w, const struct record *r);
-char *net_path_before(struct work *w, const struct record *r, enum made made);
+/* ---- net_slots.c ---- */
+void net_init_slots(struct work *w);
 /* Stages: all that does not wait is brought to its path, once the moves are decided; slots are
- * joined to those above them, and ranked. */
+ * joined to those above them, and ranked; and all are freed. */
 int net_fill_slots(struct work *w);
 int net_join_slots(struct work *w);
-/* A stage, too. */
 int net_free_slots(struct work *w);
-
-/* ---- net_effect.c ---- */
-struct effect net_effect_of(const struct work *w, const struct slot *s);
-
-/* ---- net_contents.c ---- */
-/* A change of a file that holds what it held is taken out of the effect. */
-void net_leave_out_same(const struct work *w, const struct slot *s, const struct thing *now,
-			struct effect *e);
-/* What the file of a record holds now is found for all, and then put down. */
-void net_find_content(const struct work *w, const struct record *r);
-void net_keep_content(const struct work *w, const struct record *r);
 
 /* ---- net_order.c ---- */
 /* A stage: the effects. */

@@ -19,17 +19,14 @@ static int add_mover(struct work *w, struct record *r)
 	return 0;
 }
 
+static int find_mover(struct work *w, struct record *r)
+{
+	return r->now && r->now->origin != r ? add_mover(w, r) : 0;
+}
+
 int net_find_movers(struct work *w)
 {
-	struct net_progress *p = &w->progress;
-
-	for (int n = 0; n < NET_PIECE && p->at != &w->j->order; n++, p->at = p->at->next) {
-		struct record *r = CONTAINER_OF(p->at, struct record, link);
-
-		if (r->now && r->now->origin != r && add_mover(w, r) < 0)
-			return -1;
-	}
-	return p->at != &w->j->order;
+	return net_each_record(w, find_mover);
 }
 
 /* ---- one move -------------------------------------------------------------------------------- */
@@ -162,4 +159,45 @@ int net_decide_moves(struct work *w)
 			p->decided = end_of_chain(w->movers[p->i - 1]);
 	}
 	return 1;
+}
+
+/* ---- undone ---------------------------------------------------------------------------------- */
+
+static void reset(struct thing *t, bool again)
+{
+	if (!t)
+		return;
+	t->fate = FATE_NONE;
+	t->reported = false;
+	t->barred = t->barred && again;
+	t->slot = NULL;
+}
+
+static int reset_record(struct work *w, struct record *r)
+{
+	reset(r->was, w->again);
+	reset(r->now, w->again);
+	r->left = false;
+	if (r->implied && !w->again)
+		journal_settle(w->j, r, false);
+	return 0;
+}
+
+static int free_effects(struct net *net)
+{
+	for (int n = 0; n < NET_PIECE && net->count; n++)
+		effect_free(&net->items[--net->count], net->folders);
+	if (net->count)
+		return 1;
+	net_free(net);
+	return 0;
+}
+
+int net_undo(struct work *w)
+{
+	if (net_each_record(w, reset_record) || free_effects(w->net) || net_free_slots(w))
+		return 1;
+	w->n_movers = w->n_stack = 0;
+	net_init_slots(w);
+	return 0;
 }

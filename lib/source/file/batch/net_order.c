@@ -10,89 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- effects --------------------------------------------------------------------------------- */
-
-/* What names it is about, for who puts it back into the journal. */
-static void add_names(const struct work *w, const struct slot *s, struct effect *e)
-{
-	const struct thing *was = net_was(s), *now = net_now(s);
-	const struct record *r = s->now ? s->now : s->was ? s->was : s->touched;
-
-	e->was = was && was != now ? was->type : 0;
-	e->node = r->node;
-	w->j->folders->hold(e->node);
-	if (e->event != FILE_MOVE || now->origin->now)
-		return;
-	e->old_node = now->origin->node;
-	w->j->folders->hold(e->old_node);
-}
-
-/* Appends the effect with a path of its own. */
-static int append(struct work *w, const struct slot *s, struct effect *e)
-{
-	struct net *net = w->net;
-
-	e->path = strdup(s->path);
-	if (!e->path || ARRAY_GROW(net->items, net->capacity, net->count + 1) < 0) {
-		free(e->path);
-		free(e->old_path);
-		return -1;
-	}
-	if (w->options->names)
-		add_names(w, s, e);
-	net->items[net->count++] = *e;
-	return 0;
-}
-
-/* What was there is gone, whatever comes then; with gathering that is one effect. */
-static int clear(struct work *w, struct slot *s)
-{
-	const struct thing *was = net_was(s);
-	struct effect e = {.event = FILE_DELETE,
-			   .in_run = s->touched->in_run,
-			   .since = s->touched->since,
-			   .by = s->touched->by};
-
-	if (w->options->gathers)
-		return 0;
-	s->cleared = true;
-	if (!net_counts(w, s->path, was->type))
-		return 0;
-	e.type = was->type;
-	e.seen = was->seen;
-	return append(w, s, &e);
-}
-
-static bool is_empty(const struct work *w, const struct slot *s, const struct effect *e)
-{
-	bool active = s->now || !w->options->gathers;
-
-	return !e->event && !e->notices && !(active && (e->seen || e->flickered));
-}
-
-static int add_effect(struct work *w, struct slot *s)
-{
-	struct effect e = net_effect_of(w, s);
-	struct thing *now = net_now(s);
-
-	if (is_empty(w, s, &e))
-		return 0;
-	if (now && e.event == FILE_MOVE) {
-		const char *path = net_path_before(w, now->origin, MADE_REPORTED);
-
-		e.old_path = path ? strdup(path) : NULL;
-		if (!e.old_path)
-			return -1;
-	}
-	if (s->now && net_waits(w, s->now))
-		e.seen &= ~(unsigned)(FILE_MODIFY | FILE_CLOSE_WRITE);
-	if (append(w, s, &e) < 0)
-		return -1;
-	if (now && e.event == FILE_MOVE)
-		now->reported = true;
-	return 0;
-}
-
 /* ---- what a step waits for ------------------------------------------------------------------- */
 
 /* It waits for itself: one of the moves on the way is not to be reported. 0: there is none. */
@@ -193,12 +110,31 @@ static int wait_to_leave(struct work *w, struct slot *s)
 
 /* ---- one after the other --------------------------------------------------------------------- */
 
+/* What was there is gone, whatever comes then; with gathering that is one effect. */
+static int clear(struct work *w, struct slot *s)
+{
+	const struct thing *was = net_was(s);
+	struct effect e = {.event = FILE_DELETE,
+			   .in_run = s->touched->in_run,
+			   .since = s->touched->since,
+			   .by = s->touched->by};
+
+	if (w->options->gathers)
+		return 0;
+	s->cleared = true;
+	if (!net_counts(w, s->path, was->type))
+		return 0;
+	e.type = was->type;
+	e.seen = was->seen;
+	return net_append(w, s, &e);
+}
+
 static int do_step(struct work *w, const struct net_todo *todo)
 {
 	struct slot *s = todo->slot;
 
 	s->done[todo->step] = true;
-	return todo->step == STEP_LEAVE && s->now ? clear(w, s) : add_effect(w, s);
+	return todo->step == STEP_LEAVE && s->now ? clear(w, s) : net_add_effect(w, s);
 }
 
 /* What is on top of the stack waits for something, or is done. */

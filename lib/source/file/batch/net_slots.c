@@ -1,72 +1,20 @@
 /*
- * Paths, at any moment of a batch, and the slots: what was and is at each path once the moves that
- * are reported have been made.
+ * The slots of a batch: what was and is at each path once the moves that are reported have been
+ * made, and how paths lie to each other.
  */
 #include "source/file/batch/net_inner.h"
-
-#include "base/array.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_made(const struct thing *t, enum made made)
+void net_init_slots(struct work *w)
 {
-	return made == MADE_ALL ? net_moves(t) : made == MADE_REPORTED && t->reported;
+	table_init(&w->by_path, &table_by_text);
+	list_init(&w->slots);
+	for (int rank = 0; rank < RANKS; rank++)
+		list_init(&w->ranks[rank]);
+	w->again = false;
 }
-
-/* One step up from directory *d: the name that it has, or where *before, had. Above a move that has
- * been made all is as it is now. */
-static const char *step_up(const struct work *w, const struct node **d, bool *before,
-			   enum made made)
-{
-	const struct thing *t = *before ? journal_thing_of(w->j, *d) : NULL;
-	const char *name = w->j->folders->name(*d);
-
-	if (t && t->origin && !is_made(t, made)) {
-		name = t->origin->name;
-		*d = t->origin->node;
-		return name;
-	}
-	*before = *before && !(t && is_made(t, made));
-	*d = w->j->folders->parent(*d);
-	return name;
-}
-
-/* The path of a name now, or before the batch but for the moves that have been made. In scratch;
- * NULL: ENOMEM. */
-static char *path_of(struct work *w, const struct node *d, const char *name, bool before,
-		     enum made made)
-{
-	size_t n = 0;
-
-	for (;;) {
-		if (ARRAY_GROW(w->parts, w->parts_capacity, n + 1) < 0)
-			return NULL;
-		w->parts[n++] = name;
-		if (!w->j->folders->parent(d))
-			break;
-		name = step_up(w, &d, &before, made);
-	}
-	buf_clear(&w->scratch);
-	while (n > 0) {
-		buf_add_text(&w->scratch, w->parts[--n]);
-		if (n > 0 && w->scratch.length && w->scratch.data[w->scratch.length - 1] != '/')
-			buf_add_char(&w->scratch, '/');
-	}
-	return w->scratch.failed ? NULL : w->scratch.data;
-}
-
-char *net_path_now(struct work *w, const struct record *r)
-{
-	return path_of(w, r->node, r->name, false, MADE_ALL);
-}
-
-char *net_path_before(struct work *w, const struct record *r, enum made made)
-{
-	return path_of(w, r->node, r->name, true, made);
-}
-
-/* ---- slots ----------------------------------------------------------------------------------- */
 
 static struct slot *slot_new(const char *path)
 {
@@ -147,22 +95,16 @@ static int fill_slot_left(struct work *w, struct record *r)
 	return 0;
 }
 
+static int fill_slots(struct work *w, struct record *r)
+{
+	if (!net_waits_wholly(w, r))
+		return fill_slots_of(w, r);
+	return r->was ? fill_slot_left(w, r) : 0;
+}
+
 int net_fill_slots(struct work *w)
 {
-	struct net_progress *p = &w->progress;
-	int result = 0;
-
-	for (int n = 0; n < NET_PIECE && p->at != &w->j->order; n++, p->at = p->at->next) {
-		struct record *r = CONTAINER_OF(p->at, struct record, link);
-
-		if (!net_waits_wholly(w, r))
-			result = fill_slots_of(w, r);
-		else if (r->was)
-			result = fill_slot_left(w, r);
-		if (result < 0)
-			return -1;
-	}
-	return p->at != &w->j->order;
+	return net_each_record(w, fill_slots);
 }
 
 /* Cuts the path to that of the nearest slot above it. NULL: there is none. */
