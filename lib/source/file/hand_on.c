@@ -114,7 +114,7 @@ static struct net_options options_of(struct file_source *s)
 	const struct file_config *c = config_of(s);
 
 	return (struct net_options){.owner = s,
-				    .counts = counts,
+				    .counts = filter_is_open(&s->filter) ? NULL : counts,
 				    .waits = holds_back(s) ? waits : NULL,
 				    .contents = c->changed ? &s->compare.contents : NULL,
 				    .gathers = s->base.has_command,
@@ -156,7 +156,9 @@ static void end_making(struct file_source *s)
 	s->model.rests = false;
 	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 	if (net.count && s->base.has_command) {
-		circle_judge(&h->circle, &net);
+		/* Else the command had no part in it. */
+		if (h->circle.runs || net.items[0].in_run)
+			circle_judge(&h->circle, &net);
 		pace_handed_on(&h->pace, s->journal.now);
 	}
 	if (net.count && s->base.each)
@@ -190,7 +192,8 @@ static void hand_on(struct file_source *s)
 {
 	struct net_options options = options_of(s);
 
-	backlog_rejoin(s);
+	if (s->base.each)
+		backlog_rejoin(s);
 	if (s->journal.lost_memory)
 		log_error(s->base.rule, "out of memory: some changes are not reported");
 	s->journal.lost_memory = false;
@@ -270,7 +273,7 @@ void hand_on_review(struct file_source *s)
 		emit(s);
 		return;
 	}
-	if (!may_hand_on(s) || backlog_hand_on(s) || !s->journal.count)
+	if (!may_hand_on(s) || (s->base.each && backlog_hand_on(s)) || !s->journal.count)
 		return;
 	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 	if (holds_back(s))

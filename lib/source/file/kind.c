@@ -70,7 +70,7 @@ static void look(struct file_source *s)
 		file_wake(s);
 	} else {
 		caught_up(s);
-		if (compare_start(s, until))
+		if (config_of(s)->changed && compare_start(s, until))
 			file_wake(s);
 	}
 }
@@ -80,7 +80,8 @@ static void work(struct file_source *s)
 	if (s->hand_on.maker)
 		return;
 	look(s);
-	outside_follow(s);
+	if (s->filter.git)
+		outside_follow(s);
 	hand_on_soon(s);
 }
 

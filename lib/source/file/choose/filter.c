@@ -178,6 +178,11 @@ static bool git_excludes(struct filter *f, const struct candidate *c)
 
 /* ---- what counts ----------------------------------------------------------------------------- */
 
+bool filter_is_open(const struct filter *f)
+{
+	return !f->match->count && !f->ignore->count && !f->types && !f->git && !f->ready_base;
+}
+
 bool filter_counts(struct filter *f, const struct candidate *c)
 {
 	if (!type_counts(f, c->type) || is_ready_file(f, c->path))

@@ -45,6 +45,8 @@ struct candidate {
 void filter_open(struct filter *f, const char *ready_file);
 void filter_close(struct filter *f);
 
+/* Does everything count? */
+bool filter_is_open(const struct filter *f);
 /* Is it to be reported? */
 bool filter_counts(struct filter *f, const struct candidate *c);
 /* Do the patterns let a directory be entered? */

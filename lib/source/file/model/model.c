@@ -107,13 +107,19 @@ void model_hint(struct model *m, struct node *d, const char *name, unsigned bits
 	}
 }
 
+/* What is still to be looked at there; most often that is nothing. */
+static struct touched *pending(const struct model *m, const struct node *d, const char *name)
+{
+	struct touched *t = touches_empty(&m->hinted) ? NULL : touches_find(&m->hinted, d, name);
+
+	return t || touches_empty(&m->round) ? t : touches_find(&m->round, d, name);
+}
+
 void model_active(struct model *m, struct node *d, const char *name, unsigned active)
 {
 	const struct entry *e = entries_find(d->entries, name);
-	struct touched *t = touches_find(&m->hinted, d, name);
+	struct touched *t = pending(m, d, name);
 
-	if (!t)
-		t = touches_find(&m->round, d, name);
 	if (!t && e && !m->rests) {
 		m->host->active(m, d, name, e->type, active);
 		return;
@@ -461,7 +467,7 @@ static bool step(struct model *m)
 		begin_round(m);
 		return true;
 	}
-	return model_read(m, true);
+	return !model_idle(m) && model_read(m, true);
 }
 
 bool model_work(struct model *m, int64_t deadline)
