@@ -53,6 +53,7 @@ class Disturber:
         self.log = []
         self.counts = True  # else `appeared` stays empty: that is two thirds of the work
         self.appeared = {}  # path: how often something came to stand there
+        self.hidden = set()  # names over which something was mounted
         self.steps = [
             (14, self.create), (10, self.write), (6, self.append), (8, self.remove), (10, self.mkdir),
             (5, self.mkdir_p), (5, self.rmtree), (12, self.rename), (5, self.move_out), (5, self.move_in),
@@ -223,6 +224,7 @@ class Disturber:
             self.put(os.path.join(source, below))
         if libc.mount(source, path, None, MS_BIND, None) != 0:
             raise OSError(ctypes.get_errno(), "bind")
+        self.hidden.add(os.path.basename(path))
 
     def unbind(self):
         points = mounted_below(b".")

@@ -98,7 +98,7 @@ class Mirror:
         self.there[path] = what
 
 
-def differences(mirror, tree, contents=True, may_return=False):
+def differences(mirror, tree, contents=True, may_return=lambda path: False):
     """What the mirror has wrong, a line each. `may_return`: what was away when the mirror looked may be back without
     another event, as where a directory above it is renamed, and renamed back, between two passes of polling."""
     mirror = dict(mirror)  # it goes on meanwhile
@@ -109,7 +109,7 @@ def differences(mirror, tree, contents=True, may_return=False):
             wrong.append(f"not told of: {path!r} is {true[0]}")
         elif true is None:
             wrong.append(f"told to be there: {path!r}, was {told[0]}")
-        elif may_return and told[0] == "gone":
+        elif told[0] == "gone" and may_return(path):
             continue
         elif contents and told[0] != true[0]:
             wrong.append(f"{path!r} is {true[0]}, told as {told[0]}")
