@@ -172,6 +172,25 @@ within() {
 		until_ok "has_line \"create src/g\""'
 }
 
+@test "a path in another path's tree, on a file system that others change, is told of once" {
+	command -v bindfs >/dev/null && [ -w /dev/fuse ] || skip "no bindfs, or no /dev/fuse"
+	mkdir -p src behind/d/e
+	within '
+		bindfs -f behind src & STARTED+=($!)
+		until_ok "mountpoint -q src"
+		start file src src/d/e
+		n=0
+		known() { n=$((n + 1)); : >behind/d/e/k$n; grep -q "create src/d/e/k" out; }
+		until_ok known
+		mv behind/d away
+		until_ok "has_line \"delete src/d\""
+		mkdir -p behind/d/e
+		until_ok "has_line \"create src/d/e\""
+		: >behind/d/e/f
+		until_ok "has_line \"close_write src/d/e/f\""
+		[ -z "$(sort out | uniq -d)" ]'
+}
+
 @test "a file system that does not answer holds up neither the start, nor the rest of the tree, nor the end" {
 	command -v bindfs >/dev/null && [ -w /dev/fuse ] || skip "no bindfs, or no /dev/fuse"
 	mkdir -p src/m behind

@@ -160,6 +160,7 @@ static int init_model(struct file_source *s)
 					 .interval = c->poll ? c->poll : NS_PER_S,
 					 .one_file_system = c->one_file_system,
 					 .passing = roots_passing,
+					 .answered = roots_answered,
 					 .remounted = roots_remounted};
 	if (c->never_polls)
 		s->poll.interval = 0;

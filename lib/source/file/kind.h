@@ -146,6 +146,7 @@ void roots_report_missing(const struct file_source *s);
 /* For struct poll_observer: those that are not followed are hinted at; something was mounted or
  * unmounted, so which may be followed, and marked? */
 void roots_passing(struct poll_observer *o);
+void roots_answered(struct poll_observer *o, const char *path);
 void roots_remounted(struct poll_observer *o);
 /* What is mounted below them gets a mark of its own (--fanotify). */
 void roots_mark_mounts(struct file_source *s);

@@ -95,6 +95,35 @@ bool roots_above(const struct file_source *s, const char *path, size_t *at, stru
 
 /* ---- roots in other roots' trees ------------------------------------------------------------- */
 
+/* The directory that the path of the candidate is in, in the tree of its root; *name is what is
+ * called there. NULL: it is not entered. */
+static struct node *folder_of(const struct file_source *s, const struct candidate *c,
+			      const char **name)
+{
+	const struct entry *e = entries_find(s->model.top->entries, c->root);
+	const char *slash;
+
+	*name = c->relative;
+	while (e && e->entered && (slash = strchr(*name, '/'))) {
+		char *part = strndup(*name, (size_t)(slash - *name));
+
+		e = part ? entries_find(e->node->entries, part) : NULL;
+		free(part);
+		*name = slash + strspn(slash, "/");
+	}
+	return e && e->entered ? e->node : NULL;
+}
+
+/* What may hang is not looked at: as far as the tree is known, and else it is thought to. */
+static bool may_lead_to(const struct file_source *s, const struct candidate *c)
+{
+	const char *name;
+	const struct node *d = folder_of(s, c, &name);
+	const struct entry *e = d ? entries_find(d->entries, name) : NULL;
+
+	return !e || e->entered;
+}
+
 /* Does the tree of a root lead to this directory, which is below it? */
 static bool leads_to(struct file_source *s, const struct candidate *c, unsigned depth)
 {
@@ -104,6 +133,8 @@ static bool leads_to(struct file_source *s, const struct candidate *c, unsigned 
 	if (config->no_recursive || config->one_file_system ||
 	    (config->depth && depth >= config->depth) || !filter_admits(&s->filter, c))
 		return false;
+	if (poll_may_hang(&s->poll, c->path))
+		return may_lead_to(s, c);
 	return s->model.fs->look(s->model.fs, FOLDER_NONE, c->path, config->follow, &found) == 0 &&
 	       found.type == 'd';
 }
@@ -184,24 +215,6 @@ static void on_modified(struct follow *f)
 
 	if (!inotify_listens(&r->self))
 		hint(r, HINT_SCAN | HINT_STAMP);
-}
-
-/* The directory that the path of the candidate is in, in the tree of its root; *name is what is
- * called there. NULL: it is not entered. */
-static struct node *folder_of(struct file_source *s, const struct candidate *c, const char **name)
-{
-	const struct entry *e = entries_find(s->model.top->entries, c->root);
-	const char *slash;
-
-	*name = c->relative;
-	while (e && e->entered && (slash = strchr(*name, '/'))) {
-		char *part = strndup(*name, (size_t)(slash - *name));
-
-		e = part ? entries_find(e->node->entries, part) : NULL;
-		free(part);
-		*name = slash + strspn(slash, "/");
-	}
-	return e && e->entered ? e->node : NULL;
 }
 
 /* By another hard link it may have been done: the tree that has it has not heard of that. */
@@ -417,6 +430,16 @@ static void review(struct root *r)
 		log_error(r->source->base.rule, "cannot follow %s: %s", r->path, strerror(errno));
 	listen_to(r);
 	hint(r, HINT_SCAN);
+}
+
+/* Directories on the way to a root were asked for, too. */
+void roots_answered(struct poll_observer *o, const char *path)
+{
+	struct file_source *s = CONTAINER_OF(o, struct file_source, poll);
+	struct root *r = roots_find(s, path, strlen(path));
+
+	if (r)
+		hint(r, HINT_SCAN | HINT_STAMP);
 }
 
 static void mark_mounts(struct file_source *s, const char *root)

@@ -165,8 +165,11 @@ static void on_second(struct reactor *r, struct timer *t)
 	struct poll_observer *o = CONTAINER_OF(t, struct poll_observer, second);
 
 	(void)r;
-	if (sites_tick(o))
+	if (sites_tick(o)) {
 		poll_tick_on(o);
+		if (o->passing)
+			o->passing(o);
+	}
 	remote_hint_kernel(o);
 }
 

@@ -57,8 +57,12 @@ struct poll_observer {
 	uint8_t priority;     /* of the rule */
 	int64_t interval;     /* ns; with `inner`, 0: nothing is polled (--poll 0) */
 	bool one_file_system; /* no other is entered below a root */
-	/* All is about to be read again: roots that nothing stood at are to be hinted at. */
+	/* All is about to be read again, or some of it was by threads: roots that nothing stood at
+	 * are to be hinted at. */
 	void (*passing)(struct poll_observer *o);
+	/* A thread found a root, or a path that was looked at like one, otherwise. NULL: it is
+	 * hinted at. */
+	void (*answered)(struct poll_observer *o, const char *path);
 	/* Something was mounted or unmounted: poll_may_hang may say otherwise. NULL is allowed. */
 	void (*remounted)(struct poll_observer *o);
 

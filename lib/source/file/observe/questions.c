@@ -122,9 +122,12 @@ void question_unasked(const struct node *n)
 void question_answered(struct question *q)
 {
 	struct node *n = q->how.node;
-	struct model *m = q->site->observer->base.model;
+	struct poll_observer *o = q->site->observer;
+	struct model *m = o->base.model;
 
-	if (!n)
+	if (!n && o->answered)
+		o->answered(o, q->path);
+	else if (!n)
 		model_hint(m, m->top, q->path, HINT_SCAN | HINT_STAMP);
 	else if (n->state == NODE_UNREAD)
 		model_list(m, n);
