@@ -153,6 +153,7 @@ for line in sys.stdin:
 	mkdir -p src/old away/e/{1..20}/{g,h} src/other/{1..100}
 	fan
 	mv away src/d
+	until_ok "[ \$(grep -c '^create src/d/e/.*/[gh] ' out) = 40 ]" # what is written before is told twice
 	touch src/other/{1..100}/f
 	for i in {1..8}; do # of src/d/e/*/h something is heard meanwhile, of src/d/e/*/g nothing
 		touch src/d/e/{1..20}/h/k
