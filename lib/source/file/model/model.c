@@ -97,7 +97,7 @@ void model_hint(struct model *m, struct node *d, const char *name, unsigned bits
 	struct touched *t = d->sparse ? touches_find(&m->hinted, d, name) : NULL;
 
 	/* It was there: what comes now replaces it. */
-	if (t && t->bits == HINT_THERE)
+	if (t && t->bits && !(t->bits & ~(unsigned)HINTS_THERE))
 		model_assume(m, d, name, &(struct look){.type = '?'}, false);
 	t = touch(m, &m->hinted, d, name, bits);
 	/* What was done before was done to what goes now. */
@@ -130,6 +130,16 @@ void model_active(struct model *m, struct node *d, const char *name, unsigned ac
 		return;
 	t->active |= active;
 	t->by = m->by;
+}
+
+void model_active_file(struct model *m, struct node *d, const char *name, unsigned active)
+{
+	struct touched *t;
+
+	model_active(m, d, name, active);
+	t = touches_find(&m->hinted, d, name);
+	if (t && t->bits == HINT_THERE)
+		t->bits |= HINT_FILE;
 }
 
 void model_add_root(struct model *m, const char *path)

@@ -161,6 +161,8 @@ void model_hint(struct model *m, struct node *d, const char *name, unsigned bits
 /* Something was done to what stands at this name: reported as it is, but not before what is still
  * to be looked at there. */
 void model_active(struct model *m, struct node *d, const char *name, unsigned active);
+/* The same of what is no directory. */
+void model_active_file(struct model *m, struct node *d, const char *name, unsigned active);
 /* As model_hint, of a node's own name in its parent. */
 void model_suspect(struct model *m, struct node *n, unsigned bits);
 /* Events are missing: the node, and with `below` all below it, is read again. */

@@ -44,6 +44,12 @@ enum hint model_doubt(const struct model *m, const struct node *d)
 	return hears ? HINT_AHEAD : HINT_SCAN;
 }
 
+/* May what the look found be what something was done to? */
+static bool was_there(const struct touched *t)
+{
+	return t->bits & HINT_THERE && !(t->bits & HINT_FILE && t->now.type == 'd');
+}
+
 /* Does what was said of the name account for what the look found? `e` is what is known. */
 static bool is_accounted(const struct touched *t, const struct entry *e)
 {
@@ -52,7 +58,7 @@ static bool is_accounted(const struct touched *t, const struct entry *e)
 	if (!t->now.type)
 		return t->last & HINTS_GO || (!e && !(t->bits & (HINTS_COME | HINT_THERE)));
 	if (!e)
-		return t->last & HINTS_COME || t->bits & HINT_THERE;
+		return t->last & HINTS_COME || was_there(t);
 	return !t->differs || t->last & HINTS_COME || t->bits & HINT_LEFT;
 }
 

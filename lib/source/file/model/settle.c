@@ -258,7 +258,7 @@ static void confirm(struct model *m, struct touched *t, struct entry *e)
 /* Something was done to it, so it has been there, though it was not known by name. */
 static bool is_old(const struct touched *t)
 {
-	return t->node->sparse && !(t->bits & ~(unsigned)HINT_THERE);
+	return t->node->sparse && !(t->bits & ~(unsigned)HINTS_THERE);
 }
 
 static void add_new(struct model *m, struct touched *t)

@@ -22,11 +22,13 @@ enum hint {
 	/* Beside HINT_SCAN, of a root: no event says when it is written, so its stamp does. */
 	HINT_STAMP = 32,
 	HINT_AHEAD = 128, /* a look found it otherwise: the event is still to come */
+	HINT_FILE = 256,  /* beside HINT_THERE: it was no directory */
 };
 
 enum {
 	HINTS_COME = HINT_CREATED | HINT_CAME,
 	HINTS_GO = HINT_DELETED | HINT_LEFT,
+	HINTS_THERE = HINT_THERE | HINT_FILE,
 };
 
 struct touched {

@@ -130,7 +130,10 @@ static void pass_active(struct fanotify_observer *o, struct node *d, const struc
 	}
 	if (!active)
 		return;
-	model_active(o->base.model, d, name, active);
+	if (ev->mask & FAN_ONDIR)
+		model_active(o->base.model, d, name, active);
+	else
+		model_active_file(o->base.model, d, name, active);
 	o->hinted = true;
 }
 
