@@ -46,8 +46,8 @@ struct search {
 	struct connect_config connect; /* to each member */
 	uint64_t retry;                /* rounds after the first */
 	const struct search_calls *calls;
-	void (*changed)(
-	    void *owner); /* fewer wait for a name; some starve, or none does any more */
+	/* Fewer wait for a name than before; or some starve, or none does any more. */
+	void (*changed)(void *owner);
 	void *owner;
 
 	bool logged_none; /* public: that no member can be reached, since one could be */
