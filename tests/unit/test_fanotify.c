@@ -455,6 +455,26 @@ static void test_directories(void)
 	finish();
 }
 
+/* Where the directory was is known by what the kernel reports of one above it. */
+static void test_left_before(void)
+{
+	mkdir("tree", 0755);
+	mkdir("tree/x", 0755);
+	mkdir("tree/x/a", 0755);
+	mkdir("tree/x/a/b", 0755);
+	write_file("tree/x/a/b/moved");
+	write_file("tree/x/a/b/gone");
+	start(true);
+	rename("tree/x/a/b/moved", "tree/moved");
+	unlink("tree/x/a/b/gone");
+	rename("tree/x", "away/x");
+	settle();
+	OK(has_log("left tree/x/a/b/moved") || has_log("gone tree/x/a/b/moved"),
+	   "what moved from a directory before that left the tree is reported");
+	OK(has_log("gone tree/x/a/b/gone") && is_equal(), "and what was deleted is");
+	finish();
+}
+
 static void test_made_and_removed(void)
 {
 	start(true);
@@ -683,6 +703,7 @@ int main(int argc, char **argv)
 		test_files();
 		test_directories();
 		test_replaced_root();
+		test_left_before();
 		test_made_and_removed();
 		test_exchange();
 		test_interrupted();

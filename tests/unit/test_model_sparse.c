@@ -237,7 +237,8 @@ static void pass_to(struct node *d, const struct event *ev)
 {
 	unsigned bits = ev->bits;
 
-	if (ev->was.handle && bits)
+	/* What is done to a directory is reported by its own handle. */
+	if (ev->was.handle && (bits || ev->was_type == 'd'))
 		assume(d, ev);
 	else if (bits & HINTS_COME)
 		model_unlearn(&w.model, d, ev->name);

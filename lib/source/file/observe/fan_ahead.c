@@ -30,7 +30,7 @@ static bool is_word(uint64_t mask)
 }
 
 /* Without memory a directory is looked for where it is now. */
-static void add_word(struct fan_ahead *q, uint64_t hash, size_t at)
+static void add_word(struct fan_ahead *q, uint64_t hash, size_t at, bool moves)
 {
 	struct fan_word *first = table_find(&q->words, &hash), *w = calloc(1, sizeof *w);
 
@@ -38,6 +38,7 @@ static void add_word(struct fan_ahead *q, uint64_t hash, size_t at)
 		return;
 	w->hash = hash;
 	w->at = at;
+	w->moves = moves;
 	w->last = w;
 	if (!first && table_add(&q->words, w) < 0) {
 		free(w);
@@ -49,6 +50,7 @@ static void add_word(struct fan_ahead *q, uint64_t hash, size_t at)
 	}
 	*q->end = w;
 	q->end = &w->next;
+	q->n_moves += moves;
 }
 
 static void forget_word(struct fan_ahead *q)
@@ -56,6 +58,7 @@ static void forget_word(struct fan_ahead *q)
 	struct fan_word *w = q->first;
 
 	q->first = w->next;
+	q->n_moves -= w->moves;
 	if (!q->first)
 		q->end = &q->first;
 	table_remove(&q->words, &w->hash);
@@ -81,7 +84,7 @@ static void note(struct fan_ahead *q, size_t at)
 		fan_ahead_event(q, &from, &ev);
 		fan_renames_note(&q->renames, place, &ev);
 		if (word && ev.target.hash)
-			add_word(q, ev.target.hash, place);
+			add_word(q, ev.target.hash, place, ev.mask & FAN_RENAME);
 	}
 }
 

@@ -18,6 +18,7 @@
 struct fan_word {
 	uint64_t hash;                 /* of the directory */
 	size_t at;                     /* the event's place */
+	bool moves;                    /* it is renamed */
 	struct fan_word *later, *last; /* of the same directory; last: kept by the first */
 	struct fan_word *next;         /* of all, in their order */
 };
@@ -28,6 +29,7 @@ struct fan_ahead {
 	size_t at;          /* of the next event */
 	struct table words; /* of each directory the first that is left */
 	struct fan_word *first, **end;
+	size_t n_moves; /* words of renames */
 	struct fan_renames renames;
 };
 

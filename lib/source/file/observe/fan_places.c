@@ -225,12 +225,13 @@ static enum where look_up(struct fan_places *p, int fd, struct step *s)
 	return WHERE_FOUND;
 }
 
-/* Where is what is open, seen from its mount? */
-static enum where look_at(struct fan_places *p, int fd, struct step *s)
+/* Where is what is open, seen from its mount? `anywhere`: also if that is in no root. */
+static enum where look_at(struct fan_places *p, int fd, bool anywhere, struct step *s)
 {
 	char *path = fan_path_of(fd);
 	const struct fan_place *root = path ? fan_root_of(&p->roots, path) : NULL;
-	enum where where = root && path[strlen(root->real)] ? WHERE_FOUND : WHERE_OUTSIDE;
+	bool is_in = root ? path[strlen(root->real)] : path && anywhere;
+	enum where where = is_in ? WHERE_FOUND : WHERE_OUTSIDE;
 	struct look now;
 
 	if (!path && errno == ENAMETOOLONG)
@@ -246,7 +247,7 @@ static enum where look_at(struct fan_places *p, int fd, struct step *s)
 	return look_up(p, fd, s);
 }
 
-static enum where locate(struct fan_places *p, struct step *s)
+static enum where locate_by_mounts(struct fan_places *p, struct step *s, bool anywhere)
 {
 	enum where where = WHERE_OUTSIDE;
 
@@ -255,10 +256,18 @@ static enum where locate(struct fan_places *p, struct step *s)
 
 		if (fd < 0)
 			return errno == ESTALE ? WHERE_GONE : WHERE_OUTSIDE;
-		where = look_at(p, fd, s);
+		where = look_at(p, fd, anywhere, s);
 		fd_close(&fd);
 	}
 	return where;
+}
+
+/* What is above it may have left a root just now: it was there before. */
+static enum where locate(struct fan_places *p, struct step *s)
+{
+	enum where where = locate_by_mounts(p, s, false);
+
+	return where == WHERE_OUTSIDE && p->queue->n_moves ? locate_by_mounts(p, s, true) : where;
 }
 
 /* Where an event that is still to be dealt with says that it was. */
