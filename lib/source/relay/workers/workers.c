@@ -124,8 +124,10 @@ static void on_ended(struct crew_member *m, struct buf *lost)
 	if (carried)
 		buf_printf(lost, "; %llu %s are lost", (unsigned long long)carried,
 			   c->datagrams ? "sessions" : "connections");
-	crew_say(m->crew, WORKER_ROOM);
-	report_ended(ws->source);
+	if (ws->source->stopped)
+		report_ended(ws->source);
+	else
+		crew_say(m->crew, WORKER_ROOM);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
