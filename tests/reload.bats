@@ -358,3 +358,89 @@ R
   until_ok '[ "$(tail -n 1 seen)" = "new 4" ]'
   [ "$(tr '\n' ' ' <seen)" = 'old 1 old 2 new 3 new 4 ' ]
 }
+
+# slow_start ARGS...: as start, but it is not waited for; there is a tree of 500 directories, and a watch
+# takes 20 ms while there is a file `slow`.
+slow_start() {
+  [ -e slow.so ] || cc -shared -fPIC -D_GNU_SOURCE -o slow.so "$BATS_TEST_DIRNAME/shim/slow_watch.c" -ldl
+  mkdir -p tree/d{1..500}
+  touch tree/old slow
+  SLOW_WATCHES=$PWD/slow LD_PRELOAD=$PWD/slow.so ASAN_OPTIONS=verify_asan_link_order=0:$ASAN_OPTIONS \
+    env --default-signal=INT,QUIT,HUP "$EV" --ready-file ready "$@" >out 2>err 3>&- </dev/null &
+  P=$!
+  STARTED+=("$P")
+}
+watches() { cat "/proc/$(loop_pid)/fdinfo/"* 2>/dev/null | grep -c '^inotify'; }
+reloads() { "$EV" status --json | grep -o '"reloads":[0-9]*' | cut -d: -f2; }
+
+@test "while a reload reads a large tree others go on; what happens there meanwhile is reported, what was there is not" {
+  rules <<<'s: signal USR1'
+  slow_start --control ctl -f r.rules
+  until_ok '[ -e ready ]'
+  rules <<'R'
+s: signal USR1
+f: file tree
+R
+  kill -HUP "$P"
+  kill -USR1 "$P"
+  until_ok 'has_line "USR1 USR1"'
+  [ "$(reloads)" = 0 ]
+  [ "$(names)" = s ]
+  until_ok '[ "$(watches)" -gt 10 ]'
+  touch tree/new
+  mkdir -p tree/more/deep
+  touch tree/more/deep/f
+  mv tree/old tree/moved
+  [ "$(reloads)" = 0 ]
+  rm slow
+  until_ok '[ "$(reloads)" = 1 ]'
+  until_ok 'has_line "create tree/more/deep/f"'
+  until_ok 'has_line "create tree/new" && has_line "move tree/moved"'
+  [ "$(grep -cv 'USR1\|tree/new$\|tree/more\|move tree/moved$' out)" = 0 ]
+}
+
+@test "a reload that cannot open one of its rules leaves all as it was, whatever it has read by then; one that is asked for meanwhile comes next" {
+  rules <<<'s: signal USR1'
+  slow_start --control ctl -f r.rules
+  until_ok '[ -e ready ]'
+  rules <<'R'
+f: file tree
+z: lines nonesuch -- true
+R
+  kill -HUP "$P"
+  until_ok '[ "$(watches)" -gt 10 ]'
+  rules <<'R'
+s: signal USR1
+g: file tree
+R
+  "$EV" reload >answer &
+  rm slow
+  until_ok '[ -s answer ]'
+  [ "$(cat answer)" = '1 rules unchanged, 1 new or changed, 0 removed' ]
+  logged 'cannot read nonesuch'
+  logged 'the rules stay as they were'
+  [ "$(names)" = 's g' ]
+  touch tree/d1/f
+  until_ok 'has_line "create tree/d1/f"'
+}
+
+@test "TERM is taken while a reload, or the first start, reads a large tree" {
+  rules <<<'s: signal USR1'
+  slow_start --control ctl -f r.rules
+  until_ok '[ -e ready ]'
+  rules <<<'f: file tree'
+  kill -HUP "$P"
+  until_ok '[ "$(watches)" -gt 10 ]'
+  kill -TERM "$P"
+  ended
+  [ "$STATUS" = 143 ]
+  logged 'the rules stay as they were'
+  rm ready
+  slow_start -f r.rules
+  until_ok '[ "$(watches)" -gt 10 ]'
+  kill -TERM "$P"
+  ended
+  [ "$STATUS" = 143 ]
+  [ ! -e ready ]
+  ! logged 'did not take'
+}

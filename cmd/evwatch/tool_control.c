@@ -84,7 +84,7 @@ static char *make_request(const char *what, const char *rule, char **subjects, i
 	return buf_take(&b);
 }
 
-static int ask(const char *tool, const struct control_options *o, const char *request,
+static int ask(const char *tool, const struct control_options *o, const char *request, bool patient,
 	       answer_call *answered)
 {
 	const struct json_value *answer = NULL;
@@ -96,7 +96,7 @@ static int ask(const char *tool, const struct control_options *o, const char *re
 		return 1;
 	}
 	if (client_open(&c, tool, o->control) == 0)
-		answer = client_do(&c, request, o->wait);
+		answer = client_do(&c, request, patient);
 	status = answer ? answered(answer) : 1;
 	client_close(&c);
 	return status;
@@ -107,6 +107,7 @@ struct shape {
 	int least;
 	bool more;
 	const struct option *options;
+	bool patient; /* the answer may take its time */
 };
 
 static int run_tool(int argc, char **argv, const struct shape *shape, answer_call *answered)
@@ -127,7 +128,7 @@ static int run_tool(int argc, char **argv, const struct shape *shape, answer_cal
 		} else {
 			request = make_request(tool, shape->least ? argv[1] : NULL, argv + 2,
 					       shape->more ? count - 1 : 0, o.wait);
-			status = ask(tool, &o, request, answered);
+			status = ask(tool, &o, request, shape->patient || o.wait, answered);
 		}
 	}
 	free(request);
@@ -135,12 +136,12 @@ static int run_tool(int argc, char **argv, const struct shape *shape, answer_cal
 	return status;
 }
 
-static const struct shape of_rule = {1, false, control_options};
-static const struct shape of_process = {0, false, control_options};
+static const struct shape of_rule = {1, false, control_options, false};
+static const struct shape of_process = {0, false, control_options, false};
 
 int tool_trigger(int argc, char **argv)
 {
-	static const struct shape shape = {1, true, trigger_options};
+	static const struct shape shape = {1, true, trigger_options, false};
 
 	return run_tool(argc, argv, &shape, print_run);
 }
@@ -167,5 +168,7 @@ int tool_quit(int argc, char **argv)
 
 int tool_reload(int argc, char **argv)
 {
-	return run_tool(argc, argv, &of_process, print_reload);
+	static const struct shape shape = {0, false, control_options, true};
+
+	return run_tool(argc, argv, &shape, print_reload);
 }

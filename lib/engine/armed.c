@@ -199,6 +199,11 @@ int armed_open(struct armed_rule *a, struct error *e)
 	return 0;
 }
 
+bool armed_arm(struct armed_rule *a, int64_t deadline)
+{
+	return a->rule->type->arm && a->rule->type->arm(a->source, deadline);
+}
+
 void armed_start(struct armed_rule *a)
 {
 	struct event start = event_make("start");

@@ -24,7 +24,7 @@ enum { READ_SIZE = 4096 };
 
 /*
  *	ASKING --a whole line--> (handled) --> ANSWERING --taken--> ASKING
- *	                            \--> WAITING for a run --> ANSWERING
+ *	                            \--> WAITING for a run or a reload --> ANSWERING
  */
 enum client_state { CLIENT_ASKING, CLIENT_WAITING, CLIENT_ANSWERING };
 
@@ -140,7 +140,8 @@ void control_answer(struct control *c, uint64_t ticket, const struct buf *line, 
 	if (client->bad.length)
 		line = &client->bad;
 	buf_add(&client->out, line->data ? line->data : "", line->length);
-	answer_on(client);
+	/* It is written in the next turn: the caller may be handling its request. */
+	enter(client, CLIENT_ANSWERING);
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */

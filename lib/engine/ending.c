@@ -182,15 +182,12 @@ static void reopen_outputs(struct engine *e)
 			job_reopen_output(e->rules[i]->job);
 }
 
-static void reload(struct engine *e)
+static void on_reloaded(struct engine *e, uint64_t ticket, const struct reload_outcome *outcome)
 {
-	struct reload_counts counts;
-	struct buf why = {0};
-
-	if (engine_reload(e, &counts, &why) == 0)
+	(void)ticket;
+	if (outcome->changed)
 		log_warn(NULL, "rules read again: %zu unchanged, %zu new or changed, %zu gone",
-			 counts.unchanged, counts.added, counts.removed);
-	buf_free(&why);
+			 outcome->unchanged, outcome->added, outcome->removed);
 	reopen_outputs(e);
 }
 
@@ -226,7 +223,7 @@ static void on_signal(struct reactor *r, struct signal_watcher *w, const struct 
 		    reactor_now(r, CLOCK_OF_LOOP) - e->ending_since >= SECOND_INT)
 			kill_all(e);
 	} else if (info->number == SIGHUP && e->config->from_files && !terminal_is_gone(e, info)) {
-		reload(e);
+		engine_reload(e, (struct reload_asker){.over = on_reloaded});
 	} else {
 		log_stopping(info);
 		engine_finish(e, 128 + info->number, info->number);

@@ -24,6 +24,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define A_LONG_PIECE (50 * NS_PER_MS)
+
 enum { OUTPUT_LIMIT = 256 * 1024 }; /* bytes that wait for a slow reader before sources pause */
 
 /* ---- the output ------------------------------------------------------------------------------ */
@@ -69,6 +71,29 @@ static void name_error(struct error *e, const char *rule)
 		 (int)(sizeof e->what - strlen(rule) - 3), what);
 }
 
+/* Of `rules`, a bit each. */
+static uint64_t signals_of_the_end(const struct engine *e, const struct rules *rules)
+{
+	uint64_t end = signal_bit(SIGINT) | signal_bit(SIGTERM) | signal_bit(SIGQUIT) |
+		       (e->config->from_files ? 0 : signal_bit(SIGHUP));
+
+	return end & ~rules_claimed_signals(rules);
+}
+
+/*
+ * Without a turn of the loop, in which rules that are open already could have events. The guardian
+ * has the signals that ask for the end meanwhile; without one they end evwatch by themselves.
+ */
+static void arm(struct armed_rule *a, const struct rules *rules)
+{
+	struct engine *e = a->engine;
+	uint64_t end = signals_of_the_end(e, rules);
+
+	while (!e->asked_to_end && armed_arm(a, clock_read(CLOCK_OF_LOOP) + A_LONG_PIECE))
+		if (e->config->guard)
+			e->asked_to_end = guard_glance(e->config->guard, end);
+}
+
 static int open_rules(struct engine *e, struct rules *rules, struct error *error)
 {
 	struct generation *g = generation_new(e, rules, false);
@@ -76,7 +101,7 @@ static int open_rules(struct engine *e, struct rules *rules, struct error *error
 	if (!g || ARRAY_GROW(e->rules, e->rules_capacity, rules->count + 1) < 0)
 		return error_errno(error, "cannot arm the rules");
 	g->alive++; /* main's, to the end */
-	for (size_t i = 0; i < rules->count; i++) {
+	for (size_t i = 0; i < rules->count && !e->asked_to_end; i++) {
 		struct armed_rule *a = armed_new(e, g, rules->items[i]);
 
 		if (!a)
@@ -87,8 +112,10 @@ static int open_rules(struct engine *e, struct rules *rules, struct error *error
 			name_error(error, a->rule->name);
 			return -1;
 		}
+		arm(a, rules);
 	}
-	links_make(e);
+	if (!e->asked_to_end)
+		links_make(e);
 	return 0;
 }
 
@@ -129,6 +156,7 @@ struct engine *engine_open(struct reactor *r, struct rules *rules,
 	list_init(&e->newly_over);
 	e->config = config;
 	retired_open(e);
+	reload_open(e);
 	e->null = -1;
 	e->output = sink_open(r, 1, OUTPUT_LIMIT,
 			      (struct sink_owner){on_output, e, sink_budget(config->errors)});
@@ -136,9 +164,10 @@ struct engine *engine_open(struct reactor *r, struct rules *rules,
 	e->follows = e->inotify ? follow_set_new(r, e->inotify) : NULL;
 	if (!e->output || !e->follows) {
 		error_errno(error, "cannot start");
-	} else if (open_rules(e, rules, error) == 0 && timekeeper_open(e, error) == 0 &&
-		   ending_open(e, error) == 0 && live_open(e, error) == 0 &&
-		   ends_open(e, error) == 0 && open_control(e, error) == 0) {
+	} else if (open_rules(e, rules, error) == 0 &&
+		   (e->asked_to_end || (timekeeper_open(e, error) == 0 &&
+					ending_open(e, error) == 0 && live_open(e, error) == 0 &&
+					ends_open(e, error) == 0 && open_control(e, error) == 0))) {
 		return e;
 	}
 	engine_close(e);
@@ -147,6 +176,7 @@ struct engine *engine_open(struct reactor *r, struct rules *rules,
 
 void engine_close(struct engine *e)
 {
+	reload_close(e);
 	for (size_t i = 0; i < e->n_rules; i++)
 		e->rules[i]->gone = true;
 	links_part_gone(e);
@@ -261,6 +291,8 @@ static int drop_privileges(struct engine *e)
 
 struct engine_end engine_run(struct engine *e)
 {
+	if (e->asked_to_end)
+		return (struct engine_end){128 + e->asked_to_end, e->asked_to_end};
 	if (drop_privileges(e) < 0)
 		return (struct engine_end){.status = 1};
 	announce_rules(e);
@@ -338,7 +370,7 @@ void engine_check_over(struct engine *e)
 	for (size_t i = 0; i < e->n_rules; i++)
 		if (!e->rules[i]->retired && !e->rules[i]->over)
 			return;
-	if (e->phase != ENGINE_RUNNING)
+	if (e->phase != ENGINE_RUNNING || e->reloads.now)
 		return;
 	if (e->config->count) {
 		log_error(NULL, "every rule has ended after %llu of %llu runs",

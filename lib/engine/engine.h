@@ -45,8 +45,9 @@ struct engine_end {
 	int signal;
 };
 
-/* Opens every source. `rules` and `config` outlive the engine. NULL with `e`, e->what with the
- * rule's name in front. */
+/* Opens every source, and arms what is long in arming, unless a signal asks for the end meanwhile:
+ * then engine_run returns at once. `rules` and `config` outlive the engine. NULL with `e`, e->what
+ * with the rule's name in front. */
 struct engine *engine_open(struct reactor *r, struct rules *rules,
 			   const struct engine_config *config, struct error *e);
 

@@ -4,7 +4,9 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/list.h"
 #include "base/table.h"
+#include "base/units.h"
 #include "engine/retired.h"
 #include "engine/service.h"
 #include "engine/state.h"
@@ -14,15 +16,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define A_PIECE (2 * NS_PER_MS)
+
 /* ---- one reload ------------------------------------------------------------------------------ */
 
 struct reload {
 	struct engine *engine;
-	struct generation *generation;
-	struct armed_rule **rules; /* owned: one for each of the new rules, kept or new */
+	struct generation *generation; /* NULL: the rules could not be read */
+	struct armed_rule **rules;     /* owned: one for each of the new rules, kept or new */
 	size_t count;
-	struct reload_counts *counts;
-	struct buf *why;
+	size_t arming; /* the next of them that is still to be armed */
+	struct reload_outcome outcome;
 };
 
 /* How many are leaving. */
@@ -92,10 +96,10 @@ static int match_rules(struct reload *r)
 	struct candidate *all;
 	size_t n;
 
-	r->counts->removed = mark_leaving(r->engine, true);
+	r->outcome.removed = mark_leaving(r->engine, true);
 	all = list_candidates(r->engine, &n);
 	if (!all) {
-		buf_add_text(r->why, "out of memory\n");
+		buf_add_text(&r->outcome.why, "out of memory\n");
 		return -1;
 	}
 	for (size_t i = 0; i < r->count; i++) {
@@ -103,8 +107,8 @@ static int match_rules(struct reload *r)
 		if (!r->rules[i])
 			continue;
 		r->rules[i]->leaving = false;
-		r->counts->unchanged++;
-		r->counts->removed--;
+		r->outcome.unchanged++;
+		r->outcome.removed--;
 	}
 	free(all);
 	return 0;
@@ -116,29 +120,48 @@ static bool is_new(const struct reload *r, const struct armed_rule *a)
 	return a && a->generation == r->generation;
 }
 
-static int open_new(struct reload *r)
+static int cannot_open(struct reload *r, const struct rule *rule, const struct error *e)
+{
+	buf_printf(&r->outcome.why, "%s: %s\n%s%s", rule->name, e->what, e->hint,
+		   *e->hint ? "\n" : "");
+	log_error(rule->name, "%s", e->what);
+	if (*e->hint)
+		log_error(rule->name, "%s", e->hint);
+	return -1;
+}
+
+/* Opens the new ones that are long in arming, or the others. */
+static int open_new(struct reload *r, bool long_ones)
 {
 	for (size_t i = 0; i < r->count; i++) {
+		const struct rule *rule = r->generation->rules->items[i];
 		struct error e;
 
-		if (r->rules[i])
+		if (r->rules[i] || (rule->type->arm != NULL) != long_ones)
 			continue;
 		error_clear(&e);
-		r->rules[i] = armed_new(r->engine, r->generation, r->generation->rules->items[i]);
-		if (r->rules[i] && armed_open(r->rules[i], &e) == 0) {
-			r->counts->added++;
-			continue;
-		}
+		r->rules[i] = armed_new(r->engine, r->generation, rule);
 		if (!r->rules[i])
 			error_set(&e, "out of memory");
-		buf_printf(r->why, "%s: %s\n%s%s", r->generation->rules->items[i]->name, e.what,
-			   e.hint, *e.hint ? "\n" : "");
-		log_error(r->generation->rules->items[i]->name, "%s", e.what);
-		if (*e.hint)
-			log_error(r->generation->rules->items[i]->name, "%s", e.hint);
-		return -1;
+		if (!r->rules[i] || armed_open(r->rules[i], &e) < 0)
+			return cannot_open(r, rule, &e);
+		r->outcome.added++;
 	}
 	return 0;
+}
+
+/* A piece of it. False: all that is open is armed. */
+static bool arm(struct reload *r)
+{
+	int64_t until = clock_read(CLOCK_OF_LOOP) + A_PIECE;
+
+	for (; r->arming < r->count; r->arming++) {
+		struct armed_rule *a = r->rules[r->arming];
+
+		if (is_new(r, a) && armed_arm(a, until))
+			return true;
+	}
+	return false;
 }
 
 static void close_new(struct reload *r)
@@ -236,7 +259,7 @@ static void take_over_all(struct reload *r)
 		if (!old || !is_new(r, r->rules[i]))
 			continue;
 		take_over(r->rules[i], old);
-		r->counts->removed--; /* it is replaced */
+		r->outcome.removed--; /* it is replaced */
 	}
 	table_free(&names);
 }
@@ -305,7 +328,7 @@ static void settle(struct reload *r)
 	struct engine *e = r->engine;
 	struct error error;
 
-	e->reloads++;
+	e->n_reloads++;
 	timekeeper_close(e);
 	if (timekeeper_open(e, &error) < 0)
 		log_error(NULL, "%s", error.what);
@@ -330,15 +353,17 @@ static void commit(struct reload *r)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static struct rules *read_rules(struct engine *e, struct buf *why)
+static struct rules *read_rules(struct reload *r)
 {
+	const struct engine_config *config = r->engine->config;
 	struct rules *rules = calloc(1, sizeof *rules);
+	struct buf *why = &r->outcome.why;
 
 	if (!rules) {
 		buf_add_text(why, "out of memory\n");
 		return NULL;
 	}
-	if (e->config->reread(e->config->reread_context, rules) == 0)
+	if (config->reread(config->reread_context, rules) == 0)
 		return rules;
 	for (size_t i = 0; i < rules->diagnostics.count; i++) {
 		diagnostic_print(&rules->diagnostics.items[i], why);
@@ -349,48 +374,165 @@ static struct rules *read_rules(struct engine *e, struct buf *why)
 	return NULL;
 }
 
-static int reload_with(struct engine *e, struct rules *rules, struct reload_counts *counts,
-		       struct buf *why)
+/* 0, or -1: the rules stay as they are. */
+static int prepare(struct reload *r)
 {
-	struct reload r = {.engine = e, .count = rules->count, .counts = counts, .why = why};
-	int result = -1;
+	struct engine *e = r->engine;
+	struct rules *rules = read_rules(r);
 
-	r.generation = generation_new(e, rules, true);
-	if (!r.generation) {
+	if (!rules)
+		return -1;
+	r->generation = generation_new(e, rules, true);
+	if (!r->generation) {
 		rules_free(rules);
 		free(rules);
 		return -1;
 	}
-	r.generation->alive++; /* ours, until here */
-	r.rules = calloc(rules->count + e->n_rules + 1, sizeof *r.rules);
-	if (r.rules) {
-		result = match_rules(&r) < 0 ? -1 : open_new(&r);
-		if (result == 0)
-			commit(&r);
-		else
-			close_new(&r);
-	}
-	free(r.rules);
-	generation_release(r.generation);
-	return result;
-}
-
-int engine_reload(struct engine *e, struct reload_counts *counts, struct buf *why)
-{
-	struct rules *rules;
-	int result = -1;
-
-	*counts = (struct reload_counts){0};
-	if (e->phase != ENGINE_RUNNING) {
-		buf_add_text(why, "evwatch is stopping\n");
+	r->generation->alive++; /* ours, until the end */
+	r->count = rules->count;
+	r->rules = calloc(rules->count + e->n_rules + 1, sizeof *r->rules);
+	if (!r->rules) {
+		r->count = 0;
 		return -1;
 	}
-	service_reloading(e);
-	rules = read_rules(e, why);
-	if (rules && reload_with(e, rules, counts, why) == 0)
-		result = 0;
-	else
+	return match_rules(r) < 0 ? -1 : open_new(r, true);
+}
+
+/* ---- its life -------------------------------------------------------------------------------- */
+
+static void free_reload(struct reload *r)
+{
+	free(r->rules);
+	if (r->generation)
+		generation_release(r->generation);
+	buf_free(&r->outcome.why);
+	free(r);
+}
+
+/* Those who asked since wait for the next one. */
+static void answer(struct engine *e, const struct reload_outcome *outcome)
+{
+	struct reloads *all = &e->reloads;
+
+	for (; all->n_now; all->n_now--) {
+		struct reload_asker first = all->askers[0];
+
+		all->n_askers--;
+		memmove(all->askers, all->askers + 1, all->n_askers * sizeof first);
+		first.over(e, first.ticket, outcome);
+	}
+}
+
+static void end(struct reload *r, int result)
+{
+	struct engine *e = r->engine;
+
+	if (result == 0) {
+		commit(r);
+		r->outcome.changed = true;
+	} else {
+		close_new(r);
 		log_error(NULL, "the rules stay as they were");
+	}
+	e->reloads.now = NULL;
 	service_reloaded(e);
-	return result;
+	answer(e, &r->outcome);
+	free_reload(r);
+	engine_check_over(e);
+	if (e->reloads.n_askers)
+		timer_start_soon(e->reactor, &e->reloads.turn);
+}
+
+/* Until all new rules are armed, or evwatch stops. */
+static void go_on(struct reload *r)
+{
+	struct engine *e = r->engine;
+
+	if (e->phase != ENGINE_RUNNING) {
+		buf_add_text(&r->outcome.why, "evwatch is stopping\n");
+		end(r, -1);
+	} else if (!arm(r)) {
+		end(r, open_new(r, false));
+	} else if (timer_start_soon(e->reactor, &e->reloads.turn) < 0) {
+		buf_add_text(&r->outcome.why, "out of memory\n");
+		end(r, -1);
+	}
+}
+
+static void begin(struct engine *e)
+{
+	struct reloads *all = &e->reloads;
+	struct reload_outcome stopping = {0};
+	struct reload *r = e->phase == ENGINE_RUNNING ? calloc(1, sizeof *r) : NULL;
+
+	all->n_now = all->n_askers;
+	if (!r) {
+		buf_add_text(&stopping.why, e->phase == ENGINE_RUNNING ? "out of memory\n"
+								       : "evwatch is stopping\n");
+		answer(e, &stopping);
+		buf_free(&stopping.why);
+		return;
+	}
+	r->engine = e;
+	all->now = r;
+	service_reloading(e);
+	if (prepare(r) < 0)
+		end(r, -1);
+	else
+		go_on(r);
+}
+
+static void on_turn(struct reactor *reactor, struct timer *t)
+{
+	struct engine *e = CONTAINER_OF(t, struct engine, reloads.turn);
+
+	(void)reactor;
+	if (e->reloads.now)
+		go_on(e->reloads.now);
+	else if (e->reloads.n_askers)
+		begin(e);
+}
+
+/* A signal that comes twice before the next reload asks for one. */
+static bool asks_already(const struct reloads *all, struct reload_asker asker)
+{
+	const struct reload_asker *last = &all->askers[all->n_askers - 1];
+
+	return all->n_askers > all->n_now && last->over == asker.over &&
+	       last->ticket == asker.ticket;
+}
+
+void engine_reload(struct engine *e, struct reload_asker asker)
+{
+	struct reloads *all = &e->reloads;
+	struct reload_outcome failed = {0};
+
+	if (asks_already(all, asker))
+		return;
+	if (ARRAY_GROW(all->askers, all->capacity, all->n_askers + 1) < 0) {
+		log_error(NULL, "out of memory: the rules are not read again");
+		asker.over(e, asker.ticket, &failed);
+		return;
+	}
+	all->askers[all->n_askers++] = asker;
+	if (!all->now)
+		begin(e);
+}
+
+void reload_open(struct engine *e)
+{
+	timer_init(&e->reloads.turn, CLOCK_OF_LOOP, on_turn);
+}
+
+void reload_close(struct engine *e)
+{
+	struct reload *r = e->reloads.now;
+
+	timer_stop(e->reactor, &e->reloads.turn);
+	e->reloads.now = NULL;
+	if (r) {
+		close_new(r);
+		free_reload(r);
+	}
+	free(e->reloads.askers);
 }

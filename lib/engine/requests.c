@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "engine/control.h"
 #include "engine/reload.h"
 #include "engine/state.h"
 #include "rule/rule.h"
@@ -166,29 +167,36 @@ static void handle_quit(struct request *r)
 	engine_finish(r->engine, 128 + SIGTERM, SIGTERM);
 }
 
-/* The errors as people read them, lines and carets included. */
-static void refuse_reload(struct request *r, const struct buf *why)
+/* With the errors as people read them, lines and carets included. */
+static void add_reloaded(struct buf *answer, const struct reload_outcome *outcome)
 {
-	buf_add_text(r->answer, "{\"ok\":false,\"error\":\"the rules stay as they were\"");
-	if (why->length) {
-		buf_add_text(r->answer, ",\"details\":");
-		json_add_string(r->answer, why->data, why->length);
+	if (outcome->changed) {
+		buf_printf(answer,
+			   "{\"ok\":true,\"unchanged\":%zu,\"added\":%zu,\"removed\":%zu}\n",
+			   outcome->unchanged, outcome->added, outcome->removed);
+		return;
 	}
-	buf_add_text(r->answer, "}\n");
+	buf_add_text(answer, "{\"ok\":false,\"error\":\"the rules stay as they were\"");
+	if (outcome->why.length) {
+		buf_add_text(answer, ",\"details\":");
+		json_add_string(answer, outcome->why.data, outcome->why.length);
+	}
+	buf_add_text(answer, "}\n");
+}
+
+static void on_reloaded(struct engine *e, uint64_t ticket, const struct reload_outcome *outcome)
+{
+	struct buf answer = {0};
+
+	add_reloaded(&answer, outcome);
+	control_answer(e->control, ticket, &answer, !outcome->changed);
+	buf_free(&answer);
 }
 
 static void handle_reload(struct request *r)
 {
-	struct reload_counts counts;
-	struct buf why = {0};
-
-	if (engine_reload(r->engine, &counts, &why) == 0)
-		buf_printf(r->answer,
-			   "{\"ok\":true,\"unchanged\":%zu,\"added\":%zu,\"removed\":%zu}\n",
-			   counts.unchanged, counts.added, counts.removed);
-	else
-		refuse_reload(r, &why);
-	buf_free(&why);
+	r->waits = true;
+	engine_reload(r->engine, (struct reload_asker){on_reloaded, r->ticket});
 }
 
 static const struct request_type types[] = {

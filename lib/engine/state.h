@@ -12,6 +12,7 @@
 #include "base/histogram.h"
 #include "base/list.h"
 #include "engine/engine.h"
+#include "engine/reload.h"
 #include "engine/sockets.h"
 #include "job/feed.h"
 #include "job/job.h"
@@ -87,7 +88,9 @@ struct engine {
 	struct link newly_over; /* rules whose end is to be passed on to others */
 	bool reporting_over;
 	struct link generations;
-	struct timer reaper;     /* frees what a reload took out */
+	struct timer reaper; /* frees what a reload took out */
+	struct reloads reloads;
+	int asked_to_end;        /* a signal, while the first rules were opened; 0: none */
 	struct io_watcher input; /* --stdin-quit */
 	struct sink *output;
 	int null; /* /dev/null, the input of commands without any; -1: no rule had one yet */
@@ -110,7 +113,7 @@ struct engine {
 	struct live *live;       /* NULL: no live line */
 	struct control *control; /* NULL: no control socket */
 	struct histogram turns;  /* measured where there is a control socket */
-	uint64_t reloads;
+	uint64_t n_reloads;
 	int64_t since;                /* wall clock, ns: all was armed */
 	struct zone_file *zone_files; /* owned: those of schedules, followed */
 	size_t n_zone_files;
@@ -118,6 +121,8 @@ struct engine {
 
 /* ---- armed.c: one rule ---- */
 int armed_open(struct armed_rule *a, struct error *e);
+/* After that, until it returns false: what may be long of the opening, a piece a call. */
+bool armed_arm(struct armed_rule *a, int64_t deadline);
 void armed_start(struct armed_rule *a);
 /* Pauses or resumes the source by what the job or the output can take. */
 void armed_update(struct armed_rule *a);

@@ -185,7 +185,7 @@ void status_add(struct buf *out, struct engine *e)
 	add_seconds(out, "time", now);
 	add_seconds(out, "since", e->since);
 	add_count(out, "runs", e->runs);
-	add_count(out, "reloads", e->reloads);
+	add_count(out, "reloads", e->n_reloads);
 	add_loop(out, e);
 	add_process(out);
 	buf_add_text(out, ",\"rules\":[");

@@ -46,6 +46,7 @@ struct guard {
 	uint64_t claimed; /* as the guardian has it */
 	struct arrival arrivals[ARRIVALS];
 	unsigned next_arrival;
+	bool glanced;
 	void (*lost)(void *context);
 	void *context;
 };
@@ -233,6 +234,21 @@ static void on_guardian(struct reactor *r, struct io_watcher *w, unsigned ready)
 		io_stop(r, &g->io);
 		g->lost(g->context);
 	}
+}
+
+/* Each peek begins where the last one ended (socket(7), SO_PEEK_OFF). */
+int guard_glance(struct guard *g, uint64_t signals)
+{
+	const int start = 0;
+	struct signal_info info;
+
+	if (!g->glanced && setsockopt(g->fd, SOL_SOCKET, SO_PEEK_OFF, &start, sizeof start) < 0)
+		return 0;
+	g->glanced = true;
+	while (recv(g->fd, &info, sizeof info, MSG_PEEK | MSG_DONTWAIT) == (ssize_t)sizeof info)
+		if (signal_bit(info.number) & signals)
+			return info.number;
+	return 0;
 }
 
 int guard_attach(struct guard *g, struct reactor *r, void (*lost)(void *context), void *context,

@@ -18,6 +18,12 @@ struct guard;
 struct reactor;
 struct user;
 
+/* For sets of signals: a bit each, from signal 1 on. */
+static inline uint64_t signal_bit(int number)
+{
+	return UINT64_C(1) << (number - 1);
+}
+
 /*
  * Call first, with one thread and no descriptors of value open. Forks; returns in the child, which
  * runs the loop. The calling process stays behind as the guardian, never returns, and ends as the
@@ -34,6 +40,9 @@ void guard_drop(struct guard *g);
 int guard_attach(struct guard *g, struct reactor *r, void (*lost)(void *context), void *context,
 		 struct error *e);
 void guard_detach(struct guard *g);
+/* Before guard_attach, which then finds what has come: the next of `signals` (a bit each from
+ * signal 1 on) among what the guardian has sent since the last call, or 0. */
+int guard_glance(struct guard *g, uint64_t signals);
 
 /*
  * The signals of job control (TSTP, TTIN, TTOU, CONT) act on the guardian as on any process, but

@@ -8,6 +8,8 @@
 #ifndef EVWATCH_PROCESS_GUARDIAN_H
 #define EVWATCH_PROCESS_GUARDIAN_H
 
+#include "process/guard.h"
+
 #include <signal.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -35,11 +37,6 @@ struct guard_message {
 /* Signals that the guardian hands on from the start: all that can be caught, but those that stop
  * and continue a job, and those that say that it is broken itself. */
 void guardian_signals(sigset_t *set);
-
-static inline uint64_t signal_bit(int number)
-{
-	return UINT64_C(1) << (number - 1);
-}
 
 /* Those that stop and continue a job. */
 #define OF_JOBS                                                                                    \

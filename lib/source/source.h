@@ -3,8 +3,8 @@
  *
  * Each kind is one `struct source_type` in one file or folder; kinds.h lists them all. A kind has a
  * configuration (plain data, filled from its option table and arguments) and a run-time struct that
- * begins with `struct source`. Life: open → start → (pause ↔ resume)* → stop → close; close may
- * come at any point after a successful open.
+ * begins with `struct source`. Life: open → (arm)* → start → (pause ↔ resume)* → stop → close;
+ * close may come at any point after a successful open.
  *
  * Back-pressure: while a source is paused it must not emit. It keeps what it knows (lines unread,
  * connections in the backlog, file changes merged) and goes on from there when resumed. The engine
@@ -217,6 +217,13 @@ struct source_type {
 	size_t size;
 	/* Acquires everything that can fail: binds, opens, resolves. All or nothing. */
 	int (*open)(struct source *s, struct error *e);
+	/*
+	 * What open leaves to be done before start, where that may be long: works until `deadline`
+	 * (of the loop's clock). True: there is more to do. The loop may turn between two calls;
+	 * nothing is emitted, and what happens from the end of open on is an event after start.
+	 * Optional: open does it all.
+	 */
+	bool (*arm)(struct source *s, int64_t deadline);
 	/* Arms: events may be emitted from the next turn on. */
 	void (*start)(struct source *s);
 	/* Only for kinds with waits_for_room. */

@@ -278,7 +278,9 @@ static bool open_world(bool unread)
 	}
 	w.model.early = true;
 	model_add_root(&w.model, "tree");
-	model_drained(&w.model);
+	while (model_work(&w.model, INT64_MAX))
+		;
+	model_begun(&w.model);
 	return true;
 }
 
@@ -297,7 +299,6 @@ static bool turn(void)
 
 	reactor_turn(w.loop, TURN);
 	more = model_work(&w.model, clock_read(CLOCK_OF_LOOP) + TURN);
-	w.model.early &= more;
 	if (!more)
 		observer_fanotify.read(&w.observer.base);
 	return more || !model_idle(&w.model) || w.observer.stage != FAN_FRESH;

@@ -372,7 +372,7 @@ static void begin(const struct history *h)
 	model_add_root(&w.model, "w");
 	model_drained(&w.model);
 	work_until_idle();
-	w.model.early = false;
+	model_begun(&w.model);
 	for (size_t i = 0; i < r.count; i++)
 		free(r.paths[i]);
 	r.count = 0;

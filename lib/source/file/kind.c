@@ -40,7 +40,7 @@ static void caught_up(struct file_source *s)
 {
 	if (s->losses.overflowed && model_idle(&s->model))
 		report_overflow(s);
-	if (!s->model.early && config_of(s)->fanotify)
+	if (config_of(s)->fanotify)
 		s->fanotify.base.type->read(&s->fanotify.base);
 	if (s->losses.limit_path)
 		inotify_limit_warn(&s->inotify.user, s->losses.limit_path, s->losses.over_limit);
@@ -75,9 +75,10 @@ static void look(struct file_source *s)
 	}
 }
 
+/* The first reading is file_arm's. */
 static void work(struct file_source *s)
 {
-	if (s->hand_on.maker)
+	if (s->hand_on.maker || s->model.early)
 		return;
 	look(s);
 	if (s->filter.git)
@@ -210,19 +211,28 @@ static void file_close(struct source *base)
 	buf_free(&s->path);
 }
 
-/* All is watched and read when this returns, but for file systems that do not answer. */
-static void arm(struct file_source *s)
+/* All is watched and read, but for file systems that do not answer. */
+static void begin(struct file_source *s)
 {
-	model_drained(&s->model);
-	do
-		while (model_work(&s->model, INT64_MAX))
-			;
-	while (poll_wait(&s->poll));
-	s->model.early = false;
-	compare_start(s, clock_read(CLOCK_OF_LOOP) + A_START);
+	model_begun(&s->model);
+	s->compare_until = clock_read(CLOCK_OF_LOOP) + A_START;
 	roots_mark_mounts(s);
 	outside_follow(s);
 	roots_report_missing(s);
+}
+
+static bool file_arm(struct source *base, int64_t deadline)
+{
+	struct file_source *s = source_of(base);
+
+	if (s->model.early) {
+		if (model_work(&s->model, deadline) || poll_wait(&s->poll, deadline))
+			return true;
+		begin(s);
+	}
+	if (deadline > s->compare_until)
+		deadline = s->compare_until;
+	return compare_start(s, deadline) && clock_read(CLOCK_OF_LOOP) < s->compare_until;
 }
 
 static int file_open(struct source *base, struct error *e)
@@ -239,7 +249,9 @@ static int file_open(struct source *base, struct error *e)
 	if (init_model(s) < 0)
 		error_errno(e, "out of memory");
 	else if (roots_start(s, e) == 0) {
-		arm(s);
+		/* Its queue is not read before: it makes the model know what it hears of. */
+		while (config_of(s)->fanotify && file_arm(base, INT64_MAX))
+			;
 		return 0;
 	}
 	file_close(base);
@@ -349,6 +361,7 @@ const struct source_type source_file = {
     .doubtful = file_doubtful,
     .size = sizeof(struct file_source),
     .open = file_open,
+    .arm = file_arm,
     .start = file_start,
     .pause = file_pause,
     .resume = file_resume,

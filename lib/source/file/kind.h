@@ -112,8 +112,9 @@ struct file_source {
 	struct hand_on hand_on;
 	struct backlog backlog;
 	struct compare compare;
-	struct timer work;  /* the model has something to look at */
-	struct timer retry; /* what could not be looked at is tried again */
+	struct timer work;     /* the model has something to look at */
+	struct timer retry;    /* what could not be looked at is tried again */
+	int64_t compare_until; /* loop time: for what --changed reads before the rule is armed */
 	bool started;
 	struct losses losses;
 	struct buf path; /* scratch */

@@ -438,7 +438,12 @@ void roots_answered(struct poll_observer *o, const char *path)
 	struct file_source *s = CONTAINER_OF(o, struct file_source, poll);
 	struct root *r = roots_find(s, path, strlen(path));
 
-	if (r)
+	if (!r)
+		return;
+	/* The first answer is a part of the first reading; a later one is news. */
+	if (!r->covered && !entries_find(s->model.top->entries, path))
+		model_look_again(&s->model, s->model.top, r->path, HINT_SCAN | HINT_STAMP);
+	else
 		hint(r, HINT_SCAN | HINT_STAMP);
 }
 

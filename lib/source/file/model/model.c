@@ -15,6 +15,7 @@ enum {
 int model_open(struct model *m)
 {
 	touches_init(&m->hinted);
+	touches_init(&m->own);
 	touches_init(&m->round);
 	touches_init(&m->waiting);
 	touches_init(&m->twice);
@@ -55,6 +56,7 @@ void model_close(struct model *m)
 		return;
 	put_back(m);
 	touches_free(&m->hinted);
+	touches_free(&m->own);
 	touches_free(&m->round);
 	touches_free(&m->waiting);
 	touches_free(&m->twice);
@@ -112,7 +114,8 @@ static struct touched *pending(const struct model *m, const struct node *d, cons
 {
 	struct touched *t = touches_empty(&m->hinted) ? NULL : touches_find(&m->hinted, d, name);
 
-	return t || touches_empty(&m->round) ? t : touches_find(&m->round, d, name);
+	/* What the first reading finds is no news. */
+	return t || m->early || touches_empty(&m->round) ? t : touches_find(&m->round, d, name);
 }
 
 void model_active(struct model *m, struct node *d, const char *name, unsigned active)
@@ -120,7 +123,7 @@ void model_active(struct model *m, struct node *d, const char *name, unsigned ac
 	const struct entry *e = entries_find(d->entries, name);
 	struct touched *t = pending(m, d, name);
 
-	if (!t && e && !m->rests) {
+	if (!t && e && !m->rests && !m->early) {
 		m->host->active(m, d, name, e->type, active);
 		return;
 	}
@@ -142,9 +145,23 @@ void model_active_file(struct model *m, struct node *d, const char *name, unsign
 		t->bits |= HINT_FILE;
 }
 
+void model_look_again(struct model *m, struct node *d, const char *name, unsigned bits)
+{
+	if (m->early)
+		touch(m, &m->own, d, name, bits);
+	else
+		model_hint(m, d, name, bits);
+}
+
+void model_look_for(struct model *m, struct node *n, unsigned bits)
+{
+	if (n->parent && !n->gone)
+		model_look_again(m, n->parent, node_name(n), bits);
+}
+
 void model_add_root(struct model *m, const char *path)
 {
-	model_hint(m, m->top, path, HINT_SCAN);
+	model_look_again(m, m->top, path, HINT_SCAN);
 }
 
 void model_suspect(struct model *m, struct node *n, unsigned bits)
@@ -187,7 +204,7 @@ static void all_lost(struct model *m)
 	struct entry *e;
 
 	for (uint32_t at = 0; (e = entries_next(m->top->entries, &at));) {
-		model_hint(m, m->top, e->name, HINT_SCAN);
+		model_look_again(m, m->top, e->name, HINT_SCAN);
 		if (e->entered)
 			model_lost(m, e->node, true);
 	}
@@ -196,7 +213,9 @@ static void all_lost(struct model *m)
 void model_lost(struct model *m, struct node *n, bool below)
 {
 	if (n == m->top) {
-		all_lost(m);
+		m->early_loss |= m->early;
+		if (!m->early)
+			all_lost(m);
 		return;
 	}
 	if (n->gone || n->state == NODE_UNREAD)
@@ -244,10 +263,15 @@ void model_drained(struct model *m)
 	m->host->wake(m);
 }
 
+/* Is there something to be looked at, that was said so far? */
+static bool is_hinted_at(const struct model *m)
+{
+	return m->early ? !touches_empty(&m->own) : m->drained && !touches_empty(&m->hinted);
+}
+
 bool model_settled(const struct model *m)
 {
-	return m->progress.stage == STAGE_IDLE && !m->leaving.top &&
-	       !(m->drained && !touches_empty(&m->hinted));
+	return m->progress.stage == STAGE_IDLE && !m->leaving.top && !is_hinted_at(m);
 }
 
 bool model_idle(const struct model *m)
@@ -267,10 +291,22 @@ static void hint_all(struct model *m, struct touches *of)
 	{
 		struct touched *t = CONTAINER_OF(at, struct touched, link);
 
-		model_hint(m, t->node, t->name, model_doubt(m, t->node));
+		model_look_again(m, t->node, t->name, model_doubt(m, t->node));
 		touches_drop(of, t);
 	}
 	m->drained = true;
+}
+
+void model_begun(struct model *m)
+{
+	m->early = false;
+	hint_all(m, &m->own);
+	if (m->early_loss)
+		all_lost(m);
+	m->early_loss = false;
+	/* Else the first events would be looked at before the rest of them is read. */
+	m->drained = !touches_empty(&m->hinted);
+	m->host->wake(m);
 }
 
 /* What is hinted at otherwise is counted, too, and comes to be looked at before that matters. */
@@ -391,6 +427,17 @@ static void pass_on(struct model *m, const struct touched *t)
 	in_round->waited = t->waited;
 }
 
+static void pass_all_on(struct model *m, struct touches *of)
+{
+	LIST_EACH(at, after, &of->order)
+	{
+		struct touched *t = CONTAINER_OF(at, struct touched, link);
+
+		pass_on(m, t);
+		touches_drop(of, t);
+	}
+}
+
 /*
  * What is lost from now on waits for the next round: a look made before may say what was
  * never heard of again.
@@ -399,14 +446,9 @@ static void begin_round(struct model *m)
 {
 	struct nodes lost;
 
-	LIST_EACH(at, after, &m->hinted.order)
-	{
-		struct touched *t = CONTAINER_OF(at, struct touched, link);
-
-		pass_on(m, t);
-		touches_drop(&m->hinted, t);
-	}
-	m->drained = m->awaits = false;
+	pass_all_on(m, m->early ? &m->own : &m->hinted);
+	m->drained &= m->early; /* what is heard waits */
+	m->awaits = false;
 	m->parity = !m->parity;
 	m->progress.stage = STAGE_LOOK;
 	m->progress.at = &m->round.order;
@@ -473,7 +515,7 @@ static bool step(struct model *m)
 	if (m->left && !touches_empty(&m->twice))
 		hint_all(m, &m->twice);
 	m->left = false;
-	if (m->lost.count || (m->drained && !touches_empty(&m->hinted))) {
+	if (m->lost.count || is_hinted_at(m)) {
 		begin_round(m);
 		return true;
 	}

@@ -17,6 +17,10 @@
  *
  * Reports are made in this order, and a path of the model is right whenever one is made: who
  * replays them has the tree.
+ *
+ * The host begins with a model that is `early`: the trees are read for the first time, which may
+ * take many turns. What the reading finds is no news. What happens meanwhile is: it is heard, and
+ * waits for model_begun.
  */
 #ifndef EVWATCH_SOURCE_FILE_MODEL_MODEL_H
 #define EVWATCH_SOURCE_FILE_MODEL_MODEL_H
@@ -130,15 +134,17 @@ struct model {
 	struct model_settings settings;
 	struct node *top;
 	size_t directories; /* that are entered */
-	bool early;        /* set by the host while it begins: nodes that are entered are `early` */
-	int by;            /* the process that did what is hinted at, or reported; 0: not known */
-	bool rests;        /* set by the host: nothing is reported, what is done to names waits */
-	bool drained;      /* what was hinted at may be looked at */
-	bool awaits;       /* some of what was hinted at: its event is still to come */
-	bool lacks_memory; /* a name was not kept: all is looked at again */
-	int64_t since;     /* a file whose ctime is at least this was written unheard; 0: none */
+	bool early;         /* until model_begun: nodes that are entered are `early` */
+	int by;             /* the process that did what is hinted at, or reported; 0: not known */
+	bool rests;         /* set by the host: nothing is reported, what is done to names waits */
+	bool drained;       /* what was hinted at may be looked at */
+	bool awaits;        /* some of what was hinted at: its event is still to come */
+	bool lacks_memory;  /* a name was not kept: all is looked at again */
+	int64_t since;      /* a file whose ctime is at least this was written unheard; 0: none */
 	struct touches hinted, round, waiting; /* waiting: for model_retry */
-	struct touches twice;                  /* directories that are entered by another path */
+	struct touches own;         /* while `early`: where to look that no event speaks of */
+	bool early_loss;            /* events were lost while it was early */
+	struct touches twice;       /* directories that are entered by another path */
 	bool left;                  /* a node is gone: one of `twice` may be entered now */
 	struct nodes unread, later; /* later: for model_retry */
 	struct nodes moved;         /* sparse: their names are to be learned */
@@ -165,6 +171,11 @@ void model_active(struct model *m, struct node *d, const char *name, unsigned ac
 void model_active_file(struct model *m, struct node *d, const char *name, unsigned active);
 /* As model_hint, of a node's own name in its parent. */
 void model_suspect(struct model *m, struct node *n, unsigned bits);
+/* The same where no event speaks of it, but a look or an observer's answer: while the model is
+ * early this is a part of the first reading. */
+void model_look_again(struct model *m, struct node *d, const char *name, unsigned bits);
+/* As that, of a node's own name. */
+void model_look_for(struct model *m, struct node *n, unsigned bits);
 /* Events are missing: the node, and with `below` all below it, is read again. */
 void model_lost(struct model *m, struct node *n, bool below);
 /* The kernel's queue is empty: the host is woken. */
@@ -178,6 +189,10 @@ bool model_waits(const struct model *m);
 bool model_settled(const struct model *m);
 /* And is all looked at that was lost, or is to be read? */
 bool model_idle(const struct model *m);
+
+/* The first reading is over, model_work has nothing more to do: what was heard since may be looked
+ * at, and is news. */
+void model_begun(struct model *m);
 
 /* Looks and reports until `deadline` (of the loop's clock). True: there is more to do. */
 bool model_work(struct model *m, int64_t deadline);

@@ -20,7 +20,7 @@ struct observer_type {
 	/*
 	 * Watches the directory that is open at `folder` and was opened by `path`; it is read
 	 * afterwards, so nothing falls between. 0, or -1 with errno. EEXIST: another node has this
-	 * directory; it was passed to model_suspect. EXDEV: it is not to be entered, and stays
+	 * directory; model_look_for was called for it. EXDEV: it is not to be entered, and stays
 	 * known by its name. Others: it goes without a watch. Called again when the directory is
 	 * read again: its watch may have gone unheard.
 	 */

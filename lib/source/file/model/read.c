@@ -238,7 +238,7 @@ static void leave_alone(struct model *m, struct node *n, int error)
 	struct entry *e = node_entry(n);
 
 	e->twice = error == EEXIST;
-	m->drained = true; /* the other was passed to model_suspect */
+	m->drained = true; /* the other is looked at again */
 	if (e->twice && !touches_add(&m->twice, d, e->name))
 		m->lacks_memory = true;
 	if (n->entries || n->watched) {
@@ -300,7 +300,8 @@ static int get_watch(struct model *m, const struct opening *how, int folder)
 
 static void look_at_name(struct model *m, struct node *n)
 {
-	struct touches *in = m->progress.stage == STAGE_IDLE ? &m->hinted : &m->round;
+	struct touches *next = m->early ? &m->own : &m->hinted;
+	struct touches *in = m->progress.stage == STAGE_IDLE ? next : &m->round;
 	struct touched *t = touches_add(in, n->parent, node_name(n));
 
 	if (t)

@@ -181,7 +181,7 @@ static void give_up(struct model *m, struct touched *from)
 	to->looked = false;
 	to->tries = UINT8_MAX;
 	m->progress.in_hand--;
-	model_hint(m, to->node, to->name, HINT_SCAN);
+	model_look_again(m, to->node, to->name, HINT_SCAN);
 	m->drained = true;
 }
 

@@ -213,7 +213,7 @@ static int observer_watch(struct observer *base, struct node *n, int folder, con
 	other = fan_node(&o->places, h.hash);
 	if (other && other != n) {
 		/* Where it left an event will say so. */
-		model_suspect(base->model, other, model_doubt(base->model, other->parent));
+		model_look_for(base->model, other, model_doubt(base->model, other->parent));
 		errno = EEXIST;
 		return -1;
 	}

@@ -145,7 +145,7 @@ static int listen_at(struct observer *base, struct node *n, const char *path, ui
 	other = other_of(o, n);
 	if (!other)
 		return 0;
-	model_suspect(base->model, other, HINT_SCAN);
+	model_look_for(base->model, other, HINT_SCAN);
 	base->type->unwatch(base, n);
 	errno = EEXIST;
 	return -1;

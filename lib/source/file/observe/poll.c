@@ -63,7 +63,7 @@ static int poll_node(struct poll_observer *o, struct node *n)
 	struct node *other = table_find(&o->places, &n->identity);
 
 	if (other && other != n) {
-		model_suspect(o->base.model, other, HINT_SCAN);
+		model_look_for(o->base.model, other, HINT_SCAN);
 		model_drained(o->base.model);
 		forget(o, n);
 		errno = EEXIST;
@@ -144,8 +144,9 @@ static void on_pass(struct reactor *r, struct timer *t)
 	struct poll_observer *o = CONTAINER_OF(t, struct poll_observer, pass);
 	struct model *m = o->base.model;
 
-	/* A pass that takes longer than the interval is not begun again before its end. */
-	if (model_idle(m)) {
+	/* A pass that takes longer than the interval is not begun again before its end; nor is one
+	 * begun before the end of the first reading. */
+	if (model_idle(m) && !m->early) {
 		if (o->passing)
 			o->passing(o);
 		model_lost(m, m->top, true);
@@ -219,7 +220,7 @@ static void look_below(const struct poll_observer *o, struct node *d, const char
 			break;
 		e = entries_find(d->entries, name);
 		if (!e)
-			model_lost(m, unmounted ? m->top : d, true);
+			model_lost(m, unmounted || m->early ? m->top : d, true);
 		if (!e || !e->entered)
 			return;
 		d = e->node;
@@ -251,7 +252,7 @@ static bool look_in_root(const struct poll_observer *o, const struct entry *root
 		if (!root->entered)
 			return true;
 		if (!current)
-			model_lost(m, root->node, true);
+			model_lost(m, m->early ? m->top : root->node, true);
 		look_below(o, root->node, below, point, unmounted);
 		return true;
 	}
@@ -314,9 +315,17 @@ static int observer_open(struct observer *base, struct error *e)
 	return 0;
 }
 
-bool poll_wait(struct poll_observer *o)
+bool poll_wait(struct poll_observer *o, int64_t deadline)
 {
-	return sites_wait(o, clock_read(CLOCK_OF_LOOP) + SECOND);
+	int64_t now = clock_read(CLOCK_OF_LOOP);
+
+	if (!o->patience || o->waited_for)
+		o->patience = now + SECOND;
+	if (deadline > o->patience)
+		deadline = o->patience;
+	o->waited_for = sites_wait(o, deadline);
+	now = clock_read(CLOCK_OF_LOOP);
+	return o->waited_for || (now >= deadline && now < o->patience);
 }
 
 static void observer_read(struct observer *base)

@@ -69,6 +69,8 @@ struct poll_observer {
 	struct mounts mounts; /* private from here on, but for reading */
 	struct table places;  /* nodes that are polled, by identity */
 	struct timer pass, second;
+	int64_t patience; /* of poll_wait: until then; 0: it was not called yet */
+	bool waited_for;  /* the last call of it got an answer */
 	struct remote remote;
 };
 
@@ -83,11 +85,12 @@ static inline const struct file_system *poll_files(const struct poll_observer *o
 void poll_prepare(struct poll_observer *o);
 
 /*
- * At the start: waits for what the threads are asked, a second at most. True: there is more for
- * model_work, and afterwards maybe to wait for. What such a thread finds later, in a directory that
- * was entered while the model was `early`, is no news either.
+ * While the model is early and has nothing to do: waits until `deadline` (of the loop's clock) for
+ * what the threads are asked, a second for each answer at most. True: model_work, and then this, is
+ * to be called again. What such a thread finds later, in a directory that was entered while the
+ * model was early, is no news either.
  */
-bool poll_wait(struct poll_observer *o);
+bool poll_wait(struct poll_observer *o, int64_t deadline);
 
 /* Would a look at this path of the user, or an opening of it, wait for a file system that may hang?
  * Such are left to the threads. */

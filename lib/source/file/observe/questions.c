@@ -119,6 +119,15 @@ void question_unasked(const struct node *n)
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
+/* What is there was looked at before: it is another now, and that is news. */
+static void root_answered(struct model *m, const char *path)
+{
+	if (entries_find(m->top->entries, path))
+		model_hint(m, m->top, path, HINT_SCAN | HINT_STAMP);
+	else
+		model_look_again(m, m->top, path, HINT_SCAN | HINT_STAMP);
+}
+
 void question_answered(struct question *q)
 {
 	struct node *n = q->how.node;
@@ -128,9 +137,11 @@ void question_answered(struct question *q)
 	if (!n && o->answered)
 		o->answered(o, q->path);
 	else if (!n)
-		model_hint(m, m->top, q->path, HINT_SCAN | HINT_STAMP);
+		root_answered(m, q->path);
 	else if (n->state == NODE_UNREAD)
 		model_list(m, n);
+	else if (m->early)
+		model_read_later(m, n); /* after the first reading: it is news */
 	else
 		model_lost(m, n, false);
 	model_drained(m);
