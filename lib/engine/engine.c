@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/signame.h"
 #include "base/units.h"
 #include "engine/control.h"
 #include "engine/retired.h"

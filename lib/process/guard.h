@@ -18,12 +18,6 @@ struct guard;
 struct reactor;
 struct user;
 
-/* For sets of signals: a bit each, from signal 1 on. */
-static inline uint64_t signal_bit(int number)
-{
-	return UINT64_C(1) << (number - 1);
-}
-
 /*
  * Call first, with one thread and no descriptors of value open. Forks; returns in the child, which
  * runs the loop. The calling process stays behind as the guardian, never returns, and ends as the

@@ -8,7 +8,7 @@
 #ifndef EVWATCH_PROCESS_GUARDIAN_H
 #define EVWATCH_PROCESS_GUARDIAN_H
 
-#include "process/guard.h"
+#include "base/signame.h"
 
 #include <signal.h>
 #include <stdint.h>

@@ -281,10 +281,20 @@ late_moved() {
 	rm -rf src
 }
 
+late_reload() {
+	echo '# none yet' >more.rules
+	late_start -f more.rules
+	echo 'f: file t' >more.rules
+	kill -HUP "$ticker"
+	until_true grep -q 'rules read again: . unchanged, 1 new' out.err
+	late_end "a reload that adds them"
+}
+
 stage_late() {
 	local ticker since
 	tree 100000
 	echo "another rule's every 10ms beside 100,000 directories"
+	late_reload
 	late_overflow
 	late_poll
 	late_follow
