@@ -45,14 +45,10 @@ struct text_list {
 };
 
 struct option {
-	const char *name; /* long name without dashes */
-	char letter;      /* short name, or 0 */
-	enum option_type type;
-	size_t offset;              /* of the field in the configuration */
+	const char *name;           /* long name without dashes */
 	const char *value;          /* what --help calls the value: "DUR"; NULL for flags */
 	const char *help;           /* one clause for --help */
 	const char *const *choices; /* OPTION_CHOICE: NULL-terminated */
-	uint64_t least, most; /* OPTION_COUNT, most 0: no limit; least: OPTION_DURATION, too */
 	/* OPTION_CUSTOM: reads `word` into the configuration; OPTION_LIST: checks it. Returns 0, or
 	 * -1 with `e` filled. */
 	int (*parse)(void *config, const char *word, struct error *e);
@@ -62,10 +58,14 @@ struct option {
 	 * asked of REACH_GATHERED where the kind gathers by itself. Optional.
 	 */
 	int (*check)(const void *config, struct error *e);
-	enum option_reach reach;
-	bool may_be_empty; /* OPTION_TEXT: the empty word means something */
-	bool in_words;     /* the words of check say it: it is not listed behind them */
-	bool not_yet;      /* planned, not built: refused with "not there yet" */
+	uint32_t offset;      /* of the field in the configuration */
+	uint32_t least, most; /* OPTION_COUNT, most 0: no limit; least: OPTION_DURATION, too */
+	char letter;          /* short name, or 0 */
+	enum option_type type : 8;
+	enum option_reach reach : 8;
+	bool may_be_empty : 1; /* OPTION_TEXT: the empty word means something */
+	bool in_words : 1;     /* the words of check say it: it is not listed behind them */
+	bool not_yet : 1;      /* planned, not built: refused with "not there yet" */
 };
 
 /*
