@@ -15,6 +15,8 @@ enum { SLICE = 16384, HEAD = sizeof(uint32_t) };
 
 static void be_gone(struct channel *c)
 {
+	if (c->io.fd < 0) /* by a call */
+		return;
 	channel_close(c);
 	c->call(c, 0, NULL, 0);
 }
@@ -72,7 +74,11 @@ static void on_ready(struct reactor *r, struct io_watcher *w, unsigned ready)
 	if (c->io.fd < 0)
 		return;
 	waits = c->out.length > 0;
-	if (!there || !socket_flush(c->io.fd, &c->out)) {
+	if (there && !socket_flush(c->io.fd, &c->out)) {
+		channel_drain(c); /* what it said before it went */
+		there = false;
+	}
+	if (!there) {
 		be_gone(c);
 		return;
 	}

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,6 +56,43 @@ static void on_ended(struct crew_member *m, struct buf *lost)
 {
 	deaths[m->number]++;
 	buf_add_text(lost, "; all is lost");
+}
+
+/* ---- a channel by itself --------------------------------------------------------------------- */
+
+enum { MESSAGES = 60, MESSAGE = 1000 }; /* that a socket takes, and not one read */
+
+static int heard;
+static bool gone;
+
+static void on_message(struct channel *c, unsigned char type, const char *bytes, size_t length)
+{
+	(void)c;
+	(void)bytes;
+	heard += type == PID && length == MESSAGE;
+	gone |= type == 0;
+}
+
+/* The answer to one that has gone fails, and more was said than is read at once. */
+static void test_last_words(void)
+{
+	struct channel ours = {.io.fd = -1}, theirs = {.io.fd = -1};
+	char message[MESSAGE] = {0};
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0 ||
+	    channel_open(&ours, r, pair[0], on_message, NULL) < 0 ||
+	    channel_open(&theirs, r, pair[1], on_message, NULL) < 0)
+		abort();
+	for (int i = 0; i < MESSAGES; i++)
+		channel_say(&theirs, PID, message, sizeof message);
+	SAME(channel_waiting(&theirs), 0, "the socket takes all that is said");
+	channel_close(&theirs);
+	channel_say(&ours, END, NULL, 0);
+	for (int i = 0; i < 1000 && !gone; i++)
+		reactor_turn(r, 10 * NS_PER_MS);
+	SAME(heard, MESSAGES,
+	     "what was said before the other side went is heard, whatever is answered");
 }
 
 static const struct crew_calls calls = {.work = work, .said = on_said, .ended = on_ended};
@@ -145,6 +183,7 @@ int main(void)
 	r = reactor_new(getenv("EVWATCH_BACKEND"), &why);
 	if (!r)
 		return 1;
+	test_last_words();
 	test_births();
 	test_replacement();
 	test_end();
