@@ -496,10 +496,12 @@ static void on_turn(struct reactor *reactor, struct timer *t)
 /* A signal that comes twice before the next reload asks for one. */
 static bool asks_already(const struct reloads *all, struct reload_asker asker)
 {
-	const struct reload_asker *last = &all->askers[all->n_askers - 1];
+	const struct reload_asker *last = all->askers;
 
-	return all->n_askers > all->n_now && last->over == asker.over &&
-	       last->ticket == asker.ticket;
+	if (all->n_askers == all->n_now)
+		return false;
+	last += all->n_askers - 1;
+	return last->over == asker.over && last->ticket == asker.ticket;
 }
 
 void engine_reload(struct engine *e, struct reload_asker asker)
