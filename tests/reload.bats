@@ -59,7 +59,7 @@ b: every 1h --initial -- touch b1
 R
   kill -HUP "$P"
   until_ok '[ -e a1.7 ] && [ -e b1 ]'
-  grep -q 'rules read again: 2 unchanged, 2 new or changed, 0 gone' err
+  until_ok 'grep -q "rules read again: 2 unchanged, 2 new or changed, 0 gone" err'
   [ "$(names)" = 'e a b i' ]
 }
 
