@@ -17,7 +17,7 @@ for_words() {
 # in_bash WORD...: what bash is given, for the last word.
 in_bash() {
   bash --norc -c 'eval "$(evwatch completions bash)"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() { :; }
-    _evwatch; printf "%s " "${COMPREPLY[@]}"' bash "$@"
+    _evwatch; printf "%s|" "${COMPREPLY[@]}"' bash "$@"
 }
 
 need() {
@@ -35,6 +35,7 @@ need() {
   [ "$(for_words signal HU)" = 'HUP ' ]
   [ "$(for_words every 1s --tz Europe/Berl)" = 'Europe/Berlin ' ] || [ ! -e /usr/share/zoneinfo/zone.tab ]
   [[ $(for_words every 1s --run-as roo) = *'root '* ]]
+  [[ $(for_words --user roo) = *'root '* ]]
   [ "$(for_words file --help)" = '--help ' ]
   [ "$(for_words file '')" = ':files ' ]
   [ "$(for_words file src -- '')" = ':command ' ]
@@ -58,11 +59,12 @@ need() {
 @test "bash: words, values behind =, files" {
   need bash
   touch 'a file'
-  [ "$(in_bash evwatch fi)" = 'file ' ]
-  [ "$(in_bash evwatch file --on-busy res)" = 'restart ' ]
-  [ "$(in_bash evwatch every 1s --on-busy = res)" = 'restart ' ]
-  [ "$(in_bash evwatch every 1s --on-busy =)" = 'queue skip restart signal parallel ' ]
-  [[ $(in_bash evwatch file a) = *'a'*'file'* ]]
+  [ "$(in_bash evwatch fi)" = 'file|' ]
+  [ "$(in_bash evwatch file --on-busy res)" = 'restart|' ]
+  [ "$(in_bash evwatch every 1s --on-busy = res)" = 'restart|' ]
+  [ "$(in_bash evwatch every 1s --on-busy =)" = 'queue|skip|restart|signal|parallel|' ]
+  [ "$(in_bash evwatch file a)" = 'a file|' ]
+  [[ $(in_bash evwatch every 1s -- ca) = *'cat|'* ]]
 }
 
 @test "fish: words with their meaning, files" {
@@ -74,6 +76,10 @@ need() {
   run fish -c 'source ev.fish; complete -C "evwatch every 1s --on-busy=re"'
   grep -q '^--on-busy=restart' <<<"$output"
   run fish -c 'source ev.fish; complete -C "evwatch file some-"'
+  grep -q '^some-file' <<<"$output"
+  run fish -c 'source ev.fish; complete -C "evwatch every 1s -- ca"'
+  grep -q '^cat' <<<"$output"
+  run fish -c 'source ev.fish; complete -C "evwatch every 1s -- cat some-"'
   grep -q '^some-file' <<<"$output"
 }
 

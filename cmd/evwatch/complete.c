@@ -232,10 +232,15 @@ struct value_kind {
 };
 
 static const struct value_kind value_kinds[] = {
-    {"FILE", NULL, ":files"},      {"PATH", NULL, ":files"},
-    {"DIR", NULL, ":directories"}, {"WHERE", NULL, ":files"},
-    {"SIG", offer_signals, NULL},  {"USER", offer_users, NULL},
-    {"ZONE", offer_zones, NULL},   {"RULE", offer_rules_of_files, NULL},
+    {"FILE", NULL, ":files"},
+    {"PATH", NULL, ":files"},
+    {"DIR", NULL, ":directories"},
+    {"WHERE", NULL, ":files"},
+    {"SIG", offer_signals, NULL},
+    {"USER", offer_users, NULL},
+    {"NAME[:GROUP]", offer_users, NULL},
+    {"ZONE", offer_zones, NULL},
+    {"RULE", offer_rules_of_files, NULL},
 };
 
 static void offer_value(const struct line *l)
