@@ -116,6 +116,8 @@ load helper
   run_ev every 1s --match '*.c'
   [ "$status" = 2 ]
   grep -q 'it is an option of file and lines' <<<"$output"
+  run_ev file src --tz UTC
+  grep -q 'it is an option of every, at, cron and calendar' <<<"$output"
 }
 
 @test "what is wrong with an option's value is shown where that value stands" {

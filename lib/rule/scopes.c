@@ -107,16 +107,23 @@ int scopes_apply(const struct scopes *s, const struct option *option, const char
 	return 0;
 }
 
-/* The kinds that have this option, as "file and lines"; the empty text when none has. */
+/* The kinds that have this option, as "every, cron and lines"; the empty text when none has. */
 static void kinds_with(const char *name, char *out, size_t room)
 {
+	const char *last = NULL;
 	size_t used = 0;
 
 	*out = '\0';
-	for (size_t i = 0; source_types[i]; i++)
-		if (option_find(source_types[i]->options, name) && used < room)
-			used += (size_t)snprintf(out + used, room - used, "%s%s",
-						 used ? " and " : "", source_types[i]->name);
+	for (size_t i = 0; source_types[i]; i++) {
+		if (!option_find(source_types[i]->options, name))
+			continue;
+		if (last && used < room)
+			used += (size_t)snprintf(out + used, room - used, "%s%s", used ? ", " : "",
+						 last);
+		last = source_types[i]->name;
+	}
+	if (last && used < room)
+		snprintf(out + used, room - used, "%s%s", used ? " and " : "", last);
 }
 
 static const char *nearest_option(const struct scopes *s, const char *name)
