@@ -95,9 +95,13 @@ json() {
 
 @test "a paused rule's events wait, and are run when it is resumed" {
   mkfifo fifo
-  start --control ctl -e 'l: lines fifo -- echo "$1" >>log' -e 'f: file src -- echo "$@" >>flog'
+  start --control ctl -e 'l: lines fifo -- echo "$1" >>log' -e 'f: file src -- echo "$@" >>flog' -e 't: every 1h -- true'
   "$EV" pause l
   "$EV" pause f
+  "$EV" pause t
+  run_ev trigger --wait t
+  [ "$status" = 1 ]
+  [ "$output" = 'evwatch: trigger: skipped: the rule is paused' ]
   printf 'a\nb\n' >fifo
   mkdir -p src
   touch src/1

@@ -49,7 +49,9 @@ static int print_stopped(const struct json_value *answer)
 static int print_run(const struct json_value *answer)
 {
 	if (json_flag(answer, "skipped")) {
-		fputs("evwatch: trigger: skipped: the command still runs\n", stderr);
+		fprintf(stderr, "evwatch: trigger: skipped: %s\n",
+			json_flag(answer, "paused") ? "the rule is paused"
+						    : "the command still runs");
 		return 1;
 	}
 	return (int)json_number(answer, "status", 0);

@@ -56,10 +56,11 @@ static void agree(struct request *r)
 
 /* ---- trigger --------------------------------------------------------------------------------- */
 
-void request_run_ended(struct buf *answer, const struct run_result *result)
+void request_run_ended(struct buf *answer, const struct run_result *result, bool paused)
 {
 	if (!result) {
-		buf_add_text(answer, "{\"ok\":true,\"skipped\":true}\n");
+		buf_printf(answer, "{\"ok\":true,\"skipped\":true%s}\n",
+			   paused ? ",\"paused\":true" : "");
 		return;
 	}
 	buf_printf(answer, "{\"ok\":true,\"run\":%llu,\"status\":%d,\"duration\":%lld.%09lld}\n",

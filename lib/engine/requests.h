@@ -23,8 +23,9 @@ struct run_result;
 bool request_handle(struct engine *e, char *line, size_t length, uint64_t ticket,
 		    struct buf *answer);
 
-/* Appends the answer to a trigger that waited; NULL: its events led to no run. */
-void request_run_ended(struct buf *answer, const struct run_result *result);
+/* Appends the answer to a trigger that waited; NULL: its events led to no run, and the rule is
+ * `paused` or its command runs. */
+void request_run_ended(struct buf *answer, const struct run_result *result, bool paused);
 
 /* Appends {"ok":false,...}. */
 void request_refuse(struct buf *answer, const char *why, const char *hint);

@@ -145,7 +145,7 @@ static void on_ticket(void *owner, uint64_t ticket, const struct run_result *res
 	struct armed_rule *a = owner;
 	struct buf answer = {0};
 
-	request_run_ended(&answer, result);
+	request_run_ended(&answer, result, a->paused);
 	control_answer(a->engine->control, ticket, &answer, !result || result->status);
 	buf_free(&answer);
 }

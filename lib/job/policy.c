@@ -5,7 +5,8 @@
 static void skip(struct job *j, struct batch *b)
 {
 	j->stats.skipped++;
-	log_info(j->setup.rule, "skipped: the command still runs");
+	log_info(j->setup.rule, "skipped: %s",
+		 j->paused ? "the rule is paused" : "the command still runs");
 	job_drop(j, b);
 }
 
