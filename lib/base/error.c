@@ -1,11 +1,15 @@
 /* See error.h. */
 #include "base/error.h"
 
+#include "base/path.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void error_clear(struct error *e)
 {
@@ -54,6 +58,21 @@ int error_hint(struct error *e, const char *format, ...)
 	va_end(ap);
 	errno = saved;
 	return -1;
+}
+
+void error_hint_place(struct error *e, const char *path)
+{
+	int why = errno;
+	char *above = path_above(path);
+
+	if (above && why == ENOENT && access(above, F_OK) < 0)
+		error_hint(e, "the directory %s does not exist: make it first", above);
+	else if (above && why == ENOENT)
+		error_hint(e, "no file can be made in %s", above);
+	else if (above && why == EACCES)
+		error_hint(e, "the directory %s must be writable", above);
+	free(above);
+	errno = why;
 }
 
 int error_option(struct error *e, const char *name, const char *format, ...)

@@ -29,6 +29,10 @@ int error_errno(struct error *e, const char *format, ...) __attribute__((format(
 /* Adds the cure to an error that is already filled. Returns -1. */
 int error_hint(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A file could not be made at `path`, errno says why: the hint is what its directory lacks. errno
+ * is kept. */
+void error_hint_place(struct error *e, const char *path);
+
 /* The option at fault, and a text "--NAME FORMAT": a format that begins with a colon gets no space
  * before it. Returns -1. */
 int error_option(struct error *e, const char *name, const char *format, ...)

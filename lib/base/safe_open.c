@@ -32,26 +32,12 @@ struct walk {
 	struct error *e;
 };
 
-/* What a file that cannot be made lacks. */
-static void hint_directory(const struct walk *w)
-{
-	int why = errno;
-	char *directory = path_above(w->path);
-
-	if (directory && why == ENOENT)
-		error_hint(w->e, "the directory %s does not exist: make it first", directory);
-	else if (directory && why == EACCES)
-		error_hint(w->e, "the directory %s must be writable", directory);
-	free(directory);
-	errno = why;
-}
-
 /* errno as it is. */
 static int fail(const struct walk *w)
 {
 	error_errno(w->e, "%s %s", w->doing, w->path);
 	if (w->flags & O_CREAT)
-		hint_directory(w);
+		error_hint_place(w->e, w->path);
 	return -1;
 }
 

@@ -109,18 +109,11 @@ static bool is_dead(const struct address *a)
 
 static int explain(struct error *e, const char *path, const struct address *a)
 {
-	int why = errno;
-	char *directory;
-
 	error_errno(e, "cannot listen on unix:%s", path);
-	directory = path_above(path);
-	if (why == ENOENT && directory)
-		error_hint(e, "the directory %s is not there: make it first", directory);
-	else if (why == EACCES && directory)
-		error_hint(e, "the directory %s must be writable", directory);
-	else if (why == EADDRINUSE)
+	if (errno == EADDRINUSE)
 		holder_hint(e, a, false);
-	free(directory);
+	else
+		error_hint_place(e, path);
 	return -1;
 }
 
