@@ -90,6 +90,16 @@ R
   done
 }
 
+@test "a signal from outside of the PID namespace has no number for its sender" {
+  unshare -pf true 2>/dev/null || skip "no process namespace can be made here"
+  unshare -pf --kill-child "$EV" -v --ready-file ready every 1h 2>err &
+  local outer=$!
+  until_ok '[ -e ready ]'
+  pkill -TERM -P "$outer"
+  wait "$outer" || true
+  grep -q 'Terminated from outside of this PID namespace: stopping' err
+}
+
 @test "a loop that does not take TERM within 2 s is killed, with all that it started" {
   start after 1ms -- ./job
   started

@@ -210,6 +210,9 @@ static void log_stopping(const struct signal_info *info)
 {
 	if (info->code == SI_KERNEL)
 		log_info(NULL, "%s from the terminal: stopping", strsignal(info->number));
+	else if (!info->pid) /* pid_namespaces(7): an outsider has no number here */
+		log_info(NULL, "%s from outside of this PID namespace: stopping",
+			 strsignal(info->number));
 	else
 		log_info(NULL, "%s from pid %d: stopping", strsignal(info->number), (int)info->pid);
 }
