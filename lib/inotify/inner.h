@@ -1,6 +1,6 @@
 /*
- * What the files of this room share: set.c who has which instance, queue.c what it reads, watches.c
- * who listens to a watch, limits.c what is said where the kernel gives no more.
+ * What the files of this room share: set.c who has which instance, instance.c who listens to what
+ * there, limits.c what is said where the kernel gives no more.
  */
 #ifndef EVWATCH_INOTIFY_INNER_H
 #define EVWATCH_INOTIFY_INNER_H
@@ -17,7 +17,7 @@ struct inotify {
 	struct inotify_set *set;
 	struct io_watcher io;
 	int fd;
-	struct table watches;        /* see watches.c */
+	struct table watches;        /* by wd: see instance.c */
 	struct inotify_user **users; /* by place; NULL: free */
 	size_t places, capacity, n_users;
 	int event_wd; /* of the event that is passed on */
@@ -33,33 +33,18 @@ struct inotify_set {
 	bool logged_watches, logged_instances, logged_queue;
 };
 
-/* ---- watches.c ---- */
-/*
- * Who listens to which watch: a table by wd, 8 bytes a watch, of which there may be a million. The
- * kernel counts wds up, so that the slots of neighbours lie side by side.
- */
-void watches_init(struct table *w);
-/* How many listen to it; 0: it is no watch of this instance. */
-size_t watch_count(const struct table *w, int wd);
-/* One of them; the newest is the last. */
-struct inotify_listener *watch_at(const struct table *w, int wd, size_t i);
-/* The listener has its wd. Returns 0, or -1 with ENOMEM. */
-int watch_add(struct table *w, struct inotify_listener *l);
-/* Returns which one of its watch it was. The watch goes with the last. */
-size_t watch_remove(struct table *w, struct inotify_listener *l);
-/* The watch is gone: all of its listeners are stopped. */
-void watch_forget(struct table *w, int wd);
-/* All watches are gone. */
-void watches_clear(struct table *w);
-
-/* ---- queue.c ---- */
-/* Starts reading. Returns 0, or -1 with errno. */
-int queue_start(struct inotify *in);
-/* Takes the listener out of its watch's list; the last one takes the watch along. */
-void listener_drop(struct inotify *in, struct inotify_listener *l);
-
-/* ---- set.c ---- */
+/* ---- instance.c ---- */
+/* One more of the set, which is read from now on. NULL with errno: EMFILE is the limit of
+ * instances, or that of descriptors. */
+struct inotify *instance_new(struct inotify_set *set);
 void instance_free(struct inotify *in);
+/* All listeners of this user are stopped. */
+void instance_drop_all(struct inotify *in, uint32_t user);
+
+/* The table of watches: the listener has its wd (0, or -1 with ENOMEM); all are stopped. */
+void watches_init(struct table *w);
+int watch_add(struct table *w, struct inotify_listener *l);
+void watches_clear(struct table *w);
 
 /* ---- limits.c ---- */
 /* Why inotify_init1(2) failed, from errno. Returns -1. */

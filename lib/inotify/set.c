@@ -27,44 +27,7 @@ void inotify_set_free(struct inotify_set *set)
 	free(set);
 }
 
-/* ---- instances ------------------------------------------------------------------------------- */
-
-/* The descriptor goes with all its watches at once: that is quicker than one by one. */
-void instance_free(struct inotify *in)
-{
-	struct inotify_set *set = in->set;
-
-	for (size_t i = 0; i < set->n_instances; i++)
-		if (set->instances[i] == in)
-			set->instances[i--] = set->instances[--set->n_instances];
-	if (in->fd >= 0)
-		io_stop_close(set->reactor, &in->io);
-	table_free(&in->watches);
-	free(in->users);
-	free(in);
-}
-
-/* NULL with errno: EMFILE is the limit of instances, or that of descriptors. */
-static struct inotify *instance_new(struct inotify_set *set)
-{
-	struct inotify *in = calloc(1, sizeof *in);
-
-	if (!in)
-		return NULL;
-	in->set = set;
-	watches_init(&in->watches);
-	in->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (in->fd < 0 || queue_start(in) < 0) {
-		int saved = errno;
-
-		fd_close(&in->fd);
-		free(in);
-		errno = saved;
-		return NULL;
-	}
-	set->instances[set->n_instances++] = in;
-	return in;
-}
+/* ---- which instance -------------------------------------------------------------------------- */
 
 static bool overlap(const char *a, const char *b)
 {
@@ -198,45 +161,13 @@ int inotify_join(struct inotify_set *set, struct inotify_user *u, char *const *r
 	return -1;
 }
 
-/* A listener of this user, but for `but`. NULL: there is none. */
-static struct inotify_listener *listener_of(const struct inotify *in, int wd, uint32_t user,
-					    const struct inotify_listener *but)
-{
-	for (size_t i = watch_count(&in->watches, wd); i-- > 0;) {
-		struct inotify_listener *l = watch_at(&in->watches, wd, i);
-
-		if (l != but && l->user == user)
-			return l;
-	}
-	return NULL;
-}
-
-static void drop_all(struct inotify *in, uint32_t user)
-{
-	const struct inotify_listener *first;
-
-	for (size_t at = 0; (first = table_next(&in->watches, &at));) {
-		struct inotify_listener *l = listener_of(in, first->wd, user, NULL);
-
-		if (!l)
-			continue;
-		listener_drop(in, l);
-		at--;
-	}
-}
-
 void inotify_leave(struct inotify_user *u)
 {
 	struct inotify *in = u->on;
 
 	if (!in)
 		return;
-	if (in->n_users > 1) {
-		drop_all(in, u->place);
-	} else { /* the watches go with the descriptor */
-		in->left = 0;
-		watches_clear(&in->watches);
-	}
+	instance_drop_all(in, u->place);
 	in->users[u->place] = NULL;
 	in->n_users--;
 	u->on = NULL;
@@ -245,45 +176,4 @@ void inotify_leave(struct inotify_user *u)
 		set_priority(in);
 	else if (!in->passing)
 		instance_free(in);
-}
-
-/* ---- listeners ------------------------------------------------------------------------------- */
-
-int inotify_listen(struct inotify_user *u, struct inotify_listener *l, const char *path,
-		   uint32_t mask)
-{
-	struct inotify *in = u->on;
-	int wd = inotify_add_watch(in->fd, path, mask | IN_MASK_ADD);
-
-	if (wd < 0)
-		return -1;
-	if (wd == l->wd)
-		return 0;
-	if (inotify_listens(l))
-		listener_drop(in, l);
-	*l = (struct inotify_listener){wd, u->place};
-	if (watch_add(&in->watches, l) == 0)
-		return 0;
-	l->wd = 0;
-	if (!watch_count(&in->watches, wd))
-		inotify_rm_watch(in->fd, wd);
-	errno = ENOMEM;
-	return -1;
-}
-
-void inotify_unlisten(struct inotify_user *u, struct inotify_listener *l)
-{
-	if (inotify_listens(l))
-		listener_drop(u->on, l);
-}
-
-struct inotify_listener *inotify_other(const struct inotify_user *u,
-				       const struct inotify_listener *l)
-{
-	return listener_of(u->on, l->wd, l->user, l);
-}
-
-size_t inotify_watches(const struct inotify_user *u)
-{
-	return u->on ? u->on->watches.count : 0;
 }
