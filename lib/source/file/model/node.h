@@ -5,15 +5,60 @@
  * The top is a node without a parent. Its entries are the user's roots, whole paths as they were
  * written: so a root that comes, goes or is replaced is an entry like any other.
  *
+ * The names in a directory are one block of memory: a table of offsets and, behind it, the entries
+ * one after the other. Removed entries leave holes until the block is copied to grow. 100,000
+ * directories are 100,000 entries, so each byte here counts.
+ *
  * Who keeps a pointer to a node beyond the turn holds it. A node that is gone keeps its last name
  * and its parent, so that the path it had can still be reported.
  */
 #ifndef EVWATCH_SOURCE_FILE_MODEL_NODE_H
 #define EVWATCH_SOURCE_FILE_MODEL_NODE_H
 
-#include "source/file/model/entries.h"
+#include "source/file/model/look.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 struct buf;
+
+/* The names as they were last looked at; NULL is the empty set. */
+struct entries;
+struct node;
+
+struct entry {
+	union {
+		uint64_t inode;
+		struct node *node; /* where `entered` */
+	};
+	char type;        /* as in struct look; '?': not looked at yet */
+	bool entered : 1; /* a directory that is watched and read */
+	bool sure : 1;    /* its inode comes from a look, not from getdents64 */
+	bool seen : 1;    /* by the reading that is under way */
+	bool twice : 1;   /* a directory that is entered by another path already */
+	bool learned : 1; /* it was listed, but never reported (sparse.c) */
+	char name[];
+};
+
+/* The entry of this name, or NULL. It stays where it is until the next addition. */
+struct entry *entries_find(const struct entries *set, const char *name);
+
+/* Few more are to come: what was allocated for more is given back. */
+void entries_fit(struct entries **set);
+
+/* Takes it out; the memory of the last one goes with it. */
+void entries_remove(struct entries **set, struct entry *e);
+
+/* Walks all from *at = 0 in no order; NULL ends. Nothing may be added or removed meanwhile. */
+struct entry *entries_next(const struct entries *set, uint32_t *at);
+
+/* Any one, or NULL: for taking all out one by one, which costs O(1) for each. */
+struct entry *entries_any(struct entries *set);
+
+/* Its stamp, NULL where the set has none. */
+struct stamp *entries_stamp(const struct entries *set, struct entry *e);
+
+void entries_free(struct entries **set);
 
 enum node_state {
 	NODE_UNREAD, /* it was found, and is to be watched and read */
@@ -55,10 +100,11 @@ struct node *node_new(void);
 /* The entry of d becomes this node's; its inode moves to the node. */
 void node_attach(struct node *d, struct entry *e, struct node *n);
 
-/* Adds a name to d. NULL with ENOMEM. */
+/* Adds a name that is not there yet, zeroed but for its name. What is new keeps stamps if
+ * `stamped`. The entries of d may move in memory. NULL with ENOMEM. */
 struct entry *node_add(struct node *d, const char *name, bool stamped);
 
-/* What is in d has room for stamps from now on. Returns 0, or -1 with ENOMEM. */
+/* What is in d has stamps from now on, 0 for what is in it. Returns 0, or -1 with ENOMEM. */
 int node_stamp(struct node *d);
 
 /* Takes the entry out of d; its node, if it has one, is in hand afterwards. */
