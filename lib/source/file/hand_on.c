@@ -114,7 +114,7 @@ static struct net_options options_of(struct file_source *s)
 	const struct file_config *c = config_of(s);
 
 	return (struct net_options){.owner = s,
-				    .counts = filter_is_open(&s->filter) ? NULL : counts,
+				    .counts = s->filter.is_open ? NULL : counts,
 				    .waits = holds_back(s) ? waits : NULL,
 				    .contents = c->changed ? &s->compare.contents : NULL,
 				    .gathers = s->base.has_command,

@@ -70,8 +70,9 @@ bool filter_minds_place(const struct filter *f)
 
 /* ---- what evwatch writes itself -------------------------------------------------------------- */
 
-static void find_output(struct own_output *o, int fd)
+static void find_output(struct filter *f, int fd)
 {
+	struct own_output *o = &f->outputs[f->n_outputs];
 	char path[PATH_MAX], link[32];
 	const char *base;
 	struct stat st;
@@ -86,16 +87,17 @@ static void find_output(struct own_output *o, int fd)
 	strcpy(o->name, base + 1);
 	o->device = st.st_dev;
 	o->inode = st.st_ino;
+	f->n_outputs++;
 }
 
 bool filter_is_output(const struct filter *f, const char *name, const char *path)
 {
 	struct stat st;
 
-	for (int i = 0; i < 2; i++) {
+	for (size_t i = 0; i < f->n_outputs; i++) {
 		const struct own_output *o = &f->outputs[i];
 
-		if (*o->name && strcmp(o->name, name) == 0 &&
+		if (strcmp(o->name, name) == 0 &&
 		    (!path ||
 		     (stat(path, &st) == 0 && st.st_ino == o->inode && st.st_dev == o->device)))
 			return true;
@@ -178,11 +180,6 @@ static bool git_excludes(struct filter *f, const struct candidate *c)
 
 /* ---- what counts ----------------------------------------------------------------------------- */
 
-bool filter_is_open(const struct filter *f)
-{
-	return !f->match->count && !f->ignore->count && !f->types && !f->git && !f->ready_base;
-}
-
 bool filter_counts(struct filter *f, const struct candidate *c)
 {
 	if (!type_counts(f, c->type) || is_ready_file(f, c->path))
@@ -204,8 +201,11 @@ bool filter_admits(struct filter *f, const struct candidate *c)
 void filter_open(struct filter *f, const char *ready_file)
 {
 	find_ready_file(f, ready_file);
-	find_output(&f->outputs[0], STDOUT_FILENO);
-	find_output(&f->outputs[1], STDERR_FILENO);
+	f->n_outputs = 0;
+	find_output(f, STDOUT_FILENO);
+	find_output(f, STDERR_FILENO);
+	f->is_open =
+	    !f->match->count && !f->ignore->count && !f->types && !f->git && !f->ready_base;
 }
 
 void filter_close(struct filter *f)

@@ -19,7 +19,7 @@ struct text_list;
 struct own_output {
 	dev_t device;
 	ino_t inode;
-	char name[256]; /* its last component; "": it is no regular file */
+	char name[256]; /* its last component */
 };
 
 struct filter {
@@ -29,8 +29,10 @@ struct filter {
 	const bool *types; /* --type f, d, l; NULL: all */
 	bool git;          /* --gitignore */
 
-	struct gitignore *rules;         /* private from here on; NULL: to be read */
-	struct own_output outputs[2];    /* standard output and error */
+	struct gitignore *rules;      /* private from here on; NULL: to be read */
+	bool is_open;                 /* everything counts */
+	struct own_output outputs[2]; /* standard output and error */
+	size_t n_outputs;
 	char *ready_folder, *ready_base; /* of --ready-file: where it really is; owned */
 };
 
@@ -45,8 +47,6 @@ struct candidate {
 void filter_open(struct filter *f, const char *ready_file);
 void filter_close(struct filter *f);
 
-/* Does everything count? */
-bool filter_is_open(const struct filter *f);
 /* Is it to be reported? */
 bool filter_counts(struct filter *f, const struct candidate *c);
 /* Do the patterns let a directory be entered? */
