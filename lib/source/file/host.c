@@ -1,5 +1,6 @@
 /*
- * What the model reports becomes entries of the journal; see model.h and journal.h.
+ * The host of the model: when it works, and what it reports becomes entries of the journal; see
+ * model.h and journal.h.
  */
 #include "source/file/kind.h"
 
@@ -11,6 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define A_RETRY (1 * NS_PER_S)
+
 static struct file_source *source_of(struct model *m)
 {
 	return m->owner;
@@ -19,7 +22,7 @@ static struct file_source *source_of(struct model *m)
 /* Rules of git may be what changed. What is done to files is reported between two looks, too. */
 static struct journal *journal_of(struct file_source *s, const char *name)
 {
-	if (filter_notices(&s->filter, name) && !s->model.early)
+	if (s->filter.git && filter_notices(&s->filter, name) && !s->model.early)
 		file_review_entered(s);
 	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
 	s->journal.by = s->model.by;
@@ -41,6 +44,104 @@ enum writer file_ask_writer(struct file_source *s, const struct node *d, const c
 	    poll_may_hang(&s->poll, path))
 		return WRITER_UNKNOWN;
 	return writer_ask(path);
+}
+
+/* ---- when the model works -------------------------------------------------------------------- */
+
+static void report_overflow(struct file_source *s)
+{
+	struct node *top = s->model.top;
+
+	s->losses.overflowed = false;
+	s->model.since = 0;
+	LIST_EACH(at, after, &s->roots.list)
+	{
+		const struct root *r = CONTAINER_OF(at, struct root, link);
+		const struct entry *e = entries_find(top->entries, r->path);
+
+		if (!r->covered)
+			journal_active(&s->journal, top, r->path, e ? e->type : 0, FILE_OVERFLOW);
+	}
+}
+
+/* The model has nothing to look at. */
+static void caught_up(struct file_source *s)
+{
+	if (s->losses.overflowed && model_idle(&s->model))
+		report_overflow(s);
+	if (config_of(s)->fanotify)
+		s->fanotify.base.type->read(&s->fanotify.base);
+	if (s->losses.limit_path)
+		inotify_limit_warn(&s->inotify.user, s->losses.limit_path, s->losses.over_limit);
+	free(s->losses.limit_path);
+	s->losses.limit_path = NULL;
+	if (model_waits(&s->model) && !timer_active(&s->retry))
+		timer_start_in(s->base.reactor, &s->retry, A_RETRY);
+}
+
+void file_wake(struct file_source *s)
+{
+	timer_start_soon(s->base.reactor, &s->work);
+}
+
+void file_review_entered(struct file_source *s)
+{
+	model_lost(&s->model, s->model.top, true);
+	model_drained(&s->model);
+}
+
+static void look(struct file_source *s)
+{
+	int64_t until = file_turn_end();
+
+	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
+	if (model_work(&s->model, until)) {
+		file_wake(s);
+	} else {
+		caught_up(s);
+		if (config_of(s)->changed && compare_start(s, until))
+			file_wake(s);
+	}
+}
+
+/* The first reading is file_arm's. */
+static void work(struct file_source *s)
+{
+	if (s->hand_on.maker || s->model.early)
+		return;
+	look(s);
+	if (s->filter.git)
+		outside_follow(s);
+	hand_on_soon(s);
+}
+
+static void on_work(struct reactor *r, struct timer *t)
+{
+	(void)r;
+	work(CONTAINER_OF(t, struct file_source, work));
+}
+
+static void on_retry(struct reactor *r, struct timer *t)
+{
+	struct file_source *s = CONTAINER_OF(t, struct file_source, retry);
+
+	(void)r;
+	model_retry(&s->model);
+	work(s);
+}
+
+void host_catch_up(struct file_source *s)
+{
+	observer_poll.read(&s->poll.base);
+	if (timer_active(&s->work) && !s->hand_on.maker)
+		look(s);
+}
+
+void host_init(struct file_source *s)
+{
+	timer_init(&s->work, CLOCK_OF_LOOP, on_work);
+	timer_init(&s->retry, CLOCK_OF_LOOP, on_retry);
+	s->work.priority = s->retry.priority = s->base.priority;
 }
 
 /* ---- what the journal asks of nodes ---------------------------------------------------------- */
@@ -187,6 +288,8 @@ static bool is_own_output(struct file_source *s, const struct node *d, const cha
 {
 	const char *base = d->parent ? NULL : strrchr(name, '/'), *path;
 
+	if (!s->filter.n_outputs)
+		return false;
 	base = base ? base + 1 : name;
 	if (!filter_is_output(&s->filter, base, NULL))
 		return false;

@@ -1,5 +1,5 @@
 /*
- * file: an event when files change. Its life, and when the model works; see kind.h for the rest.
+ * file: an event when files change. Its life; see kind.h for the rest.
  */
 #include "source/file/kind.h"
 
@@ -9,7 +9,6 @@
 
 #include <stdlib.h>
 
-#define A_RETRY (1 * NS_PER_S)
 #define A_START (1 * NS_PER_S) /* for what --changed reads before the rule is armed */
 
 static struct file_source *source_of(struct source *base)
@@ -17,99 +16,7 @@ static struct file_source *source_of(struct source *base)
 	return (struct file_source *)base;
 }
 
-/* ---- work ------------------------------------------------------------------------------------ */
-
-static void report_overflow(struct file_source *s)
-{
-	struct node *top = s->model.top;
-
-	s->losses.overflowed = false;
-	s->model.since = 0;
-	LIST_EACH(at, after, &s->roots.list)
-	{
-		const struct root *r = CONTAINER_OF(at, struct root, link);
-		const struct entry *e = entries_find(top->entries, r->path);
-
-		if (!r->covered)
-			journal_active(&s->journal, top, r->path, e ? e->type : 0, FILE_OVERFLOW);
-	}
-}
-
-/* The model has nothing to look at. */
-static void caught_up(struct file_source *s)
-{
-	if (s->losses.overflowed && model_idle(&s->model))
-		report_overflow(s);
-	if (config_of(s)->fanotify)
-		s->fanotify.base.type->read(&s->fanotify.base);
-	if (s->losses.limit_path)
-		inotify_limit_warn(&s->inotify.user, s->losses.limit_path, s->losses.over_limit);
-	free(s->losses.limit_path);
-	s->losses.limit_path = NULL;
-	if (model_waits(&s->model) && !timer_active(&s->retry))
-		timer_start_in(s->base.reactor, &s->retry, A_RETRY);
-}
-
-void file_wake(struct file_source *s)
-{
-	timer_start_soon(s->base.reactor, &s->work);
-}
-
-void file_review_entered(struct file_source *s)
-{
-	model_lost(&s->model, s->model.top, true);
-	model_drained(&s->model);
-}
-
-static void look(struct file_source *s)
-{
-	int64_t until = file_turn_end();
-
-	s->journal.now = reactor_now(s->base.reactor, CLOCK_OF_LOOP);
-	if (model_work(&s->model, until)) {
-		file_wake(s);
-	} else {
-		caught_up(s);
-		if (config_of(s)->changed && compare_start(s, until))
-			file_wake(s);
-	}
-}
-
-/* The first reading is file_arm's. */
-static void work(struct file_source *s)
-{
-	if (s->hand_on.maker || s->model.early)
-		return;
-	look(s);
-	if (s->filter.git)
-		outside_follow(s);
-	hand_on_soon(s);
-}
-
-/* What is in a directory that moved is asked for when that is handed on. */
-static bool on_fanotify_keeps(struct fanotify_observer *o)
-{
-	const struct file_source *s = CONTAINER_OF(o, struct file_source, fanotify);
-
-	return s->journal.count || s->hand_on.maker;
-}
-
-static void on_work(struct reactor *r, struct timer *t)
-{
-	(void)r;
-	work(CONTAINER_OF(t, struct file_source, work));
-}
-
-static void on_retry(struct reactor *r, struct timer *t)
-{
-	struct file_source *s = CONTAINER_OF(t, struct file_source, retry);
-
-	(void)r;
-	model_retry(&s->model);
-	work(s);
-}
-
-/* ---- life ------------------------------------------------------------------------------------ */
+/* ---- its parts ------------------------------------------------------------------------------- */
 
 static void init_filter(struct file_source *s)
 {
@@ -123,11 +30,12 @@ static void init_filter(struct file_source *s)
 	filter_open(&s->filter, s->base.ready_file);
 }
 
-static void init_timers(struct file_source *s)
+/* What is in a directory that moved is asked for when that is handed on. */
+static bool on_fanotify_keeps(struct fanotify_observer *o)
 {
-	timer_init(&s->work, CLOCK_OF_LOOP, on_work);
-	timer_init(&s->retry, CLOCK_OF_LOOP, on_retry);
-	s->work.priority = s->retry.priority = s->base.priority;
+	const struct file_source *s = CONTAINER_OF(o, struct file_source, fanotify);
+
+	return s->journal.count || s->hand_on.maker;
 }
 
 static unsigned activities(const struct file_config *c)
@@ -180,6 +88,8 @@ static int init_model(struct file_source *s)
 	s->model.settings.place_matters = c->depth || filter_minds_place(&s->filter);
 	return model_open(&s->model);
 }
+
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void file_stop(struct source *base)
 {
@@ -242,7 +152,7 @@ static int file_open(struct source *base, struct error *e)
 	roots_init(s);
 	list_init(&s->outside);
 	init_filter(s);
-	init_timers(s);
+	host_init(s);
 	journal_init(&s->journal, &file_folders);
 	hand_on_init(s);
 	compare_init(s);
@@ -311,11 +221,8 @@ static void file_run_ended(struct source *base, void *token, const struct run_ou
 
 	(void)token;
 	(void)outcome;
-	if (s->started) {
-		observer_poll.read(&s->poll.base);
-		if (timer_active(&s->work) && !s->hand_on.maker)
-			look(s);
-	}
+	if (s->started)
+		host_catch_up(s);
 	circle_run_ended(&s->hand_on.circle, clock_read(CLOCK_OF_LOOP));
 	s->journal.running = false;
 }

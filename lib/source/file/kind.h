@@ -1,9 +1,9 @@
 /*
  * file: what the parts beside the sub-rooms share; they join those.
  *
- *	kind.c      the source_type: its life, and when the model works
+ *	kind.c      the source_type: its life
  *	roots.c     the user's PATHs, each followed (lib/follow): hints on the model's top
- *	host.c      what the model reports becomes entries of the journal
+ *	host.c      when the model works; what it reports becomes entries of the journal
  *	compare.c   what files hold, for --changed
  *	hand_on.c   when the journal is handed on: writers are asked, the pace decides
  *	backlog.c   with --each: effects that wait for their run
@@ -131,12 +131,6 @@ static inline int64_t file_turn_end(void)
 	return clock_read(CLOCK_OF_LOOP) + 2 * NS_PER_MS;
 }
 
-/* ---- kind.c ---- */
-/* There is something for the model: it works in the next turn. */
-void file_wake(struct file_source *s);
-/* Rules of git changed: what is entered is decided anew. */
-void file_review_entered(struct file_source *s);
-
 /* ---- roots.c ---- */
 void roots_init(struct file_source *s);
 /* Follows all PATHs. Returns 0, or -1 with `e`. */
@@ -163,6 +157,13 @@ void outside_stop(struct file_source *s);
 /* ---- host.c ---- */
 extern const struct model_host file_host;
 extern const struct journal_folders file_folders;
+void host_init(struct file_source *s);
+/* There is something for the model: it works in the next turn. */
+void file_wake(struct file_source *s);
+/* What the kernel has is read and, as far as that takes a turn, looked at. */
+void host_catch_up(struct file_source *s);
+/* Rules of git changed: what is entered is decided anew. */
+void file_review_entered(struct file_source *s);
 /* The path of an entry, in scratch until the next call. NULL: ENOMEM. */
 const char *file_path(struct file_source *s, const struct node *d, const char *name);
 /* Is anybody writing it? To ask opens the file, which is an event to a rule that asks for those,
