@@ -53,6 +53,9 @@ REACTOR_OBJ = $(filter $(BUILD)/lib/reactor/%,$(LIB_OBJ))
 OBJCOPY ?= objcopy
 SANITIZED = BUILD=build/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" HARDEN= OPT="-O1 -g"
 
+COVERED = BUILD=build/coverage OPT="-O0 -g --coverage" HARDEN= \
+	  LINK="--coverage -Wl,--wrap=raise,--wrap=_exit tests/coverage_dump.c"
+
 # One short line a file; V=1 shows the commands.
 Q = $(if $(V),,@)
 SAY = $(if $(V),@:,@printf '  %-5s %s\n')
@@ -139,9 +142,13 @@ bench: all
 -include $(wildcard tests/*/*.mk tests/bench/*/bench.mk)
 
 coverage:
-	$(MAKE) BUILD=build/coverage OPT="-O0 -g --coverage" HARDEN= \
-	    LINK="--coverage -Wl,--wrap=raise,--wrap=_exit tests/coverage_dump.c" all units
+	$(MAKE) $(COVERED) all units
 	@tests/coverage build/coverage
+
+# The files that one written file goes through.
+crossings:
+	$(MAKE) $(COVERED) all
+	@tests/crossings build/coverage
 
 # The kernel's headers stand behind musl's own; its macros convert signs, so fewer warnings. Nothing is relocated
 # here: what RELRO would protect are 300 bytes, for which the linker fills a page.
@@ -198,5 +205,5 @@ dist:
 clean:
 	rm -rf build
 
-.PHONY: all units tour test demo house lint check asan analyze valgrind inject bench coverage static install install-reactor uninstall deb deb-try dist clean
+.PHONY: all units tour test demo house lint check asan analyze valgrind inject bench coverage crossings static install install-reactor uninstall deb deb-try dist clean
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:=.d)
