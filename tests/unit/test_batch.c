@@ -761,7 +761,7 @@ static void test_contents(void)
 /* How long after the last change a batch is due, in us. */
 static long due(struct pace *p)
 {
-	int64_t at = pace_due(p, &journal, &options, journal.now);
+	int64_t at = pace_due(p, &journal);
 
 	return at == INT64_MAX ? -1 : (long)((at - journal.last) / NS_PER_US);
 }

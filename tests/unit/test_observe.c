@@ -3,7 +3,7 @@
  * quiet the model equals the tree, and so do its reports.
  */
 #include "source/file/observe/inotify.h"
-#include "source/file/observe/writer.h"
+#include "source/file/batch/writer.h"
 
 #include "base/buf.h"
 #include "base/error.h"

@@ -160,7 +160,7 @@ static bool hand_on_one(struct file_source *s, struct effect *e)
 		rejoin_effect(s, e);
 	} else {
 		add_activity(s, e);
-		emitted = events_emit_one(s, e);
+		emitted = hand_on_effect(s, e);
 	}
 	effect_free(e, &file_folders);
 	return emitted;

@@ -1,89 +1,204 @@
 /*
- * When the journal is handed on.
+ * The journal is handed on: when it is due (pace.h) its net effect is made, and becomes events.
  *
- * With a command: once it has been quiet (pace.h), but for what is still being written. A file that
- * was made or written without a close is asked about after 50 ms: has anybody got it open for
- * writing? (writer.h) Nobody: it is complete. Somebody: its close is waited for, and the file asked
- * about again now and then, since the close may come by another name. Where the kernel does not
- * say, 250 ms without a write count as a close. Each file waits for itself alone.
+ * With a command each path has one event: its net effect or, where that was not asked for, the most
+ * telling of what was done to it. With --each the effects of a batch wait in the backlog for their
+ * runs, and the next batch for the end of that (backlog.c).
  *
- * With --each the effects of a batch wait in the backlog for their runs, and the next batch for the
- * end of that (backlog.c).
- *
- * Without one: whenever the model has reported, but while something is in its hand. With --changed
- * what is still being written is held back here, too, since it is half of what it will be; and all
- * that was written is read before the batch is handed on.
+ * Without one each thing that happened is an event of its own, whenever the model has reported, but
+ * while something is in its hand. With --changed what is still being written is held back here,
+ * too, since it is half of what it will be; and all that was written is read before the batch is
+ * handed on.
  */
 #include "source/file/kind.h"
 
+#include "base/array.h"
 #include "base/log.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define ASK_AGAIN (250 * NS_PER_MS)
-enum { MANY = 1000 };
+/* ---- events ---------------------------------------------------------------------------------- */
 
-/* ---- writers --------------------------------------------------------------------------------- */
+/* What one event needs to live for as long as it is emitted. */
+struct material {
+	const char *subject;
+	struct detail details[3];
+	char pid[16];
+};
 
-static int64_t waits_until(const struct file_source *s, const struct record *r)
+/* Of a batch, in pieces; with a command all of them go to one run. */
+struct emission {
+	struct file_source *source;
+	struct net net;
+	size_t emitted, at; /* effects: what is before the first is freed, the second is the next */
+	struct event *events;
+	struct material *materials;
+	size_t count;
+};
+
+enum {
+	AT_MOST = 10,         /* events of one effect */
+	AT_MOST_GATHERED = 3, /* with a command: its own, and two notices */
+	PIECE = 256,          /* effects */
+	MANY = 1000,          /* records */
+};
+
+static void add_detail(struct event *e, struct material *m, struct detail detail)
 {
-	return r->since + s->hand_on.pace.max_wait;
+	if (detail.value)
+		m->details[e->n_details++] = detail;
 }
 
-bool hand_on_waits(const struct file_source *s, const struct record *r)
+static void add(struct emission *out, unsigned event, const struct effect *of)
 {
-	return r->now->open && s->journal.now < waits_until(s, r);
-}
+	struct event *e = &out->events[out->count];
+	struct material *m = &out->materials[out->count];
 
-static bool waits(void *owner, const struct record *r)
-{
-	return hand_on_waits(owner, r);
-}
-
-static void review_writer(struct file_source *s, const struct record *r)
-{
-	struct thing *t = r->now;
-	int64_t now = s->journal.now;
-	enum writer writer = file_ask_writer(s, r->node, r->name);
-
-	if (writer == WRITER_AT_WORK) {
-		t->ask_at = now + ASK_AGAIN;
-	} else if (writer == WRITER_NONE || now >= t->heard + ASK_AGAIN) {
-		t->open = false;
-		t->seen |= FILE_CLOSE_WRITE;
-	} else {
-		t->ask_at = t->heard + ASK_AGAIN;
+	if (!(event & (config_of(out->source)->events | FILE_NOTICES)))
+		return;
+	*e = event_make(file_events[__builtin_ctz(event)].name);
+	m->subject = of->path;
+	e->subjects = &m->subject;
+	e->n_subjects = 1;
+	e->details = m->details;
+	add_detail(e, m, (struct detail){.name = "EVWATCH_PATH", .value = of->path});
+	if (event == FILE_MOVE)
+		add_detail(e, m,
+			   (struct detail){.name = "EVWATCH_OLD_PATH", .value = of->old_path});
+	if (of->by && !(event & FILE_NOTICES)) {
+		snprintf(m->pid, sizeof m->pid, "%d", of->by);
+		add_detail(e, m,
+			   (struct detail){.name = "EVWATCH_PID", .value = m->pid, .number = true});
 	}
+	out->count++;
 }
 
-/* Asks about what is due of one list. Returns when to ask next. */
-static int64_t review_list(struct file_source *s, struct link *list, int64_t until)
+/* The most telling of these; 0: none. */
+static unsigned first_of(unsigned seen, const unsigned order[], size_t n)
 {
-	while (!list_empty(list)) {
-		struct thing *t = CONTAINER_OF(list->next, struct thing, of_open);
+	for (size_t i = 0; i < n; i++)
+		if (seen & order[i])
+			return order[i];
+	return 0;
+}
 
-		bool waits = t->open && t->at && s->journal.now < waits_until(s, t->at);
+/* The event of a path, with a command. */
+static unsigned gathered_event(const struct file_config *c, const struct effect *e)
+{
+	static const unsigned net[] = {FILE_MODIFY, FILE_CLOSE_WRITE, FILE_ATTRIB, FILE_OPEN,
+				       FILE_ACCESS};
+	static const unsigned telling[] = {FILE_CLOSE_WRITE, FILE_MODIFY, FILE_CREATE, FILE_MOVE,
+					   FILE_ATTRIB,      FILE_OPEN,   FILE_ACCESS};
+	unsigned event = e->event ? e->event : first_of(e->seen, net, ARRAY_LENGTH(net));
+	unsigned seen = e->seen | e->event;
 
-		if (waits && (t->ask_at > s->journal.now || clock_read(CLOCK_OF_LOOP) >= until))
-			return t->ask_at;
-		list_remove(&t->of_open);
-		if (!waits)
-			continue;
-		review_writer(s, t->at);
-		if (t->open)
-			list_append(&s->journal.asked, &t->of_open);
+	if (event & c->events || event == FILE_DELETE)
+		return event & c->events;
+	if (e->event == FILE_MODIFY || e->event == FILE_MOVE)
+		seen |= FILE_CREATE;
+	return first_of(seen & c->events, telling, ARRAY_LENGTH(telling));
+}
+
+static void add_activity(struct emission *out, const struct effect *e)
+{
+	static const unsigned order[] = {FILE_OPEN, FILE_ACCESS, FILE_MODIFY, FILE_ATTRIB,
+					 FILE_CLOSE_WRITE};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(order); i++)
+		add(out, e->seen & order[i], e);
+}
+
+/* One after the other, as they happened. */
+static void add_each(struct emission *out, const struct effect *e)
+{
+	bool replaced = e->event == FILE_MODIFY;
+
+	if (replaced)
+		add(out, FILE_DELETE, e);
+	if (replaced || e->event == FILE_CREATE || e->flickered)
+		add(out, FILE_CREATE, e);
+	if (e->event == FILE_MOVE)
+		add(out, FILE_MOVE, e);
+	add_activity(out, e);
+	if (e->event == FILE_DELETE || e->flickered)
+		add(out, FILE_DELETE, e);
+}
+
+static void add_all(struct emission *out, const struct effect *e)
+{
+	if (out->source->base.has_command)
+		add(out, gathered_event(config_of(out->source), e), e);
+	else
+		add_each(out, e);
+	add(out, e->notices & FILE_UNMOUNT, e);
+	add(out, e->notices & FILE_OVERFLOW, e);
+}
+
+static void emission_free(struct emission *out)
+{
+	if (!out)
+		return;
+	free(out->events);
+	free(out->materials);
+	net_free(&out->net);
+	free(out);
+}
+
+/* The net effect is taken over. NULL: ENOMEM, which is logged. */
+static struct emission *emission_new(struct file_source *s, struct net *net)
+{
+	struct emission *out = calloc(1, sizeof *out);
+	size_t most = (net->count < PIECE ? net->count : PIECE) *
+		      (s->base.has_command ? AT_MOST_GATHERED : AT_MOST);
+
+	if (out) {
+		out->events = calloc(most, sizeof *out->events);
+		out->materials = calloc(most, sizeof *out->materials);
 	}
-	return INT64_MAX;
+	if (!out || !out->events || !out->materials) {
+		log_error(s->base.rule, "out of memory: %zu changes are not reported", net->count);
+		emission_free(out);
+		net_free(net);
+		return NULL;
+	}
+	out->source = s;
+	out->net = *net;
+	*net = (struct net){0};
+	return out;
 }
 
-/* Asks about the writers that are due, for a turn at most. Returns when to ask next. */
-static int64_t review_writers(struct file_source *s)
+/* Makes the next piece of the events; the engine has copied those before. */
+static void fill(struct emission *out)
 {
-	int64_t until = file_turn_end();
-	int64_t fresh = review_list(s, &s->journal.fresh, until);
-	int64_t asked = review_list(s, &s->journal.asked, until);
+	while (out->emitted < out->at)
+		effect_free(&out->net.items[out->emitted++], out->net.folders);
+	out->count = 0;
+	for (int n = 0; n < PIECE && out->at < out->net.count; n++)
+		add_all(out, &out->net.items[out->at++]);
+}
 
-	return fresh < asked ? fresh : asked;
+/* Emits the piece: the engine may stop, pause or free the source. */
+static void emit(const struct emission *out)
+{
+	struct source *source = &out->source->base;
+
+	if (source->has_command && out->at < out->net.count)
+		source->host->gather(source, out->events, out->count);
+	else if (out->count || source->has_command)
+		source->host->emit(source, out->events, out->count);
+}
+
+bool hand_on_effect(struct file_source *s, const struct effect *e)
+{
+	struct event events[AT_MOST_GATHERED];
+	struct material materials[AT_MOST_GATHERED] = {0};
+	struct emission out = {.source = s, .events = events, .materials = materials};
+
+	add_all(&out, e);
+	emit(&out);
+	return out.count > 0;
 }
 
 /* ---- what counts ----------------------------------------------------------------------------- */
@@ -103,10 +218,15 @@ static bool counts(void *owner, const char *path, char type)
 	return hand_on_counts(owner, path, type);
 }
 
+static bool waits(void *owner, const struct record *r)
+{
+	return hand_on_waits(owner, r);
+}
+
 /* Is a batch held back for what is still being written? */
 static bool holds_back(const struct file_source *s)
 {
-	return s->base.has_command || config_of(s)->changed;
+	return s->hand_on.options.waits;
 }
 
 static struct net_options options_of(struct file_source *s)
@@ -115,7 +235,7 @@ static struct net_options options_of(struct file_source *s)
 
 	return (struct net_options){.owner = s,
 				    .counts = s->filter.is_open ? NULL : counts,
-				    .waits = holds_back(s) ? waits : NULL,
+				    .waits = s->base.has_command || c->changed ? waits : NULL,
 				    .contents = c->changed ? &s->compare.contents : NULL,
 				    .gathers = s->base.has_command,
 				    .names = s->base.each,
@@ -130,18 +250,20 @@ static void go_on_soon(struct file_source *s)
 }
 
 /* A piece a turn. The source may be gone when this returns. */
-static void emit(struct file_source *s)
+static void go_on(struct file_source *s)
 {
 	struct emission *out = s->hand_on.emission;
-	bool is_more = events_go_on(out);
+	bool is_more;
 
+	fill(out);
+	is_more = out->at < out->net.count;
 	if (!is_more)
 		s->hand_on.emission = NULL;
 	if (is_more || s->journal.count)
 		go_on_soon(s);
-	events_emit(s, out);
+	emit(out);
 	if (!is_more)
-		events_end(out);
+		emission_free(out);
 }
 
 /* The model, which rests meanwhile, goes on afterwards. */
@@ -164,7 +286,7 @@ static void end_making(struct file_source *s)
 	if (net.count && s->base.each)
 		backlog_take(s, &net);
 	else if (net.count)
-		h->emission = events_begin(s, &net);
+		h->emission = emission_new(s, &net);
 	else
 		net_free(&net);
 }
@@ -190,16 +312,14 @@ static bool make(struct file_source *s)
 
 static void hand_on(struct file_source *s)
 {
-	struct net_options options = options_of(s);
-
 	if (s->base.each)
 		backlog_rejoin(s);
 	if (s->journal.lost_memory)
 		log_error(s->base.rule, "out of memory: some changes are not reported");
 	s->journal.lost_memory = false;
-	s->hand_on.maker = net_begin(&s->journal, &options);
+	s->hand_on.maker = net_begin(&s->journal, &s->hand_on.options);
 	if (make(s) && s->hand_on.emission)
-		emit(s);
+		go_on(s);
 }
 
 /* Is a batch on its way? */
@@ -220,8 +340,7 @@ static bool may_hand_on(const struct file_source *s)
 
 static int64_t due(struct file_source *s)
 {
-	struct net_options options = options_of(s);
-	int64_t when = pace_due(&s->hand_on.pace, &s->journal, &options, s->journal.now);
+	int64_t when = pace_due(&s->hand_on.pace, &s->journal);
 	int64_t least = s->hand_on.circle.not_before;
 
 	return when < least ? least : when;
@@ -240,7 +359,8 @@ static int64_t review_due(struct file_source *s, int64_t ask_at)
 
 static void review_held_back(struct file_source *s)
 {
-	int64_t ask_at = review_writers(s), when = review_due(s, ask_at);
+	int64_t ask_at = pace_ask_writers(&s->hand_on.pace, &s->journal, file_turn_end());
+	int64_t when = review_due(s, ask_at);
 
 	if (when <= s->journal.now) {
 		if (config_of(s)->changed && compare_batch(s, file_turn_end())) {
@@ -270,7 +390,7 @@ void hand_on_review(struct file_source *s)
 	if (s->base.paused || (s->hand_on.maker && !make(s)))
 		return;
 	if (s->hand_on.emission) {
-		emit(s);
+		go_on(s);
 		return;
 	}
 	if (!may_hand_on(s) || (s->base.each && backlog_hand_on(s)) || !s->journal.count)
@@ -290,6 +410,13 @@ static void on_timer(struct reactor *r, struct timer *t)
 	hand_on_review(CONTAINER_OF(t, struct file_source, hand_on.timer));
 }
 
+static enum writer ask_writer(const struct pace *p, const struct record *r)
+{
+	struct file_source *s = CONTAINER_OF(p, struct file_source, hand_on.pace);
+
+	return file_ask_writer(s, r->node, r->name);
+}
+
 static bool is_named(struct circle *c, const char *path)
 {
 	const struct file_source *s = CONTAINER_OF(c, struct file_source, hand_on.circle);
@@ -304,7 +431,9 @@ void hand_on_init(struct file_source *s)
 
 	h->pace = (struct pace){.automatic = gather->automatic,
 				.debounce = gather->quiet,
-				.max_wait = gather->max_wait};
+				.max_wait = gather->max_wait,
+				.ask = ask_writer};
+	h->options = options_of(s);
 	h->circle.rule = s->base.rule;
 	h->circle.is_named = is_named;
 	timer_init(&h->timer, CLOCK_OF_LOOP, on_timer);
@@ -314,7 +443,7 @@ void hand_on_init(struct file_source *s)
 void hand_on_close(struct file_source *s)
 {
 	net_end(s->hand_on.maker);
-	events_end(s->hand_on.emission);
+	emission_free(s->hand_on.emission);
 	circle_free(&s->hand_on.circle);
 	s->hand_on.maker = NULL;
 	s->hand_on.emission = NULL;

@@ -5,13 +5,12 @@
  *	roots.c     the user's PATHs, each followed (lib/follow): hints on the model's top
  *	host.c      when the model works; what it reports becomes entries of the journal
  *	compare.c   what files hold, for --changed
- *	hand_on.c   when the journal is handed on: writers are asked, the pace decides
+ *	hand_on.c   the journal is handed on: its net effect becomes events
  *	backlog.c   with --each: effects that wait for their run
- *	events.c    effects become the events that --events asks for
  *	outside.c   git's rules outside of the trees, each followed
  *	config.c    options and arguments
  *
- * observe -> model -> host -> journal -> hand_on -> events -> the engine.
+ * observe -> model -> host -> journal -> hand_on -> the engine.
  *
  * Paths are reported as the user wrote the root: `src` gives src/a.c.
  */
@@ -31,7 +30,6 @@
 #include "source/file/observe/fanotify.h"
 #include "source/file/observe/inotify.h"
 #include "source/file/observe/poll.h"
-#include "source/file/observe/writer.h"
 #include "base/units.h"
 #include "reactor/reactor.h"
 
@@ -86,6 +84,7 @@ struct hand_on {
 	struct timer timer; /* something may be due, or there is more of what is handed on */
 	struct pace pace;
 	struct circle circle;
+	struct net_options options;
 	int64_t due_at;            /* loop time: when the batch is, at the last review */
 	struct net_maker *maker;   /* of the batch's net effect; NULL: none is being made */
 	struct emission *emission; /* then of its events */
@@ -185,7 +184,12 @@ void hand_on_init(struct file_source *s);
 /* What was being handed on is dropped. */
 void hand_on_close(struct file_source *s);
 /* Is what is written there waited for? */
-bool hand_on_waits(const struct file_source *s, const struct record *r);
+static inline bool hand_on_waits(const struct file_source *s, const struct record *r)
+{
+	return pace_waits(&s->hand_on.pace, &s->journal, r);
+}
+/* Emits what --events lets through of one effect, with a command. False: that is nothing. */
+bool hand_on_effect(struct file_source *s, const struct effect *e);
 /* Is what has this path reported? */
 bool hand_on_counts(struct file_source *s, const char *path, char type);
 /* Hands on what is due, and arms the timer for the rest. */
@@ -204,18 +208,5 @@ void backlog_rejoin(struct file_source *s);
 /* How many wait. */
 size_t backlog_count(const struct file_source *s);
 void backlog_free(struct file_source *s);
-
-/* ---- events.c ---- */
-/* Emits what --events lets through of one effect. False: that is nothing. */
-bool events_emit_one(struct file_source *s, const struct effect *e);
-/* What --events lets through of a net effect, which is taken over. NULL: ENOMEM, which is logged.
- */
-struct emission *events_begin(const struct file_source *s, struct net *net);
-/* Makes the next piece of the events. False: it is the last one. */
-bool events_go_on(struct emission *out);
-/* Emits the piece: the engine may stop, pause or free the source. */
-void events_emit(struct file_source *s, const struct emission *out);
-/* NULL is allowed. */
-void events_end(struct emission *out);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/array.h"
 #include "base/units.h"
+#include "reactor/reactor.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #define QUIET_MOST  (50 * NS_PER_MS)
 #define OTHER_HALF  (25 * NS_PER_MS)  /* for what was deleted to be written anew */
 #define CLOSELY     (500 * NS_PER_MS) /* a batch within this of the one before doubles the wait */
+#define ASK_AGAIN   (250 * NS_PER_MS)
 
 enum { A_SAVE = 4 /* names */ };
 
@@ -92,12 +94,65 @@ static bool half_a_save(const struct journal *j)
 	return false;
 }
 
+/* ---- writers --------------------------------------------------------------------------------- */
+
+static int64_t waits_until(const struct pace *p, const struct record *r)
+{
+	return r->since + p->max_wait;
+}
+
+bool pace_waits(const struct pace *p, const struct journal *j, const struct record *r)
+{
+	return r->now->open && j->now < waits_until(p, r);
+}
+
+static void ask(const struct pace *p, const struct journal *j, struct thing *t)
+{
+	enum writer writer = p->ask(p, t->at);
+
+	if (writer == WRITER_AT_WORK) {
+		t->ask_at = j->now + ASK_AGAIN;
+	} else if (writer == WRITER_NONE || j->now >= t->heard + ASK_AGAIN) {
+		t->open = false;
+		t->seen |= FILE_CLOSE_WRITE;
+	} else {
+		t->ask_at = t->heard + ASK_AGAIN;
+	}
+}
+
+/* Asks about what is due of one list. Returns when to ask next. */
+static int64_t ask_list(const struct pace *p, struct journal *j, struct link *list, int64_t until)
+{
+	while (!list_empty(list)) {
+		struct thing *t = CONTAINER_OF(list->next, struct thing, of_open);
+		bool waits = t->at && pace_waits(p, j, t->at);
+
+		if (waits && (t->ask_at > j->now || clock_read(CLOCK_OF_LOOP) >= until))
+			return t->ask_at;
+		list_remove(&t->of_open);
+		if (!waits)
+			continue;
+		ask(p, j, t);
+		if (t->open)
+			list_append(&j->asked, &t->of_open);
+	}
+	return INT64_MAX;
+}
+
+int64_t pace_ask_writers(const struct pace *p, struct journal *j, int64_t until)
+{
+	int64_t fresh = ask_list(p, j, &j->fresh, until);
+	int64_t asked = ask_list(p, j, &j->asked, until);
+
+	return fresh < asked ? fresh : asked;
+}
+
 /* ---- when ------------------------------------------------------------------------------------ */
 
 /* A save touches a few names; the more there are, the likelier are still more to come. */
-static int64_t quiet_time(const struct pace *p, const struct journal *j, int64_t now)
+static int64_t quiet_time(const struct pace *p, const struct journal *j)
 {
-	int64_t quiet = follows_closely(p, now) ? p->quiet : QUIET_LEAST;
+	int64_t quiet = follows_closely(p, j->now) ? p->quiet : QUIET_LEAST;
 
 	if (!p->automatic)
 		return p->debounce;
@@ -109,24 +164,25 @@ static int64_t quiet_time(const struct pace *p, const struct journal *j, int64_t
 }
 
 /* Is there anything that does not wait? */
-static bool has_complete(const struct journal *j, const struct net_options *options)
+static bool has_complete(const struct pace *p, const struct journal *j)
 {
 	LIST_EACH(at, after, &j->order)
 	{
-		if (!net_options_wait(options, CONTAINER_OF(at, struct record, link)))
+		const struct record *r = CONTAINER_OF(at, struct record, link);
+
+		if (!r->now || !pace_waits(p, j, r))
 			return true;
 	}
 	return false;
 }
 
-int64_t pace_due(const struct pace *p, const struct journal *j, const struct net_options *options,
-		 int64_t now)
+int64_t pace_due(const struct pace *p, const struct journal *j)
 {
 	int64_t by_age, quiet_at;
 
 	if (list_empty(&j->by_age))
 		return INT64_MAX;
-	by_age = CONTAINER_OF(j->by_age.next, struct record, of_age)->since + p->max_wait;
-	quiet_at = j->last + quiet_time(p, j, now);
-	return quiet_at < by_age && has_complete(j, options) ? quiet_at : by_age;
+	by_age = waits_until(p, CONTAINER_OF(j->by_age.next, struct record, of_age));
+	quiet_at = j->last + quiet_time(p, j);
+	return quiet_at < by_age && has_complete(p, j) ? quiet_at : by_age;
 }

@@ -5,8 +5,8 @@
  * To wait for a close that cannot come (a link(2) and unlink(2), truncate(2), a file that was made
  * by another name) delays a run; not to wait runs half an upload.
  */
-#ifndef EVWATCH_SOURCE_FILE_OBSERVE_WRITER_H
-#define EVWATCH_SOURCE_FILE_OBSERVE_WRITER_H
+#ifndef EVWATCH_SOURCE_FILE_BATCH_WRITER_H
+#define EVWATCH_SOURCE_FILE_BATCH_WRITER_H
 
 enum writer {
 	WRITER_NONE,    /* nobody has it open for writing, or nothing is there */

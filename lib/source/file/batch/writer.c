@@ -1,5 +1,5 @@
 /* Does anybody have a file open for writing? See writer.h. */
-#include "source/file/observe/writer.h"
+#include "source/file/batch/writer.h"
 
 #include "base/fd.h"
 
