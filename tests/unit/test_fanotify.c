@@ -199,9 +199,9 @@ static void active(struct model *m, struct node *d, const char *name, char type,
 
 	(void)m;
 	(void)type;
-	if (bits & ACTIVE_CLOSE_WRITE)
+	if (bits & FILE_CLOSE_WRITE)
 		log_line("written", path);
-	if (bits & ACTIVE_ATTRIB)
+	if (bits & FILE_ATTRIB)
 		log_line("attrib", path);
 	free(path);
 }
@@ -264,7 +264,7 @@ static bool open_world(bool unread)
 						.reactor = w.loop,
 						.roots = roots,
 						.n_roots = 1,
-						.active = ACTIVE_CLOSE_WRITE | ACTIVE_ATTRIB,
+						.active = FILE_CLOSE_WRITE | FILE_ATTRIB,
 						.keeps = keeps};
 	w.model = (struct model){.fs = &w.disk.fs,
 				 .host = &host,

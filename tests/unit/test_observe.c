@@ -98,7 +98,7 @@ static void active(struct model *m, struct node *d, const char *name, char type,
 	(void)d;
 	(void)name;
 	(void)type;
-	w.written += (bits & ACTIVE_CLOSE_WRITE) != 0;
+	w.written += (bits & FILE_CLOSE_WRITE) != 0;
 }
 
 static void changed(struct model *m, struct node *d, const char *name, char type, bool content)
@@ -195,7 +195,7 @@ static void open_world(void)
 	disk_init(&w.disk);
 	w.observer = (struct inotify_observer){.base = {&observer_inotify, &w.model},
 					       .set = w.set,
-					       .active = ACTIVE_CLOSE_WRITE | ACTIVE_MODIFY};
+					       .active = FILE_CLOSE_WRITE | FILE_MODIFY};
 	w.model = (struct model){.fs = &w.disk.fs, .host = &host, .observer = &w.observer.base};
 	if (observer_inotify.open(&w.observer.base, &e) < 0 || model_open(&w.model) < 0)
 		printf("# %s\n", e.what);

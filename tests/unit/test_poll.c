@@ -99,9 +99,9 @@ static void active(struct model *m, struct node *d, const char *name, char type,
 {
 	(void)m;
 	(void)type;
-	if (bits & ACTIVE_UNMOUNT)
+	if (bits & FILE_UNMOUNT)
 		say("unmounted", d, name);
-	if (bits & ACTIVE_MODIFY)
+	if (bits & FILE_MODIFY)
 		say("heard", d, name);
 }
 
@@ -146,7 +146,7 @@ static void open_world(bool polls, const char *root)
 	w.loop = reactor_new(NULL, NULL);
 	w.set = inotify_set_new(w.loop);
 	w.inotify = (struct inotify_observer){
-	    .base = {&observer_inotify, &w.model}, .set = w.set, .active = ACTIVE_MODIFY};
+	    .base = {&observer_inotify, &w.model}, .set = w.set, .active = FILE_MODIFY};
 	w.poll = (struct poll_observer){.base = {&observer_poll, &w.model},
 					.inner = polls ? NULL : &w.inotify.base,
 					.reactor = w.loop,

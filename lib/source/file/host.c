@@ -269,19 +269,9 @@ static void on_shut(struct model *m, struct node *d, const char *name, struct no
 
 /* ---- what is done to files ------------------------------------------------------------------- */
 
-static unsigned events_of(unsigned active)
-{
-	return (active & ACTIVE_MODIFY ? FILE_MODIFY : 0U) |
-	       (active & ACTIVE_CLOSE_WRITE ? FILE_CLOSE_WRITE : 0U) |
-	       (active & ACTIVE_ATTRIB ? FILE_ATTRIB : 0U) |
-	       (active & ACTIVE_OPEN ? FILE_OPEN : 0U) |
-	       (active & ACTIVE_ACCESS ? FILE_ACCESS : 0U) |
-	       (active & ACTIVE_UNMOUNT ? FILE_UNMOUNT : 0U);
-}
-
 static void on_flickered(struct model *m, struct node *d, const char *name, unsigned active)
 {
-	journal_flickered(journal_of(source_of(m), name), d, name, events_of(active));
+	journal_flickered(journal_of(source_of(m), name), d, name, active);
 }
 
 static bool is_own_output(struct file_source *s, const struct node *d, const char *name)
@@ -300,14 +290,14 @@ static bool is_own_output(struct file_source *s, const struct node *d, const cha
 static void done_to(struct file_source *s, struct node *d, const char *name, char type,
 		    unsigned events)
 {
-	if (!events || s->model.early || is_own_output(s, d, name))
+	if (s->model.early || is_own_output(s, d, name))
 		return;
 	journal_active(journal_of(s, name), d, name, type, events);
 }
 
 static void on_active(struct model *m, struct node *d, const char *name, char type, unsigned active)
 {
-	done_to(source_of(m), d, name, type, events_of(active));
+	done_to(source_of(m), d, name, type, active);
 }
 
 /* What is to be compared may be half written. */

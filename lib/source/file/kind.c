@@ -40,10 +40,8 @@ static bool on_fanotify_keeps(struct fanotify_observer *o)
 
 static unsigned activities(const struct file_config *c)
 {
-	return ACTIVE_MODIFY | ACTIVE_CLOSE_WRITE |
-	       (c->events & FILE_ATTRIB ? (unsigned)ACTIVE_ATTRIB : 0) |
-	       (c->events & FILE_OPEN ? (unsigned)ACTIVE_OPEN : 0) |
-	       (c->events & FILE_ACCESS ? (unsigned)ACTIVE_ACCESS : 0);
+	return FILE_MODIFY | FILE_CLOSE_WRITE |
+	       (c->events & (FILE_ATTRIB | FILE_OPEN | FILE_ACCESS));
 }
 
 static int init_model(struct file_source *s)

@@ -59,7 +59,8 @@ struct model_host {
 	void (*shut)(struct model *m, struct node *d, const char *name, struct node *self);
 	/* It came and went again within one look; `active` was done to it. */
 	void (*flickered)(struct model *m, struct node *d, const char *name, unsigned active);
-	/* This was done to what stands there: bits that only the observer and the host know. */
+	/* This was done to what stands there: bits that only the observer and the host know, and
+	 * not 0. */
 	void (*active)(struct model *m, struct node *d, const char *name, char type,
 		       unsigned active);
 	/* Another look says that it was written, or (content false) that its owner or mode is

@@ -105,22 +105,11 @@ static void assume(struct fanotify_observer *o, struct node *d, const char *name
 
 static void pass_active(struct fanotify_observer *o, struct node *d, const struct fan_event *ev)
 {
-	static const struct {
-		uint64_t mask;
-		unsigned active;
-	} actives[] = {{FAN_MODIFY, ACTIVE_MODIFY},
-		       {FAN_CLOSE_WRITE, ACTIVE_CLOSE_WRITE},
-		       {FAN_ATTRIB, ACTIVE_ATTRIB},
-		       {FAN_OPEN, ACTIVE_OPEN},
-		       {FAN_ACCESS, ACTIVE_ACCESS}};
 	const char *name = ev->name;
-	unsigned active = 0;
+	unsigned active = inotify_active_of((uint32_t)ev->mask) & o->active;
 
-	for (size_t i = 0; i < ARRAY_LENGTH(actives); i++)
-		active |= ev->mask & actives[i].mask ? actives[i].active : 0;
-	active &= o->active;
 	if (ev->pid == getpid())
-		active &= ~(unsigned)(ACTIVE_OPEN | ACTIVE_ACCESS);
+		active &= ~(unsigned)(FILE_OPEN | FILE_ACCESS);
 	/* Of a directory itself. */
 	if (strcmp(name, ".") == 0) {
 		if (!d->parent || d->gone)

@@ -10,6 +10,7 @@
 #include "source/file/model/model.h"
 #include "source/file/observe/inotify.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,6 +32,10 @@
 #define A_TURN   (2 * NS_PER_MS)
 #define PATIENCE (100 * NS_PER_MS)
 
+static_assert(FAN_MODIFY == IN_MODIFY && FAN_CLOSE_WRITE == IN_CLOSE_WRITE &&
+		  FAN_ATTRIB == IN_ATTRIB && FAN_OPEN == IN_OPEN && FAN_ACCESS == IN_ACCESS,
+	      "inotify_mask_of serves both");
+
 static struct fanotify_observer *observer_of(struct observer *o)
 {
 	return CONTAINER_OF(o, struct fanotify_observer, base);
@@ -42,10 +47,7 @@ static uint64_t mask_of(const struct fanotify_observer *o)
 {
 	/* A lost link is FAN_ATTRIB, and says that a rename replaced something. */
 	return FAN_CREATE | FAN_DELETE | FAN_RENAME | FAN_MOVE_SELF | FAN_ATTRIB | FAN_ONDIR |
-	       (o->active & ACTIVE_MODIFY ? (uint64_t)FAN_MODIFY : 0) |
-	       (o->active & ACTIVE_CLOSE_WRITE ? (uint64_t)FAN_CLOSE_WRITE : 0) |
-	       (o->active & ACTIVE_OPEN ? (uint64_t)FAN_OPEN : 0) |
-	       (o->active & ACTIVE_ACCESS ? (uint64_t)FAN_ACCESS : 0);
+	       inotify_mask_of(o->active);
 }
 
 /* Marks the file system of what is open, unless it is marked already. */

@@ -69,7 +69,7 @@ struct fanotify_observer {
 	char *const *roots; /* borrowed; as the user wrote them: what is missing at the start counts
 			       by the nearest directory above it */
 	size_t n_roots;
-	unsigned active; /* enum active: what is asked for beside what makes the tree */
+	unsigned active; /* enum file_event: what is asked for beside what makes the tree */
 	/* Are names of what moved still asked for? Then none are forgotten. */
 	bool (*keeps)(struct fanotify_observer *o);
 	int64_t synced; /* as inotify_synced; read only */

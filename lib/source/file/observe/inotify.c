@@ -38,11 +38,11 @@ static unsigned hint_of(uint32_t mask)
 static const struct {
 	uint32_t mask;
 	unsigned active;
-} actives[] = {{IN_MODIFY, ACTIVE_MODIFY},
-	       {IN_CLOSE_WRITE, ACTIVE_CLOSE_WRITE},
-	       {IN_ATTRIB, ACTIVE_ATTRIB},
-	       {IN_OPEN, ACTIVE_OPEN},
-	       {IN_ACCESS, ACTIVE_ACCESS}};
+} actives[] = {{IN_MODIFY, FILE_MODIFY},
+	       {IN_CLOSE_WRITE, FILE_CLOSE_WRITE},
+	       {IN_ATTRIB, FILE_ATTRIB},
+	       {IN_OPEN, FILE_OPEN},
+	       {IN_ACCESS, FILE_ACCESS}};
 
 enum { N_ACTIVES = sizeof actives / sizeof *actives };
 

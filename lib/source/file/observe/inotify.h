@@ -2,26 +2,17 @@
  * Changes by inotify(7): a watch for each directory that is entered.
  *
  * Events say where to look; the model looks when the queue is empty. What was done to files
- * (written, closed, opened ...) is passed on as enum active.
+ * (written, closed, opened ...) is passed on as enum file_event.
  */
 #ifndef EVWATCH_SOURCE_FILE_OBSERVE_INOTIFY_H
 #define EVWATCH_SOURCE_FILE_OBSERVE_INOTIFY_H
 
 #include "inotify/inotify.h"
+#include "source/file/batch/events.h"
 #include "source/file/model/observer.h"
 
 #include <stddef.h>
 #include <stdint.h>
-
-/* What the model passes on as `active`. */
-enum active {
-	ACTIVE_MODIFY = 1,
-	ACTIVE_CLOSE_WRITE = 2,
-	ACTIVE_ATTRIB = 4,
-	ACTIVE_OPEN = 8,
-	ACTIVE_ACCESS = 16,
-	ACTIVE_UNMOUNT = 32,
-};
 
 struct inotify_observer {
 	struct observer base;
@@ -29,10 +20,10 @@ struct inotify_observer {
 	struct inotify_set *set;
 	char *const *roots; /* for the choice of an instance; absolute, without links */
 	size_t n_roots;
-	unsigned active; /* enum active: what is asked for beside what makes the tree */
+	unsigned active; /* enum file_event: what is asked for beside what makes the tree */
 };
 
-/* The kernel's events as enum active, and back. */
+/* The kernel's events as enum file_event, and back. Those of fanotify(7) are the same bits. */
 unsigned inotify_active_of(uint32_t mask);
 uint32_t inotify_mask_of(unsigned active);
 

@@ -182,7 +182,7 @@ static void look_at(struct model *m, struct node *d, const char *name, bool unmo
 
 	model_hint(m, d, name, HINT_SCAN);
 	if (unmounted && known)
-		model_active(m, d, name, ACTIVE_UNMOUNT);
+		model_active(m, d, name, FILE_UNMOUNT);
 }
 
 /* A mount moves with a directory that it is in, and nobody is woken for that. What is still at its

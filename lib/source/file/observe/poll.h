@@ -9,7 +9,7 @@
  *	                files of /proc or /sys
  *
  * Either way mounts that come and go at a root, above or below one, are looked at, and an unmounted
- * file system is reported as ACTIVE_UNMOUNT of its mount point. /proc and /sys below a root are not
+ * file system is reported as FILE_UNMOUNT of its mount point. /proc and /sys below a root are not
  * entered, nor, with one_file_system, what else is mounted there.
  *
  * To join: set the public fields; poll_prepare; give the model `fs` = poll_files(o) and `observer`
