@@ -52,7 +52,7 @@ bool job_has_room(const struct job *j)
 
 bool job_is_busy(const struct job *j, const char *subject)
 {
-	const struct lane *lane = lane_of(j, subject);
+	const struct lane *lane = subject ? lane_of(j, subject) : NULL;
 
 	switch (j->setup.config->on_busy) {
 	case BUSY_PARALLEL:

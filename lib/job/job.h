@@ -91,7 +91,7 @@ size_t job_stop_runs(struct job *j);
 bool job_has_room(const struct job *j);
 
 /* With --each: is an event of this subject to wait, for the end of the run that it has, or (where
- * the owner is not paused while there is no room) for a free place? */
+ * the owner is not paused while there is no room) for a free place? NULL: one that has no run. */
 bool job_is_busy(const struct job *j, const char *subject);
 
 /* Drops what it has not begun of this feed. */

@@ -41,7 +41,7 @@ struct source_host {
 	void (*emit)(struct source *s, const struct event *events, size_t n);
 	/*
 	 * With --each: is an event of this subject to wait, for the end of the run that it has or
-	 * for a free place? (type->room)
+	 * for a free place? (type->room) NULL: of a subject that has no run.
 	 */
 	bool (*is_busy)(struct source *s, const char *subject);
 	/*

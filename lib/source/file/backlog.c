@@ -31,14 +31,14 @@ void backlog_take(struct file_source *s, struct net *net)
 
 size_t backlog_count(const struct file_source *s)
 {
-	return s->backlog.net.count - s->backlog.at + s->backlog.held.count;
+	return s->backlog.net.count - s->backlog.at + s->backlog.held.count - s->backlog.held_at;
 }
 
 void backlog_free(struct file_source *s)
 {
 	net_free(&s->backlog.net);
 	net_free(&s->backlog.held);
-	s->backlog.at = 0;
+	s->backlog.at = s->backlog.held_at = 0;
 }
 
 /* ---- what has happened since ----------------------------------------------------------------- */
@@ -84,7 +84,7 @@ void backlog_rejoin(struct file_source *s)
 	struct net *held = &s->backlog.held;
 	size_t n = 0;
 
-	for (size_t i = 0; i < held->count; i++) {
+	for (size_t i = s->backlog.held_at; i < held->count; i++) {
 		struct effect *e = &held->items[i];
 
 		if (!rejoin_find(&s->journal, e)) {
@@ -95,6 +95,7 @@ void backlog_rejoin(struct file_source *s)
 		effect_free(e, &file_folders);
 	}
 	held->count = n;
+	s->backlog.held_at = 0;
 }
 
 /* ---- handing on ------------------------------------------------------------------------------ */
@@ -117,38 +118,36 @@ static bool hold_back(struct file_source *s, const struct effect *e)
 	return true;
 }
 
-/* Takes out one that was held back, in order. */
+/* Takes out one that was held back, in order. What waits for the run of its own path are as few as
+ * runs; what waits for a free place, all at once, may be many. */
 static bool next_held(struct file_source *s, struct effect *e)
 {
-	struct net *held = &s->backlog.held;
+	struct backlog *b = &s->backlog;
+	struct effect *held = b->held.items;
+	size_t i = b->held_at;
 
-	for (size_t i = 0; i < held->count; i++) {
-		if (is_busy(s, &held->items[i]))
-			continue;
-		*e = held->items[i];
-		memmove(&held->items[i], &held->items[i + 1],
-			(--held->count - i) * sizeof *held->items);
-		return true;
-	}
-	return false;
+	if (i == b->held.count || s->base.host->is_busy(&s->base, NULL))
+		return false;
+	while (i < b->held.count && is_busy(s, &held[i]))
+		i++;
+	if (i == b->held.count)
+		return false;
+	*e = held[i];
+	memmove(&held[b->held_at + 1], &held[b->held_at], (i - b->held_at) * sizeof *held);
+	held[b->held_at++] = (struct effect){0};
+	if (b->held_at == b->held.count)
+		b->held_at = b->held.count = 0;
+	return true;
 }
 
-/* Takes out the next whose path has no run. */
-static bool next_effect(struct file_source *s, struct effect *e)
+/* Takes out the next of the batch. False: it was held back. */
+static bool next_new(struct file_source *s, struct effect *e)
 {
 	struct backlog *b = &s->backlog;
 
-	if (next_held(s, e))
-		return true;
-	while (b->at < b->net.count) {
-		*e = b->net.items[b->at];
-		b->net.items[b->at++] = (struct effect){0};
-		if (!hold_back(s, e))
-			return true;
-	}
-	net_free(&b->net);
-	b->at = 0;
-	return false;
+	*e = b->net.items[b->at];
+	b->net.items[b->at++] = (struct effect){0};
+	return !hold_back(s, e);
 }
 
 /* True: it was emitted. */
@@ -168,13 +167,19 @@ static bool hand_on_one(struct file_source *s, struct effect *e)
 
 bool backlog_hand_on(struct file_source *s)
 {
+	struct backlog *b = &s->backlog;
 	struct effect e;
 
 	for (int n = 0; n < PIECE; n++) {
-		if (!next_effect(s, &e))
+		bool found = next_held(s, &e);
+
+		if (!found && b->at == b->net.count) {
+			net_free(&b->net);
+			b->at = 0;
 			return false;
+		}
 		timer_start_soon(s->base.reactor, &s->hand_on.timer);
-		if (hand_on_one(s, &e))
+		if ((found || next_new(s, &e)) && hand_on_one(s, &e))
 			return true;
 	}
 	return true;

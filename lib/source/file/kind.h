@@ -77,6 +77,7 @@ struct backlog {
 	size_t at;       /* the next of it */
 	bool may_rejoin; /* rejoin_is_possible */
 	struct net held; /* passed over: host->is_busy */
+	size_t held_at;  /* the next of it */
 };
 
 /* The journal's way to the engine. */
