@@ -35,8 +35,15 @@
 
 struct file_source;
 
+/* A path without the slashes at its end; "/" is "". */
+struct root_key {
+	const char *path;
+	size_t length;
+};
+
 /* A PATH of the user. */
 struct root {
+	struct root_key key; /* first: of `by_path` */
 	struct link link;
 	struct file_source *source;
 	const char *path;             /* as the user wrote it; borrowed */

@@ -21,51 +21,30 @@
 
 /* ---- by path --------------------------------------------------------------------------------- */
 
-/* Without the slashes at its end; "/" is "". */
-struct key {
-	const char *path;
-	size_t length;
-};
-
-static struct key key_of(const char *path, size_t length)
+static struct root_key key_of(const char *path, size_t length)
 {
 	while (length && path[length - 1] == '/')
 		length--;
-	return (struct key){path, length};
+	return (struct root_key){path, length};
 }
 
 static uint64_t key_hash(const void *key)
 {
-	const struct key *k = key;
+	const struct root_key *k = key;
 
 	return hash_bytes(k->path, k->length);
 }
 
-static struct key key_of_root(const void *item)
+static bool key_is(const void *root, const void *key)
 {
-	const struct root *r = item;
+	const struct root_key *mine = root, *k = key;
 
-	return key_of(r->path, strlen(r->path));
-}
-
-static uint64_t root_hash(const void *item)
-{
-	struct key key = key_of_root(item);
-
-	return key_hash(&key);
-}
-
-static bool root_is(const void *item, const void *key)
-{
-	struct key mine = key_of_root(item);
-	const struct key *k = key;
-
-	return mine.length == k->length && memcmp(mine.path, k->path, k->length) == 0;
+	return mine->length == k->length && memcmp(mine->path, k->path, k->length) == 0;
 }
 
 struct root *roots_find(const struct file_source *s, const char *path, size_t length)
 {
-	struct key key = key_of(path, length);
+	struct root_key key = key_of(path, length);
 
 	return table_find(&s->roots.by_path, &key);
 }
@@ -159,7 +138,7 @@ static bool leads_above(struct file_source *s, const struct candidate *c, char *
 static bool is_covered(const struct root *r)
 {
 	struct file_source *s = r->source;
-	char *path = strndup(r->path, key_of_root(r).length);
+	char *path = strndup(r->path, r->key.length);
 	struct candidate c = {.path = path, .type = 'd'};
 	bool covered = false;
 
@@ -307,6 +286,7 @@ static int start(struct file_source *s, const char *path)
 	if (!r)
 		return -1;
 	r->source = s;
+	r->key = key_of(path, strlen(path));
 	r->path = path;
 	if (table_add(&s->roots.by_path, r) < 0) {
 		free(r);
@@ -363,7 +343,7 @@ static int join(struct file_source *s, struct error *e)
 
 void roots_init(struct file_source *s)
 {
-	static const struct table_type by_path = {root_hash, key_hash, root_is};
+	static const struct table_type by_path = {key_hash, key_hash, key_is};
 
 	list_init(&s->roots.list);
 	table_init(&s->roots.by_path, &by_path);
