@@ -59,6 +59,15 @@ paths_are_right() {
 	paths_are_right
 }
 
+@test "a file that was written while it was elsewhere is not taken for the one that it was" {
+	mkdir src
+	: >src/f
+	start --no-guard file src --format '%e %s %o' --events create,delete
+	missed 'mv src/f away && echo more >away && mv away src/f'
+	until_ok 'has_line "create src/f "'
+	has_line 'delete src/f '
+}
+
 @test "a directory that leaves and is removed elsewhere before anybody looks is gone" {
 	mkdir -p src/a/deep src/b
 	: >src/a/f
