@@ -17,6 +17,7 @@ struct inotify {
 	struct inotify_set *set;
 	struct io_watcher io;
 	int fd;
+	int mounts;                  /* /proc/self/mountinfo, or -1 */
 	struct table watches;        /* by wd: see instance.c */
 	struct inotify_user **users; /* by place; NULL: free */
 	size_t places, capacity, n_users;

@@ -113,6 +113,10 @@ static inline const char *inotify_name(const struct inotify_event *event)
 /* Reads what the kernel has for the user now, and passes it on. Does nothing inside a callback. */
 void inotify_read(struct inotify_user *u);
 
+/* Nothing waits in the queue, and since this was last asked nothing was mounted or unmounted, which
+ * is no event. False where that cannot be known. */
+bool inotify_is_quiet(const struct inotify_user *u);
+
 /* When nothing waited in the queue last, in ns since the epoch, by the clock that stamps files:
  * what happened before was passed on. At first, when the queue was made. */
 int64_t inotify_synced(const struct inotify_user *u);

@@ -14,6 +14,8 @@
 #include "base/list.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -355,6 +357,13 @@ void inotify_read(struct inotify_user *u)
 		read_queue(u->on);
 }
 
+bool inotify_is_quiet(const struct inotify_user *u)
+{
+	struct pollfd of[] = {{u->on->fd, POLLIN, 0}, {u->on->mounts, POLLPRI, 0}};
+
+	return u->on->mounts >= 0 && poll(of, 2, 0) == 0;
+}
+
 int64_t inotify_synced(const struct inotify_user *u)
 {
 	return u->on ? u->on->synced : 0;
@@ -377,6 +386,7 @@ struct inotify *instance_new(struct inotify_set *set)
 		return NULL;
 	in->set = set;
 	watches_init(&in->watches);
+	in->mounts = -1;
 	in->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (in->fd < 0 || queue_start(in) < 0) {
 		int saved = errno;
@@ -386,6 +396,7 @@ struct inotify *instance_new(struct inotify_set *set)
 		errno = saved;
 		return NULL;
 	}
+	in->mounts = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	set->instances[set->n_instances++] = in;
 	return in;
 }
@@ -400,6 +411,7 @@ void instance_free(struct inotify *in)
 			set->instances[i--] = set->instances[--set->n_instances];
 	if (in->fd >= 0)
 		io_stop_close(set->reactor, &in->io);
+	fd_close(&in->mounts);
 	table_free(&in->watches);
 	free(in->users);
 	free(in);

@@ -297,7 +297,6 @@ static void memory_maybe_disturb(struct memory_tree *t)
 static void memory_fill(const struct memory_inode *i, struct look *out)
 {
 	*out = (struct look){.type = i->type,
-			     .guarded = i->number % 4 != 0,
 			     .identity = {i->number, 1, i->born + 1},
 			     .stamp = {i->content, i->type == 'd' ? 0 : i->changed},
 			     .changed = i->changed};

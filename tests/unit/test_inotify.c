@@ -9,7 +9,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -174,6 +176,33 @@ static void test_sharing(void)
 	inotify_leave(&c.user);
 	inotify_leave(&d.user);
 	SAME(kernel_counts(NULL), 0, "the descriptors go with their last users");
+}
+
+/* An exchange there and back is found out by it (source/file/model/read.c). */
+static void test_quiet(void)
+{
+	struct listening a;
+	struct ear ear = {.heard = 0};
+
+	join(&a, "/x/tree");
+	listen_to(&a, &ear, "tree", IN_CREATE | IN_MOVE);
+	OK(inotify_is_quiet(&a.user), "it is quiet when nothing has happened");
+	mkdir("tree/moves", 0755);
+	inotify_read(&a.user);
+	OK(inotify_is_quiet(&a.user), "and when what happened was passed on");
+	rename("tree/moves", "tree/moved");
+	rename("tree/moved", "tree/moves");
+	OK(!inotify_is_quiet(&a.user), "it is not when something was renamed there and back");
+	inotify_read(&a.user);
+	rmdir("tree/moves");
+	if (mount("none", "tree", "tmpfs", 0, NULL) == 0) {
+		umount("tree");
+		OK(!inotify_is_quiet(&a.user), "nor when something was mounted meanwhile");
+		OK(inotify_is_quiet(&a.user), "which is said once");
+	} else {
+		SKIP("cannot mount", "mounts");
+	}
+	inotify_leave(&a.user);
 }
 
 static void test_many(void)
@@ -388,9 +417,12 @@ int main(void)
 
 	if (!mkdtemp(folder) || chdir(folder) < 0)
 		return 1;
+	if (unshare(CLONE_NEWNS) == 0)
+		(void)mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
 	loop = reactor_new(NULL, NULL);
 	set = inotify_set_new(loop);
 	test_sharing();
+	test_quiet();
 	test_many();
 	test_stopping_within();
 	test_gone();

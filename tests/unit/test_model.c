@@ -125,8 +125,17 @@ static int watch_ahead(struct observer *o, struct node *n, const struct opening 
 	return i && i->type == 'd' ? watch_inode(o, n, i) : -1;
 }
 
-static const struct observer_type in_memory = {
-    .name = "memory", .watch = watch, .watch_ahead = watch_ahead, .unwatch = unwatch};
+static bool is_quiet(const struct observer *o)
+{
+	(void)o;
+	return w.first == w.last;
+}
+
+static const struct observer_type in_memory = {.name = "memory",
+					       .watch = watch,
+					       .watch_ahead = watch_ahead,
+					       .is_quiet = is_quiet,
+					       .unwatch = unwatch};
 
 static void deliver(size_t most)
 {

@@ -10,13 +10,10 @@
 
 #include "source/file/model/look.h"
 
-#include <sys/types.h>
-
 enum { DISK_BUFFER = 32768 };
 
 struct disk {
 	struct file_system fs; /* first */
-	uid_t user;            /* this process's */
 	size_t filled, at;     /* of the buffer: what getdents64(2) gave, and has been taken */
 	_Alignas(8) char buffer[DISK_BUFFER];
 };

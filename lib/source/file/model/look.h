@@ -30,7 +30,6 @@ struct stamp {
 
 struct look {
 	char type;    /* 'f', 'd', 'l', 'o' (device, socket, FIFO); 0: nothing is there */
-	bool guarded; /* only root and this user may exchange what is in it */
 	bool mounted; /* something is mounted here (Linux 5.8) */
 	struct identity identity;
 	struct stamp stamp;

@@ -524,6 +524,7 @@ static bool step(struct model *m)
 
 bool model_work(struct model *m, int64_t deadline)
 {
+	m->ahead = true;
 	do {
 		m->by = 0;
 		if (!step(m))

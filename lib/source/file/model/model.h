@@ -138,6 +138,7 @@ struct model {
 	bool early;         /* until model_begun: nodes that are entered are `early` */
 	int by;             /* the process that did what is hinted at, or reported; 0: not known */
 	bool rests;         /* set by the host: nothing is reported, what is done to names waits */
+	bool ahead;         /* in this turn directories are watched before they are opened */
 	bool drained;       /* what was hinted at may be looked at */
 	bool awaits;        /* some of what was hinted at: its event is still to come */
 	bool lacks_memory;  /* a name was not kept: all is looked at again */

@@ -89,8 +89,7 @@ struct node {
 	bool unwatched : 1; /* the observer had no watch for it */
 	bool sparse : 1;    /* only some of its names are known: sparse.c */
 	bool learned : 1;   /* with `sparse`: what was in it when it moved is known, too */
-	bool guarded : 1;   /* when it was opened last, as in struct look */
-	bool mounted : 1;   /* the same */
+	bool mounted : 1;   /* when it was opened last, as in struct look */
 	bool polled : 1; /* no event says what is written in it: stamps do; set by the observer */
 };
 

@@ -7,6 +7,8 @@
 #ifndef EVWATCH_SOURCE_FILE_MODEL_OBSERVER_H
 #define EVWATCH_SOURCE_FILE_MODEL_OBSERVER_H
 
+#include <stdbool.h>
+
 struct error;
 struct model;
 struct node;
@@ -26,11 +28,13 @@ struct observer_type {
 	 */
 	int (*watch)(struct observer *o, struct node *n, int folder, const char *path);
 	/*
-	 * The same of what stands at `path` before it is opened, where nobody else may exchange
-	 * what is on the way: quicker than by the descriptor. What is opened then says whether it
-	 * was the right one. -1: watch is to be called. NULL: always.
+	 * The same of what stands at `path` before it is opened: quicker than by the descriptor.
+	 * is_quiet says afterwards whether the path led to the same directory both times: nothing
+	 * happened in what is watched that was not passed on, and nothing was mounted or unmounted
+	 * since it was last asked. -1: watch is to be called. NULL, both: always.
 	 */
 	int (*watch_ahead)(struct observer *o, struct node *n, const struct opening *how);
+	bool (*is_quiet)(const struct observer *o);
 	void (*unwatch)(struct observer *o, struct node *n);
 	/*
 	 * For models that are sparse, else NULL. reopen: opens the node's directory to be read,

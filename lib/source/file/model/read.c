@@ -49,7 +49,6 @@ static int open_as(struct model *m, const struct opening *how, bool *displaced)
 	}
 	if (folder >= 0) {
 		n->identity = found.identity;
-		n->guarded = found.guarded;
 		n->mounted = found.mounted;
 	}
 	return folder;
@@ -250,32 +249,46 @@ static void leave_alone(struct model *m, struct node *n, int error)
 	node_retire(n);
 }
 
-/* May nobody but root and this user exchange what is on the way to it below the root? */
-static bool is_guarded(const struct node *n)
-{
-	const struct node *d = n->parent;
-
-	while (d->parent && d->guarded)
-		d = d->parent;
-	return d != n->parent && !d->parent;
-}
-
 /* A watch that it has stays until it is known what is at the path: the node may be elsewhere. */
 static bool watch_ahead(struct model *m, const struct opening *how)
 {
 	const struct observer *o = m->observer;
 
-	return o && o->type->watch_ahead && how->path && !how->follow && !how->node->watched &&
-	       is_guarded(how->node) && o->type->watch_ahead(m->observer, how->node, how) == 0;
+	return m->ahead && m->progress.stage == STAGE_IDLE && o && o->type->watch_ahead &&
+	       how->path && !how->follow && !how->node->watched && how->node->parent != m->top &&
+	       o->type->watch_ahead(m->observer, how->node, how) == 0;
 }
 
-/* What was opened is what was listed in the directory above, or known before: so the path led there
- * when it was watched. Where something is mounted, another inode is listed, or the observer is to
- * know. */
+/*
+ * Whoever may write to a directory on the way can exchange it for a link, and back again before the
+ * path is opened. Each of the two is an event of the directory above, which is watched, and the
+ * kernel queues it before it lets that change again: without one the path led to the same directory
+ * both times.
+ */
+static bool is_undisturbed(const struct model *m, const struct node *n)
+{
+	for (const struct node *d = n->parent; d; n = d, d = d->parent)
+		if ((d->parent && !d->watched) ||
+		    (!touches_empty(&m->hinted) && touches_find(&m->hinted, d, node_name(n))))
+			return false;
+	return m->observer->type->is_quiet(m->observer);
+}
+
+/* What was opened is what was listed in the directory above, or known before. Where something is
+ * mounted, another inode is listed, or the observer is to know. */
 static bool is_as_expected(const struct node *n, const struct identity *expected)
 {
 	return n->identity.inode == expected->inode &&
 	       n->identity.device == n->parent->identity.device && !n->mounted;
+}
+
+/* Is the directory that was watched ahead the one that was opened then? */
+static bool keeps_watch(struct model *m, struct node *n, const struct identity *expected)
+{
+	if (!is_as_expected(n, expected))
+		return false;
+	m->ahead = is_undisturbed(m, n);
+	return m->ahead;
 }
 
 static int watch_opened(struct model *m, const struct opening *how, int folder)
@@ -404,7 +417,7 @@ static void begin(struct model *m, struct node *n)
 	bool ahead = watch_ahead(m, &how), displaced;
 	int folder = open_as(m, &how, &displaced), error = errno;
 
-	if (ahead && (folder < 0 || !is_as_expected(n, &expected))) {
+	if (ahead && (folder < 0 || !keeps_watch(m, n, &expected))) {
 		m->observer->type->unwatch(m->observer, n);
 		ahead = false;
 	}

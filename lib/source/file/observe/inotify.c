@@ -166,6 +166,11 @@ static int observer_watch_ahead(struct observer *base, struct node *n, const str
 	return listen_at(base, n, how->path, IN_DONT_FOLLOW);
 }
 
+static bool observer_is_quiet(const struct observer *base)
+{
+	return inotify_is_quiet(&CONTAINER_OF(base, const struct inotify_observer, base)->user);
+}
+
 static void observer_unwatch(struct observer *base, struct node *n)
 {
 	inotify_unlisten(&observer_of(base)->user, listener_of(n));
@@ -189,6 +194,7 @@ const struct observer_type observer_inotify = {
     .open = observer_open,
     .watch = observer_watch,
     .watch_ahead = observer_watch_ahead,
+    .is_quiet = observer_is_quiet,
     .unwatch = observer_unwatch,
     .read = observer_read,
     .close = observer_close,

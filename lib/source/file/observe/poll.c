@@ -112,6 +112,13 @@ static int observer_watch_ahead(struct observer *base, struct node *n, const str
 	return o->inner->type->watch_ahead(o->inner, n, how);
 }
 
+static bool observer_is_quiet(const struct observer *base)
+{
+	const struct observer *inner = CONTAINER_OF(base, const struct poll_observer, base)->inner;
+
+	return inner->type->is_quiet(inner);
+}
+
 static int observer_reopen(struct observer *base, struct node *n)
 {
 	const struct poll_observer *o = observer_of(base);
@@ -355,6 +362,7 @@ const struct observer_type observer_poll = {
     .open = observer_open,
     .watch = observer_watch,
     .watch_ahead = observer_watch_ahead,
+    .is_quiet = observer_is_quiet,
     .unwatch = observer_unwatch,
     .reopen = observer_reopen,
     .catch_up = observer_catch_up,
