@@ -165,6 +165,14 @@ static void join(struct touched *from, struct touched *to)
 	to->tries++;
 }
 
+/* Is the directory of `from` known to be below what is known at `to`? That leaves first. */
+static bool is_in_the_way(const struct touched *from, const struct touched *to)
+{
+	const struct entry *e = entries_find(to->node->entries, to->name);
+
+	return !from->looked && e && e->entered && node_is_in(from->node, e->node);
+}
+
 static void match(struct touched *to, const struct source *sources, size_t n)
 {
 	struct source key = {.inode = to->now.identity.inode};
@@ -176,7 +184,8 @@ static void match(struct touched *to, const struct source *sources, size_t n)
 	while (found > sources && found[-1].inode == key.inode)
 		found--;
 	for (; found < sources + n && found->inode == key.inode; found++)
-		if (!found->from->to && found->from != to && is_at(found->from, to)) {
+		if (!found->from->to && found->from != to && is_at(found->from, to) &&
+		    !is_in_the_way(found->from, to)) {
 			join(found->from, to);
 			return;
 		}

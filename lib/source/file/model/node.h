@@ -135,6 +135,14 @@ static inline bool node_may_be(const struct node *n, const struct identity *is)
 	return !n->identity.inode || identity_equal(&n->identity, is);
 }
 
+/* Is it the other one, or below it? */
+static inline bool node_is_in(const struct node *n, const struct node *top)
+{
+	while (n && n != top)
+		n = n->parent;
+	return n;
+}
+
 unsigned node_depth(const struct node *n); /* of the top: 0 */
 
 #endif

@@ -180,6 +180,8 @@ static void take_again(struct model *m, const struct listed *listed)
 
 	if (e)
 		e->seen = true;
+	if (e && e->entered && e->node->state == NODE_UNREAD)
+		model_list(m, e->node); /* it was not where it was expected */
 	if (e && !is_doubtful(m, e, listed) && !is_at_the_door(m, d, e))
 		return;
 	if (model_look(m, d, m->reading.folder, listed->name, &now) < 0)
