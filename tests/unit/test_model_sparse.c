@@ -9,7 +9,9 @@
 #include "source/file/model/observer.h"
 #include "tap.h"
 
-enum { MOST_EVENTS = 65536, MOST_HANDLES = 65536, MOST_LEVELS = 64 };
+#include <sys/auxv.h>
+
+enum { MOST_EVENTS = 65536, MOST_HANDLES = 65536, MOST_LEVELS = 64, RETRIES = 3 };
 
 /* A directory when something happened in it. */
 struct level {
@@ -193,14 +195,41 @@ static struct identity identity_now(const struct level *l)
 	return find_handle(w.tree.root, l->handle) ? l->identity : identity_of_gone();
 }
 
+static bool has_left(const struct node *n)
+{
+	const struct touched *t = touches_find(&w.model.hinted, n->parent, node_name(n));
+
+	return t && t->bits & HINTS_GO;
+}
+
+/* The directory, or one above it, may have been listed ahead of what moved it there. */
+static bool forget_ahead(const struct node *n, const struct event *ev)
+{
+	size_t i;
+
+	for (; n->parent != w.model.top; n = n->parent) {
+		for (i = 0; i < ev->n_levels && ev->levels[i].handle != n->watch;)
+			i++;
+		if (model_is_early(n) && i + 1 < ev->n_levels && !has_left(n) &&
+		    (n->parent->watch != ev->levels[i + 1].handle ||
+		     strcmp(node_name(n), ev->levels[i].name) != 0))
+			return model_unlearn(&w.model, n->parent, node_name(n));
+	}
+	return false;
+}
+
 /* The node of an event's directory, made where it was. */
 static struct node *place(const struct event *ev)
 {
 	struct node *n = NULL;
 	size_t at = 0;
 
-	while (at < ev->n_levels && !(n = w.nodes[ev->levels[at].handle]))
-		at++;
+	for (; at < ev->n_levels; at++) {
+		n = w.nodes[ev->levels[at].handle];
+		if (n && !forget_ahead(n, ev))
+			break;
+		n = NULL;
+	}
 	while (n && at--) {
 		const struct level *l = &ev->levels[at];
 		struct identity is = identity_now(l);
@@ -215,6 +244,11 @@ static struct node *place(const struct event *ev)
 	return n;
 }
 
+static bool is_other(const struct node *d, const struct event *ev)
+{
+	return model_is_other(d, ev->name, ev->was_type == 'd', w.nodes[ev->was.handle]);
+}
+
 static void assume(struct node *d, const struct event *ev)
 {
 	struct look was = {.type = ev->was_type, .identity = ev->was.identity};
@@ -224,6 +258,10 @@ static void assume(struct node *d, const struct event *ev)
 		was.identity = identity_now(&ev->was);
 	if (!d->sparse)
 		return;
+	if (is_other(d, ev))
+		model_unlearn(&w.model, d, ev->name);
+	if (w.nodes[ev->was.handle])
+		model_unlearn_elsewhere(&w.model, w.nodes[ev->was.handle], d, ev->name);
 	/* Where it went may have been read before: what is in it is known there. */
 	if (was.type == 'd' && !w.nodes[ev->was.handle])
 		n = model_know(&w.model, d, ev->name, &was.identity, false);
@@ -242,8 +280,8 @@ static void pass_to(struct node *d, const struct event *ev)
 		assume(d, ev);
 	else if (bits & HINTS_COME)
 		model_unlearn(&w.model, d, ev->name);
-	if (bits == HINT_DELETED)
-		bits = model_deletion(d, ev->name, ev->was_type == 'd', w.nodes[ev->was.handle]);
+	if (bits == HINT_DELETED && is_other(d, ev))
+		bits = HINT_LEFT;
 	if (bits)
 		model_hint(&w.model, d, ev->name, bits);
 	else if (ev->was_type == 'd')
@@ -422,6 +460,9 @@ static bool is_right(const struct history *h)
 	return right;
 }
 
+/* In which an event was waited for that did not come. */
+static unsigned late_histories;
+
 static bool passes(struct history h, size_t *moves)
 {
 	bool right;
@@ -435,11 +476,12 @@ static bool passes(struct history h, size_t *moves)
 		deliver(SIZE_MAX);
 		work_until_idle();
 	}
-	/* What is still waited for was reported by no event. */
-	right = !model_waits(&w.model);
-	if (!right)
-		printf("# seed %llu: an event is waited for\n", (unsigned long long)h.seed);
-	right &= is_right(&h);
+	late_histories += model_waits(&w.model);
+	for (int i = 0; i < RETRIES && model_waits(&w.model); i++) {
+		model_retry(&w.model);
+		work_until_idle();
+	}
+	right = !model_waits(&w.model) && is_right(&h);
 	*moves += r.moves;
 	model_close(&w.model);
 	end_reports();
@@ -459,10 +501,12 @@ static bool all_pass(unsigned rounds, struct history h, size_t *moves)
 }
 
 /* A deletion that a look was ahead of, a directory that was read where it went before that it left
- * was heard, one that was listed before that it came was. */
+ * was heard, one that was listed before that it came was, and what was done in it until then; what
+ * is moved to the name that the directory above it had. */
 static bool known_pass(size_t *moves)
 {
-	static const uint64_t seeds[] = {131, 491, 617, 927, 7536};
+	static const uint64_t seeds[] = {131,  491,  617,  927,  1204, 4241,
+					 4249, 7536, 7940, 8107, 9457, 13340};
 	bool right = true;
 
 	for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
@@ -477,12 +521,23 @@ static bool known_pass(size_t *moves)
 	return right;
 }
 
+/* In the order of hashes the names of a directory are reported: a seed's history is the same in
+ * each process. */
+static void fix_hashes(uint64_t seed)
+{
+	void *random = (void *)getauxval(AT_RANDOM);
+
+	if (random)
+		memcpy(random, &seed, sizeof seed);
+}
+
 int main(int argc, char **argv)
 {
-	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 300;
+	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 1000;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) - 1 : 0;
 	size_t moves = 0;
 
+	fix_hashes(argc > 3 ? strtoull(argv[3], NULL, 10) : 0);
 	OK(all_pass(rounds, (struct history){.seed = seed, .steps = 40}, &moves),
 	   "what is reported of a tree that was never read is the tree");
 	OK(all_pass(rounds, (struct history){.seed = seed, .steps = 40, .disturbance = 60}, &moves),
@@ -496,6 +551,7 @@ int main(int argc, char **argv)
 		    (struct history){.seed = seed, .steps = 60, .disturbance = 60, .trims = true},
 		    &moves),
 	   "it is when what nothing was said of lately is forgotten");
+	OK(late_histories <= 5 + rounds / 100, "seldom is an event waited for that does not come");
 	OK(known_pass(&moves), "it is where looks are far ahead of the events");
 	return tap_done();
 }

@@ -243,12 +243,15 @@ struct node *model_know(struct model *m, struct node *d, const char *name,
 void model_assume(struct model *m, struct node *d, const char *name, const struct look *was,
 		  bool anyway);
 /* Nothing had this name before what is hinted at happened: where a listing was ahead of that, it is
- * forgotten. */
-void model_unlearn(struct model *m, struct node *d, const char *name);
-/* The hint that this name was deleted, `deleted` being the node that has the handle of what was
- * (NULL: none). Where a look was ahead, and found what has the name since, that was not deleted. */
-enum hint model_deletion(const struct node *d, const char *name, bool is_dir,
-			 const struct node *deleted);
+ * forgotten (true). */
+bool model_unlearn(struct model *m, struct node *d, const char *name);
+/* What is hinted at was done to this node's directory when it had this name: where a listing found
+ * it in another place that was ahead, and is forgotten. */
+void model_unlearn_elsewhere(struct model *m, const struct node *n, const struct node *d,
+			     const char *name);
+/* Is what is known there other than what an event says had the name, of which `which` is the node
+ * (NULL: it has none)? Then a look was ahead, and found what has the name since. */
+bool model_is_other(const struct node *d, const char *name, bool is_dir, const struct node *which);
 /* Was the directory listed ahead of the event that it came? It is read when that is passed on: what
  * happened in it before is no news. */
 bool model_is_early(const struct node *d);

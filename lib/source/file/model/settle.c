@@ -71,6 +71,12 @@ static void leave(struct model *m)
 		m->leaving = (struct leaving){.folder = -1};
 }
 
+/* Something was done to it, so it has been there, though it was not known by name. */
+static bool is_old(const struct touched *t)
+{
+	return t->node->sparse && !(t->bits & ~(unsigned)HINTS_THERE);
+}
+
 static void remove_one(struct model *m, struct touched *t)
 {
 	struct entry *e = t->looked && t->differs ? entries_find(t->node->entries, t->name) : NULL;
@@ -79,6 +85,8 @@ static void remove_one(struct model *m, struct touched *t)
 		return;
 	m->by = t->by;
 	model_report_earlier(m, t, e);
+	if (is_old(t))
+		t->bits |= HINT_SCAN; /* what stands there now is not what was there */
 	if (m->reading.node == t->node)
 		m->reading.disturbed = true;
 	if (e->entered) {
@@ -253,12 +261,6 @@ static void confirm(struct model *m, struct touched *t, struct entry *e)
 	if (e->type == '?')
 		e->type = t->now.type;
 	enter_or_leave(m, t, e);
-}
-
-/* Something was done to it, so it has been there, though it was not known by name. */
-static bool is_old(const struct touched *t)
-{
-	return t->node->sparse && !(t->bits & ~(unsigned)HINTS_THERE);
 }
 
 static void add_new(struct model *m, struct touched *t)

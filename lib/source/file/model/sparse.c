@@ -124,16 +124,25 @@ static void drop_all(struct model *m, struct node *top)
 	}
 }
 
-void model_unlearn(struct model *m, struct node *d, const char *name)
+bool model_unlearn(struct model *m, struct node *d, const char *name)
 {
 	struct entry *e = d->sparse ? entries_find(d->entries, name) : NULL;
 
 	if (!e || !e->learned || has_changed(m, d, name))
-		return;
+		return false;
 	if (e->entered)
 		drop_all(m, e->node);
 	else
 		node_remove(d, e);
+	return true;
+}
+
+void model_unlearn_elsewhere(struct model *m, const struct node *n, const struct node *d,
+			     const char *name)
+{
+	if (model_is_early(n) && !node_is_in(d, n) &&
+	    (n->parent != d || strcmp(node_name(n), name) != 0))
+		model_unlearn(m, n->parent, node_name(n));
 }
 
 bool model_is_early(const struct node *d)
@@ -143,15 +152,12 @@ bool model_is_early(const struct node *d)
 	return e && e->learned;
 }
 
-enum hint model_deletion(const struct node *d, const char *name, bool is_dir,
-			 const struct node *deleted)
+bool model_is_other(const struct node *d, const char *name, bool is_dir, const struct node *which)
 {
 	const struct entry *e = entries_find(d->entries, name);
-	bool is_other =
-	    e && e->type != '?' &&
-	    ((e->type == 'd') != is_dir || (e->entered && e->node->watched && e->node != deleted));
 
-	return is_other ? HINT_LEFT : HINT_DELETED;
+	return e && e->type != '?' &&
+	       ((e->type == 'd') != is_dir || (e->entered && e->node->watched && e->node != which));
 }
 
 struct node *model_ghost(struct model *m, struct node *d, const char *name)
@@ -198,16 +204,19 @@ bool model_trim(struct model *m, struct node *n)
 
 /* ---- what leaves with a directory ------------------------------------------------------------ */
 
+/* A directory that is entered is known by what a look says: else what stands at its path when it is
+ * opened would be taken for it. */
 static void learn_one(struct model *m, struct node *n, const struct listed *listed)
 {
-	struct look was = {.type = listed->type}, found;
+	struct look was = {.type = listed->type};
+	bool enters = was.type == 'd' && m->host->enters(m, n, listed->name);
 	struct entry *e;
 
 	if (!may_be_old(m, n, listed->name, false))
 		return;
-	if (was.type == '?' && model_look(m, n, m->leaving.folder, listed->name, &found) == 0 &&
-	    found.type)
-		was.type = found.type;
+	if ((was.type == '?' || enters) &&
+	    (model_look(m, n, m->leaving.folder, listed->name, &was) < 0 || !was.type))
+		return;
 	e = learn(m, n, listed->name, &was);
 	if (e)
 		e->learned = true;
@@ -246,18 +255,13 @@ bool model_learn_next(struct model *m)
 	return true;
 }
 
-bool model_learn(struct model *m, struct node *n)
+static bool list_some(struct model *m, struct node *n)
 {
 	struct leaving *l = &m->leaving;
 	struct listed listed;
 
-	if (!n->sparse || n->learned)
-		return false;
-	if (l->folder < 0) {
-		if (l->top && !l->heard)
-			m->observer->type->catch_up(m->observer, n);
+	if (l->folder < 0)
 		l->folder = m->observer->type->reopen(m->observer, n);
-	}
 	for (int i = 0; i < A_STEP && l->folder >= 0; i++) {
 		if (m->fs->next(m->fs, l->folder, &listed) > 0) {
 			learn_one(m, n, &listed);
@@ -268,4 +272,18 @@ bool model_learn(struct model *m, struct node *n)
 	}
 	n->learned = l->folder < 0;
 	return !n->learned;
+}
+
+bool model_learn(struct model *m, struct node *n)
+{
+	const struct leaving *l = &m->leaving;
+
+	if (!n->sparse)
+		return false;
+	if (l->top && !l->heard && l->folder < 0)
+		m->observer->type->catch_up(m->observer, n);
+	if (!n->learned && list_some(m, n))
+		return true;
+	n->sparse = !l->top; /* of what leaves all is known now */
+	return false;
 }

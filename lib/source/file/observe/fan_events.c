@@ -78,28 +78,35 @@ static void hint(struct fanotify_observer *o, struct node *d, const char *name, 
 	o->hinted = true;
 }
 
-/* It was there before: a directory whose names may be asked for, or a name. `h`: where that is
- * known, what it was. */
+/* It was there before: a directory whose names may be asked for, or a name. `h`: of what it was;
+ * where it has no data it cannot be looked for. */
 static void assume(struct fanotify_observer *o, struct node *d, const char *name,
 		   const struct fan_handle *h, bool is_dir, bool looks)
 {
+	const struct node *known = fan_node(&o->places, h->hash);
 	struct look was = {.type = 'n'};
 	struct node *n = NULL;
 
-	if (!d->sparse || (entries_find(d->entries, name) && !is_dir))
+	if (!d->sparse)
 		return;
-	if (looks && h && !entries_find(d->entries, name))
+	if (model_is_other(d, name, is_dir, known))
+		model_unlearn(o->base.model, d, name);
+	if (known)
+		model_unlearn_elsewhere(o->base.model, known, d, name);
+	if (entries_find(d->entries, name) && !is_dir)
+		return;
+	if (looks && !entries_find(d->entries, name))
 		fan_look(&o->places, h, &was);
 	if (!looks || !was.type)
 		was.identity = identity_of_gone();
 	if (is_dir || !was.type)
 		was.type = is_dir ? 'd' : 'n';
 	/* Where it went may have been read before: what is in it is known there. */
-	if (is_dir && !(h && fan_node(&o->places, h->hash)))
+	if (is_dir && !fan_node(&o->places, h->hash))
 		n = model_know(o->base.model, d, name, &was.identity, false);
 	if (!n)
 		model_assume(o->base.model, d, name, &was, false);
-	else if (h && !n->watched)
+	else if (h->bytes && !n->watched)
 		fan_node_is(&o->places, n, h);
 }
 
@@ -128,7 +135,7 @@ static void pass_active(struct fanotify_observer *o, struct node *d, const struc
 
 static void pass_entry(struct fanotify_observer *o, struct node *d, const struct fan_event *ev)
 {
-	bool is_dir = ev->mask & FAN_ONDIR;
+	bool is_dir = ev->mask & FAN_ONDIR, is_other;
 
 	if (ev->mask & FAN_CREATE) {
 		model_unlearn(o->base.model, d, ev->name);
@@ -139,8 +146,8 @@ static void pass_entry(struct fanotify_observer *o, struct node *d, const struct
 		return;
 	if (!(ev->mask & FAN_CREATE))
 		assume(o, d, ev->name, &ev->target, is_dir, false);
-	hint(o, d, ev->name,
-	     model_deletion(d, ev->name, is_dir, fan_node(&o->places, ev->target.hash)));
+	is_other = model_is_other(d, ev->name, is_dir, fan_node(&o->places, ev->target.hash));
+	hint(o, d, ev->name, is_other ? HINT_LEFT : HINT_DELETED);
 }
 
 /* ---- renames --------------------------------------------------------------------------------- */
@@ -160,13 +167,14 @@ static void pass_departure(struct fanotify_observer *o, struct node *from,
 static void pass_arrival(struct fanotify_observer *o, struct node *to, const struct fan_event *ev,
 			 const struct fan_rename *r)
 {
+	const struct fan_handle lost = {.hash = r ? r->lost : 0};
 	size_t at = r ? r->second : 0;
 	struct fan_event second;
 
 	if (at && fan_ahead_event(&o->queue, &at, &second))
 		assume(o, to, ev->to_name, &second.target, second.mask & FAN_ONDIR, true);
 	else if (r && r->replaced)
-		assume(o, to, ev->to_name, NULL, r->replaced == 'd', false);
+		assume(o, to, ev->to_name, &lost, r->replaced == 'd', false);
 	else
 		model_unlearn(o->base.model, to, ev->to_name);
 	hint(o, to, ev->to_name, HINT_CAME);

@@ -305,6 +305,35 @@ static enum where step_up(struct fan_places *p, struct step *s)
 
 /* ---- and down again -------------------------------------------------------------------------- */
 
+/* Is the first word about the directory of another place than it is known at? */
+static bool is_ahead(const struct fan_places *p, const struct node *n)
+{
+	const struct fan_dir *d = dir_of(n), *above = dir_of(n->parent);
+	struct fan_event ev;
+
+	return d && above && fan_ahead_word(p->queue, d->handle.hash, &ev) &&
+	       (ev.mask & FAN_CREATE || ev.dir.hash != above->handle.hash ||
+		strcmp(ev.name, node_name(n)) != 0);
+}
+
+/* The directory, or one above it, may have been listed ahead of the event that brings it there:
+ * that is forgotten. False: nothing was. */
+static bool forget_ahead(struct fan_places *p, struct node *n)
+{
+	for (; p->queue->words.count && n->parent != p->model->top; n = n->parent)
+		if (model_is_early(n) && is_ahead(p, n))
+			return model_unlearn(p->model, n->parent, node_name(n));
+	return false;
+}
+
+/* The node with this handle, where it is at this place of the queue. */
+static struct node *known_node(struct fan_places *p, uint64_t hash)
+{
+	struct node *n = fan_node(p, hash);
+
+	return n && !forget_ahead(p, n) ? n : NULL;
+}
+
 struct way {
 	struct step *steps; /* the lowest first */
 	size_t count, capacity, length;
@@ -313,16 +342,13 @@ struct way {
 /* The node that the way down begins at, or NULL. */
 static struct node *go_up(struct fan_places *p, const struct fan_handle *h, struct way *way)
 {
-	struct node *n = NULL;
+	struct node *n = known_node(p, h->hash);
 	enum where where = WHERE_FOUND;
 
 	while (!n && where == WHERE_FOUND) {
 		const struct fan_handle *at = way->count ? &way->steps[way->count - 1].above : h;
 		struct step s = {.handle = *at};
 
-		n = fan_node(p, at->hash);
-		if (n)
-			break;
 		where = is_outside(p, at->hash) || way->length > PATH_MAX ? WHERE_OUTSIDE
 									  : step_up(p, &s);
 		if (where != WHERE_FOUND ||
@@ -330,6 +356,7 @@ static struct node *go_up(struct fan_places *p, const struct fan_handle *h, stru
 			break;
 		way->length += strlen(s.name) + 1;
 		way->steps[way->count++] = s;
+		n = known_node(p, s.above.hash);
 	}
 	if (!n && where == WHERE_OUTSIDE) {
 		remember_outside(p, h->hash);
@@ -360,12 +387,9 @@ static struct node *go_down(struct fan_places *p, struct node *n, const struct w
 
 struct node *fan_find(struct fan_places *p, const struct fan_handle *h)
 {
-	struct node *n = fan_node(p, h->hash);
 	struct way way = {0};
+	struct node *n = h->hash ? go_up(p, h, &way) : NULL;
 
-	if (n || !h->hash || is_outside(p, h->hash))
-		return n;
-	n = go_up(p, h, &way);
 	if (n)
 		n = go_down(p, n, &way);
 	free(way.steps);
