@@ -67,6 +67,23 @@ static void note_literal_braces(struct reading *r, const struct rule *rule)
 	note_doubt(r, rule->offset, &e);
 }
 
+/* A command with the quotes that a command line needs: the shell of a rule takes all in them for
+ * one word. A path with a blank needs them. */
+static void note_quoted_command(struct reading *r, const struct rule *rule)
+{
+	const char *text = rule->command.shell ? rule->command.words[0] : "", *end;
+	struct error e;
+
+	if ((*text != '\'' && *text != '"') || text[1] == '/')
+		return;
+	end = strchr(text + 1, *text);
+	if (!end || end[1 + strspn(end + 1, " \t\n")] || !memchr(text, ' ', (size_t)(end - text)))
+		return;
+	error_set(&e, "these quotes make the whole command the name of one program");
+	error_hint(&e, "leave them out: all after -- is shell text");
+	note_doubt(r, rule->offset, &e);
+}
+
 /* Does this word begin with an option of evwatch that hardly another program has? */
 static bool is_option_of_ours(const char *word, size_t length)
 {
@@ -258,6 +275,7 @@ void note_doubts(struct reading *r, const struct rule *rule, const struct word *
 		note_doubt(r, offset_of_rule(r, kind, &e), &e);
 	note_bare_subject(r, rule);
 	note_literal_braces(r, rule);
+	note_quoted_command(r, rule);
 	note_options_after(r, rule);
 	note_shell_words(r, rule);
 	note_expanded(r);
