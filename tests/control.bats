@@ -58,7 +58,9 @@ json() {
   grep -q skipped <<<"$output"
   "$EV" stop t
   until_ok '[ "$(json "r[\"t\"][\"running\"]")" = 0 ]'
-  [ "$(json "r['t']['last_status']")" = 143 ]
+  [ "$(json "r['t']['last_status'], r['t']['failures'], r['t']['last_stopped']")" = "143 0 True" ]
+  run_ev status
+  grep -Eq '^t .* stopped after ' <<<"$output"
 }
 
 @test "trigger of a rule with --each runs each subject; --wait waits for all, with the first failure" {

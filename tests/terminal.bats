@@ -154,7 +154,7 @@ start_rules() {
   keys Down r
   shows '^> job .* 1/0'
   keys s
-  shows '^> job .*FAILED 143'
+  shows '^> job .*stopped, '
   keys p
   shows '^> job *task *paused'
   keys q

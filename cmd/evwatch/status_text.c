@@ -93,8 +93,10 @@ static void put_last(struct row *row, const struct json_value *rule, double now)
 		put_cell(row, 9, "-");
 		return;
 	}
-	buf_printf(&b, status == 0 ? "ok" : "status %.0f", status);
-	buf_add_text(&b, " in ");
+	if (json_flag(rule, "last_stopped"))
+		buf_add_text(&b, "stopped after ");
+	else
+		buf_printf(&b, status == 0 ? "ok in " : "status %.0f in ", status);
 	status_add_seconds(&b, json_number(rule, "last_duration", -1));
 	buf_add_text(&b, ", ");
 	status_add_seconds(&b, now - json_number(rule, "last_time", now));

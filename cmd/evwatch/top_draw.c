@@ -170,7 +170,10 @@ static void add_last(const struct json_value *rule, double now, struct buf *out)
 
 	if (status < 0)
 		return;
-	buf_printf(out, status > 0 ? "FAILED %.0f, " : "ok, ", status);
+	if (json_flag(rule, "last_stopped"))
+		buf_add_text(out, "stopped, ");
+	else
+		buf_printf(out, status > 0 ? "FAILED %.0f, " : "ok, ", status);
 	status_add_seconds(out, now - json_number(rule, "last_time", now));
 	buf_add_text(out, " ago");
 }
@@ -190,7 +193,7 @@ static void put_rule(const struct top *t, const struct layout *l, const struct t
 {
 	const struct json_value *rule = row->rule;
 	const char *name = json_text(rule, "name", ""), *state = json_text(rule, "state", "");
-	bool failed = json_number(rule, "last_status", 0) > 0;
+	bool failed = json_number(rule, "last_status", 0) > 0 && !json_flag(rule, "last_stopped");
 	struct buf line = {0}, active = {0};
 
 	buf_add_text(&line, selected ? "> " : "  ");

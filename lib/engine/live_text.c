@@ -76,7 +76,9 @@ static void say_last(struct buf *out, const struct runs *runs)
 	if (!runs->last)
 		return;
 	buf_printf(out, "%s%s ", out->length ? " | " : "", runs->last->rule->name);
-	if (stats->last_status)
+	if (stats->last_stopped)
+		buf_add_text(out, "stopped after ");
+	else if (stats->last_status)
 		buf_printf(out, "FAILED (%d) after ", stats->last_status);
 	else
 		buf_add_text(out, "ok in ");

@@ -79,7 +79,8 @@ static void add_job(struct buf *out, const struct armed_rule *a)
 	add_failure(out, stats.last_failure ? &stats : &a->before);
 	if (stats.last_status < 0)
 		return;
-	buf_printf(out, ",\"last_status\":%d", stats.last_status);
+	buf_printf(out, ",\"last_status\":%d%s", stats.last_status,
+		   stats.last_stopped ? ",\"last_stopped\":true" : "");
 	add_seconds(out, "last_duration", stats.last_duration);
 	add_seconds(out, "last_time", stats.last_end);
 	add_percentile(out, "duration_p50", durations, 50);

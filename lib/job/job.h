@@ -123,7 +123,8 @@ void job_free(struct job *j);
 struct job_stats {
 	uint64_t runs, failures, skipped;
 	size_t running, queued;
-	int last_status; /* -1: no run ended yet */
+	int last_status;   /* -1: no run ended yet */
+	bool last_stopped; /* by evwatch: it did not fail, whatever its status */
 	int64_t last_duration;
 	int64_t last_end; /* wall clock, ns */
 	int last_failure_status;

@@ -176,16 +176,17 @@ static void fill_result(struct run_result *result, const struct run *run, bool w
 	result->batch_duration = clock_read(CLOCK_OF_LOOP) - b->begun;
 }
 
-static void note_end(struct job *j, int status, int64_t duration)
+static void note_end(struct job *j, int status, bool stopped, int64_t duration)
 {
 	struct job_stats *stats = &j->stats;
 
 	stats->runs++;
 	stats->last_status = status;
+	stats->last_stopped = stopped;
 	stats->last_duration = duration;
 	stats->last_end = clock_read(CLOCK_OF_WALL);
 	histogram_add(&j->durations, duration);
-	if (!status)
+	if (!status || stopped)
 		return;
 	stats->failures++;
 	stats->last_failure_status = status;
@@ -210,7 +211,7 @@ static void on_run_over(struct run *run)
 		result.output_length = captured.length;
 	}
 	j->n_running--;
-	note_end(j, run->status, result.duration);
+	note_end(j, run->status, run->unwanted, result.duration);
 	run_free(run);
 	j->setup.host->ended(j->setup.owner, &result);
 	if (whole)
