@@ -320,7 +320,7 @@ void node_free_all(struct node *top)
 			continue;
 		}
 		if (parent)
-			entries_remove(&parent->entries, node_entry(n));
+			entries_remove(&parent->entries, entries_at(parent->entries, n->place));
 		node_free(n);
 		n = n == top ? NULL : parent;
 	}
