@@ -38,7 +38,8 @@ struct inotify_calls {
 	 */
 	void (*event)(struct inotify_user *u, struct inotify_listener *l,
 		      const struct inotify_event *event);
-	/* The kernel dropped events of this instance (IN_Q_OVERFLOW): any may have happened. */
+	/* The kernel dropped events of this instance (IN_Q_OVERFLOW): any may have happened. May
+	 * be NULL. */
 	void (*lost)(struct inotify_user *u);
 	/*
 	 * After events: nothing more waits in the queue, or 5 ms or 4,096 events have passed since

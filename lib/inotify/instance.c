@@ -280,7 +280,8 @@ static void pass_lost(struct inotify *in)
 		if (!in->users[i])
 			continue;
 		in->users[i]->fed = true;
-		in->users[i]->calls->lost(in->users[i]);
+		if (in->users[i]->calls->lost)
+			in->users[i]->calls->lost(in->users[i]);
 	}
 }
 

@@ -54,7 +54,7 @@ static bool is_to_be_read(struct file_source *s, const struct node *d, const cha
 {
 	const char *path = file_path(s, d, name);
 
-	return path && !poll_may_hang(&s->poll, path) && hand_on_counts(s, path, 'f');
+	return path && !poll_may_hang(&s->poll, path) && roots_count(s, path, 'f');
 }
 
 /* ---- the start ------------------------------------------------------------------------------- */

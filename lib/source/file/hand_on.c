@@ -203,19 +203,9 @@ bool hand_on_effect(struct file_source *s, const struct effect *e)
 
 /* ---- what counts ----------------------------------------------------------------------------- */
 
-bool hand_on_counts(struct file_source *s, const char *path, char type)
-{
-	struct candidate c = {.path = path, .type = type};
-
-	for (size_t at = 0; roots_above(s, path, &at, &c);)
-		if (filter_counts(&s->filter, &c))
-			return true;
-	return false;
-}
-
 static bool counts(void *owner, const char *path, char type)
 {
-	return hand_on_counts(owner, path, type);
+	return roots_count(owner, path, type);
 }
 
 static bool waits(void *owner, const struct record *r)
@@ -280,7 +270,7 @@ static void end_making(struct file_source *s)
 	if (net.count && s->base.has_command) {
 		/* Else the command had no part in it. */
 		if (h->circle.runs || net.items[0].in_run)
-			circle_judge(&h->circle, &net);
+			circle_judge(&h->circle, &net, s->journal.running);
 		pace_handed_on(&h->pace, s->journal.now);
 	}
 	if (net.count && s->base.each)

@@ -152,8 +152,8 @@ void roots_answered(struct poll_observer *o, const char *path);
 void roots_remounted(struct poll_observer *o);
 /* What is mounted below them gets a mark of its own (--fanotify). */
 void roots_mark_mounts(struct file_source *s);
-/* The next root that the path is in or is, as a candidate; *at is 0 for the first. */
-bool roots_above(const struct file_source *s, const char *path, size_t *at, struct candidate *c);
+/* Is what has this path reported, in any root's tree? */
+bool roots_count(struct file_source *s, const char *path, char type);
 struct root *roots_find(const struct file_source *s, const char *path, size_t length);
 
 /* ---- outside.c ---- */
@@ -198,8 +198,6 @@ static inline bool hand_on_waits(const struct file_source *s, const struct recor
 }
 /* Emits what --events lets through of one effect, with a command. False: that is nothing. */
 bool hand_on_effect(struct file_source *s, const struct effect *e);
-/* Is what has this path reported? */
-bool hand_on_counts(struct file_source *s, const char *path, char type);
 /* Hands on what is due, and arms the timer for the rest. */
 void hand_on_review(struct file_source *s);
 /* The same after changes: of many it is enough that the timer runs. */

@@ -55,7 +55,9 @@ static bool ends_component(const char *path, size_t at)
 	return (path[at] == '/' || !path[at]) && !(at && path[at - 1] == '/');
 }
 
-bool roots_above(const struct file_source *s, const char *path, size_t *at, struct candidate *c)
+/* The next root that the path is in or is, as a candidate; *at is 0 for the first. */
+static bool next_above(const struct file_source *s, const char *path, size_t *at,
+		       struct candidate *c)
 {
 	size_t length = strlen(path);
 
@@ -69,6 +71,16 @@ bool roots_above(const struct file_source *s, const char *path, size_t *at, stru
 		(*at)++;
 		return true;
 	}
+	return false;
+}
+
+bool roots_count(struct file_source *s, const char *path, char type)
+{
+	struct candidate c = {.path = path, .type = type};
+
+	for (size_t at = 0; next_above(s, path, &at, &c);)
+		if (filter_counts(&s->filter, &c))
+			return true;
 	return false;
 }
 
@@ -142,7 +154,7 @@ static bool is_covered(const struct root *r)
 	struct candidate c = {.path = path, .type = 'd'};
 	bool covered = false;
 
-	for (size_t at = 0; path && !covered && roots_above(s, path, &at, &c);)
+	for (size_t at = 0; path && !covered && next_above(s, path, &at, &c);)
 		covered = *c.relative && leads_above(s, &c, path);
 	free(path);
 	return covered;
@@ -203,7 +215,7 @@ static void active_in_tree(struct root *r, unsigned active)
 	struct node *d = NULL;
 	const char *name;
 
-	for (size_t at = 0; !d && roots_above(r->source, r->path, &at, &c);)
+	for (size_t at = 0; !d && next_above(r->source, r->path, &at, &c);)
 		if (*c.relative)
 			d = folder_of(r->source, &c, &name);
 	if (d)
@@ -221,12 +233,6 @@ static void on_event(struct inotify_user *u, struct inotify_listener *l,
 		active_in_tree(r, active);
 	else if (active)
 		model_active(&r->source->model, r->source->model.top, r->path, active);
-}
-
-/* The observer has the same queue, and is called as well. */
-static void on_lost(struct inotify_user *u)
-{
-	(void)u;
 }
 
 static void on_drained(struct inotify_user *u)
@@ -307,7 +313,8 @@ static int start_all(struct file_source *s, const struct text_list *paths)
 /* Where the trees are, for the choice of an instance of inotify. */
 static int join(struct file_source *s, struct error *e)
 {
-	static const struct inotify_calls calls = {on_event, on_lost, on_drained};
+	/* The observer has the same queue, and is called where events are lost. */
+	static const struct inotify_calls calls = {.event = on_event, .drained = on_drained};
 	struct text_list real = {0}, written = {0};
 	int result = 0;
 

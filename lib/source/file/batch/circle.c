@@ -136,12 +136,12 @@ static bool is_steady(const struct circle *c, int64_t into)
 	return llabs(into - c->into) <= STEADY + into / 10;
 }
 
-void circle_judge(struct circle *c, const struct net *net)
+void circle_judge(struct circle *c, const struct net *net, bool running)
 {
 	const struct effect *first = suspect(net);
 	int64_t into = first ? first->since - c->began : 0;
 
-	if (first && c->running && c->runs && !is_steady(c, into))
+	if (first && running && c->runs && !is_steady(c, into))
 		acquit(c);
 	c->into = into;
 	if (!first || !count(c, net)) {
@@ -162,12 +162,10 @@ void circle_judge(struct circle *c, const struct net *net)
 
 void circle_run_began(struct circle *c, int64_t now)
 {
-	c->running = true;
 	c->began = now;
 }
 
 void circle_run_ended(struct circle *c, int64_t now)
 {
-	c->running = false;
 	c->not_before = c->spacing ? now + c->spacing : 0;
 }

@@ -18,7 +18,6 @@ struct circle {
 	const char *rule; /* for messages; set by the owner, as is is_named */
 	bool (*is_named)(struct circle *c, const char *path); /* by the user: a root */
 
-	bool running;
 	int64_t began;        /* loop time: when the last run did */
 	int64_t into;         /* how long after that the last suspect came */
 	char *path, *before;  /* the suspect, and another that was one before it; owned */
@@ -28,8 +27,9 @@ struct circle {
 	int64_t not_before; /* loop time: the next run waits until then */
 };
 
-/* A batch is about to be handed on: did the rule's own command make it? */
-void circle_judge(struct circle *c, const struct net *net);
+/* A batch is about to be handed on: did the rule's own command make it, which still runs if
+ * `running`? */
+void circle_judge(struct circle *c, const struct net *net, bool running);
 void circle_run_began(struct circle *c, int64_t now);
 /* All that the run did was put down before. */
 void circle_run_ended(struct circle *c, int64_t now);
