@@ -101,10 +101,13 @@ void model_compare(struct model *m, struct node *d, struct entry *e, const struc
 		touched = stamps && was->attributes != now->stamp.attributes;
 		*was = now->stamp;
 	}
-	if (e->type != 'd' && written)
-		m->host->changed(m, d, e->name, e->type, true);
-	else if (touched)
-		m->host->changed(m, d, e->name, e->type, false);
+	written &= e->type != 'd';
+	if (written || touched)
+		m->host->changed(m, d, e->name, e->type, written);
+	if (written) { /* what getdents64 named may have been another file */
+		e->inode = now->identity.inode;
+		e->sure = true;
+	}
 }
 
 /* The round has it, with what the look says. */
