@@ -413,31 +413,6 @@ static void look_at_some(struct model *m)
 		m->fs->close(m->fs, folder);
 }
 
-static void pass_on(struct model *m, const struct touched *t)
-{
-	struct touched *in_round = touch(m, &m->round, t->node, t->name, 0);
-
-	if (!in_round)
-		return;
-	in_round->bits |= t->bits;
-	in_round->active |= t->active;
-	in_round->earlier |= t->earlier;
-	in_round->last = t->last ? t->last : in_round->last;
-	in_round->by = t->by ? t->by : in_round->by;
-	in_round->waited = t->waited;
-}
-
-static void pass_all_on(struct model *m, struct touches *of)
-{
-	LIST_EACH(at, after, &of->order)
-	{
-		struct touched *t = CONTAINER_OF(at, struct touched, link);
-
-		pass_on(m, t);
-		touches_drop(of, t);
-	}
-}
-
 /*
  * What is lost from now on waits for the next round: a look made before may say what was
  * never heard of again.
@@ -446,8 +421,8 @@ static void begin_round(struct model *m)
 {
 	struct nodes lost;
 
-	pass_all_on(m, m->early ? &m->own : &m->hinted);
-	m->drained &= m->early; /* what is heard waits */
+	touches_take(&m->round, m->early ? &m->own : &m->hinted); /* none was left of the last */
+	m->drained &= m->early;                                   /* what is heard waits */
 	m->awaits = false;
 	m->parity = !m->parity;
 	m->progress.stage = STAGE_LOOK;

@@ -46,6 +46,19 @@ void touches_drop(struct touches *t, struct touched *at)
 	free(at);
 }
 
+void touches_take(struct touches *to, struct touches *from)
+{
+	struct table empty = to->by_name;
+
+	to->by_name = from->by_name;
+	from->by_name = empty;
+	if (list_empty(&from->order))
+		return;
+	to->order = from->order;
+	to->order.next->prev = to->order.prev->next = &to->order;
+	list_init(&from->order);
+}
+
 void touches_free(struct touches *t)
 {
 	if (!t->order.next)

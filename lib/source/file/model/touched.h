@@ -68,6 +68,8 @@ struct touched *touches_add(struct touches *t, struct node *d, const char *name)
 /* NULL: there is none. */
 struct touched *touches_find(const struct touches *t, const struct node *d, const char *name);
 void touches_drop(struct touches *t, struct touched *at);
+/* All of `from` go to `to`, which is empty. */
+void touches_take(struct touches *to, struct touches *from);
 static inline bool touches_empty(const struct touches *t)
 {
 	return list_empty(&t->order);
