@@ -53,7 +53,7 @@ class Disturber:
         self.log = []
         self.counts = True  # else `appeared` stays empty: that is two thirds of the work
         self.appeared = {}  # path: how often something came to stand there
-        self.hidden = set()  # names over which something was mounted
+        self.hidden = set()  # names over which something was mounted, or that were renamed above a root
         self.steps = [
             (14, self.create), (10, self.write), (6, self.append), (8, self.remove), (10, self.mkdir),
             (5, self.mkdir_p), (5, self.rmtree), (12, self.rename), (5, self.move_out), (5, self.move_in),
@@ -417,6 +417,7 @@ class Disturber:
         away = path + b".away"
         for _ in range(self.random.randrange(1, 3)):
             self.note("rename ancestor", path)
+            self.hidden.add(path)
             os.rename(*((path, away) if os.path.exists(path) else (away, path)))
 
     # ---- all of it ----
