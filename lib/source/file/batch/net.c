@@ -313,18 +313,22 @@ static int settle_all(struct work *w)
 	return net_each_record(w, settle);
 }
 
+typedef int stage(struct work *w);
+
 enum { UNDO, FIRST };
 
-static int (*const stages[])(struct work *w) = {
+static stage *const whole[] = {
     net_undo,       net_find_movers,  net_decide_moves, make_room,  net_fill_slots,
     net_join_slots, net_put_in_order, find_contents,    settle_all, net_free_slots,
+    NULL,
 };
+static stage *const lone[] = {net_undo, report_lone_change, NULL};
 
 struct net_maker {
 	struct work work;
-	bool lone; /* is_lone_change */
 	struct net_options options;
 	struct net net;
+	stage *const *stages; /* up to NULL: all is made */
 	size_t stage;
 };
 
@@ -354,9 +358,9 @@ const char *net_name(const struct journal_folders *folders, const struct node *d
 	return slash ? slash + 1 : path;
 }
 
-static void begin_stage(struct net_maker *m, size_t stage)
+static void begin_stage(struct net_maker *m, size_t which)
 {
-	m->stage = stage;
+	m->stage = which;
 	m->work.progress = (struct net_progress){.at = m->work.j->order.next};
 }
 
@@ -369,9 +373,8 @@ struct net_maker *net_begin(struct journal *j, const struct net_options *options
 	m->options = *options;
 	m->net.folders = j->folders;
 	m->work = (struct work){.j = j, .options = &m->options, .net = &m->net};
-	m->lone = is_lone_change(j);
-	if (!m->lone)
-		net_init_slots(&m->work);
+	m->stages = is_lone_change(j) ? lone : whole;
+	net_init_slots(&m->work);
 	begin_stage(m, FIRST);
 	return m;
 }
@@ -380,7 +383,7 @@ static void undo_all(struct net_maker *m)
 {
 	m->work.again = false;
 	begin_stage(m, UNDO);
-	while (!m->lone && net_undo(&m->work))
+	while (net_undo(&m->work))
 		;
 }
 
@@ -394,19 +397,15 @@ static int fail(struct net_maker *m)
 int net_go_on(struct net_maker *m)
 {
 	struct work *w = &m->work;
-	int result = m->lone ? report_lone_change(w) : stages[m->stage](w);
+	int result = m->stages[m->stage](w);
 
 	if (result > 0)
 		return 1;
 	if (result < 0 && !w->again)
 		return fail(m);
-	if (m->lone) {
-		m->stage = ARRAY_LENGTH(stages);
-		return 0;
-	}
 	/* Each time one thing less is to be reported as moved. */
 	begin_stage(m, result < 0 ? UNDO : m->stage + 1);
-	return m->stage < ARRAY_LENGTH(stages);
+	return m->stages[m->stage] != NULL;
 }
 
 struct net net_end(struct net_maker *m)
@@ -417,7 +416,7 @@ struct net net_end(struct net_maker *m)
 	if (!m)
 		return net;
 	w = &m->work;
-	if (m->stage == ARRAY_LENGTH(stages)) {
+	if (!m->stages[m->stage]) {
 		net = m->net;
 		m->net = (struct net){0};
 	}
