@@ -130,6 +130,7 @@ static void set_up_source(struct armed_rule *a)
 	s->owner = a;
 	s->reactor = a->engine->reactor;
 	s->inotify = a->engine->inotify;
+	s->mounts = a->engine->mounts;
 	s->follows = a->engine->follows;
 	s->rule = rule->name;
 	s->ready_file = a->engine->config->ready_file;

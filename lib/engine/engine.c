@@ -16,6 +16,7 @@
 #include "process/descendants.h"
 #include "process/guard.h"
 #include "process/user.h"
+#include "remote/mounts.h"
 #include "rule/rule.h"
 #include "source/source.h"
 
@@ -162,7 +163,9 @@ struct engine *engine_open(struct reactor *r, struct rules *rules,
 	e->output = sink_open(r, 1, OUTPUT_LIMIT,
 			      (struct sink_owner){on_output, e, sink_budget(config->errors)});
 	e->inotify = inotify_set_new(r);
-	e->follows = e->inotify ? follow_set_new(r, e->inotify) : NULL;
+	e->mounts = mounts_new(r);
+	if (e->inotify && e->mounts)
+		e->follows = follow_set_new(r, e->inotify, e->mounts);
 	if (!e->output || !e->follows) {
 		error_errno(error, "cannot start");
 	} else if (open_rules(e, rules, error) == 0 &&
@@ -192,6 +195,7 @@ void engine_close(struct engine *e)
 	timekeeper_close(e);
 	ending_close(e);
 	follow_set_free(e->follows);
+	mounts_free(e->mounts);
 	inotify_set_free(e->inotify);
 	if (e->output)
 		sink_close(e->output);

@@ -22,6 +22,7 @@ struct control;
 struct event;
 struct generation;
 struct follow_set;
+struct mounts;
 struct inotify_set;
 struct sieve;
 struct live;
@@ -95,6 +96,7 @@ struct engine {
 	struct sink *output;
 	int null; /* /dev/null, the input of commands without any; -1: no rule had one yet */
 	struct inotify_set *inotify; /* of all sources and the timekeeper */
+	struct mounts *mounts;       /* the same */
 	struct follow_set *follows;  /* the same */
 	struct timer watchdog;       /* of a service manager; see service.h */
 	int64_t watchdog_every;

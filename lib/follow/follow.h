@@ -30,6 +30,7 @@
 struct error;
 struct follow;
 struct follow_set;
+struct mounts;
 struct reactor;
 
 enum follow_change {
@@ -76,7 +77,8 @@ struct follow {
 };
 
 /* Follows nothing yet, and holds no descriptor. NULL with ENOMEM. */
-struct follow_set *follow_set_new(struct reactor *r, struct inotify_set *inotify);
+struct follow_set *follow_set_new(struct reactor *r, struct inotify_set *inotify,
+				  struct mounts *mounts);
 /* Every path was stopped. NULL is allowed. */
 void follow_set_free(struct follow_set *set);
 

@@ -9,6 +9,7 @@
 
 #include "base/table.h"
 #include "reactor/reactor.h"
+#include "remote/mounts.h"
 
 enum { WANT_WALK = 1, WANT_LOOK = 2 };
 
@@ -37,8 +38,9 @@ struct follow_set {
 	struct inotify_user dirs, ends; /* directories on the way; what stands at ends */
 	bool joined;
 	struct link all, due, unwatched;
-	struct timer soon, armed, second;
-	struct io_watcher mounts;
+	struct timer soon, second;
+	struct mounts *mounts;
+	struct mounts_listener mounted;
 	dev_t device; /* the answer of follow_remote for the last file system */
 	const char *remote;
 	char *said; /* the directory that a warning was about last */

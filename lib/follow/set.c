@@ -7,14 +7,11 @@
 #include "follow/inner.h"
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "base/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const int64_t A_TURN = 2000000, A_SECOND = 1000000000;
 
@@ -167,28 +164,21 @@ static void on_drained_ends(struct inotify_user *u)
 static const struct inotify_calls dirs_calls = {on_dir, on_lost_dirs, on_drained_dirs};
 static const struct inotify_calls ends_calls = {on_end, on_lost_ends, on_drained_ends};
 
-/* A mount over a directory is no event of it. The list of mounts wakes who polls it
- * (proc_pid_mountinfo(5)). */
-static void on_mounts(struct reactor *r, struct io_watcher *w, unsigned ready)
+/* A mount over a directory is no event of it. */
+static void on_mount(struct mounts_listener *l, const char *point, bool unmounted)
 {
-	struct follow_set *set = CONTAINER_OF(w, struct follow_set, mounts);
+	struct follow_set *set = CONTAINER_OF(l, struct follow_set, mounted);
 
-	(void)r;
-	(void)ready;
+	(void)point;
+	(void)unmounted;
 	want_each(set);
-	work(set);
-}
-
-/* When epoll_ctl(2) adds that list, it takes note of what was mounted since it was opened, and says
- * nothing. */
-static void on_armed(struct reactor *r, struct timer *t)
-{
-	on_mounts(r, &CONTAINER_OF(t, struct follow_set, armed)->mounts, 0);
+	timer_start_soon(set->reactor, &set->soon);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-struct follow_set *follow_set_new(struct reactor *r, struct inotify_set *inotify)
+struct follow_set *follow_set_new(struct reactor *r, struct inotify_set *inotify,
+				  struct mounts *mounts)
 {
 	struct follow_set *set = calloc(1, sizeof *set);
 
@@ -196,13 +186,13 @@ struct follow_set *follow_set_new(struct reactor *r, struct inotify_set *inotify
 		return NULL;
 	set->reactor = r;
 	set->inotify = inotify;
+	set->mounts = mounts;
+	set->mounted.changed = on_mount;
 	list_init(&set->all);
 	list_init(&set->due);
 	list_init(&set->unwatched);
 	timer_init(&set->soon, CLOCK_OF_LOOP, on_soon);
-	timer_init(&set->armed, CLOCK_OF_LOOP, on_armed);
 	timer_init(&set->second, CLOCK_OF_LOOP, on_second);
-	io_init(&set->mounts, -1, IO_URGENT, on_mounts);
 	return set;
 }
 
@@ -218,7 +208,6 @@ void follow_set_free(struct follow_set *set)
 static void join(struct follow_set *set, const char *rule)
 {
 	struct error e;
-	int fd;
 
 	set->joined = true;
 	set->dirs = (struct inotify_user){.calls = &dirs_calls, .priority = PRIORITY_DEFAULT};
@@ -228,21 +217,15 @@ static void join(struct follow_set *set, const char *rule)
 		log_warn(rule, "%s: paths are looked at every second: %s", e.what, e.hint);
 		set->joined = false;
 	}
-	fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-	io_init(&set->mounts, fd, IO_URGENT, on_mounts);
-	if (fd >= 0 && io_start(set->reactor, &set->mounts) < 0)
-		fd_close(&set->mounts.fd);
-	timer_start_soon(set->reactor, &set->armed);
+	mounts_listen(set->mounts, &set->mounted); /* without /proc nothing is said of mounts */
 }
 
 static void leave(struct follow_set *set)
 {
 	inotify_leave(&set->dirs);
 	inotify_leave(&set->ends);
-	if (set->mounts.started)
-		io_stop_close(set->reactor, &set->mounts);
+	mounts_unlisten(set->mounts, &set->mounted);
 	timer_stop(set->reactor, &set->soon);
-	timer_stop(set->reactor, &set->armed);
 	timer_stop(set->reactor, &set->second);
 }
 

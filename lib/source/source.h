@@ -26,6 +26,7 @@ struct endpoint;
 struct listener;
 struct error;
 struct follow_set;
+struct mounts;
 struct inotify_set;
 struct reactor;
 struct source;
@@ -103,6 +104,7 @@ struct source {
 	void *owner; /* the engine's */
 	struct reactor *reactor;
 	struct inotify_set *inotify; /* for trees */
+	struct mounts *mounts;
 	struct follow_set *follows;  /* for single paths */
 	const char *rule;            /* its name, for messages and the log */
 	const char *ready_file;      /* evwatch's own, no event to anybody; NULL: none */

@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "inotify/inotify.h"
 #include "reactor/reactor.h"
+#include "remote/mounts.h"
 #include "tap.h"
 
 #include <dirent.h>
@@ -23,6 +24,7 @@ struct owner {
 
 static struct reactor *loop;
 static struct inotify_set *inotify;
+static struct mounts *mounts;
 static struct follow_set *set;
 static char top[64];
 
@@ -386,7 +388,8 @@ int main(void)
 		(void)mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
 	loop = reactor_new(NULL, NULL);
 	inotify = inotify_set_new(loop);
-	set = follow_set_new(loop, inotify);
+	mounts = mounts_new(loop);
+	set = follow_set_new(loop, inotify, mounts);
 	test_file();
 	test_way();
 	test_links();
@@ -396,6 +399,7 @@ int main(void)
 	test_many();
 	test_random();
 	follow_set_free(set);
+	mounts_free(mounts);
 	inotify_set_free(inotify);
 	reactor_free(loop);
 	snprintf(command, sizeof command, "rm -r %s", top);

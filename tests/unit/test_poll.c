@@ -27,6 +27,7 @@ enum { TURN = 1000000 /* ns */, MANY = 10000 /* turns of it */, INTERVAL = 10000
 static struct world {
 	struct reactor *loop;
 	struct inotify_set *set;
+	struct mounts *mounts;
 	struct inotify_observer inotify;
 	struct poll_observer poll;
 	struct model model;
@@ -145,11 +146,13 @@ static void open_world(bool polls, const char *root)
 
 	w.loop = reactor_new(NULL, NULL);
 	w.set = inotify_set_new(w.loop);
+	w.mounts = mounts_new(w.loop);
 	w.inotify = (struct inotify_observer){
 	    .base = {&observer_inotify, &w.model}, .set = w.set, .active = FILE_MODIFY};
 	w.poll = (struct poll_observer){.base = {&observer_poll, &w.model},
 					.inner = polls ? NULL : &w.inotify.base,
 					.reactor = w.loop,
+					.mounts = w.mounts,
 					.interval = INTERVAL};
 	w.model = (struct model){.fs = poll_files(&w.poll),
 				 .host = &host,
@@ -168,6 +171,7 @@ static void close_world(void)
 	observer_poll.close(&w.poll.base);
 	model_close(&w.model);
 	inotify_set_free(w.set);
+	mounts_free(w.mounts);
 	reactor_free(w.loop);
 	buf_free(&w.said);
 }
@@ -465,7 +469,7 @@ static void test_remote(void)
 	begin();
 	OK(has("found tree/a") && !has("found tree/a/other"), "nor for long at the start");
 	for (int second = 0; second < 60; second++)
-		sites_tick(&w.poll);
+		sites_tick(&w.poll.remote.sites);
 	kill(pid, SIGCONT);
 	OK(says("found tree/a/other/late"),
 	   "where what is found when it answers, a minute later, is no news");

@@ -62,6 +62,7 @@ static int init_model(struct file_source *s)
 						  : c->fanotify ? &s->fanotify.base
 								: &s->inotify.base,
 					 .reactor = s->base.reactor,
+					 .mounts = s->base.mounts,
 					 .rule = s->base.rule,
 					 .priority = s->base.priority,
 					 .interval = c->poll ? c->poll : NS_PER_S,

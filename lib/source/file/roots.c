@@ -436,16 +436,17 @@ void roots_answered(struct poll_observer *o, const char *path)
 
 static void mark_mounts(struct file_source *s, const char *root)
 {
-	const struct mounts *mounts = &s->poll.mounts;
+	const struct mounts *mounts = s->base.mounts;
+	bool polls = !config_of(s)->never_polls;
 	char real[MOUNTS_PATH];
 
-	if (mounts_resolve(mounts, root, real))
+	if (mounts_resolve(polls ? mounts : NULL, root, real))
 		return;
 	for (size_t i = 0; i < mounts->count; i++) {
 		const struct mount_point *mount = &mounts->items[i];
 		const char *below = mounts_within(real, mount->path);
 
-		if (below && *below && mount->whole && !mount->remote &&
+		if (below && *below && mount->whole && !(polls && mount->remote) &&
 		    fanotify_mount(&s->fanotify, mount->path) < 0)
 			log_warn(s->base.rule, "cannot watch %s: %s", mount->path, strerror(errno));
 	}

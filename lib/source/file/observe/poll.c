@@ -97,7 +97,7 @@ static int observer_watch(struct observer *base, struct node *n, int folder, con
 		return -1;
 	}
 	if (n->mounted && !polls)
-		mounts_met(&o->mounts, path);
+		mounts_met(o->mounts, path);
 	if (n->watched && polls != n->polled)
 		observer_unwatch(base, n);
 	return polls ? poll_node(o, n) : o->inner->type->watch(o->inner, n, folder, path);
@@ -173,11 +173,6 @@ static void on_second(struct reactor *r, struct timer *t)
 	struct poll_observer *o = CONTAINER_OF(t, struct poll_observer, second);
 
 	(void)r;
-	if (sites_tick(o)) {
-		poll_tick_on(o);
-		if (o->passing)
-			o->passing(o);
-	}
 	remote_hint_kernel(o);
 }
 
@@ -253,7 +248,7 @@ static bool look_in_root(const struct poll_observer *o, const struct entry *root
 	char real[MOUNTS_PATH];
 	const char *below;
 
-	mounts_resolve(&o->mounts, root->name, real);
+	mounts_resolve(o->interval ? o->mounts : NULL, root->name, real);
 	below = real[0] ? mounts_within(real, point) : NULL;
 	if (below && *below) {
 		if (!root->entered)
@@ -270,14 +265,14 @@ static bool look_in_root(const struct poll_observer *o, const struct entry *root
 	return true;
 }
 
-static void on_mount(struct mounts *mounts, const char *point, bool unmounted)
+static void on_mount(struct mounts_listener *l, const char *point, bool unmounted)
 {
-	struct poll_observer *o = CONTAINER_OF(mounts, struct poll_observer, mounts);
+	struct poll_observer *o = CONTAINER_OF(l, struct poll_observer, mounted);
 	struct model *m = o->base.model;
 	bool concerns = false, current;
 	struct entry *root;
 
-	sites_review(o);
+	sites_review(&o->remote.sites);
 	remote_forget_root(o);
 	if (o->remounted)
 		o->remounted(o);
@@ -299,16 +294,13 @@ void poll_prepare(struct poll_observer *o)
 {
 	static const struct table_type by_identity = {node_hash, identity_hash, node_is};
 
-	o->mounts = (struct mounts){.rule = o->rule,
-				    .priority = o->priority,
-				    .changed = on_mount,
-				    .none_remote = o->interval == 0};
+	o->mounted.changed = on_mount;
 	table_init(&o->places, &by_identity);
 	remote_open(o);
 	timer_init(&o->pass, CLOCK_OF_LOOP, on_pass);
 	timer_init(&o->second, CLOCK_OF_LOOP, on_second);
 	o->pass.priority = o->second.priority = o->priority;
-	mounts_watch(&o->mounts, o->reactor); /* without /proc nothing is said of mounts */
+	mounts_listen(o->mounts, &o->mounted); /* without /proc nothing is said of mounts */
 }
 
 static int observer_open(struct observer *base, struct error *e)
@@ -330,7 +322,7 @@ bool poll_wait(struct poll_observer *o, int64_t deadline)
 		o->patience = now + SECOND;
 	if (deadline > o->patience)
 		deadline = o->patience;
-	o->waited_for = sites_wait(o, deadline);
+	o->waited_for = sites_wait(&o->remote.sites, deadline);
 	now = clock_read(CLOCK_OF_LOOP);
 	return o->waited_for || (now >= deadline && now < o->patience);
 }
@@ -349,9 +341,8 @@ static void observer_close(struct observer *base)
 
 	timer_stop(o->reactor, &o->pass);
 	timer_stop(o->reactor, &o->second);
-	mounts_unwatch(&o->mounts);
-	sites_close(o);
-	text_list_free(&o->remote.kernel);
+	mounts_unlisten(o->mounts, &o->mounted);
+	remote_close(o);
 	table_free(&o->places);
 	if (o->inner)
 		o->inner->type->close(o->inner);

@@ -21,12 +21,11 @@
 #ifndef EVWATCH_SOURCE_FILE_OBSERVE_POLL_H
 #define EVWATCH_SOURCE_FILE_OBSERVE_POLL_H
 
-#include "base/list.h"
 #include "base/option.h"
 #include "base/table.h"
+#include "remote/sites.h"
 #include "source/file/model/disk.h"
 #include "source/file/model/observer.h"
-#include "source/file/observe/mounts.h"
 
 enum { REMOTE_OPEN = 8 /* folders at once */ };
 
@@ -36,13 +35,12 @@ struct remote_folder {
 	size_t at;
 };
 
-/* The file system as the model looks at it: private to remote.c and sites.c. */
+/* The file system as the model looks at it: private to remote.c and questions.c. */
 struct remote {
 	struct file_system fs;
 	struct disk disk;      /* what cannot hang */
-	struct table of_roots; /* of struct question, by path */
-	struct link sites;
-	bool lacks_thread;       /* that was logged */
+	struct table of_roots; /* of struct file_question, by path */
+	struct sites sites;
 	struct text_list kernel; /* roots that are files of /proc and /sys: read every second */
 	struct remote_folder folders[REMOTE_OPEN];
 	/* Of the last opening: its root, and where that leads ("": not known). */
@@ -53,6 +51,7 @@ struct poll_observer {
 	struct observer base;   /* its type and model are set */
 	struct observer *inner; /* NULL: all is polled, and the model's settings are `stamped` */
 	struct reactor *reactor;
+	struct mounts *mounts;
 	const char *rule;     /* borrowed, for messages */
 	uint8_t priority;     /* of the rule */
 	int64_t interval;     /* ns; with `inner`, 0: nothing is polled (--poll 0) */
@@ -66,8 +65,8 @@ struct poll_observer {
 	/* Something was mounted or unmounted: poll_may_hang may say otherwise. NULL is allowed. */
 	void (*remounted)(struct poll_observer *o);
 
-	struct mounts mounts; /* private from here on, but for reading */
-	struct table places;  /* nodes that are polled, by identity */
+	struct mounts_listener mounted; /* private from here on */
+	struct table places;            /* nodes that are polled, by identity */
 	struct timer pass, second;
 	int64_t patience; /* of poll_wait: until then; 0: it was not called yet */
 	bool waited_for;  /* the last call of it got an answer */

@@ -1,23 +1,50 @@
-/* What the threads of remote mounts are asked; see remote.h. */
+/* What the threads of remote mounts are asked for the model; see remote.h. */
 #include "source/file/observe/remote.h"
 
 #include "source/file/model/model.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- asking ---------------------------------------------------------------------------------- */
-
-void question_free(struct question *q)
+static struct file_question *of(struct question *q)
 {
-	answer_release(q->fresh);
-	free(q->path);
-	free(q);
+	return CONTAINER_OF(q, struct file_question, base);
 }
 
-static struct question *question_new(struct site *s, const struct opening *how)
+/* ---- in the thread --------------------------------------------------------------------------- */
+
+static void *ask(struct question *q, uint64_t *sum)
 {
-	struct question *q = calloc(1, sizeof *q);
+	struct disk disk;
+	struct answer *a;
+
+	disk_init(&disk);
+	a = answer_new(&disk.fs, &of(q)->how);
+	*sum = a ? a->sum : 0;
+	return a;
+}
+
+static void release(void *answer)
+{
+	answer_release(answer);
+}
+
+static void question_free(struct question *q)
+{
+	free(of(q)->path);
+	free(of(q));
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+static void answered(struct question *q);
+static void forget(struct question *q);
+
+static struct file_question *question_new(struct poll_observer *o, const struct opening *how)
+{
+	static const struct question_type type = {ask, release, answered, forget, question_free};
+	struct file_question *q = calloc(1, sizeof *q);
 
 	if (q)
 		q->path = strdup(how->path);
@@ -25,57 +52,46 @@ static struct question *question_new(struct site *s, const struct opening *how)
 		free(q);
 		return NULL;
 	}
+	q->base.type = &type;
+	q->observer = o;
 	q->how = *how;
 	q->how.path = q->path;
-	q->site = s;
-	list_init(&q->link);
-	list_init(&q->of_news);
 	return q;
-}
-
-/* Before all others. */
-static void ask(struct question *q)
-{
-	struct site *s = q->site;
-
-	list_append(&s->questions, &q->of_site);
-	pthread_mutex_lock(&s->lock);
-	list_prepend(&s->due, &q->link);
-	pthread_cond_signal(&s->more);
-	pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- of roots -------------------------------------------------------------------------------- */
 
-struct question *question_of_root(struct poll_observer *o, struct site *s, const char *path)
+struct answer *question_of_root(struct poll_observer *o, struct site *s, const char *path)
 {
-	struct question *q = table_find(&o->remote.of_roots, path);
+	struct file_question *q = table_find(&o->remote.of_roots, path);
 
-	if (q && q->site != s) {
-		question_drop(q);
+	if (q && q->base.site != s) {
+		question_drop(&q->base);
 		q = NULL;
 	}
+	errno = EAGAIN;
 	if (q || !s)
-		return q;
-	q = question_new(s, &(struct opening){.path = path, .root = strlen(path)});
+		return q ? q->base.answer : NULL;
+	q = question_new(o, &(struct opening){.path = path, .root = strlen(path)});
 	if (q && table_add(&o->remote.of_roots, q) == 0) {
-		ask(q);
-		return q;
+		question_put(&q->base, s);
+		return NULL;
 	}
 	if (q)
-		question_free(q);
+		question_free(&q->base);
+	errno = ENOMEM;
 	return NULL;
 }
 
 /* ---- of directories -------------------------------------------------------------------------- */
 
-static struct question *question_of(const struct node *n)
+static struct file_question *question_of(const struct node *n)
 {
-	return n->polled ? (struct question *)(uintptr_t)n->watch : NULL;
+	return n->polled ? (struct file_question *)(uintptr_t)n->watch : NULL;
 }
 
 /* The node is polled from now on. Returns 0, or -1 with ENOMEM. */
-static int give_to(struct poll_observer *o, struct question *q, struct node *n)
+static int give_to(struct poll_observer *o, struct file_question *q, struct node *n)
 {
 	bool stamps = model_stamps(o->base.model, n);
 
@@ -89,32 +105,34 @@ static int give_to(struct poll_observer *o, struct question *q, struct node *n)
 	return 0;
 }
 
-struct question *question_of_node(struct poll_observer *o, struct site *s,
-				  const struct opening *how)
+struct answer *question_of_node(struct poll_observer *o, struct site *s, const struct opening *how)
 {
-	struct question *q = question_of(how->node);
+	struct file_question *q = question_of(how->node);
 
-	if (q && q->site == s && strcmp(q->path, how->path) == 0)
-		return q;
+	errno = EAGAIN;
+	if (q && q->base.site == s && strcmp(q->path, how->path) == 0)
+		return q->base.answer;
 	question_unasked(how->node);
-	q = question_new(s, how);
-	if (!q)
-		return NULL;
-	q->how.to_read = true;
-	if (give_to(o, q, how->node) < 0) {
-		question_free(q);
+	q = question_new(o, how);
+	if (q)
+		q->how.to_read = true;
+	if (q && give_to(o, q, how->node) == 0) {
+		question_put(&q->base, s);
+		errno = EAGAIN;
 		return NULL;
 	}
-	ask(q);
-	return q;
+	if (q)
+		question_free(&q->base);
+	errno = ENOMEM;
+	return NULL;
 }
 
 void question_unasked(const struct node *n)
 {
-	struct question *q = question_of(n);
+	struct file_question *q = question_of(n);
 
 	if (q)
-		question_drop(q);
+		question_drop(&q->base);
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -128,16 +146,16 @@ static void root_answered(struct model *m, const char *path)
 		model_look_again(m, m->top, path, HINT_SCAN | HINT_STAMP);
 }
 
-void question_answered(struct question *q)
+static void answered(struct question *q)
 {
-	struct node *n = q->how.node;
-	struct poll_observer *o = q->site->observer;
+	struct node *n = of(q)->how.node;
+	struct poll_observer *o = of(q)->observer;
 	struct model *m = o->base.model;
 
 	if (!n && o->answered)
-		o->answered(o, q->path);
+		o->answered(o, of(q)->path);
 	else if (!n)
-		root_answered(m, q->path);
+		root_answered(m, of(q)->path);
 	else if (n->state == NODE_UNREAD)
 		model_list(m, n);
 	else if (m->early)
@@ -147,25 +165,14 @@ void question_answered(struct question *q)
 	model_drained(m);
 }
 
-void question_drop(struct question *q)
+static void forget(struct question *q)
 {
-	struct site *s = q->site;
+	struct node *n = of(q)->how.node;
 
-	list_remove(&q->of_site);
-	if (q->how.node) {
-		q->how.node->watch = 0;
-		node_release(q->how.node);
-	} else {
-		table_remove(&s->observer->remote.of_roots, q->path);
+	if (!n) {
+		table_remove(&of(q)->observer->remote.of_roots, of(q)->path);
+		return;
 	}
-	pthread_mutex_lock(&s->lock);
-	list_remove(&q->link);
-	list_remove(&q->of_news);
-	answer_release(q->answer);
-	q->answer = NULL;
-	if (s->asking == q)
-		s->asking = NULL; /* the thread frees it */
-	else
-		question_free(q);
-	pthread_mutex_unlock(&s->lock);
+	n->watch = 0;
+	node_release(n);
 }

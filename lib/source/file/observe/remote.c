@@ -21,6 +21,23 @@ static struct poll_observer *observer_of(const struct file_system *fs)
 	return CONTAINER_OF((uintptr_t)fs, struct poll_observer, remote.fs);
 }
 
+/* The list of mounts; NULL: none of them is to be taken for a remote one (--poll 0). */
+static const struct mounts *mounts_of(const struct poll_observer *o)
+{
+	return o->interval ? o->mounts : NULL;
+}
+
+static bool has_remote(const struct poll_observer *o)
+{
+	return o->interval && o->mounts->n_remote;
+}
+
+/* The site of a remote mount; NULL: there is no thread to be had, or it is none. */
+static struct site *site_of(struct poll_observer *o, const struct mount_point *p)
+{
+	return p ? sites_at(&o->remote.sites, p, o->rule) : NULL;
+}
+
 /* ---- where a path leads ---------------------------------------------------------------------- */
 
 static int join(char *out, const char *folder, const char *name)
@@ -44,7 +61,7 @@ static const char *real_root(struct poll_observer *o, const struct opening *how)
 		return o->remote.real_root;
 	memcpy(o->remote.root, how->path, how->root);
 	o->remote.root[how->root] = '\0';
-	mounts_resolve(&o->mounts, o->remote.root, o->remote.real_root);
+	mounts_resolve(mounts_of(o), o->remote.root, o->remote.real_root);
 	return o->remote.real_root;
 }
 
@@ -60,13 +77,13 @@ static const struct mount_point *find_point(struct poll_observer *o, const struc
 	const char *root;
 
 	if (how->follow)
-		return mounts_resolve(&o->mounts, how->path, real);
+		return mounts_resolve(mounts_of(o), how->path, real);
 	root = real_root(o, how);
 	if (!root[0] || join(real, root, how->path + how->root) < 0) {
 		real[0] = '\0';
 		return NULL;
 	}
-	return mounts_remote(&o->mounts, real);
+	return mounts_remote(mounts_of(o), real);
 }
 
 static bool is_whole(const struct mount_point *p, const char *real)
@@ -131,15 +148,14 @@ static int open_folder(const struct file_system *fs, const struct opening *how, 
 {
 	struct poll_observer *o = observer_of(fs);
 	char real[MOUNTS_PATH];
-	const struct mount_point *p = o->mounts.n_remote ? find_point(o, how, real) : NULL;
-	struct site *s = p ? sites_at(o, p) : NULL;
-	struct question *q;
+	const struct mount_point *p = has_remote(o) ? find_point(o, how, real) : NULL;
+	struct site *s = site_of(o, p);
+	struct answer *a;
 
 	if (!s)
 		return o->remote.disk.fs.open(&o->remote.disk.fs, how, found);
-	q = question_of_node(o, s, how);
-	errno = ENOMEM;
-	return q ? open_answer(o, how, is_whole(p, real) ? p : NULL, q->answer, found) : -1;
+	a = question_of_node(o, s, how);
+	return a ? open_answer(o, how, is_whole(p, real) ? p : NULL, a, found) : -1;
 }
 
 static int next(const struct file_system *fs, int folder, struct listed *out)
@@ -235,11 +251,10 @@ static int look_at_local_root(struct poll_observer *o, const char *path, bool fo
 static int look_at_root(struct poll_observer *o, const char *path, bool follow, struct look *out)
 {
 	char real[MOUNTS_PATH];
-	const struct mount_point *p =
-	    o->mounts.n_remote ? mounts_resolve(&o->mounts, path, real) : NULL;
-	struct site *s = p ? sites_at(o, p) : NULL;
+	const struct mount_point *p = has_remote(o) ? mounts_resolve(o->mounts, path, real) : NULL;
+	struct site *s = site_of(o, p);
 	bool exact = s && is_whole(p, real);
-	const struct question *q = question_of_root(o, exact ? NULL : s, path);
+	const struct answer *a = question_of_root(o, exact ? NULL : s, path);
 
 	remote_forget_root(o);
 	if (!s)
@@ -248,11 +263,10 @@ static int look_at_root(struct poll_observer *o, const char *path, bool follow, 
 		*out = look_of_point(p);
 		return 0;
 	}
-	errno = q ? EAGAIN : ENOMEM;
-	if (!q || !q->answer)
+	if (!a)
 		return -1;
-	*out = q->answer->look;
-	errno = q->answer->error;
+	*out = a->look;
+	errno = a->error;
 	return errno ? -1 : 0;
 }
 
@@ -285,7 +299,7 @@ static const struct mount_point *point_in(const struct poll_observer *o, int fol
 	const struct mount_point *p;
 	ssize_t n;
 
-	if (!o->mounts.n_remote || (!follow && !is_called(&o->mounts, name)))
+	if (!has_remote(o) || (!follow && !is_called(o->mounts, name)))
 		return NULL;
 	snprintf(opened, sizeof opened, "/proc/self/fd/%d", folder);
 	n = readlink(opened, real, sizeof real - 1);
@@ -293,9 +307,9 @@ static const struct mount_point *point_in(const struct poll_observer *o, int fol
 	if (n <= 0 || join(path, real, name) < 0)
 		return NULL;
 	if (follow)
-		p = mounts_resolve(&o->mounts, path, real);
+		p = mounts_resolve(o->mounts, path, real);
 	else
-		p = mounts_remote(&o->mounts, strcpy(real, path));
+		p = mounts_remote(o->mounts, strcpy(real, path));
 	*exact = p && is_whole(p, real);
 	return p;
 }
@@ -325,19 +339,42 @@ bool remote_may_hang(struct poll_observer *o, const struct opening *how)
 {
 	char real[MOUNTS_PATH];
 
-	return o->mounts.n_remote && (find_point(o, how, real) || !real[0]);
+	return has_remote(o) && (find_point(o, how, real) || !real[0]);
 }
 
 bool poll_may_hang(const struct poll_observer *o, const char *path)
 {
 	char real[MOUNTS_PATH];
 
-	return o->mounts.n_remote && mounts_resolve(&o->mounts, path, real);
+	return has_remote(o) && mounts_resolve(o->mounts, path, real);
+}
+
+static void on_ticked(struct sites *sites)
+{
+	struct poll_observer *o = CONTAINER_OF(sites, struct poll_observer, remote.sites);
+
+	if (o->passing)
+		o->passing(o);
 }
 
 void remote_open(struct poll_observer *o)
 {
 	o->remote.fs = (struct file_system){open_folder, look, next, close_folder};
 	disk_init(&o->remote.disk);
-	sites_open(o);
+	table_init(&o->remote.of_roots, &table_by_text);
+	o->remote.sites = (struct sites){.reactor = o->reactor,
+					 .mounts = o->mounts,
+					 .rule = o->rule,
+					 .priority = o->priority,
+					 .quiet = !o->inner,
+					 .interval = o->interval,
+					 .ticked = on_ticked};
+	sites_open(&o->remote.sites);
+}
+
+void remote_close(struct poll_observer *o)
+{
+	sites_close(&o->remote.sites);
+	text_list_free(&o->remote.kernel);
+	table_free(&o->remote.of_roots);
 }

@@ -1,10 +1,9 @@
 /* What is mounted where; see mounts.h. */
-#include "source/file/observe/mounts.h"
+#include "remote/mounts.h"
 
 #include "base/array.h"
 #include "base/buf.h"
 #include "base/fd.h"
-#include "base/list.h"
 #include "base/log.h"
 #include "base/table.h"
 
@@ -83,7 +82,7 @@ static int add_line(struct mounts *m, char *line)
 	if (!p->path)
 		return -1;
 	sscanf(words[2], "%u:%u", &p->major, &p->minor);
-	p->remote = m->none_remote ? NULL : remote_type(type + strlen(" - "));
+	p->remote = remote_type(type + strlen(" - "));
 	p->whole = strcmp(words[3], "/") == 0;
 	m->n_remote += p->remote != NULL;
 	m->count++;
@@ -118,6 +117,24 @@ static int read_list(int fd, struct mounts *fresh)
 	return result;
 }
 
+static void leave(struct mounts *m)
+{
+	timer_stop(m->reactor, &m->again);
+	io_stop_close(m->reactor, &m->io);
+	free_list(m);
+}
+
+static void call_each(struct mounts *m, const char *point, bool unmounted)
+{
+	for (struct link *at = m->listeners.next; at != &m->listeners; at = m->next) {
+		struct mounts_listener *l = CONTAINER_OF(at, struct mounts_listener, link);
+
+		m->next = at->next;
+		l->changed(l, point, unmounted);
+	}
+	m->next = NULL;
+}
+
 /* Calls for the mounts in `of` that are not in `other`. */
 static void compare(struct mounts *m, const struct mounts *of, const struct mounts *other,
 		    bool unmounted)
@@ -126,33 +143,47 @@ static void compare(struct mounts *m, const struct mounts *of, const struct moun
 		while (k < other->count && by_path(&other->items[k], &of->items[i]) < 0)
 			k++;
 		if (k == other->count || by_path(&other->items[k], &of->items[i]) != 0)
-			m->changed(m, of->items[i].path, unmounted);
+			call_each(m, of->items[i].path, unmounted);
 	}
+}
+
+static void set_list(struct mounts *m, const struct mounts *list)
+{
+	m->items = list->items;
+	m->count = list->count;
+	m->capacity = list->capacity;
+	m->n_remote = list->n_remote;
+}
+
+static void refresh(struct mounts *m)
+{
+	struct mounts before = *m, fresh = {0};
+
+	if (read_list(m->io.fd, &fresh) < 0) {
+		log_error(NULL, "cannot read /proc/self/mountinfo: %s", strerror(errno));
+		return;
+	}
+	set_list(m, &fresh);
+	m->calling = true;
+	compare(m, &before, &fresh, true);
+	compare(m, &fresh, &before, false);
+	m->calling = false;
+	free_list(&before);
+	if (list_empty(&m->listeners))
+		leave(m);
 }
 
 static void on_change(struct reactor *r, struct io_watcher *w, unsigned ready)
 {
-	struct mounts *m = CONTAINER_OF(w, struct mounts, io), before = *m;
-	struct mounts fresh = {.none_remote = m->none_remote};
-
 	(void)r;
 	(void)ready;
-	if (read_list(m->fd, &fresh) < 0) {
-		log_error(m->rule, "cannot read /proc/self/mountinfo: %s", strerror(errno));
-		return;
-	}
-	m->items = fresh.items;
-	m->count = fresh.count;
-	m->capacity = fresh.capacity;
-	m->n_remote = fresh.n_remote;
-	compare(m, &before, &fresh, true);
-	compare(m, &fresh, &before, false);
-	free_list(&before);
+	refresh(CONTAINER_OF(w, struct mounts, io));
 }
 
 static void on_again(struct reactor *r, struct timer *t)
 {
-	on_change(r, &CONTAINER_OF(t, struct mounts, again)->io, 0);
+	(void)r;
+	refresh(CONTAINER_OF(t, struct mounts, again));
 }
 
 /* ---- paths ----------------------------------------------------------------------------------- */
@@ -169,7 +200,7 @@ const char *mounts_within(const char *directory, const char *path)
 /* The list is in order of paths: what is above another comes before it. */
 const struct mount_point *mounts_remote(const struct mounts *m, const char *real)
 {
-	for (size_t i = 0; m->n_remote && i < m->count; i++)
+	for (size_t i = 0; m && m->n_remote && i < m->count; i++)
 		if (m->items[i].remote && mounts_within(m->items[i].path, real))
 			return &m->items[i];
 	return NULL;
@@ -216,7 +247,7 @@ static size_t walk_step(char *path, size_t at, int *links)
 /* The remote mount at this very place. */
 static const struct mount_point *remote_at(const struct mounts *m, const char *real, size_t length)
 {
-	for (size_t i = 0; m->n_remote && i < m->count; i++)
+	for (size_t i = 0; m && m->n_remote && i < m->count; i++)
 		if (m->items[i].remote && strlen(m->items[i].path) == length &&
 		    memcmp(m->items[i].path, real, length) == 0)
 			return &m->items[i];
@@ -264,34 +295,61 @@ const struct mount_point *mounts_resolve(const struct mounts *m, const char *pat
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+struct mounts *mounts_new(struct reactor *r)
+{
+	struct mounts *m = calloc(1, sizeof *m);
+
+	if (!m)
+		return NULL;
+	m->reactor = r;
+	list_init(&m->listeners);
+	io_init(&m->io, -1, IO_URGENT, on_change);
+	timer_init(&m->again, CLOCK_OF_LOOP, on_again);
+	return m;
+}
+
+void mounts_free(struct mounts *m)
+{
+	free(m);
+}
+
 /* When epoll_ctl(2) adds that file, it takes note of what was mounted since it was opened, and
  * wakes nobody for that: so it is read again. */
-int mounts_watch(struct mounts *m, struct reactor *r)
+static int join(struct mounts *m)
 {
-	m->fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-	if (m->fd < 0)
+	int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
 		return -1;
-	m->reactor = r;
-	io_init(&m->io, m->fd, IO_URGENT, on_change);
-	timer_init(&m->again, CLOCK_OF_LOOP, on_again);
-	m->io.priority = m->again.priority = m->priority;
-	if (read_list(m->fd, m) == 0 && io_start(r, &m->io) == 0) {
-		timer_start_soon(r, &m->again);
+	io_init(&m->io, fd, IO_URGENT, on_change);
+	if (read_list(fd, m) == 0 && io_start(m->reactor, &m->io) == 0) {
+		timer_start_soon(m->reactor, &m->again);
 		return 0;
 	}
-	mounts_unwatch(m);
+	leave(m);
 	return -1;
 }
 
-void mounts_unwatch(struct mounts *m)
+int mounts_listen(struct mounts *m, struct mounts_listener *l)
 {
-	if (!m->reactor)
+	if (m->io.fd < 0 && join(m) < 0)
+		return -1;
+	if (!list_empty(&m->listeners) && !m->calling)
+		refresh(m);
+	list_append(&m->listeners, &l->link);
+	return 0;
+}
+
+void mounts_unlisten(struct mounts *m, struct mounts_listener *l)
+{
+	if (!l->link.next)
 		return;
-	timer_stop(m->reactor, &m->again);
-	io_stop(m->reactor, &m->io);
-	fd_close(&m->fd);
-	free_list(m);
-	m->reactor = NULL;
+	if (m->next == &l->link)
+		m->next = l->link.next;
+	list_remove(&l->link);
+	l->link = (struct link){0};
+	if (list_empty(&m->listeners) && !m->calling)
+		leave(m);
 }
 
 static bool has_point(const struct mounts *m, const char *real)
@@ -306,6 +364,6 @@ void mounts_met(struct mounts *m, const char *path)
 {
 	char real[MOUNTS_PATH];
 
-	if (m->reactor && !mounts_resolve(m, path, real) && real[0] && !has_point(m, real))
+	if (m->io.fd >= 0 && !mounts_resolve(m, path, real) && real[0] && !has_point(m, real))
 		timer_start_soon(m->reactor, &m->again);
 }

@@ -1,17 +1,21 @@
 /*
- * What is mounted where, from /proc/self/mountinfo (proc_pid_mountinfo(5)).
+ * What is mounted where, from /proc/self/mountinfo (proc_pid_mountinfo(5)): one list for the
+ * process.
  *
  * The kernel says nothing of a mount to the watches of what is mounted over, but it wakes who polls
- * that file. The list is held against the one before, and its owner is called for each mount that
- * came or went. Nothing here opens anything on a mounted file system, so no mount is kept busy.
+ * that file. The list is held against the one before, and each listener is called for each mount
+ * that came or went. Nothing here opens anything on a mounted file system, so no mount is kept
+ * busy.
  *
  * A remote mount is one whose files others change without this kernel's knowledge (NFS, CIFS, 9p,
  * FUSE, ...). Its server may hang, and then whoever touches it hangs, too. So paths are resolved
- * here by readlink(2), step by step, and never beyond the mount point of a remote mount.
+ * here by readlink(2), step by step, and never beyond the mount point of a remote mount: what a
+ * path is compared with is the list. sites.h asks those.
  */
-#ifndef EVWATCH_SOURCE_FILE_OBSERVE_MOUNTS_H
-#define EVWATCH_SOURCE_FILE_OBSERVE_MOUNTS_H
+#ifndef EVWATCH_REMOTE_MOUNTS_H
+#define EVWATCH_REMOTE_MOUNTS_H
 
+#include "base/list.h"
 #include "reactor/reactor.h"
 
 struct mount_point {
@@ -23,25 +27,35 @@ struct mount_point {
 	bool whole; /* the root of a file system, which is a directory, is mounted here */
 };
 
-/* Set `rule`, `priority` and the call before the opening; the rest is private but for reading. */
+/* The list is read while somebody listens; empty else, and where there is no /proc. */
 struct mounts {
-	const char *rule; /* borrowed, for messages; may be NULL */
-	uint8_t priority;
-	/* A mount came to `point`, or was unmounted. The list is the new one. */
-	void (*changed)(struct mounts *m, const char *point, bool unmounted);
-	bool none_remote; /* all file systems are taken for local ones */
-
 	struct mount_point *items; /* by path */
 	size_t count, capacity, n_remote;
-	struct reactor *reactor; /* NULL: closed */
+
+	struct reactor *reactor;      /* private from here on */
+	struct link listeners, *next; /* the next one to be called */
+	bool calling;
 	struct io_watcher io;
 	struct timer again; /* the list is read once more */
-	int fd;
 };
 
-/* Returns 0, or -1 with errno: no /proc. Nothing is mounted then, so far as is known. */
-int mounts_watch(struct mounts *m, struct reactor *r);
-void mounts_unwatch(struct mounts *m);
+/* Embedded in its owner, who sets the call. */
+struct mounts_listener {
+	struct link link;
+	/* A mount came to `point`, or was unmounted. The list is the new one. Any listener may be
+	 * added or taken out. */
+	void (*changed)(struct mounts_listener *l, const char *point, bool unmounted);
+};
+
+/* Lists nothing yet, and holds no descriptor. NULL with ENOMEM. */
+struct mounts *mounts_new(struct reactor *r);
+/* Nobody listens any more. NULL is allowed. */
+void mounts_free(struct mounts *m);
+
+/* The list is the present one when this returns. -1 with errno: there is none to be had. */
+int mounts_listen(struct mounts *m, struct mounts_listener *l);
+/* One that does not listen is allowed, if it is all zero. */
+void mounts_unlisten(struct mounts *m, struct mounts_listener *l);
 
 /* Something is mounted at this path. A mount moves with a directory that it is in, and nobody is
  * woken for that: if the list does not have the path, it is read again in the next turn. */
@@ -53,7 +67,7 @@ enum { MOUNTS_PATH = 4096 };
  * Where a path leads, without links, in `real` (MOUNTS_PATH bytes): up to the outermost remote
  * mount on its way, which is returned, with what comes behind its mount point as it is written; to
  * the end where there is none: NULL. What does not exist resolves to itself. NULL and "" is a path
- * that is too long, or goes round in a circle.
+ * that is too long, or goes round in a circle. Without `m` no mount is remote.
  */
 const struct mount_point *mounts_resolve(const struct mounts *m, const char *path, char *real);
 

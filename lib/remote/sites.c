@@ -1,16 +1,39 @@
-/* Remote mounts, and the threads that look there; see remote.h. */
-#include "source/file/observe/remote.h"
+/* Remote mounts, and the threads that look there; see sites.h. */
+#include "remote/sites.h"
 
 #include "base/log.h"
 #include "base/thread.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { STACK = 256 * 1024 };
 
 static const int64_t PATIENCE = 5000000000; /* ns until a thread is said to hang */
+static const int64_t A_SECOND = 1000000000;
+
+/* A remote mount, and its thread. */
+struct site {
+	struct link link;
+	int id;
+	const char *type;
+	struct link questions; /* by struct question.of_site */
+	bool hangs;            /* that was said */
+	struct sites *owner;
+	struct waker waker;
+	int64_t interval;
+
+	pthread_mutex_t lock; /* of all below, and of the last part of questions */
+	pthread_cond_t more, answers;
+	struct link due, asked, news; /* questions of this pass, and of the next one */
+	int64_t next_pass;
+	struct question *asking; /* the present question; NULL: none, or it was dropped */
+	int64_t since;           /* when the present question was asked; 0: none is */
+	bool left;               /* the loop has no use for it any more */
+	char point[];
+};
 
 /* ---- the thread ------------------------------------------------------------------------------ */
 
@@ -40,21 +63,27 @@ static struct question *next_question(struct site *s)
 	return NULL;
 }
 
-static void take_answer(struct site *s, struct question *q, struct answer *fresh)
+static void question_free(struct question *q)
+{
+	q->type->release(q->fresh);
+	q->type->free(q);
+}
+
+static void take_answer(struct site *s, struct question *q, void *fresh, uint64_t sum)
 {
 	bool dropped = s->asking != q;
 
 	s->asking = NULL;
 	if (!dropped)
 		list_append(&s->asked, &q->link);
-	if (dropped || !fresh || fresh->sum == q->sum) {
-		answer_release(fresh);
+	if (dropped || !fresh || sum == q->sum) {
+		q->type->release(fresh);
 		if (dropped)
 			question_free(q);
 		return;
 	}
-	q->sum = fresh->sum;
-	answer_release(q->fresh);
+	q->sum = sum;
+	q->type->release(q->fresh);
 	q->fresh = fresh;
 	if (!list_empty(&q->of_news))
 		return;
@@ -78,17 +107,18 @@ static void *run(void *site)
 	pthread_mutex_lock(&s->lock);
 	while (!s->left) {
 		struct question *q = next_question(s);
-		struct answer *fresh;
+		uint64_t sum = 0;
+		void *fresh;
 
 		if (!q)
 			continue;
 		s->asking = q;
 		s->since = clock_read(CLOCK_OF_LOOP);
 		pthread_mutex_unlock(&s->lock);
-		fresh = answer_new(&s->disk.fs, &q->how);
+		fresh = q->type->ask(q, &sum);
 		pthread_mutex_lock(&s->lock);
 		s->since = 0;
-		take_answer(s, q, fresh);
+		take_answer(s, q, fresh, sum);
 	}
 	pthread_mutex_unlock(&s->lock);
 	free_memory(s);
@@ -97,6 +127,35 @@ static void *run(void *site)
 
 /* ---- the loop's side ------------------------------------------------------------------------- */
 
+void question_put(struct question *q, struct site *s)
+{
+	q->site = s;
+	list_init(&q->link);
+	list_init(&q->of_news);
+	list_append(&s->questions, &q->of_site);
+	pthread_mutex_lock(&s->lock);
+	list_prepend(&s->due, &q->link);
+	pthread_cond_signal(&s->more);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void question_drop(struct question *q)
+{
+	struct site *s = q->site;
+
+	q->type->forget(q);
+	list_remove(&q->of_site);
+	pthread_mutex_lock(&s->lock);
+	list_remove(&q->link);
+	list_remove(&q->of_news);
+	q->type->release(q->answer);
+	if (s->asking == q)
+		s->asking = NULL; /* the thread frees it */
+	else
+		question_free(q);
+	pthread_mutex_unlock(&s->lock);
+}
+
 static struct question *take_news(struct site *s)
 {
 	struct question *q = NULL;
@@ -104,7 +163,7 @@ static struct question *take_news(struct site *s)
 	pthread_mutex_lock(&s->lock);
 	if (!list_empty(&s->news)) {
 		q = CONTAINER_OF(list_take(&s->news), struct question, of_news);
-		answer_release(q->answer);
+		q->type->release(q->answer);
 		q->answer = q->fresh;
 		q->fresh = NULL;
 	}
@@ -119,7 +178,7 @@ static void on_news(struct reactor *r, struct waker *w)
 
 	(void)r;
 	while ((q = take_news(s)))
-		question_answered(q);
+		q->type->answered(q);
 }
 
 /* New questions stand in front. */
@@ -143,13 +202,13 @@ static bool wait_for_answer(struct site *s, int64_t deadline)
 	has_news = !list_empty(&s->news);
 	pthread_mutex_unlock(&s->lock);
 	if (has_news)
-		on_news(s->observer->reactor, &s->waker);
+		on_news(s->owner->reactor, &s->waker);
 	return has_news;
 }
 
 /* ---- sites ----------------------------------------------------------------------------------- */
 
-static struct site *site_alloc(struct poll_observer *o, const struct mount_point *p)
+static struct site *site_alloc(struct sites *sites, const struct mount_point *p)
 {
 	size_t length = strlen(p->path) + 1;
 	struct site *s = calloc(1, sizeof *s + length);
@@ -160,9 +219,8 @@ static struct site *site_alloc(struct poll_observer *o, const struct mount_point
 	memcpy(s->point, p->path, length);
 	s->id = p->id;
 	s->type = p->remote;
-	s->observer = o;
-	s->interval = o->interval;
-	disk_init(&s->disk);
+	s->owner = sites;
+	s->interval = sites->interval;
 	list_init(&s->questions);
 	list_init(&s->due);
 	list_init(&s->asked);
@@ -174,14 +232,14 @@ static struct site *site_alloc(struct poll_observer *o, const struct mount_point
 	pthread_cond_init(&s->answers, &clock);
 	pthread_condattr_destroy(&clock);
 	waker_init(&s->waker, on_news);
-	s->waker.io.priority = o->priority;
+	s->waker.io.priority = sites->priority;
 	return s;
 }
 
 /* Returns 0, or an errno: EAGAIN, ENOMEM, EMFILE. */
 static int start(struct site *s)
 {
-	struct reactor *r = s->observer->reactor;
+	struct reactor *r = s->owner->reactor;
 	int error = waker_start(r, &s->waker) < 0 ? errno : 0;
 
 	if (error)
@@ -192,50 +250,56 @@ static int start(struct site *s)
 	return error;
 }
 
-static struct site *site_new(struct poll_observer *o, const struct mount_point *p)
+static struct site *site_new(struct sites *sites, const struct mount_point *p, const char *rule)
 {
-	struct site *s = site_alloc(o, p);
+	struct site *s = site_alloc(sites, p);
 	int error = s ? start(s) : ENOMEM;
 
 	if (error) {
-		if (!o->remote.lacks_thread)
-			log_error(o->rule, "cannot start a thread for %s: %s", p->path,
+		if (!sites->lacks_thread)
+			log_error(rule, "cannot start a thread for %s: %s", p->path,
 				  strerror(error));
-		o->remote.lacks_thread = true;
+		sites->lacks_thread = true;
 		if (s)
 			free_memory(s);
 		return NULL;
 	}
-	list_append(&o->remote.sites, &s->link);
-	poll_tick_on(o);
-	if (o->inner) /* else polling is what the user asked for */
-		log_warn(o->rule,
+	list_append(&sites->list, &s->link);
+	if (!timer_active(&sites->second))
+		timer_start_in(sites->reactor, &sites->second, A_SECOND);
+	if (!sites->quiet)
+		log_warn(rule,
 			 "%s is a file system of type %s: the kernel does not report what others "
 			 "change there; it is read every second",
 			 s->point, s->type);
 	return s;
 }
 
-struct site *sites_at(struct poll_observer *o, const struct mount_point *p)
+struct site *sites_at(struct sites *sites, const struct mount_point *p, const char *rule)
 {
-	LIST_EACH(at, after, &o->remote.sites)
+	LIST_EACH(at, after, &sites->list)
 	{
 		struct site *s = CONTAINER_OF(at, struct site, link);
 
 		if (s->id == p->id)
 			return s;
 	}
-	return site_new(o, p);
+	return site_new(sites, p, rule);
+}
+
+const char *site_type(const struct site *s)
+{
+	return s->type;
 }
 
 /* The thread frees it. */
 static void site_leave(struct site *s)
 {
-	LIST_EACH(at, after, &s->questions)
-	question_drop(CONTAINER_OF(at, struct question, of_site));
+	while (!list_empty(&s->questions))
+		question_drop(CONTAINER_OF(s->questions.next, struct question, of_site));
 	list_remove(&s->link);
 	pthread_mutex_lock(&s->lock);
-	waker_stop(s->observer->reactor, &s->waker);
+	waker_stop(s->owner->reactor, &s->waker);
 	s->left = true;
 	pthread_cond_signal(&s->more);
 	pthread_mutex_unlock(&s->lock);
@@ -249,13 +313,13 @@ static bool is_mounted(const struct mounts *m, const struct site *s)
 	return false;
 }
 
-void sites_review(struct poll_observer *o)
+void sites_review(struct sites *sites)
 {
-	LIST_EACH(at, after, &o->remote.sites)
+	LIST_EACH(at, after, &sites->list)
 	{
 		struct site *s = CONTAINER_OF(at, struct site, link);
 
-		if (!is_mounted(&o->mounts, s))
+		if (!is_mounted(sites->mounts, s))
 			site_leave(s);
 	}
 }
@@ -279,20 +343,26 @@ static void name_hanging(const char *rule, struct site *s)
 	s->hangs = hangs;
 }
 
-bool sites_tick(struct poll_observer *o)
+void sites_tick(struct sites *sites)
 {
-	LIST_EACH(at, after, &o->remote.sites)
-	{
-		struct site *s = CONTAINER_OF(at, struct site, link);
-
-		name_hanging(o->rule, s);
-	}
-	return !list_empty(&o->remote.sites);
+	LIST_EACH(at, after, &sites->list)
+	name_hanging(sites->rule, CONTAINER_OF(at, struct site, link));
+	if (sites->ticked && !list_empty(&sites->list))
+		sites->ticked(sites);
 }
 
-bool sites_wait(struct poll_observer *o, int64_t deadline)
+static void on_second(struct reactor *r, struct timer *t)
 {
-	LIST_EACH(at, after, &o->remote.sites)
+	struct sites *sites = CONTAINER_OF(t, struct sites, second);
+
+	if (!list_empty(&sites->list))
+		timer_start_in(r, t, A_SECOND);
+	sites_tick(sites);
+}
+
+bool sites_wait(struct sites *sites, int64_t deadline)
+{
+	LIST_EACH(at, after, &sites->list)
 	if (wait_for_answer(CONTAINER_OF(at, struct site, link), deadline))
 		return true;
 	return false;
@@ -300,15 +370,16 @@ bool sites_wait(struct poll_observer *o, int64_t deadline)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-void sites_open(struct poll_observer *o)
+void sites_open(struct sites *sites)
 {
-	table_init(&o->remote.of_roots, &table_by_text);
-	list_init(&o->remote.sites);
+	list_init(&sites->list);
+	timer_init(&sites->second, CLOCK_OF_LOOP, on_second);
+	sites->second.priority = sites->priority;
 }
 
-void sites_close(struct poll_observer *o)
+void sites_close(struct sites *sites)
 {
-	LIST_EACH(at, after, &o->remote.sites)
+	timer_stop(sites->reactor, &sites->second);
+	LIST_EACH(at, after, &sites->list)
 	site_leave(CONTAINER_OF(at, struct site, link));
-	table_free(&o->remote.of_roots);
 }
