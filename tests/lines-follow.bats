@@ -238,11 +238,32 @@ a line that is longer than all before" ]
   echo old >real/log
   bindfs real m 3>&- || skip "no FUSE here"
   start lines m/log --follow
-  grep -q 'm/log is on a file system of type fuse' err
+  grep -q '/m is a file system of type fuse: .* it is read every second' err
   echo one >>real/log
   has one
   echo two >>real/log
   came one two
+}
+
+@test "a file system that does not answer holds up neither the start, nor other rules, nor the end" {
+  command -v bindfs >/dev/null && [ -w /dev/fuse ] || skip "no bindfs, or no /dev/fuse"
+  mkdir real m
+  echo old >real/log
+  bindfs -f real m 3>&- &
+  fuse=$!
+  STARTED+=($fuse)
+  until_ok 'mountpoint -q m'
+  start -e 'lines m/log --follow' -e 'every 20ms'
+  echo one >>real/log
+  has one
+  kill -STOP $fuse
+  later=$(($(grep -c tick out) + 100))
+  until_ok '[ "$(grep -c tick out)" -ge $later ]'
+  kill $P
+  wait $P || :
+  start lines m/log --follow --from start
+  kill -CONT $fuse
+  has one
 }
 
 @test "where watches run out a log is looked at every second, and the limit is named" {

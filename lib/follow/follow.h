@@ -7,8 +7,11 @@
  * links that dangle and are switched: all are the same walk. An event only says where to look.
  *
  * A directory that may be searched but not read cannot be watched, nor one for which the kernel has
- * no watch left, and a file system whose files others change (NFS, FUSE, ...) reports nothing of
- * that: such a path is walked every second, which is logged once.
+ * no watch left: such a path is walked every second, which is logged once.
+ *
+ * A file system whose files others change (NFS, FUSE, ...) reports nothing of that, and may hang.
+ * The walk ends where one is mounted: what lies behind that the thread of the mount looks at, every
+ * second (remote/sites.h). Until it answers for the first time, `error` is EAGAIN.
  *
  * What stands at the end is known by its watch, which an inode that is used again does not have;
  * where it cannot be watched by device, inode and birth time.
@@ -27,6 +30,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+struct asked;
 struct error;
 struct follow;
 struct follow_set;
@@ -36,7 +40,7 @@ struct reactor;
 enum follow_change {
 	FOLLOW_APPEARED, /* something stands at the path, and nothing did */
 	FOLLOW_REPLACED, /* another inode than before */
-	FOLLOW_GONE,     /* nothing, or nothing that can be reached: see `error` */
+	FOLLOW_GONE, /* nothing, or nothing that can be reached: see `error`; after EAGAIN, too */
 };
 
 /* The callbacks may stop and free any followed path. */
@@ -44,7 +48,8 @@ struct follow_calls {
 	void (*changed)(struct follow *f, enum follow_change change);
 	/*
 	 * What stands at the path is the same, and may have been written, truncated, or have other
-	 * permissions: look. Where it cannot be watched this comes every second. May be NULL.
+	 * permissions: look. Where it cannot be watched by the loop this comes every second. May be
+	 * NULL.
 	 */
 	void (*modified)(struct follow *f);
 };
@@ -72,6 +77,7 @@ struct follow {
 	struct link all, due, unwatched, steps;
 	struct inotify_listener self; /* of what stands at the end */
 	int64_t born;                 /* ns; 0: the file system does not say */
+	struct asked *asked;          /* of a mount that may hang; NULL: none is on the way */
 	unsigned came;
 	unsigned wanted; /* what is due */
 };
@@ -89,8 +95,8 @@ void follow_set_free(struct follow_set *set);
 int follow_start(struct follow_set *set, struct follow *f, const char *path);
 void follow_stop(struct follow *f);
 
-/* The name of the file system of `path` where others change its files unseen by this kernel (NFS,
- * CIFS, 9p, FUSE and the like), or NULL. */
-const char *follow_remote(const char *path);
+/* Waits until `deadline` (of the loop's clock) for a first answer; the owner may be called. False:
+ * none came, or none is to come. */
+bool follow_wait(struct follow_set *set, int64_t deadline);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * What the files of this room share: set.c what is due and when, walk.c the way, dirs.c the
- * directories on it, remote.c file systems that others change.
+ * directories on it, asked.c what lies in file systems that may hang.
  */
 #ifndef EVWATCH_FOLLOW_INNER_H
 #define EVWATCH_FOLLOW_INNER_H
@@ -9,7 +9,7 @@
 
 #include "base/table.h"
 #include "reactor/reactor.h"
-#include "remote/mounts.h"
+#include "remote/sites.h"
 
 enum { WANT_WALK = 1, WANT_LOOK = 2 };
 
@@ -32,6 +32,23 @@ struct follow_step {
 	struct follow_name *name;
 };
 
+/* What stands at a path. */
+struct standing {
+	int error; /* errno; 0: something */
+	dev_t device;
+	ino_t inode;
+	mode_t mode;
+	int64_t born; /* ns; 0: the file system does not say */
+	int64_t size, written, changed;
+};
+
+/* What is asked of a path that leads into a remote mount. */
+struct asked {
+	struct question base;
+	struct follow *follow;
+	char *path; /* owned */
+};
+
 struct follow_set {
 	struct reactor *reactor;
 	struct inotify_set *inotify;
@@ -41,10 +58,8 @@ struct follow_set {
 	struct timer soon, second;
 	struct mounts *mounts;
 	struct mounts_listener mounted;
-	dev_t device; /* the answer of follow_remote for the last file system */
-	const char *remote;
+	struct sites sites;
 	char *said; /* the directory that a warning was about last */
-	bool logged_remote;
 };
 
 /* ---- set.c ---- */
@@ -60,6 +75,13 @@ void follow_say_unwatched(struct follow *f, const char *path);
 bool walk(struct follow *f, enum follow_change *change);
 /* Leaves the way. */
 void walk_forget(struct follow *f);
+
+/* ---- asked.c ---- */
+/* Looks, links followed. */
+struct standing standing_at(const char *path);
+/* What the site answered last of this path, which is asked from then on; EAGAIN: not yet. */
+struct standing asked_at(struct follow *f, struct site *s, const char *path);
+void asked_drop(struct follow *f);
 
 /* ---- dirs.c ---- */
 /* Watches the directory at `path` for `name`, and adds that to `steps`. Returns 0, or -1 with

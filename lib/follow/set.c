@@ -33,19 +33,6 @@ void follow_say_unwatched(struct follow *f, const char *path)
 	set->said = strdup(path);
 }
 
-static void say_remote(struct follow *f)
-{
-	struct follow_set *set = f->set;
-
-	if (!f->remote || set->logged_remote)
-		return;
-	set->logged_remote = true;
-	log_warn(f->rule,
-		 "%s is on a file system of type %s, whose changes by others the kernel does not "
-		 "report: it is looked at every second",
-		 f->path, f->remote);
-}
-
 /* ---- what is due ----------------------------------------------------------------------------- */
 
 void follow_want(struct follow *f, unsigned what)
@@ -62,11 +49,10 @@ static void do_due(struct follow *f)
 	bool changed;
 
 	f->comings = f->came;
-	f->came = list_empty(&f->unwatched) ? 0 : 2;
+	f->came = list_empty(&f->unwatched) && !f->asked ? 0 : 2;
 	changed = f->wanted & WANT_WALK && walk(f, &change);
 	f->wanted = 0;
 	list_remove(&f->due);
-	say_remote(f);
 	if (changed)
 		f->calls->changed(f, change);
 	else if (!f->error && f->calls->modified)
@@ -171,6 +157,7 @@ static void on_mount(struct mounts_listener *l, const char *point, bool unmounte
 
 	(void)point;
 	(void)unmounted;
+	sites_review(&set->sites);
 	want_each(set);
 	timer_start_soon(set->reactor, &set->soon);
 }
@@ -217,6 +204,11 @@ static void join(struct follow_set *set, const char *rule)
 		log_warn(rule, "%s: paths are looked at every second: %s", e.what, e.hint);
 		set->joined = false;
 	}
+	set->sites = (struct sites){.reactor = set->reactor,
+				    .mounts = set->mounts,
+				    .priority = PRIORITY_DEFAULT,
+				    .interval = A_SECOND};
+	sites_open(&set->sites);
 	mounts_listen(set->mounts, &set->mounted); /* without /proc nothing is said of mounts */
 }
 
@@ -225,6 +217,7 @@ static void leave(struct follow_set *set)
 	inotify_leave(&set->dirs);
 	inotify_leave(&set->ends);
 	mounts_unlisten(set->mounts, &set->mounted);
+	sites_close(&set->sites);
 	timer_stop(set->reactor, &set->soon);
 	timer_stop(set->reactor, &set->second);
 }
@@ -241,6 +234,7 @@ int follow_start(struct follow_set *set, struct follow *f, const char *path)
 	f->set = set;
 	f->error = ENOENT;
 	f->remote = NULL;
+	f->asked = NULL;
 	f->wanted = f->came = f->comings = 0;
 	f->self = (struct inotify_listener){0};
 	list_init(&f->due);
@@ -248,9 +242,17 @@ int follow_start(struct follow_set *set, struct follow *f, const char *path)
 	list_init(&f->steps);
 	list_append(&set->all, &f->all);
 	walk(f, &change);
-	say_remote(f);
 	keep_second(set);
 	return 0;
+}
+
+bool follow_wait(struct follow_set *set, int64_t deadline)
+{
+	bool came = sites_wait(&set->sites, deadline);
+
+	if (came)
+		work(set);
+	return came;
 }
 
 void follow_stop(struct follow *f)

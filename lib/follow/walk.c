@@ -2,13 +2,13 @@
  * The way of a path: one component after the other, as the kernel resolves it (path_resolution(7)).
  *
  * Each directory is watched before the name in it is looked up: a change between the two is an
- * event, and the way is walked again.
+ * event, and the way is walked again. A name at which a file system is mounted that may hang is not
+ * looked up: the rest of the way is asked of the site of that mount.
  */
 #include "follow/inner.h"
 
 #include "base/buf.h"
 #include "base/path.h"
-#include "base/statx.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,9 @@ struct way {
 	int links;
 	bool unwatched; /* some of it has no watch */
 	int error;
-	struct stat st; /* of what stands at the end */
+	struct stat st;    /* of what stands at `at` */
+	struct site *site; /* to be asked of the rest; NULL: it was walked to its end */
+	struct standing end;
 };
 
 static const char *directory_of(const struct way *w)
@@ -85,15 +87,16 @@ static void enter_link(struct way *w, const char *text)
 		w->error = ENOMEM;
 }
 
-/* The links of /proc lead where their text does not say (proc(5)): the kernel follows them. */
-static bool is_magic(const char *path)
+/* The links of /proc lead where their text does not say (proc(5)): the kernel follows them, unless
+ * that may hang. */
+static bool is_magic(const struct mounts *m, const char *path)
 {
+	char real[MOUNTS_PATH], *above = path_above(path);
 	struct statfs fs;
-	char *above = path_above(path);
 	bool magic = above && statfs(above, &fs) == 0 && (long)fs.f_type == PROC;
 
 	free(above);
-	return magic && stat(path, &(struct stat){0}) == 0;
+	return magic && !mounts_resolve(m, path, real) && stat(path, &(struct stat){0}) == 0;
 }
 
 /* `place` is a link: goes on with where it leads. False: it is to be taken as what it leads to. */
@@ -107,7 +110,7 @@ static bool follow_link(struct way *w, const char *place)
 		return true;
 	}
 	text[n] = '\0';
-	if (is_magic(place))
+	if (is_magic(w->follow->set->mounts, place))
 		return false;
 	enter_link(w, text);
 	return true;
@@ -165,6 +168,28 @@ static void advance(struct way *w, const char *place)
 		w->error = ENOMEM;
 }
 
+/* Is the rest of the way asked of a site? From `place`, the name in the directory so far, on. */
+static bool leave_to_site(struct way *w, const char *name, const char *place)
+{
+	struct follow_set *set = w->follow->set;
+	const struct mount_point *p = mounts_in(set->mounts, directory_of(w), name);
+	struct buf whole = {0};
+
+	w->site = p ? sites_at(&set->sites, p, w->follow->rule) : NULL;
+	w->unwatched |= p && !w->site;
+	if (!w->site)
+		return false;
+	buf_add_text(&whole, place);
+	buf_add_text(&whole, w->rest.data + w->taken);
+	if (whole.failed)
+		w->end.error = ENOMEM;
+	else
+		w->end = asked_at(w->follow, w->site, whole.data);
+	w->error = w->end.error;
+	buf_free(&whole);
+	return true;
+}
+
 static void take_step(struct way *w, const char *name)
 {
 	char *place = place_of(w, name);
@@ -173,7 +198,7 @@ static void take_step(struct way *w, const char *name)
 		w->error = ENOMEM;
 	else
 		watch_step(w, directory_of(w), name);
-	if (w->error) {
+	if (w->error || leave_to_site(w, name, place)) {
 		/* as it was found */
 	} else if (lstat(place, &w->st) < 0) {
 		w->error = errno;
@@ -199,24 +224,15 @@ static void way_walk(struct way *w)
 		w->error = ENOMEM;
 	else if (!w->rest.length)
 		w->error = ENOENT;
-	else if (stat(directory_of(w), &w->st) < 0)
+	else if (!leave_to_site(w, ".", directory_of(w)) && stat(directory_of(w), &w->st) < 0)
 		w->error = errno;
-	while (!w->error && next_component(w, name))
+	while (!w->error && !w->site && next_component(w, name))
 		take_step(w, name);
-	if (!w->error && !w->at.length)
+	if (!w->error && !w->site && !w->at.length)
 		watch_above(w);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
-
-static int64_t birth_of(const char *path)
-{
-	struct statx st;
-
-	if (statx(AT_FDCWD, path, 0, STATX_BTIME, &st) < 0 || !(st.stx_mask & STATX_BTIME))
-		return 0;
-	return st.stx_btime.tv_sec * 1000000000 + st.stx_btime.tv_nsec;
-}
 
 /* Watches what stands at the end. A file that may not be read has no watch: its directory reports
  * when that changes. */
@@ -238,60 +254,60 @@ static void watch_end(struct way *w)
 	follow_say_unwatched(f, directory_of(w));
 }
 
-static const char *remote_of(struct follow_set *set, const struct way *w)
+/* Is it still what it was? A watch distinguishes inodes, one that was deleted and used again, too.
+ */
+static bool is_same(const struct follow *f, int wd_before, const struct standing *now)
 {
-	struct stat st;
-
-	if (stat(directory_of(w), &st) < 0)
-		return NULL;
-	if (st.st_dev != set->device) {
-		set->device = st.st_dev;
-		set->remote = follow_remote(directory_of(w));
-	}
-	return set->remote;
+	if (wd_before && f->self.wd)
+		return wd_before == f->self.wd;
+	return f->device == now->device && f->inode == now->inode && f->born == now->born;
 }
 
-/* Is it still what it was? A watch distinguishes inodes, one that was deleted and used again, too;
- * but one file of a FUSE may have several inodes here, one after the other. */
-static bool is_same(const struct follow *f, int wd_before, const struct way *w, int64_t born)
+/* Without a site the way was walked to its end. */
+static void look_at_end(struct way *w)
 {
-	if (wd_before && f->self.wd && !f->remote)
-		return wd_before == f->self.wd;
-	return f->device == w->st.st_dev && f->inode == w->st.st_ino && f->born == born;
+	if (w->site)
+		return;
+	if (!w->error)
+		w->end = standing_at(directory_of(w));
+	if (!w->error && w->end.error)
+		w->error = w->end.error;
 }
 
 /* Writes down what the way has come to. */
 static bool arrive(struct way *w, enum follow_change *change)
 {
 	struct follow *f = w->follow;
-	bool was = f->error == 0, is = w->error == 0;
+	bool was = f->error == 0, is, same, was_asked = f->error == EAGAIN;
 	int wd_before = f->self.wd;
-	int64_t born = is ? birth_of(directory_of(w)) : 0;
-	bool same;
 
-	f->remote = remote_of(f->set, w);
-	if (is)
+	if (!w->site)
+		asked_drop(f);
+	look_at_end(w);
+	is = w->error == 0;
+	if (is && !w->site)
 		watch_end(w);
 	else
 		inotify_unlisten(&f->set->ends, &f->self);
-	same = was && is && is_same(f, wd_before, w, born);
+	same = was && is && is_same(f, wd_before, &w->end);
+	f->remote = w->site ? site_type(w->site) : NULL;
 	f->error = w->error;
-	f->device = w->st.st_dev;
-	f->inode = w->st.st_ino;
-	f->mode = w->st.st_mode;
-	f->born = born;
+	f->device = w->end.device;
+	f->inode = w->end.inode;
+	f->mode = w->end.mode;
+	f->born = w->end.born;
 	if (was != is)
 		*change = is ? FOLLOW_APPEARED : FOLLOW_GONE;
 	else
-		*change = FOLLOW_REPLACED;
-	return was != is || (is && !same);
+		*change = is ? FOLLOW_REPLACED : FOLLOW_GONE;
+	return was != is || (is && !same) || (was_asked && f->error != EAGAIN);
 }
 
 /* Paths that are not watched all the way are looked at every second. */
 static void file_under(struct follow *f, bool unwatched)
 {
 	list_remove(&f->unwatched);
-	if (unwatched || f->remote)
+	if (unwatched)
 		list_append(&f->set->unwatched, &f->unwatched);
 }
 
@@ -324,4 +340,5 @@ void walk_forget(struct follow *f)
 {
 	dirs_drop(f->set, &f->steps);
 	inotify_unlisten(&f->set->ends, &f->self);
+	asked_drop(f);
 }

@@ -293,6 +293,33 @@ const struct mount_point *mounts_resolve(const struct mounts *m, const char *pat
 	return p;
 }
 
+/* Goes to a name from a path without links. -1: it would be too long. */
+static int go_to(char *real, const char *name)
+{
+	size_t length = strcmp(real, "/") == 0 ? 0 : strlen(real);
+	int n;
+
+	if (strcmp(name, "..") == 0) {
+		*strrchr(real, '/') = '\0';
+		return 0;
+	}
+	n = snprintf(real + length, MOUNTS_PATH - length, "/%s", name);
+	return n < (int)(MOUNTS_PATH - length) ? 0 : -1;
+}
+
+const struct mount_point *mounts_in(const struct mounts *m, const char *directory, const char *name)
+{
+	const struct mount_point *p;
+	char real[MOUNTS_PATH];
+
+	if (!m->n_remote)
+		return NULL;
+	p = mounts_resolve(m, directory, real);
+	if (p || !real[0] || strcmp(name, ".") == 0)
+		return p;
+	return go_to(real, name) == 0 ? mounts_remote(m, real) : NULL;
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 struct mounts *mounts_new(struct reactor *r)

@@ -74,6 +74,11 @@ const struct mount_point *mounts_resolve(const struct mounts *m, const char *pat
 /* The outermost remote mount on the way to a path without links, or NULL. */
 const struct mount_point *mounts_remote(const struct mounts *m, const char *real);
 
+/* The remote mount that a name of a directory leads into, whose own links are not followed, or
+ * NULL. */
+const struct mount_point *mounts_in(const struct mounts *m, const char *directory,
+				    const char *name);
+
 /* Is `path` this directory, or below it? Then what is behind it, without a slash; else NULL. */
 const char *mounts_within(const char *directory, const char *path);
 

@@ -242,7 +242,7 @@ static void on_drained(struct inotify_user *u)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-/* What is not followed is polled, and was looked at. */
+/* What is not followed is polled, and was looked at. EAGAIN: a file system has not answered yet. */
 static int error_of(const struct root *r)
 {
 	const struct model *m = &r->source->model;
@@ -251,7 +251,7 @@ static int error_of(const struct root *r)
 	if (r->follow.set)
 		return r->follow.error;
 	if (m->fs->look(m->fs, FOLDER_NONE, r->path, true, &found) < 0)
-		return errno == EAGAIN ? 0 : errno;
+		return errno;
 	return found.type ? 0 : ENOENT;
 }
 
@@ -261,7 +261,7 @@ static void report_missing(const struct root *r)
 
 	if (error == ENOENT || error == ENOTDIR)
 		missing_warn(&r->source->base, r->path);
-	else if (error)
+	else if (error && error != EAGAIN)
 		log_warn(r->source->base.rule, "cannot look at %s: %s: it is tried again", r->path,
 			 strerror(error));
 }

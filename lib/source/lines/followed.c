@@ -165,28 +165,6 @@ static struct line_file *take_path(struct line_input *in)
 	return f;
 }
 
-static void on_changed(struct follow *follow, enum follow_change change)
-{
-	struct line_input *in = CONTAINER_OF(follow, struct line_input, follow);
-	struct line_file *last = last_file(in), *now;
-
-	leave_current(in);
-	if (change == FOLLOW_GONE) {
-		if (follow->error != ENOENT)
-			say(in, follow->error);
-	} else {
-		if (change == FOLLOW_REPLACED)
-			log_info(in->owner->base.rule, "%s was replaced: reading the new file",
-				 in->path);
-		now = take_path(in);
-		if (now && last && last != now && follow->comings > 1)
-			rotated_take_missed(in, last, now);
-		if (now)
-			shed(in, now->fd);
-	}
-	input_go_on(in);
-}
-
 /* Where others change files a descriptor shows what was cached when it was opened. */
 static void refresh(struct line_input *in, struct line_file *f)
 {
@@ -197,22 +175,6 @@ static void refresh(struct line_input *in, struct line_file *f)
 	else if (fd >= 0)
 		close(fd);
 }
-
-static void on_modified(struct follow *follow)
-{
-	struct line_input *in = CONTAINER_OF(follow, struct line_input, follow);
-	struct line_file *f = current(in);
-
-	if (f && follow->remote)
-		refresh(in, f);
-	if (f)
-		file_look(f);
-	else
-		take_path(in);
-	input_go_on(in);
-}
-
-static const struct follow_calls follow_calls = {on_changed, on_modified};
 
 /* Goes on where the record says. False: there is none. */
 static bool catch_up(struct line_input *in)
@@ -237,16 +199,13 @@ static bool catch_up(struct line_input *in)
 	return true;
 }
 
-/* The first file that stands there is read from its end, or as --from says. */
-int followed_start(struct line_input *in, struct error *e)
+/* The first file that stands there is read from its end, or as --from says. -1 with errno: there
+ * are no descriptors for it. */
+static int begin(struct line_input *in)
 {
 	const struct lines_config *c = in->owner->base.config;
 	struct line_file *f;
 
-	in->followed = true;
-	in->follow = (struct follow){.calls = &follow_calls, .rule = in->owner->base.rule};
-	if (follow_start(in->owner->base.follows, &in->follow, in->path) < 0)
-		return error_errno(e, "cannot follow %s", in->path);
 	if (catch_up(in))
 		return 0;
 	if (in->follow.error) {
@@ -255,10 +214,83 @@ int followed_start(struct line_input *in, struct error *e)
 	}
 	f = take_path(in);
 	if (!f && fd_is_short(errno))
-		return error_errno(e, "cannot follow %s", in->path);
+		return -1;
 	if (f && f->regular && !c->from)
 		file_skip(f, lseek(f->fd, 0, SEEK_END));
 	return 0;
+}
+
+/* ---- the path -------------------------------------------------------------------------------- */
+
+static void on_changed(struct follow *follow, enum follow_change change)
+{
+	struct line_input *in = CONTAINER_OF(follow, struct line_input, follow);
+	struct line_file *last = last_file(in), *now;
+
+	if (in->unanswered) {
+		in->unanswered = false;
+		begin(in);
+		if (in->owner->started)
+			progress_start(in->owner);
+		input_go_on(in);
+		return;
+	}
+	leave_current(in);
+	if (change == FOLLOW_GONE) {
+		if (follow->error != ENOENT && follow->error != EAGAIN)
+			say(in, follow->error);
+	} else {
+		if (change == FOLLOW_REPLACED)
+			log_info(in->owner->base.rule, "%s was replaced: reading the new file",
+				 in->path);
+		now = take_path(in);
+		if (now && last && last != now && follow->comings > 1)
+			rotated_take_missed(in, last, now);
+		if (now)
+			shed(in, now->fd);
+	}
+	input_go_on(in);
+}
+
+static void on_modified(struct follow *follow)
+{
+	struct line_input *in = CONTAINER_OF(follow, struct line_input, follow);
+	struct line_file *f = current(in);
+
+	if (f && follow->remote)
+		refresh(in, f);
+	if (f)
+		file_look(f);
+	else
+		take_path(in);
+	input_go_on(in);
+}
+
+int followed_start(struct line_input *in, struct error *e)
+{
+	static const struct follow_calls calls = {on_changed, on_modified};
+
+	in->followed = true;
+	in->follow = (struct follow){.calls = &calls, .rule = in->owner->base.rule};
+	if (follow_start(in->owner->base.follows, &in->follow, in->path) < 0)
+		return error_errno(e, "cannot follow %s", in->path);
+	in->unanswered = in->follow.error == EAGAIN;
+	return in->unanswered || begin(in) == 0 ? 0 : error_errno(e, "cannot follow %s", in->path);
+}
+
+bool followed_wait(struct lines_source *s, int64_t deadline)
+{
+	bool waits = false, came;
+
+	if (deadline > s->patience)
+		deadline = s->patience;
+	for (size_t i = 0; i < s->n_inputs; i++)
+		waits |= s->inputs[i].unanswered;
+	if (!waits)
+		return false;
+	came = follow_wait(s->base.follows, deadline);
+	return clock_read(CLOCK_OF_LOOP) < s->patience &&
+	       (came || clock_read(CLOCK_OF_LOOP) >= deadline);
 }
 
 /* ---- from time to time ----------------------------------------------------------------------- */

@@ -86,11 +86,12 @@ struct line_input {
 	struct follow follow;
 	struct link files; /* of struct line_file, owned */
 	bool followed;
-	bool over;      /* no more bytes will come */
-	bool lost;      /* --catch-up: what was read last is gone */
-	bool told_many; /* that more was rotated than is read */
-	bool again;     /* it could not be opened or read, and is tried again every second */
-	int said;       /* the errno that a warning was about; 0: none */
+	bool unanswered; /* a file system that may hang has not said what stands at its path */
+	bool over;       /* no more bytes will come */
+	bool lost;       /* --catch-up: what was read last is gone */
+	bool told_many;  /* that more was rotated than is read */
+	bool again;      /* it could not be opened or read, and is tried again every second */
+	int said;        /* the errno that a warning was about; 0: none */
 };
 
 struct lines_source {
@@ -103,8 +104,9 @@ struct lines_source {
 	size_t budget;        /* steps of matching that are left in this turn */
 	struct timer rest;
 	bool resting; /* the budget is used up: nothing is read or cut until `rest` is due */
-	bool cutting_lines, logged_too_long, stopped;
-	struct of *of;             /* owned; NULL: no command is read */
+	bool cutting_lines, logged_too_long, started, stopped;
+	int64_t patience; /* loop time: until then file systems are waited for before the start */
+	struct of *of;    /* owned; NULL: no command is read */
 	struct progress *progress; /* owned; NULL: nothing is remembered */
 	void *token;               /* of the line that is matched */
 	struct timer tick;         /* while a file lingers, or is tried again */
@@ -144,6 +146,9 @@ bool input_is_done(const struct line_input *in);
 /* ---- followed.c ---- */
 /* The first file that stands there is read from its end, or as --from says. Returns 0, or -1. */
 int followed_start(struct line_input *in, struct error *e);
+/* Waits until `deadline` (of the loop's clock) for file systems that have not answered yet. True:
+ * there are more. */
+bool followed_wait(struct lines_source *s, int64_t deadline);
 /* Says why nothing is read, and opens the path anew in a while where nobody reports a change. */
 void followed_try_again(struct line_input *in, int error);
 /* What could not be read is opened anew: its descriptor may be the fault (ESTALE, nfs(5)). */
@@ -186,7 +191,7 @@ struct line_mark {
 int progress_open(struct lines_source *s, struct error *e);
 /* Its lock on the record, or -1. */
 int progress_lock(const struct lines_source *s);
-/* All inputs are open, and it starts: what they have now is the record. */
+/* What the inputs have now is the record: it starts, or one begins that was unanswered. */
 void progress_start(struct lines_source *s);
 void progress_close(struct lines_source *s);
 /* Has the rule as many lines as may be run again? */
@@ -200,8 +205,8 @@ void progress_forget(struct line_file *f);
 /* The same, and it is read from its start: it was truncated. */
 void progress_restart(struct line_file *f);
 /* Calls for every file of the input in the old record, in their order. Returns how many. */
-typedef void progress_call(struct line_input *in, const struct line_mark *mark);
-size_t progress_each(struct line_input *in, progress_call *call);
+typedef void progress_call(struct line_input *in, const struct line_mark *mark, void *context);
+size_t progress_each(struct line_input *in, progress_call *call, void *context);
 /* Is it this file, by its first bytes, and has it as many? */
 bool progress_is_of(const struct line_mark *mark, int fd);
 

@@ -45,16 +45,21 @@ struct progress {
 	size_t n;
 	char *path;
 	int lock, fd;
-	struct buf old; /* the record that was found; freed when all inputs are open */
+	struct buf old; /* the record that was found, for inputs that are still to begin */
 	bool said;      /* that it cannot be written */
 };
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-static int numbers(char *text, size_t size, const struct line_file *f)
+static int numbers(char *text, size_t size, const struct line_mark *m)
 {
 	return snprintf(text, size, "%020" PRIu64 " %020" PRIu64 " %04u %016" PRIx64 " ",
-			(uint64_t)f->done, (uint64_t)f->inode, f->start_length, f->start_hash);
+			(uint64_t)m->offset, (uint64_t)m->inode, m->start_length, m->start_hash);
+}
+
+static struct line_mark mark_of(const struct line_file *f)
+{
+	return (struct line_mark){f->done, f->inode, f->start_length, f->start_hash};
 }
 
 static void say_unwritten(struct lines_source *s, const char *why)
@@ -69,25 +74,38 @@ static void say_unwritten(struct lines_source *s, const char *why)
 static void write_file(struct line_file *f)
 {
 	struct lines_source *s = f->input->owner;
+	struct line_mark mark = mark_of(f);
 	char text[80];
 	int n;
 
 	if (f->slot < 0)
 		return;
-	n = numbers(text, sizeof text, f);
+	n = numbers(text, sizeof text, &mark);
 	if (pwrite(s->progress->fd, text, (size_t)n, f->slot) != n)
 		say_unwritten(s, strerror(errno));
 }
 
-static void add_file(struct buf *out, struct line_file *f)
+static void add_mark(struct buf *out, const struct line_input *in, const struct line_mark *mark)
 {
 	char text[80];
 
-	numbers(text, sizeof text, f);
-	f->slot = (off_t)out->length;
+	numbers(text, sizeof text, mark);
 	buf_add_text(out, text);
-	escape_word(out, f->input->path, strlen(f->input->path));
+	escape_word(out, in->path, strlen(in->path));
 	buf_add_char(out, '\n');
+}
+
+static void add_file(struct buf *out, struct line_file *f)
+{
+	struct line_mark mark = mark_of(f);
+
+	f->slot = (off_t)out->length;
+	add_mark(out, f->input, &mark);
+}
+
+static void keep_mark(struct line_input *in, const struct line_mark *mark, void *out)
+{
+	add_mark(out, in, mark);
 }
 
 /* A rename: a kill leaves the old record, or the new one. */
@@ -98,9 +116,14 @@ static void replace(struct lines_source *s)
 	struct error e = {.what = "out of memory"};
 
 	fd_close(&p->fd);
-	for (size_t i = 0; i < s->n_inputs; i++)
-		LIST_EACH(at, after, &s->inputs[i].files)
-	add_file(&out, line_file_of(at));
+	for (size_t i = 0; i < s->n_inputs; i++) {
+		struct line_input *in = &s->inputs[i];
+
+		LIST_EACH(at, after, &in->files)
+		add_file(&out, line_file_of(at));
+		if (in->unanswered)
+			progress_each(in, keep_mark, &out);
+	}
 	if (out.failed ||
 	    file_replace(p->path, out.data ? out.data : "", out.length, 0644, false, &e) < 0)
 		say_unwritten(s, e.what);
@@ -216,7 +239,7 @@ static bool next_mark(const char **at, const char *path, struct line_mark *mark)
 	return false;
 }
 
-size_t progress_each(struct line_input *in, progress_call *call)
+size_t progress_each(struct line_input *in, progress_call *call, void *context)
 {
 	struct progress *p = in->owner->progress;
 	struct buf path = {0};
@@ -227,7 +250,7 @@ size_t progress_each(struct line_input *in, progress_call *call)
 	escape_word(&path, in->path, strlen(in->path));
 	while (!path.failed && next_mark(&at, path.data ? path.data : "", &mark)) {
 		n++;
-		call(in, &mark);
+		call(in, &mark, context);
 	}
 	buf_free(&path);
 	return n;
@@ -284,10 +307,8 @@ int progress_open(struct lines_source *s, struct error *e)
 
 void progress_start(struct lines_source *s)
 {
-	if (!s->progress)
-		return;
-	buf_free(&s->progress->old);
-	replace(s);
+	if (s->progress)
+		replace(s);
 }
 
 int progress_lock(const struct lines_source *s)

@@ -247,11 +247,12 @@ static int open_inode(const struct line_input *in, ino_t inode)
 	return fd;
 }
 
-static void restore(struct line_input *in, const struct line_mark *mark)
+static void restore(struct line_input *in, const struct line_mark *mark, void *context)
 {
 	struct line_file *f = NULL;
 	int fd = open_inode(in, mark->inode);
 
+	(void)context;
 	if (fd >= 0 && progress_is_of(mark, fd))
 		f = file_new(in, fd, true);
 	if (f) {
@@ -267,7 +268,7 @@ static void restore(struct line_input *in, const struct line_mark *mark)
 int rotated_restore(struct line_input *in)
 {
 	in->lost = false;
-	if (progress_each(in, restore) == 0)
+	if (progress_each(in, restore, NULL) == 0)
 		return -1;
 	return in->lost;
 }
