@@ -155,7 +155,7 @@ crossings:
 # then take a page less of memory; with small common pages it does not.
 KERNEL_HEADERS = -idirafter /usr/include -idirafter /usr/include/$(shell uname -m)-linux-gnu
 static:
-	$(MAKE) BUILD=build/static CC=musl-gcc AR=gcc-ar LINK="-static -no-pie -Wl,--gc-sections,--build-id=none,-z,noseparate-code,-z,common-page-size=64,--sort-section=alignment" RELRO=-Wl,-z,norelro HARDEN=-fstack-protector-strong \
+	$(MAKE) BUILD=build/static CC=musl-gcc AR=gcc-ar LINK="-static -no-pie -flto-partition=one -Wl,--gc-sections,--build-id=none,-z,noseparate-code,-z,common-page-size=64,--sort-section=alignment" RELRO=-Wl,-z,norelro HARDEN=-fstack-protector-strong \
 	    OPT="-Oz -flto=auto -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables $(KERNEL_HEADERS)" WARN="-Wall -Wextra -Werror" build/static/evwatch
 	strip -R .comment -o build/static/evwatch.stripped build/static/evwatch
 	mv build/static/evwatch.stripped build/static/evwatch
