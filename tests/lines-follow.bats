@@ -237,12 +237,12 @@ a line that is longer than all before" ]
   mkdir real m
   echo old >real/log
   bindfs real m 3>&- || skip "no FUSE here"
-  start lines m/log --follow
+  start lines m/log --follow --from start
   grep -q '/m is a file system of type fuse: .* it is read every second' err
   echo one >>real/log
   has one
   echo two >>real/log
-  came one two
+  came old one two
 }
 
 @test "a file system that does not answer holds up neither the start, nor other rules, nor the end" {
@@ -253,7 +253,7 @@ a line that is longer than all before" ]
   fuse=$!
   STARTED+=($fuse)
   until_ok 'mountpoint -q m'
-  start -e 'lines m/log --follow' -e 'every 20ms'
+  start -e 'lines m/log --follow --from start' -e 'every 20ms'
   echo one >>real/log
   has one
   kill -STOP $fuse

@@ -11,7 +11,8 @@
  *
  * A file system whose files others change (NFS, FUSE, ...) reports nothing of that, and may hang.
  * The walk ends where one is mounted: what lies behind that the thread of the mount looks at, every
- * second (remote/sites.h). Until it answers for the first time, `error` is EAGAIN.
+ * second (remote/sites.h). Until it answers for the first time, for which the start waits 100 ms at
+ * most, `error` is EAGAIN.
  *
  * What stands at the end is known by its watch, which an inode that is used again does not have;
  * where it cannot be watched by device, inode and birth time.
@@ -94,9 +95,5 @@ void follow_set_free(struct follow_set *set);
  */
 int follow_start(struct follow_set *set, struct follow *f, const char *path);
 void follow_stop(struct follow *f);
-
-/* Waits until `deadline` (of the loop's clock) for a first answer; the owner may be called. False:
- * none came, or none is to come. */
-bool follow_wait(struct follow_set *set, int64_t deadline);
 
 #endif

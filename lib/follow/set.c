@@ -14,6 +14,7 @@
 #include <string.h>
 
 static const int64_t A_TURN = 2000000, A_SECOND = 1000000000;
+static const int64_t PATIENCE = 100000000; /* ns, for a first answer */
 
 /* ---- what is said ---------------------------------------------------------------------------- */
 
@@ -241,18 +242,11 @@ int follow_start(struct follow_set *set, struct follow *f, const char *path)
 	list_init(&f->unwatched);
 	list_init(&f->steps);
 	list_append(&set->all, &f->all);
-	walk(f, &change);
+	do
+		walk(f, &change);
+	while (f->asked && !f->asked->base.answer && site_wait(f->asked->base.site, PATIENCE));
 	keep_second(set);
 	return 0;
-}
-
-bool follow_wait(struct follow_set *set, int64_t deadline)
-{
-	bool came = sites_wait(&set->sites, deadline);
-
-	if (came)
-		work(set);
-	return came;
 }
 
 void follow_stop(struct follow *f)

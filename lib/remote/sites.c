@@ -360,6 +360,16 @@ static void on_second(struct reactor *r, struct timer *t)
 	sites_tick(sites);
 }
 
+bool site_wait(struct site *s, int64_t patience)
+{
+	int64_t since;
+
+	pthread_mutex_lock(&s->lock);
+	since = s->since;
+	pthread_mutex_unlock(&s->lock);
+	return wait_for_answer(s, (since ? since : clock_read(CLOCK_OF_LOOP)) + patience);
+}
+
 bool sites_wait(struct sites *sites, int64_t deadline)
 {
 	LIST_EACH(at, after, &sites->list)

@@ -77,6 +77,9 @@ void sites_tick(struct sites *s);
  * passes it on. False: none came, or none is to come. */
 bool sites_wait(struct sites *s, int64_t deadline);
 
+/* The same of one site, which it gives so many ns for a question. */
+bool site_wait(struct site *s, int64_t patience);
+
 /* The type of its file system. */
 const char *site_type(const struct site *s);
 

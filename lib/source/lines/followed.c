@@ -230,8 +230,7 @@ static void on_changed(struct follow *follow, enum follow_change change)
 	if (in->unanswered) {
 		in->unanswered = false;
 		begin(in);
-		if (in->owner->started)
-			progress_start(in->owner);
+		progress_start(in->owner);
 		input_go_on(in);
 		return;
 	}
@@ -276,21 +275,6 @@ int followed_start(struct line_input *in, struct error *e)
 		return error_errno(e, "cannot follow %s", in->path);
 	in->unanswered = in->follow.error == EAGAIN;
 	return in->unanswered || begin(in) == 0 ? 0 : error_errno(e, "cannot follow %s", in->path);
-}
-
-bool followed_wait(struct lines_source *s, int64_t deadline)
-{
-	bool waits = false, came;
-
-	if (deadline > s->patience)
-		deadline = s->patience;
-	for (size_t i = 0; i < s->n_inputs; i++)
-		waits |= s->inputs[i].unanswered;
-	if (!waits)
-		return false;
-	came = follow_wait(s->base.follows, deadline);
-	return clock_read(CLOCK_OF_LOOP) < s->patience &&
-	       (came || clock_read(CLOCK_OF_LOOP) >= deadline);
 }
 
 /* ---- from time to time ----------------------------------------------------------------------- */

@@ -58,8 +58,6 @@ void input_go_on(struct line_input *in)
 {
 	struct lines_source *s = in->owner;
 
-	if (!s->started)
-		return;
 	LIST_EACH(at, after, &in->files)
 	if (!s->base.paused && !s->stopped)
 		lines_cut(line_file_of(at));

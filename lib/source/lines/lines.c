@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/log.h"
-#include "base/units.h"
 #include "source/kinds.h"
 
 #include <stdlib.h>
@@ -143,7 +142,6 @@ static int lines_open(struct source *base, struct error *e)
 	timer_init(&s->tick, CLOCK_OF_LOOP, on_tick);
 	timer_init(&s->rest, CLOCK_OF_LOOP, on_rested);
 	s->rest.priority = base->priority;
-	s->patience = clock_read(CLOCK_OF_LOOP) + NS_PER_S;
 	s->inputs = calloc(c->of ? 1 : c->paths.count, sizeof *s->inputs);
 	if (!s->inputs)
 		return error_errno(e, "cannot read lines");
@@ -178,14 +176,8 @@ static void lines_resume(struct source *base)
 		go_on(s);
 }
 
-static bool lines_arm(struct source *base, int64_t deadline)
-{
-	return followed_wait((struct lines_source *)base, deadline);
-}
-
 static void lines_start(struct source *base)
 {
-	((struct lines_source *)base)->started = true;
 	progress_start((struct lines_source *)base);
 	of_start((struct lines_source *)base);
 	lines_resume(base);
@@ -263,7 +255,6 @@ const struct source_type source_lines = {
     .most_subjects = lines_most_subjects,
     .size = sizeof(struct lines_source),
     .open = lines_open,
-    .arm = lines_arm,
     .start = lines_start,
     .pause = lines_pause,
     .resume = lines_resume,

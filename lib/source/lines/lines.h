@@ -104,9 +104,8 @@ struct lines_source {
 	size_t budget;        /* steps of matching that are left in this turn */
 	struct timer rest;
 	bool resting; /* the budget is used up: nothing is read or cut until `rest` is due */
-	bool cutting_lines, logged_too_long, started, stopped;
-	int64_t patience; /* loop time: until then file systems are waited for before the start */
-	struct of *of;    /* owned; NULL: no command is read */
+	bool cutting_lines, logged_too_long, stopped;
+	struct of *of;             /* owned; NULL: no command is read */
 	struct progress *progress; /* owned; NULL: nothing is remembered */
 	void *token;               /* of the line that is matched */
 	struct timer tick;         /* while a file lingers, or is tried again */
@@ -146,9 +145,6 @@ bool input_is_done(const struct line_input *in);
 /* ---- followed.c ---- */
 /* The first file that stands there is read from its end, or as --from says. Returns 0, or -1. */
 int followed_start(struct line_input *in, struct error *e);
-/* Waits until `deadline` (of the loop's clock) for file systems that have not answered yet. True:
- * there are more. */
-bool followed_wait(struct lines_source *s, int64_t deadline);
 /* Says why nothing is read, and opens the path anew in a while where nobody reports a change. */
 void followed_try_again(struct line_input *in, int error);
 /* What could not be read is opened anew: its descriptor may be the fault (ESTALE, nfs(5)). */
