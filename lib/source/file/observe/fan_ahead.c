@@ -1,6 +1,8 @@
 /* The kernel's events, read ahead; see fan_ahead.h. */
 #include "source/file/observe/fan_ahead.h"
 
+#include "base/array.h"
+
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -99,6 +101,87 @@ bool fan_ahead_word(const struct fan_ahead *q, uint64_t hash, struct fan_event *
 	return fan_ahead_event(q, &at, ev);
 }
 
+/* ---- what happened in a directory ------------------------------------------------------------ */
+
+static int by_dir(const void *a, const void *b)
+{
+	const struct fan_within *x = a, *y = b;
+
+	if (x->dir != y->dir)
+		return x->dir < y->dir ? -1 : 1;
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+static void index_one(struct fan_index *in, uint64_t dir, size_t at)
+{
+	if (dir && ARRAY_GROW(in->items, in->capacity, in->count + 1) == 0)
+		in->items[in->count++] = (struct fan_within){dir, at};
+}
+
+/* The directories of the next event that makes, renames or removes something, up to `end`. */
+static bool next_structural(const struct fan_ahead *q, size_t *at, size_t *place,
+			    struct fan_event *ev)
+{
+	struct fanotify_event_metadata head;
+
+	for (*place = *at; fan_event_head(q->bytes.data, q->bytes.length, at, &head); *place = *at)
+		if (head.mask & (FAN_CREATE | FAN_DELETE | FAN_RENAME)) {
+			size_t from = *place;
+
+			return fan_ahead_event(q, &from, ev);
+		}
+	return false;
+}
+
+static void index_all(struct fan_ahead *q)
+{
+	struct fan_index *in = &q->index;
+	struct fan_event ev;
+	size_t place;
+
+	in->from = in->to = q->at;
+	in->count = 0;
+	while (next_structural(q, &in->to, &place, &ev)) {
+		index_one(in, ev.dir.hash, place);
+		if (ev.mask & FAN_RENAME && ev.to_dir.hash != ev.dir.hash)
+			index_one(in, ev.to_dir.hash, place);
+	}
+	if (in->count)
+		qsort(in->items, in->count, sizeof *in->items, by_dir);
+}
+
+/* Few events behind the index are looked through, or each event would have it made anew. */
+static bool is_indexed(const struct fan_ahead *q)
+{
+	size_t indexed = q->index.to - q->index.from, behind = q->bytes.length - q->index.to;
+
+	return q->index.from == q->at && q->index.to <= q->bytes.length && behind <= indexed / 4;
+}
+
+void fan_ahead_each(struct fan_ahead *q, uint64_t dir, void (*call)(void *data, size_t at),
+		    void *data)
+{
+	struct fan_index *in = &q->index;
+	struct fan_event ev;
+	size_t low = 0, high, at, place;
+
+	if (!is_indexed(q))
+		index_all(q);
+	for (high = in->count; low < high;) {
+		size_t middle = low + (high - low) / 2;
+
+		if (in->items[middle].dir < dir)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < in->count && in->items[low].dir == dir; low++)
+		call(data, in->items[low].at);
+	for (at = in->to; next_structural(q, &at, &place, &ev);)
+		if (ev.dir.hash == dir || (ev.mask & FAN_RENAME && ev.to_dir.hash == dir))
+			call(data, place);
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 void fan_ahead_init(struct fan_ahead *q, int fd)
@@ -116,6 +199,7 @@ void fan_ahead_free(struct fan_ahead *q)
 		forget_word(q);
 	table_free(&q->words);
 	fan_renames_free(&q->renames);
+	free(q->index.items);
 	buf_free(&q->bytes);
 }
 
@@ -130,6 +214,7 @@ void fan_ahead_forget(struct fan_ahead *q)
 		buf_free(&q->bytes);
 	buf_clear(&q->bytes);
 	q->at = 0;
+	q->index.to = SIZE_MAX;
 }
 
 bool fan_ahead_full(const struct fan_ahead *q)

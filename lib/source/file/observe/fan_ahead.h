@@ -23,6 +23,19 @@ struct fan_word {
 	struct fan_word *next;         /* of all, in their order */
 };
 
+/* An event that makes, renames or removes something in this directory. */
+struct fan_within {
+	uint64_t dir;
+	size_t at;
+};
+
+/* Those events by directory, for who asks for many: of the part of the queue that is indexed. */
+struct fan_index {
+	struct fan_within *items; /* owned; sorted */
+	size_t count, capacity;
+	size_t from, to;
+};
+
 struct fan_ahead {
 	int fd; /* borrowed */
 	struct buf bytes;
@@ -31,6 +44,7 @@ struct fan_ahead {
 	struct fan_word *first, **end;
 	size_t n_moves; /* words of renames */
 	struct fan_renames renames;
+	struct fan_index index;
 };
 
 void fan_ahead_init(struct fan_ahead *q, int fd);
@@ -53,6 +67,10 @@ static inline bool fan_ahead_event(const struct fan_ahead *q, size_t *at, struct
 {
 	return fan_event_read(q->bytes.data, q->bytes.length, at, ev);
 }
+/* The places of the events left that make, rename or remove something in the directory, in their
+ * order; call(data, at) for each. */
+void fan_ahead_each(struct fan_ahead *q, uint64_t dir, void (*call)(void *data, size_t at),
+		    void *data);
 /* The first word about a directory, if there is any. */
 bool fan_ahead_word(const struct fan_ahead *q, uint64_t hash, struct fan_event *ev);
 

@@ -346,17 +346,30 @@ static void catch_up_by(struct fanotify_observer *o, struct node *n, const struc
 		pass_arrival(o, n, ev, r);
 }
 
+struct catching {
+	struct fanotify_observer *o;
+	struct node *n;
+};
+
+static void catch_up_one(void *data, size_t at)
+{
+	const struct catching *c = data;
+	struct fan_event ev;
+	size_t behind = at;
+
+	if (fan_ahead_event(&c->o->queue, &behind, &ev))
+		catch_up_by(c->o, c->n, &ev, at);
+}
+
 /* These events are passed over when their turn comes: the node is gone then. */
 void fanotify_catch_up(struct fanotify_observer *o, struct node *n)
 {
+	struct catching catching = {o, n};
 	int by = o->base.model->by;
-	struct fan_event ev;
 
 	while (fan_ahead_fill(&o->queue))
 		;
-	for (size_t at = o->queue.at, next = at; fan_ahead_event(&o->queue, &next, &ev); at = next)
-		if (ev.mask & (FAN_CREATE | FAN_DELETE | FAN_RENAME))
-			catch_up_by(o, n, &ev, at);
+	fan_ahead_each(&o->queue, fan_node_handle(n)->hash, catch_up_one, &catching);
 	o->base.model->by = by;
 }
 
