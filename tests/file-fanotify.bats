@@ -123,7 +123,7 @@ for line in sys.stdin:
 	until_ok 'state_is_right src'
 	missed 'exchange src/s/0 src/N; exchange src/N/c src/s/b'
 	until_ok 'state_is_right src'
-	has_line 'delete src/s/0/c '
+	has_line 'move src/s/b src/s/0/c'
 	missed 'mv src/s/t src/q/e; exchange src/q/e/0/f src/h; exchange src/q src/g'
 	until_ok 'state_is_right src'
 	missed 'mv src/x/a src/x/d/e; mv src/x .; mkdir -p src/x/a'

@@ -52,6 +52,11 @@ static const char *name_of(const struct node *d)
 	return d->name;
 }
 
+static bool is_gone(const struct node *d)
+{
+	return d->gone;
+}
+
 static void hold(struct node *d)
 {
 	d->holds++;
@@ -74,7 +79,7 @@ static bool next(const struct node *d, uint32_t *at, struct journal_entry *e)
 	return true;
 }
 
-static const struct journal_folders folders = {parent_of, name_of, hold, release, next};
+static const struct journal_folders folders = {parent_of, name_of, is_gone, hold, release, next};
 
 static struct node *new_node(struct node *parent, const char *name)
 {

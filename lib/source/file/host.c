@@ -151,6 +151,11 @@ static struct node *folder_parent(const struct node *d)
 	return d->parent;
 }
 
+static bool folder_is_gone(const struct node *d)
+{
+	return d->gone;
+}
+
 static void folder_hold(struct node *d)
 {
 	node_hold(d);
@@ -165,8 +170,8 @@ static bool folder_next(const struct node *d, uint32_t *at, struct journal_entry
 	return e;
 }
 
-const struct journal_folders file_folders = {folder_parent, node_name, folder_hold, node_release,
-					     folder_next};
+const struct journal_folders file_folders = {folder_parent, node_name,    folder_is_gone,
+					     folder_hold,   node_release, folder_next};
 
 /* ---- what is entered ------------------------------------------------------------------------- */
 

@@ -65,6 +65,16 @@ static void adopt(struct journal *j, struct thing *t, struct node *self)
 	}
 }
 
+void journal_adopt(struct journal *j, struct node *self)
+{
+	struct node *d = j->folders->parent(self);
+	struct record *r =
+	    d && !j->folders->is_gone(self) ? journal_find(j, d, j->folders->name(self)) : NULL;
+
+	if (r && r->now && r->now->type == 'd')
+		adopt(j, r->now, self);
+}
+
 struct thing *journal_thing_new(struct journal *j, char type, struct node *self,
 				struct record *origin)
 {
@@ -78,6 +88,7 @@ struct thing *journal_thing_new(struct journal *j, char type, struct node *self,
 	t->type = type;
 	t->origin = t->at = origin;
 	list_init(&t->of_open);
+	list_init(&t->names);
 	adopt(j, t, self);
 	list_append(&j->things, &t->link);
 	return t;
@@ -137,6 +148,7 @@ static void record_free(struct journal *j, struct record *r)
 	forget_was(j, r);
 	list_remove(&r->link);
 	list_remove(&r->of_age);
+	list_remove(&r->of_folder);
 	j->folders->release(r->node);
 	j->count--;
 	free(r);
@@ -179,6 +191,7 @@ static struct record *record_new(struct journal *j, struct node *d, const char *
 	j->folders->hold(d);
 	list_append(&j->order, &r->link);
 	list_init(&r->of_age);
+	list_init(&r->of_folder);
 	begins(j, r);
 	j->count++;
 	return r;
@@ -269,6 +282,8 @@ void journal_gone(struct journal *j, struct node *d, const char *name, char type
 		r->flickered |= FILE_CREATE | r->now->seen;
 		r->flicker_type = type;
 	}
+	if (r->now)
+		adopt(j, r->now, self);
 	leave(j, r);
 }
 

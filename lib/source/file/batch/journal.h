@@ -32,6 +32,7 @@ struct journal_folders {
 	/* NULL: the names in it are whole paths. */
 	struct node *(*parent)(const struct node *d);
 	const char *(*name)(const struct node *d);
+	bool (*is_gone)(const struct node *d); /* it has no name any more, but that it had last */
 	void (*hold)(struct node *d);
 	void (*release)(struct node *d);
 	/* Walks what is known to be in it, from *at = 0. False: that was all. */
@@ -39,15 +40,14 @@ struct journal_folders {
 };
 
 struct record;
-struct slot;
 
-/* Of something that is at another path than it was: will it be reported as moved? */
+/* Of something that is at another path than it was: is it reported as moved? */
 enum fate {
 	FATE_NONE, /* it is not */
 	FATE_OPEN,
-	FATE_ASKED, /* what it waits for is decided first */
-	FATE_MOVES,
-	FATE_SPLIT, /* its two ends are reported by themselves */
+	FATE_ASKED, /* what it waits for is done first */
+	FATE_MOVES, /* that was done */
+	FATE_SPLIT, /* its two ends are reported by themselves; or it is new */
 };
 
 /* What stands at a name. */
@@ -65,11 +65,13 @@ struct thing {
 	bool read;             /* the owner's, since it was written last: it holds */
 	uint64_t content;      /* this (contents.h); 0: that is not known */
 	unsigned writes;       /* how often it was written: to see that while it is read */
-	enum fate fate;        /* net.c: is it reported as moved? */
-	bool reported;         /* net.c: that was done */
-	bool barred;           /* net.c: it cannot be */
-	struct slot *slot;     /* net.c: the path that it is at */
 	unsigned refs;         /* of records, and of who has it in hand or reads it */
+
+	/* While a net effect is made; of a directory all but the first: */
+	enum fate fate;
+	bool paired;                /* it is known what it is */
+	struct thing *over, *under; /* in whose place it is, and what is in its own; or NULL */
+	struct link names;          /* of struct record: what was touched in it */
 };
 
 struct record {
@@ -83,10 +85,15 @@ struct record {
 	char flicker_type;       /* and what it was; '?': not known */
 	bool in_run;             /* all of it came while the rule's own command ran */
 	bool implied;            /* nothing happened to it but to a directory above it */
-	bool left;               /* net.c: it is gone from its former path, and that is reported */
 	int64_t since;           /* loop time of the first event */
 	int by;                  /* the process that did the last of it; 0: not known */
-	char text[];             /* of the name */
+
+	/* While a net effect is made: */
+	bool left;             /* what was is in its place no more, and that was reported */
+	bool coming, told;     /* what is now is about to be reported, and was */
+	struct link of_folder; /* of `names` */
+
+	char text[]; /* of the name */
 };
 
 struct journal {
@@ -145,6 +152,8 @@ struct record *journal_record_new(struct journal *j, struct node *d, const char 
 struct record *journal_find(const struct journal *j, const struct node *d, const char *name);
 /* The thing of a directory, if it was touched in this batch. */
 struct thing *journal_thing_of(const struct journal *j, const struct node *self);
+/* A directory that was touched as a name only is known by its own from now on. */
+void journal_adopt(struct journal *j, struct node *self);
 /* What was handed on is done: the record goes, or with `keeps` stays for what is still written
  * there, as a part of the next batch. */
 void journal_settle(struct journal *j, struct record *r, bool keeps);
