@@ -422,10 +422,9 @@ static void begin(struct model *m, struct node *n)
 	bool ahead = watch_ahead(m, &how), displaced;
 	int folder = open_as(m, &how, &displaced), error = errno;
 
-	if (ahead && (folder < 0 || !keeps_watch(m, n, &expected))) {
+	if (ahead && folder < 0)
 		m->observer->type->unwatch(m->observer, n);
-		ahead = false;
-	}
+	ahead = ahead && folder >= 0 && keeps_watch(m, n, &expected);
 	if (folder < 0)
 		on_unopened(m, n, error, displaced);
 	else
