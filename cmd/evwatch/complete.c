@@ -8,6 +8,7 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "base/scan.h"
 #include "base/signame.h"
 #include "reactor/reactor.h"
 #include "rule/rule.h"
@@ -151,9 +152,12 @@ static void offer_zones(const struct line *l)
 	char text[512], zone[128];
 
 	offer(l, "UTC", NULL);
-	while (f && fgets(text, sizeof text, f))
-		if (*text != '#' && sscanf(text, "%*s %*s %127s", zone) == 1)
+	while (f && fgets(text, sizeof text, f)) {
+		const char *at = text;
+
+		if (*text != '#' && scan_skip(&at, 2) && scan_word(&at, "", zone, sizeof zone))
 			offer(l, zone, NULL);
+	}
 	if (f)
 		fclose(f);
 }

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/scan.h"
 #include "engine/engine.h"
 #include "output/sink.h"
 #include "output/spool.h"
@@ -125,11 +126,12 @@ static bool has_screen(const struct process_options *o)
 static bool is_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
-	unsigned long long device, inode;
+	uint64_t device, inode;
 	struct stat st;
 
-	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(2, &st) == 0 &&
-	       st.st_dev == device && st.st_ino == inode;
+	return stream && scan_number(&stream, 10, &device) && scan_char(&stream, ':') &&
+	       scan_number(&stream, 10, &inode) && fstat(2, &st) == 0 && st.st_dev == device &&
+	       st.st_ino == inode;
 }
 
 static void set_up_log(const struct process_options *o)

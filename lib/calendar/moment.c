@@ -2,6 +2,7 @@
 #include "calendar/moment.h"
 
 #include "base/error.h"
+#include "base/scan.h"
 #include "base/units.h"
 #include "calendar/calendar.h"
 #include "calendar/civil.h"
@@ -81,26 +82,31 @@ static int explain_range(const char *word, struct error *e)
 	static const char *const months[] = {"January",   "February", "March",    "April",
 					     "May",       "June",     "July",     "August",
 					     "September", "October",  "November", "December"};
-	int year, month, day, hour, minute, second = 0, end = 0;
+	int year, month, day, hour, minute, second = 0;
+	const char *at = word;
 
-	if (sscanf(word, "%4d-%2d-%2d%n", &year, &month, &day, &end) == 3 && end) {
+	if (scan_digits(&at, 4, &year) && scan_char(&at, '-') && scan_digits(&at, 2, &month) &&
+	    scan_char(&at, '-') && scan_digits(&at, 2, &day)) {
 		if (month < 1 || month > 12)
 			return error_set(e, "month %d is out of range 1 to 12", month);
 		if (day < 1 || day > month_length(year, month))
 			return error_set(e, "%s %d has no day %d", months[month - 1], year, day);
-		if (!word[end]) {
+		if (!*at) {
 			error_set(e, "a time is missing after the date");
 			return error_hint(e, "for example \"%s 00:00\"", word);
 		}
-		word += end + 1;
+		word = at + 1;
 	}
-	if (sscanf(word, "%2d:%2d:%2d", &hour, &minute, &second) < 2)
+	if (!scan_digits(&word, 2, &hour) || !scan_char(&word, ':') ||
+	    !scan_digits(&word, 2, &minute))
 		return 0;
-	if (hour < 0 || hour > 23)
+	if (scan_char(&word, ':'))
+		scan_digits(&word, 2, &second);
+	if (hour > 23)
 		return error_set(e, "hour %d is out of range 0 to 23", hour);
-	if (minute < 0 || minute > 59)
+	if (minute > 59)
 		return error_set(e, "minute %d is out of range 0 to 59", minute);
-	if (second < 0 || second > 59)
+	if (second > 59)
 		return error_set(e, "second %d is out of range 0 to 59", second);
 	return 0;
 }
@@ -108,14 +114,15 @@ static int explain_range(const char *word, struct error *e)
 /* What at(1) takes: 1730, 5pm, tomorrow. */
 static void hint_time(const char *word, struct error *e)
 {
-	char half;
+	const char *at = word;
+	char half[8];
 	int hour;
 
 	if (strlen(word) == 4 && !word[strspn(word, "0123456789")])
 		error_hint(e, "write %.2s:%s", word, word + 2);
-	else if (sscanf(word, "%2d %c", &hour, &half) == 2 && (half == 'a' || half == 'p') &&
-		 hour >= 0 && hour <= 12)
-		error_hint(e, "write %02d:00", hour % 12 + (half == 'p' ? 12 : 0));
+	else if (scan_digits(&at, 2, &hour) && hour <= 12 &&
+		 scan_word(&at, "", half, sizeof half) && (*half == 'a' || *half == 'p'))
+		error_hint(e, "write %02d:00", hour % 12 + (*half == 'p' ? 12 : 0));
 	else if (strcmp(word, "tomorrow") == 0)
 		error_hint(e, "write now+1d");
 	else

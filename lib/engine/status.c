@@ -2,6 +2,8 @@
 #include "engine/state.h"
 
 #include "base/histogram.h"
+#include "base/proc.h"
+#include "base/scan.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "rule/rule.h"
@@ -134,13 +136,13 @@ static uint64_t count_descriptors(void)
 
 static uint64_t resident_bytes(void)
 {
-	unsigned long long size, resident = 0;
-	FILE *f = fopen("/proc/self/statm", "re");
+	char text[128];
+	const char *at = text;
+	uint64_t resident;
 
-	if (f && fscanf(f, "%llu %llu", &size, &resident) != 2)
-		resident = 0;
-	if (f)
-		fclose(f);
+	proc_text("/proc/self/statm", text, sizeof text);
+	if (!scan_skip(&at, 1) || !scan_number(&at, 10, &resident))
+		return 0;
 	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 

@@ -7,6 +7,7 @@
 #include "address/address.h"
 #include "base/error.h"
 #include "base/proc.h"
+#include "base/scan.h"
 #include "base/units.h"
 
 #include <dirent.h>
@@ -58,12 +59,13 @@ static bool is_at_port(const char *line, void *wanted)
 {
 	struct wanted *w = wanted;
 	char host[sizeof w->host];
-	unsigned long inode;
-	unsigned port, state;
+	uint64_t port, state, inode;
 
-	if (sscanf(line, "%*d: %32[0-9A-F]:%x %*s %x %*s %*s %*s %*s %*s %lu", host, &port, &state,
-		   &inode) == 4 &&
-	    port == w->port && state == w->state && is_at_host(w, host))
+	if (scan_skip(&line, 1) && scan_word(&line, ":", host, sizeof host) &&
+	    scan_char(&line, ':') && scan_number(&line, 16, &port) && scan_skip(&line, 1) &&
+	    scan_number(&line, 16, &state) && scan_skip(&line, 5) &&
+	    scan_number(&line, 10, &inode) && port == w->port && state == w->state &&
+	    is_at_host(w, host))
 		w->inode = inode;
 	return w->inode || is_late(w);
 }
@@ -72,12 +74,12 @@ static bool is_at_port(const char *line, void *wanted)
 static bool is_at_path(const char *line, void *wanted)
 {
 	struct wanted *w = wanted;
-	char path[sizeof w->path.text];
-	unsigned long inode;
-	unsigned flags;
+	size_t length = strlen(w->path.text);
+	uint64_t flags, inode;
 
-	if (sscanf(line, "%*s %*s %*s %x %*s %*s %lu %127[^\n]", &flags, &inode, path) == 3 &&
-	    flags & 0x10000 && strcmp(path, w->path.text) == 0)
+	if (scan_skip(&line, 3) && scan_number(&line, 16, &flags) && scan_skip(&line, 2) &&
+	    scan_number(&line, 10, &inode) && scan_char(&line, *w->path.text) && flags & 0x10000 &&
+	    strcspn(line, "\n") == length - 1 && memcmp(line, w->path.text + 1, length - 1) == 0)
 		w->inode = inode;
 	return w->inode || is_late(w);
 }

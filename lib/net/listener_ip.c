@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/proc.h"
+#include "base/scan.h"
 #include "net/holder.h"
 #include "net/socket.h"
 
@@ -123,10 +124,12 @@ static int bind_one(const struct binding *b, const struct address *a)
 static bool says_tentative(const char *line, void *address)
 {
 	enum { TENTATIVE = 0x40 }; /* IFA_F_TENTATIVE of <linux/if_addr.h> */
-	unsigned flags;
+	uint64_t flags;
 
-	return strncmp(line, address, 32) == 0 &&
-	       sscanf(line + 32, " %*x %*x %*x %x", &flags) == 1 && flags & TENTATIVE;
+	if (strncmp(line, address, 32) != 0)
+		return false;
+	line += 32;
+	return scan_skip(&line, 3) && scan_number(&line, 16, &flags) && flags & TENTATIVE;
 }
 
 /* Is this IPv6 address still looked at for duplicates, and so not to be bound yet? */

@@ -3,6 +3,7 @@
 
 #include "base/array.h"
 #include "base/proc.h"
+#include "base/scan.h"
 #include "reactor/reactor.h"
 
 #include <stdio.h>
@@ -25,14 +26,18 @@ struct stated {
 static bool stat_read(pid_t pid, struct stated *s)
 {
 	char text[512];
-	const char *behind;
+	char state[2];
+	const char *at;
+	uint64_t parent, group, threads;
 
 	proc_text_of(pid, "stat", text, sizeof text);
-	behind = strrchr(text, ')');
-	return behind && sscanf(behind + 1,
-				" %c %d %d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
-				"%d",
-				&s->state, &s->parent, &s->group, &s->threads) == 4;
+	at = strrchr(text, ')');
+	if (!at || !scan_char(&at, ')') || !scan_word(&at, "", state, sizeof state) ||
+	    !scan_number(&at, 10, &parent) || !scan_number(&at, 10, &group) ||
+	    !scan_skip(&at, 14) || !scan_number(&at, 10, &threads))
+		return false;
+	*s = (struct stated){*state, (int)parent, (int)group, (int)threads};
+	return true;
 }
 
 static void add(struct family *f, pid_t pid, size_t parent)
@@ -62,12 +67,23 @@ static void open_list(struct family_walk *w, pid_t pid, pid_t thread, size_t pla
 	w->list_place = place;
 }
 
+/* Each is followed by a blank. 0: that was all. */
+static pid_t next_child(FILE *list)
+{
+	int c, pid = 0;
+
+	while ((c = getc(list)) >= '0' && c <= '9')
+		pid = pid * 10 + (c - '0');
+	return pid;
+}
+
 static void step_list(struct family_walk *w)
 {
-	int n = 0, pid;
+	int n = 0;
+	pid_t pid;
 
-	while (n < A_STEP && fscanf(w->list, "%d", &pid) == 1) {
-		add(&w->family, (pid_t)pid, w->list_place);
+	while (n < A_STEP && (pid = next_child(w->list))) {
+		add(&w->family, pid, w->list_place);
 		n++;
 	}
 	if (n == A_STEP)

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/owner.h"
 #include "base/proc.h"
+#include "base/scan.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -92,11 +93,11 @@ bool user_may_change(void)
 	enum { SETGID = 6, SETUID = 7 }; /* capabilities(7) */
 	char status[4096];
 	const char *line;
-	unsigned long long held = 0;
+	uint64_t held;
 
 	proc_text("/proc/self/status", status, sizeof status);
 	line = strstr(status, "CapEff:");
-	if (!line || sscanf(line, "CapEff: %llx", &held) != 1)
+	if (!line || !scan_skip(&line, 1) || !scan_number(&line, 16, &held))
 		return geteuid() == 0;
 	return held >> SETGID & 1 && held >> SETUID & 1;
 }

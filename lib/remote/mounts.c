@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/scan.h"
 #include "base/table.h"
 
 #include <ctype.h>
@@ -64,7 +65,8 @@ static void unescape(char *path)
 /* A line: id, parent's id, device, root, mount point, options, more, "-", type. */
 static int add_line(struct mounts *m, char *line)
 {
-	const char *type = strstr(line, " - ");
+	const char *type = strstr(line, " - "), *number;
+	uint64_t major, minor;
 	char *words[5] = {0};
 	struct mount_point *p;
 
@@ -81,7 +83,12 @@ static int add_line(struct mounts *m, char *line)
 				  .path = strdup(words[4])};
 	if (!p->path)
 		return -1;
-	sscanf(words[2], "%u:%u", &p->major, &p->minor);
+	number = words[2];
+	if (scan_number(&number, 10, &major) && scan_char(&number, ':') &&
+	    scan_number(&number, 10, &minor)) {
+		p->major = (unsigned)major;
+		p->minor = (unsigned)minor;
+	}
 	p->remote = remote_type(type + strlen(" - "));
 	p->whole = strcmp(words[3], "/") == 0;
 	m->n_remote += p->remote != NULL;

@@ -2,6 +2,7 @@
 #include "rule/explain.h"
 
 #include "base/option.h"
+#include "base/scan.h"
 #include "base/signame.h"
 #include "base/text.h"
 #include "rule/foreign.h"
@@ -77,7 +78,10 @@ static bool has_kind_after(const struct reading *r, const struct word *word)
 	const char *rest = strstr(r->script->text + word->offset, " -- ");
 	char kind[16];
 
-	return rest && sscanf(rest + 4, "%15[a-z]", kind) == 1 && source_type_find(kind);
+	if (!rest)
+		return false;
+	rest += 4;
+	return scan_word(&rest, "", kind, sizeof kind) && source_type_find(kind);
 }
 
 /* Words that would be a rule, were their quotes in other places. */

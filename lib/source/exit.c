@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/proc.h"
+#include "base/scan.h"
 #include "base/units.h"
 #include "reactor/reactor.h"
 
@@ -143,15 +144,16 @@ static bool may_read(pid_t pid)
  */
 static bool read_dead(pid_t pid, int pidfd, int *status)
 {
-	char text[1024], *last;
-	int code;
+	char text[1024];
+	const char *last;
+	uint64_t code;
 
 	if (!proc_text_of(pid, "stat", text, sizeof text) || !may_read(pid))
 		return false;
 	last = strrchr(text, ' ');
-	if (!last || sscanf(last, "%d", &code) != 1 || is_reaped(pidfd))
+	if (!last || !scan_number(&last, 10, &code) || is_reaped(pidfd))
 		return false; /* or the number may be another process's by now */
-	*status = shell_status(code);
+	*status = shell_status((int)code);
 	return true;
 }
 
@@ -239,13 +241,13 @@ static pid_t process_of_thread(pid_t tid)
 {
 	char text[1024];
 	const char *line;
-	int pid = 0;
+	uint64_t pid;
 
 	proc_text_of(tid, "status", text, sizeof text);
-	line = strstr(text, "\nTgid:");
-	if (!line || sscanf(line, "\nTgid: %d", &pid) != 1)
+	line = strstr(text, "Tgid:");
+	if (!line || !scan_skip(&line, 1) || !scan_number(&line, 10, &pid))
 		return 0;
-	return pid == tid ? 0 : pid;
+	return (pid_t)pid == tid ? 0 : (pid_t)pid;
 }
 
 /* The pidfd, or -1: it is gone already. -2 with `e`: it cannot be watched. */

@@ -1,4 +1,4 @@
-/* lib/base: units, text, tables, buffers, options, hex, stores, pipes. */
+/* lib/base: units, text, tables, buffers, options, hex, stores, pipes, scans. */
 #include "tap.h"
 
 #include "base/buf.h"
@@ -10,6 +10,7 @@
 #include "base/option.h"
 #include "base/path.h"
 #include "base/pipes.h"
+#include "base/scan.h"
 #include "base/store.h"
 #include "base/table.h"
 #include "base/text.h"
@@ -432,6 +433,33 @@ static void pipes(void)
 	OK(close(fd) < 0 && all.n == 0, "and closed in the end");
 }
 
+static void scans(void)
+{
+	const char *at = " 12:  0a1F x:y -1\n5", *start;
+	uint64_t n = 0;
+	char word[4];
+	int digits = 0;
+
+	OK(scan_number(&at, 10, &n) && n == 12, "a number is read over blanks");
+	OK(!scan_char(&at, ';') && scan_char(&at, ':'), "a character is read if it is the next");
+	OK(scan_number(&at, 16, &n) && n == 0xa1f, "a number may be hexadecimal");
+	start = at;
+	OK(!scan_number(&at, 10, &n) && at == start, "what is no number is left");
+	OK(!scan_word(&at, "", word, 3) && at == start, "a word without room is left");
+	OK(scan_word(&at, ":", word, sizeof word) && strcmp(word, "x") == 0 && *at == ':',
+	   "a word ends before a mark");
+	OK(scan_skip(&at, 1) && scan_number(&at, 10, &n) && (int)n == -1, "what is negative wraps");
+	start = at;
+	OK(!scan_number(&at, 10, &n) && !scan_skip(&at, 1) && !scan_word(&at, "", word, 4) &&
+	       !scan_char(&at, '\0') && at == start,
+	   "nothing is read beyond the line");
+	at = "99999999999999999999 123456";
+	OK(!scan_number(&at, 10, &n) && scan_skip(&at, 1), "a number out of range is none");
+	OK(scan_digits(&at, 4, &digits) && digits == 1234 && strcmp(at, "56") == 0,
+	   "no more digits are read than asked for");
+	OK(!scan_digits(&(const char *){"-1"}, 2, &digits), "digits have no sign");
+}
+
 int main(void)
 {
 	durations();
@@ -447,5 +475,6 @@ int main(void)
 	hex();
 	stores();
 	pipes();
+	scans();
 	return tap_done();
 }

@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/safe_open.h"
+#include "base/scan.h"
 #include "base/text.h"
 #include "source/record.h"
 
@@ -223,16 +224,16 @@ static bool next_mark(const char **at, const char *path, struct line_mark *mark)
 {
 	while (*at && **at) {
 		const char *line = *at, *end = strchr(line, '\n');
-		uint64_t offset, inode;
-		int length = 0;
+		uint64_t offset, inode, length;
 
 		*at = end ? end + 1 : NULL;
-		if (!end || sscanf(line, "%" SCNu64 " %" SCNu64 " %u %" SCNx64 " %n", &offset,
-				   &inode, &mark->start_length, &mark->start_hash, &length) < 4)
+		if (!end || !scan_number(&line, 10, &offset) || !scan_number(&line, 10, &inode) ||
+		    !scan_number(&line, 10, &length) || !scan_number(&line, 16, &mark->start_hash))
 			return false;
 		mark->offset = (off_t)offset;
 		mark->inode = (ino_t)inode;
-		line += length;
+		mark->start_length = (unsigned)length;
+		line += strspn(line, " ");
 		if ((size_t)(end - line) == strlen(path) && memcmp(line, path, strlen(path)) == 0)
 			return true;
 	}

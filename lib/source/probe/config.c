@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/scan.h"
 #include "base/units.h"
 
 #include <stdio.h>
@@ -177,14 +178,17 @@ void probe_config_describe(const void *config, struct buf *out)
 static int parse_expect(void *config, const char *word, struct error *e)
 {
 	struct probe_config *c = config;
-	char end;
-	int n = sscanf(word, "%3u-%3u%c", &c->least, &c->most, &end);
+	const char *at = word;
+	int least = 0, most = 0;
+	bool is_one = scan_digits(&at, 3, &least) && !*at;
 
-	if (n == 1 && strlen(word) == 3) {
-		c->most = c->least;
-		n = 2;
-	}
-	if (n == 2 && c->least >= 100 && c->most <= 599 && c->least <= c->most)
+	if (is_one)
+		most = least;
+	else if (!scan_char(&at, '-') || !scan_digits(&at, 3, &most) || *at)
+		most = 0;
+	c->least = (unsigned)least;
+	c->most = (unsigned)most;
+	if (least >= 100 && most <= 599 && least <= most)
 		return 0;
 	error_set(e, "\"%s\" is no status", word);
 	return error_hint(e, "as in 204, or 200-299");

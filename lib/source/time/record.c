@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/safe_open.h"
+#include "base/scan.h"
 #include "base/units.h"
 
 #include <errno.h>
@@ -24,8 +25,10 @@
 /* No file is no record; one that cannot be understood is an error, not a reason to run. */
 static int record_read(struct record *r, struct error *e)
 {
-	long long seconds, fraction = 0;
+	uint64_t seconds = 0;
+	int fraction = 0;
 	char line[64];
+	const char *at = line;
 	int fd = safe_open(r->path, O_RDONLY, 0, 0, "cannot read", e);
 	ssize_t n;
 
@@ -35,12 +38,13 @@ static int record_read(struct record *r, struct error *e)
 	n = read(fd, line, sizeof line - 1);
 	fd_close(&fd);
 	line[n > 0 ? n : 0] = '\0';
-	if (sscanf(line, "%lld.%9lld", &seconds, &fraction) < 1 || seconds <= 0 ||
-	    seconds > INT64_MAX / NS_PER_S - 1) {
+	if (scan_number(&at, 10, &seconds) && scan_char(&at, '.'))
+		scan_digits(&at, 9, &fraction);
+	if (seconds == 0 || seconds > INT64_MAX / NS_PER_S - 1) {
 		error_set(e, "%s does not hold the time of a run", r->path);
 		return error_hint(e, "remove it, and what was missed is not caught up");
 	}
-	r->last = seconds * NS_PER_S + fraction;
+	r->last = (int64_t)seconds * NS_PER_S + fraction;
 	return 0;
 }
 
