@@ -1,5 +1,5 @@
 /*
- * What is told of each name, and when. A name that comes waits until the directory above it has
+ * What each name has to tell, and when. A name that comes waits until the directory above it has
  * come, and for what was at its path: that leaves first where it moves elsewhere, or is a directory
  * whose place is to be empty; and a directory leaves after all that was in it. Each of these is a
  * step, and steps that others wait for are on a stack above these.
@@ -180,7 +180,7 @@ static int move(struct work *w, struct record *r)
 
 /* ---- what comes ------------------------------------------------------------------------------ */
 
-/* A directory takes the place of another, with all in it. Where that is told, and without
+/* A directory comes where another was, with all in it. Where that is told, and without
  * gathering, it comes to an empty place. */
 static bool takes_place(struct work *w, const struct thing *t, const struct thing *was)
 {
