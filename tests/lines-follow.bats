@@ -243,6 +243,9 @@ a line that is longer than all before" ]
   has one
   echo two >>real/log
   came old one two
+  (cd m && exec "$EV" lines log --follow --from start >../within 3>&-) &
+  STARTED+=($!)
+  until_ok 'grep -q two within'
 }
 
 @test "a file system that does not answer holds up neither the start, nor other rules, nor the end" {

@@ -18,7 +18,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-enum { MOST_LINKS = 40 };
+/* As the kernel, and more steps than a path has room for: links may hold many each. */
+enum { MOST_LINKS = 40, MOST_STEPS = 2500 };
 
 static const long PROC = 0x9fa0; /* PROC_SUPER_MAGIC */
 
@@ -28,7 +29,7 @@ struct way {
 	struct buf at;   /* the directory so far; "": the working directory */
 	struct buf rest; /* from `taken` on: what is still to be walked */
 	size_t taken;
-	int links;
+	int links, walked;
 	bool unwatched; /* some of it has no watch */
 	int error;
 	struct stat st;    /* of what stands at `at` */
@@ -173,6 +174,7 @@ static bool leave_to_site(struct way *w, const char *name, const char *place)
 {
 	struct follow_set *set = w->follow->set;
 	const struct mount_point *p = mounts_in(set->mounts, directory_of(w), name);
+	const char *rest = w->rest.data + w->taken;
 	struct buf whole = {0};
 
 	w->site = p ? sites_at(&set->sites, p, w->follow->rule) : NULL;
@@ -180,7 +182,9 @@ static bool leave_to_site(struct way *w, const char *name, const char *place)
 	if (!w->site)
 		return false;
 	buf_add_text(&whole, place);
-	buf_add_text(&whole, w->rest.data + w->taken);
+	if (*rest && *rest != '/')
+		buf_add_char(&whole, '/');
+	buf_add_text(&whole, rest);
 	if (whole.failed)
 		w->end.error = ENOMEM;
 	else
@@ -196,6 +200,8 @@ static void take_step(struct way *w, const char *name)
 
 	if (!place)
 		w->error = ENOMEM;
+	else if (++w->walked > MOST_STEPS)
+		w->error = ELOOP;
 	else
 		watch_step(w, directory_of(w), name);
 	if (w->error || leave_to_site(w, name, place)) {
