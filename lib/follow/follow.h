@@ -95,5 +95,7 @@ void follow_set_free(struct follow_set *set);
  */
 int follow_start(struct follow_set *set, struct follow *f, const char *path);
 void follow_stop(struct follow *f);
+/* Is each name on its way watched? Whatever is exchanged there is an event then. */
+bool follow_is_watched(const struct follow *f);
 
 #endif

@@ -249,6 +249,11 @@ int follow_start(struct follow_set *set, struct follow *f, const char *path)
 	return 0;
 }
 
+bool follow_is_watched(const struct follow *f)
+{
+	return f->set && !f->asked && list_empty(&f->unwatched);
+}
+
 void follow_stop(struct follow *f)
 {
 	struct follow_set *set = f->set;

@@ -114,8 +114,8 @@ static inline const char *inotify_name(const struct inotify_event *event)
 /* Reads what the kernel has for the user now, and passes it on. Does nothing inside a callback. */
 void inotify_read(struct inotify_user *u);
 
-/* Nothing waits in the queue, and since this was last asked nothing was mounted or unmounted, which
- * is no event. False where that cannot be known. */
+/* Nothing waits in any queue of the set, and since this was last asked nothing was mounted or
+ * unmounted, which is no event. False where that cannot be known. */
 bool inotify_is_quiet(const struct inotify_user *u);
 
 /* When nothing waited in the queue last, in ns since the epoch, by the clock that stamps files:

@@ -360,9 +360,14 @@ void inotify_read(struct inotify_user *u)
 
 bool inotify_is_quiet(const struct inotify_user *u)
 {
-	struct pollfd of[] = {{u->on->fd, POLLIN, 0}, {u->on->mounts, POLLPRI, 0}};
+	const struct inotify_set *set = u->on->set;
+	struct pollfd of[MOST_INSTANCES + 1];
+	size_t n = set->n_instances;
 
-	return u->on->mounts >= 0 && poll(of, 2, 0) == 0;
+	for (size_t i = 0; i < n; i++)
+		of[i] = (struct pollfd){set->instances[i]->fd, POLLIN, 0};
+	of[n] = (struct pollfd){u->on->mounts, POLLPRI, 0};
+	return u->on->mounts >= 0 && poll(of, n + 1, 0) == 0;
 }
 
 int64_t inotify_synced(const struct inotify_user *u)

@@ -181,11 +181,13 @@ static void test_sharing(void)
 /* An exchange there and back is found out by it (source/file/model/read.c). */
 static void test_quiet(void)
 {
-	struct listening a;
-	struct ear ear = {.heard = 0};
+	struct listening a, b;
+	struct ear ear = {.heard = 0}, above = {.heard = 0};
 
 	join(&a, "/x/tree");
+	join(&b, "/y");
 	listen_to(&a, &ear, "tree", IN_CREATE | IN_MOVE);
+	listen_to(&b, &above, ".", IN_MOVE);
 	OK(inotify_is_quiet(&a.user), "it is quiet when nothing has happened");
 	mkdir("tree/moves", 0755);
 	inotify_read(&a.user);
@@ -194,6 +196,10 @@ static void test_quiet(void)
 	rename("tree/moved", "tree/moves");
 	OK(!inotify_is_quiet(&a.user), "it is not when something was renamed there and back");
 	inotify_read(&a.user);
+	rename("tree", "else");
+	rename("else", "tree");
+	OK(!inotify_is_quiet(&a.user), "nor when that is an event of another instance");
+	inotify_read(&b.user);
 	rmdir("tree/moves");
 	if (mount("none", "tree", "tmpfs", 0, NULL) == 0) {
 		umount("tree");
@@ -203,6 +209,7 @@ static void test_quiet(void)
 		SKIP("cannot mount", "mounts");
 	}
 	inotify_leave(&a.user);
+	inotify_leave(&b.user);
 }
 
 static void test_many(void)

@@ -273,6 +273,14 @@ static bool may_follow(const struct root *r)
 	return o->inner && !poll_may_hang(o, r->path);
 }
 
+static bool is_followed(const struct inotify_observer *o, const char *path, size_t root)
+{
+	const struct root *r =
+	    roots_find(CONTAINER_OF(o, const struct file_source, inotify), path, root);
+
+	return r && follow_is_watched(&r->follow);
+}
+
 static int follow_root(struct root *r)
 {
 	static const struct follow_calls calls = {on_changed, on_modified};
@@ -334,6 +342,7 @@ static int join(struct file_source *s, struct error *e)
 	    .calls = &calls, .rule = s->base.rule, .priority = s->base.priority};
 	s->inotify.user.rule = s->base.rule;
 	s->inotify.user.priority = s->base.priority;
+	s->inotify.is_followed = is_followed;
 	s->inotify.roots = real.items;
 	s->inotify.n_roots = real.count;
 	s->fanotify.roots = written.items;

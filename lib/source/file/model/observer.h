@@ -30,8 +30,9 @@ struct observer_type {
 	/*
 	 * The same of what stands at `path` before it is opened: quicker than by the descriptor.
 	 * is_quiet says afterwards whether the path led to the same directory both times: nothing
-	 * happened in what is watched that was not passed on, and nothing was mounted or unmounted
-	 * since it was last asked. -1: watch is to be called. NULL, both: always.
+	 * happened in what is watched, on the way to the roots as well, that was not passed on, and
+	 * nothing was mounted or unmounted since it was last asked. -1: watch is to be called.
+	 * NULL, both: always.
 	 */
 	int (*watch_ahead)(struct observer *o, struct node *n, const struct opening *how);
 	bool (*is_quiet)(const struct observer *o);

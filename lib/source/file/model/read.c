@@ -420,15 +420,16 @@ static void begin(struct model *m, struct node *n)
 	struct buf path = {0};
 	struct opening how = opening_of(m, n, true, &path);
 	bool ahead = watch_ahead(m, &how), displaced;
-	int folder = open_as(m, &how, &displaced), error = errno;
+	int folder = open_as(m, &how, &displaced), error = folder < 0 ? errno : 0;
 
-	if (ahead && folder < 0)
+	if (folder >= 0 && !(ahead && keeps_watch(m, n, &expected)))
+		error = get_watch(m, &how, folder);
+	if (ahead && error)
 		m->observer->type->unwatch(m->observer, n);
-	ahead = ahead && folder >= 0 && keeps_watch(m, n, &expected);
 	if (folder < 0)
 		on_unopened(m, n, error, displaced);
 	else
-		begin_opened(m, n, folder, ahead ? 0 : get_watch(m, &how, folder));
+		begin_opened(m, n, folder, error);
 	buf_free(&path);
 }
 

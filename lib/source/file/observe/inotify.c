@@ -163,6 +163,10 @@ static int observer_watch(struct observer *base, struct node *n, int folder, con
 
 static int observer_watch_ahead(struct observer *base, struct node *n, const struct opening *how)
 {
+	struct inotify_observer *o = observer_of(base);
+
+	if (o->is_followed && !o->is_followed(o, how->path, how->root))
+		return -1;
 	return listen_at(base, n, how->path, IN_DONT_FOLLOW);
 }
 

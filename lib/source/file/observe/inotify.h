@@ -21,6 +21,8 @@ struct inotify_observer {
 	char *const *roots; /* for the choice of an instance; absolute, without links */
 	size_t n_roots;
 	unsigned active; /* enum file_event: what is asked for beside what makes the tree */
+	/* Is each name on the way to this root watched? NULL: yes. */
+	bool (*is_followed)(const struct inotify_observer *o, const char *path, size_t root);
 };
 
 /* The kernel's events as enum file_event, and back. Those of fanotify(7) are the same bits. */
