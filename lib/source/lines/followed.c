@@ -222,15 +222,20 @@ static int begin(struct line_input *in)
 
 /* ---- the path -------------------------------------------------------------------------------- */
 
+static void begin_answered(struct line_input *in)
+{
+	in->unanswered = begin(in) < 0; /* that is tried again */
+	if (!in->unanswered)
+		progress_start(in->owner);
+}
+
 static void on_changed(struct follow *follow, enum follow_change change)
 {
 	struct line_input *in = CONTAINER_OF(follow, struct line_input, follow);
 	struct line_file *last = last_file(in), *now;
 
 	if (in->unanswered) {
-		in->unanswered = false;
-		begin(in);
-		progress_start(in->owner);
+		begin_answered(in);
 		input_go_on(in);
 		return;
 	}
@@ -287,7 +292,9 @@ void followed_retry(struct line_input *in)
 	in->again = false;
 	if (!in->followed)
 		return; /* only memory was short */
-	if (!f) {
+	if (in->unanswered) {
+		begin_answered(in);
+	} else if (!f) {
 		take_path(in);
 	} else if (fd < 0) {
 		followed_try_again(in, errno);
