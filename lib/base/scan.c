@@ -1,6 +1,7 @@
 /* See scan.h. */
 #include "base/scan.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,14 +56,16 @@ bool scan_word(const char **at, const char *ends, char *word, size_t room)
 bool scan_number(const char **at, int base, uint64_t *n)
 {
 	const char *next = over_blanks(*at);
+	unsigned long long value;
 	char *end;
 
-	if (*next == '\n')
+	if (!isxdigit((unsigned char)*next) && *next != '-')
 		return false;
 	errno = 0;
-	*n = strtoull(next, &end, base);
+	value = strtoull(next, &end, base);
 	if (end == next || errno)
 		return false;
+	*n = value;
 	*at = end;
 	return true;
 }

@@ -21,7 +21,7 @@ bool scan_skip(const char **at, size_t words);
 /* A word, which ends at a blank or at one of `ends`. False: none, or one that has no room. */
 bool scan_word(const char **at, const char *ends, char *word, size_t room);
 
-/* A number to this base; what is negative wraps, as in strtoull(3). */
+/* A number to this base; what is negative wraps, as in strtoull(3), which sets errno. */
 bool scan_number(const char **at, int base, uint64_t *n);
 
 /* The same, decimal, of at most so many digits: what is behind them is left. */

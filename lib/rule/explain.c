@@ -81,7 +81,7 @@ static bool has_kind_after(const struct reading *r, const struct word *word)
 	if (!rest)
 		return false;
 	rest += 4;
-	return scan_word(&rest, "", kind, sizeof kind) && source_type_find(kind);
+	return scan_word(&rest, "'\";:,", kind, sizeof kind) && source_type_find(kind);
 }
 
 /* Words that would be a rule, were their quotes in other places. */

@@ -3,7 +3,6 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "base/scan.h"
 #include "base/units.h"
 
 #include <stdio.h>
@@ -174,21 +173,22 @@ void probe_config_describe(const void *config, struct buf *out)
 
 /* ---- options --------------------------------------------------------------------------------- */
 
+static bool begins_with_status(const char *word)
+{
+	return strspn(word, "0123456789") == 3;
+}
+
 /* `204`, `200-299`. */
 static int parse_expect(void *config, const char *word, struct error *e)
 {
 	struct probe_config *c = config;
-	const char *at = word;
-	int least = 0, most = 0;
-	bool is_one = scan_digits(&at, 3, &least) && !*at;
+	bool is_one = begins_with_status(word) && !word[3];
+	bool is_range =
+	    begins_with_status(word) && word[3] == '-' && begins_with_status(word + 4) && !word[7];
 
-	if (is_one)
-		most = least;
-	else if (!scan_char(&at, '-') || !scan_digits(&at, 3, &most) || *at)
-		most = 0;
-	c->least = (unsigned)least;
-	c->most = (unsigned)most;
-	if (least >= 100 && most <= 599 && least <= most)
+	c->least = (unsigned)atoi(word);
+	c->most = is_range ? (unsigned)atoi(word + 4) : c->least;
+	if ((is_one || is_range) && c->least >= 100 && c->most <= 599 && c->least <= c->most)
 		return 0;
 	error_set(e, "\"%s\" is no status", word);
 	return error_hint(e, "as in 204, or 200-299");
