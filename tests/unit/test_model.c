@@ -4,6 +4,7 @@
  */
 #include "source/file/model/model.h"
 
+#include "fixed_hashes.h"
 #include "memory_reports.h"
 #include "source/file/model/observer.h"
 #include "tap.h"
@@ -343,6 +344,7 @@ int main(int argc, char **argv)
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) - 1 : 0;
 	size_t moves = 0, polled = 0;
 
+	fix_hashes(argc > 3 ? argv[3] : "0");
 	OK(all_pass(rounds, (struct history){.seed = seed, .steps = 40}, &moves),
 	   "the model equals the tree when nothing changes between two looks");
 	OK(all_pass(rounds, (struct history){.seed = seed, .steps = 40, .disturbance = 60}, &moves),

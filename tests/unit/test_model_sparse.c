@@ -5,11 +5,10 @@
  */
 #include "source/file/model/model.h"
 
+#include "fixed_hashes.h"
 #include "memory_reports.h"
 #include "source/file/model/observer.h"
 #include "tap.h"
-
-#include <sys/auxv.h>
 
 enum { MOST_EVENTS = 65536, MOST_HANDLES = 65536, MOST_LEVELS = 64, RETRIES = 3 };
 
@@ -521,23 +520,13 @@ static bool known_pass(size_t *moves)
 	return right;
 }
 
-/* In the order of hashes the names of a directory are reported: a seed's history is the same in
- * each process. */
-static void fix_hashes(uint64_t seed)
-{
-	void *random = (void *)getauxval(AT_RANDOM);
-
-	if (random)
-		memcpy(random, &seed, sizeof seed);
-}
-
 int main(int argc, char **argv)
 {
 	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 1000;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) - 1 : 0;
 	size_t moves = 0;
 
-	fix_hashes(argc > 3 ? strtoull(argv[3], NULL, 10) : 0);
+	fix_hashes(argc > 3 ? argv[3] : "0");
 	OK(all_pass(rounds, (struct history){.seed = seed, .steps = 40}, &moves),
 	   "what is reported of a tree that was never read is the tree");
 	OK(all_pass(rounds, (struct history){.seed = seed, .steps = 40, .disturbance = 60}, &moves),
