@@ -36,7 +36,8 @@ struct memory_folder {
 	struct memory_inode *inode; /* NULL: free */
 	struct child list[MOST_CHILDREN];
 	size_t count, at;
-	size_t behind; /* of the inode's children: these came since */
+	size_t behind;     /* of the inode's children: these came since */
+	struct child last; /* of those: as it was when it was listed, whatever happens to it */
 };
 
 struct memory_tree {
@@ -346,16 +347,17 @@ static int memory_look(const struct file_system *fs, int folder, const char *nam
 
 /* What came since is listed behind, again if its name was in the list: so it is where directories
  * grow at their end (tmpfs). */
-static struct child *memory_next_behind(struct memory_folder *f)
+static const struct child *memory_next_behind(struct memory_folder *f)
 {
 	while (f->behind < f->inode->count) {
-		struct child *c = &f->inode->children[f->behind++];
 		bool listed = false;
 
+		f->last = f->inode->children[f->behind++];
 		for (size_t i = 0; i < f->count; i++)
-			listed |= f->list[i].inode == c->inode && !strcmp(f->list[i].name, c->name);
+			listed |= f->list[i].inode == f->last.inode &&
+				  !strcmp(f->list[i].name, f->last.name);
 		if (!listed)
-			return c;
+			return &f->last;
 	}
 	return NULL;
 }
@@ -365,7 +367,7 @@ static int memory_next(const struct file_system *fs, int folder, struct listed *
 {
 	struct memory_tree *t = memory_of(fs);
 	struct memory_folder *f = &t->folders[folder];
-	struct child *c;
+	const struct child *c;
 
 	memory_maybe_disturb(t);
 	for (; f->at < f->count; f->at++) {
