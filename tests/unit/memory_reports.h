@@ -24,7 +24,8 @@ struct hand {
 	struct link link;
 	size_t count;
 	char *paths[MOST_PATHS];
-	size_t prefix;
+	char *path;              /* that it had */
+	const struct node *self; /* NULL: it is not entered */
 };
 
 static struct reports {
@@ -94,15 +95,59 @@ static size_t place_of(const char *path)
 }
 
 /* 0: it is no file, or one that has, or had, other names. */
-static uint32_t content_at(const char *path)
+static uint32_t content_of(const struct memory_inode *i)
 {
-	const struct memory_inode *i = memory_resolve(r.tree, path);
-
 	return i && i->type == 'f' && !i->linked ? i->content : 0;
 }
 
+/* The directory of this number, or NULL. */
+static struct memory_inode *numbered(struct memory_inode *d, uint64_t number)
+{
+	struct memory_inode *found = d->number == number ? d : NULL;
+
+	for (size_t i = 0; i < d->count && !found; i++)
+		if (d->children[i].inode->type == 'd')
+			found = numbered(d->children[i].inode, number);
+	return found;
+}
+
+/*
+ * In the directory that is meant, wherever it is by now: that it was elsewhere when something in it
+ * was reported is no change of what is in it, and between two passes of polling nobody can tell.
+ */
+static uint32_t content_in(const struct node *d, const char *name)
+{
+	struct memory_inode *i =
+	    d->parent ? numbered(r.tree->root, d->identity.inode) : r.tree->root;
+	const struct child *c = i ? memory_find(i, name) : NULL;
+
+	return c ? content_of(c->inode) : 0;
+}
+
+static uint32_t content_meant(const struct model *m, const char *path)
+{
+	const struct node *d = m->top;
+	char part[NAME_SIZE];
+
+	for (;;) {
+		size_t n = strcspn(path, "/");
+		const struct entry *e;
+
+		assert(n < sizeof part);
+		memcpy(part, path, n);
+		part[n] = '\0';
+		if (!path[n])
+			return content_in(d, part);
+		e = entries_find(d->entries, part);
+		if (!e || !e->entered)
+			return 0;
+		d = e->node;
+		path += n + 1;
+	}
+}
+
 /* Whoever hears of a path reads what is there. */
-static void read_again(const char *path)
+static void read_again(const struct model *m, const char *path)
 {
 	size_t i = 0;
 
@@ -115,7 +160,7 @@ static void read_again(const char *path)
 		assert(r.reads);
 		r.reads[i].path = strdup(path);
 	}
-	r.reads[i].content = content_at(path);
+	r.reads[i].content = content_meant(m, path);
 }
 
 static bool contents_are_right(void)
@@ -123,7 +168,7 @@ static bool contents_are_right(void)
 	bool right = true;
 
 	for (size_t i = 0; i < r.n_reads; i++) {
-		uint32_t content = content_at(r.reads[i].path);
+		uint32_t content = content_of(memory_resolve(r.tree, r.reads[i].path));
 
 		if (!content || content == r.reads[i].content ||
 		    place_of(r.reads[i].path) == r.count)
@@ -134,9 +179,9 @@ static bool contents_are_right(void)
 	return right;
 }
 
-static void has_come(char *path)
+static void has_come(const struct model *m, char *path)
 {
-	read_again(path);
+	read_again(m, path);
 	say("is there:", path);
 	wrong_if(place_of(path) < r.count, "  already", path);
 	assert(r.count < MOST_PATHS);
@@ -146,23 +191,46 @@ static void has_come(char *path)
 static void came(struct model *m, struct node *d, const char *name, char type, unsigned bits)
 {
 	(void)bits;
-	(void)m;
 	(void)type;
-	has_come(path_of(d, name));
+	has_come(m, path_of(d, name));
 }
 
-static bool gone_in_hand(const char *path)
+static struct hand *hand_of(const struct node *self)
 {
-	for (struct link *at = r.hands.next; at != &r.hands; at = at->next) {
-		struct hand *h = CONTAINER_OF(at, struct hand, link);
+	for (struct link *at = r.hands.next; at != &r.hands; at = at->next)
+		if (CONTAINER_OF(at, struct hand, link)->self == self)
+			return CONTAINER_OF(at, struct hand, link);
+	return NULL;
+}
 
-		for (size_t i = 0; i < h->count; i++)
-			if (strcmp(h->paths[i], path) == 0) {
-				free(h->paths[i]);
-				h->paths[i] = h->paths[--h->count];
-				return true;
-			}
+/* The directory that was taken, of those that the name was in. A directory above that may have been
+ * taken since, and put elsewhere. */
+static struct hand *hand_above(const struct node *d, const char *path, const char **rest)
+{
+	struct hand *h = NULL;
+
+	for (; d && !(h = hand_of(d)); d = d->parent)
+		;
+	if (h) {
+		char *top = path_of(h->self, NULL);
+
+		*rest = path + strlen(top);
+		free(top);
 	}
+	return h;
+}
+
+static bool gone_in_hand(const struct node *d, const char *path)
+{
+	const char *rest;
+	struct hand *h = hand_above(d, path, &rest);
+
+	for (size_t i = 0; h && i < h->count; i++)
+		if (strcmp(h->paths[i] + strlen(h->path), rest) == 0) {
+			free(h->paths[i]);
+			h->paths[i] = h->paths[--h->count];
+			return true;
+		}
 	return false;
 }
 
@@ -189,13 +257,14 @@ static void gone(struct model *m, struct node *d, const char *name, char type, s
 	(void)m;
 	(void)type;
 	(void)self;
-	if (at < r.count) {
-		free(r.paths[at]);
-		r.paths[at] = r.paths[--r.count];
-	} else if (!gone_in_hand(path)) {
-		wrong_if(true, "  but was not there:", path);
+	if (!gone_in_hand(d, path)) {
+		wrong_if(at == r.count, "  but was not there:", path);
+		if (at < r.count) {
+			free(r.paths[at]);
+			r.paths[at] = r.paths[--r.count];
+		}
+		forget(path, false);
 	}
-	forget(path, false);
 	free(path);
 }
 
@@ -216,10 +285,10 @@ static void *take(struct model *m, struct node *d, const char *name, char type, 
 
 	(void)m;
 	(void)type;
-	(void)self;
 	list_append(&r.hands, &h->link);
 	say("left", path);
-	h->prefix = strlen(path);
+	h->path = path;
+	h->self = self;
 	for (size_t i = 0; i < r.count;) {
 		if (is_below(r.paths[i], path)) {
 			h->paths[h->count++] = r.paths[i];
@@ -230,7 +299,6 @@ static void *take(struct model *m, struct node *d, const char *name, char type, 
 	}
 	wrong_if(!h->count, "left, but was not there:", path);
 	r.moves++;
-	free(path);
 	return h;
 }
 
@@ -239,16 +307,16 @@ static void put(struct model *m, struct node *d, const char *name, void *thing)
 	struct hand *h = thing;
 	char *path = path_of(d, name);
 
-	(void)m;
 	for (size_t i = 0; i < h->count; i++) {
 		struct buf b = {0};
 
 		buf_add_text(&b, path);
-		buf_add_text(&b, h->paths[i] + h->prefix);
+		buf_add_text(&b, h->paths[i] + strlen(h->path));
 		free(h->paths[i]);
-		has_come(buf_take(&b));
+		has_come(m, buf_take(&b));
 	}
 	free(path);
+	free(h->path);
 	list_remove(&h->link);
 	free(h);
 }
@@ -260,6 +328,7 @@ static void drop(struct model *m, void *thing)
 	(void)m;
 	wrong_if(h->count != 1, "dropped with what is in it:", h->paths[0]);
 	free(h->paths[0]);
+	free(h->path);
 	list_remove(&h->link);
 	free(h);
 }
@@ -293,11 +362,10 @@ static void active(struct model *m, struct node *d, const char *name, char type,
 {
 	char *path = path_of(d, name);
 
-	(void)m;
 	(void)type;
 	wrong_if(!bits || (is_in_tree(d) && place_of(path) == r.count),
 		 "done to what is not there:", path);
-	read_again(path);
+	read_again(m, path);
 	free(path);
 }
 
@@ -305,11 +373,10 @@ static void changed(struct model *m, struct node *d, const char *name, char type
 {
 	char *path = path_of(d, name);
 
-	(void)m;
 	(void)type;
 	(void)content;
 	wrong_if(place_of(path) == r.count, "changed, but is not there:", path);
-	read_again(path);
+	read_again(m, path);
 	free(path);
 }
 

@@ -48,7 +48,7 @@ struct model_host {
 	/*
 	 * It is renamed: taken from here, and later put there, or dropped: then it is gone after
 	 * all. What take returns is put's and drop's. What is gone from a directory that is in hand
-	 * is reported by the path it had.
+	 * was in what was taken: go by `self`, since a directory above may be put elsewhere first.
 	 */
 	void *(*take)(struct model *m, struct node *d, const char *name, char type,
 		      struct node *self);
