@@ -338,6 +338,12 @@ static bool all_pass(unsigned rounds, struct history h, size_t *moves)
 	return !failed;
 }
 
+/* A name to which something was renamed twice, the second time what has the first one's number. */
+static bool known_pass(size_t *moves)
+{
+	return passes((struct history){.seed = 14864, .steps = 40, .disturbance = 60}, moves);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 1000;
@@ -369,6 +375,7 @@ int main(int argc, char **argv)
 			.seed = seed, .steps = 40, .disturbance = 60, .short_of_watches = true},
 		    &moves),
 	   "it does when some directories have no watch, and are read again");
+	OK(known_pass(&moves), "it does where a change hides behind another");
 	OK(polled > rounds / 10, "what was renamed between two passes of polling is a move");
 	return tap_done();
 }

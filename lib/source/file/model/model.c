@@ -87,6 +87,9 @@ static struct touched *touch(struct model *m, struct touches *in, struct node *d
 		return NULL;
 	}
 	t->bits |= bits;
+	/* What is renamed to where something came before replaces that, and no event says so. */
+	if (bits & HINT_CAME && t->last & HINT_CAME)
+		t->bits |= HINT_DELETED;
 	if (bits & (HINTS_COME | HINTS_GO))
 		t->last = bits & (HINTS_COME | HINTS_GO);
 	if (m->by)
