@@ -198,6 +198,14 @@ void model_report_earlier(struct model *m, struct touched *t, const struct entry
 	t->earlier = 0;
 }
 
+/* All below it, or below a directory above, is still to be read again. */
+static bool is_lost(const struct node *d)
+{
+	while (d && !(d->state == NODE_STALE && d->below))
+		d = d->parent;
+	return d;
+}
+
 static void take(struct model *m, struct touched *t)
 {
 	struct entry *e = entries_find(t->node->entries, t->name);
@@ -209,6 +217,9 @@ static void take(struct model *m, struct touched *t)
 	if (m->reading.node == t->node)
 		m->reading.disturbed = true;
 	node_remove(t->node, e);
+	/* Nobody who reads on from there comes to it. */
+	if (t->self && is_lost(t->node))
+		model_lost(m, t->self, true);
 	m->progress.in_hand++;
 }
 
