@@ -1,6 +1,7 @@
 /*
- * The net effect of a batch, see net.h: it is made in stages, each in pieces, and what was told is
- * taken out of the journal. A stage is a function that is called until it returns 0, or -1: ENOMEM.
+ * The net effect of a batch, see net.h: it is made in stages, each in pieces, and what was reported
+ * is taken out of the journal. A stage is a function that is called until it returns 0, or -1:
+ * ENOMEM.
  *
  * What most batches are, one file that was written, goes the short way: it is one effect.
  */

@@ -73,7 +73,7 @@ static struct effect effect_of(const struct work *w, const struct place *p)
 {
 	const struct thing *was = p->before ? p->before->was : NULL, *now = p->now, *stood;
 	bool left = net_moves(was) && was != now;
-	/* A notice is told with what is there now, if anything is. */
+	/* A notice is reported with what is there now, if anything is. */
 	struct effect e = {.notices = p->now || !p->at->now ? p->at->notices : 0,
 			   .in_run = p->at->in_run,
 			   .since = p->at->since,

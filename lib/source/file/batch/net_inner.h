@@ -1,11 +1,11 @@
 /*
- * What the files of the net effect share: net.c the whole, net_order.c what is told and when,
+ * What the files of the net effect share: net.c the whole, net_order.c what is reported and when,
  * net_paths.c how names lie to each other, net_effect.c the effect of one path.
  *
- * Nothing is drawn up before: what was told so far is a tree of its own, which begins as that from
- * before the batch and at last is that of now. Of each record `left` says that what was there is in
- * this tree no more, and `told` that what is there now is; of each thing its fate whether it was
- * moved in it, or else is told as gone and come.
+ * Nothing is drawn up before: what was reported so far is a tree of its own, which begins as that
+ * from before the batch and at last is that of now. Of each record `left` says that what was there
+ * is in this tree no more, and `told` that what is there now is; of each thing its fate whether it
+ * was moved in it, or else is reported as gone and come.
  */
 #ifndef EVWATCH_SOURCE_FILE_BATCH_NET_INNER_H
 #define EVWATCH_SOURCE_FILE_BATCH_NET_INNER_H
@@ -14,16 +14,16 @@
 
 #include "base/buf.h"
 
-/* Paths as they were before the batch, are in the tree that was told so far, and are now. */
+/* Paths as they were before the batch, are in the tree that was reported so far, and are now. */
 enum when { WHEN_BEFORE, WHEN_TOLD, WHEN_NOW };
 
 /* What is to be done with a record before what waits for it. */
 enum step {
 	STEP_EXPAND, /* the directory there is not moved: the names in it are looked at */
-	STEP_MOVE,   /* what is there is told as moved there, if that is possible */
+	STEP_MOVE,   /* what is there is reported as moved there, if that is possible */
 	STEP_PAIR,   /* whose place does the directory there take? */
-	STEP_COME,   /* what is there is told */
-	STEP_LEAVE,  /* what was there, and all in it, is told to be gone */
+	STEP_COME,   /* what is there is reported */
+	STEP_LEAVE,  /* what was there, and all in it, is reported to be gone */
 };
 
 struct todo {
@@ -43,7 +43,7 @@ struct work {
 	const struct net_options *options;
 	struct net *net;
 	struct link *at;   /* the next record of the journal's order; or, */
-	struct link *last; /* of what is told, the last: others may follow yet */
+	struct link *last; /* of what is reported, the last: others may follow yet */
 	size_t pass;
 	struct todo *stack;
 	size_t n_stack, stack_capacity;
@@ -58,7 +58,7 @@ struct place {
 	const struct record *at;     /* what is known of its events */
 	const struct record *before; /* whose `was` was there; NULL: nothing was */
 	struct thing *now;
-	bool emptied; /* that what was there is gone has been told by itself */
+	bool emptied; /* that what was there is gone has been reported by itself */
 };
 
 static inline bool net_counts(const struct work *w, const char *path, char type)

@@ -7,8 +7,8 @@
  * Whatever comes or leaves can do so in the end, as files are created and deleted. Only a move may
  * turn out not to be possible: where there is something at its path that stays for now, and where
  * it waits for itself (exchanges, a directory that goes below itself). Then it is none, and its two
- * ends are told by themselves, as are those of all names in a directory. As the check is made when
- * the move is to be told, nothing is ever taken back.
+ * ends are reported by themselves, as are those of all names in a directory. As the check is made
+ * when the move is to be reported, nothing is ever taken back.
  */
 #include "source/file/batch/net_inner.h"
 
@@ -99,8 +99,8 @@ static int join_next(struct work *w, struct todo *todo)
 	return 1;
 }
 
-/* One name of a directory. Where that is told as gone and come, so is what nothing else happened
- * to. */
+/* One name of a directory. Where that is reported as gone and come, so is what nothing else
+ * happened to. */
 static int expand(struct work *w, struct todo *todo)
 {
 	const struct thing *folder = todo->r->now;
@@ -119,7 +119,7 @@ static int expand(struct work *w, struct todo *todo)
 	return consider(w, r->now, whole && r->implied) < 0 ? -1 : 1;
 }
 
-/* May it be told to come where that still is? Without gathering a file's rename onto another is
+/* May it be reported to come where that still is? Without gathering a file's rename onto another is
  * what it is. */
 static bool may_replace(struct work *w, const struct thing *t, const struct thing *was)
 {
@@ -180,7 +180,7 @@ static int move(struct work *w, struct record *r)
 
 /* ---- what comes ------------------------------------------------------------------------------ */
 
-/* A directory comes where another was, with all in it. Where that is told, and without
+/* A directory comes where another was, with all in it. Where that is reported, and without
  * gathering, it comes to an empty place. */
 static bool takes_place(struct work *w, const struct thing *t, const struct thing *was)
 {
@@ -243,7 +243,7 @@ static bool is_taken(const struct work *w, struct record *r)
 	return now && now->now;
 }
 
-/* Nothing is there now, and what was there has left: else this is told with that. What came and
+/* Nothing is there now, and what was there has left: else this is reported with that. What came and
  * went in a directory that is gone did so where that was. */
 static int tell_nothing(struct work *w, struct record *r)
 {
@@ -284,7 +284,7 @@ static int come(struct work *w, struct record *r)
 
 /* ---- what leaves ----------------------------------------------------------------------------- */
 
-/* Is what is now at the path where it was told there? What waits there, and was there, is the
+/* Is what is now at the path where it was reported there? What waits there, and was there, is the
  * same for now. */
 static bool is_succeeded(struct work *w, struct record *r)
 {

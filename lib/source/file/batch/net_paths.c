@@ -6,7 +6,7 @@
 /* ---- paths ----------------------------------------------------------------------------------- */
 
 /* One step up from directory *d: the name that it has, or where *before, had. Above what was moved
- * in the tree that was told all is as it is now. */
+ * in the tree that was reported all is as it is now. */
 static const char *step_up(const struct work *w, const struct node **d, bool *before,
 			   enum when when)
 {
