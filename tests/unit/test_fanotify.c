@@ -301,7 +301,7 @@ static bool turn(void)
 	more = model_work(&w.model, clock_read(CLOCK_OF_LOOP) + TURN);
 	if (!more)
 		observer_fanotify.read(&w.observer.base);
-	return more || !model_idle(&w.model) || w.observer.stage != FAN_FRESH;
+	return more || !model_idle(&w.model) || w.observer.progress.stage != FAN_FRESH;
 }
 
 static void settle(void)
@@ -643,7 +643,7 @@ static void *disturbs(void *unused)
 
 static void print_awaited(void)
 {
-	for (struct link *at = w.model.hinted.order.next; at != &w.model.hinted.order;
+	for (struct link *at = w.model.names.hinted.order.next; at != &w.model.names.hinted.order;
 	     at = at->next) {
 		const struct touched *t = CONTAINER_OF(at, struct touched, link);
 		char *path = path_of(t->node, t->name);

@@ -196,7 +196,7 @@ static struct identity identity_now(const struct level *l)
 
 static bool has_left(const struct node *n)
 {
-	const struct touched *t = touches_find(&w.model.hinted, n->parent, node_name(n));
+	const struct touched *t = touches_find(&w.model.names.hinted, n->parent, node_name(n));
 
 	return t && t->bits & HINTS_GO;
 }

@@ -325,7 +325,7 @@ static bool may_hand_on(const struct file_source *s)
 	if (!s->started || s->base.paused)
 		return false;
 	return holds_back(s) ? model_settled(&s->model)
-			     : !s->model.progress.in_hand && !s->model.moved.count;
+			     : !s->model.progress.in_hand && !s->model.nodes.moved.count;
 }
 
 static int64_t due(struct file_source *s)

@@ -14,11 +14,11 @@ enum {
 
 int model_open(struct model *m)
 {
-	touches_init(&m->hinted);
-	touches_init(&m->own);
-	touches_init(&m->round);
-	touches_init(&m->waiting);
-	touches_init(&m->twice);
+	touches_init(&m->names.hinted);
+	touches_init(&m->names.own);
+	touches_init(&m->names.round);
+	touches_init(&m->names.waiting);
+	touches_init(&m->names.twice);
 	m->progress.stage = STAGE_IDLE;
 	m->reading.folder = m->leaving.folder = -1;
 	m->top = node_new();
@@ -39,7 +39,7 @@ static void free_nodes(struct nodes *list)
 /* What is in hand belongs to no tree: it is put back. */
 static void put_back(struct model *m)
 {
-	LIST_EACH(at, after, &m->round.order)
+	LIST_EACH(at, after, &m->names.round.order)
 	{
 		struct touched *t = CONTAINER_OF(at, struct touched, link);
 		struct entry *e = t->self ? node_add(t->node, t->name, false) : NULL;
@@ -55,16 +55,16 @@ void model_close(struct model *m)
 	if (!m->top)
 		return;
 	put_back(m);
-	touches_free(&m->hinted);
-	touches_free(&m->own);
-	touches_free(&m->round);
-	touches_free(&m->waiting);
-	touches_free(&m->twice);
-	free_nodes(&m->unread);
-	free_nodes(&m->stale);
-	free_nodes(&m->moved);
-	free_nodes(&m->later);
-	free_nodes(&m->lost);
+	touches_free(&m->names.hinted);
+	touches_free(&m->names.own);
+	touches_free(&m->names.round);
+	touches_free(&m->names.waiting);
+	touches_free(&m->names.twice);
+	free_nodes(&m->nodes.unread);
+	free_nodes(&m->nodes.stale);
+	free_nodes(&m->nodes.moved);
+	free_nodes(&m->nodes.later);
+	free_nodes(&m->nodes.lost);
 	if (m->leaving.folder >= 0)
 		m->fs->close(m->fs, m->leaving.folder);
 	if (m->reading.node) {
@@ -99,12 +99,12 @@ static struct touched *touch(struct model *m, struct touches *in, struct node *d
 
 void model_hint(struct model *m, struct node *d, const char *name, unsigned bits)
 {
-	struct touched *t = d->sparse ? touches_find(&m->hinted, d, name) : NULL;
+	struct touched *t = d->sparse ? touches_find(&m->names.hinted, d, name) : NULL;
 
 	/* It was there: what comes now replaces it. */
 	if (t && t->bits && !(t->bits & ~(unsigned)HINTS_THERE))
 		model_assume(m, d, name, &(struct look){.type = '?'}, false);
-	t = touch(m, &m->hinted, d, name, bits);
+	t = touch(m, &m->names.hinted, d, name, bits);
 	/* What was done before was done to what goes now. */
 	if (t && bits & (HINT_DELETED | HINT_LEFT)) {
 		t->earlier |= t->active;
@@ -115,10 +115,13 @@ void model_hint(struct model *m, struct node *d, const char *name, unsigned bits
 /* What is still to be looked at there; most often that is nothing. */
 static struct touched *pending(const struct model *m, const struct node *d, const char *name)
 {
-	struct touched *t = touches_empty(&m->hinted) ? NULL : touches_find(&m->hinted, d, name);
+	struct touched *t =
+	    touches_empty(&m->names.hinted) ? NULL : touches_find(&m->names.hinted, d, name);
 
 	/* What the first reading finds is no news. */
-	return t || m->early || touches_empty(&m->round) ? t : touches_find(&m->round, d, name);
+	return t || m->early || touches_empty(&m->names.round)
+		   ? t
+		   : touches_find(&m->names.round, d, name);
 }
 
 void model_active(struct model *m, struct node *d, const char *name, unsigned active)
@@ -131,7 +134,7 @@ void model_active(struct model *m, struct node *d, const char *name, unsigned ac
 		return;
 	}
 	if (!t)
-		t = touch(m, &m->hinted, d, name, d->sparse ? HINT_THERE : HINT_SCAN);
+		t = touch(m, &m->names.hinted, d, name, d->sparse ? HINT_THERE : HINT_SCAN);
 	if (!t)
 		return;
 	t->active |= active;
@@ -143,7 +146,7 @@ void model_active_file(struct model *m, struct node *d, const char *name, unsign
 	struct touched *t;
 
 	model_active(m, d, name, active);
-	t = touches_find(&m->hinted, d, name);
+	t = touches_find(&m->names.hinted, d, name);
 	if (t && t->bits == HINT_THERE)
 		t->bits |= HINT_FILE;
 }
@@ -151,7 +154,7 @@ void model_active_file(struct model *m, struct node *d, const char *name, unsign
 void model_look_again(struct model *m, struct node *d, const char *name, unsigned bits)
 {
 	if (m->early)
-		touch(m, &m->own, d, name, bits);
+		touch(m, &m->names.own, d, name, bits);
 	else
 		model_hint(m, d, name, bits);
 }
@@ -176,7 +179,7 @@ void model_suspect(struct model *m, struct node *n, unsigned bits)
 /* Looked at again when the event that it waits for has come. What is hinted at is newer. */
 void model_await(struct model *m, const struct touched *t)
 {
-	struct touched *again = touch(m, &m->hinted, t->node, t->name, 0);
+	struct touched *again = touch(m, &m->names.hinted, t->node, t->name, 0);
 
 	if (!again)
 		return;
@@ -186,19 +189,19 @@ void model_await(struct model *m, const struct touched *t)
 	again->last = again->last ? again->last : t->last;
 	again->by = again->by ? again->by : t->by;
 	again->waited = t->waited > again->waited ? t->waited : again->waited;
-	again->awaits = m->awaits = true;
+	again->awaits = m->progress.awaits = true;
 }
 
 static void list_node(struct model *m, struct nodes *list, struct node *n)
 {
-	if (n->listed)
+	if (n->listing.listed)
 		return;
 	if (ARRAY_GROW(list->items, list->capacity, list->count + 1) < 0) {
 		m->lacks_memory = true;
 		return;
 	}
-	n->listed = true;
-	n->parity = m->parity != (list == &m->stale);
+	n->listing.listed = true;
+	n->listing.parity = m->progress.parity != (list == &m->nodes.stale);
 	list->items[list->count++] = node_hold(n);
 }
 
@@ -225,23 +228,23 @@ void model_lost(struct model *m, struct node *n, bool below)
 		return;
 	n->state = NODE_STALE;
 	n->below |= below;
-	n->again |= n->listed && n->parity != m->parity;
+	n->listing.again |= n->listing.listed && n->listing.parity != m->progress.parity;
 	model_list(m, n);
 }
 
 void model_list(struct model *m, struct node *n)
 {
-	list_node(m, n->state == NODE_UNREAD ? &m->unread : &m->lost, n);
+	list_node(m, n->state == NODE_UNREAD ? &m->nodes.unread : &m->nodes.lost, n);
 }
 
 void model_list_now(struct model *m, struct node *n)
 {
-	list_node(m, &m->stale, n);
+	list_node(m, &m->nodes.stale, n);
 }
 
 void model_read_later(struct model *m, struct node *n)
 {
-	list_node(m, &m->later, n);
+	list_node(m, &m->nodes.later, n);
 }
 
 void model_enter(struct model *m, struct node *d, struct entry *e, const struct identity *is)
@@ -262,14 +265,15 @@ void model_enter(struct model *m, struct node *d, struct entry *e, const struct 
 
 void model_drained(struct model *m)
 {
-	m->drained = true;
+	m->progress.drained = true;
 	m->host->wake(m);
 }
 
 /* Is there something to be looked at, that was said so far? */
 static bool is_hinted_at(const struct model *m)
 {
-	return m->early ? !touches_empty(&m->own) : m->drained && !touches_empty(&m->hinted);
+	return m->early ? !touches_empty(&m->names.own)
+			: m->progress.drained && !touches_empty(&m->names.hinted);
 }
 
 bool model_settled(const struct model *m)
@@ -279,13 +283,13 @@ bool model_settled(const struct model *m)
 
 bool model_idle(const struct model *m)
 {
-	return model_settled(m) && !m->reading.node && !m->lost.count && !m->stale.count &&
-	       !m->unread.count;
+	return model_settled(m) && !m->reading.node && !m->nodes.lost.count &&
+	       !m->nodes.stale.count && !m->nodes.unread.count;
 }
 
 bool model_waits(const struct model *m)
 {
-	return m->later.count || !touches_empty(&m->waiting) || m->awaits;
+	return m->nodes.later.count || !touches_empty(&m->names.waiting) || m->progress.awaits;
 }
 
 static void hint_all(struct model *m, struct touches *of)
@@ -297,41 +301,42 @@ static void hint_all(struct model *m, struct touches *of)
 		model_look_again(m, t->node, t->name, model_doubt(m, t->node));
 		touches_drop(of, t);
 	}
-	m->drained = true;
+	m->progress.drained = true;
 }
 
 void model_begun(struct model *m)
 {
 	m->early = false;
-	hint_all(m, &m->own);
+	hint_all(m, &m->names.own);
 	if (m->early_loss)
 		all_lost(m);
 	m->early_loss = false;
 	/* Else the first events would be looked at before the rest of them is read. */
-	m->drained = !touches_empty(&m->hinted);
+	m->progress.drained = !touches_empty(&m->names.hinted);
 	m->host->wake(m);
 }
 
 /* What is hinted at otherwise is counted, too, and comes to be looked at before that matters. */
 static void wait_less(struct model *m)
 {
-	for (struct link *at = m->hinted.order.next; at != &m->hinted.order; at = at->next) {
+	for (struct link *at = m->names.hinted.order.next; at != &m->names.hinted.order;
+	     at = at->next) {
 		struct touched *t = CONTAINER_OF(at, struct touched, link);
 
 		t->waited = (uint8_t)(t->waited + (t->waited < UINT8_MAX));
 	}
-	m->drained = true;
+	m->progress.drained = true;
 }
 
 void model_retry(struct model *m)
 {
-	if (m->awaits)
+	if (m->progress.awaits)
 		wait_less(m);
-	hint_all(m, &m->waiting);
-	for (; m->later.count; m->later.count--) {
-		struct node *n = m->later.items[m->later.count - 1];
+	hint_all(m, &m->names.waiting);
+	for (; m->nodes.later.count; m->nodes.later.count--) {
+		struct node *n = m->nodes.later.items[m->nodes.later.count - 1];
 
-		n->listed = false;
+		n->listing.listed = false;
 		if (!n->gone)
 			model_list(m, n);
 		node_release(n);
@@ -347,7 +352,7 @@ static void defer(struct model *m, struct touched *t)
 	struct node *above = t->node->parent;
 
 	t->tries++;
-	touch(m, &m->round, above, node_name(t->node), model_doubt(m, above));
+	touch(m, &m->names.round, above, node_name(t->node), model_doubt(m, above));
 }
 
 /* It cannot be looked at for now; all in its directory is read later. */
@@ -355,7 +360,7 @@ static void postpone(struct model *m, struct touched *t)
 {
 	t->tries = MODEL_PATIENCE;
 	if (t->node == m->top) {
-		touch(m, &m->waiting, t->node, t->name, t->bits);
+		touch(m, &m->names.waiting, t->node, t->name, t->bits);
 		return;
 	}
 	t->node->state = t->node->state == NODE_UNREAD ? NODE_UNREAD : NODE_STALE;
@@ -406,7 +411,7 @@ static void look_at_some(struct model *m)
 		if (!t->looked)
 			look_at(m, t, folder);
 		m->progress.at = &t->link;
-		if (m->progress.at->next == &m->round.order)
+		if (m->progress.at->next == &m->names.round.order)
 			break;
 		t = CONTAINER_OF(m->progress.at->next, struct touched, link);
 		if (t->node != first->node)
@@ -424,23 +429,24 @@ static void begin_round(struct model *m)
 {
 	struct nodes lost;
 
-	touches_take(&m->round, m->early ? &m->own : &m->hinted); /* none was left of the last */
-	m->drained &= m->early;                                   /* what is heard waits */
-	m->awaits = false;
-	m->parity = !m->parity;
+	touches_take(&m->names.round,
+		     m->early ? &m->names.own : &m->names.hinted); /* none was left of the last */
+	m->progress.drained &= m->early;                           /* what is heard waits */
+	m->progress.awaits = false;
+	m->progress.parity = !m->progress.parity;
 	m->progress.stage = STAGE_LOOK;
-	m->progress.at = &m->round.order;
+	m->progress.at = &m->names.round.order;
 	/* None is left of the round before. */
-	lost = m->stale;
-	m->stale = m->lost;
-	m->lost = lost;
+	lost = m->nodes.stale;
+	m->nodes.stale = m->nodes.lost;
+	m->nodes.lost = lost;
 }
 
 /* Where its directory is will be said by an event. */
 static bool is_below_awaited(const struct model *m, const struct node *n)
 {
 	for (; n->parent && !n->gone; n = n->parent) {
-		const struct touched *t = touches_find(&m->hinted, n->parent, node_name(n));
+		const struct touched *t = touches_find(&m->names.hinted, n->parent, node_name(n));
 
 		if (t && t->awaits)
 			return true;
@@ -451,27 +457,27 @@ static bool is_below_awaited(const struct model *m, const struct node *n)
 /* What is left was deferred: it is looked at once more, but not for ever. */
 static void end_round(struct model *m)
 {
-	LIST_EACH(at, after, &m->round.order)
+	LIST_EACH(at, after, &m->names.round.order)
 	{
 		struct touched *t = CONTAINER_OF(at, struct touched, link);
 
-		if (m->awaits && is_below_awaited(m, t->node))
+		if (m->progress.awaits && is_below_awaited(m, t->node))
 			model_await(m, t);
 		else if (t->tries < MODEL_PATIENCE)
 			continue;
 		else if (t->node != m->top && !t->node->gone)
 			postpone(m, t);
-		touches_drop(&m->round, t);
+		touches_drop(&m->names.round, t);
 	}
-	m->progress.stage = touches_empty(&m->round) ? STAGE_IDLE : STAGE_LOOK;
-	m->progress.at = &m->round.order;
+	m->progress.stage = touches_empty(&m->names.round) ? STAGE_IDLE : STAGE_LOOK;
+	m->progress.at = &m->names.round.order;
 }
 
 static void step_of_round(struct model *m)
 {
 	if (m->leaving.top || m->progress.stage != STAGE_LOOK)
 		model_settle(m);
-	else if (m->progress.at->next != &m->round.order)
+	else if (m->progress.at->next != &m->names.round.order)
 		look_at_some(m);
 	else if (!model_read(m, false))
 		m->progress.stage = STAGE_TAKE;
@@ -490,10 +496,10 @@ static bool step(struct model *m)
 		m->lacks_memory = false;
 		all_lost(m);
 	}
-	if (m->left && !touches_empty(&m->twice))
-		hint_all(m, &m->twice);
+	if (m->left && !touches_empty(&m->names.twice))
+		hint_all(m, &m->names.twice);
 	m->left = false;
-	if (m->lost.count || is_hinted_at(m)) {
+	if (m->nodes.lost.count || is_hinted_at(m)) {
 		begin_round(m);
 		return true;
 	}

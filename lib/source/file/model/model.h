@@ -99,12 +99,15 @@ enum stage {
 	STAGE_ADD,    /* what is new */
 };
 
-/* How far a round is. */
+/* How far a round is, and what the next one is to know. */
 struct progress {
 	enum stage stage;
 	struct link *at; /* of the round's names: this stage has come here */
 	size_t in_hand;  /* names that were taken, and not put yet */
 	bool has_put;    /* something, since the round was last walked from its start */
+	bool drained;    /* what was hinted at may be looked at */
+	bool awaits;     /* some of what was hinted at: its event is still to come */
+	bool parity;     /* of the next round: is a listed node of this one? */
 };
 
 /* A tree whose content is being reported as gone, one name at a time. */
@@ -139,20 +142,21 @@ struct model {
 	int by;             /* the process that did what is hinted at, or reported; 0: not known */
 	bool rests;         /* set by the host: nothing is reported, what is done to names waits */
 	bool ahead;         /* in this turn directories are watched before they are opened */
-	bool drained;       /* what was hinted at may be looked at */
-	bool awaits;        /* some of what was hinted at: its event is still to come */
 	bool lacks_memory;  /* a name was not kept: all is looked at again */
 	int64_t since;      /* a file whose ctime is at least this was written unheard; 0: none */
-	struct touches hinted, round, waiting; /* waiting: for model_retry */
-	struct touches own;         /* while `early`: where to look that no event speaks of */
-	bool early_loss;            /* events were lost while it was early */
-	struct touches twice;       /* directories that are entered by another path */
-	bool left;                  /* a node is gone: one of `twice` may be entered now */
-	struct nodes unread, later; /* later: for model_retry */
-	struct nodes moved;         /* sparse: their names are to be learned */
-	struct nodes stale, lost;   /* to be read again in this round, in the next */
+	bool early_loss;    /* events were lost while it was early */
+	bool left;          /* a node is gone: one of names.twice may be entered now */
+	struct {
+		struct touches hinted, round, waiting; /* waiting: for model_retry */
+		struct touches own;   /* while `early`: where to look that no event speaks of */
+		struct touches twice; /* directories that are entered by another path */
+	} names;
+	struct {
+		struct nodes unread, later; /* later: for model_retry */
+		struct nodes moved;         /* sparse: their names are to be learned */
+		struct nodes stale, lost;   /* to be read again in this round, in the next */
+	} nodes;
 	struct reading reading;
-	bool parity; /* of the next round: is a listed node of this one? */
 	struct progress progress;
 	struct leaving leaving;
 };

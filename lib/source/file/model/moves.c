@@ -147,7 +147,8 @@ static size_t count_round(const struct model *m)
 {
 	size_t n = 0;
 
-	for (const struct link *at = m->round.order.next; at != &m->round.order; at = at->next)
+	for (const struct link *at = m->names.round.order.next; at != &m->names.round.order;
+	     at = at->next)
 		n++;
 	return n;
 }
@@ -228,7 +229,7 @@ void model_take_all(struct model *m)
 	struct source *sources = calloc(count_round(m) + 1, sizeof *sources);
 	size_t n = 0;
 
-	LIST_EACH(at, after, &m->round.order)
+	LIST_EACH(at, after, &m->names.round.order)
 	{
 		struct touched *t = CONTAINER_OF(at, struct touched, link);
 		const struct entry *e = entries_find(t->node->entries, t->name);
@@ -241,11 +242,11 @@ void model_take_all(struct model *m)
 	}
 	if (n)
 		qsort(sources, n, sizeof *sources, by_inode);
-	LIST_EACH(at, after, &m->round.order)
+	LIST_EACH(at, after, &m->names.round.order)
 	if (may_arrive(m, CONTAINER_OF(at, struct touched, link)))
 		match(CONTAINER_OF(at, struct touched, link), sources, n);
 	free(sources); /* without memory, moves are reported as gone and come */
-	LIST_EACH(at, after, &m->round.order)
+	LIST_EACH(at, after, &m->names.round.order)
 	if (CONTAINER_OF(at, struct touched, link)->to)
 		take(m, CONTAINER_OF(at, struct touched, link));
 }

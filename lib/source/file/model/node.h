@@ -78,12 +78,14 @@ struct node {
 	uint32_t holds;
 	unsigned state : 2; /* enum node_state */
 	bool below : 1;     /* with NODE_STALE: so is all below it */
-	bool listed : 1;    /* in a list of what is to be read */
-	bool parity : 1;    /* of the round in which it was listed */
-	bool again : 1;     /* stale anew since then: it is read in the next round, too */
-	bool gone : 1;      /* it is no part of the tree any more */
-	bool in_hand : 1;   /* it was taken from one name and will be put to another */
-	bool early : 1; /* it was there when watching began, and so was what it is read to hold */
+	struct {
+		bool listed : 1; /* in a list of what is to be read */
+		bool parity : 1; /* of the round in which it was listed */
+		bool again : 1;  /* stale anew since then: it is read in the next round, too */
+	} listing;
+	bool gone : 1;    /* it is no part of the tree any more */
+	bool in_hand : 1; /* it was taken from one name and will be put to another */
+	bool early : 1;   /* it was there when watching began, and so was what it is read to hold */
 	bool reported : 1;  /* that it cannot be read */
 	bool watched : 1;   /* the observer has a watch for it; set by the observer */
 	bool unwatched : 1; /* the observer had no watch for it */

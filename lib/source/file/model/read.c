@@ -113,7 +113,7 @@ void model_compare(struct model *m, struct node *d, struct entry *e, const struc
 /* The round has it, with what the look says. */
 static void add_to_round(struct model *m, struct node *d, const char *name, const struct look *now)
 {
-	struct touched *t = touches_add(&m->round, d, name);
+	struct touched *t = touches_add(&m->names.round, d, name);
 
 	if (!t) {
 		m->lacks_memory = true;
@@ -242,8 +242,8 @@ static void leave_alone(struct model *m, struct node *n, int error)
 	struct entry *e = node_entry(n);
 
 	e->twice = error == EEXIST;
-	m->drained = true; /* the other is looked at again */
-	if (e->twice && !touches_add(&m->twice, d, e->name))
+	m->progress.drained = true; /* the other is looked at again */
+	if (e->twice && !touches_add(&m->names.twice, d, e->name))
 		m->lacks_memory = true;
 	if (n->entries || n->watched) {
 		model_leave(m, n, true);
@@ -273,8 +273,8 @@ static bool watch_ahead(struct model *m, const struct opening *how)
 static bool is_undisturbed(const struct model *m, const struct node *n)
 {
 	for (const struct node *d = n->parent; d; n = d, d = d->parent)
-		if ((d->parent && !d->watched) ||
-		    (!touches_empty(&m->hinted) && touches_find(&m->hinted, d, node_name(n))))
+		if ((d->parent && !d->watched) || (!touches_empty(&m->names.hinted) &&
+						   touches_find(&m->names.hinted, d, node_name(n))))
 			return false;
 	return m->observer->type->is_quiet(m->observer);
 }
@@ -318,15 +318,15 @@ static int get_watch(struct model *m, const struct opening *how, int folder)
 
 static void look_at_name(struct model *m, struct node *n)
 {
-	struct touches *next = m->early ? &m->own : &m->hinted;
-	struct touches *in = m->progress.stage == STAGE_IDLE ? next : &m->round;
+	struct touches *next = m->early ? &m->names.own : &m->names.hinted;
+	struct touches *in = m->progress.stage == STAGE_IDLE ? next : &m->names.round;
 	struct touched *t = touches_add(in, n->parent, node_name(n));
 
 	if (t)
 		t->bits |= model_doubt(m, n->parent);
 	else
 		m->lacks_memory = true;
-	m->drained = true;
+	m->progress.drained = true;
 }
 
 static void begin_reading(struct model *m, struct node *n, int folder)
@@ -337,11 +337,11 @@ static void begin_reading(struct model *m, struct node *n, int folder)
 	m->reading.first = n->state == NODE_UNREAD;
 	m->reading.below = n->below;
 	n->state = NODE_KNOWN;
-	if (n->again)
+	if (n->listing.again)
 		model_lost(m, n, n->below);
 	else
 		n->below = false;
-	n->again = false;
+	n->listing.again = false;
 	for (uint32_t at = 0; (e = entries_next(n->entries, &at));)
 		e->seen = false;
 }
@@ -460,7 +460,7 @@ static struct node *next_of(struct nodes *list)
 	while (list->count) {
 		struct node *n = list->items[--list->count];
 
-		n->listed = false;
+		n->listing.listed = false;
 		if (!n->gone)
 			return n;
 		node_release(n);
@@ -476,9 +476,9 @@ bool model_read(struct model *m, bool entering)
 		read_on(m);
 		return true;
 	}
-	n = next_of(&m->stale);
+	n = next_of(&m->nodes.stale);
 	if (!n && entering)
-		n = next_of(&m->unread);
+		n = next_of(&m->nodes.unread);
 	if (!n)
 		return false;
 	begin(m, n);

@@ -41,7 +41,7 @@ static void leave_node(struct model *m, struct node *n)
 /* What is in it went with it, but for what somebody removed before. */
 static int who_removed(const struct model *m, const struct node *d, const char *name)
 {
-	const struct touched *t = touches_find(&m->round, d, name);
+	const struct touched *t = touches_find(&m->names.round, d, name);
 
 	return t && t->bits & HINT_DELETED ? t->by : m->leaving.by;
 }
@@ -190,7 +190,7 @@ static void give_up(struct model *m, struct touched *from)
 	to->tries = UINT8_MAX;
 	m->progress.in_hand--;
 	model_look_again(m, to->node, to->name, HINT_SCAN);
-	m->drained = true;
+	m->progress.drained = true;
 }
 
 /* Is it a part of the tree, with all above it? */
@@ -205,7 +205,7 @@ static bool is_in_tree(const struct node *n)
 /* All that is left waits for each other, or for what is gone. */
 static void give_up_one(struct model *m)
 {
-	struct link *at = m->round.order.next;
+	struct link *at = m->names.round.order.next;
 
 	while (!CONTAINER_OF(at, struct touched, link)->to)
 		at = at->next;
@@ -219,11 +219,11 @@ static bool put_next(struct model *m)
 
 	if (!m->progress.in_hand)
 		return false;
-	if (m->progress.at->next == &m->round.order) {
+	if (m->progress.at->next == &m->names.round.order) {
 		if (!m->progress.has_put)
 			give_up_one(m);
 		m->progress.has_put = false;
-		m->progress.at = &m->round.order;
+		m->progress.at = &m->names.round.order;
 		return true;
 	}
 	m->progress.at = m->progress.at->next;
@@ -313,7 +313,7 @@ static void add_next(struct model *m, struct touched *t)
 		return;
 	add_one(m, t);
 	m->progress.at = t->link.prev;
-	touches_drop(&m->round, t);
+	touches_drop(&m->names.round, t);
 }
 
 /* ---- steps ----------------------------------------------------------------------------------- */
@@ -321,7 +321,7 @@ static void add_next(struct model *m, struct touched *t)
 static void next_stage(struct model *m)
 {
 	m->progress.stage = m->progress.stage == STAGE_ADD ? STAGE_IDLE : m->progress.stage + 1;
-	m->progress.at = &m->round.order;
+	m->progress.at = &m->names.round.order;
 }
 
 void model_settle(struct model *m)
@@ -338,7 +338,7 @@ void model_settle(struct model *m)
 	} else if (m->progress.stage == STAGE_PUT) {
 		if (!put_next(m))
 			next_stage(m);
-	} else if (m->progress.at->next == &m->round.order) {
+	} else if (m->progress.at->next == &m->names.round.order) {
 		next_stage(m);
 	} else {
 		m->progress.at = m->progress.at->next;

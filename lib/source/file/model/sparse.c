@@ -30,7 +30,7 @@ static bool is_hinted(const struct touches *in, const struct node *d, const char
 /* Was an event passed on that says that something came to the name, or left it? */
 static bool has_changed(const struct model *m, const struct node *d, const char *name)
 {
-	return is_hinted(&m->hinted, d, name) || is_hinted(&m->round, d, name);
+	return is_hinted(&m->names.hinted, d, name) || is_hinted(&m->names.round, d, name);
 }
 
 /* Of what is known, or was said to come, the first word was heard already. */
@@ -231,23 +231,24 @@ void model_learn_moved(struct model *m, struct node *n)
 {
 	if (!m->settings.sparse)
 		return;
-	if (ARRAY_GROW(m->moved.items, m->moved.capacity, m->moved.count + 1) < 0)
+	if (ARRAY_GROW(m->nodes.moved.items, m->nodes.moved.capacity, m->nodes.moved.count + 1) < 0)
 		m->lacks_memory = true;
 	else
-		m->moved.items[m->moved.count++] = node_hold(n);
+		m->nodes.moved.items[m->nodes.moved.count++] = node_hold(n);
 }
 
 /* What is in it follows it. */
 bool model_learn_next(struct model *m)
 {
-	struct node *n = m->moved.count ? m->moved.items[m->moved.count - 1] : NULL;
+	struct node *n =
+	    m->nodes.moved.count ? m->nodes.moved.items[m->nodes.moved.count - 1] : NULL;
 	struct entry *e;
 
 	if (!n)
 		return false;
 	if (!n->gone && model_learn(m, n))
 		return true;
-	m->moved.count--;
+	m->nodes.moved.count--;
 	for (uint32_t at = 0; (e = entries_next(n->entries, &at));)
 		if (e->entered)
 			model_learn_moved(m, e->node);

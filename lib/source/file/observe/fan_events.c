@@ -24,15 +24,15 @@ enum { A_CHUNK = 4096, A_STEP = 16 };
 
 static void defer(struct fanotify_observer *o, size_t at, enum fan_side side)
 {
-	if (ARRAY_GROW(o->late, o->late_capacity, o->n_late + 1) == 0)
-		o->late[o->n_late++] = (struct fan_late){at, side};
+	if (ARRAY_GROW(o->late.items, o->late.capacity, o->late.count + 1) == 0)
+		o->late.items[o->late.count++] = (struct fan_late){at, side};
 }
 
 static struct node *ghost_of(const struct fanotify_observer *o, uint64_t hash)
 {
-	for (size_t i = 0; i < o->n_ghosts; i++)
-		if (o->ghosts[i].hash == hash)
-			return o->ghosts[i].node;
+	for (size_t i = 0; i < o->ghosts.count; i++)
+		if (o->ghosts.items[i].hash == hash)
+			return o->ghosts.items[i].node;
 	return NULL;
 }
 
@@ -42,19 +42,19 @@ static void add_ghost(struct fanotify_observer *o, struct node *d, const struct 
 	struct node *n;
 
 	if (!d || fan_node(&o->places, ev->target.hash) || ghost_of(o, ev->target.hash) ||
-	    ARRAY_GROW(o->ghosts, o->ghosts_capacity, o->n_ghosts + 1) < 0)
+	    ARRAY_GROW(o->ghosts.items, o->ghosts.capacity, o->ghosts.count + 1) < 0)
 		return;
 	n = model_ghost(o->base.model, d, ev->name);
 	if (n)
-		o->ghosts[o->n_ghosts++] = (struct fan_ghost){ev->target.hash, n};
+		o->ghosts.items[o->ghosts.count++] = (struct fan_ghost){ev->target.hash, n};
 }
 
 void fanotify_forget(struct fanotify_observer *o)
 {
-	while (o->n_ghosts)
-		node_release(o->ghosts[--o->n_ghosts].node);
-	o->n_late = o->late_at = 0;
-	o->has_moved = false;
+	while (o->ghosts.count)
+		node_release(o->ghosts.items[--o->ghosts.count].node);
+	o->late.count = o->late.at = 0;
+	o->progress.has_moved = false;
 }
 
 /* The node of a directory of an event. */
@@ -62,7 +62,7 @@ static struct node *node_of(struct fanotify_observer *o, const struct fan_handle
 {
 	struct node *n;
 
-	if (o->stage != FAN_LATE)
+	if (o->progress.stage != FAN_LATE)
 		return fan_find(&o->places, h);
 	n = fan_node(&o->places, h->hash);
 	if (n)
@@ -75,7 +75,7 @@ static struct node *node_of(struct fanotify_observer *o, const struct fan_handle
 static void hint(struct fanotify_observer *o, struct node *d, const char *name, unsigned bits)
 {
 	model_hint(o->base.model, d, name, bits);
-	o->hinted = true;
+	o->progress.hinted = true;
 }
 
 /* It was there before: a directory whose names may be asked for, or a name. `h`: of what it was;
@@ -130,7 +130,7 @@ static void pass_active(struct fanotify_observer *o, struct node *d, const struc
 		model_active(o->base.model, d, name, active);
 	else
 		model_active_file(o->base.model, d, name, active);
-	o->hinted = true;
+	o->progress.hinted = true;
 }
 
 static void pass_entry(struct fanotify_observer *o, struct node *d, const struct fan_event *ev)
@@ -265,7 +265,7 @@ static bool pass_side(struct fanotify_observer *o, const struct fan_event *ev, s
 	else if (side == FAN_SIDE_DIR)
 		pass_entry(o, d, ev);
 	o->base.model->by = 0;
-	if (o->stage == FAN_LATE && side != FAN_SIDE_TO && makes_directory(ev))
+	if (o->progress.stage == FAN_LATE && side != FAN_SIDE_TO && makes_directory(ev))
 		add_ghost(o, d, ev);
 	return true;
 }
@@ -277,11 +277,11 @@ static void pass_event(struct fanotify_observer *o, const struct fan_event *ev, 
 	bool to = is_rename && pass_side(o, ev, at, FAN_SIDE_TO);
 
 	if (is_rename && ev->mask & FAN_ONDIR && to && !from) {
-		o->has_moved = true;
+		o->progress.has_moved = true;
 		fan_places_moved(&o->places);
 	}
-	o->has_moved |= from && makes_directory(ev);
-	if (!o->has_moved)
+	o->progress.has_moved |= from && makes_directory(ev);
+	if (!o->progress.has_moved)
 		return;
 	if (!from)
 		defer(o, at, FAN_SIDE_DIR);
@@ -296,7 +296,7 @@ static void lose(struct fanotify_observer *o)
 	log_warn(o->rule, "the kernel had no memory for events (fanotify): changes may be missing");
 	o->base.model->host->lost(o->base.model, o->synced);
 	model_lost(o->base.model, o->base.model->top, true);
-	o->hinted = true;
+	o->progress.hinted = true;
 }
 
 /* False: the event is passed on when the kernel has queued what belongs to it. */
@@ -311,7 +311,7 @@ static bool pass_next(struct fanotify_observer *o)
 		return false;
 	o->gives_up = false;
 	o->queue.at = behind;
-	o->passed++;
+	o->progress.passed++;
 	if (ev.mask & FAN_Q_OVERFLOW)
 		lose(o);
 	/* Of an inode alone there is no name. */
@@ -322,7 +322,7 @@ static bool pass_next(struct fanotify_observer *o)
 
 static void pass_late(struct fanotify_observer *o)
 {
-	const struct fan_late *late = &o->late[o->late_at++];
+	const struct fan_late *late = &o->late.items[o->late.at++];
 	struct fan_event ev;
 	size_t behind = late->at;
 
@@ -378,7 +378,7 @@ void fanotify_catch_up(struct fanotify_observer *o, struct node *n)
 /* Names that a look found ahead of their events must be known when those come. */
 static void on_all_passed(struct fanotify_observer *o)
 {
-	o->synced = o->emptied;
+	o->synced = o->progress.emptied;
 	if (!o->keeps(o))
 		fan_places_trim(&o->places);
 }
@@ -389,34 +389,35 @@ static void begin_chunk(struct fanotify_observer *o)
 	if (fan_ahead_empty(&o->queue) && !fan_ahead_full(&o->queue))
 		on_all_passed(o);
 	o->places.clock++;
-	o->passed = 0;
+	o->progress.passed = 0;
 	fan_ahead_forget(&o->queue);
 }
 
 /* The model looks at what was passed on. */
 static bool end_pass(struct fanotify_observer *o, enum fan_stage next)
 {
-	o->stage = next;
-	if (!o->hinted)
+	o->progress.stage = next;
+	if (!o->progress.hinted)
 		return true;
-	o->hinted = false;
-	o->reports = true;
+	o->progress.hinted = false;
+	o->progress.reports = true;
 	model_drained(o->base.model);
 	return false;
 }
 
 static void pass_some(struct fanotify_observer *o)
 {
-	for (int i = 0; i < A_STEP && !fan_ahead_empty(&o->queue) && o->passed < A_CHUNK; i++)
+	for (int i = 0; i < A_STEP && !fan_ahead_empty(&o->queue) && o->progress.passed < A_CHUNK;
+	     i++)
 		if (!pass_next(o)) {
-			o->stage = FAN_FILLING;
+			o->progress.stage = FAN_FILLING;
 			return;
 		}
 }
 
 static void pass_some_late(struct fanotify_observer *o)
 {
-	for (int i = 0; i < A_STEP && o->late_at < o->n_late; i++)
+	for (int i = 0; i < A_STEP && o->late.at < o->late.count; i++)
 		pass_late(o);
 }
 
@@ -425,28 +426,28 @@ static bool step(struct fanotify_observer *o)
 {
 	int64_t now;
 
-	switch (o->stage) {
+	switch (o->progress.stage) {
 	case FAN_FRESH:
 		begin_chunk(o);
-		o->stage = FAN_FILLING;
+		o->progress.stage = FAN_FILLING;
 		break;
 	case FAN_FILLING:
 		now = file_time_now();
 		if (fan_ahead_fill(&o->queue))
 			break;
-		o->emptied = now;
-		o->stage = fan_ahead_empty(&o->queue) ? FAN_FRESH : FAN_PASSING;
-		return o->stage == FAN_PASSING;
+		o->progress.emptied = now;
+		o->progress.stage = fan_ahead_empty(&o->queue) ? FAN_FRESH : FAN_PASSING;
+		return o->progress.stage == FAN_PASSING;
 	case FAN_PASSING:
 		pass_some(o);
 		if (o->waits)
 			return false;
-		if (fan_ahead_empty(&o->queue) || o->passed >= A_CHUNK)
-			return end_pass(o, o->n_late ? FAN_LATE : FAN_FRESH);
+		if (fan_ahead_empty(&o->queue) || o->progress.passed >= A_CHUNK)
+			return end_pass(o, o->late.count ? FAN_LATE : FAN_FRESH);
 		break;
 	case FAN_LATE:
 		pass_some_late(o);
-		if (o->late_at == o->n_late)
+		if (o->late.at == o->late.count)
 			return end_pass(o, FAN_FRESH);
 	}
 	return true;

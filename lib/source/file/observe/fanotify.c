@@ -58,17 +58,17 @@ static int mark(struct fanotify_observer *o, int fd, int32_t fsid[2])
 
 	if (fstatfs(fd, &st) < 0)
 		return -1;
-	memcpy(fsid, &st.f_fsid, sizeof *o->marks);
-	for (size_t i = 0; i < o->n_marks; i++)
-		if (memcmp(o->marks[i], fsid, sizeof *o->marks) == 0)
+	memcpy(fsid, &st.f_fsid, sizeof *o->marks.items);
+	for (size_t i = 0; i < o->marks.count; i++)
+		if (memcmp(o->marks.items[i], fsid, sizeof *o->marks.items) == 0)
 			return 0;
-	if (ARRAY_GROW(o->marks, o->marks_capacity, o->n_marks + 1) < 0)
+	if (ARRAY_GROW(o->marks.items, o->marks.capacity, o->marks.count + 1) < 0)
 		return -1;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	if (fanotify_mark(o->fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, mask_of(o), AT_FDCWD, path) <
 	    0)
 		return -1;
-	memcpy(o->marks[o->n_marks++], fsid, sizeof *o->marks);
+	memcpy(o->marks.items[o->marks.count++], fsid, sizeof *o->marks.items);
 	return 0;
 }
 
@@ -139,11 +139,11 @@ static void observer_read(struct observer *base)
 {
 	struct fanotify_observer *o = observer_of(base);
 	bool more = model_idle(base->model) && fanotify_pass(o, clock_read(CLOCK_OF_LOOP) + A_TURN);
-	bool works = more || o->reports || !model_idle(base->model) ||
-		     (!o->waits && (o->stage != FAN_FRESH || !fan_ahead_empty(&o->queue)));
+	bool works = more || o->progress.reports || !model_idle(base->model) ||
+		     (!o->waits && (o->progress.stage != FAN_FRESH || !fan_ahead_empty(&o->queue)));
 
 	fan_places_close(&o->places);
-	o->reports = false;
+	o->progress.reports = false;
 	if (works)
 		base->model->host->wake(base->model);
 	else
@@ -269,12 +269,12 @@ static void observer_close(struct observer *base)
 	struct fanotify_observer *o = observer_of(base);
 
 	fanotify_forget(o);
-	free(o->late);
-	free(o->ghosts);
-	free(o->marks);
-	o->late = NULL;
-	o->ghosts = NULL;
-	o->marks = NULL;
+	free(o->late.items);
+	free(o->ghosts.items);
+	free(o->marks.items);
+	o->late.items = NULL;
+	o->ghosts.items = NULL;
+	o->marks.items = NULL;
 	fan_places_free(&o->places);
 	fan_ahead_free(&o->queue);
 	if (o->fd >= 0) {
@@ -301,7 +301,7 @@ static int observer_open(struct observer *base, struct error *e)
 		    e, "it needs root (CAP_SYS_ADMIN) and Linux 5.17; without it, each directory "
 		       "gets a watch of its own, and that needs neither");
 	}
-	o->synced = o->emptied = file_time_now();
+	o->synced = o->progress.emptied = file_time_now();
 	io_init(&o->io, o->fd, IO_READ, on_readable);
 	timer_init(&o->patience, CLOCK_OF_LOOP, on_impatient);
 	o->io.priority = o->patience.priority = o->priority;

@@ -78,21 +78,29 @@ struct fanotify_observer {
 	struct io_watcher io;
 	struct fan_ahead queue;
 	struct fan_places places;
-	int32_t (*marks)[2]; /* owned: file systems that are marked */
-	size_t n_marks, marks_capacity;
-	enum fan_stage stage;
-	int64_t emptied;       /* what happened before is in `queue`, or was */
-	size_t passed;         /* events of this chunk */
-	bool reports;          /* something was passed on since the owner was last woken */
-	bool has_moved;        /* a directory came in this chunk */
+	struct {
+		int32_t (*items)[2]; /* owned */
+		size_t count, capacity;
+	} marks; /* file systems that are marked */
+	struct {
+		enum fan_stage stage;
+		int64_t emptied; /* what happened before is in `queue`, or was */
+		size_t passed;   /* events of this chunk */
+		bool has_moved;  /* a directory came in this chunk */
+		bool hinted;     /* something was passed on since model_drained was called last */
+		bool reports;    /* and since the owner was last woken */
+	} progress;
 	bool waits;            /* for what belongs to the next event */
 	bool gives_up;         /* it is passed on without that */
 	struct timer patience; /* while it waits */
-	bool hinted;           /* something was passed on since model_drained was called last */
-	struct fan_late *late;
-	size_t n_late, late_capacity, late_at;
-	struct fan_ghost *ghosts;
-	size_t n_ghosts, ghosts_capacity;
+	struct {
+		struct fan_late *items;
+		size_t count, capacity, at;
+	} late;
+	struct {
+		struct fan_ghost *items;
+		size_t count, capacity;
+	} ghosts;
 };
 
 extern const struct observer_type observer_fanotify;

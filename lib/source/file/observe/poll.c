@@ -237,7 +237,7 @@ static void look_below(const struct poll_observer *o, struct node *d, const char
  * now, may lead elsewhere in the model. */
 static bool is_current(const struct model *m)
 {
-	return model_idle(m) && touches_empty(&m->hinted);
+	return model_idle(m) && touches_empty(&m->names.hinted);
 }
 
 /* False: the mount is of no concern to this root. */
