@@ -251,14 +251,13 @@ a line that is longer than all before" ]
 @test "a file system that does not answer holds up neither the start, nor other rules, nor the end" {
   command -v bindfs >/dev/null && [ -w /dev/fuse ] || skip "no bindfs, or no /dev/fuse"
   mkdir real m
-  echo old >real/log
   bindfs -f real m 3>&- &
   fuse=$!
   STARTED+=($fuse)
   until_ok 'mountpoint -q m'
-  start -e 'lines m/log --follow --from start' -e 'every 20ms'
-  echo one >>real/log
-  has one
+  start -e 'lines m/log --follow' -e 'every 20ms'
+  grep -q "m/log does not exist" err
+  until_ok "grep -q tick out"
   kill -STOP $fuse
   later=$(($(grep -c tick out) + 100))
   until_ok '[ "$(grep -c tick out)" -ge $later ]'
@@ -266,6 +265,7 @@ a line that is longer than all before" ]
   wait $P || :
   start lines m/log --follow --from start
   kill -CONT $fuse
+  echo one >real/log
   has one
 }
 
