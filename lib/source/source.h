@@ -105,9 +105,9 @@ struct source {
 	struct reactor *reactor;
 	struct inotify_set *inotify; /* for trees */
 	struct mounts *mounts;
-	struct follow_set *follows;  /* for single paths */
-	const char *rule;            /* its name, for messages and the log */
-	const char *ready_file;      /* evwatch's own, no event to anybody; NULL: none */
+	struct follow_set *follows; /* for single paths */
+	const char *rule;           /* its name, for messages and the log */
+	const char *ready_file;     /* evwatch's own, no event to anybody; NULL: none */
 	struct gather gather;
 	size_t jobs;          /* --jobs */
 	int64_t stop_timeout; /* ns, of commands that it runs for itself */

@@ -140,9 +140,11 @@ bool model_unlearn(struct model *m, struct node *d, const char *name)
 void model_unlearn_elsewhere(struct model *m, const struct node *n, const struct node *d,
 			     const char *name)
 {
-	if (model_is_early(n) && !node_is_in(d, n) &&
-	    (n->parent != d || strcmp(node_name(n), name) != 0))
-		model_unlearn(m, n->parent, node_name(n));
+	struct node *elsewhere = n->parent;
+
+	if (elsewhere && model_is_early(n) && !node_is_in(d, n) &&
+	    (elsewhere != d || strcmp(node_name(n), name) != 0))
+		model_unlearn(m, elsewhere, node_name(n));
 }
 
 bool model_is_early(const struct node *d)
