@@ -1,6 +1,6 @@
 /*
- * What the files of the net effect share: net.c the whole, net_order.c what is reported and when,
- * net_paths.c how names lie to each other, net_effect.c the effect of one path.
+ * What the files of the net effect share: net.c the whole, and the effect of one path, net_order.c
+ * what is reported and when, net_near.c how names lie to each other.
  *
  * Nothing is drawn up before: what was reported so far is a tree of its own, which begins as that
  * from before the batch and at last is that of now. Of each record `left` says that what was there
@@ -82,9 +82,13 @@ static inline bool net_waits_wholly(const struct work *w, const struct record *r
 	return net_waits(w, r) && !net_moves(r->now);
 }
 
-/* ---- net_paths.c ---- */
+/* ---- net.c ---- */
 /* The path of a name. In scratch; NULL: ENOMEM. */
 char *net_path(struct work *w, const struct record *r, enum when when);
+/* Appends the effect of a path, if it has any. 0, or -1: ENOMEM. */
+int net_tell(struct work *w, const struct place *p);
+
+/* ---- net_near.c ---- */
 /* The thing of the nearest directory above a name that has one, or NULL. */
 struct thing *net_folder(const struct work *w, const struct record *r);
 /* The uppermost directory above a name that comes and is not yet told, or is not yet paired. */
@@ -94,13 +98,6 @@ struct thing *net_unpaired_above(const struct work *w, const struct record *r);
  * its directory takes another's place another one. NULL: there is none. */
 struct record *net_before(const struct work *w, struct record *r);
 struct record *net_after(const struct work *w, struct record *r);
-
-/* ---- net_effect.c ---- */
-/* Appends the effect of a path, if it has any. 0, or -1: ENOMEM. */
-int net_tell(struct work *w, const struct place *p);
-/* The digest of what a file holds; 0: it is none, or that is not known. */
-uint64_t net_content_before(const struct work *w, const struct record *r);
-uint64_t net_content_now(const struct work *w, const struct thing *t);
 
 /* ---- net_order.c ---- */
 /* A stage: all effects, in order. */

@@ -1,53 +1,6 @@
 /* How names lie to each other, before the batch and now; see net_inner.h. */
 #include "source/file/batch/net_inner.h"
 
-#include "base/array.h"
-
-/* ---- paths ----------------------------------------------------------------------------------- */
-
-/* One step up from directory *d: the name that it has, or where *before, had. Above what was moved
- * in the tree that was reported all is as it is now. */
-static const char *step_up(const struct work *w, const struct node **d, bool *before,
-			   enum when when)
-{
-	const struct thing *t = *before ? journal_thing_of(w->j, *d) : NULL;
-	bool moved = when == WHEN_TOLD && net_moves(t);
-	const char *name = w->j->folders->name(*d);
-
-	if (t && t->origin && !moved) {
-		name = t->origin->name;
-		*d = t->origin->node;
-		return name;
-	}
-	*before = *before && !moved;
-	*d = w->j->folders->parent(*d);
-	return name;
-}
-
-char *net_path(struct work *w, const struct record *r, enum when when)
-{
-	const struct node *d = r->node;
-	const char *name = r->name;
-	bool before = when != WHEN_NOW;
-	size_t n = 0;
-
-	for (;;) {
-		if (ARRAY_GROW(w->parts, w->parts_capacity, n + 1) < 0)
-			return NULL;
-		w->parts[n++] = name;
-		if (!w->j->folders->parent(d))
-			break;
-		name = step_up(w, &d, &before, when);
-	}
-	buf_clear(&w->scratch);
-	while (n > 0) {
-		buf_add_text(&w->scratch, w->parts[--n]);
-		if (n > 0 && w->scratch.length && w->scratch.data[w->scratch.length - 1] != '/')
-			buf_add_char(&w->scratch, '/');
-	}
-	return w->scratch.failed ? NULL : w->scratch.data;
-}
-
 /* ---- directories above ----------------------------------------------------------------------- */
 
 struct thing *net_folder(const struct work *w, const struct record *r)
