@@ -104,6 +104,31 @@ within() {
 		has_line "delete src/a/b/f"'
 }
 
+@test "what is mounted in a directory that moves to another path, or away and back, is seen there" {
+	mkdir -p src/a/b src/d/b src2 one two away
+	: >one/f
+	: >two/g
+	within '
+		start --no-guard file src src2
+		kill -STOP $P
+		mount --bind one src/a/b
+		mv src/a src2/c
+		kill -CONT $P
+		until_ok "has_line \"create src2/c/b/f\""
+		kill -STOP $P
+		mv src/d away
+		mount --bind two away/d/b
+		mv away/d src2
+		kill -CONT $P
+		until_ok "has_line \"create src2/d/b/g\""
+		kill -STOP $P
+		mv src2/d away
+		umount away/d/b
+		mv away/d src
+		kill -CONT $P
+		until_ok "has_line \"delete src/d/b/g\""'
+}
+
 @test "mounts on a watched path and above it are seen" {
 	mkdir -p up/src
 	: >up/src/below

@@ -86,6 +86,8 @@ static struct touched *touch(struct model *m, struct touches *in, struct node *d
 		m->lacks_memory = true;
 		return NULL;
 	}
+	if (!t->bits)
+		t->mounts = m->progress.mounts;
 	t->bits |= bits;
 	/* What is renamed to where something came before replaces that, and no event says so. */
 	if (bits & HINT_CAME && t->last & HINT_CAME)
@@ -186,6 +188,7 @@ void model_await(struct model *m, const struct touched *t)
 	again->bits |= t->bits;
 	again->active |= t->active;
 	again->earlier |= t->earlier;
+	again->mounts = t->mounts;
 	again->last = again->last ? again->last : t->last;
 	again->by = again->by ? again->by : t->by;
 	again->waited = t->waited > again->waited ? t->waited : again->waited;
@@ -261,6 +264,11 @@ void model_enter(struct model *m, struct node *d, struct entry *e, const struct 
 	node_attach(d, e, n);
 	m->directories++;
 	model_list(m, n);
+}
+
+void model_remounted(struct model *m)
+{
+	m->progress.mounts++;
 }
 
 void model_drained(struct model *m)

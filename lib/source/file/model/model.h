@@ -108,6 +108,7 @@ struct progress {
 	bool drained;    /* what was hinted at may be looked at */
 	bool awaits;     /* some of what was hinted at: its event is still to come */
 	bool parity;     /* of the next round: is a listed node of this one? */
+	unsigned mounts; /* how often model_remounted was called */
 };
 
 /* A tree whose content is being reported as gone, one name at a time. */
@@ -184,6 +185,9 @@ void model_look_again(struct model *m, struct node *d, const char *name, unsigne
 void model_look_for(struct model *m, struct node *n, unsigned bits);
 /* Events are missing: the node, and with `below` all below it, is read again. */
 void model_lost(struct model *m, struct node *n, bool below);
+/* Something was mounted or unmounted: directories that have left their names by now may be read
+ * again where they are put, since nobody knows what that was in. */
+void model_remounted(struct model *m);
 /* The kernel's queue is empty: the host is woken. */
 void model_drained(struct model *m);
 /* What could not be read or looked at is tried again: now and then. */

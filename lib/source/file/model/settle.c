@@ -133,12 +133,15 @@ static void list_unread(struct model *m, struct node *n)
 
 /*
  * A directory stands at another path: is it, and what is in it, still to be entered? Where one of
- * the names was also made or deleted, it may be another that has the number of the inode.
+ * the names was also made or deleted, it may be another that has the number of the inode; what was
+ * mounted in it on its way, or unmounted, has another path by now than the one that was reported.
  */
-static void enter_anew(struct model *m, struct touched *to, struct entry *e, unsigned bits)
+static void enter_anew(struct model *m, const struct touched *from, const struct touched *to,
+		       struct entry *e)
 {
 	bool enters = e->type == 'd' && m->host->enters(m, to->node, to->name);
-	bool doubtful = bits & (HINT_CREATED | HINT_DELETED);
+	bool doubtful = (from->bits | to->bits) & (HINT_CREATED | HINT_DELETED) ||
+			from->mounts != m->progress.mounts;
 
 	if (e->entered && !enters)
 		model_leave(m, e->node, true);
@@ -169,7 +172,7 @@ static void put(struct model *m, struct touched *from)
 	m->progress.has_put = true;
 	m->by = from->by;
 	m->host->put(m, to->node, to->name, from->thing);
-	enter_anew(m, to, e, from->bits | to->bits);
+	enter_anew(m, from, to, e);
 }
 
 /* It is gone after all; where it was thought to be is looked at again. */

@@ -40,6 +40,7 @@ struct touched {
 	unsigned active;  /* what was done to what stands there: the host's bits */
 	unsigned earlier; /* and to what left since */
 	int by;           /* the process that did it last; 0: not known */
+	unsigned mounts;  /* as in struct progress, when it was first hinted at; 0: not known */
 	bool looked;
 	bool differs;   /* from what is known: decided once all are looked at */
 	bool awaits;    /* the event that says why it differs is still to come */

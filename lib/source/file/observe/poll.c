@@ -233,16 +233,9 @@ static void look_below(const struct poll_observer *o, struct node *d, const char
 		look_at(m, d, name, unmounted);
 }
 
-/* Are all names of the model where they are in the tree? Else a mount point's path, which is of
- * now, may lead elsewhere in the model. */
-static bool is_current(const struct model *m)
-{
-	return model_idle(m) && touches_empty(&m->names.hinted);
-}
-
 /* False: the mount is of no concern to this root. */
 static bool look_in_root(const struct poll_observer *o, const struct entry *root, const char *point,
-			 bool unmounted, bool current)
+			 bool unmounted)
 {
 	struct model *m = o->base.model;
 	char real[MOUNTS_PATH];
@@ -251,11 +244,8 @@ static bool look_in_root(const struct poll_observer *o, const struct entry *root
 	mounts_resolve(o->interval ? o->mounts : NULL, root->name, real);
 	below = real[0] ? mounts_within(real, point) : NULL;
 	if (below && *below) {
-		if (!root->entered)
-			return true;
-		if (!current)
-			model_lost(m, m->early ? m->top : root->node, true);
-		look_below(o, root->node, below, point, unmounted);
+		if (root->entered)
+			look_below(o, root->node, below, point, unmounted);
 		return true;
 	}
 	/* Nothing else than a mount below a root leaves the root where it is. */
@@ -269,7 +259,7 @@ static void on_mount(struct mounts_listener *l, const char *point, bool unmounte
 {
 	struct poll_observer *o = CONTAINER_OF(l, struct poll_observer, mounted);
 	struct model *m = o->base.model;
-	bool concerns = false, current;
+	bool concerns = false;
 	struct entry *root;
 
 	sites_review(&o->remote.sites);
@@ -278,9 +268,9 @@ static void on_mount(struct mounts_listener *l, const char *point, bool unmounte
 		o->remounted(o);
 	if (o->inner)
 		o->inner->type->read(o->inner);
-	current = is_current(m);
+	model_remounted(m);
 	for (uint32_t at = 0; (root = entries_next(m->top->entries, &at));)
-		concerns |= look_in_root(o, root, point, unmounted, current);
+		concerns |= look_in_root(o, root, point, unmounted);
 	/* Links may lead there. */
 	if (!concerns && m->settings.follow)
 		model_lost(m, m->top, true);
