@@ -165,21 +165,78 @@ static bool read_string(struct reader *r)
 
 /* ---- numbers and words ----------------------------------------------------------------------- */
 
+/* Adds digits to *n as long as it has room, and counts those for which it has none. Returns how
+ * many were read. */
+static int read_digits(struct reader *r, uint64_t *n, int *left)
+{
+	const char *start = r->at;
+
+	for (; *r->at >= '0' && *r->at <= '9'; r->at++)
+		if (*n < UINT64_MAX / 10)
+			*n = *n * 10 + (uint64_t)(*r->at - '0');
+		else
+			++*left;
+	return (int)(r->at - start);
+}
+
+/* `e-9`, of which more than a double has room for is cut. */
+static bool read_exponent(struct reader *r, int *exponent)
+{
+	bool down = *++r->at == '-';
+	uint64_t n = 0;
+	int left = 0;
+
+	r->at += down || *r->at == '+';
+	if (!read_digits(r, &n, &left))
+		return false;
+	if (n > 999)
+		n = 999;
+	*exponent += down ? -(int)n : (int)n;
+	return true;
+}
+
+/* 19 digits count. The result is exact where these are below 2^53 and the power of ten is below 23,
+ * else right to a few units in the last place. (strtod(3) is 6 kB of a static binary.) */
+static bool read_decimal(struct reader *r, double *number)
+{
+	uint64_t digits = 0;
+	int exponent = 0;
+	double power = 1;
+
+	if (!read_digits(r, &digits, &exponent))
+		return false;
+	if (*r->at == '.') {
+		int left = 0, n;
+
+		r->at++;
+		n = read_digits(r, &digits, &left);
+		if (!n)
+			return false;
+		exponent += left - n;
+	}
+	if ((*r->at == 'e' || *r->at == 'E') && !read_exponent(r, &exponent))
+		return false;
+	for (int i = 0; digits && i < abs(exponent); i++)
+		power *= 10;
+	*number = exponent < 0 ? (double)digits / power : (double)digits * power;
+	return true;
+}
+
 static bool read_number(struct reader *r)
 {
-	size_t length = strspn(r->at, "+-0123456789.eE"), index = 0;
-	char *end;
+	char *start = r->at;
+	bool negative = *start == '-';
 	double number;
+	size_t index = 0;
 
-	if (r->at[0] == '+' || r->at[0] == '.')
+	r->at += negative;
+	if (!read_decimal(r, &number)) {
+		r->at = start;
 		return wrong(r, "no JSON value");
-	number = strtod(r->at, &end);
-	if (length == 0 || end != r->at + length)
-		return wrong(r, "no JSON value");
-	r->at = end;
+	}
 	if (!add(r, JSON_NUMBER, &index))
 		return false;
-	r->json->values[index].number = number;
+	r->json->values[index].number = negative ? -number : number;
 	return true;
 }
 

@@ -23,23 +23,15 @@ static const struct json_value *json_of(const char *text)
 static void refused(void)
 {
 	static const char *const wrong[] = {
-	    "",
-	    "{",
-	    "[1,]",
-	    "{\"a\"}",
-	    "{\"a\":1,}",
-	    "nul",
-	    "01x",
-	    "\"a",
-	    "\"\x01\"",
-	    "\"\\x\"",
-	    "\"\\u00g0\"",
-	    "[1 2]",
-	    "1 2",
-	    "\"\\u0000\"",
-	    "+1",
-	    "{1:2}",
-	    "[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]",
+	    "",        "{",           "[1,]",
+	    "{\"a\"}", "{\"a\":1,}",  "nul",
+	    "01x",     "\"a",         "\"\x01\"",
+	    "\"\\x\"", "\"\\u00g0\"", "[1 2]",
+	    "1 2",     "\"\\u0000\"", "+1",
+	    "-",       ".5",          "1.",
+	    "1.e5",    "1e",          "1e+",
+	    "1.5.5",   "--1",         "0x10",
+	    "inf",     "{1:2}",       "[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]",
 	};
 
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
@@ -53,6 +45,49 @@ static void strings(void)
 	SAME_TEXT(json_of("\"\\ud83dx\"")->text, "\xef\xbf\xbdx",
 		  "a lone surrogate becomes U+FFFD");
 	SAME_TEXT(json_of("\"\"")->text, "", "an empty string is one");
+}
+
+static void numbers(void)
+{
+	static const char *const texts[] = {
+	    "0",
+	    "-0.5",
+	    "1796052839",
+	    "0.000015360",
+	    "0.101376000",
+	    "12345678.250000001",
+	    "9007199254740991",
+	    "-25e-1",
+	    "2.5E+22",
+	    "1e-22",
+	    "0e999",
+	    "1e999",
+	    "1e-999",
+	    "-1e99999999999999999999",
+	    "100000000000000000000000000000",
+	    "0.0000000000000000000000000000000000000000",
+	    "1000000000000000000000000000000e-30",
+	};
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		const struct json_value *v = json_of(texts[i]);
+		double right = strtod(texts[i], NULL), off = v ? v->number / right - 1 : 1;
+
+		OK(v && (v->number == right || (off < 1e-15 && off > -1e-15)), "%s is read: %.17g",
+		   texts[i], v ? v->number : -1);
+	}
+	for (int i = 0; i < 100000; i++) {
+		char text[32];
+		const struct json_value *v;
+
+		snprintf(text, sizeof text, "%d.%09d", i * 17, i * 9973);
+		v = json_of(text);
+		if (!v || v->number != strtod(text, NULL)) {
+			OK(false, "%s is exact", text);
+			return;
+		}
+	}
+	OK(true, "what has 15 digits is exact");
 }
 
 static void objects(void)
@@ -94,6 +129,7 @@ int main(void)
 {
 	refused();
 	strings();
+	numbers();
 	objects();
 	histograms();
 	return tap_done();
