@@ -46,6 +46,25 @@ s = socket.create_server(('127.0.0.1', $port)); open('up', 'w'); time.sleep(1000
   [ ! -e sock ]
 }
 
+@test "an address that two rules want is an error of the second, also while an evwatch has it" {
+  p=$(free_port)
+  for words in "listen 127.0.0.1:$p -- cat" "relay *:$p 127.0.0.1:9" "run --socket $p -- exec sleep 9"; do
+    run_ev check -e "a: listen $p -- cat" -e "$words"
+    [ "$status" = 2 ] && grep -q "^evwatch: -e:1:1: .*cannot listen on .*:$p: Address already in use" <<<"$output" ||
+      { echo "$words: $output"; return 1; }
+    grep -q '\^ another rule of this evwatch listens there' <<<"$output"
+  done
+  run_ev check -e "listen unix:s -- cat" -e "listen unix:s -- cat"
+  [ "$status" = 2 ] && grep -q '\^ another rule of this evwatch listens there' <<<"$output"
+  start listen "127.0.0.1:$p" -- cat
+  run_ev check -e "listen 127.0.0.1:$p -- cat" -e "listen 127.0.0.1:$p -- cat"
+  [ "$status" = 2 ]
+  # What may share an address, and what has another one.
+  run_ev check -e "listen udp:$p --reuseport -- cat" -e "listen udp:$p --reuseport -- cat" -e 'listen 0 0 -- cat' \
+    -e 'listen 0 -- cat' -e 'listen unix:t -- cat' -e 'run --socket unix:u -- exec sleep 9'
+  [ "$status" = 0 ] || { echo "$output"; return 1; }
+}
+
 @test "all errors are told at once; --json has them, and the rules, for editors" {
   printf 'a: every 1h -- nonesuch-1\nb: every 1h --cwd /nonesuch -- nonesuch-2\n' >r
   run_ev check -f r

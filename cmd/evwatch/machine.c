@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "net/trial.h"
 #include "rule/rule.h"
 #include "source/source.h"
 
@@ -184,26 +185,58 @@ static int check_surroundings(const struct rule *rule, struct error *e)
 	return 0;
 }
 
-static int check_source(const struct rule *rule, struct error *e)
+/* --socket */
+static int check_passed(const struct rule *rule, struct trial *trial, struct error *e)
 {
-	return rule->type->check_machine ? rule->type->check_machine(rule->source_config, e) : 0;
+	static const struct listen_config config = {.mode = 0600};
+	const struct text_list *words = &rule->own.sockets;
+	struct endpoint ep;
+	size_t name;
+	int result = 0;
+
+	for (size_t i = 0; i < words->count && result == 0; i++) {
+		result = rule_socket_parse(words->items[i], &ep, &name, e);
+		if (result < 0)
+			break;
+		result = trial_add(trial, &ep, &config, e);
+		endpoint_release(&ep);
+	}
+	return result < 0 ? error_of_option(e, "socket") : 0;
+}
+
+static int check_source(const struct rule *rule, struct trial *trial, struct error *e)
+{
+	if (rule->type->check_machine &&
+	    rule->type->check_machine(rule->source_config, trial, e) < 0)
+		return -1;
+	return check_passed(rule, trial, e);
+}
+
+static int note(struct rules *rules, const struct rule *rule, const struct error *e)
+{
+	return diagnostics_add(&rules->diagnostics, rule->script, rule->offset, e);
 }
 
 int machine_check(struct rules *rules)
 {
 	static int (*const checks[])(const struct rule *rule, struct error *e) = {
-	    check_source, check_own_command, check_surroundings, check_command};
+	    check_own_command, check_surroundings, check_command};
+	struct trial trial = {0};
+	struct error e;
 	int result = 0;
 
-	for (size_t i = 0; i < rules->count; i++)
-		for (size_t n = 0; n < sizeof checks / sizeof *checks; n++) {
-			struct error e;
+	for (size_t i = 0; i < rules->count; i++) {
+		const struct rule *rule = rules->items[i];
 
+		error_clear(&e);
+		if (check_source(rule, &trial, &e) < 0)
+			result = note(rules, rule, &e);
+		for (size_t n = 0; n < sizeof checks / sizeof *checks; n++) {
 			error_clear(&e);
-			if (checks[n](rules->items[i], &e) == 0)
-				continue;
-			result = diagnostics_add(&rules->diagnostics, rules->items[i]->script,
-						 rules->items[i]->offset, &e);
+			if (checks[n](rule, &e) < 0)
+				result = note(rules, rule, &e);
 		}
+	}
+	trial_end(&trial);
 	return result;
 }

@@ -161,7 +161,7 @@ int holder_hint(struct error *e, const struct address *a, bool datagram)
 	find_inode(&w, a, datagram);
 	pid = process_of(&w);
 	if (pid == getpid())
-		return error_hint(e, "another rule of this evwatch listens there");
+		return error_hint(e, "%s", HOLDER_IS_US);
 	if (!pid && a->any.sa_family == AF_UNIX)
 		return error_hint(e, "`ss -lxp src %s` shows who holds it", address_host(a).text);
 	if (!pid)

@@ -7,6 +7,9 @@
 struct address;
 struct error;
 
+/* The hint where this process holds it. */
+#define HOLDER_IS_US "another rule of this evwatch listens there"
+
 /*
  * Adds it as a hint: its pid and program; or, when nobody is found or it belongs to somebody else,
  * the command that shows it. Reads all of /proc, but works for 100 ms at most. Returns -1.

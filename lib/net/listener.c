@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/path.h"
 #include "net/listener_ways.h"
 
 #include <fcntl.h>
@@ -83,37 +82,4 @@ int listener_open_from(struct listener *l, struct listener *from, const struct e
 	l->unlink_path = NULL; /* it is the other's */
 	listener_close(l);
 	return -1;
-}
-
-/* ---- trying it out --------------------------------------------------------------------------- */
-
-static int check_folder(const char *path, struct error *e)
-{
-	char *folder = path_above(path);
-	int result = 0;
-
-	if (!folder || access(folder, W_OK | X_OK) < 0)
-		result = error_errno(e, "cannot listen on unix:%s", path);
-	free(folder);
-	return result;
-}
-
-int listener_check(const struct endpoint *ep, const struct listen_config *c, struct error *e)
-{
-	struct listener l;
-
-	switch (ep->kind) {
-	case ENDPOINT_TCP:
-	case ENDPOINT_UDP:
-		break;
-	case ENDPOINT_UNIX:
-		return *ep->path == '@' ? 0 : check_folder(ep->path, e);
-	default:
-		return 0; /* what is passed on to evwatch is not passed on to check */
-	}
-	if (listener_open(&l, ep, c, e) == 0) {
-		listener_close(&l);
-		return 0;
-	}
-	return strstr(e->hint, "evwatch") ? 0 : -1;
 }

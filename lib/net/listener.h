@@ -16,12 +16,6 @@ int listener_open(struct listener *l, const struct endpoint *ep, const struct li
 		  struct error *e);
 
 /*
- * Could it be opened here? Takes the address for a moment; of a Unix socket only the folder is
- * looked at, and one that evwatch itself has is no fault: it may be about to be read again.
- */
-int listener_check(const struct endpoint *ep, const struct listen_config *c, struct error *e);
-
-/*
  * The same, but where `from` is not NULL, a listener of the same endpoint, its sockets are shared:
  * of a successor, so that no connection is refused in between. Neither may move in memory.
  */

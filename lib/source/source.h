@@ -30,6 +30,7 @@ struct mounts;
 struct inotify_set;
 struct reactor;
 struct source;
+struct trial;
 struct zone;
 struct zone_set;
 
@@ -193,10 +194,10 @@ struct source_type {
 			 struct calendar_time *next, const struct zone **zone);
 
 	/*
-	 * For check and --dry-run: would this machine let it open? Opens nothing that stays. -1
-	 * with `e`. Optional.
+	 * For check and --dry-run: would this machine let it open? Opens only what the trial
+	 * closes. -1 with `e`. Optional.
 	 */
-	int (*check_machine)(const void *config, struct error *e);
+	int (*check_machine)(const void *config, struct trial *t, struct error *e);
 
 	/* Schedules at work: the time (ns) until the next tick. False: none will come. Optional. */
 	bool (*due_in)(const struct source *s, int64_t *left);

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "net/listener.h"
+#include "net/trial.h"
 #include "source/kinds.h"
 
 #include <stdlib.h>
@@ -214,12 +214,12 @@ static void listen_run_ended(struct source *base, void *token, const struct run_
 		t->over(t, outcome);
 }
 
-static int listen_check_machine(const void *config, struct error *e)
+static int listen_check_machine(const void *config, struct trial *t, struct error *e)
 {
 	const struct listen_settings *c = config;
 
 	for (size_t i = 0; i < c->count; i++)
-		if (listener_check(&c->endpoints[i], &c->socket, e) < 0)
+		if (trial_add(t, &c->endpoints[i], &c->socket, e) < 0)
 			return -1;
 	return 0;
 }

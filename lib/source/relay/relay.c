@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/list.h"
-#include "net/listener.h"
+#include "net/trial.h"
 #include "source/kinds.h"
 #include "source/relay/report.h"
 #include "source/relay/totals.h"
@@ -244,12 +244,12 @@ static void relay_status(const struct source *base, struct buf *out)
 	totals_add_json(s->totals, relay_config(s), out);
 }
 
-static int relay_check_machine(const void *config, struct error *e)
+static int relay_check_machine(const void *config, struct trial *t, struct error *e)
 {
-	static const struct listen_config socket = {.mode = 0600};
 	const struct relay_config *c = config;
+	const struct listen_config socket = {.mode = 0600, .reuseport = c->workers > 1};
 
-	return listener_check(&c->listen, &socket, e);
+	return trial_add(t, &c->listen, &socket, e);
 }
 
 /* ---- the kind -------------------------------------------------------------------------------- */
