@@ -92,7 +92,7 @@ p: probe http://127.0.0.1:1/ --expect 204 --rise 2 --interval 2s --first --on-bu
 r: run --restart always --backoff 1s:3s --retry 4 --stop-signal INT -- true
 e: every 1h --jitter 3s --missed none --late 3s --debounce 0 -- true
 E
-  run_ev check -f site.rules
+  run_ev check --control ctl -f site.rules
   [ "${lines[0]}" = 't: on what other rules (--to) or "evwatch trigger" hand to it, run true; stopped after 3s; with --tag --nice 5' ]
   [ "${lines[1]}" = "c: on each new line of log, from where it ended before (record in state), run cat; at most once in 3s; beside one that still runs; at most 3 at once; with --tag --nice 3 --from start --max-line 10k --stdin paths --output group --env 'A=b c' --env D=e" ]
   [ "${lines[2]}" = 'p: on http://127.0.0.1:1/ going up or down, the first answer included, run true; skipped while it still runs; with --tag --nice 3 --expect 204 --rise 2 --interval 2s' ]

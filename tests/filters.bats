@@ -243,6 +243,21 @@ up/c' ]
   lacks 'src/a USR1\|USR1 src/a' runs
 }
 
+@test "a task that nothing can run is refused; in a file, to which a rule may be added, check warns of it" {
+  refused 'nothing runs this command: no rule has --to task1' task -- true
+  grep -qF 'lets "evwatch trigger task1" run it' <<<"$output"
+  refused 'no rule has --to u' -e 't: task -- true' -e 'u: task -- true' -e 'every 1s --to t'
+  run_ev --control ctl --within 1ms task -- true
+  [ "$status" = 0 ]
+  run_ev task -i --once -- echo initial
+  [ "$output" = initial ]
+  echo 't: task -- true' >rules
+  run_ev check -f rules
+  [ "$status" = 0 ] && grep -q '^evwatch: rules:1:4: warning: nothing runs this command' <<<"$output"
+  run_ev check --control ctl -f rules
+  ! grep -q warning <<<"$output"
+}
+
 @test "a task lives as long as a rule points at it, and a rule of --to until its events are run" {
   run_ev -e 'a: after 10ms --to t' -e 'b: after 30ms --to t' -e 't: task -- echo $EVWATCH_COUNT'
   [ "$status" = 0 ]

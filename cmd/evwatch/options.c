@@ -216,6 +216,42 @@ static int check_input(struct rules *rules)
 	return 0;
 }
 
+static bool is_handed_events(const struct rules *rules, const struct rule *task)
+{
+	for (size_t i = 0; i < rules->count; i++)
+		if (rules->items[i] != task && rules->items[i]->target == task)
+			return true;
+	return false;
+}
+
+/* Who runs the tasks? Without a control socket only rules can; in files these may come with a
+ * reload. */
+static int check_tasks(const struct process_options *o, struct rules *rules)
+{
+	bool from_files = false;
+	int result = 0;
+
+	for (size_t i = 0; i < o->n_texts; i++)
+		from_files |= o->texts[i].is_file;
+	for (size_t i = 0; !o->control && i < rules->count; i++) {
+		const struct rule *r = rules->items[i];
+		struct error e;
+
+		if (!r->type->by_others || r->job.initial || is_handed_events(rules, r))
+			continue;
+		error_set(
+		    &e,
+		    "%snothing runs this command: no rule has --to %s, and evwatch no --control",
+		    from_files ? "warning: " : "", r->name);
+		error_hint(&e, "--control PATH lets \"evwatch trigger %s\" run it", r->name);
+		diagnostics_add(from_files ? &rules->doubts : &rules->diagnostics, r->script,
+				r->offset, &e);
+		if (!from_files)
+			result = -1;
+	}
+	return result;
+}
+
 static int no_rule(struct rules *rules)
 {
 	struct error e;
@@ -253,6 +289,8 @@ int command_line_read(struct process_options *o, struct rules *rules, char **arg
 		result = no_rule(rules);
 	if (result == 0 && o->stdin_quit)
 		result = check_input(rules);
+	if (result == 0)
+		result = check_tasks(o, rules);
 	if (o->once && !o->count)
 		o->count = 1;
 	words_free(&defaults.words);
