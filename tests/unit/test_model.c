@@ -32,6 +32,8 @@ static struct world {
 	uint32_t synced; /* when the queue was empty last */
 } w;
 
+static size_t wrong_watches; /* of directories that were not the ones that were opened then */
+
 /* ---- the observer ---------------------------------------------------------------------------- */
 
 static void add_event(const struct memory_tree *t, const struct memory_inode *d, const char *name,
@@ -115,6 +117,21 @@ static int watch(struct observer *o, struct node *n, int folder, const char *pat
 	return watch_inode(o, n, w.tree.folders[folder].inode);
 }
 
+/* Somebody exchanges the directory for another, and back again as soon as that is watched. */
+static struct memory_inode *exchange(struct node *n, struct memory_inode *i)
+{
+	struct memory_inode *other = memory_any_folder(&w.tree), *above;
+	char *path = path_of(n->parent, NULL);
+
+	above = memory_resolve(&w.tree, path);
+	free(path);
+	if (!above || other->type != 'd' || other == i)
+		return i;
+	on_changed(&w.tree, above, node_name(n), HINT_LEFT | HINT_CAME);
+	on_changed(&w.tree, above, node_name(n), HINT_LEFT | HINT_CAME);
+	return other;
+}
+
 /* The tree may change before it, and again before what is there is opened. */
 static int watch_ahead(struct observer *o, struct node *n, const struct opening *how)
 {
@@ -122,6 +139,8 @@ static int watch_ahead(struct observer *o, struct node *n, const struct opening 
 
 	memory_maybe_disturb(&w.tree);
 	i = memory_resolve(&w.tree, how->path);
+	if (i && w.tree.disturbance && !draw(8))
+		i = exchange(n, i);
 	errno = i ? ENOTDIR : ENOENT;
 	return i && i->type == 'd' ? watch_inode(o, n, i) : -1;
 }
@@ -132,10 +151,27 @@ static bool is_quiet(const struct observer *o)
 	return w.first == w.last;
 }
 
+static void lose_all(void)
+{
+	if (!w.overflowed)
+		w.model.since = w.synced + 1;
+	w.overflowed = true;
+	model_lost(&w.model, w.model.top, true);
+	model_drained(&w.model);
+}
+
+static void lose(struct observer *o)
+{
+	(void)o;
+	wrong_watches++;
+	lose_all();
+}
+
 static const struct observer_type in_memory = {.name = "memory",
 					       .watch = watch,
 					       .watch_ahead = watch_ahead,
 					       .is_quiet = is_quiet,
+					       .lose = lose,
 					       .unwatch = unwatch};
 
 static void deliver(size_t most)
@@ -218,6 +254,7 @@ static void begin(const struct history *h)
 	memory_create(&w.tree, w.tree.root, "x", memory_new(&w.tree, 'd'));
 	for (int i = 0; i < 20; i++)
 		memory_disturb(&w.tree);
+	w.model.early = h->seed % 2;
 	assert(model_open(&w.model) == 0);
 	model_add_root(&w.model, "w");
 	model_drained(&w.model);
@@ -227,8 +264,13 @@ static void begin(const struct history *h)
 
 static bool work(void)
 {
-	bool more = model_work(&w.model, 0);
+	/* The first reading may be one long turn. */
+	bool more = model_work(&w.model, w.model.early && draw(2) ? INT64_MAX : 0);
 
+	if (!more && w.model.early) {
+		model_begun(&w.model);
+		return true;
+	}
 	if (!more && model_idle(&w.model)) {
 		w.model.since = 0;
 		w.overflowed = false;
@@ -242,18 +284,14 @@ static void work_until_done(void)
 		;
 }
 
-static void lose(void)
+static void overflow(void)
 {
 	w.first = w.last = 0;
-	if (!w.overflowed)
-		w.model.since = w.synced + 1;
-	w.overflowed = true;
 	/* Watches that went are found out, too. */
 	for (int i = 0; i < w.n_watches; i++)
 		if (w.watches[i] && !w.watched[i])
 			model_suspect(&w.model, w.watches[i], HINT_SCAN);
-	model_lost(&w.model, w.model.top, true);
-	model_drained(&w.model);
+	lose_all();
 }
 
 /* A part of what happened is delivered, late; a part of what is to be looked at is. */
@@ -267,7 +305,7 @@ static void go_on(const struct history *h)
 			model_drained(&w.model);
 		}
 	} else if (draw(1000) < h->overflows) {
-		lose();
+		overflow();
 	} else {
 		deliver(draw(3) ? draw(12) : SIZE_MAX);
 		if (!draw(4))
@@ -379,6 +417,7 @@ int main(int argc, char **argv)
 			.seed = seed, .steps = 40, .disturbance = 60, .short_of_watches = true},
 		    &moves),
 	   "it does when some directories have no watch, and are read again");
+	OK(wrong_watches > 0, "it does where a path led elsewhere when it was watched");
 	OK(known_pass(&moves), "it does where a change hides behind another");
 	OK(polled > rounds / 10, "what was renamed between two passes of polling is a move");
 	return tap_done();

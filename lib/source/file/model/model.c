@@ -65,6 +65,7 @@ void model_close(struct model *m)
 	free_nodes(&m->nodes.moved);
 	free_nodes(&m->nodes.later);
 	free_nodes(&m->nodes.lost);
+	free_nodes(&m->ahead.watched);
 	if (m->leaving.folder >= 0)
 		m->fs->close(m->fs, m->leaving.folder);
 	if (m->reading.node) {
@@ -516,11 +517,12 @@ static bool step(struct model *m)
 
 bool model_work(struct model *m, int64_t deadline)
 {
-	m->ahead = true;
+	bool more;
+
 	do {
 		m->by = 0;
-		if (!step(m))
-			return false;
-	} while (clock_read(CLOCK_OF_LOOP) < deadline);
-	return true;
+		more = step(m);
+	} while (more && clock_read(CLOCK_OF_LOOP) < deadline);
+	model_confirm_ahead(m);
+	return more || !model_idle(m);
 }

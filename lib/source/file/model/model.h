@@ -122,6 +122,12 @@ struct leaving {
 	int folder;       /* of what is sparse, while its names are learned; -1: none */
 };
 
+/* Of the first reading: what is watched before it is opened. */
+struct ahead {
+	struct nodes watched; /* in this turn */
+	bool disturbed;       /* something happened in such a turn: no more of it */
+};
+
 struct model_settings {
 	bool stamped;       /* polling: the stamps of all are kept and compared */
 	bool follow;        /* links are followed below the roots, too */
@@ -142,7 +148,6 @@ struct model {
 	bool early;         /* until model_begun: nodes that are entered are `early` */
 	int by;             /* the process that did what is hinted at, or reported; 0: not known */
 	bool rests;         /* set by the host: nothing is reported, what is done to names waits */
-	bool ahead;         /* in this turn directories are watched before they are opened */
 	bool lacks_memory;  /* a name was not kept: all is looked at again */
 	int64_t since;      /* a file whose ctime is at least this was written unheard; 0: none */
 	bool early_loss;    /* events were lost while it was early */
@@ -160,6 +165,7 @@ struct model {
 	struct reading reading;
 	struct progress progress;
 	struct leaving leaving;
+	struct ahead ahead;
 };
 
 /* `m` is zeroed but for fs, host, observer, owner and the settings. 0, or -1 with ENOMEM. */
@@ -237,6 +243,12 @@ bool model_stamps(const struct model *m, const struct node *d);
 /* A look at what is known: its stamp is kept and, if `stamps`, what it says is reported. */
 void model_compare(struct model *m, struct node *d, struct entry *e, const struct look *now,
 		   bool stamps);
+
+/* ---- ahead.c ---- */
+/* Watches what is to be opened, before it is: false where it is to be watched afterwards. */
+bool model_watch_ahead(struct model *m, const struct opening *how);
+/* The turn ends: what was watched ahead is what was opened then, or all is looked at again. */
+void model_confirm_ahead(struct model *m);
 
 /* ---- sparse.c ---- */
 /*

@@ -28,14 +28,15 @@ struct observer_type {
 	 */
 	int (*watch)(struct observer *o, struct node *n, int folder, const char *path);
 	/*
-	 * The same of what stands at `path` before it is opened: quicker than by the descriptor.
-	 * is_quiet says afterwards whether the path led to the same directory both times: nothing
-	 * happened in what is watched, on the way to the roots as well, that was not passed on, and
-	 * nothing was mounted or unmounted since it was last asked. -1: watch is to be called.
-	 * NULL, both: always.
+	 * For models that watch ahead (ahead.c), else NULL. watch_ahead: the same of what stands at
+	 * the path before it is opened; -1: watch is to be called. is_quiet: nothing happened in
+	 * what is watched, on the way to the roots as well, that was not passed on, and nothing was
+	 * mounted or unmounted since it was last asked. lose: some watches were of other
+	 * directories, so events are missing, as after an overflow.
 	 */
 	int (*watch_ahead)(struct observer *o, struct node *n, const struct opening *how);
 	bool (*is_quiet)(const struct observer *o);
+	void (*lose)(struct observer *o);
 	void (*unwatch)(struct observer *o, struct node *n);
 	/*
 	 * For models that are sparse, else NULL. reopen: opens the node's directory to be read,

@@ -254,46 +254,12 @@ static void leave_alone(struct model *m, struct node *n, int error)
 	node_retire(n);
 }
 
-/* A watch that it has stays until it is known what is at the path: the node may be elsewhere. */
-static bool watch_ahead(struct model *m, const struct opening *how)
-{
-	const struct observer *o = m->observer;
-
-	return m->ahead && m->progress.stage == STAGE_IDLE && o && o->type->watch_ahead &&
-	       how->path && !how->follow && !how->node->watched && how->node->parent != m->top &&
-	       o->type->watch_ahead(m->observer, how->node, how) == 0;
-}
-
-/*
- * Whoever may write to a directory on the way can exchange it for a link, and back again before the
- * path is opened. Each of the two is an event of the directory above, which is watched, and the
- * kernel queues it before it lets that change again: without one the path led to the same directory
- * both times.
- */
-static bool is_undisturbed(const struct model *m, const struct node *n)
-{
-	for (const struct node *d = n->parent; d; n = d, d = d->parent)
-		if ((d->parent && !d->watched) || (!touches_empty(&m->names.hinted) &&
-						   touches_find(&m->names.hinted, d, node_name(n))))
-			return false;
-	return m->observer->type->is_quiet(m->observer);
-}
-
 /* What was opened is what was listed in the directory above, or known before. Where something is
  * mounted, another inode is listed, or the observer is to know. */
 static bool is_as_expected(const struct node *n, const struct identity *expected)
 {
 	return n->identity.inode == expected->inode &&
 	       n->identity.device == n->parent->identity.device && !n->mounted;
-}
-
-/* Is the directory that was watched ahead the one that was opened then? */
-static bool keeps_watch(struct model *m, struct node *n, const struct identity *expected)
-{
-	if (!is_as_expected(n, expected))
-		return false;
-	m->ahead = is_undisturbed(m, n);
-	return m->ahead;
 }
 
 static int watch_opened(struct model *m, const struct opening *how, int folder)
@@ -419,10 +385,10 @@ static void begin(struct model *m, struct node *n)
 	const struct identity expected = n->identity;
 	struct buf path = {0};
 	struct opening how = opening_of(m, n, true, &path);
-	bool ahead = watch_ahead(m, &how), displaced;
+	bool ahead = model_watch_ahead(m, &how), displaced;
 	int folder = open_as(m, &how, &displaced), error = folder < 0 ? errno : 0;
 
-	if (folder >= 0 && !(ahead && keeps_watch(m, n, &expected)))
+	if (folder >= 0 && !(ahead && is_as_expected(n, &expected)))
 		error = get_watch(m, &how, folder);
 	if (ahead && error)
 		m->observer->type->unwatch(m->observer, n);

@@ -175,6 +175,11 @@ static bool observer_is_quiet(const struct observer *base)
 	return inotify_is_quiet(&CONTAINER_OF(base, const struct inotify_observer, base)->user);
 }
 
+static void observer_lose(struct observer *base)
+{
+	on_lost(&observer_of(base)->user);
+}
+
 static void observer_unwatch(struct observer *base, struct node *n)
 {
 	inotify_unlisten(&observer_of(base)->user, listener_of(n));
@@ -199,6 +204,7 @@ const struct observer_type observer_inotify = {
     .watch = observer_watch,
     .watch_ahead = observer_watch_ahead,
     .is_quiet = observer_is_quiet,
+    .lose = observer_lose,
     .unwatch = observer_unwatch,
     .read = observer_read,
     .close = observer_close,

@@ -119,6 +119,13 @@ static bool observer_is_quiet(const struct observer *base)
 	return inner->type->is_quiet(inner);
 }
 
+static void observer_lose(struct observer *base)
+{
+	struct observer *inner = observer_of(base)->inner;
+
+	inner->type->lose(inner);
+}
+
 static int observer_reopen(struct observer *base, struct node *n)
 {
 	const struct poll_observer *o = observer_of(base);
@@ -344,6 +351,7 @@ const struct observer_type observer_poll = {
     .watch = observer_watch,
     .watch_ahead = observer_watch_ahead,
     .is_quiet = observer_is_quiet,
+    .lose = observer_lose,
     .unwatch = observer_unwatch,
     .reopen = observer_reopen,
     .catch_up = observer_catch_up,
