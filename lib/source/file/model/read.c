@@ -13,12 +13,15 @@ enum { A_STEP = 64 /* entries */ };
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* Of what only getdents64 has named, not even the inode is known: that of a mount point is of the
- * directory below. */
+/* Of what only getdents64 has named nothing but the inode is known. That of a mount point is of the
+ * directory below, so what is found there is another until its name was looked at. */
 bool model_expects(const struct node *n, const struct look *found)
 {
-	return found->type == 'd' && ((n->state == NODE_UNREAD && !n->identity.device) ||
-				      node_may_be(n, &found->identity));
+	if (found->type != 'd')
+		return false;
+	return n->identity.device
+		   ? identity_equal(&n->identity, &found->identity)
+		   : !n->identity.inode || n->identity.inode == found->identity.inode;
 }
 
 /* The path is in `path`, which is to be freed. */

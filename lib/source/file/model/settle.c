@@ -253,7 +253,7 @@ static void confirm(struct model *m, struct touched *t, struct entry *e)
 {
 	if (t->bits & (HINT_CAME | HINT_LEFT) && e->entered)
 		model_lost(m, e->node, true);
-	if (e->entered && !e->node->identity.inode)
+	if (e->entered && !e->node->identity.device)
 		e->node->identity = t->now.identity;
 	model_compare(m, t->node, e, &t->now,
 		      m->settings.stamped || t->node != m->top || t->bits & HINT_STAMP);

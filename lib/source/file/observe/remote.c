@@ -118,7 +118,8 @@ static struct remote_folder *folder_at(struct poll_observer *o, int folder)
 
 /*
  * What the thread of the directory above has not seen yet is waited for: its answer will say what
- * is there now. `point` is the mount point that this is, or NULL.
+ * is there now. `point` is the mount point that this is, or NULL: its identity is known without
+ * asking.
  */
 static int open_answer(struct poll_observer *o, const struct opening *how,
 		       const struct mount_point *point, struct answer *a, struct look *found)
@@ -134,7 +135,7 @@ static int open_answer(struct poll_observer *o, const struct opening *how,
 	*found = a->look;
 	if (point)
 		found->identity = look_of_point(point).identity;
-	errno = EAGAIN;
+	errno = point ? ENOENT : EAGAIN;
 	if (how->node && !model_expects(how->node, found))
 		return -1;
 	f = free_folder(o);
