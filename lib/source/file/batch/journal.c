@@ -295,6 +295,10 @@ struct thing *journal_take(struct journal *j, struct node *d, const char *name, 
 
 	if (!t)
 		return NULL;
+	if (t->self && t->self != self) {
+		leave(j, r);
+		return journal_thing_new(j, type, self, NULL);
+	}
 	adopt(j, t, self);
 	t->at = NULL;
 	r->now = NULL;

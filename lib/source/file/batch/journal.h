@@ -128,8 +128,9 @@ void journal_came(struct journal *j, struct node *d, const char *name, char type
 /* What stood there is gone; `self` is the directory's own, or NULL. */
 void journal_gone(struct journal *j, struct node *d, const char *name, char type,
 		  struct node *self);
-/* It is renamed: what is taken is then put to a free name, or released. NULL with ENOMEM, which put
- * and release take. */
+/* It is renamed: what is taken is then put to a free name, or released. A directory of which all
+ * was reported as gone, as it was not entered for a while, is another one from then on. NULL with
+ * ENOMEM, which put and release take. */
 struct thing *journal_take(struct journal *j, struct node *d, const char *name, char type,
 			   struct node *self);
 void journal_put(struct journal *j, struct node *d, const char *name, struct thing *t);
