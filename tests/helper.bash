@@ -34,9 +34,16 @@ tell_more() {
   done
 }
 
+# unmount_all: what a test mounted in its folder, where a server that was ended leaves it behind.
+unmount_all() {
+  local point
+  while read -r point; do umount -l "$point"; done < <(grep -o " $dir/[^ ]*" /proc/self/mountinfo)
+}
+
 teardown() {
   end_started
   tell_more
+  unmount_all 2>/dev/null
   if declare -F clean_up >/dev/null; then clean_up; fi
 }
 
