@@ -213,6 +213,15 @@ const struct mount_point *mounts_remote(const struct mounts *m, const char *real
 	return NULL;
 }
 
+bool mounts_near(const struct mounts *m, const char *real)
+{
+	for (size_t i = 0; m && m->n_remote && i < m->count; i++)
+		if (m->items[i].remote && (mounts_within(m->items[i].path, real) ||
+					   mounts_within(real, m->items[i].path)))
+			return true;
+	return false;
+}
+
 /* Replaces `length` bytes of a path. -1: it would be too long. */
 static int replace(char *path, size_t at, size_t length, const char *by, size_t n)
 {

@@ -74,6 +74,9 @@ const struct mount_point *mounts_resolve(const struct mounts *m, const char *pat
 /* The outermost remote mount on the way to a path without links, or NULL. */
 const struct mount_point *mounts_remote(const struct mounts *m, const char *real);
 
+/* Is a path without links in a remote mount, or above one? */
+bool mounts_near(const struct mounts *m, const char *real);
+
 /* The remote mount that a name of a directory leads into, whose own links are not followed, or
  * NULL. */
 const struct mount_point *mounts_in(const struct mounts *m, const char *directory,

@@ -43,8 +43,10 @@ struct remote {
 	struct sites sites;
 	struct text_list kernel; /* roots that are files of /proc and /sys: read every second */
 	struct remote_folder folders[REMOTE_OPEN];
-	/* Of the last opening: its root, and where that leads ("": not known). */
+	/* Of the last opening: its root, where that leads ("": not known), and whether anything in
+	 * its tree may be remote. */
 	char root[MOUNTS_PATH], real_root[MOUNTS_PATH];
+	bool near;
 };
 
 struct poll_observer {

@@ -62,6 +62,7 @@ static const char *real_root(struct poll_observer *o, const struct opening *how)
 	memcpy(o->remote.root, how->path, how->root);
 	o->remote.root[how->root] = '\0';
 	mounts_resolve(mounts_of(o), o->remote.root, o->remote.real_root);
+	o->remote.near = mounts_near(mounts_of(o), o->remote.real_root);
 	return o->remote.real_root;
 }
 
@@ -70,7 +71,8 @@ void remote_forget_root(struct poll_observer *o)
 	o->remote.root[0] = o->remote.real_root[0] = '\0';
 }
 
-/* The remote mount that the path leads into, or NULL; `real` is where it leads, "" if unknown. */
+/* The remote mount that the path leads into, or NULL; `real` is where it leads, or its root if none
+ * is near, "" if unknown. */
 static const struct mount_point *find_point(struct poll_observer *o, const struct opening *how,
 					    char *real)
 {
@@ -79,11 +81,13 @@ static const struct mount_point *find_point(struct poll_observer *o, const struc
 	if (how->follow)
 		return mounts_resolve(mounts_of(o), how->path, real);
 	root = real_root(o, how);
-	if (!root[0] || join(real, root, how->path + how->root) < 0) {
-		real[0] = '\0';
+	strcpy(real, root);
+	if (!root[0] || !o->remote.near)
 		return NULL;
-	}
-	return mounts_remote(mounts_of(o), real);
+	if (join(real, root, how->path + how->root) == 0)
+		return mounts_remote(mounts_of(o), real);
+	real[0] = '\0';
+	return NULL;
 }
 
 static bool is_whole(const struct mount_point *p, const char *real)
