@@ -34,7 +34,6 @@ static struct reports {
 	size_t wrong; /* reports that did not fit */
 	size_t moves;
 	unsigned depth; /* entered so deep; 0: all */
-	bool unread;    /* what is gone with a directory may be known to nobody */
 	struct link hands;
 	struct memory_tree *tree; /* files are read there; NULL: they are not */
 	struct read *reads;
@@ -241,7 +240,7 @@ static void forget(const char *path, bool stays)
 		if (!is_below(r.paths[i], path) || (stays && strcmp(r.paths[i], path) == 0)) {
 			i++;
 		} else {
-			wrong_if(!r.unread, "is left behind:", r.paths[i]);
+			wrong_if(true, "is left behind:", r.paths[i]);
 			free(r.paths[i]);
 			r.paths[i] = r.paths[--r.count];
 		}

@@ -116,7 +116,6 @@ struct leaving {
 	struct node *top; /* NULL: none */
 	struct node *at;  /* whose entries go now */
 	bool keeps_entry; /* it is not entered any more, but stays known by its name */
-	bool heard;       /* an event said so: all that was done in it was passed on before */
 	void *thing;      /* the top is in hand, as this */
 	int by;           /* who did it */
 	int folder;       /* of what is sparse, while its names are learned; -1: none */

@@ -91,7 +91,6 @@ static void remove_one(struct model *m, struct touched *t)
 		m->reading.disturbed = true;
 	if (e->entered) {
 		model_leave(m, e->node, false);
-		m->leaving.heard = t->bits & HINT_DELETED;
 		return;
 	}
 	m->host->gone(m, t->node, e->name, e->type, NULL);

@@ -277,16 +277,16 @@ static bool list_some(struct model *m, struct node *n)
 	return !n->learned;
 }
 
+/* What came to what leaves, or went, before or after it was listed is in the events. */
 bool model_learn(struct model *m, struct node *n)
 {
-	const struct leaving *l = &m->leaving;
-
 	if (!n->sparse)
 		return false;
-	if (l->top && !l->heard && l->folder < 0)
-		m->observer->type->catch_up(m->observer, n);
 	if (!n->learned && list_some(m, n))
 		return true;
-	n->sparse = !l->top; /* of what leaves all is known now */
+	if (m->leaving.top) {
+		m->observer->type->catch_up(m->observer, n);
+		n->sparse = false;
+	}
 	return false;
 }

@@ -203,10 +203,15 @@ void fan_ahead_free(struct fan_ahead *q)
 	buf_free(&q->bytes);
 }
 
-void fan_ahead_forget(struct fan_ahead *q)
+void fan_ahead_forget_words(struct fan_ahead *q)
 {
 	while (q->first && q->first->at < q->at)
 		forget_word(q);
+}
+
+void fan_ahead_forget(struct fan_ahead *q)
+{
+	fan_ahead_forget_words(q);
 	fan_renames_forget(&q->renames, q->at);
 	if (!fan_ahead_empty(q))
 		return;

@@ -52,6 +52,8 @@ void fan_ahead_free(struct fan_ahead *q);
 
 /* Reads what the kernel has, 512 kB at most. True: it may have more, and there is room. */
 bool fan_ahead_fill(struct fan_ahead *q);
+/* What is before `at` was passed on, and the model looks at it: words of it are forgotten. */
+void fan_ahead_forget_words(struct fan_ahead *q);
 /* What is before `at` has been dealt with: words and renames of it are forgotten, and once nothing
  * is left the memory is used anew. */
 void fan_ahead_forget(struct fan_ahead *q);

@@ -397,6 +397,7 @@ static void begin_chunk(struct fanotify_observer *o)
 static bool end_pass(struct fanotify_observer *o, enum fan_stage next)
 {
 	o->progress.stage = next;
+	fan_ahead_forget_words(&o->queue);
 	if (!o->progress.hinted)
 		return true;
 	o->progress.hinted = false;

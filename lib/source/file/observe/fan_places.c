@@ -326,23 +326,24 @@ static bool forget_ahead(struct fan_places *p, struct node *n)
 	return false;
 }
 
-/* The node with this handle, where it is at this place of the queue. */
-static struct node *known_node(struct fan_places *p, uint64_t hash)
-{
-	struct node *n = fan_node(p, hash);
-
-	return n && !forget_ahead(p, n) ? n : NULL;
-}
-
 struct way {
 	struct step *steps; /* the lowest first */
 	size_t count, capacity, length;
+	bool keeps; /* what was listed ahead is not forgotten: the model is at work */
 };
+
+/* The node with this handle, where it is at this place of the queue. */
+static struct node *known_node(struct fan_places *p, uint64_t hash, const struct way *way)
+{
+	struct node *n = fan_node(p, hash);
+
+	return n && (way->keeps || !forget_ahead(p, n)) ? n : NULL;
+}
 
 /* The node that the way down begins at, or NULL. */
 static struct node *go_up(struct fan_places *p, const struct fan_handle *h, struct way *way)
 {
-	struct node *n = known_node(p, h->hash);
+	struct node *n = known_node(p, h->hash, way);
 	enum where where = WHERE_FOUND;
 
 	while (!n && where == WHERE_FOUND) {
@@ -356,7 +357,7 @@ static struct node *go_up(struct fan_places *p, const struct fan_handle *h, stru
 			break;
 		way->length += strlen(s.name) + 1;
 		way->steps[way->count++] = s;
-		n = known_node(p, s.above.hash);
+		n = known_node(p, s.above.hash, way);
 	}
 	if (!n && where == WHERE_OUTSIDE) {
 		remember_outside(p, h->hash);
@@ -372,8 +373,11 @@ static struct node *go_down(struct fan_places *p, struct node *n, const struct w
 
 	for (size_t i = way->count; n && i--;) {
 		const struct step *s = &way->steps[i];
-		struct node *below = model_know(m, n, s->name, &s->is, false);
+		struct node *below;
 
+		if (!way->keeps && model_is_other(n, s->name, true, NULL))
+			model_unlearn(m, n, s->name);
+		below = model_know(m, n, s->name, &s->is, false);
 		if (!below && !m->host->enters(m, n, s->name))
 			for (size_t k = 0; k <= i; k++)
 				remember_outside(p, way->steps[k].handle.hash);
@@ -385,14 +389,31 @@ static struct node *go_down(struct fan_places *p, struct node *n, const struct w
 	return n;
 }
 
-struct node *fan_find(struct fan_places *p, const struct fan_handle *h)
+static struct node *find(struct fan_places *p, const struct fan_handle *h, bool keeps)
 {
-	struct way way = {0};
+	struct way way = {.keeps = keeps};
 	struct node *n = h->hash ? go_up(p, h, &way) : NULL;
 
 	if (n)
 		n = go_down(p, n, &way);
 	free(way.steps);
+	return n;
+}
+
+struct node *fan_find(struct fan_places *p, const struct fan_handle *h)
+{
+	return find(p, h, false);
+}
+
+struct node *fan_find_former(struct fan_places *p, const struct fan_handle *h)
+{
+	struct fan_event ev;
+	struct node *n;
+
+	while (fan_ahead_fill(p->queue))
+		;
+	n = fan_ahead_word(p->queue, h->hash, &ev) ? find(p, h, true) : NULL;
+	fan_places_close(p);
 	return n;
 }
 

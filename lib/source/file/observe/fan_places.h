@@ -60,6 +60,10 @@ void fan_node_forget(struct fan_places *p, struct node *n);
  * NULL: it is in no root, is not entered, or is still to come.
  */
 struct node *fan_find(struct fan_places *p, const struct fan_handle *h);
+/* The same while the model is at work, of a directory that is found where events that are left in
+ * the queue bring it: its node stays where it was until they are passed on. NULL also if no event
+ * speaks of it. */
+struct node *fan_find_former(struct fan_places *p, const struct fan_handle *h);
 /* Opens what the handle is of, wherever that is. -1 with errno. */
 int fan_open_handle(struct fan_places *p, const struct fan_handle *h, int flags);
 /* What it is; type 0: gone. */

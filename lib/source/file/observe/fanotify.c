@@ -213,6 +213,8 @@ static int observer_watch(struct observer *base, struct node *n, int folder, con
 	if (mount < 0)
 		return -1;
 	other = fan_node(&o->places, h.hash);
+	if (!other)
+		other = fan_find_former(&o->places, &h);
 	if (other && other != n) {
 		/* Where it left an event will say so. */
 		model_look_for(base->model, other, model_doubt(base->model, other->parent));
@@ -258,8 +260,11 @@ static void observer_found(struct observer *base, struct node *n, int folder, co
 
 static void observer_catch_up(struct observer *base, struct node *n)
 {
+	struct fanotify_observer *o = observer_of(base);
+
 	if (n->watched)
-		fanotify_catch_up(observer_of(base), n);
+		fanotify_catch_up(o, n);
+	fan_places_close(&o->places);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
