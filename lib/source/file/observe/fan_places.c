@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { A_TRIM = 64 /* directories */, FEW = 64, OLD = 2 };
@@ -247,6 +248,20 @@ static enum where look_at(struct fan_places *p, int fd, bool anywhere, struct st
 	return look_up(p, fd, s);
 }
 
+/*
+ * The kernel removes or renames what is in a directory, and then reports that, while it holds the
+ * lock that getdents64(2) takes: so the event of what was found by now is in the queue afterwards.
+ */
+static void await_event(int fd)
+{
+	int above = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+	char entry[512];
+
+	if (above >= 0)
+		syscall(SYS_getdents64, above, entry, sizeof entry);
+	fd_close(&above);
+}
+
 static enum where locate_by_mounts(struct fan_places *p, struct step *s, bool anywhere)
 {
 	enum where where = WHERE_OUTSIDE;
@@ -257,6 +272,7 @@ static enum where locate_by_mounts(struct fan_places *p, struct step *s, bool an
 		if (fd < 0)
 			return errno == ESTALE ? WHERE_GONE : WHERE_OUTSIDE;
 		where = look_at(p, fd, anywhere, s);
+		await_event(fd);
 		fd_close(&fd);
 	}
 	return where;
