@@ -490,6 +490,27 @@ static void test_made_and_removed(void)
 	finish();
 }
 
+/* Its successor is read before that is dealt with. */
+static void test_made_and_replaced(void)
+{
+	mkdir("tree", 0755);
+	mkdir("away", 0755);
+	mkdir("away/d", 0755);
+	start(true);
+	rename("away/d", "tree/d");
+	mkdir("tree/d/n", 0755);
+	write_file("tree/d/n/f");
+	write_file("tree/d/n/g");
+	remove_all("tree/d/n");
+	mkdir("tree/d/n", 0755);
+	write_file("tree/d/n/f");
+	settle();
+	OK(has_log("flickered tree/d/n/g"), "what was in a directory that was made twice went");
+	OK(!has_log("flickered tree/d/n/f"), "but for what is in its successor");
+	OK(is_equal(), "and that is the tree");
+	finish();
+}
+
 static void test_exchange(void)
 {
 	mkdir("tree", 0755);
@@ -706,6 +727,7 @@ int main(int argc, char **argv)
 		test_replaced_root();
 		test_left_before();
 		test_made_and_removed();
+		test_made_and_replaced();
 		test_exchange();
 		test_interrupted();
 		test_chain();

@@ -282,6 +282,16 @@ static void add_new(struct model *m, struct touched *t)
 		model_enter(m, t->node, e, &t->now.identity);
 }
 
+/* It went with its directory, and has come to the successor of that since: what is said of the past
+ * would be taken for the present. */
+static bool is_succeeded(const struct touched *t)
+{
+	const struct node *above = t->node->gone ? t->node->parent : NULL;
+	const struct entry *e = above ? entries_find(above->entries, node_name(t->node)) : NULL;
+
+	return e && e->entered && entries_find(e->node->entries, t->name);
+}
+
 static bool has_flickered(const struct touched *t)
 {
 	return !t->now.type && !t->differs && t->bits & HINTS_COME && t->bits & HINTS_GO;
@@ -296,7 +306,7 @@ static void add_one(struct model *m, struct touched *t)
 		return;
 	}
 	m->by = t->by;
-	if (has_flickered(t))
+	if (has_flickered(t) && !is_succeeded(t))
 		m->host->flickered(m, t->node, t->name, t->earlier | t->active);
 	e = entries_find(t->node->entries, t->name);
 	if (e && !t->arrives)
