@@ -360,7 +360,7 @@ R
 }
 
 # slow_start ARGS...: as start, but it is not waited for; there is a tree of 500 directories, and a watch
-# takes 20 ms while there is a file `slow`.
+# takes 20 ms to come or go while there is a file `slow`.
 slow_start() {
   [ -e slow.so ] || cc -shared -fPIC -D_GNU_SOURCE -o slow.so "$BATS_TEST_DIRNAME/shim/slow_watch.c" -ldl
   mkdir -p tree/d{1..500}
@@ -397,6 +397,28 @@ R
   until_ok 'has_line "create tree/more/deep/f"'
   until_ok 'has_line "create tree/new" && has_line "move tree/moved"'
   [ "$(grep -cv 'USR1\|tree/new$\|tree/more\|move tree/moved$' out)" = 0 ]
+}
+
+@test "a rule that leaves with a large tree is taken apart beside the others, which go on" {
+  rules <<'R'
+s: signal USR1
+f: file tree
+R
+  slow_start --control ctl -f r.rules
+  rm slow
+  until_ok '[ -e ready ]'
+  touch slow
+  rules <<<'s: signal USR1'
+  kill -HUP "$P"
+  until_ok '[ "$(reloads)" = 1 ]'
+  touch tree/d500/f
+  kill -USR1 "$P"
+  until_ok 'has_line "USR1 USR1"'
+  [ "$(names)" = s ]
+  [ "$(watches)" -gt 10 ]
+  rm slow
+  until_ok '[ "$(watches)" -lt 10 ]'
+  [ "$(cat out)" = 'USR1 USR1' ]
 }
 
 @test "a reload that cannot open one of its rules leaves all as it was, whatever it has read by then; one that is asked for meanwhile comes next" {

@@ -205,6 +205,11 @@ bool armed_arm(struct armed_rule *a, int64_t deadline)
 	return a->rule->type->arm && a->rule->type->arm(a->source, deadline);
 }
 
+bool armed_disarm(struct armed_rule *a, int64_t deadline)
+{
+	return a->open && a->rule->type->disarm && a->rule->type->disarm(a->source, deadline);
+}
+
 void armed_start(struct armed_rule *a)
 {
 	struct event start = event_make("start");

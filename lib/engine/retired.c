@@ -1,12 +1,15 @@
 /* See retired.h. */
 #include "engine/retired.h"
 
+#include "base/units.h"
 #include "engine/state.h"
 #include "rule/rule.h"
 #include "source/source.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define A_PIECE (2 * NS_PER_MS)
 
 /* ---- generations ----------------------------------------------------------------------------- */
 
@@ -91,28 +94,43 @@ static void mark_gone(struct engine *e)
 	for (size_t i = 0; i < e->n_rules; i++) {
 		struct armed_rule *next = e->rules[i]->successor;
 
-		if (e->rules[i]->gone && next && --next->awaited == 0)
+		if (!e->rules[i]->gone || !next)
+			continue;
+		e->rules[i]->successor = NULL;
+		if (--next->awaited == 0)
 			let_start(next);
 	}
+}
+
+/* What is long of it is done in pieces, one a turn. */
+static void free_gone(struct engine *e)
+{
+	int64_t until = clock_read(CLOCK_OF_LOOP) + A_PIECE;
+	size_t kept = 0, n = e->n_rules;
+
+	for (size_t i = 0; i < n; i++) {
+		struct armed_rule *a = e->rules[i];
+
+		if (a->gone && !armed_disarm(a, until))
+			armed_free(a);
+		else
+			e->rules[kept++] = a;
+	}
+	e->n_rules = kept;
+	retired_review(e);
 }
 
 static void on_reaper(struct reactor *r, struct timer *t)
 {
 	struct engine *e = CONTAINER_OF(t, struct engine, reaper);
-	size_t kept = 0, n = e->n_rules;
 
 	(void)r;
 	mark_gone(e);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < e->n_rules; i++)
 		if (e->rules[i]->successor && e->rules[i]->successor->gone)
 			e->rules[i]->successor = NULL;
 	links_part_gone(e);
-	for (size_t i = 0; i < n; i++)
-		if (e->rules[i]->gone)
-			armed_free(e->rules[i]);
-		else
-			e->rules[kept++] = e->rules[i];
-	e->n_rules = kept;
+	free_gone(e);
 }
 
 void retired_review(struct engine *e)

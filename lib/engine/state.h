@@ -67,7 +67,7 @@ struct armed_rule {
 	bool start_held; /* it is started when the rule is gone whose successor it is */
 	bool leaving;    /* a reload that goes on has no such rule */
 	bool retired;    /* a reload took it out: it ends */
-	bool gone;       /* it is freed in this turn */
+	bool gone;       /* it has ended, and is being freed */
 	bool over;       /* no event will come, nothing runs */
 };
 
@@ -125,6 +125,8 @@ struct engine {
 int armed_open(struct armed_rule *a, struct error *e);
 /* After that, until it returns false: what may be long of the opening, a piece a call. */
 bool armed_arm(struct armed_rule *a, int64_t deadline);
+/* Before armed_free, until it returns false: what may be long of that, a piece a call. */
+bool armed_disarm(struct armed_rule *a, int64_t deadline);
 void armed_start(struct armed_rule *a);
 /* Pauses or resumes the source by what the job or the output can take. */
 void armed_update(struct armed_rule *a);

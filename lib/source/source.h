@@ -227,6 +227,11 @@ struct source_type {
 	 * Optional: open does it all.
 	 */
 	bool (*arm)(struct source *s, int64_t deadline);
+	/*
+	 * The other way round, of a source that was stopped: what may be long of its close is done
+	 * until `deadline`. True: there is more to do. Optional: close does it all.
+	 */
+	bool (*disarm)(struct source *s, int64_t deadline);
 	/* Arms: events may be emitted from the next turn on. */
 	void (*start)(struct source *s);
 	/* Only for kinds with waits_for_room. */

@@ -46,8 +46,19 @@ static void begin_reports(void)
 	list_init(&r.hands);
 }
 
+static void hand_free(struct hand *h)
+{
+	for (size_t i = 0; i < h->count; i++)
+		free(h->paths[i]);
+	free(h->path);
+	list_remove(&h->link);
+	free(h);
+}
+
 static void end_reports(void)
 {
+	LIST_EACH(at, after, &r.hands)
+	hand_free(CONTAINER_OF(at, struct hand, link));
 	for (size_t i = 0; i < r.count; i++)
 		free(r.paths[i]);
 	for (size_t i = 0; i < r.n_reads; i++)
@@ -314,10 +325,9 @@ static void put(struct model *m, struct node *d, const char *name, void *thing)
 		free(h->paths[i]);
 		has_come(m, buf_take(&b));
 	}
+	h->count = 0; /* they are taken over */
+	hand_free(h);
 	free(path);
-	free(h->path);
-	list_remove(&h->link);
-	free(h);
 }
 
 static void drop(struct model *m, void *thing)
@@ -326,10 +336,7 @@ static void drop(struct model *m, void *thing)
 
 	(void)m;
 	wrong_if(h->count != 1, "dropped with what is in it:", h->paths[0]);
-	free(h->paths[0]);
-	free(h->path);
-	list_remove(&h->link);
-	free(h);
+	hand_free(h);
 }
 
 static bool enters(struct model *m, const struct node *d, const char *name)

@@ -365,6 +365,39 @@ static bool passes(struct history h, size_t *moves)
 	return right;
 }
 
+/* A rule leaves in the middle of its history: a step at a time, while more happens. */
+static bool unloads(void)
+{
+	bool watched = false;
+
+	while (model_unload(&w.model, 0)) {
+		memory_maybe_disturb(&w.tree);
+		deliver(draw(3));
+		if (!draw(20))
+			lose(&w.observer);
+	}
+	for (int i = 0; i < w.n_watches; i++)
+		watched |= w.watches[i] != NULL;
+	return !watched && !w.model.directories;
+}
+
+static bool all_unload(unsigned rounds, struct history h)
+{
+	unsigned failed = 0;
+
+	for (unsigned i = 0; i < rounds; i++) {
+		h.seed++;
+		begin(&h);
+		for (unsigned k = draw(h.steps); k; k--)
+			go_on(&h);
+		failed += !unloads();
+		model_close(&w.model);
+		end_reports();
+		memory_free(w.tree.root);
+	}
+	return !failed;
+}
+
 static bool all_pass(unsigned rounds, struct history h, size_t *moves)
 {
 	unsigned failed = 0;
@@ -420,6 +453,10 @@ int main(int argc, char **argv)
 		    &moves),
 	   "it does when some directories have no watch, and are read again");
 	OK(wrong_watches > 0, "it does where a path led elsewhere when it was watched");
+	OK(all_unload(
+	       rounds,
+	       (struct history){.seed = seed, .steps = 60, .disturbance = 60, .overflows = 30}),
+	   "at any time it is taken apart in steps, and leaves no watch");
 	OK(known_pass(&moves), "it does where a change hides behind another");
 	OK(polled > rounds / 10, "what was renamed between two passes of polling is a move");
 	return tap_done();

@@ -107,7 +107,7 @@ static void look(struct file_source *s)
 /* The first reading is file_arm's. */
 static void work(struct file_source *s)
 {
-	if (s->hand_on.maker || s->model.early)
+	if (s->hand_on.maker || !s->started)
 		return;
 	look(s);
 	if (s->filter.git)

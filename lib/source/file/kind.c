@@ -100,6 +100,13 @@ static void file_stop(struct source *base)
 	s->started = false;
 }
 
+/* A sparse model is small, and its observer makes it know what it hears of. */
+static bool file_disarm(struct source *base, int64_t deadline)
+{
+	return !config_of(source_of(base))->fanotify &&
+	       model_unload(&source_of(base)->model, deadline);
+}
+
 /* The listeners of the observer are in the nodes. */
 static void file_close(struct source *base)
 {
@@ -268,6 +275,7 @@ const struct source_type source_file = {
     .size = sizeof(struct file_source),
     .open = file_open,
     .arm = file_arm,
+    .disarm = file_disarm,
     .start = file_start,
     .pause = file_pause,
     .resume = file_resume,

@@ -289,18 +289,50 @@ late_reload() {
 	until_true grep -q 'rules read again: . unchanged, 1 new' out.err
 	late_end "a reload that adds them"
 }
+late_leaves() {
+	echo 'f: file t' >more.rules
+	late_start -f more.rules
+	echo '# none any more' >more.rules
+	kill -HUP "$ticker"
+	until_true grep -q 'rules read again: . unchanged, 0 new' out.err
+	sleep 3
+	late_end "a reload after which they leave"
+}
+# With a command nothing is printed meanwhile.
+late_away() {
+	late_start -e 'f: file t -- true'
+	mv t away
+	sleep 5
+	late_end "a root that is moved away"
+	mv away t
+}
+late_unmounted() {
+	mkdir m
+	mount -t tmpfs none m
+	mv t m/t
+	late_start -e 'f: file m/t -- true'
+	umount -l m
+	sleep 5
+	late_end "a root that is unmounted"
+	rmdir m
+	tree 100000
+}
+late_removed() {
+	late_start -e 'f: file t -- true'
+	rm -rf t
+	sleep 3
+	late_end "a tree that is removed"
+}
 
 stage_late() {
 	local ticker since
+	local case
 	tree 100000
 	echo "another rule's every 10ms beside 100,000 directories"
-	late_reload
-	late_overflow
-	late_poll
-	late_follow
-	late_moved
-	tree 100000
-	late_deleted
+	for case in ${LATE:-reload leaves away unmounted overflow poll follow moved removed deleted}; do
+		[ -d t ] || tree 100000
+		"late_$case"
+	done
 }
 
 # ---- idle: what waiting costs ----

@@ -50,6 +50,20 @@ static void put_back(struct model *m)
 	}
 }
 
+bool model_unload(struct model *m, int64_t deadline)
+{
+	struct leaving *l = &m->leaving;
+	struct node *n = l->top || !l->at ? m->top : l->at;
+
+	put_back(m);
+	do {
+		n = model_take_out(m, n);
+	} while (n && clock_read(CLOCK_OF_LOOP) < deadline);
+	l->top = NULL;
+	l->at = n;
+	return n;
+}
+
 void model_close(struct model *m)
 {
 	if (!m->top)

@@ -114,7 +114,7 @@ struct progress {
 /* A tree whose content is being reported as gone, one name at a time. */
 struct leaving {
 	struct node *top; /* NULL: none */
-	struct node *at;  /* whose entries go now */
+	struct node *at;  /* whose entries go now; without a top: of model_unload */
 	bool keeps_entry; /* it is not entered any more, but stays known by its name */
 	void *thing;      /* the top is in hand, as this */
 	int by;           /* who did it */
@@ -170,6 +170,10 @@ struct model {
 /* `m` is zeroed but for fs, host, observer, owner and the settings. 0, or -1 with ENOMEM. */
 int model_open(struct model *m);
 void model_close(struct model *m);
+/* Before the close, where that may be long: all is taken out, and its watches with it, until
+ * `deadline`; nothing is reported. True: there is more. Between two calls hints may come, but
+ * nothing is looked at. */
+bool model_unload(struct model *m, int64_t deadline);
 
 /* A path of the user, to be looked at with the next drain. */
 void model_add_root(struct model *m, const char *path);
@@ -221,6 +225,9 @@ void model_await(struct model *m, const struct touched *t);
 bool model_read(struct model *m, bool entering);
 /* The node goes: it is not read on, nor watched. */
 void model_forget(struct model *m, struct node *n);
+/* Takes one name out of the node, the deepest first, or if none is left the node itself; nothing is
+ * reported. Returns where to go on; NULL: the top is empty. */
+struct node *model_take_out(struct model *m, struct node *n);
 /* A directory of this entry is to be watched and read; its identity is checked then. */
 void model_enter(struct model *m, struct node *d, struct entry *e, const struct identity *is);
 /* Opens a directory, if it is the one that is expected at its path. Returns the descriptor, or -1

@@ -230,6 +230,26 @@ void model_forget(struct model *m, struct node *n)
 	m->left = true;
 }
 
+struct node *model_take_out(struct model *m, struct node *n)
+{
+	struct entry *e = entries_any(n->entries);
+	struct node *d = n->parent;
+
+	if (e && e->entered)
+		return e->node;
+	if (e) {
+		node_remove(n, e);
+		return n;
+	}
+	if (!d)
+		return NULL;
+	model_forget(m, n);
+	m->directories--;
+	node_remove(d, node_entry(n));
+	node_retire(n);
+	return d;
+}
+
 static void report_unseen(struct model *m, struct node *n, int error)
 {
 	if (!n->reported)

@@ -102,26 +102,10 @@ void model_assume(struct model *m, struct node *d, const char *name, const struc
 /* Nobody has heard of what is in the tree. */
 static void drop_all(struct model *m, struct node *top)
 {
-	struct node *n = top;
+	const struct node *end = top->parent;
 
-	while (n) {
-		struct entry *e = entries_any(n->entries);
-		struct node *d = n->parent, *next = n == top ? NULL : d;
-
-		if (e && e->entered) {
-			n = e->node;
-			continue;
-		}
-		if (e) {
-			node_remove(n, e);
-			continue;
-		}
-		model_forget(m, n);
-		m->directories--;
-		node_remove(d, node_entry(n));
-		node_retire(n);
-		n = next;
-	}
+	for (struct node *n = top; n != end;)
+		n = model_take_out(m, n);
 }
 
 bool model_unlearn(struct model *m, struct node *d, const char *name)
