@@ -155,8 +155,11 @@ static bool try_again(const struct address *a, int *tries)
 
 	if (errno == EADDRINUSE)
 		most = GONE_MS / STEP_MS;
-	else if (errno == EADDRNOTAVAIL && is_tentative(a))
+	else if (errno == EADDRNOTAVAIL)
 		most = FOUND_MS / STEP_MS;
+	/* Usable by now, or never: one more try. */
+	if (saved == EADDRNOTAVAIL && *tries < most && !is_tentative(a))
+		*tries = most - 1;
 	errno = saved;
 	if (*tries >= most)
 		return false;
