@@ -269,6 +269,21 @@ a line that is longer than all before" ]
   has one
 }
 
+@test "beside a file system that may hang a link through 1,990 directories is followed within a minute" {
+  command -v bindfs >/dev/null || skip "no bindfs"
+  mkdir real m
+  bindfs real m 3>&- || skip "no FUSE here"
+  python3 -c '
+import os
+os.symlink("a/" * 1990 + "log", "link")
+for i in range(1990):
+    os.mkdir("a")
+    os.chdir("a")
+open("log", "w").write("deep\n")'
+  timeout 60 "$EV" lines link --follow --from start --once >out
+  has deep
+}
+
 @test "where watches run out a log is looked at every second, and the limit is named" {
   unshare -Ur true || skip "no user namespace to be had here"
   : >log

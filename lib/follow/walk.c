@@ -26,8 +26,9 @@ static const long PROC = 0x9fa0; /* PROC_SUPER_MAGIC */
 struct way {
 	struct follow *follow;
 	struct link steps;
-	struct buf at;   /* the directory so far; "": the working directory */
-	struct buf rest; /* from `taken` on: what is still to be walked */
+	struct buf at;          /* the directory so far; "": the working directory */
+	char real[MOUNTS_PATH]; /* the same without links, as mounts_go has it */
+	struct buf rest;        /* from `taken` on: what is still to be walked */
 	size_t taken;
 	int links, walked;
 	bool unwatched; /* some of it has no watch */
@@ -81,6 +82,7 @@ static void enter_link(struct way *w, const char *text)
 	if (*text == '/') {
 		buf_clear(&w->at);
 		buf_add_char(&w->at, '/');
+		w->real[0] = '\0';
 	}
 	if (++w->links > MOST_LINKS)
 		w->error = ELOOP;
@@ -89,10 +91,10 @@ static void enter_link(struct way *w, const char *text)
 }
 
 /* The links of /proc lead where their text does not say (proc(5)): the kernel follows them, unless
- * that may hang. */
-static bool is_magic(const struct mounts *m, const char *path)
+ * that may hang. `real` is then where it leads. */
+static bool is_magic(const struct mounts *m, const char *path, char *real)
 {
-	char real[MOUNTS_PATH], *above = path_above(path);
+	char *above = path_above(path);
 	struct statfs fs;
 	bool magic = above && statfs(above, &fs) == 0 && (long)fs.f_type == PROC;
 
@@ -100,8 +102,9 @@ static bool is_magic(const struct mounts *m, const char *path)
 	return magic && !mounts_resolve(m, path, real) && stat(path, &(struct stat){0}) == 0;
 }
 
-/* `place` is a link: goes on with where it leads. False: it is to be taken as what it leads to. */
-static bool follow_link(struct way *w, const char *place)
+/* `place` is a link: goes on with where it leads. False: it is to be taken as what it leads to,
+ * which is `real`. */
+static bool follow_link(struct way *w, const char *place, char *real)
 {
 	char text[PATH_MAX];
 	ssize_t n = readlink(place, text, sizeof text - 1);
@@ -111,7 +114,7 @@ static bool follow_link(struct way *w, const char *place)
 		return true;
 	}
 	text[n] = '\0';
-	if (is_magic(w->follow->set->mounts, place))
+	if (is_magic(w->follow->set->mounts, place, real))
 		return false;
 	enter_link(w, text);
 	return true;
@@ -158,22 +161,23 @@ static char *place_of(const struct way *w, const char *name)
 }
 
 /* Goes to `place`, which was looked up. */
-static void advance(struct way *w, const char *place)
+static void advance(struct way *w, const char *place, const char *real)
 {
 	if (w->rest.data[w->taken] && !S_ISDIR(w->st.st_mode)) {
 		w->error = ENOTDIR;
 		return;
 	}
+	strcpy(w->real, strcmp(real, "/") == 0 ? "" : real);
 	buf_clear(&w->at);
 	if (buf_add_text(&w->at, place) < 0)
 		w->error = ENOMEM;
 }
 
-/* Is the rest of the way asked of a site? From `place`, the name in the directory so far, on. */
-static bool leave_to_site(struct way *w, const char *name, const char *place)
+/* Is the rest of the way asked of a site? From `place` on, which is `real` without links. */
+static bool leave_to_site(struct way *w, const char *place, const char *real)
 {
 	struct follow_set *set = w->follow->set;
-	const struct mount_point *p = mounts_in(set->mounts, directory_of(w), name);
+	const struct mount_point *p = mounts_remote(set->mounts, real);
 	const char *rest = w->rest.data + w->taken;
 	struct buf whole = {0};
 
@@ -196,25 +200,26 @@ static bool leave_to_site(struct way *w, const char *name, const char *place)
 
 static void take_step(struct way *w, const char *name)
 {
-	char *place = place_of(w, name);
+	char *place = place_of(w, name), real[MOUNTS_PATH];
 
+	mounts_go(strcpy(real, w->real), name);
 	if (!place)
 		w->error = ENOMEM;
 	else if (++w->walked > MOST_STEPS)
 		w->error = ELOOP;
 	else
 		watch_step(w, directory_of(w), name);
-	if (w->error || leave_to_site(w, name, place)) {
+	if (w->error || leave_to_site(w, place, real)) {
 		/* as it was found */
 	} else if (lstat(place, &w->st) < 0) {
 		w->error = errno;
 	} else if (!S_ISLNK(w->st.st_mode)) {
-		advance(w, place);
-	} else if (!follow_link(w, place)) {
+		advance(w, place, real);
+	} else if (!follow_link(w, place, real)) {
 		if (stat(place, &w->st) < 0)
 			w->error = errno;
 		else
-			advance(w, place);
+			advance(w, place, real);
 	}
 	free(place);
 }
@@ -226,11 +231,15 @@ static void way_walk(struct way *w)
 	buf_add_text(&w->rest, w->follow->path);
 	if (w->follow->path[0] == '/')
 		buf_add_char(&w->at, '/');
+	else if (!getcwd(w->real, sizeof w->real))
+		strcpy(w->real, "?");
+	if (strcmp(w->real, "/") == 0)
+		w->real[0] = '\0';
 	if (w->rest.failed || w->at.failed)
 		w->error = ENOMEM;
 	else if (!w->rest.length)
 		w->error = ENOENT;
-	else if (!leave_to_site(w, ".", directory_of(w)) && stat(directory_of(w), &w->st) < 0)
+	else if (!leave_to_site(w, directory_of(w), w->real) && stat(directory_of(w), &w->st) < 0)
 		w->error = errno;
 	while (!w->error && !w->site && next_component(w, name))
 		take_step(w, name);

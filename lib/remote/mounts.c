@@ -309,31 +309,17 @@ const struct mount_point *mounts_resolve(const struct mounts *m, const char *pat
 	return p;
 }
 
-/* Goes to a name from a path without links. -1: it would be too long. */
-static int go_to(char *real, const char *name)
+void mounts_go(char *real, const char *name)
 {
-	size_t length = strcmp(real, "/") == 0 ? 0 : strlen(real);
-	int n;
+	size_t length = strlen(real), room = MOUNTS_PATH - length;
+	char *last = strrchr(real, '/');
 
-	if (strcmp(name, "..") == 0) {
-		*strrchr(real, '/') = '\0';
-		return 0;
+	if (strcmp(name, "..") != 0) {
+		if (snprintf(real + length, room, "/%s", name) >= (int)room)
+			strcpy(real, "?");
+	} else if (last) {
+		*last = '\0';
 	}
-	n = snprintf(real + length, MOUNTS_PATH - length, "/%s", name);
-	return n < (int)(MOUNTS_PATH - length) ? 0 : -1;
-}
-
-const struct mount_point *mounts_in(const struct mounts *m, const char *directory, const char *name)
-{
-	const struct mount_point *p;
-	char real[MOUNTS_PATH];
-
-	if (!m->n_remote)
-		return NULL;
-	p = mounts_resolve(m, directory, real);
-	if (p || !real[0] || strcmp(name, ".") == 0)
-		return p;
-	return go_to(real, name) == 0 ? mounts_remote(m, real) : NULL;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

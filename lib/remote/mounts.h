@@ -77,10 +77,11 @@ const struct mount_point *mounts_remote(const struct mounts *m, const char *real
 /* Is a path without links in a remote mount, or above one? */
 bool mounts_near(const struct mounts *m, const char *real);
 
-/* The remote mount that a name of a directory leads into, whose own links are not followed, or
- * NULL. */
-const struct mount_point *mounts_in(const struct mounts *m, const char *directory,
-				    const char *name);
+/*
+ * Goes from a path without links (MOUNTS_PATH bytes) to a name in it. The root is "" here. What
+ * would be too long becomes "?", which is below no mount.
+ */
+void mounts_go(char *real, const char *name);
 
 /* Is `path` this directory, or below it? Then what is behind it, without a slash; else NULL. */
 const char *mounts_within(const char *directory, const char *path);
