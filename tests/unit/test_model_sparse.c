@@ -136,8 +136,17 @@ static struct identity identity_now(const struct level *l)
 	return find_handle(w.tree.root, l->handle) ? l->identity : identity_of_gone();
 }
 
-/* The node of the lowest of these directories, made where it was; n is that of the one above. What
- * was listed ahead gives way to it, unless it `keeps` that. */
+/* What was listed at this name ahead of the events is forgotten: the directory was there. */
+static void forget_other(struct node *d, const char *name, bool keeps)
+{
+	const struct entry *e = entries_find(d->entries, name);
+
+	if (e && !(keeps && e->entered) && model_is_other(d, name, true, NULL))
+		model_unlearn(&w.model, d, name);
+}
+
+/* The node of the lowest of these directories, made where it was; n is that of the one above. It
+ * `keeps` directories that were listed ahead. */
 static struct node *go_down(struct node *n, const struct level *levels, size_t at, bool keeps)
 {
 	while (n && at--) {
@@ -145,8 +154,7 @@ static struct node *go_down(struct node *n, const struct level *levels, size_t a
 		struct identity is = identity_now(l);
 		struct node *below;
 
-		if (!keeps && model_is_other(n, l->name, true, NULL))
-			model_unlearn(&w.model, n, l->name);
+		forget_other(n, l->name, keeps);
 		below = model_know(&w.model, n, l->name, &is, false);
 		if (below && below->watched && below->watch != l->handle)
 			below = NULL;
@@ -547,8 +555,9 @@ static bool all_pass(unsigned rounds, struct history h, size_t *moves)
  * is moved to the name that the directory above it had; what goes while what leaves is listed. */
 static bool known_pass(size_t *moves)
 {
-	static const uint64_t seeds[] = {131,  355,  491,  617,  762,  927,  1031, 1204,  2272,
-					 4241, 4249, 5291, 7536, 7940, 8107, 9457, 10473, 13340};
+	static const uint64_t seeds[] = {131,  355,  491,   617,   762,  927,  1031,
+					 1204, 2272, 4241,  4249,  5291, 7536, 7940,
+					 8107, 9457, 10473, 13340, 15134};
 	bool right = true;
 
 	for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {

@@ -345,7 +345,7 @@ static bool forget_ahead(struct fan_places *p, struct node *n)
 struct way {
 	struct step *steps; /* the lowest first */
 	size_t count, capacity, length;
-	bool keeps; /* what was listed ahead is not forgotten: the model is at work */
+	bool keeps; /* no directory that was listed ahead is forgotten: the model is at work */
 };
 
 /* The node with this handle, where it is at this place of the queue. */
@@ -383,6 +383,15 @@ static struct node *go_up(struct fan_places *p, const struct fan_handle *h, stru
 	return n;
 }
 
+/* What was listed at this name ahead of the events is forgotten: the directory was there. */
+static void forget_other(struct model *m, struct node *d, const char *name, bool keeps)
+{
+	const struct entry *e = entries_find(d->entries, name);
+
+	if (e && !(keeps && e->entered) && model_is_other(d, name, true, NULL))
+		model_unlearn(m, d, name);
+}
+
 static struct node *go_down(struct fan_places *p, struct node *n, const struct way *way)
 {
 	struct model *m = p->model;
@@ -391,8 +400,7 @@ static struct node *go_down(struct fan_places *p, struct node *n, const struct w
 		const struct step *s = &way->steps[i];
 		struct node *below;
 
-		if (!way->keeps && model_is_other(n, s->name, true, NULL))
-			model_unlearn(m, n, s->name);
+		forget_other(m, n, s->name, way->keeps);
 		below = model_know(m, n, s->name, &s->is, false);
 		if (!below && !m->host->enters(m, n, s->name))
 			for (size_t k = 0; k <= i; k++)
