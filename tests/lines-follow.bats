@@ -284,6 +284,41 @@ open("log", "w").write("deep\n")'
   has deep
 }
 
+@test "a file system that hangs while it is read holds up nothing, and each line comes once, across rotation and restart" {
+  command -v bindfs >/dev/null && [ -w /dev/fuse ] || skip "no bindfs, or no /dev/fuse"
+  mkdir real m state
+  # Each line needs a read of its own, and the kernel reads a few of them ahead.
+  for i in {1..150}; do printf '%d %060000d\n' "$i" 0; done >real/log
+  bindfs -f real m 3>&- &
+  fuse=$!
+  STARTED+=($fuse)
+  until_ok 'mountpoint -q m'
+  log='lines m/log --follow --from start --catch-up state -- echo "${1%% *}"'
+  start -e "log: $log" -e 'every 20ms'
+  until_ok 'grep -qx 3 out'
+  kill -STOP $fuse
+  later=$(($(grep -c tick out) + 50))
+  until_ok '[ "$(grep -c tick out)" -ge $later ]'
+  ! grep -qx 150 out
+  kill -CONT $fuse
+  until_ok 'grep -qx 150 out'
+  mv m/log m/log.1
+  echo 151 >>real/log.1
+  echo 152 >real/log
+  until_ok 'grep -qx 152 out'
+  kill -STOP $fuse
+  kill $P
+  wait $P || :
+  kill -CONT $fuse
+  [ "$(grep '^[0-9]' out)" = "$(seq 152)" ]
+  echo 153 >>real/log
+  mv m/log m/log.2
+  echo 154 >real/log
+  start -e "log: $log"
+  until_ok 'grep -qx 154 out'
+  [ "$(cat out)" = "$(seq 153 154)" ]
+}
+
 @test "where watches run out a log is looked at every second, and the limit is named" {
   unshare -Ur true || skip "no user namespace to be had here"
   : >log

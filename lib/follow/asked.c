@@ -34,7 +34,7 @@ struct standing standing_at(const char *path)
 				 .inode = (ino_t)st.stx_ino,
 				 .mode = st.stx_mode,
 				 .born = st.stx_mask & STATX_BTIME ? ns_of(&st.stx_btime) : 0,
-				 .size = (int64_t)st.stx_size,
+				 .size = (off_t)st.stx_size,
 				 .written = ns_of(&st.stx_mtime),
 				 .changed = ns_of(&st.stx_ctime)};
 }
@@ -83,6 +83,7 @@ static void answered(struct question *q)
 static void forget(struct question *q)
 {
 	of(q)->follow->asked = NULL;
+	of(q)->follow->site = NULL;
 }
 
 void asked_drop(struct follow *f)
@@ -93,7 +94,7 @@ void asked_drop(struct follow *f)
 
 static int put(struct follow *f, struct site *s, const char *path)
 {
-	static const struct question_type type = {ask, free, answered, forget, asked_free};
+	static const struct question_type type = {false, ask, free, answered, forget, asked_free};
 	struct asked *a = calloc(1, sizeof *a);
 
 	if (a)

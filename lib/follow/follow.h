@@ -37,6 +37,7 @@ struct follow;
 struct follow_set;
 struct mounts;
 struct reactor;
+struct site;
 
 enum follow_change {
 	FOLLOW_APPEARED, /* something stands at the path, and nothing did */
@@ -65,7 +66,8 @@ struct follow {
 	dev_t device;
 	ino_t inode;
 	mode_t mode;
-	const char *remote; /* the type of a file system that others change; NULL: ours alone */
+	off_t size;
+	struct site *site; /* of a file system that may hang: its thread looks; NULL: the loop */
 
 	/*
 	 * How often something came to a name on the way since the walk before: with more than one

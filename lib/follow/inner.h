@@ -39,7 +39,8 @@ struct standing {
 	ino_t inode;
 	mode_t mode;
 	int64_t born; /* ns; 0: the file system does not say */
-	int64_t size, written, changed;
+	off_t size;
+	int64_t written, changed;
 };
 
 /* What is asked of a path that leads into a remote mount. */

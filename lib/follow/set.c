@@ -234,7 +234,7 @@ int follow_start(struct follow_set *set, struct follow *f, const char *path)
 		join(set, f->rule);
 	f->set = set;
 	f->error = ENOENT;
-	f->remote = NULL;
+	f->site = NULL;
 	f->asked = NULL;
 	f->wanted = f->came = f->comings = 0;
 	f->self = (struct inotify_listener){0};

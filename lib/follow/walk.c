@@ -305,11 +305,12 @@ static bool arrive(struct way *w, enum follow_change *change)
 	else
 		inotify_unlisten(&f->set->ends, &f->self);
 	same = was && is && is_same(f, wd_before, &w->end);
-	f->remote = w->site ? site_type(w->site) : NULL;
+	f->site = w->site;
 	f->error = w->error;
 	f->device = w->end.device;
 	f->inode = w->end.inode;
 	f->mode = w->end.mode;
+	f->size = w->end.size;
 	f->born = w->end.born;
 	if (was != is)
 		*change = is ? FOLLOW_APPEARED : FOLLOW_GONE;

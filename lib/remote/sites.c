@@ -28,6 +28,7 @@ struct site {
 	pthread_mutex_t lock; /* of all below, and of the last part of questions */
 	pthread_cond_t more, answers;
 	struct link due, asked, news; /* questions of this pass, and of the next one */
+	struct link dropped;          /* questions that nobody has a use for any more */
 	int64_t next_pass;
 	struct question *asking; /* the present question; NULL: none, or it was dropped */
 	int64_t since;           /* when the present question was asked; 0: none is */
@@ -48,7 +49,7 @@ static struct question *next_question(struct site *s)
 	int64_t now = clock_read(CLOCK_OF_LOOP);
 	struct timespec until = time_of(s->next_pass);
 
-	if (list_empty(&s->due) && now >= s->next_pass) {
+	if (now >= s->next_pass) {
 		while (!list_empty(&s->asked))
 			list_append(&s->due, list_take(&s->asked));
 		s->next_pass = now + s->interval;
@@ -63,10 +64,18 @@ static struct question *next_question(struct site *s)
 	return NULL;
 }
 
-static void question_free(struct question *q)
+/* Frees what was dropped first, which may wait for the file system: a descriptor is closed. */
+static bool is_wanted(struct site *s)
 {
-	q->type->release(q->fresh);
-	q->type->free(q);
+	while (!list_empty(&s->dropped)) {
+		struct question *q = CONTAINER_OF(list_take(&s->dropped), struct question, link);
+
+		pthread_mutex_unlock(&s->lock);
+		q->type->release(q->fresh);
+		q->type->free(q);
+		pthread_mutex_lock(&s->lock);
+	}
+	return !s->left;
 }
 
 static void take_answer(struct site *s, struct question *q, void *fresh, uint64_t sum)
@@ -74,12 +83,12 @@ static void take_answer(struct site *s, struct question *q, void *fresh, uint64_
 	bool dropped = s->asking != q;
 
 	s->asking = NULL;
-	if (!dropped)
+	if (dropped)
+		list_append(&s->dropped, &q->link);
+	else if (!q->type->once)
 		list_append(&s->asked, &q->link);
 	if (dropped || !fresh || sum == q->sum) {
 		q->type->release(fresh);
-		if (dropped)
-			question_free(q);
 		return;
 	}
 	q->sum = sum;
@@ -105,7 +114,7 @@ static void *run(void *site)
 	struct site *s = site;
 
 	pthread_mutex_lock(&s->lock);
-	while (!s->left) {
+	while (is_wanted(s)) {
 		struct question *q = next_question(s);
 		uint64_t sum = 0;
 		void *fresh;
@@ -139,6 +148,14 @@ void question_put(struct question *q, struct site *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+void question_repeat(struct question *q)
+{
+	pthread_mutex_lock(&q->site->lock);
+	list_append(&q->site->due, &q->link);
+	pthread_cond_signal(&q->site->more);
+	pthread_mutex_unlock(&q->site->lock);
+}
+
 void question_drop(struct question *q)
 {
 	struct site *s = q->site;
@@ -150,9 +167,10 @@ void question_drop(struct question *q)
 	list_remove(&q->of_news);
 	q->type->release(q->answer);
 	if (s->asking == q)
-		s->asking = NULL; /* the thread frees it */
+		s->asking = NULL; /* dropped when the thread is done with it */
 	else
-		question_free(q);
+		list_append(&s->dropped, &q->link);
+	pthread_cond_signal(&s->more);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -225,6 +243,7 @@ static struct site *site_alloc(struct sites *sites, const struct mount_point *p)
 	list_init(&s->due);
 	list_init(&s->asked);
 	list_init(&s->news);
+	list_init(&s->dropped);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&clock);
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -285,11 +304,6 @@ struct site *sites_at(struct sites *sites, const struct mount_point *p, const ch
 			return s;
 	}
 	return site_new(sites, p, rule);
-}
-
-const char *site_type(const struct site *s)
-{
-	return s->type;
 }
 
 /* The thread frees it. */

@@ -20,6 +20,7 @@ struct question;
 struct site;
 
 struct question_type {
+	bool once; /* asked when it is put or repeated, and not at every interval */
 	/* In the thread: asks, and waits for the file system. The answer with a hash of it, which
 	 * is never 0; or NULL: ENOMEM, it is asked again. */
 	void *(*ask)(struct question *q, uint64_t *sum);
@@ -29,7 +30,7 @@ struct question_type {
 	void (*answered)(struct question *q);
 	/* In the loop: it is dropped, or its mount is gone. Whoever put it is to forget it. */
 	void (*forget)(struct question *q);
-	/* Then, when the thread is done with it; in either thread. */
+	/* Then, in the thread: it may wait for the file system. */
 	void (*free)(struct question *q);
 };
 
@@ -80,11 +81,10 @@ bool sites_wait(struct sites *s, int64_t deadline);
 /* The same of one site, which it gives so many ns for a question. */
 bool site_wait(struct site *s, int64_t patience);
 
-/* The type of its file system. */
-const char *site_type(const struct site *s);
-
 /* Asks it before all others, and again until it is dropped. */
 void question_put(struct question *q, struct site *s);
+/* Asks one again that is asked once and was answered, after those that wait. */
+void question_repeat(struct question *q);
 /* Its answer goes, and so does it, when the thread is done with it. */
 void question_drop(struct question *q);
 

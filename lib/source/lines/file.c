@@ -22,8 +22,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SLICE = 65536 };
-
 static struct lines_source *owner_of(const struct line_file *f)
 {
 	return f->input->owner;
@@ -112,11 +110,11 @@ bool file_start_hash(int fd, unsigned length, uint64_t *hash)
 }
 
 /* Only bytes that were read count: others may still be written. */
-static void learn_start(struct line_file *f)
+void file_learn_start(struct line_file *f)
 {
 	unsigned length = f->offset < LINE_FILE_START ? (unsigned)f->offset : LINE_FILE_START;
 
-	if ((f->regular || owner_of(f)->progress) && length > f->start_length &&
+	if (f->fd >= 0 && (f->regular || owner_of(f)->progress) && length > f->start_length &&
 	    file_start_hash(f->fd, length, &f->start_hash))
 		f->start_length = length;
 }
@@ -134,8 +132,8 @@ static ssize_t read_more(struct line_file *f)
 {
 	char *room = f->buf.data + f->buf.length;
 
-	return f->regular ? pread(f->fd, room, SLICE, f->offset + f->hole)
-			  : read(f->fd, room, SLICE);
+	return f->regular ? pread(f->fd, room, LINE_SLICE, f->offset + f->hole)
+			  : read(f->fd, room, LINE_SLICE);
 }
 
 static void failed(struct line_file *f)
@@ -152,27 +150,25 @@ static void failed(struct line_file *f)
 	input_file_failed(f->input, f);
 }
 
-static void on_readable(struct reactor *r, struct io_watcher *w, unsigned ready)
+bool file_has_room(struct line_file *f)
 {
-	struct line_file *f = CONTAINER_OF(w, struct line_file, io);
-	ssize_t n;
+	if (buf_reserve(&f->buf, LINE_SLICE + 1) == 0)
+		return true;
+	log_error(owner_of(f)->base.rule, "out of memory: waiting to read %s", f->input->path);
+	file_want(f, false);
+	f->input->again = true;
+	lines_need_tick(owner_of(f));
+	return false;
+}
 
-	(void)ready;
-	if (buf_reserve(&f->buf, SLICE + 1) < 0) {
-		log_error(owner_of(f)->base.rule, "out of memory: waiting to read %s",
-			  f->input->path);
-		io_stop(r, w);
-		f->input->again = true;
-		lines_need_tick(owner_of(f));
-		return;
-	}
-	n = read_more(f);
+void file_took(struct line_file *f, ssize_t n)
+{
 	if (n > 0) {
 		f->flushing = false;
 		f->buf.length += less_the_hole(f, (size_t)n);
 		f->buf.data[f->buf.length] = '\0';
-		learn_start(f);
-		f->grew = reactor_now(r, CLOCK_OF_LOOP);
+		file_learn_start(f);
+		f->grew = reactor_now(owner_of(f)->base.reactor, CLOCK_OF_LOOP);
 		lines_cut(f);
 	} else if (n < 0) {
 		if (errno != EINTR && errno != EAGAIN)
@@ -184,16 +180,26 @@ static void on_readable(struct reactor *r, struct io_watcher *w, unsigned ready)
 	}
 }
 
+static void on_readable(struct reactor *r, struct io_watcher *w, unsigned ready)
+{
+	struct line_file *f = CONTAINER_OF(w, struct line_file, io);
+
+	(void)r;
+	(void)ready;
+	if (file_has_room(f))
+		file_took(f, read_more(f));
+}
+
 void file_want(struct line_file *f, bool more)
 {
 	struct reactor *r = owner_of(f)->base.reactor;
 
-	if (f->fd < 0)
-		return;
-	if (!more)
+	more = more && !f->at_end && !owner_of(f)->stopped && !owner_of(f)->resting;
+	if (f->far)
+		far_want(f, more);
+	else if (f->fd >= 0 && !more)
 		io_stop(r, &f->io);
-	else if (!f->at_end && !owner_of(f)->stopped && !owner_of(f)->resting &&
-		 io_start(r, &f->io) < 0)
+	else if (f->fd >= 0 && io_start(r, &f->io) < 0)
 		log_error(owner_of(f)->base.rule, "cannot watch %s: %s", f->input->path,
 			  strerror(errno));
 }
@@ -213,24 +219,43 @@ int64_t file_quiet_for(const struct line_file *f)
 	return reactor_now(f->input->owner->base.reactor, CLOCK_OF_LOOP) - f->grew;
 }
 
-void file_look(struct line_file *f)
+bool file_see(struct line_file *f, off_t *size)
 {
 	struct stat st;
 
-	if (!f->regular || f->fd < 0 || fstat(f->fd, &st) < 0)
-		return;
-	if (st.st_size < f->offset && f->left)
-		return; /* on a FUSE that is the size of what stands at the path now */
+	*size = 0;
+	if (fstat(f->fd, &st) < 0 || (st.st_size < f->offset && f->left))
+		return false; /* on a FUSE that is the size of what stands at the path now */
+	*size = st.st_size;
 	if (st.st_size < f->offset || (!f->left && was_overwritten(f))) {
-		log_info(owner_of(f)->base.rule, "%s was truncated: reading from its start",
-			 f->input->path);
-		file_end_line(f);
-		progress_restart(f);
 		f->offset = f->hole = 0;
-	} else if (hole_was_written(f) || st.st_size < f->offset + f->hole) {
-		f->hole = 0;
+		f->start_length = 0;
+		return true;
 	}
-	if (st.st_size <= f->offset + f->hole)
+	if (hole_was_written(f) || st.st_size < f->offset + f->hole)
+		f->hole = 0;
+	return false;
+}
+
+void file_restart(struct line_file *f)
+{
+	log_info(owner_of(f)->base.rule, "%s was truncated: reading from its start",
+		 f->input->path);
+	file_end_line(f);
+	progress_restart(f);
+}
+
+void file_look(struct line_file *f)
+{
+	off_t size;
+
+	if (f->far)
+		far_look(f, false);
+	if (!f->regular || f->fd < 0)
+		return;
+	if (file_see(f, &size))
+		file_restart(f);
+	if (size <= f->offset + f->hole)
 		return;
 	f->at_end = false;
 	f->grew = reactor_now(owner_of(f)->base.reactor, CLOCK_OF_LOOP);
@@ -247,7 +272,7 @@ static void watch(struct line_file *f)
 void file_skip(struct line_file *f, off_t offset)
 {
 	f->offset = f->place = f->done = offset;
-	learn_start(f);
+	file_learn_start(f);
 }
 
 struct line_file *file_new(struct line_input *in, int fd, bool mine)
@@ -287,6 +312,7 @@ void file_free(struct line_file *f)
 {
 	progress_forget(f);
 	list_remove(&f->link);
+	far_close(f);
 	if (f->fd >= 0)
 		io_stop(owner_of(f)->base.reactor, &f->io);
 	if (f->mine)

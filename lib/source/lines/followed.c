@@ -60,21 +60,30 @@ void followed_try_again(struct line_input *in, int error)
 	lines_need_tick(in->owner);
 }
 
-/* The file that has this inode already: its path was switched away from it, and back. */
-static struct line_file *same_file(struct line_input *in, int fd)
+void followed_say_lost(struct line_input *in)
 {
-	struct stat st;
+	log_warn(in->owner->base.rule, "what was read last of %s is gone: lines may be missing",
+		 in->path);
+}
 
-	if (fstat(fd, &st) < 0)
-		return NULL;
+/* The file that has this inode already: its path was switched away from it, and back. */
+static struct line_file *file_of(struct line_input *in, dev_t device, ino_t inode)
+{
 	LIST_EACH(at, after, &in->files)
 	{
 		struct line_file *f = line_file_of(at);
 
-		if (f->device == st.st_dev && f->inode == st.st_ino)
+		if (f->device == device && f->inode == inode)
 			return f;
 	}
 	return NULL;
+}
+
+static struct line_file *same_file(struct line_input *in, int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? NULL : file_of(in, st.st_dev, st.st_ino);
 }
 
 void followed_say_many(struct line_input *in)
@@ -101,7 +110,7 @@ static bool retire(struct line_file *f)
  * Who may write the directory may rotate without end, and each file that is kept costs a descriptor
  * and a look. What is read to its end is closed early; then the oldest go unread.
  */
-static void shed(struct line_input *in, int fd)
+void followed_shed(struct line_input *in, int fd)
 {
 	size_t n = 0;
 
@@ -137,43 +146,87 @@ static void leave_current(struct line_input *in)
 	file_look(line_file_of(at));
 }
 
-/* Takes what stands at the path now, from its start. Returns it, or NULL: nothing can be read. */
-static struct line_file *take_path(struct line_input *in)
+/* The file at the path, which a thread is to read. NULL with errno. */
+static struct line_file *take_far(struct line_input *in, bool at_end)
+{
+	const struct follow *path = &in->follow;
+	struct line_file *last = last_file(in), *f = file_of(in, path->device, path->inode);
+
+	errno = path->error ? path->error : EISDIR;
+	if (path->error || S_ISDIR(path->mode))
+		return NULL;
+	if (!f) {
+		f = file_new(in, -1, true);
+		if (f && at_end)
+			file_skip(f, path->size);
+	}
+	if (!f || f->far)
+		return f;
+	f->device = path->device;
+	f->inode = path->inode;
+	if (far_open(f, -1, last != f ? last : NULL) == 0)
+		return f;
+	file_free(f);
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* Pipes and devices are read by the loop, wherever their names are. */
+static bool is_plain(mode_t mode)
+{
+	return S_ISREG(mode) || S_ISDIR(mode);
+}
+
+/* The same, which the loop opened. */
+static struct line_file *take_near(struct line_input *in, bool at_end)
 {
 	int fd = input_open_path(in);
 	struct line_file *f = fd >= 0 ? same_file(in, fd) : NULL;
 
+	if (!f && fd >= 0) {
+		f = file_new(in, fd, true);
+		if (f && f->regular && at_end)
+			file_skip(f, lseek(fd, 0, SEEK_END));
+		if (f)
+			return f;
+	}
+	fd_close(&fd);
+	return f;
+}
+
+/* Takes what stands at the path now, from its start or from its end on. Returns it, or NULL with
+ * errno: nothing can be read. */
+static struct line_file *take_path(struct line_input *in, bool at_end)
+{
+	bool far = in->follow.site && (in->follow.error || is_plain(in->follow.mode));
+	struct line_file *f = far ? take_far(in, at_end) : take_near(in, at_end);
+
 	in->again = false;
-	if (fd < 0) {
-		followed_try_again(in, errno);
+	if (!f) {
+		int error = errno;
+
+		followed_try_again(in, error);
+		errno = error;
 		return NULL;
 	}
-	if (f) {
-		close(fd);
-		list_remove(&f->link);
-		list_append(&in->files, &f->link);
-	} else {
-		f = file_new(in, fd, true);
-		if (!f) {
-			close(fd);
-			followed_try_again(in, ENOMEM);
-			return NULL;
-		}
-	}
+	list_remove(&f->link);
+	list_append(&in->files, &f->link);
 	f->left = false;
 	in->said = 0;
 	return f;
 }
 
-/* Where others change files a descriptor shows what was cached when it was opened. */
-static void refresh(struct line_input *in, struct line_file *f)
+/* What came and went between the two, of which the path's walks found none. Of one that is far the
+ * thread looks for it. */
+static void take_missed(struct line_input *in, const struct line_file *last, struct line_file *now)
 {
-	int fd = input_open_path(in);
+	struct missed m = {.after = last->inode};
 
-	if (fd >= 0 && same_file(in, fd) == f)
-		file_reopen(f, fd);
-	else if (fd >= 0)
-		close(fd);
+	if (now->far)
+		return;
+	rotated_find(in->path, now->fd, &m);
+	rotated_take(in, &m, now);
+	rotated_drop(&m);
 }
 
 /* Goes on where the record says. False: there is none. */
@@ -185,17 +238,16 @@ static bool catch_up(struct line_input *in)
 	if (lost < 0)
 		return false;
 	if (lost)
-		log_warn(in->owner->base.rule,
-			 "what was read last of %s is gone: lines may be missing", in->path);
+		followed_say_lost(in);
 	if (last)
 		lines_need_tick(in->owner);
 	if (in->follow.error) {
 		say(in, in->follow.error);
 		return true;
 	}
-	now = take_path(in);
+	now = take_path(in, false);
 	if (now && last && now != last)
-		rotated_take_missed(in, last, now);
+		take_missed(in, last, now);
 	return true;
 }
 
@@ -204,7 +256,6 @@ static bool catch_up(struct line_input *in)
 static int begin(struct line_input *in)
 {
 	const struct lines_config *c = in->owner->base.config;
-	struct line_file *f;
 
 	if (catch_up(in))
 		return 0;
@@ -212,12 +263,7 @@ static int begin(struct line_input *in)
 		say(in, in->follow.error);
 		return 0;
 	}
-	f = take_path(in);
-	if (!f && fd_is_short(errno))
-		return -1;
-	if (f && f->regular && !c->from)
-		file_skip(f, lseek(f->fd, 0, SEEK_END));
-	return 0;
+	return take_path(in, !c->from) || !fd_is_short(errno) ? 0 : -1;
 }
 
 /* ---- the path -------------------------------------------------------------------------------- */
@@ -247,11 +293,11 @@ static void on_changed(struct follow *follow, enum follow_change change)
 		if (change == FOLLOW_REPLACED)
 			log_info(in->owner->base.rule, "%s was replaced: reading the new file",
 				 in->path);
-		now = take_path(in);
+		now = take_path(in, false);
 		if (now && last && last != now && follow->comings > 1)
-			rotated_take_missed(in, last, now);
+			take_missed(in, last, now);
 		if (now)
-			shed(in, now->fd);
+			followed_shed(in, now->fd);
 	}
 	input_go_on(in);
 }
@@ -261,12 +307,12 @@ static void on_modified(struct follow *follow)
 	struct line_input *in = CONTAINER_OF(follow, struct line_input, follow);
 	struct line_file *f = current(in);
 
-	if (f && follow->remote)
-		refresh(in, f);
-	if (f)
+	if (f && f->far)
+		far_look(f, true);
+	else if (f)
 		file_look(f);
 	else
-		take_path(in);
+		take_path(in, false);
 	input_go_on(in);
 }
 
@@ -287,7 +333,7 @@ int followed_start(struct line_input *in, struct error *e)
 void followed_retry(struct line_input *in)
 {
 	struct line_file *f = current(in);
-	int fd = f && in->followed ? input_open_path(in) : -1;
+	int fd = f && !f->far && in->followed ? input_open_path(in) : -1;
 
 	in->again = false;
 	if (!in->followed)
@@ -295,7 +341,9 @@ void followed_retry(struct line_input *in)
 	if (in->unanswered) {
 		begin_answered(in);
 	} else if (!f) {
-		take_path(in);
+		take_path(in, false);
+	} else if (f->far) {
+		far_look(f, true);
 	} else if (fd < 0) {
 		followed_try_again(in, errno);
 	} else if (same_file(in, fd) == f) {
@@ -304,7 +352,7 @@ void followed_retry(struct line_input *in)
 	} else {
 		close(fd);
 		leave_current(in);
-		take_path(in);
+		take_path(in, false);
 	}
 }
 
@@ -312,8 +360,13 @@ bool followed_linger(struct line_file *f)
 {
 	bool followed_by = f->link.next != &f->input->files;
 
-	file_look(f);
-	if (!f->at_end || file_quiet_for(f) < LINGER)
+	if (!f->far)
+		file_look(f);
+	if (!f->at_end)
 		return true;
-	return followed_by && !retire(f);
+	if (file_quiet_for(f) >= LINGER)
+		return followed_by && !retire(f);
+	if (f->far)
+		file_look(f); /* whether it grew is known later */
+	return true;
 }

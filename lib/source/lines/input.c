@@ -100,7 +100,7 @@ static bool shows_less(const struct line_file *f)
 {
 	struct stat st;
 
-	return f->regular && stat(f->input->path, &st) == 0 && st.st_dev == f->device &&
+	return f->regular && !f->far && stat(f->input->path, &st) == 0 && st.st_dev == f->device &&
 	       st.st_ino == f->inode && st.st_size > f->offset + f->hole;
 }
 

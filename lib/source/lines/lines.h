@@ -1,7 +1,8 @@
 /*
  * What the files of `lines` share: config.c what the user says, input.c where bytes come from,
  * followed.c what stands at a followed path, rotated.c what stood there unseen, file.c one open
- * file, of.c the command of --of, cut.c how bytes become lines, lines.c the life of it all.
+ * file, far.c one of a file system that may hang, of.c the command of --of, cut.c how bytes become
+ * lines, lines.c the life of it all.
  *
  * An input has the files whose lines are still to come, in their order: one that is not followed
  * has one; of a path that is followed those that were rotated away come first. The first of them
@@ -33,25 +34,31 @@ struct lines_config {
 	int restart;    /* of that: enum restart (restart.h); -1: RESTART_NO */
 };
 
+struct far_file;
 struct line_input;
 struct lines_source;
 struct of;
 struct progress;
 
-enum { LINE_FILE_START = 1024 }; /* bytes by which a file is known again, at most */
+enum {
+	LINE_FILE_START = 1024, /* bytes by which a file is known again, at most */
+	LINE_SLICE = 65536,     /* bytes that are read at once, at most */
+};
 
 /* An open file, pipe or terminal. */
 struct line_file {
 	struct link link; /* of its input's files */
 	struct line_input *input;
 	struct io_watcher io;
-	int fd;
-	bool mine;     /* opened here: closed here */
-	bool regular;  /* and followed: read by its offset */
-	bool fifo;     /* opened here: opened again when its last writer goes */
-	bool at_end;   /* of a followed file: nothing to read until it grows */
-	bool left;     /* its path leads to another file, or to none */
-	bool flushing; /* what has no line's end is a line all the same */
+	int fd;               /* -1: the command of --of does not run, or it is `far` */
+	struct far_file *far; /* a thread has the descriptor; NULL: the loop has */
+	bool mine;            /* opened here: closed here */
+	bool regular;         /* and followed: read by its offset */
+	bool fifo;            /* opened here: opened again when its last writer goes */
+	bool at_end;          /* of a followed file: nothing to read until it grows */
+	bool left;            /* its path leads to another file, or to none */
+	bool wanted;          /* and far: its next piece */
+	bool flushing;        /* what has no line's end is a line all the same */
 	dev_t device;
 	ino_t inode;
 	off_t offset; /* read up to here */
@@ -153,6 +160,9 @@ void followed_retry(struct line_input *in);
 bool followed_linger(struct line_file *f);
 /* Once: that more was rotated than is read. */
 void followed_say_many(struct line_input *in);
+void followed_say_lost(struct line_input *in);
+/* One more file has a descriptor: closes what need not be open. */
+void followed_shed(struct line_input *in, int fd);
 
 /* ---- file.c ---- */
 /* Adds a file that was opened. NULL with ENOMEM, and the descriptor is as it was. */
@@ -164,6 +174,17 @@ bool file_start_hash(int fd, unsigned length, uint64_t *hash);
 void file_skip(struct line_file *f, off_t offset);
 /* Starts or stops reading. */
 void file_want(struct line_file *f, bool more);
+/* Is there room for a slice behind what the buffer holds? If not, that is logged, and tried again.
+ */
+bool file_has_room(struct line_file *f);
+/* Takes what was read there: n as read(2) says, with errno. */
+void file_took(struct line_file *f, ssize_t n);
+/* Waits for the file system; `f` may be a copy, in a thread: makes out the size, and from where it
+ * is to be read. Returns whether that is its start, as it was truncated: then it is restarted. */
+bool file_see(struct line_file *f, off_t *size);
+void file_restart(struct line_file *f);
+/* The same: what was read of the start is remembered. */
+void file_learn_start(struct line_file *f);
 /* It may have grown, or been truncated. */
 void file_look(struct line_file *f);
 /* ns since it grew, or left its path. */
@@ -174,6 +195,19 @@ bool file_has_part(const struct line_file *f);
 void file_end_line(struct line_file *f);
 /* Reads on from another descriptor of the same file, or FIFO. */
 void file_reopen(struct line_file *f, int fd);
+
+/* ---- far.c ---- */
+/* Has the thread of the input's site read a file from now on, whose device and inode are set, or
+ * which has left its path and is looked for by its inode. `fd` is of it, and owned from then on;
+ * -1: it is to be opened, and what stood at the path after `last` (NULL: no file did) looked for.
+ * Returns 0, or -1 with ENOMEM. */
+int far_open(struct line_file *f, int fd, const struct line_file *last);
+/* One that is not far is allowed. */
+void far_close(struct line_file *f);
+/* It may have been written, and its path is opened `anew`. */
+void far_look(struct line_file *f, bool anew);
+/* Asks for the next piece, or for none. */
+void far_want(struct line_file *f, bool more);
 
 /* ---- progress.c: --catch-up ---- */
 /* How far a file was read, before evwatch was started. */
@@ -210,9 +244,25 @@ bool progress_is_of(const struct line_mark *mark, int fd);
 /* Opens the files of the record that are still there. Returns 0, 1 if the last of them is not, -1
  * if there is no record of this input. */
 int rotated_restore(struct line_input *in);
-/* Opens what stood at the path after `last` and before `now`, and puts it before that. */
-void rotated_take_missed(struct line_input *in, const struct line_file *last,
-			 struct line_file *now);
+/* Opens the file of this inode, at the path or beside it. -1: there is none. */
+int rotated_open(const char *path, ino_t inode);
+/* What stood at the path after a file and before the one that stands there now. */
+struct missed {
+	ino_t after;
+	unsigned start_length; /* of that file, where it cannot be read here */
+	uint64_t start_hash;
+	size_t n;
+	struct {
+		int fd;
+		ino_t inode;
+	} found[ROTATED_MOST];
+	bool cut; /* there are more */
+};
+/* Opens it, and waits for the file system; `now` is what stands there. */
+void rotated_find(const char *path, int now, struct missed *m);
+/* Puts what was found before `now`. What is not taken is left, for rotated_drop. */
+void rotated_take(struct line_input *in, struct missed *m, struct line_file *now);
+void rotated_drop(struct missed *m);
 
 /* ---- of.c: the command of --of ---- */
 /* Makes it ready. Returns 0, or -1 with `e`. */

@@ -13,6 +13,7 @@
 #include "source/lines/lines.h"
 
 #include "base/array.h"
+#include "base/fd.h"
 #include "base/path.h"
 #include "base/statx.h"
 
@@ -171,75 +172,111 @@ static bool begin_alike(int a, int b)
 	return n > 0 && memcmp(of_a, of_b, (size_t)n) == 0;
 }
 
-static bool is_read_already(const struct line_input *in, const struct kin *kin)
+/* The same, of one that is known by its start. */
+static bool begins_so(const struct missed *m, int fd)
+{
+	uint64_t hash;
+
+	return m->start_length && file_start_hash(fd, m->start_length, &hash) &&
+	       hash == m->start_hash;
+}
+
+static void add_missed(struct missed *m, int fd, ino_t inode, int now)
+{
+	m->cut |= m->n == ROTATED_MOST;
+	if (m->cut || begin_alike(fd, now) || begins_so(m, fd)) {
+		close(fd);
+		return;
+	}
+	m->found[m->n].fd = fd;
+	m->found[m->n++].inode = inode;
+}
+
+void rotated_find(const char *path, int now, struct missed *m)
+{
+	struct family family;
+	const struct kin *kin, *end;
+	struct stat st;
+	int fd;
+
+	family_open(&family, path, false);
+	kin = member(&family, m->after);
+	end = fstat(now, &st) == 0 ? member(&family, st.st_ino) : NULL;
+	while (kin && end && ++kin < end && !m->cut) {
+		fd = open_kin(&family, kin);
+		if (fd >= 0)
+			add_missed(m, fd, kin->inode, now);
+	}
+	m->cut |= family.cut;
+	family_close(&family);
+}
+
+/* One that is far was compared by the thread. */
+static bool is_read_already(const struct line_input *in, int fd, ino_t inode)
 {
 	LIST_EACH(at, after, (struct link *)&in->files)
-	if (line_file_of(at)->inode == kin->inode)
-		return true;
+	{
+		const struct line_file *f = line_file_of(at);
+
+		if (f->inode == inode || (f->fd >= 0 && begin_alike(fd, f->fd)))
+			return true;
+	}
 	return false;
 }
 
-/* Puts it before the one that stands at the path. */
-static void take_kin(struct line_input *in, const struct family *family, const struct kin *kin,
-		     struct line_file *before)
+/* A file that was rotated away, of this inode; the descriptor is its own. NULL with ENOMEM. */
+static struct line_file *left_file(struct line_input *in, int fd, ino_t inode, bool far)
 {
-	int fd = open_kin(family, kin);
-	struct line_file *f;
+	struct line_file *f = file_new(in, far ? -1 : fd, true);
 
-	if (fd < 0)
-		return;
-	LIST_EACH(at, after, &in->files)
-	if (begin_alike(fd, line_file_of(at)->fd)) {
-		close(fd);
-		return;
-	}
-	f = file_new(in, fd, true);
-	if (!f) {
-		close(fd);
-		return;
-	}
+	if (!f)
+		return NULL;
 	f->left = true;
 	f->grew = reactor_now(in->owner->base.reactor, CLOCK_OF_LOOP);
-	list_remove(&f->link);
-	list_append(&before->link, &f->link);
+	f->inode = inode;
+	return f;
 }
 
-void rotated_take_missed(struct line_input *in, const struct line_file *last, struct line_file *now)
+void rotated_drop(struct missed *m)
 {
-	struct family family;
-	const struct kin *first, *end;
-	int taken = 0;
+	while (m->n > 0)
+		fd_close(&m->found[--m->n].fd);
+}
 
-	family_open(&family, in->path, false);
-	first = member(&family, last->inode);
-	end = member(&family, now->inode);
-	for (size_t i = 0; first && end && i < family.count && taken <= ROTATED_MOST; i++) {
-		const struct kin *kin = &family.items[i];
+void rotated_take(struct line_input *in, struct missed *m, struct line_file *now)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		int *fd = &m->found[i].fd;
+		struct line_file *f = is_read_already(in, *fd, m->found[i].inode)
+					  ? NULL
+					  : left_file(in, *fd, m->found[i].inode, now->far);
 
-		if (kin <= first || kin >= end || is_read_already(in, kin))
+		if (!f)
 			continue;
-		if (++taken <= ROTATED_MOST)
-			take_kin(in, &family, kin, now);
+		list_remove(&f->link);
+		list_append(&now->link, &f->link);
+		if (now->far && far_open(f, *fd, NULL) < 0)
+			file_free(f);
+		else
+			*fd = -1;
 	}
-	if (family.cut || taken > ROTATED_MOST)
+	if (m->cut)
 		followed_say_many(in);
-	family_close(&family);
 }
 
 /* ---- what was read before evwatch was started -------------------------------------------------
  */
 
-/* The file of this inode in the directory of the path. -1: there is none. */
-static int open_inode(const struct line_input *in, ino_t inode)
+int rotated_open(const char *path, ino_t inode)
 {
 	struct family family;
 	const struct kin *kin;
 	struct stat st;
 	int fd = -1;
 
-	if (stat(in->path, &st) == 0 && st.st_ino == inode && S_ISREG(st.st_mode))
-		return open(in->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	family_open(&family, in->path, true);
+	if (stat(path, &st) == 0 && st.st_ino == inode && S_ISREG(st.st_mode))
+		return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	family_open(&family, path, true);
 	kin = member(&family, inode);
 	if (kin)
 		fd = open_kin(&family, kin);
@@ -249,18 +286,23 @@ static int open_inode(const struct line_input *in, ino_t inode)
 
 static void restore(struct line_input *in, const struct line_mark *mark, void *context)
 {
+	bool far = in->follow.site;
+	int fd = far ? -1 : rotated_open(in->path, mark->inode);
 	struct line_file *f = NULL;
-	int fd = open_inode(in, mark->inode);
 
 	(void)context;
-	if (fd >= 0 && progress_is_of(mark, fd))
-		f = file_new(in, fd, true);
-	if (f) {
+	if (far || (fd >= 0 && progress_is_of(mark, fd)))
+		f = left_file(in, fd, mark->inode, far);
+	if (f)
 		file_skip(f, mark->offset);
-		f->left = true;
-		f->grew = reactor_now(in->owner->base.reactor, CLOCK_OF_LOOP);
-	} else if (fd >= 0) {
-		close(fd);
+	else
+		fd_close(&fd);
+	if (f && far) {
+		f->device = in->follow.device;
+		f->start_length = mark->start_length;
+		f->start_hash = mark->start_hash;
+		if (far_open(f, -1, NULL) < 0)
+			file_free(f);
 	}
 	in->lost = !f;
 }

@@ -43,7 +43,8 @@ static void forget(struct question *q);
 
 static struct file_question *question_new(struct poll_observer *o, const struct opening *how)
 {
-	static const struct question_type type = {ask, release, answered, forget, question_free};
+	static const struct question_type type = {false,    ask,    release,
+						  answered, forget, question_free};
 	struct file_question *q = calloc(1, sizeof *q);
 
 	if (q)
