@@ -421,6 +421,46 @@ static bool known_pass(size_t *moves)
 	       passes(overflows, moves);
 }
 
+/* As editors do: a new file is renamed over the old one, whose number the next new one has. */
+static void save(struct memory_inode *d)
+{
+	w.tree.clock += 16;
+	memory_create(&w.tree, d, "t", memory_new(&w.tree, 'f'));
+	memory_rename(&w.tree, d, "t", d, "z");
+}
+
+static void hear_all(void)
+{
+	deliver(SIZE_MAX);
+	model_drained(&w.model);
+}
+
+/* The second save comes when the events of the first were read, and nothing was looked at yet. */
+static bool saves_are_reported(void)
+{
+	const struct history h = {.seed = 1};
+	struct memory_inode *d;
+	bool right;
+
+	begin(&h);
+	d = memory_find(w.tree.root, "w")->inode;
+	work_until_done();
+	memory_create(&w.tree, d, "z", memory_new(&w.tree, 'f'));
+	hear_all();
+	work_until_done();
+	save(d);
+	hear_all();
+	save(d);
+	work_until_done();
+	hear_all();
+	work_until_done();
+	right = is_right(&h);
+	model_close(&w.model);
+	end_reports();
+	memory_free(w.tree.root);
+	return right;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 1000;
@@ -458,6 +498,8 @@ int main(int argc, char **argv)
 	       (struct history){.seed = seed, .steps = 60, .disturbance = 60, .overflows = 30}),
 	   "at any time it is taken apart in steps, and leaves no watch");
 	OK(known_pass(&moves), "it does where a change hides behind another");
+	OK(saves_are_reported(),
+	   "a file that was replaced twice, by one of its number, is reported");
 	OK(polled > rounds / 10, "what was renamed between two passes of polling is a move");
 	return tap_done();
 }

@@ -210,6 +210,19 @@ void model_await(struct model *m, const struct touched *t)
 	again->awaits = m->progress.awaits = true;
 }
 
+void model_expect_another(struct model *m, const struct touched *t)
+{
+	struct touched *next = touch(m, &m->names.hinted, t->node, t->name, 0);
+
+	if (!next)
+		return;
+	if (next->bits & HINT_CAME)
+		next->bits |= HINT_DELETED;
+	else if (!next->last)
+		next->last = HINT_CAME;
+	next->bits |= next->bits ? 0U : HINT_SCAN;
+}
+
 static void list_node(struct model *m, struct nodes *list, struct node *n)
 {
 	if (n->listing.listed)

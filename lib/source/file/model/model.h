@@ -219,6 +219,13 @@ bool model_work(struct model *m, int64_t deadline);
 /* The event that says why the name is otherwise is waited for, up to model_retry. */
 void model_await(struct model *m, const struct touched *t);
 
+/*
+ * A file was renamed to where one of the same number was known. Either a look was ahead of that, or
+ * this one is ahead of another rename, to which the number of the first file was given: then the
+ * next event of that name is a second one, as if both were heard together.
+ */
+void model_expect_another(struct model *m, const struct touched *t);
+
 /* ---- read.c ---- */
 /* A step of reading: a part of a directory. False: none is to be read. `entering`: what is unread,
  * too. */

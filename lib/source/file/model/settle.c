@@ -250,6 +250,8 @@ static void enter_or_leave(struct model *m, struct touched *t, struct entry *e)
 /* What is there as it was known; where it has been meanwhile is not. */
 static void confirm(struct model *m, struct touched *t, struct entry *e)
 {
+	if (t->bits & HINT_CAME && e->type != 'd' && !m->settings.sparse)
+		model_expect_another(m, t);
 	if (t->bits & (HINT_CAME | HINT_LEFT) && e->entered)
 		model_lost(m, e->node, true);
 	if (e->entered && !e->node->identity.device)
