@@ -147,17 +147,30 @@ static void explain_kind(struct reading *r, const struct word *word, struct erro
 		hint_path(r, word, e);
 }
 
+/* Does a name come before it? */
+static bool is_named(const struct reading *r, const struct word *word)
+{
+	size_t at = word->offset;
+
+	while (at > 0 && strchr(" \t\n", r->script->text[at - 1]))
+		at--;
+	return at > 0 && r->script->text[at - 1] == ':';
+}
+
 void fault_kind(struct reading *r, const struct word *word)
 {
+	bool is_first = !is_named(r, word);
 	struct error e;
 
 	if (*word->text && word->text[strlen(word->text) - 1] == ':') {
 		error_set(&e, "\"%s\"%s", word->text,
 			  r->process ? ": a rule on the command line has no name"
-				     : " is no name of a rule");
+			  : is_first ? " is no name of a rule"
+				     : " is no kind");
 		error_hint(&e,
 			   r->process ? "write evwatch -e '%s ...'"
-				      : "a name is made of letters, digits, \"_\", \"-\" and \".\"",
+			   : is_first ? "a name is made of letters, digits, \"_\", \"-\" and \".\""
+				      : "a rule has one name, and that comes first",
 			   word->text);
 	} else {
 		error_set(&e, "there is no kind \"%s\"", word->text);

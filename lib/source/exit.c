@@ -245,7 +245,10 @@ static pid_t process_of_thread(pid_t tid)
 
 	proc_text_of(tid, "status", text, sizeof text);
 	line = strstr(text, "\nTgid:"); /* a name may hold the word, but no line's end */
-	if (!line++ || !scan_skip(&line, 1) || !scan_number(&line, 10, &pid))
+	if (!line)
+		return 0;
+	line++;
+	if (!scan_skip(&line, 1) || !scan_number(&line, 10, &pid))
 		return 0;
 	return (pid_t)pid == tid ? 0 : (pid_t)pid;
 }

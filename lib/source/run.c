@@ -100,7 +100,9 @@ static bool is_last(struct run_source *s, int status)
 	s->failures = status == 0 ? 0 : s->failures + 1;
 	if (!c->retry || s->failures < c->retry)
 		return false;
-	log_warn(s->base.rule, "%llu runs in a row have failed: the rule ends",
+	log_warn(s->base.rule,
+		 s->failures == 1 ? "a run has failed: the rule ends"
+				  : "%llu runs in a row have failed: the rule ends",
 		 (unsigned long long)s->failures);
 	return true;
 }
