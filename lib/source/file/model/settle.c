@@ -284,7 +284,7 @@ static void add_new(struct model *m, struct touched *t)
 		model_enter(m, t->node, e, &t->now.identity);
 }
 
-/* It went with its directory, and has come to the successor of that since: what is said of the past
+/* It went with its directory, and has come to the successor of that since: what was said
  * would be taken for the present. */
 static bool is_succeeded(const struct touched *t)
 {
