@@ -319,6 +319,73 @@ open("log", "w").write("deep\n")'
   [ "$(cat out)" = "$(seq 153 154)" ]
 }
 
+@test "of a file system that may hang it is said, too, that what was read last is gone" {
+  command -v bindfs >/dev/null || skip "no bindfs"
+  mkdir real m state
+  bindfs real m 3>&- || skip "no FUSE here"
+  echo one >real/log
+  start lines m/log --follow --from start --catch-up state -- echo line {}
+  has one
+  kill $P
+  wait $P || :
+  ln real/log kept
+  rm real/log
+  echo two >real/log
+  start lines m/log --follow --catch-up state -- echo line {}
+  has two
+  until_ok "grep -q 'what was read last of m/log is gone' err"
+  ! grep -q 'cannot read' err
+}
+
+@test "a link that leads elsewhere while what was rotated is looked for in a file system that may hang loses nothing" {
+  command -v bindfs >/dev/null && [ -w /dev/fuse ] || skip "no bindfs, or no /dev/fuse"
+  mkdir real m
+  bindfs -f real m 3>&- &
+  fuse=$!
+  STARTED+=($fuse)
+  until_ok 'mountpoint -q m'
+  echo one >real/log
+  ln -s m/log link
+  start --no-guard lines link --follow --from start
+  has one
+  # What was rotated is read by the thread alone.
+  strace -f -qq -o trace -P "$PWD/m/log.2" -e trace=pread64 -e inject=pread64:delay_enter=1000000 -p $P 3>&- &
+  STARTED+=($!)
+  until_ok "grep -q '^TracerPid:.[1-9]' /proc/$P/status"
+  kill -STOP $fuse
+  mv real/log real/log.1
+  sleep 0.05
+  echo two >real/log
+  mv real/log real/log.2
+  sleep 0.05
+  echo three >real/log
+  kill -CONT $fuse
+  until_ok 'grep -q pread64 trace'
+  echo four >near
+  ln -sfn near link
+  has four
+  came one two three four
+}
+
+@test "a file that is rotated or mounted anew by others, in a file system that may hang, is read on" {
+  command -v bindfs >/dev/null || skip "no bindfs"
+  mkdir real m
+  for i in {1..100}; do printf '%d %060000d\n' "$i" 0; done >real/log
+  bindfs real m 3>&- || skip "no FUSE here"
+  start lines m/log --follow --from start -- 'echo "${1%% *}"; sleep 0.02'
+  until_ok 'grep -qx 10 out'
+  mv real/log real/log.1
+  echo 101 >real/log
+  until_ok 'grep -qx 101 out'
+  umount -l m
+  until_ok '! mountpoint -q m'
+  sleep 1
+  echo 102 >>real/log
+  bindfs real m 3>&-
+  until_ok 'grep -qx 102 out'
+  [ "$(cat out)" = "$(seq 102)" ]
+}
+
 @test "where watches run out a log is looked at every second, and the limit is named" {
   unshare -Ur true || skip "no user namespace to be had here"
   : >log

@@ -45,20 +45,27 @@ static struct far_file *of(struct question *q)
 
 /* ---- in the thread --------------------------------------------------------------------------- */
 
-/* Is it the file that is meant? One that left its path is known by its first bytes as well. Where
- * the file is nowhere what is found at the path is taken instead, if nothing was read yet. */
+/* Is it the file that is meant? One that left its path is known by its first bytes as well. Of
+ * another that stands at the path by now the next walk tells. */
 static bool is_meant(struct line_file *f, int fd)
 {
 	struct line_mark mark = {f->offset, f->inode, f->start_length, f->start_hash};
 	struct stat st;
 
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    (st.st_ino != f->inode && (f->left || f->fd >= 0)) ||
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_ino != f->inode ||
 	    (f->left && !progress_is_of(&mark, fd)))
 		return false;
 	f->device = st.st_dev;
-	f->inode = st.st_ino;
 	return true;
+}
+
+/* A FUSE may go by paths: what is read of a descriptor is then, in part, of the file that stands at
+ * its path now. */
+static bool has_strayed(const struct line_file *f)
+{
+	struct stat st;
+
+	return fstat(f->fd, &st) == 0 && st.st_ino != f->inode;
 }
 
 /* A descriptor that was open shows what was cached then (nfs(5)): a new one replaces it, if it is
@@ -68,11 +75,9 @@ static int open_file(struct far_file *far)
 	struct line_file *f = &far->copy;
 	int fd;
 
-	if (f->fd >= 0 && !far->reopen)
+	if (f->fd >= 0 && !far->reopen && !has_strayed(f))
 		return 0;
 	fd = rotated_open(far->path, f->inode);
-	if (fd < 0 && !f->left)
-		fd = open(far->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd >= 0 && !is_meant(f, fd)) {
 		fd_close(&fd);
 		errno = ENOENT;
@@ -102,6 +107,7 @@ static ssize_t read_piece(struct far_file *far)
 static void *visit(struct question *q, uint64_t *sum)
 {
 	struct far_file *far = of(q);
+	bool strayed;
 	off_t size;
 
 	*sum = q->sum + 1; /* each answer is news */
@@ -111,8 +117,9 @@ static void *visit(struct question *q, uint64_t *sum)
 	if (far->n == 0) {
 		if (far->missed.after)
 			rotated_find(far->path, far->copy.fd, &far->missed);
-		far->truncated = file_see(&far->copy, &size);
-		far->n = read_piece(far);
+		strayed = has_strayed(&far->copy);
+		far->truncated = !strayed && file_see(&far->copy, &size);
+		far->n = strayed ? 0 : read_piece(far);
 	}
 	far->error = errno;
 	return far;
@@ -198,7 +205,6 @@ static void take(struct far_file *far)
 	struct line_file *f = far->file;
 
 	f->device = far->copy.device;
-	f->inode = far->copy.inode;
 	f->offset = far->copy.offset;
 	f->hole = far->copy.hole;
 	if (!f->left)
@@ -207,7 +213,7 @@ static void take(struct far_file *far)
 		file_restart(f);
 	if (far->missed.after) {
 		far->missed.after = 0;
-		rotated_take(f->input, &far->missed, f);
+		rotated_take(f->input, &far->missed, f, far->base.site);
 		input_go_on(f->input); /* those come first */
 	}
 	if (far->n ? !f->wanted || !file_has_room(f) : far->again)
@@ -264,7 +270,7 @@ void far_close(struct line_file *f)
 		question_drop(&f->far->base);
 }
 
-int far_open(struct line_file *f, int fd, const struct line_file *last)
+int far_open(struct line_file *f, struct site *site, int fd, const struct line_file *last)
 {
 	static const struct question_type type = {true, visit, release, answered, forget, far_free};
 	struct far_file *far = calloc(1, sizeof *far);
@@ -285,8 +291,9 @@ int far_open(struct line_file *f, int fd, const struct line_file *last)
 					      .start_hash = last->start_hash};
 	f->far = far;
 	f->regular = true;
+	f->at_end = false;
 	far->copy.fd = fd;
 	prepare(far);
-	question_put(&far->base, f->input->follow.site);
+	question_put(&far->base, site);
 	return 0;
 }

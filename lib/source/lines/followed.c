@@ -164,7 +164,7 @@ static struct line_file *take_far(struct line_input *in, bool at_end)
 		return f;
 	f->device = path->device;
 	f->inode = path->inode;
-	if (far_open(f, -1, last != f ? last : NULL) == 0)
+	if (far_open(f, path->site, -1, last != f ? last : NULL) == 0)
 		return f;
 	file_free(f);
 	errno = ENOMEM;
@@ -225,7 +225,7 @@ static void take_missed(struct line_input *in, const struct line_file *last, str
 	if (now->far)
 		return;
 	rotated_find(in->path, now->fd, &m);
-	rotated_take(in, &m, now);
+	rotated_take(in, &m, now, NULL);
 	rotated_drop(&m);
 }
 

@@ -197,11 +197,11 @@ void file_end_line(struct line_file *f);
 void file_reopen(struct line_file *f, int fd);
 
 /* ---- far.c ---- */
-/* Has the thread of the input's site read a file from now on, whose device and inode are set, or
+/* Has the thread of a site read a file from now on, whose device and inode are set, or
  * which has left its path and is looked for by its inode. `fd` is of it, and owned from then on;
  * -1: it is to be opened, and what stood at the path after `last` (NULL: no file did) looked for.
  * Returns 0, or -1 with ENOMEM. */
-int far_open(struct line_file *f, int fd, const struct line_file *last);
+int far_open(struct line_file *f, struct site *site, int fd, const struct line_file *last);
 /* One that is not far is allowed. */
 void far_close(struct line_file *f);
 /* It may have been written, and its path is opened `anew`. */
@@ -260,8 +260,10 @@ struct missed {
 };
 /* Opens it, and waits for the file system; `now` is what stands there. */
 void rotated_find(const char *path, int now, struct missed *m);
-/* Puts what was found before `now`. What is not taken is left, for rotated_drop. */
-void rotated_take(struct line_input *in, struct missed *m, struct line_file *now);
+/* Puts what was found before `now`; the thread of `site` reads it, or the loop (NULL). What is not
+ * taken is left, for rotated_drop. */
+void rotated_take(struct line_input *in, struct missed *m, struct line_file *now,
+		  struct site *site);
 void rotated_drop(struct missed *m);
 
 /* ---- of.c: the command of --of ---- */

@@ -18,6 +18,7 @@
 #include "base/statx.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,19 +244,19 @@ void rotated_drop(struct missed *m)
 		fd_close(&m->found[--m->n].fd);
 }
 
-void rotated_take(struct line_input *in, struct missed *m, struct line_file *now)
+void rotated_take(struct line_input *in, struct missed *m, struct line_file *now, struct site *site)
 {
 	for (size_t i = 0; i < m->n; i++) {
 		int *fd = &m->found[i].fd;
 		struct line_file *f = is_read_already(in, *fd, m->found[i].inode)
 					  ? NULL
-					  : left_file(in, *fd, m->found[i].inode, now->far);
+					  : left_file(in, *fd, m->found[i].inode, site);
 
 		if (!f)
 			continue;
 		list_remove(&f->link);
 		list_append(&now->link, &f->link);
-		if (now->far && far_open(f, *fd, NULL) < 0)
+		if (site && far_open(f, site, *fd, NULL) < 0)
 			file_free(f);
 		else
 			*fd = -1;
@@ -280,6 +281,8 @@ int rotated_open(const char *path, ino_t inode)
 	kin = member(&family, inode);
 	if (kin)
 		fd = open_kin(&family, kin);
+	else if (family.directory)
+		errno = ENOENT; /* the calls that went well may have left another (realpath(3)) */
 	family_close(&family);
 	return fd;
 }
@@ -301,7 +304,7 @@ static void restore(struct line_input *in, const struct line_mark *mark, void *c
 		f->device = in->follow.device;
 		f->start_length = mark->start_length;
 		f->start_hash = mark->start_hash;
-		if (far_open(f, -1, NULL) < 0)
+		if (far_open(f, in->follow.site, -1, NULL) < 0)
 			file_free(f);
 	}
 	in->lost = !f;
