@@ -386,6 +386,22 @@ open("log", "w").write("deep\n")'
   [ "$(cat out)" = "$(seq 102)" ]
 }
 
+@test "a rotated file whose read is interrupted, in a file system that may hang, is read to its end" {
+  command -v bindfs >/dev/null || skip "no bindfs"
+  mkdir real m
+  for i in {1..100}; do printf '%d %060000d\n' "$i" 0; done >real/log
+  bindfs real m 3>&- || skip "no FUSE here"
+  start --no-guard lines m/log --follow --from start -- 'echo "${1%% *}"; sleep 0.02'
+  until_ok 'grep -qx 10 out'
+  mv m/log m/log.1
+  echo 101 >m/log
+  strace -f -qq -o trace -P "$PWD/m/log.1" -e trace=pread64 -e inject=pread64:error=EINTR:when=60 -p $P 3>&- &
+  STARTED+=($!)
+  until_ok 'grep -qx 101 out'
+  grep -q EINTR trace
+  [ "$(cat out)" = "$(seq 101)" ]
+}
+
 @test "where watches run out a log is looked at every second, and the limit is named" {
   unshare -Ur true || skip "no user namespace to be had here"
   : >log

@@ -237,7 +237,7 @@ static void on_soon(struct reactor *r, struct timer *t)
 	free(far->bytes);
 	far->bytes = NULL;
 	far->busy = false;
-	if (far->again || (far->n < 0 && f->left != far->copy.left))
+	if (far->again || (far->n < 0 && (far->error == EINTR || f->left != far->copy.left)))
 		far_look(f, false);
 	else if (far->n < 0)
 		failed(far);
