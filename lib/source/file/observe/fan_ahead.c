@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { ROOM = 64 * 1024, MOST = 4 << 20, SPARE = 256 * 1024 }; /* bytes */
+enum { ROOM = 64 * 1024, MOST = 16 << 20, SPARE = 256 * 1024 }; /* bytes */
 enum { MOST_READS = 8, MOST_EVENT = 2048 /* bytes */ };
 
 /* ---- words ----------------------------------------------------------------------------------- */

@@ -6,7 +6,8 @@
  * the queue. So the queue is read to its end before a directory is looked for, and the first *word*
  * about it (it is made, renamed or removed) says where it was until then.
  *
- * At most 4 MB are read ahead. Behind that, directories that are renamed are found where they are.
+ * At most 16 MB are read ahead, some 150,000 events. Behind that directories that are renamed are
+ * found where they are, and what was in those that are removed is not known.
  */
 #ifndef EVWATCH_SOURCE_FILE_OBSERVE_FAN_AHEAD_H
 #define EVWATCH_SOURCE_FILE_OBSERVE_FAN_AHEAD_H
