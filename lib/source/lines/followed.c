@@ -79,6 +79,20 @@ static struct line_file *file_of(struct line_input *in, dev_t device, ino_t inod
 	return NULL;
 }
 
+/* The one whose mount is gone: mounted anew the file has its inode, if not its device. Another of
+ * that inode begins otherwise, and is read from its start. */
+static struct line_file *orphan_of(struct line_input *in, ino_t inode)
+{
+	LIST_EACH(at, after, &in->files)
+	{
+		struct line_file *f = line_file_of(at);
+
+		if (f->regular && f->fd < 0 && !f->far && f->inode == inode)
+			return f;
+	}
+	return NULL;
+}
+
 static struct line_file *same_file(struct line_input *in, int fd)
 {
 	struct stat st;
@@ -155,6 +169,8 @@ static struct line_file *take_far(struct line_input *in, bool at_end)
 	errno = path->error ? path->error : EISDIR;
 	if (path->error || S_ISDIR(path->mode))
 		return NULL;
+	if (!f)
+		f = orphan_of(in, path->inode);
 	if (!f) {
 		f = file_new(in, -1, true);
 		if (f && at_end)
