@@ -60,8 +60,6 @@ void model_confirm_ahead(struct model *m)
 	struct nodes *list = &m->ahead.watched;
 	bool all_right = true;
 
-	if (!list->count)
-		return;
 	m->ahead.disturbed = !m->observer->type->is_quiet(m->observer);
 	while (list->count) {
 		struct node *n = list->items[--list->count];

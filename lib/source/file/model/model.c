@@ -550,6 +550,7 @@ bool model_work(struct model *m, int64_t deadline)
 		m->by = 0;
 		more = step(m);
 	} while (more && clock_read(CLOCK_OF_LOOP) < deadline);
-	model_confirm_ahead(m);
+	if (m->ahead.watched.count)
+		model_confirm_ahead(m);
 	return more || !model_idle(m);
 }

@@ -260,7 +260,7 @@ void model_compare(struct model *m, struct node *d, struct entry *e, const struc
 /* ---- ahead.c ---- */
 /* Watches what is to be opened, before it is: false where it is to be watched afterwards. */
 bool model_watch_ahead(struct model *m, const struct opening *how);
-/* The turn ends: what was watched ahead is what was opened then, or all is looked at again. */
+/* The turn ends in which something was: it is what was opened then, or all is looked at again. */
 void model_confirm_ahead(struct model *m);
 
 /* ---- sparse.c ---- */
