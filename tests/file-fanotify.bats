@@ -69,16 +69,6 @@ all_told() { # [NAME]
 	until_ok 'state_is_right src'
 }
 
-@test "--fanotify tells that a file was written which had another name then, and has its own again" {
-	mkdir src
-	touch src/a src/b src/c
-	fan
-	missed 'mv src/a src/z; echo >>src/z; mv src/z src/a; exchange src/b src/c; echo >>src/c; exchange src/b src/c'
-	all_told
-	has_line 'close_write src/a '
-	has_line 'close_write src/b '
-}
-
 @test "--fanotify tells what comes and goes with a directory, where no directories are told" {
 	mkdir -p src/a src/b away
 	touch src/a/f src/a/gone src/b/f away/in

@@ -37,12 +37,12 @@ bool model_differs(const struct entry *e, const struct look *now, unsigned bits)
 
 /*
  * What stands where a file left is another, too, and if it is the same that came back, then nobody
- * heard what was done to it meanwhile, or under which name. (Of a directory, that is read:
- * settle.c, confirm.)
+ * heard what was done to it meanwhile. (Of a directory, that is read: settle.c, confirm. And an
+ * observer of a whole file system hears all.)
  */
-static bool has_come_since(const struct touched *t, const struct entry *e)
+static bool has_come_since(const struct model *m, const struct touched *t, const struct entry *e)
 {
-	return e && !e->entered && t->now.type && t->bits & HINT_LEFT;
+	return !m->settings.sparse && e && !e->entered && t->now.type && t->bits & HINT_LEFT;
 }
 
 /* ---- what looks are ahead of ----------------------------------------------------------------- */
@@ -234,7 +234,7 @@ void model_take_all(struct model *m)
 		struct touched *t = CONTAINER_OF(at, struct touched, link);
 		const struct entry *e = entries_find(t->node->entries, t->name);
 
-		t->differs = model_differs(e, &t->now, t->bits) || has_come_since(t, e);
+		t->differs = model_differs(e, &t->now, t->bits) || has_come_since(m, t, e);
 		t->awaits = is_ahead(m, t, e);
 		t->differs &= !t->awaits;
 		if (sources && (may_leave(m, t) || may_leave_later(t)))
