@@ -2,10 +2,14 @@
 # lines --follow: whatever happens to the path and to the file, each line comes once.
 load helper
 
-teardown() {
-  end_started
-  ! mountpoint -q m || umount m
-  tell_more
+# mount_real: the folder real is at m, by the server $fuse: it hangs while that is stopped.
+mount_real() {
+  command -v bindfs >/dev/null && [ -w /dev/fuse ] || skip "no bindfs, or no /dev/fuse"
+  mkdir -p real m
+  bindfs -f real m 3>&- &
+  fuse=$!
+  STARTED+=($fuse)
+  until_ok 'mountpoint -q m'
 }
 
 # came LINE...: exactly these lines were printed, in this order.
@@ -249,12 +253,7 @@ a line that is longer than all before" ]
 }
 
 @test "a file system that does not answer holds up neither the start, nor other rules, nor the end" {
-  command -v bindfs >/dev/null && [ -w /dev/fuse ] || skip "no bindfs, or no /dev/fuse"
-  mkdir real m
-  bindfs -f real m 3>&- &
-  fuse=$!
-  STARTED+=($fuse)
-  until_ok 'mountpoint -q m'
+  mount_real
   start -e 'lines m/log --follow' -e 'every 20ms'
   grep -q "m/log does not exist" err
   until_ok "grep -q tick out"
@@ -285,14 +284,10 @@ open("log", "w").write("deep\n")'
 }
 
 @test "a file system that hangs while it is read holds up nothing, and each line comes once, across rotation and restart" {
-  command -v bindfs >/dev/null && [ -w /dev/fuse ] || skip "no bindfs, or no /dev/fuse"
-  mkdir real m state
+  mkdir real state
   # Each line needs a read of its own, and the kernel reads a few of them ahead.
   for i in {1..150}; do printf '%d %060000d\n' "$i" 0; done >real/log
-  bindfs -f real m 3>&- &
-  fuse=$!
-  STARTED+=($fuse)
-  until_ok 'mountpoint -q m'
+  mount_real
   log='lines m/log --follow --from start --catch-up state -- echo "${1%% *}"'
   start -e "log: $log" -e 'every 20ms'
   until_ok 'grep -qx 3 out'
@@ -338,12 +333,7 @@ open("log", "w").write("deep\n")'
 }
 
 @test "a link that leads elsewhere while what was rotated is looked for in a file system that may hang loses nothing" {
-  command -v bindfs >/dev/null && [ -w /dev/fuse ] || skip "no bindfs, or no /dev/fuse"
-  mkdir real m
-  bindfs -f real m 3>&- &
-  fuse=$!
-  STARTED+=($fuse)
-  until_ok 'mountpoint -q m'
+  mount_real
   echo one >real/log
   ln -s m/log link
   start --no-guard lines link --follow --from start
